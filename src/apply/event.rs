@@ -1,0 +1,195 @@
+//! What happens while a plan is carried out, as values: printers subscribe, the engine never prints.
+
+use crate::aws::CloudError;
+use crate::kinds::{Address, Arn};
+use crate::plan::{Action, StepId};
+use serde::Serialize;
+use std::time::Duration;
+
+/// Something a watcher may want to know at once.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A step begins.
+    Started {
+        /// Which.
+        id: StepId,
+        /// On what.
+        address: Address,
+        /// What it does.
+        action: Action,
+    },
+    /// A step waits for AWS.
+    Waiting {
+        /// Which.
+        id: StepId,
+        /// For what, in a few words.
+        what: String,
+    },
+    /// A step is over.
+    Ended {
+        /// Which.
+        id: StepId,
+        /// On what.
+        address: Address,
+        /// What it did.
+        action: Action,
+        /// How it went.
+        status: StepStatus,
+    },
+    /// Nothing new is started any more; calls in flight are waited for.
+    Draining {
+        /// How many are in flight.
+        in_flight: usize,
+        /// At most this long.
+        at_most: Duration,
+    },
+    /// Everything is written; the listings are watched until they show it.
+    Confirming {
+        /// How many new objects are not listed yet.
+        unlisted: usize,
+    },
+}
+
+/// How a step ended.
+#[derive(Clone, Debug)]
+pub enum StepStatus {
+    /// Done; for what it made or changed, its ARN.
+    Done(Option<Arn>),
+    /// AWS refused, or answered something else than was planned.
+    Failed(Failure),
+    /// Something it needs did not come about.
+    Skipped(Address),
+    /// The object is no longer what the plan saw; nothing was written.
+    Stale(String),
+    /// Nobody knows whether it was done.
+    Unknown(Failure),
+    /// Done, but the listings do not show it yet.
+    Unconfirmed(Arn),
+    /// Somebody went live since the plan was made; left for a later run.
+    Deferred(String),
+    /// The run was stopped before its turn.
+    NotStarted,
+}
+
+/// Why a step did not succeed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Failure {
+    /// A call failed.
+    #[error(transparent)]
+    Cloud(#[from] CloudError),
+    /// The answer is not what was planned.
+    #[error("{operation} answered something else than was planned: {fields}")]
+    Inconsistent {
+        /// The AWS operation.
+        operation: &'static str,
+        /// Which fields, and how they differ.
+        fields: String,
+    },
+    /// AWS made it, but it cannot be used.
+    #[error("it ended in state {state}")]
+    State {
+        /// The state word.
+        state: String,
+    },
+    /// It took too long.
+    #[error("it is still {state} after {seconds} s")]
+    TooSlow {
+        /// What it is waiting in.
+        state: String,
+        /// How long it was waited for.
+        seconds: u64,
+    },
+}
+
+impl Failure {
+    /// AWS's request id, where there is one.
+    pub fn request_id(&self) -> Option<&str> {
+        match self {
+            Self::Cloud(error) => error.request_id.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// What the reader can do next.
+    pub fn help(&self) -> Option<&'static str> {
+        match self {
+            Self::Cloud(error) => error.help(),
+            Self::Inconsistent { .. } => Some("run `ivs-apply plan` to see how it stands now"),
+            Self::State { .. } => Some(
+                "check the bucket: it must exist in the same account and region; then apply again",
+            ),
+            Self::TooSlow { .. } => Some("run the same command again: it goes on from here"),
+        }
+    }
+}
+
+impl StepStatus {
+    /// The word of the JSON form.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Done(_) => "done",
+            Self::Failed(_) => "failed",
+            Self::Skipped(_) => "skipped",
+            Self::Stale(_) => "stale",
+            Self::Unknown(_) => "unknown",
+            Self::Unconfirmed(_) => "unconfirmed",
+            Self::Deferred(_) => "deferred",
+            Self::NotStarted => "notStarted",
+        }
+    }
+
+    /// Whether what depends on the step can go on.
+    pub fn is_done(&self) -> bool {
+        matches!(self, Self::Done(_) | Self::Unconfirmed(_))
+    }
+
+    /// Whether nothing is left to be wished for.
+    pub fn is_well(&self) -> bool {
+        matches!(self, Self::Done(_) | Self::Deferred(_))
+    }
+}
+
+/// How a run ended: every step that the plan said to do, with its status.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// By number, in the order of the plan.
+    pub steps: Vec<(StepId, StepStatus)>,
+    /// The signal that stopped it, if one did.
+    pub stopped: Option<Signal>,
+}
+
+/// What asks a run to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Signal {
+    /// Ctrl-C.
+    Interrupt,
+    /// A polite kill.
+    Terminate,
+}
+
+impl Outcome {
+    /// Steps that are done.
+    pub fn done(&self) -> usize {
+        self.steps.iter().filter(|(_, status)| status.is_done()).count()
+    }
+
+    /// Whether everything went well.
+    pub fn is_well(&self) -> bool {
+        self.stopped.is_none() && self.steps.iter().all(|(_, status)| status.is_well())
+    }
+
+    /// Whether the account may have changed.
+    pub fn wrote(&self) -> bool {
+        self.steps.iter().any(|(_, status)| {
+            matches!(
+                status,
+                StepStatus::Done(_) | StepStatus::Unknown(_) | StepStatus::Unconfirmed(_)
+            ) || matches!(
+                status,
+                StepStatus::Failed(
+                    Failure::Inconsistent { .. } | Failure::State { .. } | Failure::TooSlow { .. }
+                )
+            )
+        })
+    }
+}

@@ -1,0 +1,143 @@
+//! The one place every request passes: pacing, counting, and the server's clock.
+//!
+//! A decorator over whatever carries HTTP (TLS to AWS, a socket on loopback, the emulator in process), so
+//! that SDK retries pass it too. Never looks into a body.
+
+use super::rates::{Buckets, Rates};
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+/// What a run has asked so far, shared by all its tasks.
+#[derive(Clone, Debug)]
+pub struct Meter(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    buckets: Buckets,
+    calls: Mutex<BTreeMap<String, u64>>,
+    server_time: Mutex<Option<Timestamp>>,
+}
+
+impl Meter {
+    /// A meter at nought, pacing at `rates`.
+    pub fn new(rates: Rates) -> Self {
+        Self(Arc::new(Inner {
+            buckets: Buckets::new(rates),
+            calls: Mutex::default(),
+            server_time: Mutex::default(),
+        }))
+    }
+
+    /// Calls so far, by operation.
+    pub fn calls(&self) -> BTreeMap<String, u64> {
+        self.0.calls.lock().expect("counting does not panic").clone()
+    }
+
+    /// The time the server last gave in its `Date` header; `None` before its first answer.
+    pub fn server_time(&self) -> Option<Timestamp> {
+        *self.0.server_time.lock().expect("counting does not panic")
+    }
+
+    /// Puts this meter in front of an HTTP client.
+    pub fn in_front_of(&self, inner: SharedHttpClient) -> SharedHttpClient {
+        SharedHttpClient::new(Metered { meter: self.clone(), inner })
+    }
+}
+
+#[derive(Debug)]
+struct Metered {
+    meter: Meter,
+    inner: SharedHttpClient,
+}
+
+impl HttpClient for Metered {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        SharedHttpConnector::new(MeteredConnector {
+            meter: self.meter.clone(),
+            inner: self.inner.http_connector(settings, components),
+        })
+    }
+}
+
+#[derive(Debug)]
+struct MeteredConnector {
+    meter: Meter,
+    inner: SharedHttpConnector,
+}
+
+impl HttpConnector for MeteredConnector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let meter = self.meter.clone();
+        let inner = self.inner.clone();
+        HttpConnectorFuture::new(async move {
+            let operation = operation_of(&request);
+            meter.0.buckets.wait(&operation).await;
+            *meter
+                .0
+                .calls
+                .lock()
+                .expect("counting does not panic")
+                .entry(operation.clone())
+                .or_default() += 1;
+            let response = inner.call(request).await?;
+            if let Some(date) = response.headers().get("date")
+                && let Ok(time) = jiff::fmt::rfc2822::parse(date)
+            {
+                *meter.0.server_time.lock().expect("counting does not panic") =
+                    Some(time.timestamp());
+            }
+            if response.status().as_u16() == 429 {
+                meter.0.buckets.throttled(&operation);
+            }
+            Ok(response)
+        })
+    }
+}
+
+/// The operation a request is for: its path, or for the three tag operations its method
+/// (`ivs-api.md` §4).
+fn operation_of(request: &HttpRequest) -> String {
+    let path = request.uri().split("://").last().and_then(|rest| rest.split_once('/'));
+    let path = path.map_or("", |(_, path)| path).split('?').next().unwrap_or_default();
+    if path.starts_with("tags/") {
+        return match request.method() {
+            "GET" => "ListTagsForResource",
+            "DELETE" => "UntagResource",
+            _ => "TagResource",
+        }
+        .to_owned();
+    }
+    if path.is_empty() { "GetCallerIdentity".to_owned() } else { path.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operation_is_told_from_its_request() {
+        for (method, uri, operation) in [
+            ("POST", "https://ivs.us-west-2.amazonaws.com/CreateChannel", "CreateChannel"),
+            ("GET", "http://127.0.0.1:4599/tags/arn%3Aaws", "ListTagsForResource"),
+            ("POST", "http://127.0.0.1:4599/tags/arn%3Aaws", "TagResource"),
+            ("DELETE", "http://127.0.0.1:4599/tags/arn%3Aaws?tagKeys=a", "UntagResource"),
+            ("POST", "https://sts.us-west-2.amazonaws.com/", "GetCallerIdentity"),
+        ] {
+            let mut request = HttpRequest::empty();
+            request.set_uri(uri).expect("a valid address");
+            request.set_method(method).expect("a valid method");
+            assert_eq!(operation_of(&request), operation);
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! What AWS (or the way to it) answered, sorted by what a caller may do about it.
+//!
+//! Built in one place from every `SdkError`. Never decides about retries itself; says whether the request
+//! may have been carried out (`Applied`), and the engine decides. Never holds a request body.
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+/// Why a call did not succeed, by what one may do about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// 404: what was named is not there.
+    NotFound,
+    /// 409: in use, live, or not in a state that allows it.
+    Conflict,
+    /// Too many requests: not carried out, safe to repeat later.
+    Throttled,
+    /// Credentials missing, expired, or not allowed.
+    Denied,
+    /// 400: the service does not take this input.
+    Invalid,
+    /// 402: a service quota is used up.
+    Quota,
+    /// The reply was lost, unreadable, or a server error: the request may or may not have been carried out.
+    Unknown,
+    /// The request never left this machine.
+    NotSent,
+}
+
+/// Whether a failed request may have changed the account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// Certainly not.
+    No,
+    /// Nobody knows; look before doing anything again.
+    Unknown,
+}
+
+/// One failed call.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{operation}: {message}{}", request_id.as_ref().map(|id| format!(" (request {id})")).unwrap_or_default())]
+pub struct CloudError {
+    /// The AWS operation, such as `CreateChannel`.
+    pub operation: &'static str,
+    /// What one may do about it.
+    pub class: Class,
+    /// AWS's own error name, such as `ConflictException`.
+    pub code: Option<String>,
+    /// AWS's words, or ours where there was no answer.
+    pub message: String,
+    /// AWS's request id, for support cases.
+    pub request_id: Option<String>,
+}
+
+impl CloudError {
+    /// An error of our own making about an answer that cannot be used.
+    pub fn unusable(operation: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            operation,
+            class: Class::Unknown,
+            code: None,
+            message: message.into(),
+            request_id: None,
+        }
+    }
+
+    /// Whether the account may have changed all the same.
+    pub fn applied(&self) -> Applied {
+        if self.class == Class::Unknown { Applied::Unknown } else { Applied::No }
+    }
+
+    /// What the reader can do next, where that can be said.
+    pub fn help(&self) -> Option<&'static str> {
+        Some(match self.class {
+            Class::Denied => {
+                "check the credentials in force (`aws sts get-caller-identity`) and the IAM policy"
+            }
+            Class::Throttled => "other tools use the same rates; try again or lower `--rate-share`",
+            Class::Quota => {
+                "raise the quota in the Service Quotas console, or remove what is unused"
+            }
+            Class::Unknown => "run the same command again: it looks first at what is there",
+            Class::NotSent => "check the network, the region and the endpoint",
+            Class::NotFound | Class::Conflict | Class::Invalid => return None,
+        })
+    }
+
+    /// Sorts an SDK error. Total over every variant; what is not a modelled refusal is `Unknown`.
+    pub fn from_sdk<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Self
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let (class, code, message) = match error {
+            SdkError::ConstructionFailure(_) => (Class::NotSent, None, chain(error)),
+            SdkError::DispatchFailure(failure) => {
+                // A credentials provider that fails, and a refused connection, surface here too.
+                let text = chain(error);
+                let class = if failure.is_user()
+                    || text.contains("credentials")
+                    || text.contains("(Connect)")
+                {
+                    Class::NotSent
+                } else {
+                    Class::Unknown
+                };
+                (class, None, text)
+            }
+            SdkError::ServiceError(service) => {
+                let code = service.err().code().map(ToOwned::to_owned);
+                let status = service.raw().status().as_u16();
+                let class = classify(code.as_deref(), status);
+                let message = service
+                    .raw()
+                    .body()
+                    .bytes()
+                    .and_then(message_of)
+                    .or_else(|| service.err().message().map(ToOwned::to_owned))
+                    .unwrap_or_else(|| format!("HTTP {status} without a message"));
+                let message = match &code {
+                    Some(code) => format!("{code}: {message}"),
+                    None => message,
+                };
+                (class, code, message)
+            }
+            // Timeout, unreadable reply, and whatever the SDK adds later: nobody knows what the server did.
+            _ => (Class::Unknown, None, chain(error)),
+        };
+        let request_id = error
+            .raw_response()
+            .and_then(|raw| raw.headers().get("x-amzn-requestid"))
+            .map(ToOwned::to_owned);
+        Self { operation, class, code, message, request_id }
+    }
+}
+
+/// AWS's error name first, its status only where the name is not one of the service's (`ivs-api.md` §4:
+/// 404, 403 and 503 are shared by several names).
+fn classify(code: Option<&str>, status: u16) -> Class {
+    match code {
+        Some("ResourceNotFoundException" | "ChannelNotBroadcasting") => Class::NotFound,
+        Some("ConflictException") => Class::Conflict,
+        Some("ThrottlingException" | "TooManyRequestsException" | "Throttling" | "SlowDown") => {
+            Class::Throttled
+        }
+        Some("ServiceQuotaExceededException") => Class::Quota,
+        Some("ValidationException") => Class::Invalid,
+        Some(
+            "AccessDeniedException"
+            | "PendingVerification"
+            | "UnrecognizedClientException"
+            | "InvalidSignatureException"
+            | "IncompleteSignatureException"
+            | "SignatureDoesNotMatch"
+            | "InvalidClientTokenId"
+            | "ExpiredTokenException"
+            | "ExpiredToken"
+            | "MissingAuthenticationTokenException"
+            | "OptInRequired",
+        ) => Class::Denied,
+        _ if status == 429 => Class::Throttled,
+        _ => Class::Unknown,
+    }
+}
+
+fn message_of(body: &[u8]) -> Option<String> {
+    let body: serde_json::Value = serde_json::from_slice(body).ok()?;
+    ["exceptionMessage", "message", "Message"]
+        .iter()
+        .find_map(|member| body.get(member)?.as_str().map(ToOwned::to_owned))
+}
+
+/// An error and its sources on one line.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let text = error.to_string();
+        if parts.last().is_none_or(|last| !last.contains(&text)) {
+            parts.push(text);
+        }
+        next = error.source();
+    }
+    parts.join(": ")
+}
+
+/// The answer of a call, with every failure sorted.
+pub trait Sorted<T> {
+    /// Sorts the error side into a [`CloudError`] of `operation`.
+    fn sorted(self, operation: &'static str) -> Result<T, CloudError>;
+}
+
+impl<T, E> Sorted<T> for Result<T, SdkError<E, HttpResponse>>
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    fn sorted(self, operation: &'static str) -> Result<T, CloudError> {
+        self.map_err(|error| CloudError::from_sdk(operation, &error))
+    }
+}
+
+/// Deleting what is already gone is success.
+pub fn gone<T>(answer: Result<T, CloudError>) -> Result<(), CloudError> {
+    match answer {
+        Err(error) if error.class != Class::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Reading what is not there is `None`.
+pub fn found<T>(answer: Result<T, CloudError>) -> Result<Option<T>, CloudError> {
+    match answer {
+        Err(error) if error.class == Class::NotFound => Ok(None),
+        Err(error) => Err(error),
+        Ok(it) => Ok(Some(it)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_modelled_refusal_counts_as_not_applied() {
+        for (code, status, class) in [
+            (Some("ResourceNotFoundException"), 404, Class::NotFound),
+            (Some("ChannelNotBroadcasting"), 404, Class::NotFound),
+            (Some("ConflictException"), 409, Class::Conflict),
+            (Some("ThrottlingException"), 429, Class::Throttled),
+            (None, 429, Class::Throttled),
+            (Some("ServiceQuotaExceededException"), 402, Class::Quota),
+            (Some("PendingVerification"), 403, Class::Denied),
+            (Some("ExpiredTokenException"), 400, Class::Denied),
+            (Some("ValidationException"), 400, Class::Invalid),
+            (Some("InternalServerException"), 500, Class::Unknown),
+            (Some("ServiceUnavailable"), 503, Class::Unknown),
+            (None, 408, Class::Unknown),
+            (None, 403, Class::Unknown),
+            (Some("SomethingNew"), 418, Class::Unknown),
+        ] {
+            assert_eq!(classify(code, status), class, "{code:?} {status}");
+        }
+    }
+
+    #[test]
+    fn the_message_is_found_under_each_of_its_names() {
+        assert_eq!(message_of(br#"{"exceptionMessage":"no"}"#).as_deref(), Some("no"));
+        assert_eq!(message_of(br#"{"message":"no"}"#).as_deref(), Some("no"));
+        assert_eq!(message_of(b"<html>"), None);
+    }
+}

@@ -1,0 +1,228 @@
+//! The AWS SDK clients: configuration, pacing, sorted errors, tags, exact zeros.
+//!
+//! Knows no kind of resource and prints nothing. Every request of a run passes through one [`Meter`],
+//! whether it goes to AWS, to a loopback endpoint, or to the emulator in process.
+
+pub mod connection;
+pub mod error;
+pub mod exact;
+pub mod rates;
+pub mod tags;
+
+pub use connection::Meter;
+pub use error::{Applied, Class, CloudError, Sorted, found, gone};
+pub use exact::exactly;
+pub use rates::Rates;
+pub use tags::Service;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_ivs::config::Credentials;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Regions that have Amazon IVS (`ivs-api.md` §1.0).
+pub const REGIONS: [&str; 7] = [
+    "us-east-1",
+    "us-west-2",
+    "ap-south-1",
+    "ap-northeast-1",
+    "ap-northeast-2",
+    "eu-central-1",
+    "eu-west-1",
+];
+
+/// Where to connect, and how fast.
+#[derive(Clone, Debug, Default)]
+pub struct Target {
+    /// Region from the command line; otherwise the SDK's own chain decides.
+    pub region: Option<String>,
+    /// Named profile from the command line.
+    pub profile: Option<String>,
+    /// One address for all services, instead of AWS's own.
+    pub endpoint_url: Option<String>,
+    /// Pacing; `None` means the published rates, or none on a loopback endpoint.
+    pub rates: Option<Rates>,
+    /// A pretend account in this process, instead of the network.
+    pub in_process: Option<SharedHttpClient>,
+}
+
+/// What went wrong before the first call.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// No region is in force.
+    #[error("no region is in force")]
+    NoRegion,
+    /// Amazon IVS does not exist there.
+    #[error("Amazon IVS does not exist in region `{0}`")]
+    RegionWithoutIvs(String),
+    /// A plain-http endpoint on another machine.
+    #[error("endpoint `{0}` is not encrypted and not on this machine")]
+    PlainHttp(String),
+}
+
+impl ConnectError {
+    /// What the reader can do about it.
+    pub fn help(&self) -> String {
+        match self {
+            Self::NoRegion => {
+                "give `--region`, set `AWS_REGION`, or put `region` into the profile".to_owned()
+            }
+            Self::RegionWithoutIvs(_) => format!("use one of {}", REGIONS.join(", ")),
+            Self::PlainHttp(_) => "use https, or an address on loopback".to_owned(),
+        }
+    }
+}
+
+/// The clients of one run. `ivs` and `realtime` repeat reads as the SDK sees fit; the `_once` pair never
+/// repeats anything and is for writes, since a repeated create makes a second object (`reliability.md`).
+#[derive(Clone, Debug)]
+pub struct Clients {
+    /// Low-latency service, for reads.
+    pub ivs: aws_sdk_ivs::Client,
+    /// Real-time service, for reads.
+    pub realtime: aws_sdk_ivsrealtime::Client,
+    /// Low-latency service, for writes: one request a call.
+    pub ivs_once: aws_sdk_ivs::Client,
+    /// Real-time service, for writes: one request a call.
+    pub realtime_once: aws_sdk_ivsrealtime::Client,
+    sts: aws_sdk_sts::Client,
+    /// What was called, and the server's clock.
+    pub meter: Meter,
+    /// Region in force.
+    pub region: String,
+    /// Address that is not AWS's own, for the plan's header.
+    pub endpoint: Option<String>,
+    /// Whether requests stay on this machine.
+    pub local: bool,
+}
+
+/// The region of a pretend account when nobody names one.
+const EMULATOR_REGION: &str = "us-west-2";
+
+/// Resolves configuration and makes the clients. Sends nothing, apart from what a credentials provider
+/// needs.
+pub async fn connect(target: &Target) -> Result<Clients, ConnectError> {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(3))
+        .operation_attempt_timeout(Duration::from_secs(10))
+        .operation_timeout(Duration::from_secs(60))
+        .build();
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .retry_config(RetryConfig::standard())
+        .timeout_config(timeouts);
+    if let Some(profile) = &target.profile {
+        loader = loader.profile_name(profile);
+    }
+    if let Some(region) = &target.region {
+        loader = loader.region(Region::new(region.clone()));
+    }
+    if let Some(url) = &target.endpoint_url {
+        loader = loader.endpoint_url(url);
+    }
+    if target.in_process.is_some() {
+        // A pretend account takes any signature: nothing of the machine's own configuration is read.
+        let region = target.region.clone().unwrap_or_else(|| EMULATOR_REGION.to_owned());
+        loader = loader
+            .region(Region::new(region))
+            .credentials_provider(Credentials::new("emulator", "emulator", None, None, "emulator"))
+            .endpoint_url("http://127.0.0.1");
+    }
+    let config = loader.load().await;
+    let region = config.region().ok_or(ConnectError::NoRegion)?.to_string();
+    if !REGIONS.contains(&region.as_str()) {
+        return Err(ConnectError::RegionWithoutIvs(region));
+    }
+    let endpoint = match target.in_process {
+        Some(_) => Some("emulator".to_owned()),
+        None => endpoint_in_force(&config),
+    };
+    let local = target.in_process.is_some() || endpoint.as_deref().is_some_and(is_loopback);
+    if let Some(url) = &endpoint
+        && url.starts_with("http://")
+        && !local
+    {
+        return Err(ConnectError::PlainHttp(url.clone()));
+    }
+    let rates = target.rates.unwrap_or(if local { Rates::Off } else { Rates::Aws { share: 1.0 } });
+    let meter = Meter::new(rates);
+    let http =
+        target.in_process.clone().or_else(|| config.http_client()).unwrap_or_else(encrypted_http);
+    let config = config.into_builder().http_client(meter.in_front_of(http)).build();
+    // AWS_MAX_ATTEMPTS and the profile's max_attempts must not bring retries of writes back.
+    let once = config.to_builder().retry_config(RetryConfig::disabled()).build();
+    Ok(Clients {
+        ivs: aws_sdk_ivs::Client::new(&config),
+        realtime: aws_sdk_ivsrealtime::Client::new(&config),
+        ivs_once: aws_sdk_ivs::Client::new(&once),
+        realtime_once: aws_sdk_ivsrealtime::Client::new(&once),
+        sts: aws_sdk_sts::Client::new(&config),
+        meter,
+        region,
+        endpoint,
+        local,
+    })
+}
+
+/// The SDK's own HTTPS client, made here since only an explicit one can be metered.
+fn encrypted_http() -> SharedHttpClient {
+    use aws_smithy_http_client::{Builder, tls};
+    let provider = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc);
+    Builder::new().tls_provider(provider).build_https()
+}
+
+/// The address in force where it is not AWS's own: the flag's, or one of the SDK's variables.
+fn endpoint_in_force(config: &SdkConfig) -> Option<String> {
+    config.endpoint_url().map(ToOwned::to_owned).or_else(|| {
+        ["AWS_ENDPOINT_URL_IVS", "AWS_ENDPOINT_URL_IVS_REALTIME", "AWS_ENDPOINT_URL"]
+            .iter()
+            .find_map(|name| std::env::var(name).ok())
+            .filter(|url| !url.is_empty())
+    })
+}
+
+fn is_loopback(url: &str) -> bool {
+    let Ok(uri) = url.parse::<http::Uri>() else { return false };
+    match uri.host() {
+        Some("localhost") => true,
+        Some(host) => host
+            .trim_matches(['[', ']'])
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback()),
+        None => false,
+    }
+}
+
+impl Clients {
+    /// The account whose credentials are in force (`sts:GetCallerIdentity`).
+    pub async fn account(&self) -> Result<String, CloudError> {
+        let answer = self.sts.get_caller_identity().send().await.sorted("GetCallerIdentity")?;
+        answer.account.ok_or_else(|| {
+            CloudError::unusable("GetCallerIdentity", "the answer does not name an account")
+        })
+    }
+}
+
+/// Tags by key; ordered, so that everything printed from them is.
+pub type Tags = BTreeMap<String, String>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_is_loopback() {
+        for url in
+            ["http://127.0.0.1:4599", "http://localhost:1", "http://[::1]:80", "http://127.9.9.9"]
+        {
+            assert!(is_loopback(url), "{url}");
+        }
+        for url in
+            ["http://10.0.0.1", "https://example.com", "http://localhost.example.com", "nonsense"]
+        {
+            assert!(!is_loopback(url), "{url}");
+        }
+    }
+}

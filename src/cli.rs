@@ -1,0 +1,222 @@
+//! The command line: arguments, variables, exit codes, and the runtime that a command runs on.
+//!
+//! Only here are the process's arguments and environment read. Decides nothing about manifests or AWS.
+
+use crate::aws::Rates;
+use crate::commands::{self, Command};
+use crate::ui::Ui;
+use anstream::ColorChoice;
+use clap::{Args, Parser, ValueEnum};
+use std::path::PathBuf;
+
+/// Declarative reconciler for Amazon IVS: manifests in Git, no state file, nobody cut off by surprise
+#[derive(Debug, Parser)]
+#[command(name = "ivs-apply", version, max_term_width = 100, infer_subcommands = false)]
+pub struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+    /// Manifests: a file, a folder (searched for *.yaml, *.yml, *.json), or `-` for standard input
+    #[arg(
+        short = 'f',
+        long = "filename",
+        value_name = "PATH",
+        global = true,
+        env = "IVS_APPLY_FILENAME"
+    )]
+    pub filename: Vec<PathBuf>,
+    /// Stack to work on, where no Stack document says so
+    #[arg(long, value_name = "NAME", global = true, env = "IVS_APPLY_STACK")]
+    pub stack: Option<String>,
+    /// AWS region
+    #[arg(long, global = true, env = "IVS_APPLY_REGION")]
+    pub region: Option<String>,
+    /// AWS profile
+    #[arg(long, global = true, env = "IVS_APPLY_PROFILE")]
+    pub profile: Option<String>,
+    /// Another endpoint than AWS's own, for both services
+    #[arg(long, value_name = "URL", global = true, env = "IVS_APPLY_ENDPOINT_URL")]
+    pub endpoint_url: Option<String>,
+    /// Work on a pretend account in this process, kept in FILE
+    #[arg(
+        long,
+        value_name = "FILE",
+        global = true,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = ".ivs-apply/emulator.json",
+        env = "IVS_APPLY_EMULATOR"
+    )]
+    pub emulator: Option<PathBuf>,
+    /// Pace calls at the rates AWS publishes, or not at all; off by default on a loopback endpoint
+    #[arg(long, value_enum, global = true, env = "IVS_APPLY_RATES")]
+    pub rates: Option<RatesWord>,
+    /// Part of the published rates to use, leaving the rest to the live product
+    #[arg(
+        long,
+        value_name = "SHARE",
+        global = true,
+        default_value_t = 1.0,
+        value_parser = share,
+        env = "IVS_APPLY_RATE_SHARE"
+    )]
+    pub rate_share: f64,
+    /// Form of the answer on standard output
+    #[arg(long, value_enum, global = true, default_value_t = Format::Text, env = "IVS_APPLY_FORMAT")]
+    pub format: Format,
+    /// Colour in text
+    #[arg(long, value_enum, global = true, default_value_t = Colour::Auto, env = "IVS_APPLY_COLOR")]
+    pub color: Colour,
+    /// Treat warnings as errors
+    #[arg(long, global = true, env = "IVS_APPLY_DENY_WARNINGS")]
+    pub deny_warnings: bool,
+    /// Say more; twice for calls
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub verbose: u8,
+}
+
+/// Form of the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+    /// For Graphviz; `graph` alone has it.
+    Dot,
+    /// For Markdown; `graph` alone has it.
+    Mermaid,
+    /// A picture; `graph` alone has it.
+    Svg,
+}
+
+/// Whether text has colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Colour {
+    /// On a terminal; `NO_COLOR` and `CLICOLOR_FORCE` decide otherwise.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// How calls are paced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RatesWord {
+    /// The published rates.
+    Aws,
+    /// Not at all.
+    Off,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(share) if share > 0.0 && share <= 1.0 => Ok(share),
+        _ => Err("a share is above 0 and at most 1".to_owned()),
+    }
+}
+
+impl Global {
+    /// The pacing asked for, if any was.
+    pub fn rates(&self) -> Option<Rates> {
+        match self.rates {
+            Some(RatesWord::Off) => Some(Rates::Off),
+            Some(RatesWord::Aws) => Some(Rates::Aws { share: self.rate_share }),
+            None if self.rate_share < 1.0 => Some(Rates::Aws { share: self.rate_share }),
+            None => None,
+        }
+    }
+
+    fn ui(&self) -> Ui {
+        Ui::new(match self.color {
+            Colour::Auto => ColorChoice::Auto,
+            Colour::Always => ColorChoice::Always,
+            Colour::Never => ColorChoice::Never,
+        })
+    }
+}
+
+/// How a run ends (`product.md` §6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExitCode {
+    /// Done, or nothing to do.
+    Done,
+    /// An error; nothing was written.
+    Error,
+    /// Changes, or drift.
+    Changes,
+    /// Partly applied.
+    Partly,
+    /// Refused by a guard; nothing was written.
+    Refused,
+    /// Stopped by Ctrl-C.
+    Interrupted,
+    /// Stopped by a polite kill.
+    Terminated,
+}
+
+impl From<ExitCode> for std::process::ExitCode {
+    fn from(code: ExitCode) -> Self {
+        Self::from(match code {
+            ExitCode::Done => 0,
+            ExitCode::Error => 1,
+            ExitCode::Changes => 2,
+            ExitCode::Partly => 3,
+            ExitCode::Refused => 4,
+            ExitCode::Interrupted => 130,
+            ExitCode::Terminated => 143,
+        })
+    }
+}
+
+/// Parses the command line and runs it.
+pub fn main() -> std::process::ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // clap writes help to standard output and mistakes to standard error; a mistake is 1, not 2,
+            // since 2 means changes.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::Error } else { ExitCode::Done }.into();
+        }
+    };
+    let ui = cli.global.ui();
+    log(cli.global.verbose);
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let code = match runtime {
+        Ok(runtime) => {
+            let code = runtime.block_on(commands::run(cli, ui));
+            // A worker that is stuck in a lookup must not keep the process.
+            runtime.shutdown_timeout(std::time::Duration::from_millis(200));
+            code
+        }
+        Err(error) => {
+            ui.say(&format!("error: the program could not start its runtime: {error}\n"));
+            ExitCode::Error
+        }
+    };
+    code.into()
+}
+
+/// Logs of this program only. The SDK's own logs print credentials and request bodies, so they are shut
+/// off whatever `RUST_LOG` says.
+fn log(verbose: u8) {
+    use tracing_subscriber::filter::{LevelFilter, Targets};
+    use tracing_subscriber::prelude::*;
+    let level = match verbose {
+        0 => LevelFilter::WARN,
+        1 => LevelFilter::INFO,
+        _ => LevelFilter::DEBUG,
+    };
+    let ours = Targets::new().with_target("ivs_apply", level);
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).without_time();
+    let _ = tracing_subscriber::registry().with(layer.with_filter(ours)).try_init();
+}

@@ -1,0 +1,7 @@
+//! Reading the account: complete listings, then the fewest gets.
+//!
+//! Never writes, and never decides what to do about what it read.
+
+mod read;
+
+pub use read::{ReadError, Reading, read};

@@ -1,0 +1,168 @@
+use super::plan::{PlanningArgs, Refresh};
+use super::session::{self, Session};
+use super::{Failure, pretty};
+use crate::apply::{Event, Outcome, Signal, Stop, apply};
+use crate::cli::{ExitCode, Format, Global};
+use crate::ui::progress::{Progress, report};
+use crate::ui::{Ui, json};
+use tokio::sync::watch;
+
+/// Make the account equal to the manifests
+///
+/// Plans, asks on a terminal, and carries the plan out in dependency order. Elsewhere `--yes` is needed.
+/// A run that was stopped or killed is continued by running it again.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ApplyArgs {
+    #[command(flatten)]
+    planning: PlanningArgs,
+    #[command(flatten)]
+    consent: ConsentArgs,
+}
+
+/// What allows a plan to be carried out.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ConsentArgs {
+    /// Do not ask
+    #[arg(short, long, env = "IVS_APPLY_YES")]
+    yes: bool,
+    /// The exact number of deletes, where a plan has many
+    #[arg(long, value_name = "N")]
+    confirm_deletes: Option<usize>,
+}
+
+pub(super) async fn run(args: &ApplyArgs, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
+    let loaded = match session::load("apply", global, ui) {
+        Ok(loaded) => loaded,
+        Err(code) => return Ok(code),
+    };
+    let policy = args.planning.policy(loaded.stack.prune, loaded.desired.len());
+    let full = args.planning.refresh == Refresh::Full;
+    let session = Session::open(loaded, global, &policy, full, true).await?;
+    carry_out("apply", session, &args.consent, global, ui).await
+}
+
+/// Shows the plan, gets consent, and does it.
+pub(super) async fn carry_out(
+    command: &str,
+    session: Session,
+    consent: &ConsentArgs,
+    global: &Global,
+    ui: Ui,
+) -> Result<ExitCode, Failure> {
+    let ended = consented(command, &session, consent, global, ui).await;
+    // The pretend account keeps what was done to it, whatever came of the run.
+    session.connection.close()?;
+    ended
+}
+
+async fn consented(
+    command: &str,
+    session: &Session,
+    consent: &ConsentArgs,
+    global: &Global,
+    ui: Ui,
+) -> Result<ExitCode, Failure> {
+    let text = global.format == Format::Text;
+    if text {
+        session.show(command, global, ui)?;
+    }
+    let blocked = session.blocked(consent.confirm_deletes);
+    let refuse = |failure: Failure| {
+        if !text {
+            // The document is whole even where nothing was done.
+            session.show(command, global, ui)?;
+            ui.say(&format!("error: {}\n", failure.message));
+            return Ok(failure.code);
+        }
+        Err(failure)
+    };
+    if let Some(failure) = blocked {
+        return refuse(failure);
+    }
+    if !session.plan.has_work() {
+        if !text {
+            session.show(command, global, ui)?;
+        }
+        return Ok(ExitCode::Done);
+    }
+    if !consent.yes {
+        if !ui.can_ask() {
+            return refuse(Failure::refused(
+                "there is no terminal to ask on, so nothing was done",
+                "add `--yes` to carry the plan out without asking",
+            ));
+        }
+        if !ui.ask("\nCarry this out? Only `yes` is taken: ") {
+            return refuse(Failure::refused(
+                "not confirmed, so nothing was done",
+                "answer `yes` next time",
+            ));
+        }
+    }
+    let outcome = do_it(session, ui).await;
+    if text {
+        ui.answer(&report(&session.plan, &outcome))?;
+    } else {
+        let frame = session.connection.frame(command, &session.loaded);
+        ui.answer(&pretty(&json::plan(
+            &frame,
+            &session.plan,
+            Some(&outcome),
+            &session.loaded.sources,
+        )))?;
+    }
+    Ok(exit_code(&outcome))
+}
+
+async fn do_it(session: &Session, ui: Ui) -> Outcome {
+    let (stopper, stop) = watch::channel(Stop::default());
+    let signals = tokio::spawn(listen(stopper));
+    let doing = session.plan.steps.iter().filter(|it| it.decision.is_do()).count();
+    let progress = Progress::new(ui, doing);
+    let tell = |event: Event| progress.show(&event);
+    let outcome = apply(
+        &session.connection.aws,
+        &session.loaded.stack.name,
+        &session.plan,
+        session.live.book.clone(),
+        stop,
+        &tell,
+    )
+    .await;
+    progress.finish();
+    signals.abort();
+    outcome
+}
+
+fn exit_code(outcome: &Outcome) -> ExitCode {
+    match outcome.stopped {
+        Some(Signal::Interrupt) => ExitCode::Interrupted,
+        Some(Signal::Terminate) => ExitCode::Terminated,
+        None if outcome.is_well() => ExitCode::Done,
+        None if outcome.wrote() => ExitCode::Partly,
+        None => ExitCode::Error,
+    }
+}
+
+/// Turns signals into wishes: the first to stop soon, the second to stop now.
+async fn listen(stopper: watch::Sender<Stop>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        // Without handlers the process simply ends on a signal, as it would have anyway.
+        tracing::warn!("signals cannot be listened for");
+        std::future::pending::<()>().await;
+        return;
+    };
+    loop {
+        let got = tokio::select! {
+            _ = interrupt.recv() => Signal::Interrupt,
+            _ = terminate.recv() => Signal::Terminate,
+        };
+        stopper.send_modify(|stop| match stop.first {
+            None => stop.first = Some(got),
+            Some(_) => stop.now = true,
+        });
+    }
+}

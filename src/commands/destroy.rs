@@ -1,0 +1,34 @@
+use super::Failure;
+use super::apply::{ConsentArgs, carry_out};
+use super::session::{Session, address, load};
+use crate::cli::{ExitCode, Global};
+use crate::kinds::Address;
+use crate::plan::Policy;
+use crate::ui::Ui;
+
+/// Delete everything the stack owns
+///
+/// The same guards as `apply`: protected resources refuse, live ones are left for later, many deletes need
+/// their number.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DestroyArgs {
+    #[command(flatten)]
+    consent: ConsentArgs,
+    /// Resource whose audience may be cut off
+    #[arg(long, value_name = "KIND/NAME", value_parser = address)]
+    allow_live: Vec<Address>,
+}
+
+pub(super) async fn run(args: &DestroyArgs, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
+    let loaded = match load("destroy", global, ui) {
+        Ok(loaded) => loaded,
+        Err(code) => return Ok(code),
+    };
+    let policy = Policy {
+        destroy: true,
+        prune: false,
+        allow_live: args.allow_live.iter().cloned().collect(),
+    };
+    let session = Session::open(loaded, global, &policy, false, true).await?;
+    carry_out("destroy", session, &args.consent, global, ui).await
+}

@@ -1,0 +1,35 @@
+use super::session::{self, Session};
+use super::{Failure, pretty};
+use crate::cli::{ExitCode, Format, Global};
+use crate::plan::Policy;
+use crate::ui::{Ui, drift, json};
+
+/// Tell what was changed outside
+///
+/// Compares what exists with what was last applied. Writes nothing. Exits 2 on drift; a manifest that
+/// changed since, a deferred change and a dormant composition are not drift.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DriftArgs {}
+
+pub(super) async fn run(_: &DriftArgs, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
+    let loaded = match session::load("drift", global, ui) {
+        Ok(loaded) => loaded,
+        Err(code) => return Ok(code),
+    };
+    let mut session = Session::open(loaded, global, &Policy::default(), false, false).await?;
+    let pending = session.plan.keep_drift();
+    let drifted = !session.plan.steps.is_empty();
+    let text = match global.format {
+        Format::Json => {
+            let frame = session.connection.frame("drift", &session.loaded);
+            pretty(&json::plan(&frame, &session.plan, None, &session.loaded.sources))
+        }
+        _ => {
+            let header = session.connection.header(&session.loaded.stack);
+            drift::text(&session.plan, pending, &header, &session.loaded.sources)
+        }
+    };
+    ui.answer(&text)?;
+    session.connection.close()?;
+    Ok(if drifted { ExitCode::Changes } else { ExitCode::Done })
+}

@@ -1,0 +1,79 @@
+use super::{Failure, chain};
+use crate::cli::{ExitCode, Global, RatesWord};
+use crate::emulator::{Emulator, Settings};
+use crate::ui::Ui;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Serve a pretend Amazon IVS account on this machine
+///
+/// Both services on one loopback port, for any AWS client: set `AWS_ENDPOINT_URL_IVS` and
+/// `AWS_ENDPOINT_URL_IVS_REALTIME` to the address it prints, with any credentials. `--rates aws` throttles as
+/// AWS does.
+#[derive(Debug, clap::Args)]
+pub(crate) struct EmulatorArgs {
+    /// Address to listen on; loopback only, port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:4599")]
+    listen: SocketAddr,
+    /// File that keeps the account; without it the account is gone with the process
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
+    /// Wait this long before every answer, such as 50ms
+    #[arg(long, value_name = "TIME", default_value = "0ms", value_parser = duration)]
+    latency: Duration,
+    /// Account of everything in it, twelve digits
+    #[arg(long, default_value = "000000000000")]
+    account: String,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let (number, unit) = match text.strip_suffix("ms") {
+        Some(number) => (number, 1),
+        None => (text.strip_suffix('s').ok_or("write it as 50ms or 2s")?, 1_000),
+    };
+    let number: u64 = number.parse().map_err(|_| "write it as 50ms or 2s")?;
+    Ok(Duration::from_millis(number.saturating_mul(unit)))
+}
+
+pub(super) async fn run(args: EmulatorArgs, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
+    let settings = Settings {
+        account: args.account,
+        latency: args.latency,
+        rates: global.rates == Some(RatesWord::Aws),
+        ..Settings::default()
+    };
+    let emulator = match &args.state {
+        Some(file) => {
+            Emulator::open(file, settings).map_err(|error| Failure::error(chain(&error)))?
+        }
+        None => Emulator::new(settings),
+    };
+    let listener = tokio::net::TcpListener::bind(args.listen)
+        .await
+        .map_err(|error| Failure::error(format!("cannot listen on {}: {error}", args.listen)))?;
+    let at = listener.local_addr()?;
+    ui.answer(&format!("listening on http://{at}\n"))?;
+    emulator
+        .serve(listener, stopped())
+        .await
+        .map_err(|error| Failure::error(format!("the emulator stopped serving: {error}")))?;
+    emulator.close()?;
+    Ok(ExitCode::Done)
+}
+
+/// Ctrl-C or a polite kill.
+async fn stopped() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        Err(_) => {
+            let _ = tokio::signal::ctrl_c().await;
+        }
+    }
+}

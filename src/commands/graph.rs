@@ -1,0 +1,37 @@
+use super::Failure;
+use super::session::{self, Session};
+use crate::cli::{ExitCode, Format, Global};
+use crate::plan::Policy;
+use crate::ui::Ui;
+use crate::ui::graph::Picture;
+
+/// Draw the dependency graph, coloured by what would happen
+///
+/// Reads the account to know what would happen; `--offline` draws the manifests alone. `--format` is dot
+/// (default), mermaid or svg.
+#[derive(Debug, clap::Args)]
+pub(crate) struct GraphArgs {
+    /// Do not read the account: references only, without colours
+    #[arg(long)]
+    offline: bool,
+}
+
+pub(super) async fn run(args: &GraphArgs, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
+    let loaded = match session::load("graph", global, ui) {
+        Ok(loaded) => loaded,
+        Err(code) => return Ok(code),
+    };
+    let draw = |picture: Picture<'_>| match global.format {
+        Format::Mermaid => picture.mermaid(),
+        Format::Svg => picture.svg(),
+        _ => picture.dot(),
+    };
+    if args.offline {
+        ui.answer(&draw(Picture::new(&loaded.desired, None)))?;
+        return Ok(ExitCode::Done);
+    }
+    let session = Session::open(loaded, global, &Policy::default(), false, false).await?;
+    ui.answer(&draw(Picture::new(&session.loaded.desired, Some(&session.plan))))?;
+    session.connection.close()?;
+    Ok(ExitCode::Done)
+}

@@ -1,0 +1,152 @@
+//! One file a command. Each is a prefix or a branch of one line: load, connect, read, plan, apply.
+
+mod apply;
+mod destroy;
+mod drift;
+mod emulator;
+mod export;
+mod graph;
+mod plan;
+mod schema;
+mod session;
+mod validate;
+
+use crate::cli::{Cli, ExitCode, Format, Global};
+use crate::ui::{Ui, json};
+use clap::Subcommand;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Validate(validate::ValidateArgs),
+    Plan(plan::PlanArgs),
+    Apply(apply::ApplyArgs),
+    Drift(drift::DriftArgs),
+    Export(export::ExportArgs),
+    Destroy(destroy::DestroyArgs),
+    Graph(graph::GraphArgs),
+    Schema(schema::SchemaArgs),
+    Emulator(emulator::EmulatorArgs),
+}
+
+/// What went wrong before there was a plan to show, or kept one from being carried out.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) code: ExitCode,
+    pub(crate) message: String,
+    pub(crate) help: Option<String>,
+}
+
+impl Failure {
+    fn error(message: impl Into<String>) -> Self {
+        Self { code: ExitCode::Error, message: message.into(), help: None }
+    }
+
+    fn refused(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { code: ExitCode::Refused, message: message.into(), help: Some(help.into()) }
+    }
+
+    fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::error(format!("the answer could not be written: {error}"))
+    }
+}
+
+/// An error with what caused it, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        text = format!("{text}: {source}");
+        next = source.source();
+    }
+    text
+}
+
+/// Runs a command and says what went wrong, in the form that was asked for.
+pub(crate) async fn run(cli: Cli, ui: Ui) -> ExitCode {
+    let Cli { global, command } = cli;
+    let format = global.format;
+    let name = command.name();
+    let drawing = matches!(format, Format::Dot | Format::Mermaid | Format::Svg);
+    if drawing && !matches!(command, Command::Graph(_)) {
+        ui.say(&format!("error: `{name}` answers in text or json\n"));
+        return ExitCode::Error;
+    }
+    let ended = match command {
+        Command::Validate(args) => validate::run(&args, &global, ui),
+        Command::Plan(args) => plan::run(&args, &global, ui).await,
+        Command::Apply(args) => apply::run(&args, &global, ui).await,
+        Command::Drift(args) => drift::run(&args, &global, ui).await,
+        Command::Export(args) => export::run(&args, &global, ui).await,
+        Command::Destroy(args) => destroy::run(&args, &global, ui).await,
+        Command::Graph(args) => graph::run(&args, &global, ui).await,
+        Command::Schema(args) => schema::run(&args, ui),
+        Command::Emulator(args) => emulator::run(args, &global, ui).await,
+    };
+    let failure = match ended {
+        Ok(code) => return code,
+        Err(failure) => failure,
+    };
+    let help = failure.help.as_deref();
+    if format == Format::Json {
+        let frame = frame_of(name);
+        let document = json::failure(&frame, &failure.message, help);
+        let _ = ui.answer(&pretty(&document));
+    }
+    let red = anstyle::AnsiColor::Red.on_default().bold();
+    let mut text =
+        format!("{red}error{red:#}: {}\n", crate::ui::escape::escape(&failure.message, 2_000));
+    if let Some(help) = help {
+        text.push_str(&format!("  help: {}\n", crate::ui::escape::escape(help, 2_000)));
+    }
+    ui.say(&text);
+    failure.code
+}
+
+impl Command {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Validate(_) => "validate",
+            Self::Plan(_) => "plan",
+            Self::Apply(_) => "apply",
+            Self::Drift(_) => "drift",
+            Self::Export(_) => "export",
+            Self::Destroy(_) => "destroy",
+            Self::Graph(_) => "graph",
+            Self::Schema(_) => "schema",
+            Self::Emulator(_) => "emulator",
+        }
+    }
+}
+
+/// A frame that knows nothing yet but the command.
+fn frame_of(command: &str) -> json::Frame<'_> {
+    json::Frame {
+        command,
+        stack: None,
+        account: None,
+        region: None,
+        endpoint: None,
+        calls: BTreeMap::new(),
+        diagnostics: Value::Array(Vec::new()),
+    }
+}
+
+/// A document as it is printed.
+fn pretty(document: &Value) -> String {
+    format!("{document:#}\n")
+}
+
+/// The folder to read where no `-f` is given.
+fn paths(global: &Global) -> Vec<std::path::PathBuf> {
+    if global.filename.is_empty() { vec![".".into()] } else { global.filename.clone() }
+}

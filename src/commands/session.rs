@@ -1,0 +1,248 @@
+//! What plan, apply, drift, destroy, export and graph have in common: load, connect, check, read, plan.
+
+use super::{Failure, chain, paths, pretty};
+use crate::aws::{self, Clients, Target};
+use crate::cli::{ExitCode, Format, Global};
+use crate::cloud::{Reading, read};
+use crate::emulator::{Emulator, Settings};
+use crate::kinds::{Address, Kind, LiveState, Stack};
+use crate::manifest::{self, Loaded};
+use crate::plan::{Note, Plan, Policy, Status, plan};
+use crate::ui::plan::Header;
+use crate::ui::{Ui, diagnostic, json};
+
+/// Manifests that are in order.
+pub(super) fn load(command: &str, global: &Global, ui: Ui) -> Result<Loaded, ExitCode> {
+    let stdin = &mut std::io::stdin();
+    let mut loaded = manifest::load(&paths(global), stdin, global.stack.as_deref());
+    if global.deny_warnings {
+        loaded.report.deny_warnings();
+    }
+    if !loaded.report.is_empty() {
+        ui.say(&diagnostic::text(&loaded.report, &loaded.sources, ui.colours_talk()));
+    }
+    if loaded.report.has_errors() {
+        if global.format == Format::Json {
+            let mut frame = super::frame_of(command);
+            frame.diagnostics = diagnostic::json(&loaded.report, &loaded.sources);
+            let document = json::checked(&frame, loaded.desired.len(), true);
+            let _ = ui.answer(&pretty(&document));
+        }
+        return Err(ExitCode::Error);
+    }
+    Ok(loaded)
+}
+
+/// An account to work on.
+pub(super) struct Connection {
+    pub(super) aws: Clients,
+    pub(super) account: Option<String>,
+    emulator: Option<Emulator>,
+}
+
+impl Connection {
+    /// Connects, and makes sure that it is to where the stack belongs, before any call to IVS.
+    pub(super) async fn open(global: &Global, stack: &Stack) -> Result<Self, Failure> {
+        let emulator = match &global.emulator {
+            None => None,
+            Some(file) => {
+                let account = stack.account.clone().unwrap_or_else(|| Settings::default().account);
+                let settings = Settings { account, ..Settings::default() };
+                let opened = Emulator::open(file, settings);
+                Some(opened.map_err(|error| Failure::error(chain(&error)))?)
+            }
+        };
+        let region = match &emulator {
+            Some(_) => global.region.clone().or_else(|| stack.region.clone()),
+            None => global.region.clone(),
+        };
+        let target = Target {
+            region,
+            profile: global.profile.clone(),
+            endpoint_url: global.endpoint_url.clone(),
+            rates: global.rates(),
+            in_process: emulator.as_ref().map(Emulator::http_client),
+        };
+        let aws = aws::connect(&target)
+            .await
+            .map_err(|error| Failure::error(error.to_string()).help(error.help()))?;
+        if let Some(region) = &stack.region
+            && *region != aws.region
+        {
+            return Err(Failure::error(format!(
+                "stack `{}` is in region `{region}`, and region `{}` is in force",
+                stack.name, aws.region
+            ))
+            .help(format!("give `--region {region}`, or set `AWS_REGION`")));
+        }
+        let account = match &stack.account {
+            None => None,
+            Some(wanted) => {
+                let account = aws.account().await.map_err(|error| {
+                    let failure =
+                        Failure::error(format!("the account could not be checked: {error}"));
+                    match error.help() {
+                        Some(help) => failure.help(help),
+                        None => failure,
+                    }
+                })?;
+                if account != *wanted {
+                    return Err(Failure::error(format!(
+                        "stack `{}` is in account {wanted}, and account {account} is in force",
+                        stack.name
+                    ))
+                    .help("use the credentials of the right account"));
+                }
+                Some(account)
+            }
+        };
+        Ok(Self { aws, account, emulator })
+    }
+
+    /// Writing to AWS itself needs the place to be spelled out: the wrong account looks just like the
+    /// right one at 3 a.m.
+    pub(super) fn must_be_spelled_out(&self, stack: &Stack) -> Result<(), Failure> {
+        if self.aws.local || (stack.account.is_some() && stack.region.is_some()) {
+            return Ok(());
+        }
+        Err(Failure::refused(
+            "changing a real account needs `account` and `region` in the Stack manifest",
+            "add a document of kind Stack with `spec: { region: …, account: \"…\" }`",
+        ))
+    }
+
+    /// Keeps what a pretend account has become.
+    pub(super) fn close(&self) -> Result<(), Failure> {
+        match &self.emulator {
+            Some(emulator) => emulator.close().map_err(|error| {
+                Failure::error(format!("the emulator's state could not be kept: {error}"))
+            }),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn header<'a>(&'a self, stack: &'a Stack) -> Header<'a> {
+        Header { stack, region: &self.aws.region, endpoint: self.aws.endpoint.as_deref() }
+    }
+
+    pub(super) fn frame<'a>(&'a self, command: &'a str, loaded: &'a Loaded) -> json::Frame<'a> {
+        json::Frame {
+            command,
+            stack: Some(&loaded.stack),
+            account: self.account.as_deref(),
+            region: Some(&self.aws.region),
+            endpoint: self.aws.endpoint.as_deref(),
+            calls: self.aws.meter.calls(),
+            diagnostics: diagnostic::json(&loaded.report, &loaded.sources),
+        }
+    }
+
+    /// Reads the account.
+    pub(super) async fn read(
+        &self,
+        loaded: &Loaded,
+        reading: Reading,
+    ) -> Result<LiveState, Failure> {
+        read(&self.aws, &loaded.stack, &loaded.desired, reading).await.map_err(|error| {
+            let failure = Failure::error(chain(&error));
+            match error.source.help() {
+                Some(help) => failure.help(help),
+                None => failure,
+            }
+        })
+    }
+}
+
+/// A plan, and all that it was made from.
+pub(super) struct Session {
+    pub(super) loaded: Loaded,
+    pub(super) connection: Connection,
+    pub(super) live: LiveState,
+    pub(super) plan: Plan,
+}
+
+impl Session {
+    /// From manifests to a plan.
+    pub(super) async fn open(
+        loaded: Loaded,
+        global: &Global,
+        policy: &Policy,
+        full: bool,
+        writes: bool,
+    ) -> Result<Self, Failure> {
+        let connection = Connection::open(global, &loaded.stack).await?;
+        if writes {
+            connection.must_be_spelled_out(&loaded.stack)?;
+        }
+        let every_kind = policy.prune || policy.destroy;
+        let live = connection.read(&loaded, Reading { every_kind, full }).await?;
+        let plan = plan(&loaded.stack, &loaded.desired, &live, policy);
+        Ok(Self { loaded, connection, live, plan })
+    }
+
+    /// The plan in the form that was asked for.
+    pub(super) fn show(&self, command: &str, global: &Global, ui: Ui) -> Result<(), Failure> {
+        let text = match global.format {
+            Format::Json => {
+                let frame = self.connection.frame(command, &self.loaded);
+                pretty(&json::plan(&frame, &self.plan, None, &self.loaded.sources))
+            }
+            _ => {
+                let header = self.connection.header(&self.loaded.stack);
+                crate::ui::plan::text(&self.plan, &header, &self.loaded.sources)
+            }
+        };
+        ui.answer(&text)?;
+        Ok(())
+    }
+
+    /// Why nothing of this plan may be carried out, if so.
+    pub(super) fn blocked(&self, confirmed_deletes: Option<usize>) -> Option<Failure> {
+        if self.plan.status() == Status::Blocked {
+            let step = self.plan.steps.iter().find(|it| {
+                !it.decision.is_do() && matches!(it.decision.word(), "blocked" | "unmanaged")
+            });
+            let message = match step {
+                Some(step) => format!(
+                    "{} must not be touched: {}",
+                    step.address,
+                    step.decision.reason().unwrap_or_default()
+                ),
+                None => self.quota(),
+            };
+            return Some(Failure::refused(
+                message,
+                "nothing was written; see the plan for the whole list",
+            ));
+        }
+        let refusal = self.plan.refusal(confirmed_deletes)?;
+        let crate::plan::Refusal::UnconfirmedDeletes { deletes, of } = refusal;
+        Some(Failure::refused(
+            format!("this would delete {deletes} of {of} resources of the stack"),
+            format!("if that is meant, add `--confirm-deletes {deletes}`"),
+        ))
+    }
+
+    fn quota(&self) -> String {
+        let found = self.plan.notes.iter().find_map(|note| match note {
+            Note::Quota { kind, wanted, quota } => {
+                Some(format!("{wanted} objects of kind {kind} do not fit into a quota of {quota}"))
+            }
+            Note::Duplicate { .. } => None,
+        });
+        found.unwrap_or_else(|| "the plan does not fit".to_owned())
+    }
+}
+
+/// `KIND/NAME` from the command line.
+pub(super) fn address(text: &str) -> Result<Address, String> {
+    let (kind, name) = text.split_once('/').ok_or("write it as KIND/NAME, such as Channel/main")?;
+    let kind = Kind::named(kind).ok_or_else(|| {
+        let names = Kind::ALL.iter().map(|it| it.name());
+        match crate::diag::suggest(kind, names) {
+            Some(near) => format!("unknown kind `{kind}`: did you mean `{near}`?"),
+            None => format!("unknown kind `{kind}`"),
+        }
+    })?;
+    Ok(Address::new(kind, name))
+}

@@ -1,0 +1,32 @@
+use super::{Failure, frame_of, pretty, session};
+use crate::cli::{ExitCode, Format, Global};
+use crate::ui::{Ui, diagnostic, json};
+
+/// Check manifests offline
+///
+/// Parses every manifest, resolves references, and checks AWS's rules, without any call. Every mistake is
+/// shown, not only the first.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ValidateArgs {}
+
+pub(super) fn run(_: &ValidateArgs, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
+    let loaded = match session::load("validate", global, ui) {
+        Ok(loaded) => loaded,
+        Err(code) => return Ok(code),
+    };
+    let count = loaded.desired.len();
+    let text = match global.format {
+        Format::Json => {
+            let mut frame = frame_of("validate");
+            frame.stack = Some(&loaded.stack);
+            frame.diagnostics = diagnostic::json(&loaded.report, &loaded.sources);
+            pretty(&json::checked(&frame, count, false))
+        }
+        _ => {
+            let s = if count == 1 { "" } else { "s" };
+            format!("{count} resource{s} in order\n")
+        }
+    };
+    ui.answer(&text)?;
+    Ok(ExitCode::Done)
+}

@@ -1,0 +1,946 @@
+//! One YAML document as values with their places.
+//!
+//! `yaml_serde` keeps no places in its values, yet stamps every error with the place it was raised
+//! at. So each value is looked at twice: first by a visitor that only fails (`Peek`, which moves
+//! nothing and brings back the place), then by one that reads it. This rests on how `yaml_serde`
+//! 0.10 goes about `deserialize_enum` and prints its errors; the tests at the foot hold it to that.
+//!
+//! Reading is bounded: one document, 64 levels, no expansion of aliases (they are links here, and
+//! what they would expand to is counted). It never fails on what can be told better later: unknown
+//! tags and duplicate keys are in the tree for the guard to find.
+
+use super::Code;
+use serde::de::{self, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess};
+use serde::de::{VariantAccess, Visitor};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+
+/// How deep values may be nested: several times what the deepest kind needs, and half of where
+/// `yaml_serde` gives up.
+pub const DEPTH: usize = 64;
+
+/// How large one document may be. A manifest has a few kilobytes; reading takes up to 200 times as
+/// much memory as the text has.
+pub const DOCUMENT_BYTES: usize = 256 * 1024;
+
+/// What a document may come to once its aliases are written out.
+pub const EXPANDED_BYTES: usize = 8 * 1024 * 1024;
+
+/// What a value counts beside its text.
+const EACH: usize = 8;
+
+/// How many `[` and `{` a document may have, in texts and comments too. libyaml takes time with the
+/// square of how many are open, and only libyaml knows which are; 1,024 make the worst
+/// document take half a second, and no manifest comes near.
+const BRACKETS: usize = 1024;
+
+/// Which value of a tree.
+pub type NodeId = usize;
+
+/// A document with the place of every value. Places are bytes from the start of the document.
+#[derive(Debug)]
+pub struct Tree {
+    nodes: Vec<Node>,
+}
+
+/// One value.
+#[derive(Debug)]
+pub struct Node {
+    /// Where its text starts, anchor and tag left out.
+    pub at: usize,
+    /// Where its tag is, if it has one.
+    pub tag: Option<Range<usize>>,
+    /// What it is.
+    pub shape: Shape,
+    /// What it comes to with aliases written out; nothing while it is being read.
+    weight: Option<usize>,
+}
+
+/// What a value is.
+#[derive(Debug)]
+pub enum Shape {
+    /// A text; plain when it stands without quotes and may mean a number, a truth value or nothing.
+    Scalar {
+        /// The text.
+        text: String,
+        /// Whether without quotes.
+        plain: bool,
+    },
+    /// Keys and values in their order, duplicates kept.
+    Map(Vec<Entry>),
+    /// A list.
+    Seq(Vec<NodeId>),
+    /// The same as another value, which comes earlier.
+    Alias(NodeId),
+}
+
+/// One key of a mapping with its value.
+#[derive(Debug)]
+pub struct Entry {
+    /// The key.
+    pub key: String,
+    /// Where the key is. For an alias: where the nearest text before it is.
+    pub at: usize,
+    /// Whether without quotes.
+    pub plain: bool,
+    /// Where its tag is, if it has one.
+    pub tag: Option<Range<usize>>,
+    /// The value.
+    pub value: NodeId,
+}
+
+/// Why a document could not be read, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// Which rule.
+    pub code: Code,
+    /// The byte of the document.
+    pub offset: usize,
+    /// What is wrong; holds no text of the user.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<&'static str>,
+}
+
+impl Tree {
+    /// The document itself.
+    pub const ROOT: NodeId = 0;
+
+    /// Reads one document.
+    pub fn read(text: &str) -> Result<Self, Broken> {
+        let broken = |code, message: &str| {
+            Err(Broken { code, offset: 0, message: message.to_owned(), help: None })
+        };
+        if text.bytes().filter(|b| matches!(b, b'[' | b'{')).count() > BRACKETS {
+            return broken(Code::TooDeep, "the document has more than 1,024 opening brackets");
+        }
+        if text.len() > DOCUMENT_BYTES {
+            return broken(Code::TooLarge, "the document is larger than 256 KiB");
+        }
+        let mut builder = Builder::new(text);
+        let start = root_start(text);
+        let id = builder.open(start);
+        builder.root_anchor(start);
+        let fill = Fill { builder: &mut builder, id, behind_tag: false };
+        if let Err(error) = fill.deserialize(serde_yaml::Deserializer::from_str(text)) {
+            return Err(builder.broken.take().unwrap_or_else(|| explain(&error, text)));
+        }
+        Ok(Self { nodes: builder.nodes })
+    }
+
+    /// One value.
+    pub fn get(&self, id: NodeId) -> Option<&Node> {
+        self.nodes.get(id)
+    }
+
+    /// One value, an alias followed to what it stands for.
+    pub fn resolve(&self, id: NodeId) -> Option<&Node> {
+        match self.get(id)? {
+            Node { shape: Shape::Alias(target), .. } => self.get(*target),
+            node => Some(node),
+        }
+    }
+
+    /// All values, in the order they are written.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+}
+
+/// Line and column as `yaml_serde` prints them, from 1.
+type Mark = (usize, usize);
+
+struct Builder<'t> {
+    text: &'t str,
+    nodes: Vec<Node>,
+    /// By where the anchored value starts; a mapping and its first key may start at one place.
+    anchors: BTreeMap<(Mark, bool), NodeId>,
+    /// The furthest place seen. What seems to be at or before it was reached through an alias.
+    cursor: Mark,
+    /// The same place as a byte; only ever moves forward, so that one long line costs nothing.
+    offset: usize,
+    depth: usize,
+    broken: Option<Broken>,
+}
+
+impl<'t> Builder<'t> {
+    fn new(text: &'t str) -> Self {
+        Self {
+            text,
+            nodes: Vec::new(),
+            anchors: BTreeMap::new(),
+            cursor: (1, 1),
+            offset: 0,
+            depth: 0,
+            broken: None,
+        }
+    }
+
+    /// Gives up: the reason is kept here, the error only unwinds.
+    fn fail<T, E: de::Error>(&mut self, code: Code, offset: usize, message: &str) -> Result<T, E> {
+        if self.broken.is_none() {
+            self.broken = Some(Broken { code, offset, message: message.to_owned(), help: None });
+        }
+        Err(E::custom(""))
+    }
+
+    /// Moves on to a place further down, and says which byte that is.
+    fn advance(&mut self, to: Mark) -> usize {
+        while self.cursor < to {
+            let mut rest = self.text[self.offset..].chars();
+            let Some(c) = rest.next() else { break };
+            self.offset += c.len_utf8();
+            // What libyaml takes for a line break, so that both count alike.
+            let breaks = match c {
+                '\r' => !rest.as_str().starts_with('\n'),
+                '\n' | '\u{85}' | '\u{2028}' | '\u{2029}' => true,
+                _ => false,
+            };
+            let (line, column) = self.cursor;
+            self.cursor = if breaks { (line + 1, 1) } else { (line, column + 1) };
+        }
+        self.cursor = self.cursor.max(to);
+        self.offset
+    }
+
+    /// The root is never looked at, so its place is made here: only an alias inside it asks for it.
+    fn root_anchor(&mut self, start: usize) {
+        if self.text[start..].starts_with(['&', '!']) {
+            let line = self.text[..start].matches('\n').count() + 1;
+            let line_start = self.text[..start].rfind('\n').map_or(0, |it| it + 1);
+            let column = self.text[line_start..start].chars().count() + 1;
+            self.anchors.insert(((line, column), false), Tree::ROOT);
+        }
+    }
+
+    fn open(&mut self, start: usize) -> NodeId {
+        let Properties { content, tag } = properties(self.text, start);
+        let shape = Shape::Scalar { text: String::new(), plain: true };
+        self.nodes.push(Node { at: content, tag, shape, weight: None });
+        self.nodes.len() - 1
+    }
+
+    /// The value is read: counts what it comes to.
+    fn close<E: de::Error>(&mut self, id: NodeId, shape: Shape) -> Result<(), E> {
+        let at = self.nodes[id].at;
+        let weigh = |of: &NodeId| self.nodes[*of].weight;
+        let weight = match &shape {
+            Shape::Scalar { text, .. } => Some(EACH + text.len()),
+            Shape::Alias(target) => weigh(target),
+            Shape::Seq(items) => {
+                items.iter().map(weigh).try_fold(EACH, |sum, it| Some(it?.saturating_add(sum)))
+            }
+            Shape::Map(entries) => entries.iter().try_fold(EACH, |sum, it| {
+                Some(weigh(&it.value)?.saturating_add(sum + EACH + it.key.len()))
+            }),
+        };
+        let Some(weight) = weight else {
+            return self.fail(Code::AliasLimit, at, "an alias contains itself");
+        };
+        self.nodes[id].shape = shape;
+        self.nodes[id].weight = Some(weight);
+        // Without aliases nothing expands, and the size of the document is the limit.
+        if !self.anchors.is_empty() && weight > EXPANDED_BYTES {
+            return self.fail(Code::AliasLimit, at, "the aliases expand to more than 8 MiB");
+        }
+        Ok(())
+    }
+
+    fn key<E: de::Error>(&mut self, found: Key, place: Option<Mark>) -> Result<Entry, E> {
+        // Only behind a tag there is no place.
+        let text = if place.is_some() { found.text } else { found.behind_tag };
+        let Some(key) = text else {
+            return self.fail(Code::InvalidYaml, self.offset, "a key is not a single word");
+        };
+        let start = match place {
+            Some(mark) if mark >= self.cursor => self.advance(mark),
+            // An alias, or behind a tag that is refused anyway.
+            _ => self.offset,
+        };
+        let Properties { content, tag } = properties(self.text, start);
+        if key.is_empty() {
+            return self.fail(Code::InvalidYaml, content, "a key is empty");
+        }
+        let plain = !self.text[content..].starts_with(['"', '\'']);
+        let entry = Entry { key, at: content, plain, tag, value: Tree::ROOT };
+        if let Some(mark) = place
+            && self.text[start..].starts_with(['&', '!'])
+        {
+            let id = self.open(start);
+            self.close(id, Shape::Scalar { text: entry.key.clone(), plain })?;
+            self.anchors.insert((mark, true), id);
+        }
+        Ok(entry)
+    }
+
+    /// One value: looks where and what it is, then reads it with whichever the look calls for.
+    fn value<'de, R: Reader<'de>>(&mut self, look: Look, reader: R) -> Result<NodeId, R::Error> {
+        let alias = self.anchors.get(&(look.mark, look.scalar)).copied();
+        if look.mark <= self.cursor {
+            // An alias: the look has consumed it, and it must not be read again.
+            let id = self.open(self.offset);
+            self.nodes[id].tag = None;
+            match alias {
+                Some(target) => self.close(id, Shape::Alias(target))?,
+                None => return self.fail(Code::InvalidYaml, self.offset, "an alias of nothing"),
+            }
+            return Ok(id);
+        }
+        let start = self.advance(look.mark);
+        let id = self.open(start);
+        if self.text[start..].starts_with('*') {
+            // An alias of something with an unknown tag, which is refused where it stands.
+            self.close(id, Shape::Scalar { text: String::new(), plain: true })?;
+            return Ok(id);
+        }
+        if self.text[start..].starts_with(['&', '!']) {
+            self.anchors.insert((look.mark, look.scalar), id);
+        }
+        if look.scalar && !look.behind_tag {
+            let text = reader.text()?;
+            let plain = self.is_plain(self.nodes[id].at, &text);
+            self.close(id, Shape::Scalar { text, plain })?;
+        } else {
+            reader.fill(Fill { builder: self, id, behind_tag: false })?;
+        }
+        Ok(id)
+    }
+
+    /// Whether a text stands without quotes, at what follows its anchor and tag.
+    fn is_plain(&self, at: usize, text: &str) -> bool {
+        let rest = &self.text[at..];
+        // After `a: &x` a quote on the next line belongs to the next key.
+        !rest.starts_with(['"', '\'', '|', '>'])
+            || text.is_empty()
+                && rest.starts_with(['"', '\''])
+                && !rest[1..].starts_with(&rest[..1])
+    }
+
+    fn deeper<E: de::Error>(&mut self, id: NodeId) -> Result<(), E> {
+        if self.depth >= DEPTH {
+            let at = self.nodes[id].at;
+            return self.fail(Code::TooDeep, at, "values are nested more than 64 deep");
+        }
+        self.depth += 1;
+        Ok(())
+    }
+}
+
+/// What a look at a value brings back.
+#[derive(Clone, Copy)]
+struct Look {
+    mark: Mark,
+    scalar: bool,
+    behind_tag: bool,
+}
+
+/// Looks at a value without moving on: notes whether it is a text, and fails to bring its place.
+struct Peek<'p> {
+    scalar: &'p mut bool,
+    /// What stands behind a tag has no place at the first look; the second looks behind it.
+    behind_tag: bool,
+}
+
+impl<'de> DeserializeSeed<'de> for Peek<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_enum("", &[], self)
+    }
+}
+
+impl<'de> Visitor<'de> for Peek<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("anything")
+    }
+
+    fn visit_enum<A: EnumAccess<'de>>(self, data: A) -> Result<(), A::Error> {
+        *self.scalar = true;
+        if self.behind_tag {
+            let (_tag, variant) = data.variant::<String>()?;
+            *self.scalar = false;
+            variant.newtype_variant_seed(Peek { scalar: self.scalar, behind_tag: false })?;
+        }
+        Err(de::Error::custom(""))
+    }
+}
+
+/// Looks through whatever passes a seed on: the next value of a mapping or a list. Nothing when
+/// there is none.
+fn look<E: de::Error>(
+    mut peek: impl FnMut(Peek<'_>) -> Result<Option<()>, E>,
+) -> Result<Option<Look>, E> {
+    for behind_tag in [false, true] {
+        let mut scalar = false;
+        match peek(Peek { scalar: &mut scalar, behind_tag }) {
+            Ok(None) => return Ok(None),
+            Ok(Some(())) => break,
+            Err(error) => match place_of(&error) {
+                Some(mark) => return Ok(Some(Look { mark, scalar, behind_tag })),
+                None if behind_tag || !scalar => return Err(error),
+                None => {}
+            },
+        }
+    }
+    Err(E::custom("a value without a place"))
+}
+
+/// The place an error was raised at. Only its printed form has it while the type is not known.
+fn place_of(error: &impl fmt::Debug) -> Option<Mark> {
+    let text = format!("{error:?}");
+    let (rest, column) =
+        text.strip_prefix("Error(")?.strip_suffix(')')?.rsplit_once(", column: ")?;
+    let (_, line) = rest.rsplit_once(", line: ")?;
+    Some((line.parse().ok()?, column.parse().ok()?))
+}
+
+/// Reads a value that was looked at: the next one of a mapping, or of a list.
+trait Reader<'de> {
+    type Error: de::Error;
+    fn text(self) -> Result<String, Self::Error>;
+    fn fill(self, fill: Fill<'_, '_>) -> Result<(), Self::Error>;
+}
+
+struct FromMap<'m, A>(&'m mut A);
+
+impl<'de, A: MapAccess<'de>> Reader<'de> for FromMap<'_, A> {
+    type Error = A::Error;
+    fn text(self) -> Result<String, A::Error> {
+        self.0.next_value()
+    }
+    fn fill(self, fill: Fill<'_, '_>) -> Result<(), A::Error> {
+        self.0.next_value_seed(fill)
+    }
+}
+
+struct FromSeq<'s, A>(&'s mut A);
+
+impl<'de, A: SeqAccess<'de>> Reader<'de> for FromSeq<'_, A> {
+    type Error = A::Error;
+    fn text(self) -> Result<String, A::Error> {
+        self.0.next_element()?.ok_or_else(|| de::Error::custom(""))
+    }
+    fn fill(self, fill: Fill<'_, '_>) -> Result<(), A::Error> {
+        self.0.next_element_seed(fill)?.ok_or_else(|| de::Error::custom(""))
+    }
+}
+
+/// A key being read. Reading it moves on, so one look is enough: it notes the text and fails.
+#[derive(Default)]
+struct Key {
+    /// The key, or its tag if it has one.
+    text: Option<String>,
+    /// The key behind its tag.
+    behind_tag: Option<String>,
+}
+
+struct KeySeed<'k>(&'k mut Key);
+
+impl<'de> DeserializeSeed<'de> for KeySeed<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_enum("", &[], self)
+    }
+}
+
+impl<'de> Visitor<'de> for KeySeed<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_enum<A: EnumAccess<'de>>(self, data: A) -> Result<(), A::Error> {
+        let (word, variant) = data.variant::<String>()?;
+        // Nothing is read by this unless the word was a tag.
+        self.0.behind_tag = variant.newtype_variant::<String>().ok();
+        self.0.text = Some(word);
+        Err(de::Error::custom(""))
+    }
+}
+
+/// Reads a mapping, a list or something tagged into a node that is already open.
+struct Fill<'b, 't> {
+    builder: &'b mut Builder<'t>,
+    id: NodeId,
+    behind_tag: bool,
+}
+
+impl Fill<'_, '_> {
+    fn scalar<E: de::Error>(self, text: &str) -> Result<(), E> {
+        let plain = self.builder.is_plain(self.builder.nodes[self.id].at, text);
+        self.builder.close(self.id, Shape::Scalar { text: text.to_owned(), plain })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Fill<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Fill<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("anything")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let Self { builder, id, .. } = self;
+        builder.deeper(id)?;
+        let mut entries = Vec::new();
+        loop {
+            let mut key = Key::default();
+            let error = match map.next_key_seed(KeySeed(&mut key)) {
+                Ok(None) => break,
+                Ok(Some(())) => return Err(de::Error::custom("a key without a place")),
+                Err(error) => error,
+            };
+            let place = place_of(&error);
+            if key.text.is_none() && place.is_none() {
+                return Err(error);
+            }
+            let mut entry = builder.key(key, place)?;
+            let looked = look(|peek| map.next_value_seed(peek).map(Some))?;
+            let Some(looked) = looked else { break };
+            entry.value = builder.value(looked, FromMap(&mut map))?;
+            entries.push(entry);
+        }
+        builder.depth -= 1;
+        builder.close(id, Shape::Map(entries))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        let Self { builder, id, .. } = self;
+        builder.deeper(id)?;
+        let mut items = Vec::new();
+        while let Some(looked) = look(|peek| seq.next_element_seed(peek))? {
+            items.push(builder.value(looked, FromSeq(&mut seq))?);
+        }
+        builder.depth -= 1;
+        builder.close(id, Shape::Seq(items))
+    }
+
+    fn visit_enum<A: EnumAccess<'de>>(self, data: A) -> Result<(), A::Error> {
+        if self.behind_tag {
+            return Err(de::Error::custom("a tag behind a tag"));
+        }
+        let (_tag, variant) = data.variant::<String>()?;
+        variant.newtype_variant_seed(Fill { behind_tag: true, ..self })
+    }
+
+    // Texts come here only as the whole document or behind a tag.
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<(), E> {
+        self.scalar(text)
+    }
+    fn visit_bool<E: de::Error>(self, it: bool) -> Result<(), E> {
+        self.scalar(&it.to_string())
+    }
+    fn visit_u64<E: de::Error>(self, it: u64) -> Result<(), E> {
+        self.scalar(&it.to_string())
+    }
+    fn visit_i64<E: de::Error>(self, it: i64) -> Result<(), E> {
+        self.scalar(&it.to_string())
+    }
+    fn visit_u128<E: de::Error>(self, it: u128) -> Result<(), E> {
+        self.scalar(&it.to_string())
+    }
+    fn visit_i128<E: de::Error>(self, it: i128) -> Result<(), E> {
+        self.scalar(&it.to_string())
+    }
+    fn visit_f64<E: de::Error>(self, it: f64) -> Result<(), E> {
+        self.scalar(&it.to_string())
+    }
+    fn visit_unit<E: de::Error>(self) -> Result<(), E> {
+        self.scalar("")
+    }
+    fn visit_none<E: de::Error>(self) -> Result<(), E> {
+        self.scalar("")
+    }
+}
+
+/// Where the first value of a document starts.
+fn root_start(text: &str) -> usize {
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        if line.starts_with("---") {
+            at += 3;
+            break;
+        }
+        if !line.starts_with('%') && !line.starts_with('#') && !line.trim().is_empty() {
+            break;
+        }
+        at += line.len();
+    }
+    skip_space(text, at)
+}
+
+/// What stands before a value: its anchor and its tag.
+struct Properties {
+    /// Where the value goes on behind them.
+    content: usize,
+    tag: Option<Range<usize>>,
+}
+
+fn properties(text: &str, start: usize) -> Properties {
+    let mut content = start;
+    let mut tag = None;
+    loop {
+        let rest = text.get(content..).unwrap_or("");
+        if !rest.starts_with(['&', '!']) {
+            return Properties { content, tag };
+        }
+        let verbatim = rest.starts_with("!<");
+        let length = rest
+            .find(|c: char| {
+                c.is_whitespace() || !verbatim && matches!(c, ',' | '[' | ']' | '{' | '}')
+            })
+            .unwrap_or(rest.len());
+        if rest.starts_with('!') {
+            tag = Some(content..content + length);
+        }
+        content = skip_space(text, content + length);
+    }
+}
+
+/// The next byte that is neither space nor comment.
+fn skip_space(text: &str, mut at: usize) -> usize {
+    loop {
+        let rest = &text[at..];
+        let trimmed = rest.trim_start();
+        at += rest.len() - trimmed.len();
+        if !trimmed.starts_with('#') {
+            return at;
+        }
+        at += trimmed.find('\n').unwrap_or(trimmed.len());
+    }
+}
+
+/// What `yaml_serde` has against a text, in our words. Its own never quote the text here: only
+/// libyaml's fixed phrases come this way.
+fn explain(error: &serde_yaml::Error, text: &str) -> Broken {
+    let full = error.to_string();
+    let phrase = full.split(" at line ").next().unwrap_or("");
+    let phrase = phrase.split(" at position ").next().unwrap_or("");
+    let phrase = phrase.rsplit(": ").next().unwrap_or("").split(", ").next().unwrap_or("");
+    let mut offset = error.location().map_or(0, |it| it.index()).min(text.len());
+    while !text.is_char_boundary(offset) {
+        offset -= 1;
+    }
+    let here = text[offset..].chars().next();
+    let help = match phrase {
+        "mapping values are not allowed in this context" => {
+            Some("quote a value that contains `: `, and indent the keys of one mapping alike")
+        }
+        "found character that cannot start any token" if here == Some('\t') => {
+            Some("indent with spaces: YAML does not allow tabs there")
+        }
+        "found character that cannot start any token" => Some("quote the value"),
+        "did not find expected key" | "did not find expected '-' indicator" => {
+            Some("look for a line that is indented differently from the one before")
+        }
+        "found unexpected end of stream" => Some("look for a quote that is never closed"),
+        "unknown anchor" => Some("an alias must come after its anchor, in the same document"),
+        _ => None,
+    };
+    let code = match phrase {
+        "recursion limit exceeded" => Code::TooDeep,
+        "repetition limit exceeded" => Code::AliasLimit,
+        _ => Code::InvalidYaml,
+    };
+    let message = format!("the text is not YAML: {phrase}");
+    Broken { code, offset, message, help }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Every value as `start:what`, for comparison.
+    fn outline(text: &str) -> Vec<String> {
+        fn walk(tree: &Tree, text: &str, id: NodeId, out: &mut Vec<String>) {
+            let node = tree.get(id).unwrap();
+            match &node.shape {
+                Shape::Scalar { text, plain } => {
+                    let quote = if *plain { "" } else { "'" };
+                    out.push(format!("{}:{quote}{text}{quote}", node.at));
+                }
+                Shape::Alias(target) => out.push(format!("alias of {}", tree.nodes[*target].at)),
+                Shape::Seq(items) => {
+                    out.push(format!("{}:[", node.at));
+                    items.iter().for_each(|it| walk(tree, text, *it, out));
+                    out.push("]".to_owned());
+                }
+                Shape::Map(entries) => {
+                    out.push(format!("{}:{{", node.at));
+                    for entry in entries {
+                        out.push(format!("{}={}", entry.at, entry.key));
+                        walk(tree, text, entry.value, out);
+                    }
+                    out.push("}".to_owned());
+                }
+            }
+        }
+        let tree = Tree::read(text).unwrap();
+        let mut out = Vec::new();
+        walk(&tree, text, Tree::ROOT, &mut out);
+        out
+    }
+
+    fn broken(text: &str) -> Broken {
+        Tree::read(text).unwrap_err()
+    }
+
+    #[test]
+    fn every_value_has_its_place() {
+        assert_eq!(
+            outline("a: 1\nb:\n  - x\n  - 'y'\nc: {d: ~}\n"),
+            [
+                "0:{", "0=a", "3:1", "5=b", "10:[", "12:x", "18:'y'", "]", "22=c", "25:{", "26=d",
+                "29:~", "}", "}"
+            ]
+        );
+    }
+
+    #[test]
+    fn places_are_bytes_whatever_the_characters() {
+        assert_eq!(
+            outline("ключ: é\nb: 🎥\nc: d"),
+            ["0:{", "0=ключ", "10:é", "13=b", "16:🎥", "21=c", "24:d", "}"]
+        );
+        assert_eq!(outline("a: 1\r\nb: 2\r\n"), ["0:{", "0=a", "3:1", "6=b", "9:2", "}"]);
+    }
+
+    #[test]
+    fn texts_keep_how_they_were_written() {
+        assert_eq!(
+            outline("a: 012\nb: \"1\"\nc: |\n  x\n  y\nd: >-\n  x\n  y\ne:\nf: ''\ng: 0x1F"),
+            [
+                "0:{",
+                "0=a",
+                "3:012",
+                "7=b",
+                "10:'1'",
+                "14=c",
+                "17:'x\ny\n'",
+                "27=d",
+                "30:'x y'",
+                "41=e",
+                "43:",
+                "44=f",
+                "47:''",
+                "50=g",
+                "53:0x1F",
+                "}"
+            ]
+        );
+    }
+
+    #[test]
+    fn an_alias_is_a_link() {
+        assert_eq!(
+            outline("a: &x 1\nb: *x\nc: 2"),
+            ["0:{", "0=a", "6:1", "8=b", "alias of 6", "14=c", "17:2", "}"]
+        );
+        assert_eq!(
+            outline("- &x {k: v}\n- *x\n- [*x, *x]\n- z"),
+            [
+                "0:[",
+                "5:{",
+                "6=k",
+                "9:v",
+                "}",
+                "alias of 5",
+                "19:[",
+                "alias of 5",
+                "alias of 5",
+                "]",
+                "30:z",
+                "]"
+            ]
+        );
+        // A mapping and its first key start at one place.
+        assert_eq!(
+            outline("- &k a: 1\n- *k\n- b"),
+            ["0:[", "5:{", "5=a", "8:1", "}", "alias of 5", "17:b", "]"]
+        );
+        assert_eq!(
+            outline("- &k\n  a: 1\n- *k\n"),
+            ["0:[", "7:{", "7=a", "10:1", "}", "alias of 7", "]"]
+        );
+        assert_eq!(outline("{&k a: *k, *k : 2, c: d}")[..4], ["0:{", "4=a", "alias of 4", "4=a"]);
+        // The nearest anchor of that name counts.
+        assert_eq!(
+            outline("[&x 1, *x, &x 2, *x]"),
+            ["0:[", "4:1", "alias of 4", "14:2", "alias of 14", "]"]
+        );
+    }
+
+    #[test]
+    fn a_tag_is_seen_wherever_it_stands() {
+        for text in [
+            "a: !include x\nb: 1",
+            "a: !!python/object:os.system [ls]\nb: 1",
+            "a: !<tag:example.com,2000:x> {y: z}\nb: 1",
+            "a: &n !foo\n  x: y\nb: 1",
+            "a: !foo &n x\nb: 1",
+            "!root {a: 1}",
+            "--- !root\na: 1",
+            "# c\n--- # c\n!root\na: 1",
+            "- ! x\n- 2",
+            "a: !foo\nb: 1",
+            "a: [!foo 1, 2]",
+            "%TAG !e! tag:e.com,2000:\n---\na: !e!x 1",
+            "a: !foo [!bar {c: !baz 1}]\nb: 2",
+        ] {
+            let tree = Tree::read(text).expect(text);
+            let tags: Vec<_> =
+                tree.nodes().iter().filter_map(|it| Some(&text[it.tag.clone()?])).collect();
+            assert!(
+                !tags.is_empty() && tags.iter().all(|it| it.starts_with('!')),
+                "{text}: {tags:?}"
+            );
+        }
+        let tree = Tree::read("!k a: 1\n!l b: 2").unwrap();
+        let Shape::Map(entries) = &tree.get(Tree::ROOT).unwrap().shape else { panic!() };
+        assert_eq!(entries.iter().map(|it| it.key.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+        assert!(entries[0].tag.is_some());
+        // An alias of what is tagged is followed by the right values.
+        let tree = Tree::read("[&x !foo {a: b}, *x, *x, z]").unwrap();
+        let Shape::Seq(items) = &tree.get(Tree::ROOT).unwrap().shape else { panic!() };
+        assert_eq!(items.len(), 4);
+    }
+
+    #[test]
+    fn what_is_empty_reads_as_nothing() {
+        for text in ["", "# only\n", "---\n", "--- # x\n...\n"] {
+            assert!(
+                matches!(&Tree::read(text).unwrap().nodes()[0].shape,
+                Shape::Scalar { text, plain: true } if text.is_empty()),
+                "{text:?}"
+            );
+        }
+        assert_eq!(outline("? a\nb: 1\n"), ["0:{", "2=a", "4:", "4=b", "7:1", "}"]);
+        assert_eq!(outline("a: &x\n\"b\": 1"), ["0:{", "0=a", "6:", "6=b", "11:1", "}"]);
+    }
+
+    #[test]
+    fn broken_text_says_where_and_quotes_nothing() {
+        let it = broken("a: 1\n b: 2\n");
+        assert_eq!((it.code, it.offset), (Code::InvalidYaml, 7), "{it:?}");
+        let it = broken("a:\n\tb: 2\n");
+        assert!(it.help.unwrap().contains("tabs"), "{it:?}");
+        for text in ["a: [1, 2", "a: \"x", "{", "a: *nowhere", "@", "a: }", "\u{1b}"] {
+            let it = broken(text);
+            assert_eq!(it.code, Code::InvalidYaml, "{text}: {it:?}");
+            assert!(it.offset <= text.len());
+        }
+        for text in ["? {a: b}\n: c", "? [a]\n", "{[a]: b}", "\"\": x", "{a: 1, {b: c}: 2}"] {
+            assert!(broken(text).message.starts_with("a key"), "{text}: {:?}", broken(text));
+        }
+    }
+
+    #[test]
+    fn nesting_is_bounded_both_ways() {
+        for (open, close) in [("[", "]"), ("{a: ", "}")] {
+            let fine = open.repeat(DEPTH) + &close.repeat(DEPTH);
+            assert!(Tree::read(&fine).is_ok());
+            let deep = open.repeat(DEPTH + 1) + &close.repeat(DEPTH + 1);
+            assert_eq!(broken(&deep).code, Code::TooDeep);
+        }
+        assert_eq!(broken(&("[".repeat(200_000) + &"]".repeat(200_000))).code, Code::TooDeep);
+        assert!(Tree::read(&"[".repeat(200_000)).is_err());
+        assert!(Tree::read(&"{".repeat(200_000)).is_err());
+        assert!(Tree::read(&"{a: ".repeat(200_000)).is_err());
+        assert!(Tree::read(&"- ".repeat(200_000)).is_err());
+        assert!(Tree::read(&"? ".repeat(200_000)).is_err());
+        let stairs: String = (0..300).map(|it| format!("{}a:\n", " ".repeat(it))).collect();
+        assert_eq!(broken(&stairs).code, Code::TooDeep);
+    }
+
+    #[test]
+    fn aliases_are_counted_and_never_expanded() {
+        let mut bomb = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n".to_owned();
+        for level in 1..=10 {
+            let items = vec![format!("*a{}", level - 1); 10].join(",");
+            bomb += &format!("a{level}: &a{level} [{items}]\n");
+        }
+        assert_eq!(broken(&bomb).code, Code::AliasLimit);
+        let wide = format!("a: &a {}\nb: [{}]", "x".repeat(100_000), vec!["*a"; 50_000].join(","));
+        assert_eq!(broken(&wide).code, Code::AliasLimit);
+        for itself in ["&a [*a]", "a: &a {b: *a}", "&a {b: [*a]}", "&a\nb: *a"] {
+            assert_eq!(broken(itself).code, Code::AliasLimit, "{itself}");
+        }
+        let fine = format!("a: &a {{t: x}}\nb: [{}]", vec!["*a"; 1_000].join(","));
+        assert!(Tree::read(&fine).is_ok());
+    }
+
+    #[test]
+    fn one_long_line_is_read_in_linear_time() {
+        let items: Vec<String> = (0..12_000).map(|it| format!("\"k{it}\": {it}")).collect();
+        let start = std::time::Instant::now();
+        assert!(Tree::read(&format!("{{{}}}", items.join(","))).is_ok());
+        assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+    }
+
+    #[test]
+    fn a_document_over_the_limit_is_not_read() {
+        assert_eq!(broken(&"x".repeat(80_000_000)).code, Code::TooLarge);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4_000))]
+        /// Made of what steers a YAML parser, so that structure is hit often.
+        #[test]
+        fn no_text_makes_it_panic(parts in prop::collection::vec(
+            prop::sample::select(vec!["a", "b: ", "- ", "\n", "\n  ", "[", "]", "{", "}", ", ", ": ", "? ",
+                "&x ", "*x", "*x : ", "!t ", "!!str ", "\"", "'", "\"\"", "|\n", "# ", "---\n", "...\n", "%", "<<",
+                "\t", "é", "\u{2028}", "~", "1", ":", "&y\n", "*y", "\r"]), 0..24))
+        {
+            let text = parts.concat();
+            if let Ok(tree) = Tree::read(&text) {
+                for node in tree.nodes() {
+                    prop_assert!(node.at <= text.len());
+                    prop_assert!(text.is_char_boundary(node.at));
+                }
+                // The same structure as the plain reader sees, so far as that tells.
+                let plain: Result<serde_yaml::Value, _> = serde_yaml::from_str(&text);
+                if let Ok(plain) = plain {
+                    prop_assert_eq!(count(&tree, Tree::ROOT), count_plain(&plain), "{:?}", text);
+                }
+            }
+        }
+
+        #[test]
+        fn no_noise_makes_it_panic(text in any::<String>()) {
+            let _ = Tree::read(&text);
+        }
+    }
+
+    fn count(tree: &Tree, id: NodeId) -> usize {
+        match &tree.resolve(id).unwrap().shape {
+            Shape::Map(entries) => {
+                1 + entries.iter().map(|it| count(tree, it.value)).sum::<usize>()
+            }
+            Shape::Seq(items) => 1 + items.iter().map(|it| count(tree, *it)).sum::<usize>(),
+            _ => 1,
+        }
+    }
+
+    fn count_plain(value: &serde_yaml::Value) -> usize {
+        match value {
+            serde_yaml::Value::Mapping(map) => 1 + map.values().map(count_plain).sum::<usize>(),
+            serde_yaml::Value::Sequence(items) => 1 + items.iter().map(count_plain).sum::<usize>(),
+            serde_yaml::Value::Tagged(it) => count_plain(&it.value),
+            _ => 1,
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! A pretend account: the pure core. A request and a moment go in, a reply comes out; no socket, no
+//! clock, no file, no randomness but the seeded generator.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::accept::accept;
+use super::clock::Millis;
+use super::dispatch;
+use super::failure::Failure;
+use super::generator::Generator;
+use super::history::History;
+use super::model::{Operation, Service};
+use super::project::project;
+use super::quotas::Quotas;
+use super::region::{REGIONS, Region};
+use super::reply::{self, Reply};
+use super::route;
+use super::scene::{Lens, Scene};
+use super::signature::{self, Scope};
+use super::switches::{Stance, Switches};
+use super::{caller, tags};
+
+/// The version of the state file. A file of another version is refused, not guessed at.
+pub(crate) const VERSION: u32 = 1;
+
+/// A request, as far as the service looks at it.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// `GET`, `POST`, `DELETE`.
+    pub method: String,
+    /// The raw path, still percent-encoded.
+    pub path: String,
+    /// The raw query, without `?`.
+    pub query: String,
+    /// Header values by lower-case name.
+    pub headers: BTreeMap<String, String>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// The account.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Account {
+    pub(crate) version: u32,
+    #[serde(flatten)]
+    pub(crate) common: Common,
+    regions: BTreeMap<String, Region>,
+    /// The latest moment seen: time never runs backwards for a state machine.
+    latest: Millis,
+}
+
+/// What all regions share.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Common {
+    pub(crate) account: String,
+    pub(crate) generator: Generator,
+    sequence: u64,
+    /// By how much `POST /_emulator/clock` has moved time on.
+    pub(crate) ahead_millis: i64,
+    #[serde(skip)]
+    pub(crate) settle_millis: i64,
+    #[serde(skip)]
+    pub(crate) switches: Switches,
+    #[serde(skip)]
+    pub(crate) quotas: Quotas,
+    #[serde(skip)]
+    pub(crate) history: History,
+    /// The id of the request being answered.
+    #[serde(skip)]
+    pub(crate) request_id: String,
+}
+
+impl Common {
+    pub(crate) fn next_sequence(&mut self) -> u64 {
+        self.sequence += 1;
+        self.sequence
+    }
+
+    pub(crate) fn settle(&self) -> Duration {
+        Duration::from_millis(u64::try_from(self.settle_millis).unwrap_or(0))
+    }
+}
+
+impl Account {
+    /// An empty account.
+    pub fn new(account: &str, seed: u64) -> Self {
+        Self {
+            version: VERSION,
+            common: Common {
+                account: account.to_owned(),
+                generator: Generator::new(seed),
+                sequence: 0,
+                ahead_millis: 0,
+                settle_millis: 1000,
+                switches: Switches::default(),
+                quotas: Quotas::default(),
+                history: History::default(),
+                request_id: String::new(),
+            },
+            regions: BTreeMap::new(),
+            latest: Millis::default(),
+        }
+    }
+
+    /// Sets what is not part of the state: how long states last, the open questions, the quotas.
+    pub fn configure(&mut self, settle: Duration, switches: Switches, quotas: Quotas) {
+        self.common.settle_millis = i64::try_from(settle.as_millis()).unwrap_or(i64::MAX);
+        self.common.switches = switches;
+        self.common.quotas = quotas;
+    }
+
+    /// Answers one request.
+    pub fn handle(&mut self, request: &Request, now: Millis) -> Reply {
+        self.handle_through(request, now, &Lens::default())
+    }
+
+    /// The same with the effects of injected faults.
+    pub(crate) fn handle_through(&mut self, request: &Request, now: Millis, lens: &Lens) -> Reply {
+        let now = self.pass_time(now);
+        let request_id = self.common.generator.uuid();
+        self.common.request_id.clone_from(&request_id);
+        let outcome = self.outcome(request, now, lens);
+        let brief = self.common.switches.only_exception_message;
+        reply::finish(outcome, brief, &request_id, now)
+    }
+
+    /// A refusal before any work, such as an injected throttle.
+    pub(crate) fn refuse(
+        &mut self,
+        operation: Option<&'static Operation>,
+        failure: Failure,
+        now: Millis,
+    ) -> Reply {
+        let now = self.pass_time(now);
+        let request_id = self.common.generator.uuid();
+        let brief = self.common.switches.only_exception_message;
+        reply::finish(Err((operation, failure)), brief, &request_id, now)
+    }
+
+    /// Moves `now` by what the control requests added and lets every state machine catch up.
+    pub(crate) fn pass_time(&mut self, now: Millis) -> Millis {
+        let moved = Millis(now.0.saturating_add(self.common.ahead_millis));
+        self.latest = self.latest.max(moved);
+        for region in self.regions.values_mut() {
+            region.advance(self.latest, self.common.settle_millis);
+        }
+        self.latest
+    }
+
+    fn outcome(&mut self, request: &Request, now: Millis, lens: &Lens) -> reply::Outcome {
+        let scope = signature::scope(&request.headers).map_err(|failure| (None, failure))?;
+        if caller::is_meant(request, &scope) {
+            return Ok(reply::Body::Xml(caller::answer(&self.common.account, request, &scope)));
+        }
+        check_scope(&scope).map_err(|failure| (None, failure))?;
+        let operation =
+            route::operation(&request.method, &request.path).map_err(|failure| (None, failure))?;
+        self.operate(operation, request, &scope, now, lens)
+            .map(|value| reply::Body::Json(operation, value))
+            .map_err(|failure| (Some(operation), failure))
+    }
+
+    fn operate(
+        &mut self,
+        operation: &'static Operation,
+        request: &Request,
+        scope: &Scope,
+        now: Millis,
+        lens: &Lens,
+    ) -> Result<Value, Failure> {
+        let given = route::input(operation, request)?;
+        let input = match &operation.input {
+            Some(shape) => accept(operation.service, shape, given)?,
+            None => Map::new(),
+        };
+        tags::check(&input)?;
+        if self.common.switches.foreign_service_tags == Stance::Refuse {
+            check_host(operation, request)?;
+        }
+        let mut scene = Scene {
+            operation,
+            region_name: &scope.region,
+            region: self.regions.entry(scope.region.clone()).or_default(),
+            common: &mut self.common,
+            now,
+            lens,
+        };
+        let answer = dispatch::operate(&mut scene, input)?;
+        Ok(match &operation.output {
+            Some(shape) => project(operation.service, shape, answer),
+            None => Value::Null,
+        })
+    }
+
+    /// The latest moment seen, on the clock of the fronts.
+    pub(crate) fn latest(&self) -> Millis {
+        Millis(self.latest.0.saturating_sub(self.common.ahead_millis))
+    }
+
+    /// The region with this name and the common parts, for control requests.
+    pub(crate) fn region(&mut self, name: &str) -> (&mut Region, &mut Common) {
+        (self.regions.entry(name.to_owned()).or_default(), &mut self.common)
+    }
+
+    pub(crate) fn regions(&self) -> &BTreeMap<String, Region> {
+        &self.regions
+    }
+
+    /// Forgets everything but the account's id and its settings.
+    pub(crate) fn reset(&mut self) {
+        self.regions.clear();
+        self.common.history.clear();
+    }
+}
+
+fn check_scope(scope: &Scope) -> Result<(), Failure> {
+    if scope.service != "ivs" {
+        return Err(signature::wrong_scope("correct service: 'ivs'"));
+    }
+    if !REGIONS.contains(&scope.region.as_str()) {
+        let regions = REGIONS.join(", ");
+        return Err(signature::wrong_scope(&format!("a region that has Amazon IVS: {regions}")));
+    }
+    Ok(())
+}
+
+/// Where the host name says which service was called, its operations only.
+fn check_host(operation: &Operation, request: &Request) -> Result<(), Failure> {
+    let host = request.headers.get("host").map(String::as_str).unwrap_or_default();
+    let called = match host.split('.').next() {
+        Some("ivs" | "ivs-fips") if host.contains(".a") => Service::LowLatency,
+        Some("ivsrealtime" | "ivsrealtime-fips") if host.contains(".a") => Service::RealTime,
+        _ => return Ok(()),
+    };
+    if called == operation.service {
+        return Ok(());
+    }
+    Err(Failure::validation(format!("{host} does not serve this resource or operation")))
+}

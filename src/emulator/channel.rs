@@ -1,0 +1,262 @@
+//! Channels: defaults, the rules between their members, references, and the refusal of changes while
+//! live.
+
+use serde_json::{Map, Value, json};
+
+use super::failure::Failure;
+use super::generator::constant_hex;
+use super::kind::Kind;
+use super::scene::{Answer, Scene, fill, list as items, object, overwrite};
+use super::shelf::{Hidden, text};
+use super::stream_key;
+use super::switches::{Absent, NameFilter, Stance};
+
+/// The members that refer to something, and to what.
+const REFERENCES: [(&str, Kind); 4] = [
+    ("recordingConfigurationArn", Kind::RecordingConfiguration),
+    ("playbackRestrictionPolicyArn", Kind::PlaybackRestrictionPolicy),
+    ("adConfigurationArn", Kind::AdConfiguration),
+    ("failoverSlateConfigurationArn", Kind::FailoverSlateConfiguration),
+];
+
+/// The list filters; at most one may be used.
+const FILTERS: [(&str, &str); 5] = [
+    ("filterByName", "name"),
+    ("filterByRecordingConfigurationArn", "recordingConfigurationArn"),
+    ("filterByPlaybackRestrictionPolicyArn", "playbackRestrictionPolicyArn"),
+    ("filterByAdConfigurationArn", "adConfigurationArn"),
+    ("filterByFailoverSlateConfigurationArn", "failoverSlateConfigurationArn"),
+];
+
+pub(crate) fn create(scene: &mut Scene<'_>, input: Map<String, Value>) -> Answer {
+    check_references(scene, &input)?;
+    let mut wire = input;
+    check_multitrack(&wire)?;
+    for (member, default) in [("name", ""), ("latencyMode", "LOW"), ("type", "STANDARD")] {
+        fill(&mut wire, member, json!(default));
+    }
+    for member in ["authorized", "insecureIngest"] {
+        fill(&mut wire, member, json!(false));
+    }
+    for (member, _) in REFERENCES {
+        fill(&mut wire, member, json!(""));
+    }
+    fill(&mut wire, "containerFormat", json!("TS"));
+    let mut multitrack = object(&wire, "multitrackInputConfiguration");
+    fill_multitrack(&mut multitrack);
+    wire.insert("multitrackInputConfiguration".to_owned(), Value::Object(multitrack));
+    check_preset(&wire)?;
+    let preset = if is_advanced(&wire) { "HIGHER_BANDWIDTH_DELIVERY" } else { "" };
+    fill(&mut wire, "preset", json!(preset));
+    check_whole(&wire)?;
+    scene.room_for(Kind::Channel, scene.region.shelf(Kind::Channel).len())?;
+
+    let arn = scene.new_arn(Kind::Channel);
+    let tags = object(&wire, "tags");
+    serve(scene, &mut wire, &arn);
+    scene.add(Kind::Channel, &arn, wire, Hidden::default())?;
+    let tags = if scene.common.switches.stream_key_copies_tags { tags } else { Map::new() };
+    let key = stream_key::make(scene, &arn, tags)?;
+    let channel = scene.find(Kind::Channel, &arn)?.wire.clone();
+    Ok(json!({ "channel": channel, "streamKey": key }))
+}
+
+/// Adds what the service assigns.
+fn serve(scene: &mut Scene<'_>, wire: &mut Map<String, Value>, arn: &str) {
+    let (region, account) = (scene.region_name, &scene.common.account);
+    let host = constant_hex(&format!("{account}{region}"));
+    let id = arn.rsplit('/').next().unwrap_or_default();
+    let playback = format!(
+        "https://{host}.{region}.playback.live-video.net/api/video/v1/{region}.{account}.channel.{id}.m3u8"
+    );
+    wire.insert("arn".to_owned(), json!(arn));
+    wire.insert(
+        "ingestEndpoint".to_owned(),
+        json!(format!("{host}.global-contribute.live-video.net")),
+    );
+    wire.insert("playbackUrl".to_owned(), json!(playback));
+    let passphrase = format!("sk_emulator_{}", scene.common.generator.letters(32));
+    let endpoint = format!("{host}.srt.live-video.net");
+    wire.insert("srt".to_owned(), json!({ "endpoint": endpoint, "passphrase": passphrase }));
+}
+
+fn fill_multitrack(multitrack: &mut Map<String, Value>) {
+    fill(multitrack, "enabled", json!(false));
+    fill(multitrack, "policy", json!("ALLOW"));
+    fill(multitrack, "maximumResolution", json!("FULL_HD"));
+}
+
+pub(crate) fn update(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer {
+    let arn = text(input, "arn").to_owned();
+    let old = scene.find(Kind::Channel, &arn)?.wire.clone();
+    refuse_if_live(scene, &arn, input)?;
+    check_references(scene, input)?;
+    check_multitrack(input)?;
+    let mut wire = old.clone();
+    overwrite(
+        &mut wire,
+        input,
+        &["name", "latencyMode", "type", "authorized", "insecureIngest", "containerFormat"],
+    );
+    for (member, _) in REFERENCES {
+        overwrite(&mut wire, input, &[member]);
+    }
+    if let Some(given) = input.get("multitrackInputConfiguration").and_then(Value::as_object) {
+        let mut multitrack = object(&old, "multitrackInputConfiguration");
+        if given.is_empty() && scene.common.switches.empty_multitrack == Absent::Reset {
+            multitrack.insert("enabled".to_owned(), json!(false));
+        }
+        multitrack.extend(given.clone());
+        wire.insert("multitrackInputConfiguration".to_owned(), Value::Object(multitrack));
+    }
+    overwrite(&mut wire, input, &["preset"]);
+    if input.contains_key("preset") {
+        check_preset(&wire)?;
+    } else if is_advanced(&wire) && text(&wire, "preset").is_empty() {
+        wire.insert("preset".to_owned(), json!("HIGHER_BANDWIDTH_DELIVERY"));
+    } else if !is_advanced(&wire) && scene.common.switches.preset_after_advanced == Absent::Reset {
+        wire.insert("preset".to_owned(), json!(""));
+    }
+    check_whole(&wire)?;
+    scene.record(&arn, Vec::new());
+    scene.find_mut(Kind::Channel, &arn)?.wire = wire;
+    scene.answer(Kind::Channel, &arn)
+}
+
+fn refuse_if_live(scene: &Scene<'_>, arn: &str, input: &Map<String, Value>) -> Result<(), Failure> {
+    let name_only = input.keys().all(|member| member == "arn" || member == "name");
+    let allowed = name_only && scene.common.switches.live_rename == Stance::Accept;
+    if scene.region.streams.contains_key(arn) && !allowed {
+        return Err(Failure::conflict(format!(
+            "Channel {arn} is live and cannot be updated; stop the stream first"
+        )));
+    }
+    Ok(())
+}
+
+pub(crate) fn delete(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer {
+    let arn = text(input, "arn");
+    scene.find(Kind::Channel, arn)?;
+    if scene.region.streams.contains_key(arn) {
+        return Err(Failure::conflict(format!(
+            "Channel {arn} is live and cannot be deleted; stop the stream first"
+        )));
+    }
+    for key in stream_key::of_channel(scene, arn) {
+        let now = scene.now;
+        scene.region.shelf_mut(Kind::StreamKey).take(&key, now);
+    }
+    scene.region.past_streams.remove(arn);
+    scene.remove(Kind::Channel, arn, Vec::new())
+}
+
+/// Partial success: what is there, and an error for each ARN that is not.
+pub(crate) fn batch(scene: &Scene<'_>, input: &Map<String, Value>, kind: Kind) -> Value {
+    let (mut found, mut errors) = (Vec::new(), Vec::new());
+    for arn in items(input, "arns").iter().filter_map(Value::as_str) {
+        match scene.find(kind, arn) {
+            Ok(object) => found.push(Value::Object(object.wire.clone())),
+            Err(_) => errors.push(json!({
+                "arn": arn,
+                // The one published sample of a batch error has a number here, not an error name.
+                "code": "404",
+                "message": format!("Resource: {arn} not found"),
+            })),
+        }
+    }
+    // Nobody has documented an order, so it is not the one that was asked for.
+    found.reverse();
+    json!({ kind.list_member(): found, "errors": errors })
+}
+
+pub(crate) fn list(scene: &Scene<'_>, input: &Map<String, Value>) -> Answer {
+    let given: Vec<(&str, &str)> = FILTERS
+        .into_iter()
+        .map(|(filter, member)| (member, text(input, filter)))
+        .filter(|(_, wanted)| !wanted.is_empty())
+        .collect();
+    if given.len() > 1 {
+        return Err(Failure::conflict("Filters are mutually exclusive: give at most one"));
+    }
+    let part = scene.common.switches.name_filter == NameFilter::Substring;
+    scene.list(Kind::Channel, input, 100, |channel| {
+        given.iter().all(|(member, wanted)| {
+            let value = channel.text(member);
+            value == *wanted || (part && *member == "name" && value.contains(wanted))
+        })
+    })
+}
+
+/// What is referred to must be there and usable.
+fn check_references(scene: &Scene<'_>, input: &Map<String, Value>) -> Result<(), Failure> {
+    for (member, kind) in REFERENCES {
+        let arn = text(input, member);
+        if arn.is_empty() {
+            continue;
+        }
+        let state = scene.find(kind, arn)?.text("state");
+        let unusable = match state {
+            "CREATE_FAILED" => true,
+            "CREATING" => scene.common.switches.reference_while_creating == Stance::Refuse,
+            _ => false,
+        };
+        if unusable {
+            return Err(scene.conflict(format!("{member} {arn} is in state {state}")));
+        }
+    }
+    Ok(())
+}
+
+/// `enabled: true` needs its two companions in the same request.
+fn check_multitrack(input: &Map<String, Value>) -> Result<(), Failure> {
+    let multitrack = object(input, "multitrackInputConfiguration");
+    if multitrack.get("enabled") == Some(&json!(true)) {
+        for member in ["policy", "maximumResolution"] {
+            if !multitrack.contains_key(member) {
+                return Err(Failure::validation(format!(
+                    "multitrackInputConfiguration.{member} is required when \
+                     multitrackInputConfiguration.enabled is true"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_advanced(wire: &Map<String, Value>) -> bool {
+    text(wire, "type").starts_with("ADVANCED_")
+}
+
+fn check_preset(wire: &Map<String, Value>) -> Result<(), Failure> {
+    if !text(wire, "preset").is_empty() && !is_advanced(wire) {
+        return Err(Failure::validation(
+            "preset is selectable only for the channel types ADVANCED_SD and ADVANCED_HD",
+        ));
+    }
+    Ok(())
+}
+
+/// The rules between members, on the channel as it would be stored.
+fn check_whole(wire: &Map<String, Value>) -> Result<(), Failure> {
+    let multitrack = object(wire, "multitrackInputConfiguration");
+    if multitrack.get("enabled") == Some(&json!(true)) {
+        if text(wire, "type") != "STANDARD" {
+            return Err(Failure::validation(
+                "multitrackInputConfiguration.enabled can be true only if the channel type is \
+                 STANDARD",
+            ));
+        }
+        if text(wire, "containerFormat") != "FRAGMENTED_MP4" {
+            return Err(Failure::validation(
+                "containerFormat must be FRAGMENTED_MP4 when \
+                 multitrackInputConfiguration.enabled is true",
+            ));
+        }
+    }
+    if !text(wire, "adConfigurationArn").is_empty() && text(wire, "containerFormat") != "TS" {
+        return Err(Failure::validation(
+            "containerFormat must be TS when adConfigurationArn is set",
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,90 @@
+//! The in-process front: the real SDK talks to the emulator without a socket, so serialisers,
+//! signing, retries and error parsing are the real ones.
+
+use std::io;
+
+pub(crate) use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::body::SdkBody;
+
+use super::Emulator;
+
+#[derive(Clone, Debug)]
+struct Connector {
+    emulator: Emulator,
+    timeout: Option<std::time::Duration>,
+}
+
+/// An HTTP client for the SDK whose every request ends in `emulator`.
+pub(crate) fn http_client(emulator: &Emulator) -> SharedHttpClient {
+    let emulator = emulator.clone();
+    http_client_fn(move |settings, _| {
+        let timeout = settings.read_timeout();
+        SharedHttpConnector::new(Connector { emulator: emulator.clone(), timeout })
+    })
+}
+
+impl HttpConnector for Connector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let Self { emulator, timeout } = self.clone();
+        HttpConnectorFuture::new(async move {
+            let answer = answer(emulator, request);
+            match timeout {
+                None => answer.await,
+                Some(timeout) => tokio::time::timeout(timeout, answer)
+                    .await
+                    .unwrap_or_else(|late| Err(ConnectorError::timeout(late.into()))),
+            }
+        })
+    }
+}
+
+async fn answer(emulator: Emulator, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
+    let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
+    let (parts, body) = request.into_parts();
+    let body = body
+        .bytes()
+        .ok_or_else(|| ConnectorError::user("a streaming body is not supported".into()))?
+        .to_vec();
+    let dropped = |error| ConnectorError::io(Box::new(io::Error::other(error)));
+    let response =
+        emulator.answer(http::Request::from_parts(parts, body)).await.map_err(dropped)?;
+    HttpResponse::try_from(response.map(SdkBody::from))
+        .map_err(|error| ConnectorError::other(error.into(), None))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Settings;
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn request(operation: &str) -> HttpRequest {
+        let path = format!("/{operation}");
+        let request = super::super::tests::signed(&path, &json!({}));
+        HttpRequest::try_from(request.map(SdkBody::from)).expect("a request")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_sdk_gets_answers_broken_connections_and_timeouts() {
+        let emulator = Emulator::new(Settings::default());
+        let timeout = Some(std::time::Duration::from_secs(5));
+        let connector = Connector { emulator: emulator.clone(), timeout };
+        let answer = connector.call(request("CreateStage")).await.expect("an answer");
+        assert_eq!(answer.status().as_u16(), 200);
+        let body = answer.body().bytes().map(serde_json::from_slice::<Value>);
+        assert!(matches!(body, Some(Ok(body)) if body["stage"]["arn"].is_string()));
+        for (kind, operation) in [("loseReply", "CreateStage"), ("stall", "ListStages")] {
+            let fault = json!({"operation": operation, "kind": kind});
+            emulator.control("POST", "/_emulator/faults", fault);
+        }
+        let broken = connector.call(request("CreateStage")).await.expect_err("broken");
+        assert!(broken.is_io());
+        let late = connector.call(request("ListStages")).await.expect_err("late");
+        assert!(late.is_timeout());
+    }
+}

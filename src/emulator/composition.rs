@@ -1,0 +1,291 @@
+//! Compositions: what may be started and how it looks. Their life is in `composition_life`.
+
+use serde_json::{Map, Value, json};
+
+use super::clock::Millis;
+use super::failure::Failure;
+use super::kind::Kind;
+use super::participant;
+use super::region::Region;
+use super::scene::{Answer, Scene, check_unique, fill, list as items, object};
+use super::shelf::{Hidden, Object, text};
+use super::stream::{self, Start};
+use super::switches::Stance;
+
+pub(crate) use super::composition_life::{
+    advance, any_running, is_running, publishers_changed, shut_down_on, stop, stream_stopped,
+};
+
+pub(crate) fn start(scene: &mut Scene<'_>, mut input: Map<String, Value>) -> Answer {
+    let token = input.shift_remove("idempotencyToken");
+    let token = token.as_ref().and_then(Value::as_str).map(str::to_owned);
+    if let Some(known) = token.as_deref().and_then(|token| started_with(scene, token)) {
+        let same = known.hidden.token.as_ref().is_some_and(|(_, given)| *given == json!(input));
+        if !same && scene.common.switches.idempotency_mismatch == Stance::Refuse {
+            return Err(
+                scene.conflict("idempotencyToken has already been used with other parameters")
+            );
+        }
+        return Ok(json!({ "composition": known.wire }));
+    }
+    let stage = text(&input, "stageArn").to_owned();
+    scene.find(Kind::Stage, &stage)?;
+    check_destinations(&input)?;
+    let layout = layout(&object(&input, "layout"))?;
+    check_references(scene, &input)?;
+    check_quotas(scene, &stage)?;
+
+    let arn = scene.new_arn(Kind::Composition);
+    let mut destinations = Vec::new();
+    for configuration in items(&input, "destinations") {
+        destinations.push(destination(scene, &arn, configuration));
+    }
+    let mut wire = Map::new();
+    wire.insert("arn".to_owned(), json!(arn));
+    wire.insert("stageArn".to_owned(), json!(stage));
+    wire.insert("state".to_owned(), json!("STARTING"));
+    wire.insert("layout".to_owned(), layout);
+    wire.insert("destinations".to_owned(), Value::Array(destinations));
+    wire.insert("startTime".to_owned(), json!(scene.now.to_iso()));
+    wire.insert("tags".to_owned(), Value::Object(object(&input, "tags")));
+    let empty = participant::publishing(scene.region, &stage) == 0;
+    let hidden = Hidden {
+        started: Some(scene.now),
+        empty_since: empty.then_some(scene.now),
+        token: token.map(|token| (token, Value::Object(input))),
+        ..scene.passing_through()
+    };
+    let channels: Vec<String> = channels(&wire).into_iter().map(str::to_owned).collect();
+    put(scene, &arn, wire, hidden);
+    for channel in channels {
+        let now = scene.now;
+        let start = Start { viewers: 0, composition: Some(arn.clone()) };
+        stream::go_live(scene.region, scene.common, &channel, start, now);
+    }
+    scene.answer(Kind::Composition, &arn)
+}
+
+/// Stores without the shelf's quota: only those that run count, and they have been counted.
+fn put(scene: &mut Scene<'_>, arn: &str, wire: Map<String, Value>, hidden: Hidden) {
+    let sequence = scene.common.next_sequence();
+    let object = Object { sequence, arn: arn.to_owned(), created: scene.now, wire, hidden };
+    scene.region.shelf_mut(Kind::Composition).put(object);
+    scene.record(arn, Vec::new());
+}
+
+fn started_with<'a>(scene: &'a Scene<'_>, token: &str) -> Option<&'a Object> {
+    let life = i64::from(scene.common.switches.idempotency_seconds);
+    let horizon = Millis(scene.now.0.saturating_sub(life.saturating_mul(1000)));
+    scene.region.shelf(Kind::Composition).iter().find(|object| {
+        object.created >= horizon
+            && object.hidden.token.as_ref().is_some_and(|(known, _)| known == token)
+    })
+}
+
+/// One destination, or one channel and one S3; each exactly one of the two.
+fn check_destinations(input: &Map<String, Value>) -> Result<(), Failure> {
+    let destinations = items(input, "destinations");
+    for (index, destination) in destinations.iter().enumerate() {
+        let has = |member: &str| destination.get(member).is_some();
+        if has("channel") == has("s3") {
+            return Err(Failure::validation(format!(
+                "destinations.{}.member must have exactly one of channel and s3",
+                index + 1
+            )));
+        }
+        let thumbnails = destination.get("s3").and_then(Value::as_object);
+        for thumbnail in thumbnails.map_or(&[][..], |s3| items(s3, "thumbnailConfigurations")) {
+            if let Some(thumbnail) = thumbnail.as_object() {
+                check_unique("thumbnailConfigurations.storage", items(thumbnail, "storage"))?;
+            }
+        }
+    }
+    let channels = destinations.iter().filter(|one| one.get("channel").is_some()).count();
+    if destinations.len() == 2 && channels != 1 {
+        return Err(Failure::validation(
+            "Two destinations must be one channel and one s3 destination",
+        ));
+    }
+    Ok(())
+}
+
+fn check_references(scene: &Scene<'_>, input: &Map<String, Value>) -> Result<(), Failure> {
+    for configuration in items(input, "destinations") {
+        if let Some(channel) = configuration.get("channel").and_then(Value::as_object) {
+            let arn = text(channel, "channelArn");
+            scene.find(Kind::Channel, arn)?;
+            let encoder = text(channel, "encoderConfigurationArn");
+            if !encoder.is_empty() {
+                scene.find(Kind::EncoderConfiguration, encoder)?;
+            }
+            if scene.region.streams.contains_key(arn) {
+                return Err(scene.conflict(format!("Channel {arn} is live")));
+            }
+        }
+        if let Some(s3) = configuration.get("s3").and_then(Value::as_object) {
+            scene.named(Kind::StorageConfiguration, s3, "storageConfigurationArn")?;
+            for encoder in items(s3, "encoderConfigurationArns").iter().filter_map(Value::as_str) {
+                scene.find(Kind::EncoderConfiguration, encoder)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_quotas(scene: &Scene<'_>, stage: &str) -> Result<(), Failure> {
+    let running: Vec<&Object> =
+        scene.region.shelf(Kind::Composition).iter().filter(|one| is_running(&one.wire)).collect();
+    scene.room_for(Kind::Composition, running.len())?;
+    let here = running.iter().filter(|one| one.text("stageArn") == stage).count();
+    let quota = scene.common.quotas.compositions_per_stage;
+    if u64::try_from(here).is_ok_and(|here| here >= quota) {
+        return Err(Failure::quota(format!(
+            "Your request could not be completed because you have reached the service quota of \
+             {quota} for compositions of stage {stage}"
+        )));
+    }
+    Ok(())
+}
+
+fn layout(given: &Map<String, Value>) -> Result<Value, Failure> {
+    if given.contains_key("grid") && given.contains_key("pip") {
+        return Err(Failure::validation("layout must have at most one of grid and pip"));
+    }
+    if given.contains_key("pip") {
+        let mut pip = object(given, "pip");
+        for (member, default) in [
+            ("featuredParticipantAttribute", json!("")),
+            ("omitStoppedVideo", json!(false)),
+            ("videoFillMode", json!("COVER")),
+            ("gridGap", json!(0)),
+            ("pipParticipantAttribute", json!("")),
+            ("pipBehavior", json!("STATIC")),
+            ("pipOffset", json!(0)),
+            ("pipPosition", json!("BOTTOM_RIGHT")),
+            ("participantOrderAttribute", json!("")),
+        ] {
+            fill(&mut pip, member, default);
+        }
+        return Ok(json!({ "pip": pip }));
+    }
+    let mut grid = object(given, "grid");
+    for (member, default) in [
+        ("featuredParticipantAttribute", json!("")),
+        ("omitStoppedVideo", json!(false)),
+        ("videoAspectRatio", json!("VIDEO")),
+        ("videoFillMode", json!("")),
+        ("gridGap", json!(2)),
+        ("participantOrderAttribute", json!("")),
+    ] {
+        fill(&mut grid, member, default);
+    }
+    Ok(json!({ "grid": grid }))
+}
+
+/// A destination as Get shows it.
+fn destination(scene: &mut Scene<'_>, composition: &str, given: &Value) -> Value {
+    let mut configuration = given.as_object().cloned().unwrap_or_default();
+    fill(&mut configuration, "name", json!(""));
+    let id = scene.common.generator.letters(12);
+    let mut wire = Map::new();
+    wire.insert("id".to_owned(), json!(id));
+    wire.insert("state".to_owned(), json!("STARTING"));
+    if configuration.contains_key("s3") {
+        let mut s3 = object(&configuration, "s3");
+        let mut recording = object(&s3, "recordingConfiguration");
+        fill(&mut recording, "format", json!("HLS"));
+        let mut hls = object(&recording, "hlsConfiguration");
+        fill(&mut hls, "targetSegmentDurationSeconds", json!(2));
+        recording.insert("hlsConfiguration".to_owned(), Value::Object(hls));
+        s3.insert("recordingConfiguration".to_owned(), Value::Object(recording));
+        if let Some(Value::Array(thumbnails)) = s3.get_mut("thumbnailConfigurations") {
+            for thumbnail in thumbnails.iter_mut().filter_map(Value::as_object_mut) {
+                fill(thumbnail, "targetIntervalSeconds", json!(60));
+                fill(thumbnail, "storage", json!(["SEQUENTIAL"]));
+            }
+        }
+        configuration.insert("s3".to_owned(), Value::Object(s3));
+        let composition = composition.rsplit('/').next().unwrap_or_default();
+        let prefix = format!("{composition}/{id}/composite");
+        wire.insert("detail".to_owned(), json!({ "s3": { "recordingPrefix": prefix } }));
+    }
+    wire.insert("configuration".to_owned(), Value::Object(configuration));
+    Value::Object(wire)
+}
+
+pub(crate) fn list(scene: &Scene<'_>, input: &Map<String, Value>) -> Answer {
+    let stage = text(input, "filterByStageArn");
+    let encoder = text(input, "filterByEncoderConfigurationArn");
+    let both = !stage.is_empty() && !encoder.is_empty();
+    if both && scene.common.switches.two_composition_filters == Stance::Refuse {
+        return Err(scene.conflict("Filters are mutually exclusive: give at most one"));
+    }
+    scene.list(Kind::Composition, input, 100, |found| {
+        (stage.is_empty() || found.text("stageArn") == stage)
+            && (encoder.is_empty() || encoders(&found.wire).contains(&encoder))
+    })
+}
+
+/// Everything that the destinations of a composition hold under `path`.
+fn destinations<'a>(wire: &'a Map<String, Value>, path: &str) -> Vec<&'a Value> {
+    let pointer = format!("/configuration/{path}");
+    items(wire, "destinations").iter().filter_map(|one| one.pointer(&pointer)).collect()
+}
+
+/// The encoder configurations a composition uses.
+pub(crate) fn encoders(wire: &Map<String, Value>) -> Vec<&str> {
+    let channels = destinations(wire, "channel/encoderConfigurationArn").into_iter();
+    let s3 = destinations(wire, "s3/encoderConfigurationArns").into_iter();
+    channels.chain(s3.filter_map(Value::as_array).flatten()).filter_map(Value::as_str).collect()
+}
+
+/// The storage configurations a composition uses.
+pub(crate) fn storages(wire: &Map<String, Value>) -> Vec<&str> {
+    destinations(wire, "s3/storageConfigurationArn").into_iter().filter_map(Value::as_str).collect()
+}
+
+/// The channels a composition broadcasts to.
+pub(crate) fn channels(wire: &Map<String, Value>) -> Vec<&str> {
+    destinations(wire, "channel/channelArn").into_iter().filter_map(Value::as_str).collect()
+}
+
+/// Ends the streams of a composition's channels.
+pub(crate) fn end_streams(region: &mut Region, arn: &str, at: Millis) {
+    let channels: Vec<String> = region
+        .streams
+        .iter()
+        .filter(|(_, stream)| stream.composition.as_deref() == Some(arn))
+        .map(|(channel, _)| channel.clone())
+        .collect();
+    for channel in channels {
+        stream::end(region, &channel, at);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gap_of_zero_is_not_an_absent_gap() {
+        let laid = |given: Value| layout(given.as_object().expect("an object"));
+        let gap = |given| laid(given).map(|layout| layout["grid"]["gridGap"].clone());
+        assert_eq!(gap(json!({})), Ok(json!(2)));
+        assert_eq!(gap(json!({"grid": {"gridGap": 0}})), Ok(json!(0)));
+        assert!(laid(json!({"grid": {}, "pip": {}})).is_err());
+    }
+
+    #[test]
+    fn two_destinations_are_one_of_each() {
+        let check = |list: Value| {
+            check_destinations(json!({ "destinations": list }).as_object().expect("an object"))
+        };
+        assert!(check(json!([{"channel": {}}, {"s3": {}}])).is_ok());
+        assert!(check(json!([{"s3": {}}])).is_ok());
+        for bad in
+            [json!([{"s3": {}}, {"s3": {}}]), json!([{}]), json!([{"s3": {}, "channel": {}}])]
+        {
+            assert!(check(bad).is_err());
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! The life of a composition: STARTING, ACTIVE, STOPPING, STOPPED, gone. It ends by a call, with its
+//! stage, after a minute without a publisher, or after a day.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::clock::Millis;
+use super::composition::end_streams;
+use super::kind::Kind;
+use super::participant;
+use super::region::Region;
+use super::scene::{Answer, Scene};
+use super::shelf::{Object, text};
+use super::switches::Stance;
+
+/// Nobody publishes for this long: it stops. Also counts from the start.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// It stops after this long in any case.
+const LONGEST: Duration = Duration::from_hours(24);
+/// After its end it stays visible for this long.
+const AFTERGLOW: Duration = Duration::from_mins(5);
+
+/// Whether it has not ended: it holds on to what it uses and counts against the quotas.
+pub(crate) fn is_running(wire: &Map<String, Value>) -> bool {
+    !matches!(text(wire, "state"), "STOPPED" | "FAILED")
+}
+
+/// Whether a composition that has not ended satisfies `uses`.
+pub(crate) fn any_running(region: &Region, uses: impl Fn(&Map<String, Value>) -> bool) -> bool {
+    region.shelf(Kind::Composition).iter().any(|one| is_running(&one.wire) && uses(&one.wire))
+}
+
+pub(crate) fn stop(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer {
+    let arn = text(input, "arn");
+    let state = scene.find(Kind::Composition, arn)?.text("state").to_owned();
+    if matches!(state.as_str(), "STARTING" | "ACTIVE") {
+        scene.record(arn, vec![format!("composition:{arn}")]);
+        let (now, settle) = (scene.now, scene.common.settle_millis);
+        if let Some(object) = scene.region.shelf_mut(Kind::Composition).get_mut(arn) {
+            begin_to_stop(object, now, settle);
+        }
+        return Ok(json!({}));
+    }
+    match scene.common.switches.stop_ended_composition {
+        Stance::Refuse => Err(scene.conflict(format!("Composition {arn} is in state {state}"))),
+        Stance::Accept => Ok(json!({})),
+    }
+}
+
+/// A stage goes away: its compositions shut down. Says which.
+pub(crate) fn shut_down_on(
+    region: &mut Region,
+    stage: &str,
+    now: Millis,
+    settle: i64,
+) -> Vec<String> {
+    let mut victims = Vec::new();
+    for object in region.shelf_mut(Kind::Composition).iter_mut() {
+        let alive = matches!(object.text("state"), "STARTING" | "ACTIVE");
+        if alive && object.text("stageArn") == stage {
+            victims.push(format!("composition:{}", object.arn));
+            begin_to_stop(object, now, settle);
+        }
+    }
+    victims
+}
+
+/// Somebody began or ceased to publish on a stage.
+pub(crate) fn publishers_changed(region: &mut Region, stage: &str, now: Millis) {
+    let empty = participant::publishing(region, stage) == 0;
+    for object in region.shelf_mut(Kind::Composition).iter_mut() {
+        if object.text("stageArn") == stage {
+            object.hidden.empty_since =
+                if empty { object.hidden.empty_since.or(Some(now)) } else { None };
+        }
+    }
+}
+
+/// The stream to a channel was stopped from outside: that destination has failed, and with the last
+/// destination the composition.
+pub(crate) fn stream_stopped(region: &mut Region, composition: &str, channel: &str, now: Millis) {
+    let Some(object) = region.shelf_mut(Kind::Composition).get_mut(composition) else { return };
+    let broadcasts = |one: &Value| {
+        one.pointer("/configuration/channel/channelArn").and_then(Value::as_str) == Some(channel)
+    };
+    let mut left = 0;
+    if let Some(Value::Array(destinations)) = object.wire.get_mut("destinations") {
+        for one in destinations.iter_mut() {
+            if broadcasts(one) {
+                one["state"] = json!("FAILED");
+                one["endTime"] = json!(now.to_iso());
+            } else if !matches!(one["state"].as_str(), Some("FAILED" | "STOPPED")) {
+                left += 1;
+            }
+        }
+    }
+    if left == 0 {
+        finish(object, "FAILED", now);
+    }
+}
+
+fn begin_to_stop(object: &mut Object, at: Millis, settle: i64) {
+    set_state(object, "STOPPING", None, at);
+    object.hidden.due = Some(Millis(at.0.saturating_add(settle)));
+    object.hidden.doomed = None;
+}
+
+fn finish(object: &mut Object, state: &str, at: Millis) {
+    set_state(object, state, Some("endTime"), at);
+    object.wire.insert("endTime".to_owned(), json!(at.to_iso()));
+    object.hidden.due = None;
+    object.hidden.ended = Some(at);
+}
+
+/// Of the composition and of those of its destinations that have not ended.
+fn set_state(object: &mut Object, state: &str, time: Option<&str>, at: Millis) {
+    object.wire.insert("state".to_owned(), json!(state));
+    if let Some(Value::Array(destinations)) = object.wire.get_mut("destinations") {
+        for one in destinations.iter_mut() {
+            if matches!(one["state"].as_str(), Some("FAILED" | "STOPPED")) {
+                continue;
+            }
+            one["state"] = json!(state);
+            if let Some(member) = time {
+                one[member] = json!(at.to_iso());
+            }
+        }
+    }
+}
+
+/// What happens next to a composition, and when.
+enum Next {
+    Settle,
+    Stop,
+    Forget,
+}
+
+fn next(object: &Object) -> Option<(Millis, Next)> {
+    let hidden = &object.hidden;
+    let settle = hidden.due.map(|due| (due, Next::Settle));
+    let stop = || {
+        let empty = hidden.empty_since.map(|since| since.after(PATIENCE));
+        let longest = hidden.started.map(|started| started.after(LONGEST));
+        empty.into_iter().chain(longest).min().map(|at| (at, Next::Stop))
+    };
+    match object.text("state") {
+        "STARTING" | "ACTIVE" => settle.into_iter().chain(stop()).min_by_key(|(at, _)| *at),
+        "STOPPING" => settle,
+        _ => hidden.ended.map(|ended| (ended.after(AFTERGLOW), Next::Forget)),
+    }
+}
+
+/// Lets every composition take the steps that are due by `now`, each at its own moment.
+pub(crate) fn advance(region: &mut Region, now: Millis, settle: i64) {
+    let due: Vec<String> = region
+        .shelf(Kind::Composition)
+        .iter()
+        .filter(|object| next(object).is_some_and(|(at, _)| at <= now))
+        .map(|object| object.arn.clone())
+        .collect();
+    for arn in due {
+        while let Some(object) = region.shelf_mut(Kind::Composition).get_mut(&arn) {
+            let Some((at, step)) = next(object).filter(|(at, _)| *at <= now) else { break };
+            match step {
+                Next::Stop => begin_to_stop(object, at, settle),
+                Next::Forget => {
+                    region.shelf_mut(Kind::Composition).take(&arn, at);
+                }
+                Next::Settle => {
+                    let doomed = object.hidden.doomed.take();
+                    object.hidden.due = None;
+                    match (object.text("state"), doomed) {
+                        ("STARTING", None) => set_state(object, "ACTIVE", Some("startTime"), at),
+                        ("STARTING", Some(_)) => finish(object, "FAILED", at),
+                        _ => finish(object, "STOPPED", at),
+                    }
+                    if !is_running(&object.wire) {
+                        end_streams(region, &arn, at);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! `/_emulator/…`: what tests and demonstrations may do to the pretend world, and what they may see.
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+use super::account::Common;
+use super::clock::Millis;
+use super::faults::Fault;
+use super::ingest_configuration;
+use super::kind::Kind;
+use super::participant::{self, Arrival};
+use super::region::{REGIONS, Region};
+use super::shelf::text;
+use super::stream::{self, Start};
+use super::world::World;
+
+/// What a control request answers: a status and JSON.
+type Told = Result<Value, (u16, String)>;
+
+/// The root of all control requests.
+pub(crate) const ROOT: &str = "/_emulator/";
+
+/// Answers a control request. `now` is the clock before any `advanceSeconds`.
+pub(crate) fn control(
+    world: &mut World,
+    method: &str,
+    path: &str,
+    body: Value,
+    now: Millis,
+) -> (u16, Value) {
+    let now = world.account.pass_time(now);
+    let told = match (method, path.strip_prefix(ROOT).unwrap_or(path)) {
+        ("POST", "streams") => on_channel(world, &body, |region, common, channel| {
+            start_stream(region, common, channel, &body, now)
+        }),
+        ("DELETE", "streams") => {
+            on_channel(world, &body, |region, _, channel| stop_stream(region, channel, now))
+        }
+        ("POST", "participants") => {
+            on_stage(world, &body, |region, common, stage| join(region, common, stage, &body, now))
+        }
+        ("DELETE", "participants") => on_stage(world, &body, |region, _, stage| {
+            let id = member(&body, "participantId")?;
+            if participant::leave(region, stage, id, now) {
+                Ok(json!({}))
+            } else {
+                Err((404, format!("participant `{id}` is not on stage `{stage}`")))
+            }
+        }),
+        ("POST", "ingests") => on_ingest(world, &body, |region, common, ingest| {
+            ingest_configuration::begin(region, common, ingest, now)
+        }),
+        ("DELETE", "ingests") => on_ingest(world, &body, |region, _, ingest| {
+            ingest_configuration::cease(region, ingest, now)
+        }),
+        ("POST", "clock") => advance(world, &body, now),
+        ("GET", "clock") => Ok(json!({ "now": now.to_iso(), "nowMillis": now.0 })),
+        ("POST", "faults") => add_fault(world, body, now),
+        ("GET", "faults") => Ok(json!({ "faults": world.faults.list() })),
+        ("DELETE", "faults") => {
+            world.faults.clear();
+            Ok(json!({}))
+        }
+        ("GET", "calls") => Ok(json!(world.calls)),
+        ("DELETE", "calls") => {
+            world.calls.clear();
+            Ok(json!({}))
+        }
+        ("GET", "history") => Ok(world.account.common.history.to_json()),
+        ("DELETE", "history") => {
+            world.account.common.history.clear();
+            Ok(json!({}))
+        }
+        ("GET", "switches") => Ok(json!(world.account.common.switches)),
+        ("POST", "switches") => merge(&mut world.account.common.switches, body),
+        ("GET", "quotas") => Ok(json!(world.account.common.quotas)),
+        ("POST", "quotas") => merge(&mut world.account.common.quotas, body),
+        ("GET", "objects") => Ok(objects(world)),
+        ("POST", "reset") => {
+            world.account.reset();
+            world.faults.clear();
+            world.calls.clear();
+            world.rates = super::rates::Rates::default();
+            Ok(json!({}))
+        }
+        _ => Err((404, format!("no control request is at {method} {path}"))),
+    };
+    told.map_or_else(
+        |(status, message)| (status, json!({ "message": message })),
+        |told| (200, told),
+    )
+}
+
+fn member<'a>(body: &'a Value, name: &str) -> Result<&'a str, (u16, String)> {
+    body.get(name).and_then(Value::as_str).ok_or_else(|| (400, format!("`{name}` is required")))
+}
+
+/// The region of an ARN and the common parts, if the object is there.
+fn with<'a>(
+    world: &'a mut World,
+    kind: Kind,
+    arn: &str,
+) -> Result<(&'a mut Region, &'a mut Common), (u16, String)> {
+    let missing = || (404, format!("{} `{arn}` does not exist", kind.name()));
+    let region = arn.split(':').nth(3).filter(|name| REGIONS.contains(name)).ok_or_else(missing)?;
+    let (region, common) = world.account.region(region);
+    if region.shelf(kind).get(arn).is_none() {
+        return Err(missing());
+    }
+    Ok((region, common))
+}
+
+fn on_channel(
+    world: &mut World,
+    body: &Value,
+    act: impl FnOnce(&mut Region, &mut Common, &str) -> Told,
+) -> Told {
+    let arn = member(body, "channelArn")?;
+    let (region, common) = with(world, Kind::Channel, arn)?;
+    act(region, common, arn)
+}
+
+fn on_stage(
+    world: &mut World,
+    body: &Value,
+    act: impl FnOnce(&mut Region, &mut Common, &str) -> Told,
+) -> Told {
+    let arn = member(body, "stageArn")?;
+    let (region, common) = with(world, Kind::Stage, arn)?;
+    act(region, common, arn)
+}
+
+fn on_ingest(
+    world: &mut World,
+    body: &Value,
+    act: impl FnOnce(&mut Region, &mut Common, &str) -> Told,
+) -> Told {
+    let arn = member(body, "ingestConfigurationArn")?;
+    let (region, common) = with(world, Kind::IngestConfiguration, arn)?;
+    act(region, common, arn)
+}
+
+/// A channel goes live, or has another audience if it is live already.
+fn start_stream(
+    region: &mut Region,
+    common: &mut Common,
+    channel: &str,
+    body: &Value,
+    now: Millis,
+) -> Told {
+    let viewers = body.get("viewerCount").map_or(Some(0), Value::as_i64);
+    let viewers = viewers.ok_or_else(|| (400, "`viewerCount` must be a number".to_owned()))?;
+    let health = body.get("health").and_then(Value::as_str);
+    if health.is_some_and(|health| !matches!(health, "HEALTHY" | "STARVING" | "UNKNOWN")) {
+        return Err((400, "`health` must be HEALTHY, STARVING or UNKNOWN".to_owned()));
+    }
+    if !region.streams.contains_key(channel) {
+        let keys = region.shelf(Kind::StreamKey);
+        if keys.of_channel(channel).next().is_none() {
+            return Err((409, format!("channel `{channel}` has no stream key to stream with")));
+        }
+        let live = u64::try_from(region.streams.len()).unwrap_or(u64::MAX);
+        if live >= common.quotas.concurrent_streams {
+            return Err((409, "the quota of concurrent streams is used up".to_owned()));
+        }
+        let start = Start { viewers, composition: None };
+        stream::go_live(region, common, channel, start, now);
+    }
+    let Some(stream) = region.streams.get_mut(channel) else {
+        return Err((404, format!("channel `{channel}` does not exist")));
+    };
+    stream.viewers = viewers;
+    if let Some(health) = health {
+        health.clone_into(&mut stream.health);
+    }
+    Ok(json!({ "streamId": stream.id }))
+}
+
+fn stop_stream(region: &mut Region, channel: &str, now: Millis) -> Told {
+    match region.streams.get(channel).map(|stream| stream.composition.clone()) {
+        None => Err((404, format!("channel `{channel}` is not live"))),
+        Some(Some(composition)) => {
+            Err((409, format!("channel `{channel}` is live through composition `{composition}`")))
+        }
+        Some(None) => {
+            stream::end(region, channel, now);
+            Ok(json!({}))
+        }
+    }
+}
+
+/// Somebody publishes on a stage, with a token's id if one is given.
+fn join(region: &mut Region, common: &mut Common, stage: &str, body: &Value, now: Millis) -> Told {
+    participant::room(region, common, stage).map_err(|message| (409, message))?;
+    let id = body.get("participantId").and_then(Value::as_str);
+    let floor = region.floors.get(stage);
+    let there = id.is_some_and(|id| floor.is_some_and(|floor| floor.find(id).is_some()));
+    if there {
+        return Err((409, "this participant is on the stage already".to_owned()));
+    }
+    let token =
+        floor.and_then(|floor| floor.tokens.iter().find(|token| Some(&*token.participant) == id));
+    let user = body.get("userId").and_then(Value::as_str).map(str::to_owned);
+    let attributes = body.get("attributes").filter(|given| given.is_object()).cloned();
+    let arrival = Arrival {
+        id: id.map(str::to_owned),
+        user: user.or_else(|| token.map(|token| token.user.clone())).unwrap_or_default(),
+        attributes: attributes
+            .or_else(|| token.map(|token| token.attributes.clone()))
+            .unwrap_or_else(|| json!({})),
+        protocol: "WHIP".to_owned(),
+        ..Arrival::default()
+    };
+    let (participant, session) = participant::join(region, common, stage, arrival, now);
+    Ok(json!({ "participantId": participant, "sessionId": session }))
+}
+
+fn advance(world: &mut World, body: &Value, now: Millis) -> Told {
+    let seconds = body.get("advanceSeconds").and_then(Value::as_f64);
+    let Some(seconds) = seconds.filter(|seconds| (0.0..=1e9).contains(seconds)) else {
+        return Err((400, "`advanceSeconds` must be a number that is not negative".to_owned()));
+    };
+    #[expect(clippy::cast_possible_truncation, reason = "at most a thousand million seconds")]
+    let millis = (seconds * 1000.0) as i64;
+    let common = &mut world.account.common;
+    let clock = now.0.saturating_sub(common.ahead_millis);
+    common.ahead_millis = common.ahead_millis.saturating_add(millis);
+    // State machines take their steps now, so that a look at the objects shows them.
+    let later = world.account.pass_time(Millis(clock));
+    Ok(json!({ "now": later.to_iso(), "nowMillis": later.0 }))
+}
+
+fn add_fault(world: &mut World, body: Value, now: Millis) -> Told {
+    let fault: Fault = parse(body)?;
+    world.faults.add(fault, now).map_err(|message| (400, message))?;
+    Ok(json!({}))
+}
+
+fn parse<T: DeserializeOwned>(body: Value) -> Result<T, (u16, String)> {
+    serde_json::from_value(body).map_err(|error| (400, error.to_string()))
+}
+
+/// Sets some fields of a settings structure, all or none.
+fn merge<T: DeserializeOwned + serde::Serialize>(target: &mut T, body: Value) -> Told {
+    let (Value::Object(given), Value::Object(mut whole)) = (body, json!(target)) else {
+        return Err((400, "an object is required".to_owned()));
+    };
+    whole.extend(given);
+    *target = parse(Value::Object(whole))?;
+    Ok(json!(target))
+}
+
+/// Every object as it truly is, secrets left out.
+fn objects(world: &World) -> Value {
+    let mut rows = Vec::new();
+    for (name, region) in world.account.regions() {
+        for (kind, shelf) in region.shelves() {
+            for object in shelf.iter() {
+                let mut wire = object.wire.clone();
+                hide(&mut wire);
+                rows.push(json!({
+                    "kind": kind.name(), "region": name, "arn": object.arn,
+                    "created": object.created.to_iso(), "createdMillis": object.created.0,
+                    "name": text(&object.wire, "name"), "object": wire,
+                }));
+            }
+        }
+    }
+    json!({ "objects": rows })
+}
+
+fn hide(wire: &mut Map<String, Value>) {
+    for member in ["value", "streamKey", "redundantIngestCredentials", "srt"] {
+        wire.shift_remove(member);
+    }
+}

@@ -1,0 +1,253 @@
+//! Injected faults: which of them strike a request, and what they do to it.
+
+use serde::{Deserialize, Serialize};
+
+use super::clock::Millis;
+use super::failure::Failure;
+use super::generator::Generator;
+use super::model::Operation;
+use super::scene::Lens;
+use super::switches::Switches;
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Wrong {
+    /// `ThrottlingException`, nothing done.
+    Throttle,
+    /// `InternalServerException`; with `done` after the work.
+    Error500,
+    /// The error `name`, nothing done.
+    Error,
+    /// The connection breaks; the work is done unless `done` is false.
+    LoseReply,
+    /// The work is done at once, the answer comes after `seconds`.
+    Delay,
+    /// The work is done after `seconds`, even if the caller is gone by then; never without
+    /// `seconds`.
+    Stall,
+    /// Lists miss what is younger than `seconds` and show what was deleted since.
+    ListLag,
+    /// Gets miss what is younger than `seconds`.
+    GetLag,
+    /// The request is delivered twice; the second answer counts.
+    Twice,
+    /// What is created now ends in `CREATE_FAILED` (a composition in FAILED).
+    CreateFailed,
+    /// What is created now stays in its first state for ever.
+    Stuck,
+}
+
+/// One fault, as `POST /_emulator/faults` gives it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Fault {
+    /// An operation's name, `*` for all.
+    #[serde(default = "all")]
+    operation: String,
+    kind: Wrong,
+    /// Strikes the n-th matching call from now on, counted from one.
+    nth: Option<u64>,
+    /// With `nth`: how many calls in a row. One unless told.
+    times: Option<u64>,
+    /// Strikes with this probability. Without `nth` and `probability` every call.
+    probability: Option<f64>,
+    /// For delay, stall and lags how long; for the others how long the fault is in force.
+    seconds: Option<f64>,
+    /// For error500 and loseReply: whether the work is done.
+    done: Option<bool>,
+    /// For error: the error's name.
+    name: Option<String>,
+    #[serde(skip)]
+    seen: u64,
+    #[serde(skip)]
+    since: Millis,
+}
+
+fn all() -> String {
+    "*".to_owned()
+}
+
+/// What the faults do to one request.
+#[derive(Debug, Default)]
+pub(crate) struct Effects {
+    pub(crate) lens: Lens,
+    /// Answer this without doing anything.
+    pub(crate) refuse: Option<Failure>,
+    /// Answer this after doing the work.
+    pub(crate) fail: Option<Failure>,
+    /// Break the connection; the value says whether the work is done.
+    pub(crate) drop: Option<bool>,
+    pub(crate) twice: bool,
+    /// Milliseconds between work and answer.
+    pub(crate) delay: u64,
+    /// Milliseconds before the work; `u64::MAX` is for ever.
+    pub(crate) stall: u64,
+}
+
+/// The faults that are set.
+#[derive(Debug, Default)]
+pub(crate) struct Faults {
+    list: Vec<Fault>,
+}
+
+impl Faults {
+    /// Checks and adds one.
+    pub(crate) fn add(&mut self, mut fault: Fault, now: Millis) -> Result<(), String> {
+        let chance = fault.probability.unwrap_or_default();
+        if !(0.0..=1.0).contains(&chance) {
+            return Err("probability must be between 0 and 1".to_owned());
+        }
+        if !(0.0..=1e9).contains(&fault.seconds.unwrap_or_default()) {
+            return Err("seconds must be between 0 and a thousand million".to_owned());
+        }
+        if fault.nth == Some(0) {
+            return Err("nth counts from 1".to_owned());
+        }
+        if fault.kind == Wrong::Error && fault.name.is_none() {
+            return Err("kind error needs a name".to_owned());
+        }
+        fault.since = now;
+        self.list.push(fault);
+        Ok(())
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.list.clear();
+    }
+
+    pub(crate) fn list(&self) -> &[Fault] {
+        &self.list
+    }
+
+    /// Lets every fault look at a call and says what they do to it together.
+    pub(crate) fn strike(
+        &mut self,
+        name: &str,
+        operation: Option<&Operation>,
+        switches: &Switches,
+        random: &mut Generator,
+        now: Millis,
+    ) -> Effects {
+        let mut effects = Effects::default();
+        for fault in &mut self.list {
+            if fault.operation != "*" && fault.operation != name {
+                continue;
+            }
+            fault.seen += 1;
+            if fault.strikes(random, now) {
+                fault.apply(&mut effects, operation, switches);
+            }
+        }
+        effects
+    }
+}
+
+impl Fault {
+    fn strikes(&self, random: &mut Generator, now: Millis) -> bool {
+        let limited =
+            !matches!(self.kind, Wrong::Delay | Wrong::Stall | Wrong::ListLag | Wrong::GetLag);
+        if limited
+            && self.seconds.is_some()
+            && now.since(self.since).as_millis() > u128::from(self.millis())
+        {
+            return false;
+        }
+        let in_turn = self.nth.is_none_or(|nth| {
+            let last = nth.saturating_add(self.times.unwrap_or(1).saturating_sub(1));
+            (nth..=last).contains(&self.seen)
+        });
+        // The chance is drawn for every call in turn, so that a seed decides all of them.
+        in_turn && self.probability.is_none_or(|probability| random.chance() < probability)
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked to be between 0 and a thousand million when the fault was added"
+    )]
+    fn millis(&self) -> u64 {
+        (self.seconds.unwrap_or_default() * 1000.0) as u64
+    }
+
+    fn apply(&self, effects: &mut Effects, operation: Option<&Operation>, switches: &Switches) {
+        let lag = i64::try_from(self.millis()).unwrap_or(i64::MAX);
+        match self.kind {
+            Wrong::Throttle => effects.refuse = Some(throttle(operation, switches)),
+            Wrong::Error500 => {
+                let failure = Failure::with_status(
+                    "InternalServerException",
+                    500,
+                    "An internal error has occurred (injected)",
+                );
+                if self.done == Some(true) {
+                    effects.fail = Some(failure);
+                } else {
+                    effects.refuse = Some(failure);
+                }
+            }
+            Wrong::Error => {
+                let name = self.name.as_deref().unwrap_or_default();
+                effects.refuse = Some(Failure::new(name, "Injected by a fault"));
+            }
+            Wrong::LoseReply => effects.drop = Some(self.done != Some(false)),
+            Wrong::Delay => effects.delay = effects.delay.max(self.millis()),
+            Wrong::Stall => {
+                let stall = if self.seconds.is_some() { self.millis() } else { u64::MAX };
+                effects.stall = effects.stall.max(stall);
+            }
+            Wrong::ListLag => effects.lens.list_lag = effects.lens.list_lag.max(lag),
+            Wrong::GetLag => effects.lens.get_lag = effects.lens.get_lag.max(lag),
+            Wrong::Twice => effects.twice = true,
+            Wrong::CreateFailed => effects.lens.doomed = Some("CREATE_FAILED".to_owned()),
+            Wrong::Stuck => effects.lens.doomed = Some("stuck".to_owned()),
+        }
+    }
+}
+
+/// A throttle as this operation shows it.
+pub(crate) fn throttle(operation: Option<&Operation>, switches: &Switches) -> Failure {
+    let message = "Request was denied due to request throttling";
+    if operation.is_some_and(|operation| operation.models("ThrottlingException")) {
+        return Failure::with_status("ThrottlingException", 429, message);
+    }
+    Failure::with_status(&switches.throttle_error, switches.throttle_status, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn struck(fault: serde_json::Value, calls: usize) -> Vec<bool> {
+        let mut faults = Faults::default();
+        let fault = serde_json::from_value(fault).expect("a fault");
+        faults.add(fault, Millis(0)).expect("a good one");
+        let mut random = Generator::new(1);
+        (0..calls)
+            .map(|_| {
+                let effects = faults.strike(
+                    "CreateChannel",
+                    None,
+                    &Switches::default(),
+                    &mut random,
+                    Millis(500),
+                );
+                effects.refuse.is_some() || effects.drop.is_some()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn faults_strike_when_told() {
+        let nth = json!({"operation": "CreateChannel", "kind": "throttle", "nth": 2, "times": 2});
+        assert_eq!(struck(nth, 4), [false, true, true, false]);
+        let other = json!({"operation": "GetChannel", "kind": "throttle"});
+        assert_eq!(struck(other, 1), [false]);
+        let over = json!({"kind": "loseReply", "seconds": 0.1});
+        assert_eq!(struck(over, 1), [false]);
+        let half = struck(json!({"kind": "error500", "probability": 0.5}), 100);
+        let count = half.into_iter().filter(|hit| *hit).count();
+        assert!((30..70).contains(&count), "{count}");
+    }
+}

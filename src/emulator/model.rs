@@ -1,0 +1,253 @@
+//! The service models, as AWS publishes them: operations, shapes, constraints.
+//! Read once from `model.json`, which `tests/conformance/generate_model.py` writes. Knows no kind.
+
+use std::collections::BTreeMap;
+use std::sync::{LazyLock, OnceLock};
+
+use regex::Regex;
+use serde::Deserialize;
+
+static MODEL: LazyLock<Model> = LazyLock::new(|| {
+    let file: ModelFile = serde_json::from_str(include_str!("model.json"))
+        .expect("model.json is generated and tested");
+    Model::new(file)
+});
+
+/// Both models.
+pub(crate) fn model() -> &'static Model {
+    &MODEL
+}
+
+/// Which of the two services an operation belongs to. One host can serve both: only the tag trio
+/// has the same paths in both, and there the ARN decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+pub(crate) enum Service {
+    /// Low-latency streaming: channels.
+    #[serde(rename = "ivs")]
+    LowLatency,
+    /// Real-time streaming: stages.
+    #[serde(rename = "ivs-realtime")]
+    RealTime,
+}
+
+/// All operations and shapes.
+#[derive(Debug)]
+pub(crate) struct Model {
+    operations: Vec<Operation>,
+    shapes: BTreeMap<Service, BTreeMap<String, Shape>>,
+    routes: BTreeMap<(Service, String, String), usize>,
+}
+
+/// One operation.
+#[derive(Debug)]
+pub(crate) struct Operation {
+    pub(crate) service: Service,
+    pub(crate) name: String,
+    pub(crate) uri: String,
+    /// The status of a success.
+    pub(crate) status: u16,
+    pub(crate) input: Option<String>,
+    pub(crate) output: Option<String>,
+    errors: Vec<String>,
+}
+
+impl Operation {
+    /// Whether the model lists this error for this operation.
+    pub(crate) fn models(&self, error: &str) -> bool {
+        self.errors.iter().any(|name| name == error)
+    }
+
+    /// Whether the operation only reads.
+    pub(crate) fn reads(&self) -> bool {
+        ["Get", "BatchGet", "List"].iter().any(|verb| self.name.starts_with(verb))
+    }
+}
+
+/// One shape.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Shape {
+    #[serde(rename = "type")]
+    pub(crate) sort: Sort,
+    #[serde(default)]
+    pub(crate) required: Vec<String>,
+    pub(crate) min: Option<f64>,
+    pub(crate) max: Option<f64>,
+    pattern: Option<String>,
+    #[serde(default, rename = "enum")]
+    pub(crate) words: Vec<String>,
+    #[serde(default)]
+    pub(crate) members: Vec<Member>,
+    pub(crate) member: Option<String>,
+    pub(crate) key: Option<String>,
+    pub(crate) value: Option<String>,
+    #[serde(rename = "errorStatus")]
+    pub(crate) error_status: Option<u16>,
+    #[serde(skip)]
+    compiled: OnceLock<Option<Regex>>,
+}
+
+impl Shape {
+    /// The pattern as the model prints it.
+    pub(crate) fn pattern_text(&self) -> Option<&str> {
+        self.pattern.as_deref()
+    }
+
+    /// Whether `text` matches the pattern as a whole: the service matches in full even where the
+    /// model prints no anchors.
+    pub(crate) fn pattern_accepts(&self, text: &str) -> bool {
+        let compiled = self.compiled.get_or_init(|| {
+            self.pattern
+                .as_deref()
+                .and_then(|pattern| Regex::new(&format!(r"\A(?:{pattern})\z")).ok())
+        });
+        compiled.as_ref().is_none_or(|regex| regex.is_match(text))
+    }
+}
+
+/// The JSON type of a shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Sort {
+    Structure,
+    List,
+    Map,
+    String,
+    Boolean,
+    Integer,
+    Long,
+    Float,
+    Timestamp,
+}
+
+/// A member of a structure.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Member {
+    pub(crate) name: String,
+    pub(crate) shape: String,
+    pub(crate) location: Option<Location>,
+    #[serde(rename = "locationName")]
+    pub(crate) location_name: Option<String>,
+}
+
+/// Where a member travels if not in the body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Location {
+    Uri,
+    Querystring,
+    Header,
+}
+
+impl Model {
+    fn new(file: ModelFile) -> Self {
+        let mut model =
+            Self { operations: Vec::new(), shapes: BTreeMap::new(), routes: BTreeMap::new() };
+        for (service, content) in file.services {
+            for operation in content.operations {
+                let route = (service, operation.method, operation.uri.clone());
+                model.routes.insert(route, model.operations.len());
+                model.operations.push(Operation {
+                    service,
+                    name: operation.name,
+                    uri: operation.uri,
+                    status: operation.status,
+                    input: operation.input,
+                    output: operation.output,
+                    errors: operation.errors,
+                });
+            }
+            model.shapes.insert(service, content.shapes);
+        }
+        model
+    }
+
+    /// Every operation of both services.
+    #[cfg(test)]
+    pub(crate) fn operations(&self) -> &[Operation] {
+        &self.operations
+    }
+
+    /// The operation behind an exact URI template.
+    pub(crate) fn at(&self, service: Service, method: &str, uri: &str) -> Option<&Operation> {
+        let route = (service, method.to_owned(), uri.to_owned());
+        self.routes.get(&route).and_then(|index| self.operations.get(*index))
+    }
+
+    /// A shape by name.
+    pub(crate) fn shape(&self, service: Service, name: &str) -> Option<&Shape> {
+        self.shapes.get(&service).and_then(|shapes| shapes.get(name))
+    }
+
+    /// The HTTP status of an error that either model knows.
+    pub(crate) fn error_status(&self, service: Service, name: &str) -> Option<u16> {
+        let other = match service {
+            Service::LowLatency => Service::RealTime,
+            Service::RealTime => Service::LowLatency,
+        };
+        [service, other]
+            .into_iter()
+            .find_map(|service| self.shape(service, name).and_then(|shape| shape.error_status))
+    }
+}
+
+#[derive(Deserialize)]
+struct ModelFile {
+    services: BTreeMap<Service, ServiceFile>,
+}
+
+#[derive(Deserialize)]
+struct ServiceFile {
+    operations: Vec<OperationFile>,
+    shapes: BTreeMap<String, Shape>,
+}
+
+#[derive(Deserialize)]
+struct OperationFile {
+    name: String,
+    method: String,
+    uri: String,
+    status: u16,
+    input: Option<String>,
+    output: Option<String>,
+    errors: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn holds_all_operations_and_every_shape_they_name() {
+        let model = model();
+        assert_eq!(model.operations().len(), 86);
+        for operation in model.operations() {
+            for name in operation.input.iter().chain(&operation.output).chain(&operation.errors) {
+                assert!(model.shape(operation.service, name).is_some(), "{name}");
+            }
+        }
+        for (service, shapes) in &model.shapes {
+            for (name, shape) in shapes {
+                let inner = shape.members.iter().map(|m| &m.shape);
+                for next in inner.chain(&shape.member).chain(&shape.key).chain(&shape.value) {
+                    assert!(model.shape(*service, next).is_some(), "{name} names {next}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_pattern_compiles_and_matches_in_full() {
+        for shape in model().shapes.values().flat_map(BTreeMap::values) {
+            shape.pattern_accepts("");
+            assert!(
+                shape.pattern.is_none() || matches!(shape.compiled.get(), Some(Some(_))),
+                "{:?}",
+                shape.pattern
+            );
+        }
+        let name = model().shape(Service::LowLatency, "ChannelName").expect("modelled");
+        assert!(name.pattern_accepts("a-b_9") && !name.pattern_accepts("a b"));
+        let key = model().shape(Service::LowLatency, "TagKey").expect("modelled");
+        assert!(key.pattern_accepts("équipe été:1/2") && !key.pattern_accepts("a*b"));
+    }
+}

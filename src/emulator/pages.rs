@@ -1,0 +1,87 @@
+//! Pages of lists. A token is a position in the order of creation, so a list that is read page by
+//! page neither repeats nor skips what stays, whatever others create or delete meanwhile.
+
+use serde_json::{Map, Value, json};
+
+use super::clock::Millis;
+use super::failure::Failure;
+use super::generator::constant_hex;
+use super::scene::{Answer, Scene};
+use super::shelf::text;
+
+/// One page of `rows`, which are in ascending order of their position: `{"member": […],
+/// "nextToken": …}`.
+pub(crate) fn page(
+    scene: &Scene<'_>,
+    input: &Map<String, Value>,
+    default: usize,
+    member: &str,
+    rows: Vec<(u64, &Map<String, Value>)>,
+) -> Answer {
+    let asked = input.get("maxResults").and_then(Value::as_u64);
+    let size = asked.and_then(|asked| usize::try_from(asked).ok()).unwrap_or(default);
+    let list = fingerprint(scene, input);
+    let after = match text(input, "nextToken") {
+        "" => 0,
+        token => read(scene, token, &list)?,
+    };
+    let mut rest = rows.into_iter().filter(|(position, _)| *position > after).peekable();
+    let (mut items, mut last) = (Vec::new(), after);
+    while items.len() < size {
+        let Some((position, row)) = rest.next() else { break };
+        items.push(Value::Object(row.clone()));
+        last = position;
+    }
+    let token = rest.peek().map(|_| write(last, scene.now, &list));
+    Ok(json!({ member: items, "nextToken": token }))
+}
+
+/// What a token is good for: the same list with the same filters in the same region.
+fn fingerprint(scene: &Scene<'_>, input: &Map<String, Value>) -> String {
+    let mut filters = input.clone();
+    filters.shift_remove("nextToken");
+    filters.shift_remove("maxResults");
+    constant_hex(&format!(
+        "{}{}{}",
+        scene.region_name,
+        scene.operation.name,
+        Value::Object(filters)
+    ))
+}
+
+fn write(position: u64, now: Millis, list: &str) -> String {
+    let text = format!("{position}.{}.{list}", now.0);
+    text.bytes().flat_map(|byte| [nibble(byte >> 4), nibble(byte & 15)]).map(char::from).collect()
+}
+
+fn nibble(value: u8) -> u8 {
+    // Letters only: nobody should take a token for a number.
+    b'a' + value
+}
+
+fn read(scene: &Scene<'_>, token: &str, list: &str) -> Result<u64, Failure> {
+    let refused = |why: &str| Failure::validation(format!("Invalid nextToken: {why}"));
+    let unreadable = || refused("it was not issued by this service");
+    let letters: Vec<u8> = token.bytes().map(|byte| byte.wrapping_sub(b'a')).collect();
+    if !letters.len().is_multiple_of(2) || letters.iter().any(|value| *value > 15) {
+        return Err(unreadable());
+    }
+    let bytes = letters.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect();
+    let text = String::from_utf8(bytes).map_err(|_| unreadable())?;
+    let mut parts = text.split('.');
+    let (Some(position), Some(issued), Some(of), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Err(unreadable());
+    };
+    let position = position.parse().map_err(|_| unreadable())?;
+    let issued = issued.parse().map(Millis).map_err(|_| unreadable())?;
+    if of != list {
+        return Err(refused("it belongs to another request"));
+    }
+    let life = u64::from(scene.common.switches.page_token_seconds);
+    if scene.now.since(issued).as_secs() > life {
+        return Err(refused("it has expired"));
+    }
+    Ok(position)
+}

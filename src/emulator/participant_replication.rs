@@ -1,0 +1,230 @@
+//! Replications: a participant who publishes on one stage appears on another, until stopped or until
+//! they have been gone for longer than the reconnect window.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::clock::Millis;
+use super::failure::Failure;
+use super::kind::Kind;
+use super::pages;
+use super::participant::{self, Arrival};
+use super::region::Region;
+use super::scene::{Answer, Scene, check_attributes, object};
+use super::shelf::text;
+
+/// Ended replications remembered in a region.
+const PAST: usize = 1000;
+
+/// One replication, active or ended.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Replication {
+    sequence: u64,
+    source: String,
+    source_session: String,
+    participant: String,
+    destination: String,
+    destination_session: String,
+    window_seconds: i64,
+    /// Since when the source is gone.
+    lost: Option<Millis>,
+    active: bool,
+}
+
+/// What the three operations name.
+struct Named<'a> {
+    source: &'a str,
+    destination: &'a str,
+    participant: &'a str,
+}
+
+fn named<'a>(scene: &Scene<'_>, input: &'a Map<String, Value>) -> Result<Named<'a>, Failure> {
+    let named = Named {
+        source: text(input, "sourceStageArn"),
+        destination: text(input, "destinationStageArn"),
+        participant: text(input, "participantId"),
+    };
+    scene.find(Kind::Stage, named.source)?;
+    scene.find(Kind::Stage, named.destination)?;
+    Ok(named)
+}
+
+pub(crate) fn start(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer {
+    let Named { source, destination, participant } = named(scene, input)?;
+    check_attributes(input)?;
+    if source == destination {
+        return Err(Failure::validation(
+            "sourceStageArn and destinationStageArn must be different stages",
+        ));
+    }
+    let floor = scene.region.floors.get(source);
+    let found = floor.and_then(|floor| floor.find(participant)).map(|one| one.wire.clone());
+    let wire = found.ok_or_else(|| scene.missing(participant))?;
+    if wire.contains_key("sourceStageArn") {
+        return Err(Failure::conflict("A replica cannot be replicated"));
+    }
+    let mine =
+        |one: &&Replication| one.active && one.source == source && one.participant == participant;
+    let active: Vec<&Replication> = scene.region.replications.iter().filter(mine).collect();
+    if active.iter().any(|one| one.destination == destination) {
+        return Err(Failure::conflict(format!(
+            "Participant {participant} is already replicated to stage {destination}"
+        )));
+    }
+    let quota = scene.common.quotas.replications_per_participant;
+    if u64::try_from(active.len()).is_ok_and(|count| count >= quota) {
+        return Err(Failure::quota(format!(
+            "Your request could not be completed because you have reached the service quota of \
+             {quota} for replications of participant {participant}"
+        )));
+    }
+    let source_session = floor
+        .and_then(|floor| floor.session())
+        .map(|session| session.id.clone())
+        .unwrap_or_default();
+    let mut attributes = object(&wire, "attributes");
+    attributes.extend(object(input, "attributes"));
+    let arrival = Arrival {
+        id: Some(participant.to_owned()),
+        user: text(&wire, "userId").to_owned(),
+        attributes: Value::Object(attributes),
+        protocol: text(&wire, "protocol").to_owned(),
+        ingest: None,
+        source: Some((source.to_owned(), source_session.clone())),
+    };
+    let now = scene.now;
+    let (_, destination_session) =
+        participant::join(scene.region, scene.common, destination, arrival, now);
+    let replication = Replication {
+        sequence: scene.common.next_sequence(),
+        source: source.to_owned(),
+        source_session,
+        participant: participant.to_owned(),
+        destination: destination.to_owned(),
+        destination_session,
+        window_seconds: input
+            .get("reconnectWindowSeconds")
+            .and_then(Value::as_i64)
+            .unwrap_or_default(),
+        lost: None,
+        active: true,
+    };
+    scene.region.replications.push(replication);
+    if scene.region.replications.len() > PAST {
+        let ended = scene.region.replications.iter().position(|one| !one.active);
+        ended.map(|place| scene.region.replications.remove(place));
+    }
+    mark_source(scene.region, source, participant);
+    scene.record(source, Vec::new());
+    Ok(json!({}))
+}
+
+pub(crate) fn stop(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer {
+    let Named { source, destination, participant } = named(scene, input)?;
+    let place = scene.region.replications.iter().position(|one| {
+        one.active
+            && one.source == source
+            && one.destination == destination
+            && one.participant == participant
+    });
+    let place = place.ok_or_else(|| scene.missing(participant))?;
+    scene.record(source, vec![format!("participant:{destination}/{participant}")]);
+    finish(scene.region, place, scene.now);
+    mark_source(scene.region, source, participant);
+    Ok(json!({}))
+}
+
+fn finish(region: &mut Region, place: usize, at: Millis) {
+    let Some(replication) = region.replications.get_mut(place) else { return };
+    replication.active = false;
+    let (stage, id) = (replication.destination.clone(), replication.participant.clone());
+    participant::leave(region, &stage, &id, at);
+}
+
+/// Shows the participant as a SOURCE while they are replicated anywhere.
+fn mark_source(region: &mut Region, stage: &str, id: &str) {
+    let active = region
+        .replications
+        .iter()
+        .any(|one| one.active && one.source == stage && one.participant == id);
+    let Some(floor) = region.floors.get_mut(stage) else { return };
+    if let Some(one) = floor.participants.iter_mut().find(|one| one.connected && one.id == id) {
+        let sort = if active { "SOURCE" } else { "NONE" };
+        one.wire.insert("replicationType".to_owned(), json!(sort));
+    }
+}
+
+/// A source left its stage: without a window its replicas end now.
+pub(crate) fn source_left(region: &mut Region, stage: &str, id: &str, now: Millis) {
+    for one in &mut region.replications {
+        if one.active && one.source == stage && one.participant == id {
+            one.lost = Some(now);
+        }
+    }
+    advance(region, now);
+}
+
+/// A source came back within the window.
+pub(crate) fn source_back(region: &mut Region, stage: &str, id: &str) {
+    for one in &mut region.replications {
+        if one.active && one.source == stage && one.participant == id {
+            one.lost = None;
+        }
+    }
+    mark_source(region, stage, id);
+}
+
+/// Ends what has been without its source for longer than its window.
+pub(crate) fn advance(region: &mut Region, now: Millis) {
+    loop {
+        let over = region.replications.iter().enumerate().find_map(|(place, one)| {
+            let end = one.lost?.after_seconds(one.window_seconds);
+            (one.active && end <= now).then_some((place, end))
+        });
+        let Some((place, end)) = over else { break };
+        finish(region, place, end);
+    }
+}
+
+/// A stage is deleted: what came from it or went to it ends.
+pub(crate) fn forget(region: &mut Region, stage: &str, now: Millis) {
+    loop {
+        let place = region
+            .replications
+            .iter()
+            .position(|one| one.active && (one.source == stage || one.destination == stage));
+        let Some(place) = place else { break };
+        finish(region, place, now);
+    }
+    region.replications.retain(|one| one.source != stage && one.destination != stage);
+}
+
+pub(crate) fn list(scene: &Scene<'_>, input: &Map<String, Value>) -> Answer {
+    let (source, participant) = (text(input, "sourceStageArn"), text(input, "participantId"));
+    scene.find(Kind::Stage, source)?;
+    let rows: Vec<(u64, Map<String, Value>)> = scene
+        .region
+        .replications
+        .iter()
+        .filter(|one| one.source == source && one.participant == participant)
+        .map(|one| (one.sequence, wire(one)))
+        .collect();
+    let rows = rows.iter().map(|(sequence, row)| (*sequence, row)).collect();
+    pages::page(scene, input, 50, "replicas", rows)
+}
+
+fn wire(one: &Replication) -> Map<String, Value> {
+    let state = if one.active { "ACTIVE" } else { "STOPPED" };
+    [
+        ("sourceStageArn", &*one.source),
+        ("participantId", &one.participant),
+        ("sourceSessionId", &one.source_session),
+        ("destinationStageArn", &one.destination),
+        ("destinationSessionId", &one.destination_session),
+        ("replicationState", state),
+    ]
+    .into_iter()
+    .map(|(member, value)| (member.to_owned(), json!(value)))
+    .collect()
+}

@@ -1,0 +1,92 @@
+//! Participant tokens. They open nothing here; the id of a token is the participant's id, as the
+//! `jti` of a real one is.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::clock::Millis;
+use super::failure::Failure;
+use super::kind::Kind;
+use super::participant;
+use super::scene::{Answer, Scene, check_attributes, check_unique, list, object};
+use super::shelf::text;
+
+/// Minutes, if not told.
+const DURATION: i64 = 720;
+
+/// A token that has not expired.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Token {
+    pub(crate) participant: String,
+    pub(crate) user: String,
+    pub(crate) attributes: Value,
+    expires: Millis,
+}
+
+/// The rules of a wanted token.
+pub(crate) fn check(wanted: &Map<String, Value>) -> Result<(), Failure> {
+    check_attributes(wanted)?;
+    check_unique("capabilities", list(wanted, "capabilities"))
+}
+
+/// Makes a token for a stage that exists.
+pub(crate) fn mint(scene: &mut Scene<'_>, stage: &str, wanted: &Map<String, Value>) -> Value {
+    let minutes = wanted.get("duration").and_then(Value::as_i64).unwrap_or(DURATION);
+    let expires = scene.now.after_seconds(minutes.saturating_mul(60));
+    let id = scene.common.generator.letters(12);
+    let secret = format!("sk_emulator_token_{}", scene.common.generator.letters(48));
+    let attributes = Value::Object(object(wanted, "attributes"));
+    let user = text(wanted, "userId").to_owned();
+    let floor = scene.region.floors.entry(stage.to_owned()).or_default();
+    let now = scene.now;
+    floor.tokens.retain(|token| token.expires > now);
+    floor.tokens.push(Token {
+        participant: id.clone(),
+        user: user.clone(),
+        attributes: attributes.clone(),
+        expires,
+    });
+    let capabilities = wanted.get("capabilities").filter(|given| **given != json!([])).cloned();
+    json!({
+        "participantId": id,
+        "token": secret,
+        "userId": user,
+        "attributes": attributes,
+        "duration": minutes,
+        "capabilities": capabilities.unwrap_or_else(|| json!(["PUBLISH", "SUBSCRIBE"])),
+        "expirationTime": expires.to_iso(),
+    })
+}
+
+pub(crate) fn create(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer {
+    let stage = text(input, "stageArn");
+    scene.find(Kind::Stage, stage)?;
+    check(input)?;
+    let token = mint(scene, stage, input);
+    scene.record(stage, Vec::new());
+    Ok(json!({ "participantToken": token }))
+}
+
+/// Whoever is connected with the token is thrown out. A token nobody knows is no error: none is
+/// modelled.
+pub(crate) fn revoke(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Value {
+    let id = text(input, "tokenId");
+    let stages: Vec<String> = scene
+        .region
+        .floors
+        .iter()
+        .filter(|(_, floor)| floor.tokens.iter().any(|token| token.participant == id))
+        .map(|(stage, _)| stage.clone())
+        .collect();
+    for stage in stages {
+        let there = scene.region.floors.get(&stage).is_some_and(|floor| floor.find(id).is_some());
+        let cut = there.then(|| format!("participant:{stage}/{id}")).into_iter().collect();
+        scene.record(&stage, cut);
+        participant::throw_out(scene.region, &stage, id, scene.now);
+        if let Some(floor) = scene.region.floors.get_mut(&stage) {
+            floor.tokens.retain(|token| token.participant != id);
+        }
+    }
+    json!({})
+}

@@ -1,0 +1,82 @@
+//! What one region of the account holds: shelves of objects, and who is live.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::clock::Millis;
+use super::kind::Kind;
+use super::participant::Floor;
+use super::participant_replication::Replication;
+use super::shelf::Shelf;
+use super::stream::Stream;
+
+/// The regions that have the service (`ivs-api.md` §1.0).
+pub(crate) const REGIONS: [&str; 7] = [
+    "us-east-1",
+    "us-west-2",
+    "ap-south-1",
+    "ap-northeast-1",
+    "ap-northeast-2",
+    "eu-central-1",
+    "eu-west-1",
+];
+
+/// One region.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Region {
+    shelves: BTreeMap<Kind, Shelf>,
+    /// Live streams by channel ARN.
+    pub(crate) streams: BTreeMap<String, Stream>,
+    /// Streams that have ended by channel ARN, oldest first.
+    pub(crate) past_streams: BTreeMap<String, Vec<Stream>>,
+    /// Who is and was on a stage, by stage ARN.
+    pub(crate) floors: BTreeMap<String, Floor>,
+    pub(crate) replications: Vec<Replication>,
+}
+
+impl Region {
+    pub(crate) fn shelf(&self, kind: Kind) -> &Shelf {
+        static NOTHING: std::sync::LazyLock<Shelf> = std::sync::LazyLock::new(Shelf::default);
+        self.shelves.get(&kind).unwrap_or(&NOTHING)
+    }
+
+    pub(crate) fn shelf_mut(&mut self, kind: Kind) -> &mut Shelf {
+        self.shelves.entry(kind).or_default()
+    }
+
+    pub(crate) fn shelves(&self) -> &BTreeMap<Kind, Shelf> {
+        &self.shelves
+    }
+
+    /// Whether any channel has `arn` in `member`.
+    pub(crate) fn a_channel_has(&self, member: &str, arn: &str) -> bool {
+        self.shelf(Kind::Channel).iter().any(|channel| channel.text(member) == arn)
+    }
+
+    /// Lets time pass up to `now`: every state machine takes the steps that are due.
+    pub(crate) fn advance(&mut self, now: Millis, settle_millis: i64) {
+        self.settle(Kind::RecordingConfiguration, "ACTIVE", now);
+        self.settle(Kind::FailoverSlateConfiguration, "CREATED", now);
+        // Replications before compositions: their end may empty a stage.
+        super::participant_replication::advance(self, now);
+        super::composition::advance(self, now, settle_millis);
+        super::stream::advance(self, now);
+    }
+
+    /// CREATING and UPDATING end in `done`, or in the state an injected failure chose.
+    fn settle(&mut self, kind: Kind, done: &str, now: Millis) {
+        if !self.shelves.contains_key(&kind) {
+            return;
+        }
+        for object in self.shelf_mut(kind).iter_mut() {
+            if object.hidden.due.is_some_and(|due| due <= now) {
+                object.hidden.due = None;
+                let state = object.hidden.doomed.take().unwrap_or_else(|| done.to_owned());
+                object.wire.insert("state".to_owned(), Value::String(state));
+            }
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! What an operation works on: one region, the account's common parts, the moment. Kinds' files get
+//! a `Scene` and an accepted input and answer with JSON or a refusal.
+
+use serde_json::{Map, Value, json};
+
+use super::account::Common;
+use super::clock::Millis;
+use super::failure::Failure;
+use super::history::Event;
+use super::kind::Kind;
+use super::model::Operation;
+use super::pages;
+use super::region::Region;
+use super::shelf::{Hidden, Object, text};
+
+/// What an operation answers.
+pub(crate) type Answer = Result<Value, Failure>;
+
+/// How the world looks through one request: what injected faults do to it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lens {
+    /// Lists miss what is younger, in milliseconds.
+    pub(crate) list_lag: i64,
+    /// Gets miss what is younger, in milliseconds.
+    pub(crate) get_lag: i64,
+    /// An object created now that passes through a state ends in this one; `stuck` never ends.
+    pub(crate) doomed: Option<String>,
+}
+
+/// See the module.
+pub(crate) struct Scene<'a> {
+    pub(crate) operation: &'static Operation,
+    pub(crate) region_name: &'a str,
+    pub(crate) region: &'a mut Region,
+    pub(crate) common: &'a mut Common,
+    pub(crate) now: Millis,
+    pub(crate) lens: &'a Lens,
+}
+
+impl Scene<'_> {
+    /// Something named in the request is not there: `ResourceNotFoundException` where the model
+    /// lists it, `ValidationException` elsewhere.
+    pub(crate) fn missing(&self, arn: &str) -> Failure {
+        let message = format!("Resource: {arn} not found");
+        if self.operation.models("ResourceNotFoundException") {
+            Failure::new("ResourceNotFoundException", message)
+        } else {
+            Failure::validation(message)
+        }
+    }
+
+    /// The state of something forbids the call: `ConflictException` where the model lists it,
+    /// `ValidationException` elsewhere.
+    pub(crate) fn conflict(&self, message: impl Into<String>) -> Failure {
+        if self.operation.models("ConflictException") {
+            Failure::conflict(message)
+        } else {
+            Failure::validation(message)
+        }
+    }
+
+    pub(crate) fn find(&self, kind: Kind, arn: &str) -> Result<&Object, Failure> {
+        let horizon = Millis(self.now.0.saturating_sub(self.lens.get_lag));
+        self.region
+            .shelf(kind)
+            .get(arn)
+            .filter(|object| !self.operation.reads() || object.created <= horizon)
+            .ok_or_else(|| self.missing(arn))
+    }
+
+    pub(crate) fn find_mut(&mut self, kind: Kind, arn: &str) -> Result<&mut Object, Failure> {
+        let missing = self.missing(arn);
+        self.region.shelf_mut(kind).get_mut(arn).ok_or(missing)
+    }
+
+    /// The object whose ARN stands in the input's `member`.
+    pub(crate) fn named(
+        &self,
+        kind: Kind,
+        input: &Map<String, Value>,
+        member: &str,
+    ) -> Result<&Object, Failure> {
+        self.find(kind, text(input, member))
+    }
+
+    /// `{"wrapper": {…}}` of one object.
+    pub(crate) fn answer(&self, kind: Kind, arn: &str) -> Answer {
+        let object = self.region.shelf(kind).get(arn).ok_or_else(|| self.missing(arn))?;
+        Ok(json!({ kind.wrapper(): object.wire }))
+    }
+
+    /// The Get of a kind without anything special.
+    pub(crate) fn get(&self, kind: Kind, input: &Map<String, Value>) -> Answer {
+        let arn = text(input, "arn");
+        self.find(kind, arn)?;
+        self.answer(kind, arn)
+    }
+
+    /// Refuses when the kind's quota is used up.
+    pub(crate) fn room_for(&self, kind: Kind, used: usize) -> Result<(), Failure> {
+        let quota = self.common.quotas.of(kind);
+        if u64::try_from(used).is_ok_and(|used| used < quota) {
+            return Ok(());
+        }
+        Err(Failure::quota(format!(
+            "Your request could not be completed because you have reached the service quota of \
+             {quota} for {}",
+            kind.list_member()
+        )))
+    }
+
+    pub(crate) fn new_arn(&mut self, kind: Kind) -> String {
+        let id = self.common.generator.letters(12);
+        let (region, account) = (self.region_name, &self.common.account);
+        format!("arn:aws:ivs:{region}:{account}:{}/{id}", kind.arn_type())
+    }
+
+    /// Stores a new object, `arn` already in place, within the kind's quota. `tags` are moved to
+    /// the end, `{}` if there are none.
+    pub(crate) fn add(
+        &mut self,
+        kind: Kind,
+        arn: &str,
+        mut wire: Map<String, Value>,
+        hidden: Hidden,
+    ) -> Result<(), Failure> {
+        self.room_for(kind, self.region.shelf(kind).len())?;
+        let tags = wire.shift_remove("tags").unwrap_or_else(|| json!({}));
+        wire.insert("tags".to_owned(), tags);
+        let sequence = self.common.next_sequence();
+        let object = Object { sequence, arn: arn.to_owned(), created: self.now, wire, hidden };
+        self.region.shelf_mut(kind).put(object);
+        self.record(arn, Vec::new());
+        Ok(())
+    }
+
+    /// Adds and answers with the wrapped object.
+    pub(crate) fn create(
+        &mut self,
+        kind: Kind,
+        arn: &str,
+        wire: Map<String, Value>,
+        hidden: Hidden,
+    ) -> Answer {
+        self.add(kind, arn, wire, hidden)?;
+        self.answer(kind, arn)
+    }
+
+    /// Takes an object off its shelf.
+    pub(crate) fn remove(&mut self, kind: Kind, arn: &str, cut: Vec<String>) -> Answer {
+        let missing = self.missing(arn);
+        self.record(arn, cut);
+        let now = self.now;
+        self.region.shelf_mut(kind).take(arn, now).ok_or(missing)?;
+        Ok(json!({}))
+    }
+
+    /// The List of a kind: what `keep` lets through, a page of it.
+    pub(crate) fn list(
+        &self,
+        kind: Kind,
+        input: &Map<String, Value>,
+        page: usize,
+        keep: impl Fn(&Object) -> bool,
+    ) -> Answer {
+        let seen = self.region.shelf(kind).as_seen(self.now, self.lens.list_lag);
+        let rows = seen
+            .into_iter()
+            .filter(|object| keep(object))
+            .map(|object| (object.sequence, &object.wire))
+            .collect();
+        pages::page(self, input, page, kind.list_member(), rows)
+    }
+
+    /// Writes a mutation down. To be called before a change or deletion, after a creation.
+    pub(crate) fn record(&mut self, arn: &str, cut: Vec<String>) {
+        let tags = Kind::of_arn(arn)
+            .and_then(|kind| self.region.shelf(kind).get(arn))
+            .and_then(|object| object.wire.get("tags").cloned())
+            .unwrap_or_else(|| json!({}));
+        self.common.history.push(Event {
+            operation: self.operation.name.clone(),
+            region: self.region_name.to_owned(),
+            arn: arn.to_owned(),
+            request_id: self.common.request_id.clone(),
+            at: self.now,
+            tags,
+            cut,
+        });
+    }
+
+    /// When a state that is entered now ends, and where it leads if not to its usual end.
+    pub(crate) fn passing_through(&self) -> Hidden {
+        match self.lens.doomed.as_deref() {
+            Some("stuck") => Hidden::default(),
+            doomed => Hidden {
+                due: Some(self.now.after(self.common.settle())),
+                doomed: doomed.map(str::to_owned),
+                ..Hidden::default()
+            },
+        }
+    }
+}
+
+/// Sets `member` if it is absent.
+pub(crate) fn fill(wire: &mut Map<String, Value>, member: &str, value: Value) {
+    if !wire.contains_key(member) {
+        wire.insert(member.to_owned(), value);
+    }
+}
+
+/// Overwrites members of `wire` with those of `input` named in `members`.
+pub(crate) fn overwrite(
+    wire: &mut Map<String, Value>,
+    input: &Map<String, Value>,
+    members: &[&str],
+) {
+    for member in members {
+        if let Some(value) = input.get(*member) {
+            wire.insert((*member).to_owned(), value.clone());
+        }
+    }
+}
+
+/// A nested object, empty if it is not there.
+pub(crate) fn object(wire: &Map<String, Value>, member: &str) -> Map<String, Value> {
+    wire.get(member).and_then(Value::as_object).cloned().unwrap_or_default()
+}
+
+/// A nested list, empty if it is not there.
+pub(crate) fn list<'a>(wire: &'a Map<String, Value>, member: &str) -> &'a [Value] {
+    wire.get(member).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// Refuses attributes of more than a kibibyte, names and values together.
+pub(crate) fn check_attributes(input: &Map<String, Value>) -> Result<(), Failure> {
+    let size: usize = object(input, "attributes")
+        .iter()
+        .map(|(name, value)| name.len() + value.as_str().map_or(0, str::len))
+        .sum();
+    if size > 1024 {
+        return Err(Failure::validation(format!(
+            "Value at 'attributes' failed to satisfy constraint: Member must have a total size of \
+             at most 1 KB, not {size} bytes"
+        )));
+    }
+    Ok(())
+}
+
+/// Refuses a list that says something twice.
+pub(crate) fn check_unique(path: &str, items: &[Value]) -> Result<(), Failure> {
+    let twice = items.iter().enumerate().any(|(index, item)| items[..index].contains(item));
+    if twice {
+        return Err(Failure::validation(format!(
+            "Value at '{path}' failed to satisfy constraint: Member must have unique items"
+        )));
+    }
+    Ok(())
+}

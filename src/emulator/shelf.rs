@@ -1,0 +1,210 @@
+//! The objects of one kind in one region, in the order of their creation. Keeps no secret and knows
+//! no rule: what may be stored is decided by the kind's own file.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::clock::Millis;
+
+/// How many deleted objects a shelf remembers for lists that lag.
+const GHOSTS: usize = 10_000;
+
+/// One object: what the service shows of it, and what it knows besides.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Object {
+    /// Its place in lists. Never reused, so a page token stays good while others come and go.
+    pub(crate) sequence: u64,
+    pub(crate) arn: String,
+    pub(crate) created: Millis,
+    /// The object as Get answers it.
+    pub(crate) wire: Map<String, Value>,
+    #[serde(default)]
+    pub(crate) hidden: Hidden,
+}
+
+/// What an object knows that no answer shows.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Hidden {
+    /// When the state that it passes through ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) due: Option<Millis>,
+    /// The state it is heading for instead of the usual one (an injected failure).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) doomed: Option<String>,
+    /// Composition: since when nobody publishes on its stage.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) empty_since: Option<Millis>,
+    /// Composition: when it started and ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) started: Option<Millis>,
+    /// Composition: when it reached its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ended: Option<Millis>,
+    /// Composition: the idempotency token it was started with, and the other parameters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) token: Option<(String, Value)>,
+    /// Ingest configuration: accepts plain RTMP. Write-only in the API.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) insecure_ingest: bool,
+    /// Key: the digest of its material, to notice a second import.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) digest: Option<String>,
+}
+
+impl Object {
+    /// A text member, empty if it is not there.
+    pub(crate) fn text(&self, member: &str) -> &str {
+        text(&self.wire, member)
+    }
+}
+
+/// A text member of any wire object, empty if it is not there.
+pub(crate) fn text<'a>(wire: &'a Map<String, Value>, member: &str) -> &'a str {
+    wire.get(member).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// A deleted object, for lists that lag.
+#[derive(Clone, Debug)]
+pub(crate) struct Ghost {
+    pub(crate) object: Object,
+    pub(crate) deleted: Millis,
+}
+
+/// The objects of one kind in one region.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(from = "Vec<Object>", into = "Vec<Object>")]
+pub(crate) struct Shelf {
+    objects: BTreeMap<u64, Object>,
+    by_arn: BTreeMap<String, u64>,
+    /// The objects that belong to a channel: accounts have thousands of keys, and each is looked for
+    /// by its channel.
+    by_channel: BTreeMap<String, BTreeSet<u64>>,
+    ghosts: VecDeque<Ghost>,
+}
+
+impl From<Vec<Object>> for Shelf {
+    fn from(objects: Vec<Object>) -> Self {
+        let mut shelf = Self::default();
+        for object in objects {
+            shelf.put(object);
+        }
+        shelf
+    }
+}
+
+impl From<Shelf> for Vec<Object> {
+    fn from(shelf: Shelf) -> Self {
+        shelf.objects.into_values().collect()
+    }
+}
+
+impl Shelf {
+    pub(crate) fn len(&self) -> usize {
+        self.objects.len()
+    }
+
+    pub(crate) fn put(&mut self, object: Object) {
+        self.by_arn.insert(object.arn.clone(), object.sequence);
+        let channel = object.text("channelArn");
+        if !channel.is_empty() {
+            self.by_channel.entry(channel.to_owned()).or_default().insert(object.sequence);
+        }
+        self.objects.insert(object.sequence, object);
+    }
+
+    pub(crate) fn get(&self, arn: &str) -> Option<&Object> {
+        self.by_arn.get(arn).and_then(|sequence| self.objects.get(sequence))
+    }
+
+    pub(crate) fn get_mut(&mut self, arn: &str) -> Option<&mut Object> {
+        self.by_arn.get(arn).and_then(|sequence| self.objects.get_mut(sequence))
+    }
+
+    pub(crate) fn take(&mut self, arn: &str, now: Millis) -> Option<Object> {
+        let object = self.by_arn.remove(arn).and_then(|sequence| self.objects.remove(&sequence))?;
+        if let Some(others) = self.by_channel.get_mut(object.text("channelArn")) {
+            others.remove(&object.sequence);
+            if others.is_empty() {
+                self.by_channel.remove(object.text("channelArn"));
+            }
+        }
+        self.ghosts.push_back(Ghost { object: object.clone(), deleted: now });
+        while self.ghosts.len() > GHOSTS {
+            self.ghosts.pop_front();
+        }
+        Some(object)
+    }
+
+    /// All objects, oldest first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Object> {
+        self.objects.values()
+    }
+
+    /// The objects that belong to a channel, oldest first.
+    pub(crate) fn of_channel(&self, channel: &str) -> impl Iterator<Item = &Object> {
+        let sequences = self.by_channel.get(channel).into_iter().flatten();
+        sequences.filter_map(|sequence| self.objects.get(sequence))
+    }
+
+    /// All objects, oldest first, to be changed.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Object> {
+        self.objects.values_mut()
+    }
+
+    /// What a list shows that lags by `lag_millis`: nothing younger, and what has just been
+    /// deleted still.
+    pub(crate) fn as_seen(&self, now: Millis, lag_millis: i64) -> Vec<&Object> {
+        if lag_millis == 0 {
+            return self.objects.values().collect();
+        }
+        let horizon = Millis(now.0.saturating_sub(lag_millis));
+        let ghosts = self.ghosts.iter().filter(|ghost| ghost.deleted > horizon);
+        let mut seen: Vec<&Object> = self
+            .objects
+            .values()
+            .chain(ghosts.map(|ghost| &ghost.object))
+            .filter(|object| object.created <= horizon)
+            .collect();
+        seen.sort_by_key(|object| object.sequence);
+        seen
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(sequence: u64, created: i64) -> Object {
+        Object {
+            sequence,
+            arn: format!("arn:{sequence}"),
+            created: Millis(created),
+            wire: Map::new(),
+            hidden: Hidden::default(),
+        }
+    }
+
+    #[test]
+    fn a_list_that_lags_misses_the_new_and_shows_the_deleted() {
+        let mut shelf = Shelf::from(vec![object(1, 0), object(2, 0), object(3, 9_500)]);
+        shelf.take("arn:1", Millis(9_000));
+        let names = |lag| {
+            let seen = shelf.as_seen(Millis(10_000), lag);
+            seen.into_iter().map(|object| object.sequence).collect::<Vec<_>>()
+        };
+        assert_eq!(names(0), [2, 3]);
+        assert_eq!(names(2_000), [1, 2]);
+        assert_eq!(names(800), [2]);
+    }
+
+    #[test]
+    fn a_saved_shelf_reads_back() {
+        let shelf = Shelf::from(vec![object(1, 0), object(5, 0)]);
+        let text = serde_json::to_string(&shelf).expect("plain data");
+        let back: Shelf = serde_json::from_str(&text).expect("as written");
+        assert_eq!(back.get("arn:5").map(|object| object.sequence), Some(5));
+    }
+}

@@ -1,0 +1,255 @@
+//! Live streams and their past: who is on air, and the operations on a stream.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::account::Common;
+use super::clock::Millis;
+use super::composition;
+use super::failure::Failure;
+use super::kind::Kind;
+use super::pages;
+use super::region::Region;
+use super::scene::{Answer, Scene, object};
+use super::shelf::text;
+
+/// Ended streams remembered per channel.
+const PAST: usize = 100;
+/// The largest timed metadata.
+const METADATA: usize = 1024;
+
+/// One stream, live or ended.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Stream {
+    pub(crate) sequence: u64,
+    pub(crate) id: String,
+    pub(crate) started: Millis,
+    pub(crate) ended: Option<Millis>,
+    /// `StopStream` was called: it ends then.
+    pub(crate) ending: Option<Millis>,
+    pub(crate) viewers: i64,
+    pub(crate) health: String,
+    /// The composition that broadcasts, if none is a person with an encoder.
+    pub(crate) composition: Option<String>,
+    /// What the stream session shows: the configurations at its start.
+    pub(crate) session: Map<String, Value>,
+}
+
+/// How a stream starts.
+pub(crate) struct Start {
+    pub(crate) viewers: i64,
+    pub(crate) composition: Option<String>,
+}
+
+/// A channel goes live. It must exist and be offline.
+pub(crate) fn go_live(
+    region: &mut Region,
+    common: &mut Common,
+    channel: &str,
+    start: Start,
+    now: Millis,
+) {
+    let Some(found) = region.shelf(Kind::Channel).get(channel) else { return };
+    let mut session = Map::new();
+    for (member, kind, arn) in [
+        ("channel", Kind::Channel, channel),
+        (
+            "recordingConfiguration",
+            Kind::RecordingConfiguration,
+            found.text("recordingConfigurationArn"),
+        ),
+        (
+            "failoverSlateConfiguration",
+            Kind::FailoverSlateConfiguration,
+            found.text("failoverSlateConfigurationArn"),
+        ),
+    ] {
+        if let Some(object) = region.shelf(kind).get(arn) {
+            session.insert(member.to_owned(), Value::Object(object.wire.clone()));
+        }
+    }
+    session.insert(
+        "ingestConfiguration".to_owned(),
+        json!({
+            "video": {"codec": "avc1.4D401F", "encoder": "emulator", "avcProfile": "Main",
+                      "avcLevel": "3.1", "targetBitrate": 2_500_000, "targetFramerate": 30,
+                      "videoHeight": 720, "videoWidth": 1280},
+            "audio": {"codec": "mp4a.40.2", "targetBitrate": 128_000, "sampleRate": 44_100,
+                      "channels": 2},
+        }),
+    );
+    let stream = Stream {
+        sequence: common.next_sequence(),
+        id: format!("st-{}", common.generator.letters(23)),
+        started: now,
+        ended: None,
+        ending: None,
+        viewers: start.viewers,
+        health: "HEALTHY".to_owned(),
+        composition: start.composition,
+        session,
+    };
+    region.streams.insert(channel.to_owned(), stream);
+}
+
+/// A stream ends.
+pub(crate) fn end(region: &mut Region, channel: &str, at: Millis) {
+    if let Some(mut stream) = region.streams.remove(channel) {
+        stream.ended = Some(at);
+        let past = region.past_streams.entry(channel.to_owned()).or_default();
+        past.push(stream);
+        if past.len() > PAST {
+            past.remove(0);
+        }
+    }
+}
+
+/// Ends the streams that `StopStream` told to.
+pub(crate) fn advance(region: &mut Region, now: Millis) {
+    let due: Vec<(String, Millis)> = region
+        .streams
+        .iter()
+        .filter_map(|(channel, stream)| stream.ending.map(|at| (channel.clone(), at)))
+        .filter(|(_, at)| *at <= now)
+        .collect();
+    for (channel, at) in due {
+        end(region, &channel, at);
+    }
+}
+
+fn wire(channel: &str, stream: &Stream) -> Map<String, Value> {
+    let mut wire = Map::new();
+    wire.insert("channelArn".to_owned(), json!(channel));
+    wire.insert("streamId".to_owned(), json!(stream.id));
+    let playback = stream.session.get("channel").and_then(|found| found.get("playbackUrl"));
+    wire.insert("playbackUrl".to_owned(), playback.cloned().unwrap_or_default());
+    wire.insert("startTime".to_owned(), json!(stream.started.to_iso()));
+    wire.insert("state".to_owned(), json!("LIVE"));
+    wire.insert("health".to_owned(), json!(stream.health));
+    wire.insert("viewerCount".to_owned(), json!(stream.viewers));
+    wire
+}
+
+/// The live stream of a channel that must exist.
+fn live<'a>(scene: &'a Scene<'_>, channel: &str) -> Result<&'a Stream, Failure> {
+    scene.find(Kind::Channel, channel)?;
+    scene.region.streams.get(channel).ok_or_else(|| Failure::not_broadcasting(channel))
+}
+
+pub(crate) fn get(scene: &Scene<'_>, input: &Map<String, Value>) -> Answer {
+    let channel = text(input, "channelArn");
+    let stream = live(scene, channel)?;
+    Ok(json!({ "stream": wire(channel, stream) }))
+}
+
+pub(crate) fn list(scene: &Scene<'_>, input: &Map<String, Value>) -> Answer {
+    let health = object(input, "filterBy");
+    let health = text(&health, "health");
+    let mut rows: Vec<(u64, Map<String, Value>)> = scene
+        .region
+        .streams
+        .iter()
+        .filter(|(_, stream)| health.is_empty() || stream.health == health)
+        .map(|(channel, stream)| (stream.sequence, wire(channel, stream)))
+        .collect();
+    rows.sort_by_key(|(sequence, _)| *sequence);
+    let rows = rows.iter().map(|(sequence, row)| (*sequence, row)).collect();
+    pages::page(scene, input, 100, "streams", rows)
+}
+
+pub(crate) fn stop(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer {
+    let channel = text(input, "channelArn");
+    let stream = live(scene, channel)?;
+    let (composition, stopping) = (stream.composition.clone(), stream.ending.is_some());
+    if stopping {
+        return Err(Failure::not_broadcasting(channel));
+    }
+    scene.record(channel, vec![format!("stream:{channel}")]);
+    let now = scene.now;
+    let end_at =
+        if scene.common.switches.slow_stop_stream { now.after(scene.common.settle()) } else { now };
+    if let Some(stream) = scene.region.streams.get_mut(channel) {
+        stream.ending = Some(end_at);
+    }
+    advance(scene.region, now);
+    if let Some(composition) = composition {
+        composition::stream_stopped(scene.region, &composition, channel, now);
+    }
+    Ok(json!({}))
+}
+
+pub(crate) fn put_metadata(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer {
+    let channel = text(input, "channelArn");
+    if text(input, "metadata").len() > METADATA {
+        return Err(Failure::validation(format!(
+            "Value at 'metadata' failed to satisfy constraint: Member must have at most {METADATA} \
+             bytes"
+        )));
+    }
+    live(scene, channel)?;
+    scene.record(channel, Vec::new());
+    Ok(json!({}))
+}
+
+pub(crate) fn insert_ad_break(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer {
+    let channel = text(input, "channelArn");
+    live(scene, channel)?;
+    if scene.find(Kind::Channel, channel)?.text("adConfigurationArn").is_empty() {
+        return Err(Failure::conflict(format!("Channel {channel} has no ad configuration")));
+    }
+    scene.record(channel, Vec::new());
+    let id = match text(input, "adBreakId") {
+        "" => scene.common.generator.letters(12),
+        given => given.to_owned(),
+    };
+    let at = Millis::from_iso(text(input, "targetStartAt")).unwrap_or(scene.now);
+    Ok(json!({ "adBreakId": id, "targetStartAt": at.to_iso() }))
+}
+
+/// All streams of a channel, the latest first.
+fn sessions<'a>(scene: &'a Scene<'_>, channel: &str) -> Result<Vec<&'a Stream>, Failure> {
+    scene.find(Kind::Channel, channel)?;
+    let live = scene.region.streams.get(channel).into_iter();
+    let past = scene.region.past_streams.get(channel).into_iter().flatten().rev();
+    Ok(live.chain(past).collect())
+}
+
+pub(crate) fn get_session(scene: &Scene<'_>, input: &Map<String, Value>) -> Answer {
+    let channel = text(input, "channelArn");
+    let id = text(input, "streamId");
+    let found = sessions(scene, channel)?;
+    let stream = found
+        .into_iter()
+        .find(|stream| id.is_empty() || stream.id == id)
+        .ok_or_else(|| scene.missing(if id.is_empty() { channel } else { id }))?;
+    let event = |name: &str, at: Millis| json!({"name": name, "type": "IVS Stream State Change", "eventTime": at.to_iso()});
+    let mut events = vec![event("Stream Start", stream.started)];
+    let mut session = stream.session.clone();
+    session.insert("streamId".to_owned(), json!(stream.id));
+    session.insert("startTime".to_owned(), json!(stream.started.to_iso()));
+    if let Some(ended) = stream.ended {
+        session.insert("endTime".to_owned(), json!(ended.to_iso()));
+        events.insert(0, event("Stream End", ended));
+    }
+    session.insert("truncatedEvents".to_owned(), Value::Array(events));
+    Ok(json!({ "streamSession": session }))
+}
+
+pub(crate) fn list_sessions(scene: &Scene<'_>, input: &Map<String, Value>) -> Answer {
+    let found = sessions(scene, text(input, "channelArn"))?;
+    let rows: Vec<(u64, Map<String, Value>)> = found
+        .into_iter()
+        .map(|stream| {
+            let mut row = Map::new();
+            row.insert("streamId".to_owned(), json!(stream.id));
+            row.insert("startTime".to_owned(), json!(stream.started.to_iso()));
+            row.insert("endTime".to_owned(), json!(stream.ended.map(Millis::to_iso)));
+            row.insert("hasErrorEvent".to_owned(), json!(false));
+            // Latest first, and still ascending for the pages.
+            (u64::MAX - stream.sequence, row)
+        })
+        .collect();
+    let rows = rows.iter().map(|(sequence, row)| (*sequence, row)).collect();
+    pages::page(scene, input, 100, "streamSessions", rows)
+}

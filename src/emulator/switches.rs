@@ -1,0 +1,138 @@
+//! What nobody outside AWS knows. Each field is one open question of `ivs-api.md` §10 or
+//! `reliability.md` §9; its default is the answer that is harder on a client. Set by
+//! `POST /_emulator/switches` with any subset of the fields, so tests can run both ways.
+
+use serde::{Deserialize, Serialize};
+
+/// What happens to members that a nested update leaves out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Absent {
+    /// They keep their value.
+    Merge,
+    /// They fall back to their default.
+    Reset,
+}
+
+/// What the service says to something it may not like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Stance {
+    /// `ConflictException`, or `ValidationException` where no conflict is modelled.
+    Refuse,
+    /// It is carried out.
+    Accept,
+}
+
+/// How `filterByName` compares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum NameFilter {
+    /// The whole name.
+    Exact,
+    /// Any part of the name.
+    Substring,
+}
+
+/// The open questions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one open question, not one state")]
+pub struct Switches {
+    /// `UpdateStage` with a partial `autoParticipantRecordingConfiguration`. Default: reset.
+    pub stage_update: Absent,
+    /// `UpdateFailoverSlateConfiguration` without some of its numbers. Default: reset.
+    pub slate_update: Absent,
+    /// `UpdateChannel` with `multitrackInputConfiguration: {}`: merge leaves it enabled, reset turns
+    /// it off. Default: merge, which catches a client that cannot send an explicit false.
+    pub empty_multitrack: Absent,
+    /// `UpdateChannel` of the name alone while the channel is live. Default: refuse.
+    pub live_rename: Stance,
+    /// `TagResource` and `UntagResource` on a live channel. Default: accept, no refusal is documented.
+    pub live_tagging: Stance,
+    /// `ListChannels` by name. Default: exact.
+    pub name_filter: NameFilter,
+    /// `ListCompositions` with both filters: accept means both must hold. Default: refuse.
+    pub two_composition_filters: Stance,
+    /// `DeleteStorageConfiguration` while only a stage records to it. Default: refuse.
+    pub storage_used_by_stage: Stance,
+    /// `StopComposition` on one that is stopping, stopped or failed. Default: refuse.
+    pub stop_ended_composition: Stance,
+    /// `StartComposition` with a known idempotency token and other parameters: accept answers with
+    /// the known composition. Default: refuse.
+    pub idempotency_mismatch: Stance,
+    /// How long an idempotency token is remembered, and no longer than its composition is visible.
+    /// Default: one hour.
+    pub idempotency_seconds: u32,
+    /// The preset of a channel that leaves ADVANCED_*: reset makes it "", merge keeps it.
+    /// Default: reset.
+    pub preset_after_advanced: Absent,
+    /// A tag call for the other service's ARN, where the host name says which service was called
+    /// (`ivs.…` or `ivsrealtime.…`; never on a shared host). Default: refuse.
+    pub foreign_service_tags: Stance,
+    /// Error bodies without `message`, only `exceptionMessage`. Default: false.
+    pub only_exception_message: bool,
+    /// The stream key that `CreateChannel` makes carries the channel's tags. Default: false.
+    pub stream_key_copies_tags: bool,
+    /// Referring to a recording or slate configuration that is still CREATING. Default: refuse.
+    pub reference_while_creating: Stance,
+    /// Changing or deleting a slate configuration that is CREATING or UPDATING. Default: refuse.
+    pub busy_slate: Stance,
+    /// Deleting a policy, ad or slate configuration that a channel refers to. Default: refuse.
+    pub delete_referenced: Stance,
+    /// `DeleteStage` while somebody is on it. Default: accept, as documented.
+    pub delete_busy_stage: Stance,
+    /// Importing key material that is there already. Default: refuse.
+    pub duplicate_key: Stance,
+    /// The error of a duplicate key import. Default: `ConflictException`.
+    pub duplicate_key_error: String,
+    /// `RecordingConfiguration` answers filled with defaults (otherwise only what was sent).
+    /// Default: true.
+    pub recording_defaults: bool,
+    /// The error name of a throttle where the operation models none. Default:
+    /// `ThrottlingException`.
+    pub throttle_error: String,
+    /// The status of a throttle where the operation models none. Default: 429.
+    pub throttle_status: u16,
+    /// How long a page token is accepted. Default: one hour.
+    pub page_token_seconds: u32,
+    /// A stage's thumbnail interval without `recordingMode: INTERVAL`, even the default of 60 that
+    /// `GetStage` shows. Default: refuse.
+    pub interval_while_disabled: Stance,
+    /// `StopStream` ends the stream after the settling time instead of at once. Default: true.
+    pub slow_stop_stream: bool,
+}
+
+impl Default for Switches {
+    fn default() -> Self {
+        Self {
+            stage_update: Absent::Reset,
+            slate_update: Absent::Reset,
+            empty_multitrack: Absent::Merge,
+            live_rename: Stance::Refuse,
+            live_tagging: Stance::Accept,
+            name_filter: NameFilter::Exact,
+            two_composition_filters: Stance::Refuse,
+            storage_used_by_stage: Stance::Refuse,
+            stop_ended_composition: Stance::Refuse,
+            idempotency_mismatch: Stance::Refuse,
+            idempotency_seconds: 3600,
+            preset_after_advanced: Absent::Reset,
+            foreign_service_tags: Stance::Refuse,
+            only_exception_message: false,
+            stream_key_copies_tags: false,
+            reference_while_creating: Stance::Refuse,
+            busy_slate: Stance::Refuse,
+            delete_referenced: Stance::Refuse,
+            delete_busy_stage: Stance::Accept,
+            duplicate_key: Stance::Refuse,
+            duplicate_key_error: "ConflictException".to_owned(),
+            recording_defaults: true,
+            throttle_error: "ThrottlingException".to_owned(),
+            throttle_status: 429,
+            page_token_seconds: 3600,
+            interval_while_disabled: Stance::Refuse,
+            slow_stop_stream: true,
+        }
+    }
+}

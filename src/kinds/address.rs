@@ -1,0 +1,148 @@
+//! Who is meant: addresses (`Channel/main`), ARNs, and the book that translates between them.
+
+use super::Kind;
+use serde::{Serialize, Serializer};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// A resource as manifests know it, shown as `Channel/main`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Address {
+    /// Which kind of resource.
+    pub kind: Kind,
+    /// `metadata.name`, unique per kind in a stack.
+    pub name: String,
+}
+
+impl Address {
+    /// An address from its parts.
+    pub fn new(kind: Kind, name: impl Into<String>) -> Self {
+        Self { kind, name: name.into() }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.kind, self.name)
+    }
+}
+
+impl Serialize for Address {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// The name AWS gave an object. Never parsed for meaning beyond its resource type, region and account.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Arn(String);
+
+impl Arn {
+    /// An ARN that AWS answered with, or that a manifest gave and was checked by [`Arn::parse`].
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// An ARN of `kind` written by a person: `arn:aws:ivs:<region>:<account>:<type>/<id>`.
+    pub fn parse(kind: Kind, text: &str) -> Option<Self> {
+        let parts: Vec<&str> = text.splitn(6, ':').collect();
+        let [_, "aws", "ivs", region, account, resource] = parts[..] else { return None };
+        let (resource_type, id) = resource.split_once('/')?;
+        let plain = |text: &str, extra: fn(char) -> bool| {
+            !text.is_empty() && text.chars().all(|it| it.is_ascii_alphanumeric() || extra(it))
+        };
+        let well_formed = text.starts_with("arn:")
+            && text.len() <= 128
+            && resource_type == kind.facts().arn_type
+            && plain(region, |it| it == '-')
+            && account.chars().all(|it| it.is_ascii_digit())
+            && !account.is_empty()
+            && plain(id, |it| it == '-');
+        well_formed.then(|| Self(text.to_owned()))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The last part, unique within its kind.
+    pub fn id(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or(&self.0)
+    }
+
+    /// The region inside, if the text has one.
+    pub fn region(&self) -> Option<&str> {
+        self.0.split(':').nth(3)
+    }
+
+    /// The account inside, if the text has one.
+    pub fn account(&self) -> Option<&str> {
+        self.0.split(':').nth(4)
+    }
+}
+
+impl fmt::Display for Arn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Which address has which ARN, both ways. Filled by the listings, extended by every create.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Book {
+    arns: BTreeMap<Address, Arn>,
+    addresses: BTreeMap<Arn, Address>,
+}
+
+impl Book {
+    /// Notes that `address` is `arn` from now on.
+    pub fn note(&mut self, address: Address, arn: Arn) {
+        if let Some(before) = self.arns.insert(address.clone(), arn.clone()) {
+            self.addresses.remove(&before);
+        }
+        self.addresses.insert(arn, address);
+    }
+
+    /// The ARN of an address, if it exists already.
+    pub fn arn(&self, address: &Address) -> Option<&Arn> {
+        self.arns.get(address)
+    }
+
+    /// The address of an ARN, if it is one of this stack's.
+    pub fn address(&self, arn: &Arn) -> Option<&Address> {
+        self.addresses.get(arn)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_arn_of_another_kind_or_service_is_not_taken() {
+        let good = "arn:aws:ivs:us-west-2:123456789012:channel/abcdABCDefgh";
+        assert!(Arn::parse(Kind::Channel, good).is_some());
+        assert!(Arn::parse(Kind::Stage, good).is_none());
+        for bad in [
+            "arn:aws:s3:::bucket",
+            "arn:aws:ivs:us-west-2:123456789012:channel/",
+            "arn:aws:ivs:us-west-2:abc:channel/x",
+            "arn:aws:ivs:us-west-2:123456789012:channel/a/b",
+            "arn:aws:ivs::123456789012:channel/x",
+        ] {
+            assert!(Arn::parse(Kind::Channel, bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_book_forgets_the_old_arn_of_a_replaced_address() {
+        let mut book = Book::default();
+        let address = Address::new(Kind::Stage, "a");
+        book.note(address.clone(), Arn::new("old"));
+        book.note(address.clone(), Arn::new("new"));
+        assert_eq!(book.arn(&address), Some(&Arn::new("new")));
+        assert_eq!(book.address(&Arn::new("old")), None);
+    }
+}

@@ -1,0 +1,343 @@
+//! A channel: the ingest endpoint and playback URL of one live stream.
+
+use super::{
+    Arn, Audience, Book, Check, Edge, Facts, Kind, Live, Mutable, Ref, Replace, Resource, Scope,
+    Service, Word, answered_tags, drain, inside, json, sent_tags, side_by_side,
+};
+use crate::aws::{Class, Clients, CloudError, Sorted, Tags, exactly, found, gone};
+use crate::diag::Code;
+use crate::kinds::RecordingConfiguration;
+use crate::kinds::reference::{arn_or_detach, edge_of};
+use aws_sdk_ivs::types::{
+    self as sdk, ChannelLatencyMode, ChannelType, ContainerFormat, MultitrackMaximumResolution,
+    MultitrackPolicy, TranscodePreset,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A low-latency channel. AWS makes its stream key with it; deleting it loses playback URL and key for good.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Channel {
+    /// Display name; `metadata.name` if absent. Not unique in AWS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// How far behind live a viewer may be: LOW for near-real-time interaction.
+    pub latency_mode: Word<ChannelLatencyMode>,
+    /// Which resolutions and bitrates the channel takes, and whether it transcodes.
+    pub r#type: Word<ChannelType>,
+    /// Private channel: viewers need a signed token.
+    pub authorized: bool,
+    /// Where streams of this channel are recorded; absent means nowhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recording_configuration: Option<Ref<RecordingConfiguration>>,
+    /// Whether RTMP without TLS, and SRT without a passphrase, are taken.
+    pub insecure_ingest: bool,
+    /// Transcoding preset of the ADVANCED types; HIGHER_BANDWIDTH_DELIVERY is their default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preset: Option<Word<TranscodePreset>>,
+    /// Container of the video segments.
+    pub container_format: Word<ContainerFormat>,
+    /// Several qualities from the broadcaster, instead of transcoding.
+    pub multitrack_input_configuration: MultitrackInputConfiguration,
+    /// Tags of the channel.
+    pub tags: Tags,
+}
+
+/// Several qualities from the broadcaster, instead of transcoding.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct MultitrackInputConfiguration {
+    /// Whether multitrack input is taken; needs type STANDARD and container FRAGMENTED_MP4.
+    pub enabled: bool,
+    /// Whether multitrack input is allowed or demanded.
+    pub policy: Word<MultitrackPolicy>,
+    /// Largest resolution taken.
+    pub maximum_resolution: Word<MultitrackMaximumResolution>,
+}
+
+impl Default for Channel {
+    fn default() -> Self {
+        Self {
+            name: None,
+            latency_mode: Word::of("LOW"),
+            r#type: Word::of("STANDARD"),
+            authorized: false,
+            recording_configuration: None,
+            insecure_ingest: false,
+            preset: None,
+            container_format: Word::of("TS"),
+            multitrack_input_configuration: MultitrackInputConfiguration::default(),
+            tags: Tags::new(),
+        }
+    }
+}
+
+impl Default for MultitrackInputConfiguration {
+    fn default() -> Self {
+        Self { enabled: false, policy: Word::of("ALLOW"), maximum_resolution: Word::of("FULL_HD") }
+    }
+}
+
+impl MultitrackInputConfiguration {
+    fn sent(&self) -> sdk::MultitrackInputConfiguration {
+        sdk::MultitrackInputConfiguration::builder()
+            .enabled(self.enabled)
+            .policy(self.policy.0.clone())
+            .maximum_resolution(self.maximum_resolution.0.clone())
+            .build()
+    }
+}
+
+impl Channel {
+    fn is_advanced(&self) -> bool {
+        self.r#type.as_str().starts_with("ADVANCED")
+    }
+}
+
+impl Resource for Channel {
+    const KIND: Kind = Kind::Channel;
+    const FACTS: Facts = Facts {
+        service: Service::LowLatency,
+        arn_type: "channel",
+        mutable: Mutable::All,
+        replace: Replace::CreateFirst,
+        local: &[],
+        usable: None,
+        ended: &[],
+        quota: Some(5_000),
+        loss: Some("a new channel has another playback URL, ingest endpoint and stream key"),
+        comes_with: None,
+    };
+
+    fn name_mut(&mut self) -> Option<&mut Option<String>> {
+        Some(&mut self.name)
+    }
+
+    fn tags_mut(&mut self) -> &mut Tags {
+        &mut self.tags
+    }
+
+    fn refs(&self) -> Vec<Edge> {
+        edge_of(self.recording_configuration.as_ref(), "recordingConfiguration")
+            .into_iter()
+            .collect()
+    }
+
+    fn normalise(&mut self) {
+        if self.is_advanced() && self.preset.is_none() {
+            self.preset = Some(Word::of("HIGHER_BANDWIDTH_DELIVERY"));
+        }
+    }
+
+    fn check(&self, at: &mut Check<'_>) {
+        if self.preset.is_some() && !self.is_advanced() {
+            at.report(
+                Code::ConflictingFields,
+                "preset",
+                format!(
+                    "`preset` is only for types ADVANCED_SD and ADVANCED_HD, and this channel is {}",
+                    self.r#type.as_str()
+                ),
+            )
+            .help("leave `preset` out, or change `type`");
+        }
+        if self.multitrack_input_configuration.enabled {
+            let field = "multitrackInputConfiguration.enabled";
+            if self.r#type.as_str() != "STANDARD" {
+                at.report(Code::ConflictingFields, field, "multitrack input needs type STANDARD");
+            }
+            if self.container_format.as_str() != "FRAGMENTED_MP4" {
+                at.report(
+                    Code::ConflictingFields,
+                    field,
+                    "multitrack input needs container format FRAGMENTED_MP4",
+                )
+                .help("add `containerFormat: FRAGMENTED_MP4`");
+            }
+        }
+        if self.insecure_ingest {
+            at.report(
+                Code::RiskySetting,
+                "insecureIngest",
+                "plain RTMP is taken, and SRT passphrases are not enforced",
+            );
+        }
+    }
+
+    fn example() -> Self {
+        Self {
+            name: Some("main-stage".into()),
+            latency_mode: Word::of("NORMAL"),
+            r#type: Word::of("ADVANCED_HD"),
+            authorized: true,
+            recording_configuration: Some(Ref::named("archive")),
+            insecure_ingest: true,
+            preset: Some(Word::of("CONSTRAINED_BANDWIDTH_DELIVERY")),
+            container_format: Word::of("FRAGMENTED_MP4"),
+            multitrack_input_configuration: MultitrackInputConfiguration {
+                enabled: false,
+                policy: Word::of("REQUIRE"),
+                maximum_resolution: Word::of("HD"),
+            },
+            tags: Tags::from([("tier".into(), "gold".into())]),
+        }
+    }
+
+    async fn list(aws: &Clients, _: &Scope) -> Result<Vec<Live>, CloudError> {
+        let mut found = Vec::new();
+        drain(
+            "ListChannels",
+            |token| async move {
+                let page = aws.ivs.list_channels().max_results(100).set_next_token(token);
+                page.send().await.sorted("ListChannels")
+            },
+            |page| {
+                found.extend(page.channels.into_iter().filter_map(|it| {
+                    Some(Live::listed(Self::KIND, it.arn?, answered_tags(it.tags)))
+                }));
+                page.next_token
+            },
+        )
+        .await?;
+        Ok(found)
+    }
+
+    async fn get(aws: &Clients, arns: &[Arn], book: &Book) -> Result<Vec<Live>, CloudError> {
+        let batches = arns.chunks(50).map(|batch| async move {
+            let arns = batch.iter().map(|arn| arn.as_str().to_owned()).collect();
+            let request = aws.ivs.batch_get_channel().set_arns(Some(arns));
+            let answer = request.send().await.sorted("BatchGetChannel")?;
+            // The code of a batch error is opaque; an object that is merely gone must not look unreadable.
+            for error in answer.errors.unwrap_or_default() {
+                let code = error.code.unwrap_or_default();
+                if !code.contains("NotFound") && code != "404" {
+                    let arn = error.arn.unwrap_or_default();
+                    let text = error.message.unwrap_or_default();
+                    let text = format!("{arn} could not be read: {code} {text}");
+                    return Err(CloudError::unusable("BatchGetChannel", text));
+                }
+            }
+            let channels = answer.channels.unwrap_or_default();
+            Ok(channels.into_iter().filter_map(|it| read(it, book)).collect::<Vec<_>>())
+        });
+        Ok(side_by_side(batches.collect()).await?.into_iter().flatten().collect())
+    }
+
+    async fn create(&self, aws: &Clients, tags: &Tags, book: &Book) -> Result<Live, CloudError> {
+        let multitrack = &self.multitrack_input_configuration;
+        let made = aws
+            .ivs_once
+            .create_channel()
+            .set_name(self.name.clone())
+            .latency_mode(self.latency_mode.0.clone())
+            .r#type(self.r#type.0.clone())
+            .authorized(self.authorized)
+            .set_recording_configuration_arn(
+                self.recording_configuration.as_ref().map(|it| it.arn(book)),
+            )
+            .insecure_ingest(self.insecure_ingest)
+            .set_preset(self.preset.as_ref().map(|it| it.0.clone()))
+            .container_format(self.container_format.0.clone())
+            .multitrack_input_configuration(multitrack.sent())
+            .set_tags(sent_tags(tags))
+            .customize()
+            .mutate_request(exactly(json(self)))
+            .send()
+            .await
+            .sorted("CreateChannel")?;
+        inside("CreateChannel", made.channel.and_then(|it| read(it, book)))
+    }
+
+    async fn update(&self, aws: &Clients, arn: &Arn, book: &Book) -> Result<Live, CloudError> {
+        let updated = aws
+            .ivs_once
+            .update_channel()
+            .arn(arn.as_str())
+            .set_name(self.name.clone())
+            .latency_mode(self.latency_mode.0.clone())
+            .r#type(self.r#type.0.clone())
+            .authorized(self.authorized)
+            .recording_configuration_arn(arn_or_detach(self.recording_configuration.as_ref(), book))
+            .insecure_ingest(self.insecure_ingest)
+            .set_preset(self.preset.as_ref().map(|it| it.0.clone()))
+            .container_format(self.container_format.0.clone())
+            .multitrack_input_configuration(self.multitrack_input_configuration.sent())
+            .customize()
+            .mutate_request(exactly(json(self)))
+            .send()
+            .await
+            .sorted("UpdateChannel")?;
+        inside("UpdateChannel", updated.channel.and_then(|it| read(it, book)))
+    }
+
+    async fn delete(aws: &Clients, arn: &Arn) -> Result<(), CloudError> {
+        gone(aws.ivs_once.delete_channel().arn(arn.as_str()).send().await.sorted("DeleteChannel"))
+    }
+
+    async fn audience(aws: &Clients, arn: &Arn) -> Result<Option<Audience>, CloudError> {
+        let answer =
+            aws.ivs.get_stream().channel_arn(arn.as_str()).send().await.sorted("GetStream");
+        // A channel that is not broadcasting answers ChannelNotBroadcasting, not a state.
+        let stream = found(answer)?.and_then(|it| it.stream);
+        Ok(stream.map(|it| Audience::stream(it.viewer_count)))
+    }
+
+    async fn interrupt(aws: &Clients, arn: &Arn) -> Result<bool, CloudError> {
+        let stopped = aws.ivs_once.stop_stream().channel_arn(arn.as_str()).send().await;
+        match stopped.sorted("StopStream") {
+            Err(error) if error.class != Class::NotFound => Err(error),
+            _ => Ok(true),
+        }
+    }
+}
+
+/// Every stream of the account at this moment: one sweep tells which channels are live.
+pub async fn streams(aws: &Clients) -> Result<Vec<(Arn, Audience)>, CloudError> {
+    let mut found = Vec::new();
+    drain(
+        "ListStreams",
+        |token| async move {
+            let page = aws.ivs.list_streams().max_results(100).set_next_token(token);
+            page.send().await.sorted("ListStreams")
+        },
+        |page| {
+            found.extend(page.streams.into_iter().filter_map(|it| {
+                Some((Arn::new(it.channel_arn?), Audience::stream(it.viewer_count)))
+            }));
+            page.next_token
+        },
+    )
+    .await?;
+    Ok(found)
+}
+
+/// What AWS answered, in the manifest's words.
+fn read(it: sdk::Channel, book: &Book) -> Option<Live> {
+    let default = Channel::default();
+    let mut spec = Channel {
+        name: Some(it.name.unwrap_or_default()),
+        latency_mode: Word::answered(it.latency_mode).unwrap_or(default.latency_mode),
+        r#type: Word::answered(it.r#type).unwrap_or(default.r#type),
+        authorized: it.authorized,
+        recording_configuration: Ref::read(it.recording_configuration_arn.as_deref(), book),
+        insecure_ingest: it.insecure_ingest,
+        preset: Word::answered(it.preset),
+        container_format: Word::answered(it.container_format).unwrap_or(default.container_format),
+        multitrack_input_configuration: it
+            .multitrack_input_configuration
+            .map(|it| {
+                let default = MultitrackInputConfiguration::default();
+                MultitrackInputConfiguration {
+                    enabled: it.enabled,
+                    policy: Word::answered(it.policy).unwrap_or(default.policy),
+                    maximum_resolution: Word::answered(it.maximum_resolution)
+                        .unwrap_or(default.maximum_resolution),
+                }
+            })
+            .unwrap_or_default(),
+        tags: Tags::new(),
+    };
+    spec.normalise();
+    Some(Live::listed(Kind::Channel, it.arn?, answered_tags(it.tags)).with(spec))
+}

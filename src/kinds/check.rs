@@ -1,0 +1,195 @@
+//! AWS's rules that types cannot say, reported by field path and collected, never first-only.
+//!
+//! The checks that several kinds share (names, buckets, ranges) stand here once. Knows no lines: a
+//! diagnostic finds its place when it is rendered.
+
+use super::Kind;
+use crate::aws::Tags;
+use crate::diag::{Code, Diagnostic, FieldPath, Origin, Part, Place, Report};
+use std::fmt::Display;
+
+/// Collects what is wrong with one resource.
+pub struct Check<'a> {
+    origin: Origin,
+    report: &'a mut Report,
+}
+
+impl<'a> Check<'a> {
+    /// A check of the document at `origin`.
+    pub fn new(origin: Origin, report: &'a mut Report) -> Self {
+        Self { origin, report }
+    }
+
+    /// Reports `code` at a field of the spec; `field` is relative to `spec`.
+    pub fn report(&mut self, code: Code, field: &str, message: impl Into<String>) -> Found<'_> {
+        let path = FieldPath::from(format!("spec.{field}").as_str());
+        let place = Place::Field { origin: self.origin, path, part: Part::Value };
+        Found(self, Some(Diagnostic::new(code, place, message)))
+    }
+
+    /// An integer that must lie in a range.
+    pub fn range<T: PartialOrd + Display + Copy>(
+        &mut self,
+        field: &str,
+        value: T,
+        low: T,
+        high: T,
+    ) {
+        // Not `!contains`: a number that compares with nothing (NaN) is out of range as well.
+        if value >= low && value <= high {
+            return;
+        }
+        self.report(
+            Code::OutOfRange,
+            field,
+            format!("`{value}` is out of range: {low} to {high} is allowed"),
+        );
+    }
+
+    /// The IVS name rule (rule 1): at most 128 of `[a-zA-Z0-9-_]`.
+    pub fn name(&mut self, field: &str, value: &str) {
+        if value.chars().count() > 128 {
+            self.report(Code::OutOfRange, field, "a name has at most 128 characters");
+        }
+        if let Some(odd) =
+            value.chars().find(|it| !it.is_ascii_alphanumeric() && !"-_".contains(*it))
+        {
+            self.report(
+                Code::PatternMismatch,
+                field,
+                format!("a name cannot contain {odd:?}: letters, digits, `-` and `_` are allowed"),
+            )
+            .help("set `spec.name`: it may differ from `metadata.name`, which is its default");
+        }
+    }
+
+    /// The S3 bucket rule (rules 14 and 32).
+    pub fn bucket(&mut self, field: &str, value: &str) {
+        if !(3..=63).contains(&value.len()) {
+            self.report(Code::OutOfRange, field, "a bucket name has 3 to 63 characters");
+        }
+        let odd =
+            |it: &char| !it.is_ascii_lowercase() && !it.is_ascii_digit() && !"-.".contains(*it);
+        if let Some(odd) = value.chars().find(odd) {
+            self.report(
+                Code::PatternMismatch,
+                field,
+                format!(
+                    "a bucket name cannot contain {odd:?}: lower-case letters, digits, `-` and `.` \
+                     are allowed"
+                ),
+            );
+        }
+    }
+
+    /// A list whose items must differ, and may not be more than `most`.
+    pub fn unique<'b>(&mut self, field: &str, items: impl Iterator<Item = &'b str>, most: usize) {
+        let items: Vec<&str> = items.collect();
+        if items.len() > most {
+            self.report(
+                Code::TooManyItems,
+                field,
+                format!("{} items: at most {most} are allowed", items.len()),
+            );
+        }
+        for (index, item) in items.iter().enumerate() {
+            if items[..index].contains(item) {
+                self.report(
+                    Code::DuplicateItem,
+                    &format!("{field}[{index}]"),
+                    format!("`{item}` stands in this list twice"),
+                );
+            }
+        }
+    }
+
+    /// Tag rules 2 to 4, and our own prefix. `reserve` is how many tags we add ourselves.
+    pub fn tags(&mut self, field: &str, tags: &Tags) {
+        if tags.len() > MOST_OWN_TAGS {
+            self.report(
+                Code::TooManyTags,
+                field,
+                format!(
+                    "{} tags: AWS allows 50 an object, and ivs-apply needs {} of them",
+                    tags.len(),
+                    50 - MOST_OWN_TAGS
+                ),
+            );
+        }
+        for (key, value) in tags {
+            let at = format!("{field}[{key:?}]");
+            if key.is_empty() || key.chars().count() > 128 {
+                self.report(Code::OutOfRange, &at, "a tag key has 1 to 128 characters");
+            }
+            if value.chars().count() > 256 {
+                self.report(Code::OutOfRange, &at, "a tag value has at most 256 characters");
+            }
+            let lower = key.to_ascii_lowercase();
+            if lower.starts_with("aws:") || lower.starts_with(super::owner::PREFIX) {
+                self.report(
+                    Code::ReservedTag,
+                    &at,
+                    format!(
+                        "tag `{key}` is reserved: keys cannot start with `aws:` or `ivs-apply:`"
+                    ),
+                );
+            }
+            for (what, text) in [("key", key), ("value", value)] {
+                if let Some(odd) = text.chars().find(|it| !is_tag_character(*it)) {
+                    self.report(
+                        Code::PatternMismatch,
+                        &at,
+                        format!(
+                            "a tag {what} cannot contain {odd:?}: letters, digits, spaces and \
+                             `_ . : / = + - @` are allowed"
+                        ),
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// AWS allows 50 tags an object; ours are stack, name, digest, protect, op, replaces, rotation.
+const MOST_OWN_TAGS: usize = 43;
+
+/// `[\p{L}\p{Z}\p{N}_.:/=+\-@]`, the rule of the low-latency model (rule 3). `char::is_alphanumeric` is
+/// wider by a few combining letters than `\p{L}\p{N}`; AWS has the last word on those.
+pub fn is_tag_character(it: char) -> bool {
+    it.is_alphanumeric() || (it.is_whitespace() && !it.is_control()) || "_.:/=+-@".contains(it)
+}
+
+/// A diagnostic that can still be given a remedy; reported when it goes out of scope.
+pub struct Found<'a>(&'a mut dyn Pushed, Option<Diagnostic>);
+
+trait Pushed {
+    fn push(&mut self, diagnostic: Diagnostic);
+}
+
+impl Pushed for Check<'_> {
+    fn push(&mut self, diagnostic: Diagnostic) {
+        self.report.push(diagnostic);
+    }
+}
+
+impl Found<'_> {
+    /// Says what to do about it.
+    pub fn help(mut self, text: impl Into<String>) {
+        self.1 = self.1.take().map(|it| it.help(text));
+    }
+}
+
+impl Drop for Found<'_> {
+    fn drop(&mut self) {
+        if let Some(diagnostic) = self.1.take() {
+            self.0.push(diagnostic);
+        }
+    }
+}
+
+/// A resource of `kind` for messages.
+pub fn a(kind: Kind) -> String {
+    let name = kind.to_string();
+    let article = if name.starts_with(['A', 'E', 'I', 'O', 'U']) { "an" } else { "a" };
+    format!("{article} {name}")
+}

@@ -1,0 +1,423 @@
+//! The vocabulary, and every resource type: one file a kind, one line a kind in [`kinds!`].
+//!
+//! A kind file says what a resource is (fields, defaults, rules, references) and how AWS makes it (typed
+//! SDK calls). Schema, parsing, checks, reading, diff, create, update, delete and export derive from it.
+//! Decides nothing about what to do; that is `plan`.
+
+pub mod address;
+pub mod check;
+pub mod owner;
+pub mod reference;
+pub mod spec;
+pub mod states;
+pub mod word;
+
+mod channel;
+mod composition;
+mod encoder_configuration;
+mod recording_configuration;
+mod stage;
+mod storage_configuration;
+mod stream_key;
+
+pub use address::{Address, Arn, Book};
+pub use channel::streams;
+pub use check::Check;
+pub use owner::{Marks, Owner};
+pub use reference::{Edge, Pointer, Ref};
+pub use states::{Audience, Desired, Lifecycle, Live, LiveState, OnLive, Stack};
+pub use word::Word;
+
+pub use crate::aws::Service;
+use crate::aws::{Clients, CloudError, Tags};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use schemars::{JsonSchema, Schema};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::fmt::Debug;
+use std::future::Future;
+
+/// One AWS resource type; `Self` is what a manifest's `spec:` holds. Every absent field gets AWS's
+/// documented default, so that "unset" has one meaning and diff is comparison.
+pub trait Resource:
+    Clone + PartialEq + Debug + Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static
+{
+    /// Which kind this is.
+    const KIND: Kind;
+    /// What is fixed about it.
+    const FACTS: Facts;
+
+    /// The display name, where AWS has one; `None` inside means `metadata.name`.
+    fn name_mut(&mut self) -> Option<&mut Option<String>>;
+    /// The tags a manifest gives it.
+    fn tags_mut(&mut self) -> &mut Tags;
+    /// Every reference, one line a field.
+    fn refs(&self) -> Vec<Edge> {
+        Vec::new()
+    }
+    /// Brings equal things to one form (defaults that depend on other fields, sets in order).
+    fn normalise(&mut self) {}
+    /// AWS's rules for this kind that types cannot say. Called after [`Resource::normalise`].
+    fn check(&self, at: &mut Check<'_>);
+    /// Every field set to something that is not its default: feeds round trips and registry tests.
+    fn example() -> Self;
+    /// Whether it should exist at the moment, given which stages are in session.
+    fn presence(&self, _in_session: &dyn Fn(&Pointer) -> bool) -> Presence {
+        Presence::Wanted
+    }
+    /// Takes from what is wanted the fields that an object has no memory of before it was ours.
+    fn taken_over(&mut self, _wanted: &Self) {}
+    /// The rotation tag, for the one kind that has it.
+    fn rotation(&self) -> Option<&str> {
+        None
+    }
+
+    // How AWS does it: typed SDK calls, nothing else.
+
+    /// All objects of the kind. Complete or an error, never a part.
+    fn list(
+        aws: &Clients,
+        scope: &Scope,
+    ) -> impl Future<Output = Result<Vec<Live>, CloudError>> + Send;
+    /// These objects with their specs, in any order; those that are gone are left out.
+    fn get(
+        aws: &Clients,
+        arns: &[Arn],
+        book: &Book,
+    ) -> impl Future<Output = Result<Vec<Live>, CloudError>> + Send;
+    /// Makes it, in one request that carries `tags`. Never repeated by the SDK.
+    fn create(
+        &self,
+        aws: &Clients,
+        tags: &Tags,
+        book: &Book,
+    ) -> impl Future<Output = Result<Live, CloudError>> + Send;
+    /// Makes `arn` equal to this spec, tags aside. Kinds without an update path do not write it.
+    fn update(
+        &self,
+        _aws: &Clients,
+        _arn: &Arn,
+        _book: &Book,
+    ) -> impl Future<Output = Result<Live, CloudError>> + Send {
+        async { unreachable!("the plan replaces {} instead of updating it", Self::KIND) }
+    }
+    /// Deletes it. What is gone already counts as deleted.
+    fn delete(aws: &Clients, arn: &Arn) -> impl Future<Output = Result<(), CloudError>> + Send;
+    /// Who would be cut off by a change to it at this moment.
+    fn audience(
+        _aws: &Clients,
+        _arn: &Arn,
+    ) -> impl Future<Output = Result<Option<Audience>, CloudError>> + Send {
+        async { Ok(None) }
+    }
+    /// Sends the audience away, so that a change can follow; only where consent was given. False where
+    /// there is no such call and the change itself does it.
+    fn interrupt(
+        _aws: &Clients,
+        _arn: &Arn,
+    ) -> impl Future<Output = Result<bool, CloudError>> + Send {
+        async { Ok(false) }
+    }
+}
+
+/// What is fixed about a kind.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts {
+    /// Which of the two services has it, for the tag calls.
+    pub service: Service,
+    /// The resource type inside its ARNs.
+    pub arn_type: &'static str,
+    /// Which fields an update can change.
+    pub mutable: Mutable,
+    /// What a replacement does first.
+    pub replace: Replace,
+    /// Fields of the manifest that AWS knows nothing of: never compared with an answer.
+    pub local: &'static [&'static str],
+    /// The state word that says a new object can be used, and the one that says it failed.
+    pub usable: Option<(&'static str, &'static str)>,
+    /// State words under which a listed object no longer counts.
+    pub ended: &'static [&'static str],
+    /// AWS's default quota of objects per account and region (`ivs-api.md` §3).
+    pub quota: Option<u32>,
+    /// What a replacement changes for people outside, for the plan.
+    pub loss: Option<&'static str>,
+    /// The kind that makes it by itself: there is no listing of an account, only one for each of those,
+    /// and an object that is there already is taken over instead of made.
+    pub comes_with: Option<Kind>,
+}
+
+/// Which fields an update can change; tags can always be changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mutable {
+    /// Every field.
+    All,
+    /// None: anything but tags needs a new object.
+    TagsOnly,
+}
+
+/// What a replacement does first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replace {
+    /// Create the new one, repoint referrers, delete the old one.
+    CreateFirst,
+    /// Delete the old one first: two cannot exist.
+    DeleteFirst,
+}
+
+/// Whether a declared resource should exist at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// It should.
+    Wanted,
+    /// Not now, and that is not drift; one that exists may go on.
+    Dormant,
+    /// It should not exist.
+    Unwanted,
+}
+
+/// What a listing needs to know beforehand: stream keys are listed by channel.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    /// Channels whose keys are wanted.
+    pub channels: Vec<Arn>,
+    /// What the other kinds' listings said.
+    pub book: Book,
+}
+
+/// Makes [`Kind`] and [`Body`] from the only list of kinds in the code.
+macro_rules! kinds {
+    ($($module:ident :: $name:ident),* $(,)?) => {
+        /// Every kind of resource.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Kind { $(#[doc = concat!("`", stringify!($name), "`")] $name),* }
+
+        /// The spec of a resource of any kind.
+        #[derive(Clone, Debug, PartialEq, Serialize)]
+        #[serde(untagged)]
+        #[expect(missing_docs, reason = "each variant is its kind's own type")]
+        pub enum Body { $($name(Box<$module::$name>)),* }
+
+        $(pub use $module::$name;
+        impl From<$name> for Body {
+            fn from(it: $name) -> Self { Self::$name(Box::new(it)) }
+        })*
+
+        impl Kind {
+            /// Every kind, in alphabetical order.
+            pub const ALL: &'static [Kind] = &[$(Kind::$name),*];
+            /// Its name in manifests.
+            pub const fn name(self) -> &'static str {
+                match self { $(Kind::$name => stringify!($name)),* }
+            }
+            /// What is fixed about it.
+            pub const fn facts(self) -> Facts {
+                match self { $(Kind::$name => $name::FACTS),* }
+            }
+            /// A resource of this kind with every field set.
+            pub fn example(self) -> Body {
+                match self { $(Kind::$name => $name::example().into()),* }
+            }
+            /// JSON Schema of its spec.
+            pub fn schema(self, generator: &mut schemars::SchemaGenerator) -> Schema {
+                match self { $(Kind::$name => <$name as JsonSchema>::json_schema(generator)),* }
+            }
+            /// Runs `parse` for the spec type of this kind.
+            pub fn parse_with<P: ParseSpec>(self, parse: P) -> Option<(Body, P::Rest)> {
+                match self { $(Kind::$name => parse.spec::<$name>()),* }
+            }
+            /// [`Resource::list`].
+            pub async fn list(self, aws: &Clients, scope: &Scope) -> Result<Vec<Live>, CloudError> {
+                match self { $(Kind::$name => $name::list(aws, scope).await),* }
+            }
+            /// [`Resource::get`].
+            pub async fn get(self, aws: &Clients, arns: &[Arn], book: &Book) -> Result<Vec<Live>, CloudError> {
+                match self { $(Kind::$name => $name::get(aws, arns, book).await),* }
+            }
+            /// [`Resource::delete`].
+            pub async fn delete(self, aws: &Clients, arn: &Arn) -> Result<(), CloudError> {
+                match self { $(Kind::$name => $name::delete(aws, arn).await),* }
+            }
+            /// [`Resource::audience`].
+            pub async fn audience(self, aws: &Clients, arn: &Arn) -> Result<Option<Audience>, CloudError> {
+                match self { $(Kind::$name => $name::audience(aws, arn).await),* }
+            }
+            /// A spec from its serialised form; `None` if it is not one.
+            pub fn from_json(self, spec: Value) -> Option<Body> {
+                match self { $(Kind::$name => serde_json::from_value::<$name>(spec).ok().map(Body::from)),* }
+            }
+            /// [`Resource::interrupt`].
+            pub async fn interrupt(self, aws: &Clients, arn: &Arn) -> Result<bool, CloudError> {
+                match self { $(Kind::$name => $name::interrupt(aws, arn).await),* }
+            }
+        }
+
+        impl Body {
+            /// Which kind it is.
+            pub fn kind(&self) -> Kind {
+                match self { $(Body::$name(_) => Kind::$name),* }
+            }
+            /// [`Resource::name_mut`].
+            pub fn name_mut(&mut self) -> Option<&mut Option<String>> {
+                match self { $(Body::$name(it) => it.name_mut()),* }
+            }
+            /// [`Resource::tags_mut`].
+            pub fn tags_mut(&mut self) -> &mut Tags {
+                match self { $(Body::$name(it) => it.tags_mut()),* }
+            }
+            /// [`Resource::refs`].
+            pub fn refs(&self) -> Vec<Edge> {
+                match self { $(Body::$name(it) => it.refs()),* }
+            }
+            /// [`Resource::normalise`].
+            pub fn normalise(&mut self) {
+                match self { $(Body::$name(it) => it.normalise()),* }
+            }
+            /// [`Resource::check`].
+            pub fn check(&self, at: &mut Check<'_>) {
+                match self { $(Body::$name(it) => it.check(at)),* }
+            }
+            /// [`Resource::presence`].
+            pub fn presence(&self, in_session: &dyn Fn(&Pointer) -> bool) -> Presence {
+                match self { $(Body::$name(it) => it.presence(in_session)),* }
+            }
+            /// [`Resource::taken_over`].
+            pub fn taken_over(&mut self, wanted: &Body) {
+                match (self, wanted) {
+                    $((Body::$name(it), Body::$name(wanted)) => it.taken_over(wanted),)*
+                    _ => {}
+                }
+            }
+            /// [`Resource::rotation`].
+            pub fn rotation(&self) -> Option<&str> {
+                match self { $(Body::$name(it) => it.rotation()),* }
+            }
+            /// [`Resource::create`].
+            pub async fn create(&self, aws: &Clients, tags: &Tags, book: &Book) -> Result<Live, CloudError> {
+                match self { $(Body::$name(it) => it.create(aws, tags, book).await),* }
+            }
+            /// [`Resource::update`].
+            pub async fn update(&self, aws: &Clients, arn: &Arn, book: &Book) -> Result<Live, CloudError> {
+                match self { $(Body::$name(it) => it.update(aws, arn, book).await),* }
+            }
+        }
+    };
+}
+
+kinds! {
+    channel::Channel,
+    composition::Composition,
+    encoder_configuration::EncoderConfiguration,
+    recording_configuration::RecordingConfiguration,
+    stage::Stage,
+    storage_configuration::StorageConfiguration,
+    stream_key::StreamKey,
+}
+
+/// Something that can parse the spec of any kind; see [`Kind::parse_with`].
+pub trait ParseSpec {
+    /// What comes out beside the spec.
+    type Rest;
+    /// Parses a document whose spec is a `K`.
+    fn spec<K: Resource>(self) -> Option<(Body, Self::Rest)>
+    where
+        Body: From<K>;
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl Serialize for Kind {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl Kind {
+    /// The kind of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|it| it.name() == name)
+    }
+}
+
+/// Gets objects one by one, several at a time: for kinds without a batch call.
+async fn each<F>(arns: &[Arn], get: impl Fn(String) -> F) -> Result<Vec<Live>, CloudError>
+where
+    F: Future<Output = Result<Option<Live>, CloudError>>,
+{
+    let gets = arns.iter().map(|arn| get(arn.as_str().to_owned())).collect();
+    Ok(side_by_side(gets).await?.into_iter().flatten().collect())
+}
+
+/// Runs calls side by side. Rates are kept by the meter; more than this many only wait there.
+async fn side_by_side<T, F>(calls: Vec<F>) -> Result<Vec<T>, CloudError>
+where
+    F: Future<Output = Result<T, CloudError>>,
+{
+    stream::iter(calls).buffer_unordered(8).try_collect().await
+}
+
+/// Drains a listing page by page. A page that repeats the token before it would end the SDK's own
+/// paginator silently, as if the list were complete; here it is an error.
+async fn drain<P, F>(
+    operation: &'static str,
+    mut page: impl FnMut(Option<String>) -> F,
+    mut take: impl FnMut(P) -> Option<String>,
+) -> Result<(), CloudError>
+where
+    F: Future<Output = Result<P, CloudError>>,
+{
+    let mut token: Option<String> = None;
+    loop {
+        let next = take(page(token.clone()).await?).filter(|it| !it.is_empty());
+        match next {
+            None => return Ok(()),
+            Some(next) if token.as_ref() == Some(&next) => {
+                return Err(CloudError::unusable(operation, "the listing repeats a page token"));
+            }
+            Some(next) => token = Some(next),
+        }
+    }
+}
+
+/// The object inside an answer, or an error that says what is missing.
+fn inside<T>(operation: &'static str, member: Option<T>) -> Result<T, CloudError> {
+    member.ok_or_else(|| CloudError::unusable(operation, "the answer lacks the object itself"))
+}
+
+/// The map that the SDK's builders and answers have; it has no order, so it stays at that edge.
+#[expect(clippy::disallowed_types, reason = "the SDK takes and gives no other map")]
+type SdkMap = std::collections::HashMap<String, String>;
+
+/// Tags as AWS answered them.
+fn answered_tags(tags: Option<SdkMap>) -> Tags {
+    tags.unwrap_or_default().into_iter().collect()
+}
+
+/// Tags as the SDK's builders take them.
+fn sent_tags(tags: &Tags) -> Option<SdkMap> {
+    Some(tags.iter().map(|(key, value)| (key.clone(), value.clone())).collect())
+}
+
+/// The words of a list field, as the SDK's builders take them.
+fn sent_words<T: word::SdkEnum>(words: &[Word<T>]) -> Option<Vec<T>> {
+    Some(words.iter().map(|it| it.0.clone()).collect())
+}
+
+/// The words of a list field, as AWS answered them.
+fn answered_words<T: word::SdkEnum>(words: Option<Vec<T>>) -> Option<Vec<Word<T>>> {
+    words.map(|words| words.into_iter().map(Word).collect())
+}
+
+/// A number that AWS always answers; its documented default where it did not.
+fn answered_or<T>(value: Option<T>, default: T) -> T {
+    value.unwrap_or(default)
+}
+
+/// Serialised form of anything in this room. Specs are maps with string keys, so this cannot fail.
+pub(crate) fn json(value: &impl Serialize) -> Value {
+    serde_json::to_value(value).expect("specs are maps with string keys")
+}

@@ -1,0 +1,311 @@
+//! What can be said of any spec without knowing its kind: its fields as JSON, how two differ, its wire
+//! form, its digest.
+//!
+//! Works on the serialised spec, so that a new field needs no line here.
+
+use super::address::{Address, Book};
+use super::{Body, Kind, Mutable, json};
+use crate::diag::{FieldPath, Segment};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+/// One field that differs.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct FieldChange {
+    /// Where: `spec.video.width`.
+    pub path: String,
+    /// What it is; null where there is nothing.
+    pub before: Value,
+    /// What it shall be; null where nothing.
+    pub after: Value,
+}
+
+impl FieldChange {
+    /// Whether this is a tag, which can always be changed in place.
+    pub fn is_tag(&self) -> bool {
+        self.path.starts_with("spec.tags")
+    }
+}
+
+impl Kind {
+    /// Whether an update can change the field at `path`.
+    pub fn can_update(self, change: &FieldChange) -> bool {
+        change.is_tag() || self.facts().mutable == Mutable::All
+    }
+}
+
+impl Body {
+    /// The spec as manifests write it, without the fields AWS knows nothing of.
+    pub fn fields(&self) -> Value {
+        let mut fields = json(self);
+        if let Value::Object(map) = &mut fields {
+            for local in self.kind().facts().local {
+                map.shift_remove(*local);
+            }
+        }
+        fields
+    }
+
+    /// The spec in the API's own words: references resolved, `…Arn` names. `None` while something it
+    /// refers to does not exist yet.
+    pub fn wire(&self, book: &Book) -> Option<Value> {
+        let mut wire = self.fields();
+        for edge in self.refs() {
+            let arn = edge.to.arn(book)?;
+            let path = FieldPath::from(edge.field.as_str());
+            resolve(&mut wire, path.segments(), arn.as_str());
+        }
+        Some(wire)
+    }
+
+    /// This spec with the fields at `paths` (`spec.latencyMode`) as they are in `live`: others look after
+    /// those, so they are neither compared nor overwritten.
+    #[must_use]
+    pub fn with_ignored(&self, live: &Body, paths: &[String]) -> Body {
+        if paths.is_empty() {
+            return self.clone();
+        }
+        let (mut wanted, live) = (json(self), json(live));
+        for path in paths {
+            let path = FieldPath::from(path.as_str());
+            if let [Segment::Key(spec), rest @ ..] = path.segments()
+                && spec == "spec"
+            {
+                take(&mut wanted, &live, rest);
+            }
+        }
+        self.kind().from_json(wanted).unwrap_or_else(|| self.clone())
+    }
+
+    /// This spec with ARNs that `book` knows turned into names.
+    #[must_use]
+    pub fn renamed(&self, book: &Book) -> Body {
+        let mut whole = json(self);
+        for edge in self.refs() {
+            let Some(address) = edge.to.arn(book).and_then(|arn| book.address(&arn).cloned())
+            else {
+                continue;
+            };
+            let path = FieldPath::from(edge.field.as_str());
+            set(&mut whole, path.segments(), Value::String(address.name));
+        }
+        self.kind().from_json(whole).unwrap_or_else(|| self.clone())
+    }
+
+    /// The spec without what is as AWS's defaults have it, for export and for showing what is made.
+    pub fn minimal(&self) -> Value {
+        let mut whole = json(self);
+        let kind = self.kind();
+        let same = |value: &Value| {
+            kind.from_json(value.clone()).is_some_and(|mut body| {
+                body.normalise();
+                body == *self
+            })
+        };
+        let mut paths = Vec::new();
+        every_path(&whole, &mut Vec::new(), &mut paths);
+        // From the leaves up, so that a map whose members all went can go as well.
+        for path in paths.into_iter().rev() {
+            let mut smaller = whole.clone();
+            remove(&mut smaller, &path);
+            if same(&smaller) {
+                whole = smaller;
+            }
+        }
+        whole
+    }
+
+    /// Short hash of the full spec, references resolved: tells drift from a change of the manifest.
+    pub fn digest(&self, book: &Book) -> Option<String> {
+        let canonical = sorted(self.wire(book)?).to_string();
+        let hash = Sha256::digest(canonical.as_bytes());
+        Some(hash.iter().take(8).fold(String::new(), |text, byte| format!("{text}{byte:02x}")))
+    }
+}
+
+/// Replaces the reference at `path` by its ARN, under its name in the API.
+fn resolve(value: &mut Value, path: &[Segment], arn: &str) {
+    match (value, path) {
+        (Value::Object(map), [Segment::Key(key)]) => {
+            map.shift_remove(key);
+            map.insert(format!("{key}Arn"), Value::String(arn.to_owned()));
+        }
+        // A list of references, `encoderConfigurations[0]`, is `encoderConfigurationArns` in the API.
+        (Value::Object(map), [Segment::Key(key), Segment::Index(_)]) => {
+            map.shift_remove(key);
+            let name = format!("{}Arns", key.trim_end_matches('s'));
+            if let Value::Array(list) = map.entry(name).or_insert_with(|| Value::Array(Vec::new()))
+            {
+                list.push(Value::String(arn.to_owned()));
+            }
+        }
+        (Value::Object(map), [Segment::Key(key), rest @ ..]) => {
+            if let Some(inner) = map.get_mut(key) {
+                resolve(inner, rest, arn);
+            }
+        }
+        (Value::Array(list), [Segment::Index(index), rest @ ..]) => {
+            if let Some(inner) = list.get_mut(*index) {
+                resolve(inner, rest, arn);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Copies what stands at `path` from one value to another, absence included.
+fn take(to: &mut Value, from: &Value, path: &[Segment]) {
+    match (to, path) {
+        (Value::Object(map), [Segment::Key(key)]) => match from.get(key) {
+            Some(value) => {
+                map.insert(key.clone(), value.clone());
+            }
+            None => {
+                map.shift_remove(key);
+            }
+        },
+        (Value::Object(map), [Segment::Key(key), rest @ ..]) => {
+            if let (Some(inner), Some(from)) = (map.get_mut(key), from.get(key)) {
+                take(inner, from, rest);
+            }
+        }
+        (Value::Array(list), [Segment::Index(index), rest @ ..]) => {
+            match (list.get_mut(*index), from.get(*index)) {
+                (Some(inner), Some(from)) if rest.is_empty() => *inner = from.clone(),
+                (Some(inner), Some(from)) => take(inner, from, rest),
+                _ => {}
+            }
+        }
+        _ => {}
+    }
+}
+
+fn set(value: &mut Value, path: &[Segment], new: Value) {
+    match (value, path) {
+        (value, []) => *value = new,
+        (Value::Object(map), [Segment::Key(key), rest @ ..]) => {
+            map.get_mut(key).into_iter().for_each(|inner| set(inner, rest, new.clone()));
+        }
+        (Value::Array(list), [Segment::Index(index), rest @ ..]) => {
+            list.get_mut(*index).into_iter().for_each(|inner| set(inner, rest, new.clone()));
+        }
+        _ => {}
+    }
+}
+
+fn every_path(value: &Value, path: &mut Vec<Segment>, paths: &mut Vec<Vec<Segment>>) {
+    let mut visit = |segment: Segment, inner: &Value, member: bool| {
+        path.push(segment);
+        if member {
+            paths.push(path.clone());
+        }
+        every_path(inner, path, paths);
+        path.pop();
+    };
+    match value {
+        Value::Object(map) => {
+            map.iter().for_each(|(key, inner)| visit(Segment::Key(key.clone()), inner, true));
+        }
+        Value::Array(list) => {
+            list.iter().enumerate().for_each(|(at, inner)| visit(Segment::Index(at), inner, false));
+        }
+        _ => {}
+    }
+}
+
+fn remove(value: &mut Value, path: &[Segment]) {
+    match (value, path) {
+        (Value::Object(map), [Segment::Key(key)]) => {
+            map.shift_remove(key);
+        }
+        (Value::Object(map), [Segment::Key(key), rest @ ..]) => {
+            map.get_mut(key).into_iter().for_each(|inner| remove(inner, rest));
+        }
+        (Value::Array(list), [Segment::Index(index), rest @ ..]) => {
+            list.get_mut(*index).into_iter().for_each(|inner| remove(inner, rest));
+        }
+        _ => {}
+    }
+}
+
+/// The same value with the members of every object in order.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let mut members: Vec<(String, Value)> = map.into_iter().collect();
+            members.sort_by(|a, b| a.0.cmp(&b.0));
+            Value::Object(members.into_iter().map(|(key, it)| (key, sorted(it))).collect())
+        }
+        Value::Array(list) => Value::Array(list.into_iter().map(sorted).collect()),
+        other => other,
+    }
+}
+
+/// Every field in which two specs of one kind differ, in the order of the spec; `ignored` are paths such
+/// as `spec.latencyMode` that others look after.
+pub fn difference(before: &Body, after: &Body, ignored: &[String]) -> Vec<FieldChange> {
+    let mut changes = Vec::new();
+    walk("spec", &before.fields(), &after.fields(), &mut changes);
+    changes.retain(|change| {
+        !ignored.iter().any(|path| {
+            change.path.strip_prefix(path.as_str()).is_some_and(|rest| {
+                rest.is_empty() || rest.starts_with('.') || rest.starts_with('[')
+            })
+        })
+    });
+    changes
+}
+
+fn walk(path: &str, before: &Value, after: &Value, changes: &mut Vec<FieldChange>) {
+    if before == after {
+        return;
+    }
+    let empty = Map::new();
+    let maps = match (before, after) {
+        (Value::Object(before), Value::Object(after)) => Some((before, after)),
+        // A whole map that comes or goes is told member by member, so that each is one line.
+        (Value::Null, Value::Object(after)) if !after.is_empty() => Some((&empty, after)),
+        (Value::Object(before), Value::Null) if !before.is_empty() => Some((before, &empty)),
+        _ => None,
+    };
+    if let Some((before, after)) = maps {
+        let gone = before.keys().filter(|key| !after.contains_key(*key));
+        for key in after.keys().chain(gone) {
+            let inner = join(path, key);
+            let side = |map: &Map<String, Value>| map.get(key).cloned().unwrap_or(Value::Null);
+            walk(&inner, &side(before), &side(after), changes);
+        }
+        return;
+    }
+    if let (Value::Array(before), Value::Array(after)) = (before, after)
+        && before.len() == after.len()
+        && before.iter().chain(after).any(Value::is_object)
+    {
+        for (index, (before, after)) in before.iter().zip(after).enumerate() {
+            walk(&format!("{path}[{index}]"), before, after, changes);
+        }
+        return;
+    }
+    changes.push(FieldChange {
+        path: path.to_owned(),
+        before: before.clone(),
+        after: after.clone(),
+    });
+}
+
+fn join(path: &str, key: &str) -> String {
+    let plain =
+        !key.is_empty() && key.chars().all(|it| it.is_ascii_alphanumeric() || "-_".contains(it));
+    if plain { format!("{path}.{key}") } else { format!("{path}[{key:?}]") }
+}
+
+/// The addresses a body refers to by name.
+pub fn named_targets(body: &Body) -> Vec<Address> {
+    body.refs()
+        .into_iter()
+        .filter_map(|edge| match edge.to {
+            super::Pointer::Named(address) => Some(address),
+            super::Pointer::Outside(_) => None,
+        })
+        .collect()
+}

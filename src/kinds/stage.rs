@@ -1,0 +1,370 @@
+//! A stage: the virtual room in which participants of a real-time session meet.
+
+use super::word::sorted_words;
+use super::{
+    Arn, Audience, Book, Check, Edge, Facts, Kind, Live, Mutable, Ref, Replace, Resource, Scope,
+    Service, Word, answered_or, answered_tags, answered_words, drain, each, inside, json,
+    sent_tags, sent_words,
+};
+use crate::aws::{Clients, CloudError, Sorted, Tags, exactly, found, gone};
+use crate::diag::Code;
+use crate::kinds::StorageConfiguration;
+use crate::kinds::reference::{arn_or_detach, edge_of};
+use aws_sdk_ivsrealtime::types::{
+    self as sdk, ParticipantRecordingMediaType, ThumbnailRecordingMode, ThumbnailStorageType,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A stage. Deleting it throws everybody off, and AWS does not refuse.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Stage {
+    /// Display name; `metadata.name` if absent. Not unique in AWS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Recording of each participant on their own.
+    pub auto_participant_recording_configuration: ParticipantRecording,
+    /// Tags of the stage.
+    pub tags: Tags,
+}
+
+/// Recording of each participant on their own; off without a storage configuration.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ParticipantRecording {
+    /// Where recordings go; absent means that nobody is recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage_configuration: Option<Ref<StorageConfiguration>>,
+    /// What is recorded: at most one of AUDIO_VIDEO, AUDIO_ONLY, NONE (thumbnails only).
+    pub media_types: Vec<Word<ParticipantRecordingMediaType>>,
+    /// Still pictures beside the video.
+    pub thumbnail_configuration: ParticipantThumbnails,
+    /// Seconds within which a participant who comes back goes on in the same recording, 0 to 300.
+    pub recording_reconnect_window_seconds: i32,
+    /// HLS settings of the recording.
+    pub hls_configuration: ParticipantHls,
+    /// Whether replicas of participants from other stages are recorded.
+    pub record_participant_replicas: bool,
+}
+
+/// Still pictures beside the video of a participant.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ParticipantThumbnails {
+    /// Whether pictures are taken at an interval or not at all.
+    pub recording_mode: Word<ThumbnailRecordingMode>,
+    /// Seconds between pictures, 1 to 86400; 60 with INTERVAL if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_interval_seconds: Option<i32>,
+    /// Whether pictures are kept one after another, or only the latest.
+    pub storage: Vec<Word<ThumbnailStorageType>>,
+}
+
+/// HLS settings of a participant's recording.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ParticipantHls {
+    /// Seconds of a segment, 2 to 10.
+    pub target_segment_duration_seconds: i32,
+}
+
+impl Default for ParticipantRecording {
+    fn default() -> Self {
+        Self {
+            storage_configuration: None,
+            media_types: vec![Word::of("AUDIO_VIDEO")],
+            thumbnail_configuration: ParticipantThumbnails::default(),
+            recording_reconnect_window_seconds: 0,
+            hls_configuration: ParticipantHls::default(),
+            record_participant_replicas: true,
+        }
+    }
+}
+
+impl Default for ParticipantThumbnails {
+    fn default() -> Self {
+        Self {
+            recording_mode: Word::of("DISABLED"),
+            target_interval_seconds: None,
+            storage: vec![Word::of("SEQUENTIAL")],
+        }
+    }
+}
+
+impl Default for ParticipantHls {
+    fn default() -> Self {
+        Self { target_segment_duration_seconds: 6 }
+    }
+}
+
+impl ParticipantThumbnails {
+    fn takes_pictures(&self) -> bool {
+        self.recording_mode.as_str() == "INTERVAL"
+    }
+}
+
+impl ParticipantRecording {
+    /// The whole object, always: whether AWS merges or resets a partial one is unknown.
+    fn sent(&self, book: &Book) -> Result<sdk::AutoParticipantRecordingConfiguration, CloudError> {
+        let thumbnails = &self.thumbnail_configuration;
+        sdk::AutoParticipantRecordingConfiguration::builder()
+            .storage_configuration_arn(arn_or_detach(self.storage_configuration.as_ref(), book))
+            .set_media_types(sent_words(&self.media_types))
+            .thumbnail_configuration(
+                sdk::ParticipantThumbnailConfiguration::builder()
+                    .recording_mode(thumbnails.recording_mode.0.clone())
+                    .set_target_interval_seconds(thumbnails.target_interval_seconds)
+                    .set_storage(sent_words(&thumbnails.storage))
+                    .build(),
+            )
+            .recording_reconnect_window_seconds(self.recording_reconnect_window_seconds)
+            .hls_configuration(
+                sdk::ParticipantRecordingHlsConfiguration::builder()
+                    .target_segment_duration_seconds(
+                        self.hls_configuration.target_segment_duration_seconds,
+                    )
+                    .build(),
+            )
+            .record_participant_replicas(self.record_participant_replicas)
+            .build()
+            .map_err(|error| CloudError::unusable("stage recording", error.to_string()))
+    }
+}
+
+impl Resource for Stage {
+    const KIND: Kind = Kind::Stage;
+    const FACTS: Facts = Facts {
+        service: Service::RealTime,
+        arn_type: "stage",
+        mutable: Mutable::All,
+        replace: Replace::CreateFirst,
+        local: &[],
+        usable: None,
+        ended: &[],
+        quota: Some(1_000),
+        loss: Some("a new stage has other endpoints, and tokens of the old one are invalid"),
+        comes_with: None,
+    };
+
+    fn name_mut(&mut self) -> Option<&mut Option<String>> {
+        Some(&mut self.name)
+    }
+
+    fn tags_mut(&mut self) -> &mut Tags {
+        &mut self.tags
+    }
+
+    fn refs(&self) -> Vec<Edge> {
+        let recording = &self.auto_participant_recording_configuration;
+        let field = "autoParticipantRecordingConfiguration.storageConfiguration";
+        edge_of(recording.storage_configuration.as_ref(), field).into_iter().collect()
+    }
+
+    fn normalise(&mut self) {
+        let recording = &mut self.auto_participant_recording_configuration;
+        let thumbnails = &mut recording.thumbnail_configuration;
+        if thumbnails.takes_pictures() && thumbnails.target_interval_seconds.is_none() {
+            thumbnails.target_interval_seconds = Some(60);
+        }
+        sorted_words(&mut thumbnails.storage);
+    }
+
+    fn check(&self, at: &mut Check<'_>) {
+        let recording = &self.auto_participant_recording_configuration;
+        let field = |name: &str| format!("autoParticipantRecordingConfiguration.{name}");
+        if recording.storage_configuration.is_none()
+            && *recording != ParticipantRecording::default()
+        {
+            at.report(
+                Code::MissingCompanion,
+                "autoParticipantRecordingConfiguration",
+                "nothing here has an effect without `storageConfiguration`: AWS resets it to its defaults",
+            )
+            .help("name a StorageConfiguration, or leave the whole block out");
+        }
+        let media = recording.media_types.iter().map(Word::as_str);
+        at.unique(&field("mediaTypes"), media, 1);
+        let thumbnails = &recording.thumbnail_configuration;
+        let interval = field("thumbnailConfiguration.targetIntervalSeconds");
+        match thumbnails.target_interval_seconds {
+            Some(seconds) if thumbnails.takes_pictures() => at.range(&interval, seconds, 1, 86_400),
+            Some(_) => {
+                at.report(
+                    Code::ConflictingFields,
+                    &interval,
+                    "an interval is only for recording mode INTERVAL, and this one is DISABLED",
+                )
+                .help("add `recordingMode: INTERVAL`, or leave `targetIntervalSeconds` out");
+            }
+            None => {}
+        }
+        let storage = thumbnails.storage.iter().map(Word::as_str);
+        at.unique(&field("thumbnailConfiguration.storage"), storage, 2);
+        at.range(
+            &field("recordingReconnectWindowSeconds"),
+            recording.recording_reconnect_window_seconds,
+            0,
+            300,
+        );
+        at.range(
+            &field("hlsConfiguration.targetSegmentDurationSeconds"),
+            recording.hls_configuration.target_segment_duration_seconds,
+            2,
+            10,
+        );
+        match recording.media_types.first().map(Word::as_str) {
+            Some("NONE") if !thumbnails.takes_pictures() => {
+                at.report(
+                    Code::IneffectiveSetting,
+                    &field("mediaTypes"),
+                    "NONE records thumbnails only, and thumbnails are DISABLED",
+                );
+            }
+            Some("AUDIO_ONLY") if thumbnails.takes_pictures() => {
+                at.report(
+                    Code::IneffectiveSetting,
+                    &field("thumbnailConfiguration.recordingMode"),
+                    "AUDIO_ONLY has no pictures to take thumbnails of",
+                );
+            }
+            _ => {}
+        }
+    }
+
+    fn example() -> Self {
+        Self {
+            name: Some("green-room".into()),
+            auto_participant_recording_configuration: ParticipantRecording {
+                storage_configuration: Some(Ref::named("shows")),
+                media_types: vec![Word::of("NONE")],
+                thumbnail_configuration: ParticipantThumbnails {
+                    recording_mode: Word::of("INTERVAL"),
+                    target_interval_seconds: Some(30),
+                    storage: vec![Word::of("LATEST")],
+                },
+                recording_reconnect_window_seconds: 60,
+                hls_configuration: ParticipantHls { target_segment_duration_seconds: 4 },
+                record_participant_replicas: false,
+            },
+            tags: Tags::from([("tier".into(), "gold".into())]),
+        }
+    }
+
+    async fn list(aws: &Clients, _: &Scope) -> Result<Vec<Live>, CloudError> {
+        let mut found = Vec::new();
+        drain(
+            "ListStages",
+            |token| async move {
+                let page = aws.realtime.list_stages().max_results(100).set_next_token(token);
+                page.send().await.sorted("ListStages")
+            },
+            |page| {
+                found.extend(page.stages.into_iter().map(|it| {
+                    let mut live = Live::listed(Self::KIND, it.arn, answered_tags(it.tags));
+                    live.session = it.active_session_id.filter(|it| !it.is_empty());
+                    live
+                }));
+                page.next_token
+            },
+        )
+        .await?;
+        Ok(found)
+    }
+
+    async fn get(aws: &Clients, arns: &[Arn], book: &Book) -> Result<Vec<Live>, CloudError> {
+        each(arns, |arn| async move {
+            let request = aws.realtime.get_stage().arn(arn);
+            let answer = found(request.send().await.sorted("GetStage"))?;
+            Ok(answer.and_then(|it| it.stage).map(|it| read(it, book)))
+        })
+        .await
+    }
+
+    /// Never with participant tokens: those are secrets that a run would have nowhere to put.
+    async fn create(&self, aws: &Clients, tags: &Tags, book: &Book) -> Result<Live, CloudError> {
+        let recording = &self.auto_participant_recording_configuration;
+        let sent = match recording.storage_configuration {
+            Some(_) => Some(recording.sent(book)?),
+            None => None,
+        };
+        let made = aws
+            .realtime_once
+            .create_stage()
+            .set_name(self.name.clone())
+            .set_auto_participant_recording_configuration(sent)
+            .set_tags(sent_tags(tags))
+            .customize()
+            .mutate_request(exactly(json(self)))
+            .send()
+            .await
+            .sorted("CreateStage")?;
+        inside("CreateStage", made.stage.map(|it| read(it, book)))
+    }
+
+    async fn update(&self, aws: &Clients, arn: &Arn, book: &Book) -> Result<Live, CloudError> {
+        let recording = &self.auto_participant_recording_configuration;
+        let updated = aws
+            .realtime_once
+            .update_stage()
+            .arn(arn.as_str())
+            .set_name(self.name.clone())
+            .auto_participant_recording_configuration(recording.sent(book)?)
+            .customize()
+            .mutate_request(exactly(json(self)))
+            .send()
+            .await
+            .sorted("UpdateStage")?;
+        inside("UpdateStage", updated.stage.map(|it| read(it, book)))
+    }
+
+    async fn audience(aws: &Clients, arn: &Arn) -> Result<Option<Audience>, CloudError> {
+        let answer =
+            found(aws.realtime.get_stage().arn(arn.as_str()).send().await.sorted("GetStage"))?;
+        let session = answer.and_then(|it| it.stage).and_then(|it| it.active_session_id);
+        Ok(session.filter(|it| !it.is_empty()).map(Audience::session))
+    }
+
+    async fn delete(aws: &Clients, arn: &Arn) -> Result<(), CloudError> {
+        gone(aws.realtime_once.delete_stage().arn(arn.as_str()).send().await.sorted("DeleteStage"))
+    }
+}
+
+/// What AWS answered, in the manifest's words.
+fn read(it: sdk::Stage, book: &Book) -> Live {
+    let mut recording = ParticipantRecording::default();
+    if let Some(it) = it.auto_participant_recording_configuration {
+        recording.storage_configuration = Ref::read(Some(&it.storage_configuration_arn), book);
+        if let Some(media) = answered_words(it.media_types) {
+            recording.media_types = media;
+        }
+        if let Some(it) = it.thumbnail_configuration {
+            let thumbnails = &mut recording.thumbnail_configuration;
+            if let Some(mode) = Word::answered(it.recording_mode) {
+                thumbnails.recording_mode = mode;
+            }
+            if thumbnails.takes_pictures() {
+                thumbnails.target_interval_seconds = it.target_interval_seconds;
+            }
+            if let Some(storage) = answered_words(it.storage) {
+                thumbnails.storage = storage;
+            }
+        }
+        recording.recording_reconnect_window_seconds = it.recording_reconnect_window_seconds;
+        if let Some(it) = it.hls_configuration {
+            let default = ParticipantHls::default().target_segment_duration_seconds;
+            recording.hls_configuration.target_segment_duration_seconds =
+                answered_or(it.target_segment_duration_seconds, default);
+        }
+        recording.record_participant_replicas = it.record_participant_replicas;
+    }
+    let mut spec = Stage {
+        name: Some(it.name.unwrap_or_default()),
+        auto_participant_recording_configuration: recording,
+        tags: Tags::new(),
+    };
+    spec.normalise();
+    let mut live = Live::listed(Kind::Stage, it.arn, answered_tags(it.tags)).with(spec);
+    live.session = it.active_session_id.filter(|it| !it.is_empty());
+    live
+}

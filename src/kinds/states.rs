@@ -1,0 +1,213 @@
+//! What is wanted and what is there: the types that reading, planning and applying share.
+
+use super::address::{Address, Arn, Book};
+use super::owner::Owner;
+use super::{Body, Kind};
+use crate::aws::Tags;
+use crate::diag::Origin;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One resource as a manifest declares it: spec total, name filled in, stack tags added.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Desired {
+    /// Kind and logical name.
+    pub address: Address,
+    /// The spec, with every default filled in.
+    pub body: Body,
+    /// For selectors only.
+    pub labels: BTreeMap<String, String>,
+    /// Names it had before, newest first.
+    pub previous_names: Vec<String>,
+    /// What its manifest says about changing it.
+    pub lifecycle: Lifecycle,
+    /// Which document of which file.
+    pub origin: Origin,
+}
+
+/// The `lifecycle:` block of a manifest.
+#[derive(
+    Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Lifecycle {
+    /// Written as a tag on the live object: deletes and replacements are refused while it is there.
+    pub protect: bool,
+    /// What to do where a change would cut an audience.
+    pub on_live: OnLive,
+    /// Fields that others look after, such as `spec.latencyMode`: never compared, never changed.
+    pub ignore_changes: Vec<String>,
+    /// Take over this existing object, by a tag write, if nothing is owned under this name.
+    pub adopt: Option<String>,
+}
+
+/// What to do where a change would cut an audience.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum OnLive {
+    /// Leave the change for a later run.
+    #[default]
+    Defer,
+    /// Refuse the whole run, exit 4.
+    Fail,
+    /// Do it, with `--allow-live KIND/NAME` for each victim.
+    Interrupt,
+}
+
+/// The `Stack` document of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stack {
+    /// Its name, the value of the ownership tag.
+    pub name: String,
+    /// Region that must be in force.
+    pub region: Option<String>,
+    /// Account that must be in force.
+    pub account: Option<String>,
+    /// Added to every resource; a resource's own tag wins.
+    pub tags: Tags,
+    /// Live tags that match are never shown, changed or removed.
+    pub ignore_tags: Vec<String>,
+    /// Delete owned resources that no manifest declares.
+    pub prune: bool,
+    /// Quotas by kind, where they differ from AWS's defaults.
+    pub quotas: BTreeMap<Kind, u32>,
+}
+
+impl Stack {
+    /// A stack without a document: nothing but a name.
+    pub fn named(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            region: None,
+            account: None,
+            tags: Tags::new(),
+            ignore_tags: Vec::new(),
+            prune: false,
+            quotas: BTreeMap::new(),
+        }
+    }
+}
+
+/// One object as AWS has it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Live {
+    /// Which kind of object.
+    pub kind: Kind,
+    /// The name AWS gave it.
+    pub arn: Arn,
+    /// All its tags, ours included.
+    pub tags: Tags,
+    /// The spec it was last read with; `None` where only the listing was read.
+    pub body: Option<Body>,
+    /// The state word, where the kind has one (`ACTIVE`, `CREATING`, …).
+    pub state: Option<String>,
+    /// Id of the stage session in progress, for stages.
+    pub session: Option<String>,
+}
+
+impl Live {
+    /// An object from a listing.
+    pub fn listed(kind: Kind, arn: impl Into<String>, tags: Tags) -> Self {
+        let arn = Arn::new(arn.into());
+        Self { kind, arn, tags, body: None, state: None, session: None }
+    }
+
+    /// The same with its spec.
+    #[must_use]
+    pub fn with(self, body: impl Into<Body>) -> Self {
+        Self { body: Some(body.into()), ..self }
+    }
+
+    /// The same in a state.
+    #[must_use]
+    pub fn in_state(self, state: &str) -> Self {
+        Self { state: Some(state.to_owned()), ..self }
+    }
+
+    /// Whose it is.
+    pub fn owner(&self) -> Owner {
+        Owner::of(&self.tags)
+    }
+}
+
+/// Who would be cut off by a change to an object.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Audience {
+    /// Always true: an object without an audience has no entry.
+    pub live: bool,
+    /// Viewers of a channel's stream, where AWS counted them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub viewers: Option<i64>,
+    /// Session of a stage.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// The running composition that feeds a channel, or that the object itself is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub composition: Option<Arn>,
+}
+
+impl Audience {
+    /// The viewers of a channel's stream; AWS answers -1 where counting took too long.
+    pub fn stream(viewers: i64) -> Self {
+        Self {
+            live: true,
+            viewers: Some(viewers).filter(|it| *it >= 0),
+            session: None,
+            composition: None,
+        }
+    }
+
+    /// The participants of a stage's session.
+    pub fn session(id: String) -> Self {
+        Self { live: true, viewers: None, session: Some(id), composition: None }
+    }
+
+    /// Whoever watches a running composition.
+    pub fn composition(arn: Arn) -> Self {
+        Self { live: true, viewers: None, session: None, composition: Some(arn) }
+    }
+}
+
+/// The account as one run read it. Made by `cloud::read` alone, and only from complete listings.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LiveState {
+    /// Kinds that were listed to the end. Absence counts for these only.
+    pub listed: BTreeSet<Kind>,
+    /// What this stack owns: the object that counts under each address.
+    pub owned: BTreeMap<Address, Live>,
+    /// Owned objects that a newer one replaces, and that are still there.
+    pub superseded: Vec<(Address, Live)>,
+    /// Owned objects that share an address with the one that counts, without either replacing the other.
+    pub duplicates: Vec<(Address, Live)>,
+    /// What a declared resource may take over: the object that its manifest names, or the one that AWS
+    /// made for it.
+    pub adoptable: BTreeMap<Address, Live>,
+    /// Everything else that was listed, by ARN.
+    pub others: BTreeMap<Arn, Live>,
+    /// Who is live, by ARN.
+    pub audience: BTreeMap<Arn, Audience>,
+    /// Address to ARN and back, for all that is owned.
+    pub book: Book,
+}
+
+impl LiveState {
+    /// Every object read, whoever owns it.
+    pub fn all(&self) -> impl Iterator<Item = &Live> {
+        self.owned
+            .values()
+            .chain(self.superseded.iter().map(|(_, live)| live))
+            .chain(self.duplicates.iter().map(|(_, live)| live))
+            .chain(self.adoptable.values())
+            .chain(self.others.values())
+    }
+}

@@ -1,0 +1,171 @@
+//! A stream key: what a broadcaster needs to stream to one channel. Its value is never read.
+
+use super::{
+    Arn, Book, Check, Edge, Facts, Kind, Live, Mutable, Ref, Replace, Resource, Scope, Service,
+    answered_tags, drain, inside, sent_tags, side_by_side,
+};
+use crate::aws::{Clients, CloudError, Sorted, Tags, gone};
+use crate::diag::Code;
+use crate::kinds::Channel;
+use crate::kinds::check::is_tag_character;
+use crate::kinds::owner::ROTATION;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The stream key of a channel. AWS makes it with the channel, so it is taken over, never made beside one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StreamKey {
+    /// Whose key it is.
+    pub channel: Ref<Channel>,
+    /// Any text; changing it deletes the key and makes a new one, with a gap without a key between.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation: Option<String>,
+    /// Tags of the key.
+    #[serde(default)]
+    pub tags: Tags,
+}
+
+impl Resource for StreamKey {
+    const KIND: Kind = Kind::StreamKey;
+    const FACTS: Facts = Facts {
+        service: Service::LowLatency,
+        arn_type: "stream-key",
+        mutable: Mutable::TagsOnly,
+        replace: Replace::DeleteFirst,
+        local: &[],
+        usable: None,
+        ended: &[],
+        // One a channel, which is not a quota of the account.
+        quota: None,
+        loss: Some("broadcasters need the new stream key"),
+        comes_with: Some(Kind::Channel),
+    };
+
+    fn name_mut(&mut self) -> Option<&mut Option<String>> {
+        None
+    }
+
+    fn tags_mut(&mut self) -> &mut Tags {
+        &mut self.tags
+    }
+
+    fn refs(&self) -> Vec<Edge> {
+        vec![self.channel.edge("channel")]
+    }
+
+    fn check(&self, at: &mut Check<'_>) {
+        let Some(rotation) = &self.rotation else { return };
+        if rotation.is_empty() || rotation.chars().count() > 256 {
+            at.report(Code::OutOfRange, "rotation", "a rotation has 1 to 256 characters");
+        }
+        if let Some(odd) = rotation.chars().find(|it| !is_tag_character(*it)) {
+            at.report(
+                Code::PatternMismatch,
+                "rotation",
+                format!("a rotation is kept as a tag, which cannot contain {odd:?}"),
+            );
+        }
+    }
+
+    fn example() -> Self {
+        Self {
+            channel: Ref::named("main"),
+            rotation: Some("2026-11".into()),
+            tags: Tags::from([("tier".into(), "gold".into())]),
+        }
+    }
+
+    fn taken_over(&mut self, wanted: &Self) {
+        self.rotation.clone_from(&wanted.rotation);
+    }
+
+    fn rotation(&self) -> Option<&str> {
+        self.rotation.as_deref()
+    }
+
+    /// There is no listing of an account's keys, so those of the channels in `scope`: one call each.
+    async fn list(aws: &Clients, scope: &Scope) -> Result<Vec<Live>, CloudError> {
+        let lists = scope.channels.iter().map(|it| keys_of(aws, it, &scope.book)).collect();
+        Ok(side_by_side(lists).await?.into_iter().flatten().collect())
+    }
+
+    async fn get(aws: &Clients, arns: &[Arn], book: &Book) -> Result<Vec<Live>, CloudError> {
+        super::each(arns, |arn| async move {
+            let answer = aws.ivs.get_stream_key().arn(arn).send().await.sorted("GetStreamKey");
+            // The answer carries the key's value: only its address and tags go on from here.
+            let key = crate::aws::found(answer)?.and_then(|it| it.stream_key);
+            Ok(key.and_then(|it| {
+                read(it.arn?, it.channel_arn.as_deref(), answered_tags(it.tags), book)
+            }))
+        })
+        .await
+    }
+
+    /// Takes the channel's key over; makes one only where the channel has none (after a rotation).
+    async fn create(&self, aws: &Clients, tags: &Tags, book: &Book) -> Result<Live, CloudError> {
+        let channel = Arn::new(self.channel.arn(book));
+        if let Some(key) = keys_of(aws, &channel, book).await?.pop() {
+            aws.tag(Self::FACTS.service, key.arn.as_str(), tags).await?;
+            let arn = key.arn.as_str().to_owned();
+            let tags = key.tags.into_iter().chain(tags.clone()).collect();
+            return inside("TagResource", read(arn, Some(channel.as_str()), tags, book));
+        }
+        let made = aws
+            .ivs_once
+            .create_stream_key()
+            .channel_arn(channel.as_str())
+            .set_tags(sent_tags(tags))
+            .send()
+            .await
+            .sorted("CreateStreamKey")?;
+        inside(
+            "CreateStreamKey",
+            made.stream_key.and_then(|it| {
+                read(it.arn?, it.channel_arn.as_deref(), answered_tags(it.tags), book)
+            }),
+        )
+    }
+
+    async fn delete(aws: &Clients, arn: &Arn) -> Result<(), CloudError> {
+        gone(
+            aws.ivs_once
+                .delete_stream_key()
+                .arn(arn.as_str())
+                .send()
+                .await
+                .sorted("DeleteStreamKey"),
+        )
+    }
+}
+
+/// The keys of one channel (AWS allows one); none where the channel is gone.
+async fn keys_of(aws: &Clients, channel: &Arn, book: &Book) -> Result<Vec<Live>, CloudError> {
+    let mut found = Vec::new();
+    let drained = drain(
+        "ListStreamKeys",
+        |token| async move {
+            let page = aws.ivs.list_stream_keys().channel_arn(channel.as_str()).max_results(50);
+            page.set_next_token(token).send().await.sorted("ListStreamKeys")
+        },
+        |page| {
+            found.extend(page.stream_keys.into_iter().filter_map(|it| {
+                read(it.arn?, it.channel_arn.as_deref(), answered_tags(it.tags), book)
+            }));
+            page.next_token
+        },
+    )
+    .await;
+    crate::aws::found(drained)?;
+    Ok(found)
+}
+
+/// What AWS answered, in the manifest's words.
+fn read(arn: String, channel: Option<&str>, tags: Tags, book: &Book) -> Option<Live> {
+    let spec = StreamKey {
+        channel: Ref::read(channel, book)?,
+        rotation: tags.get(ROTATION).cloned(),
+        tags: Tags::new(),
+    };
+    Some(Live::listed(Kind::StreamKey, arn, tags).with(spec))
+}

@@ -1,0 +1,7 @@
+//! The `ivs-apply` program: hands its arguments to the library and exits with what comes back.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ivs_apply::cli::main()
+}

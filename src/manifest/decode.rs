@@ -1,0 +1,397 @@
+//! A document that was read, as a typed value.
+//!
+//! A deserializer over `diag::tree`, so that faults come as what they are (an unknown field, a
+//! missing one…) with the path to them, not as English to be taken apart. After a fault the pass is
+//! repeated without the value at fault, so that one run tells all. Strings are taken as they are
+//! written: `account: 012345678901` keeps its zero. Nothing (`~`, or no text) is not a string.
+
+mod fault;
+
+use crate::diag::tree::{Entry, Node, NodeId, Shape, Tree};
+use crate::diag::{Code, Diagnostic, FieldPath, Origin, Part, Place, Report, Segment};
+use fault::Fault;
+use serde::de::value::{StrDeserializer, StringDeserializer};
+use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, Visitor};
+use std::collections::BTreeSet;
+
+/// How many faults of one document are told in one run; each costs another pass over its values.
+const ROUNDS: usize = 50;
+
+/// Reads the document as a `T`. Faults go into the report, and then there is no value.
+pub(super) fn decode<T: DeserializeOwned>(
+    tree: &Tree,
+    origin: Origin,
+    report: &mut Report,
+) -> Option<T> {
+    let mut skipped = BTreeSet::new();
+    let mut skipped_paths: BTreeSet<FieldPath> = BTreeSet::new();
+    for _ in 0..ROUNDS {
+        let here = Here { tree, skipped: &skipped, node: Tree::ROOT, trail: Trail::ROOT };
+        let fault = match T::deserialize(here) {
+            Ok(value) if skipped.is_empty() => return Some(value),
+            Ok(_) => return None,
+            Err(fault) => fault,
+        };
+        let path = fault.path.clone().unwrap_or_default();
+        // A field that is only missing because it was at fault is not told again.
+        if fault.code == Code::MissingField && skipped_paths.contains(&path) {
+            return None;
+        }
+        let place = Place::Field { origin, path: path.clone(), part: fault.part };
+        let mut diagnostic = Diagnostic::new(fault.code, place, fault.message);
+        diagnostic.help = fault.help;
+        report.push(diagnostic);
+        // Without a value to leave out, or with the same again, nothing more can be learned.
+        if !fault.skip.is_some_and(|it| skipped.insert(it)) {
+            return None;
+        }
+        skipped_paths.insert(path);
+    }
+    None
+}
+
+/// The way to a value, as a chain on the stack: it becomes a path only when there is a fault.
+#[derive(Clone, Copy)]
+struct Trail<'t> {
+    before: Option<&'t Trail<'t>>,
+    step: Step<'t>,
+}
+
+#[derive(Clone, Copy)]
+enum Step<'t> {
+    Root,
+    Key(&'t str),
+    Index(usize),
+}
+
+impl Trail<'_> {
+    const ROOT: Self = Self { before: None, step: Step::Root };
+
+    fn path(&self) -> FieldPath {
+        let mut path = self.before.map(Self::path).unwrap_or_default();
+        match self.step {
+            Step::Root => {}
+            Step::Key(key) => path.push(Segment::Key(key.to_owned())),
+            Step::Index(index) => path.push(Segment::Index(index)),
+        }
+        path
+    }
+}
+
+/// What a skipped value is called: the value's own node, which no two fields share.
+type Skip = NodeId;
+
+/// A value about to be read.
+#[derive(Clone, Copy)]
+struct Here<'t, 'p> {
+    tree: &'t Tree,
+    skipped: &'p BTreeSet<Skip>,
+    node: NodeId,
+    trail: Trail<'p>,
+}
+
+/// What a plain text means, by YAML 1.2.
+enum Meaning<'t> {
+    Nothing,
+    Truth(bool),
+    Unsigned(u64),
+    Signed(i64),
+    Float(f64),
+    Text(&'t str),
+}
+
+fn meaning(text: &str, plain: bool) -> Meaning<'_> {
+    if !plain {
+        return Meaning::Text(text);
+    }
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" => return Meaning::Nothing,
+        "true" | "True" | "TRUE" => return Meaning::Truth(true),
+        "false" | "False" | "FALSE" => return Meaning::Truth(false),
+        _ => {}
+    }
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    if !digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
+        return Meaning::Text(text);
+    }
+    // Digits behind a zero are an identifier, such as an account number.
+    if digits.len() > 1 && digits.starts_with('0') && digits.bytes().all(|b| b.is_ascii_digit()) {
+        return Meaning::Text(text);
+    }
+    let unsigned = |radix| u64::from_str_radix(&digits[2..], radix);
+    let based = match digits.get(..2) {
+        Some("0x") if digits == text => unsigned(16).ok(),
+        Some("0o") if digits == text => unsigned(8).ok(),
+        _ => text.parse().ok(),
+    };
+    if let Some(number) = based {
+        return Meaning::Unsigned(number);
+    }
+    if let Ok(number) = text.parse() {
+        return Meaning::Signed(number);
+    }
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() => Meaning::Float(number),
+        _ => Meaning::Text(text),
+    }
+}
+
+impl<'t, 'p> Here<'t, 'p> {
+    fn node(self) -> Result<&'t Node, Fault> {
+        self.tree.resolve(self.node).ok_or_else(|| Fault::new(Code::InvalidYaml, "no such value"))
+    }
+
+    /// Marks a fault with this place, unless it has one from further in.
+    fn mark(self, mut fault: Fault) -> Fault {
+        if let Ok(Node { shape: Shape::Scalar { text, .. }, .. }) = self.node() {
+            fault.name_value(text);
+        }
+        let skip = (self.node != Tree::ROOT).then_some(self.node);
+        fault.or_at(|| self.trail.path(), Part::Value, skip)
+    }
+
+    fn wrong(self, expected: &dyn de::Expected) -> Fault {
+        let found = match self.node() {
+            Ok(Node { shape: Shape::Map(_), .. }) => de::Unexpected::Map,
+            Ok(Node { shape: Shape::Seq(_), .. }) => de::Unexpected::Seq,
+            Ok(Node { shape: Shape::Scalar { text, plain }, .. }) => match meaning(text, *plain) {
+                Meaning::Nothing => de::Unexpected::Unit,
+                Meaning::Truth(it) => de::Unexpected::Bool(it),
+                Meaning::Unsigned(it) => de::Unexpected::Unsigned(it),
+                Meaning::Signed(it) => de::Unexpected::Signed(it),
+                Meaning::Float(it) => de::Unexpected::Float(it),
+                Meaning::Text(it) => de::Unexpected::Str(it),
+            },
+            _ => de::Unexpected::Other("something else"),
+        };
+        de::Error::invalid_type(found, expected)
+    }
+
+    fn is_nothing(self) -> bool {
+        matches!(self.node(), Ok(Node { shape: Shape::Scalar { text, plain: true }, .. })
+            if matches!(meaning(text, true), Meaning::Nothing))
+    }
+
+    /// Whether no text stands there at all: an empty mapping or list, as `spec:` alone is.
+    fn is_blank(self) -> bool {
+        matches!(self.node(), Ok(Node { shape: Shape::Scalar { text, plain: true }, .. })
+            if text.is_empty())
+    }
+
+    fn any<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match &self.node()?.shape {
+            Shape::Map(entries) => visitor.visit_map(Fields::new(self, entries)),
+            Shape::Seq(items) => visitor.visit_seq(Items { here: self, items, next: 0 }),
+            Shape::Scalar { text, plain } => match meaning(text, *plain) {
+                Meaning::Nothing => visitor.visit_unit(),
+                Meaning::Truth(it) => visitor.visit_bool(it),
+                Meaning::Unsigned(it) => visitor.visit_u64(it),
+                Meaning::Signed(it) => visitor.visit_i64(it),
+                Meaning::Float(it) => visitor.visit_f64(it),
+                Meaning::Text(it) => visitor.visit_borrowed_str(it),
+            },
+            // The tree never links an alias to an alias.
+            Shape::Alias(_) => Err(Fault::new(Code::InvalidYaml, "an alias of an alias")),
+        }
+    }
+
+    fn text<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match &self.node()?.shape {
+            Shape::Scalar { text, .. } if !self.is_nothing() => visitor.visit_borrowed_str(text),
+            _ => Err(self.wrong(&visitor)),
+        }
+    }
+
+    fn map<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match &self.node()?.shape {
+            Shape::Map(entries) => visitor.visit_map(Fields::new(self, entries)),
+            _ if self.is_blank() => visitor.visit_map(Fields::new(self, &[])),
+            _ => Err(self.wrong(&visitor)),
+        }
+    }
+
+    fn seq<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match &self.node()?.shape {
+            Shape::Seq(items) => visitor.visit_seq(Items { here: self, items, next: 0 }),
+            _ if self.is_blank() => visitor.visit_seq(Items { here: self, items: &[], next: 0 }),
+            _ => Err(self.wrong(&visitor)),
+        }
+    }
+}
+
+macro_rules! forward {
+    ($($method:ident => $how:ident),+ $(,)?) => {
+        $( fn $method<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Fault> {
+            self.$how(visitor).map_err(|fault| self.mark(fault))
+        } )+
+    };
+}
+
+impl<'t> Deserializer<'t> for Here<'t, '_> {
+    type Error = Fault;
+
+    forward! {
+        deserialize_any => any, deserialize_bool => any, deserialize_f32 => any,
+        deserialize_f64 => any, deserialize_i8 => any, deserialize_i16 => any,
+        deserialize_i32 => any, deserialize_i64 => any, deserialize_i128 => any,
+        deserialize_u8 => any, deserialize_u16 => any, deserialize_u32 => any,
+        deserialize_u64 => any, deserialize_u128 => any, deserialize_unit => any,
+        deserialize_str => text, deserialize_string => text, deserialize_char => text,
+        deserialize_bytes => text, deserialize_byte_buf => text, deserialize_identifier => text,
+        deserialize_map => map, deserialize_seq => seq,
+    }
+
+    fn deserialize_option<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Fault> {
+        if self.is_nothing() { visitor.visit_none() } else { visitor.visit_some(self) }
+            .map_err(|fault| self.mark(fault))
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'t>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        self.deserialize_unit(visitor)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'t>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        visitor.visit_newtype_struct(self).map_err(|fault| self.mark(fault))
+    }
+
+    fn deserialize_tuple<V: Visitor<'t>>(self, _: usize, visitor: V) -> Result<V::Value, Fault> {
+        self.deserialize_seq(visitor)
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'t>>(
+        self,
+        _: &'static str,
+        _: usize,
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        self.deserialize_seq(visitor)
+    }
+
+    fn deserialize_struct<V: Visitor<'t>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        self.deserialize_map(visitor)
+    }
+
+    /// A word, or a mapping with one key that names the variant.
+    fn deserialize_enum<V: Visitor<'t>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        let value = match &self.node().map_err(|fault| self.mark(fault))?.shape {
+            Shape::Scalar { text, .. } if !self.is_nothing() => {
+                let word: StrDeserializer<'_, Fault> = text.as_str().into_deserializer();
+                visitor.visit_enum(word)
+            }
+            Shape::Map(entries) if entries.len() == 1 => {
+                let access = de::value::MapAccessDeserializer::new(Fields::new(self, entries));
+                visitor.visit_enum(access)
+            }
+            _ => Err(self.wrong(&"one of the allowed words")),
+        };
+        value.map_err(|fault| self.mark(fault))
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Fault> {
+        visitor.visit_unit()
+    }
+}
+
+/// Reads a value one step further in.
+fn child<'t, S: DeserializeSeed<'t>>(
+    here: Here<'t, '_>,
+    node: NodeId,
+    step: Step<'_>,
+    seed: S,
+) -> Result<S::Value, Fault> {
+    let trail = Trail { before: Some(&here.trail), step };
+    let here = Here { tree: here.tree, skipped: here.skipped, node, trail };
+    seed.deserialize(here).map_err(|fault| here.mark(fault))
+}
+
+/// The fields of a mapping. Of a key that appears twice the first counts; the guard has told that.
+struct Fields<'t, 'p> {
+    here: Here<'t, 'p>,
+    entries: &'t [Entry],
+    seen: BTreeSet<&'t str>,
+    value: Option<&'t Entry>,
+}
+
+impl<'t, 'p> Fields<'t, 'p> {
+    fn new(here: Here<'t, 'p>, entries: &'t [Entry]) -> Self {
+        Self { here, entries, seen: BTreeSet::new(), value: None }
+    }
+}
+
+impl<'t> de::MapAccess<'t> for Fields<'t, '_> {
+    type Error = Fault;
+
+    fn next_key_seed<K: DeserializeSeed<'t>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Fault> {
+        while let Some((entry, rest)) = self.entries.split_first() {
+            self.entries = rest;
+            let merge = entry.plain && entry.key == "<<";
+            if merge || self.here.skipped.contains(&entry.value) || !self.seen.insert(&entry.key) {
+                continue;
+            }
+            self.value = Some(entry);
+            let key: StringDeserializer<Fault> = entry.key.clone().into_deserializer();
+            return seed.deserialize(key).map(Some).map_err(|fault| {
+                let trail = Trail { before: Some(&self.here.trail), step: Step::Key(&entry.key) };
+                fault.or_at(|| trail.path(), Part::Key, Some(entry.value))
+            });
+        }
+        Ok(None)
+    }
+
+    fn next_value_seed<S: DeserializeSeed<'t>>(&mut self, seed: S) -> Result<S::Value, Fault> {
+        let Some(entry) = self.value.take() else {
+            return Err(Fault::new(Code::InvalidYaml, "a value without a key"));
+        };
+        child(self.here, entry.value, Step::Key(&entry.key), seed)
+    }
+}
+
+/// The items of a list.
+struct Items<'t, 'p> {
+    here: Here<'t, 'p>,
+    items: &'t [NodeId],
+    next: usize,
+}
+
+impl<'t> de::SeqAccess<'t> for Items<'t, '_> {
+    type Error = Fault;
+
+    fn next_element_seed<S: DeserializeSeed<'t>>(
+        &mut self,
+        seed: S,
+    ) -> Result<Option<S::Value>, Fault> {
+        while let Some(item) = self.items.get(self.next) {
+            let step = Step::Index(self.next);
+            self.next += 1;
+            if !self.here.skipped.contains(item) {
+                return child(self.here, *item, step, seed).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.items.len().saturating_sub(self.next))
+    }
+}

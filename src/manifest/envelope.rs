@@ -1,0 +1,88 @@
+//! What stands around a spec: `apiVersion`, `kind`, `metadata`, `lifecycle`; and the `Stack` document.
+
+use crate::aws::Tags;
+use crate::kinds::{Kind, Lifecycle};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The only `apiVersion` there is.
+pub const API_VERSION: &str = "ivs-apply.dev/v1";
+
+/// The `kind` of the stack document.
+pub const STACK: &str = "Stack";
+
+/// Enough of a document to tell what it is; everything else is left to the second look.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Envelope {
+    pub(super) api_version: String,
+    pub(super) kind: String,
+}
+
+/// A whole document.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Document<S> {
+    #[serde(rename = "apiVersion")]
+    pub(super) _api_version: String,
+    #[serde(rename = "kind")]
+    pub(super) _kind: String,
+    pub(super) metadata: Metadata,
+    pub(super) spec: S,
+    #[serde(default)]
+    pub(super) lifecycle: Lifecycle,
+}
+
+/// A `Stack` document, which has no lifecycle.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct StackDocument {
+    #[serde(rename = "apiVersion")]
+    pub(super) _api_version: String,
+    #[serde(rename = "kind")]
+    pub(super) _kind: String,
+    pub(super) metadata: Metadata,
+    #[serde(default)]
+    pub(super) spec: StackSpec,
+}
+
+/// Who a resource is, in the stack.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Metadata {
+    /// Logical name: unique per kind in the stack, 1 to 63 of `a-z A-Z 0-9 . _ -`.
+    pub name: String,
+    /// For `-l` selectors only; never sent to AWS.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// For other tools; never read.
+    #[serde(default)]
+    pub annotations: BTreeMap<String, String>,
+    /// Names it had before, newest first: a rename is one tag change, never a replacement.
+    #[serde(default)]
+    pub previous_names: Vec<String>,
+}
+
+/// What holds for a whole run.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct StackSpec {
+    /// Region that must be in force.
+    pub region: Option<String>,
+    /// Account that must be in force, twelve digits in quotes.
+    pub account: Option<String>,
+    /// Added to every resource; a resource's own tag wins.
+    pub tags: Tags,
+    /// Live tags that match are never shown, changed or removed; `*` stands for anything.
+    pub ignore_tags: Vec<String>,
+    /// Delete owned resources that no manifest declares.
+    pub prune: bool,
+    /// Quotas by kind, where they are not AWS's defaults.
+    pub quotas: BTreeMap<String, u32>,
+}
+
+/// Every `kind` a document may have.
+pub fn kind_names() -> impl Iterator<Item = &'static str> {
+    Kind::ALL.iter().map(|it| it.name()).chain([STACK])
+}

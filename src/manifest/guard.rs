@@ -1,0 +1,198 @@
+//! What is refused in every document, whatever its kind.
+//!
+//! Size, depth and aliases are bounded while the document is read into its tree; here the tree and
+//! the text are walked once for what may be readable and is refused all the same. No text of the
+//! document is quoted where it may be a secret.
+
+use crate::diag::tree::{Shape, Tree};
+use crate::diag::{Code, Diagnostic, Origin, Place, Report, SourceMap, quote};
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// The tags that say what YAML 1.2 would find anyway.
+const CORE_TAGS: [&str; 7] = ["!!str", "!!int", "!!float", "!!bool", "!!null", "!!map", "!!seq"];
+
+/// How many control characters or duplicate keys of one document are told.
+const TOLD: usize = 20;
+
+/// Refuses what no document may hold, all of it in one go.
+///
+/// The answer is whether the document can be read. After `false`, `parse` would only say the same
+/// again, or quote from beside a private key; after `true` it may still find more, whatever the guard has put into the report.
+pub fn guard(origin: Origin, sources: &SourceMap, report: &mut Report) -> bool {
+    let text = sources.document_text(origin);
+    let mut found = Found { origin, sources, report };
+    control_characters(text, &mut found);
+    let secret = private_key(text, &mut found);
+    directives(text, &mut found);
+    match &*sources.tree(origin) {
+        Ok(tree) => {
+            tags(tree, text, &mut found);
+            keys(tree, &mut found);
+            // Next to a secret nothing more is said, lest it be quoted.
+            !texts(tree, secret, &mut found)
+        }
+        Err(broken) => {
+            let help = broken.help.unwrap_or_default();
+            found.push(broken.code, broken.offset, broken.message.clone(), help);
+            false
+        }
+    }
+}
+
+/// Where findings go.
+struct Found<'a> {
+    origin: Origin,
+    sources: &'a SourceMap,
+    report: &'a mut Report,
+}
+
+impl Found<'_> {
+    fn place(&self, offset: usize) -> Place {
+        self.sources.place(self.origin, offset)
+    }
+
+    fn push(&mut self, code: Code, offset: usize, message: impl Into<String>, help: &str) {
+        let mut diagnostic = Diagnostic::new(code, self.place(offset), message);
+        diagnostic.help = (!help.is_empty()).then(|| help.to_owned());
+        self.report.push(diagnostic);
+    }
+}
+
+/// Whether a character steers a terminal or breaks a line where no editor shows one.
+fn is_control(c: char) -> bool {
+    c.is_control() && !matches!(c, '\n' | '\t') || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}')
+}
+
+/// Characters that cannot be seen, in the text as it is. A carriage return is fine before a line
+/// feed only: alone it is a line break to YAML and not to most programs that show lines.
+fn control_characters(text: &str, found: &mut Found<'_>) {
+    let hits = text
+        .char_indices()
+        .filter(|(at, c)| is_control(*c) && !(*c == '\r' && text[at + 1..].starts_with('\n')));
+    for (at, c) in hits.take(TOLD) {
+        let message = format!("control character U+{:04X}", u32::from(c));
+        found.push(Code::ControlCharacter, at, message, "remove it, or save the file anew");
+    }
+}
+
+/// A private key anywhere, comments included. Whether there was one.
+fn private_key(text: &str, found: &mut Found<'_>) -> bool {
+    // The words stand in the PEM header; whatever form the text around them has.
+    let Some(at) = text.match_indices("PRIVATE KEY").find_map(|(at, _)| {
+        let line = text[..at].rfind('\n').map_or(0, |it| it + 1);
+        text[line..at].rfind("-----BEGIN").map(|it| line + it)
+    }) else {
+        return false;
+    };
+    secret_key(at, found);
+    true
+}
+
+fn secret_key(at: usize, found: &mut Found<'_>) {
+    found.push(
+        Code::SecretInManifest,
+        at,
+        "the document holds a private key",
+        "only public keys go to AWS: remove this one, and replace the key pair if the file was \
+         ever committed or sent",
+    );
+}
+
+/// `%TAG` gives tags other names, so that they could not be told apart.
+fn directives(text: &str, found: &mut Found<'_>) {
+    let mut at = 0;
+    for line in text.split_inclusive('\n').take_while(|it| !it.starts_with("---")) {
+        if line.starts_with("%TAG") {
+            found.push(Code::UnknownTag, at, "`%TAG` directives are not supported", "remove it");
+        }
+        at += line.len();
+    }
+}
+
+fn tags(tree: &Tree, text: &str, found: &mut Found<'_>) {
+    let keys = tree.nodes().iter().flat_map(|it| match &it.shape {
+        Shape::Map(entries) => entries.as_slice(),
+        _ => &[],
+    });
+    let values = tree.nodes().iter().filter_map(|it| it.tag.as_ref());
+    let mut tags: Vec<&Range<usize>> =
+        keys.filter_map(|it| it.tag.as_ref()).chain(values).collect();
+    tags.sort_by_key(|it| it.start);
+    tags.dedup();
+    for range in tags {
+        let tag = text.get(range.clone()).unwrap_or("!");
+        if !CORE_TAGS.contains(&tag) {
+            let message = format!("the tag {} is not supported", quote(tag));
+            found.push(
+                Code::UnknownTag,
+                range.start,
+                message,
+                "nothing is included or run while a manifest is read: write the value itself",
+            );
+        }
+    }
+}
+
+fn keys(tree: &Tree, found: &mut Found<'_>) {
+    let mut told = 0;
+    for node in tree.nodes() {
+        let Shape::Map(entries) = &node.shape else { continue };
+        let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+        for entry in entries {
+            if entry.plain && entry.key == "<<" {
+                found.push(
+                    Code::MergeKey,
+                    entry.at,
+                    "merge keys (`<<`) are not supported",
+                    "they are not part of YAML 1.2: write the fields out",
+                );
+                continue;
+            }
+            let Some(first) = seen.insert(&entry.key, entry.at) else { continue };
+            told += 1;
+            if told <= TOLD {
+                let message = format!("the key {} appears twice", quote(&entry.key));
+                let place = found.place(entry.at);
+                let first = found.place(first);
+                found.report.push(
+                    Diagnostic::new(Code::DuplicateKey, place, message)
+                        .also(first, "it is given here already"),
+                );
+            }
+        }
+    }
+}
+
+/// What only shows once escapes such as `"\e"` are carried out.
+/// Whether there was a private key.
+fn texts(tree: &Tree, mut secret: bool, found: &mut Found<'_>) -> bool {
+    let mut told = 0;
+    let mut check = |at: usize, text: &str| {
+        if !secret && text.contains("-----BEGIN") && text.contains("PRIVATE KEY") {
+            secret_key(at, found);
+            secret = true;
+        }
+        let control = |c: &char| is_control(*c) && *c != '\r';
+        if told < TOLD
+            && let Some(c) = text.chars().find(control)
+        {
+            told += 1;
+            let message =
+                format!("the text comes to hold the control character U+{:04X}", u32::from(c));
+            found.push(Code::ControlCharacter, at, message, "write the text without the escape");
+        }
+    };
+    for node in tree.nodes() {
+        match &node.shape {
+            Shape::Scalar { text, plain: false } => check(node.at, text),
+            Shape::Map(entries) => {
+                for entry in entries.iter().filter(|it| !it.plain) {
+                    check(entry.at, &entry.key);
+                }
+            }
+            _ => {}
+        }
+    }
+    secret
+}

@@ -1,0 +1,277 @@
+//! YAML text to what is wanted, with everything that is wrong with it in one run.
+//!
+//! Offline: knows no account. Reads only the paths it is given.
+
+mod decode;
+pub mod document;
+pub mod envelope;
+pub mod export;
+pub mod guard;
+pub mod schema;
+mod set;
+pub mod source;
+pub mod write;
+
+use crate::aws::{REGIONS, Tags};
+use crate::diag::{Code, Diagnostic, FieldPath, Origin, Part, Place, Report, SourceMap};
+use crate::kinds::owner::matches;
+use crate::kinds::{Address, Body, Check, Desired, Kind, Lifecycle, Resource, Stack};
+use envelope::{API_VERSION, Document, Envelope, Metadata, STACK, StackDocument, kind_names};
+use std::io::Read;
+use std::path::PathBuf;
+
+/// What the manifests of a run say.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The texts, for showing where something stands.
+    pub sources: SourceMap,
+    /// Everything that is wrong. With errors inside, the rest must not be acted upon.
+    pub report: Report,
+    /// The stack, from its document or by name alone.
+    pub stack: Stack,
+    /// Every resource that could be read, in the order of the files.
+    pub desired: Vec<Desired>,
+}
+
+/// Reads and checks the manifests at `paths`; `stack` is the name to use without a `Stack` document.
+pub fn load(paths: &[PathBuf], stdin: &mut dyn Read, stack: Option<&str>) -> Loaded {
+    let mut report = Report::new();
+    let sources = source::collect(paths, stdin, &source::Limits::default(), &mut report);
+    understand(sources, report, stack)
+}
+
+/// The same for a text that is not in a file.
+pub fn load_text(name: &str, text: &str, stack: Option<&str>) -> Loaded {
+    understand(source::from_text(name, text), Report::new(), stack)
+}
+
+fn understand(sources: SourceMap, mut report: Report, stack: Option<&str>) -> Loaded {
+    let mut stacks: Vec<(Origin, StackDocument)> = Vec::new();
+    let mut desired: Vec<Desired> = Vec::new();
+    let origins: Vec<Origin> = sources.origins().collect();
+    if origins.is_empty() && !report.has_errors() {
+        report.push(
+            Diagnostic::new(Code::NoManifests, Place::Nowhere, "there is no manifest to read")
+                .help("name files or folders with `-f`; a folder is searched for *.yaml, *.yml and *.json"),
+        );
+    }
+    for origin in origins {
+        if !guard::guard(origin, &sources, &mut report) {
+            continue;
+        }
+        let Some(envelope) = document::parse::<Envelope>(origin, &sources, &mut report) else {
+            continue;
+        };
+        if envelope.api_version != API_VERSION {
+            let message =
+                format!("unknown apiVersion {}", crate::diag::quote(&envelope.api_version));
+            let place = Place::value(origin, "apiVersion");
+            report.push(
+                Diagnostic::new(Code::UnknownApiVersion, place, message)
+                    .help(format!("use `apiVersion: {API_VERSION}`")),
+            );
+            continue;
+        }
+        if envelope.kind == STACK {
+            stacks.extend(document::parse(origin, &sources, &mut report).map(|it| (origin, it)));
+            continue;
+        }
+        let Some(kind) = Kind::named(&envelope.kind) else {
+            let message = format!("unknown kind {}", crate::diag::quote(&envelope.kind));
+            let names: Vec<&str> = kind_names().collect();
+            report.push(
+                Diagnostic::new(Code::UnknownKind, Place::value(origin, "kind"), message)
+                    .help(format!("kinds are {}", names.join(", ")))
+                    .did_you_mean(&envelope.kind, kind_names()),
+            );
+            continue;
+        };
+        let typed = Typed { origin, sources: &sources, report: &mut report };
+        if let Some((body, (metadata, lifecycle))) = kind.parse_with(typed) {
+            desired.push(resource(origin, body, metadata, lifecycle));
+        }
+    }
+    let stack = the_stack(stacks, stack, &mut report);
+    for it in &mut desired {
+        add_stack_tags(it, &stack, &mut report);
+        it.body.normalise();
+        check(it, &mut report);
+    }
+    set::check(&stack, &desired, &mut report);
+    Loaded { sources, report, stack, desired }
+}
+
+/// Parses a document as that of one kind.
+struct Typed<'a> {
+    origin: Origin,
+    sources: &'a SourceMap,
+    report: &'a mut Report,
+}
+
+impl crate::kinds::ParseSpec for Typed<'_> {
+    type Rest = (Metadata, Lifecycle);
+
+    fn spec<K: Resource>(self) -> Option<(Body, Self::Rest)>
+    where
+        Body: From<K>,
+    {
+        let document: Document<K> = document::parse(self.origin, self.sources, self.report)?;
+        Some((document.spec.into(), (document.metadata, document.lifecycle)))
+    }
+}
+
+fn resource(origin: Origin, mut body: Body, metadata: Metadata, lifecycle: Lifecycle) -> Desired {
+    if let Some(name) = body.name_mut() {
+        name.get_or_insert_with(|| metadata.name.clone());
+    }
+    Desired {
+        address: Address::new(body.kind(), metadata.name),
+        body,
+        labels: metadata.labels,
+        previous_names: metadata.previous_names,
+        lifecycle,
+        origin,
+    }
+}
+
+/// The one stack of a run.
+fn the_stack(
+    documents: Vec<(Origin, StackDocument)>,
+    name: Option<&str>,
+    report: &mut Report,
+) -> Stack {
+    let mut documents = documents.into_iter();
+    let Some((origin, document)) = documents.next() else {
+        return Stack::named(name.unwrap_or("default"));
+    };
+    for (other, _) in documents {
+        report.push(
+            Diagnostic::new(
+                Code::SeveralStacks,
+                Place::value(other, "kind"),
+                "a run has at most one Stack, and this is the second",
+            )
+            .also(Place::value(origin, "kind"), "the first one"),
+        );
+    }
+    logical_name(&document.metadata.name, origin, "metadata.name", report);
+    if let Some(name) = name
+        && name != document.metadata.name
+    {
+        let message = format!(
+            "the command line asks for stack `{name}`, and the manifests are of `{}`",
+            document.metadata.name
+        );
+        let place = Place::value(origin, "metadata.name");
+        report.push(Diagnostic::new(Code::SeveralStacks, place, message));
+    }
+    let spec = document.spec;
+    if let Some(region) = &spec.region
+        && !REGIONS.contains(&region.as_str())
+    {
+        let message = format!("Amazon IVS does not exist in region {}", crate::diag::quote(region));
+        report.push(
+            Diagnostic::new(Code::WrongRegion, Place::value(origin, "spec.region"), message)
+                .help(format!("use one of {}", REGIONS.join(", ")))
+                .did_you_mean(region, REGIONS),
+        );
+    }
+    if let Some(account) = &spec.account
+        && (account.len() != 12 || !account.chars().all(|it| it.is_ascii_digit()))
+    {
+        let place = Place::value(origin, "spec.account");
+        let message = "an account is twelve digits, in quotes";
+        report.push(Diagnostic::new(Code::WrongAccount, place, message));
+    }
+    Check::new(origin, report).tags("tags", &spec.tags);
+    let mut quotas = std::collections::BTreeMap::new();
+    for (name, quota) in spec.quotas {
+        match Kind::named(&name) {
+            Some(kind) => {
+                quotas.insert(kind, quota);
+            }
+            None => {
+                let path = FieldPath::from("spec.quotas").key(name.clone());
+                let place = Place::Field { origin, path, part: Part::Key };
+                let message = format!("unknown kind {}", crate::diag::quote(&name));
+                report.push(
+                    Diagnostic::new(Code::UnknownKind, place, message)
+                        .did_you_mean(&name, Kind::ALL.iter().map(|it| it.name())),
+                );
+            }
+        }
+    }
+    Stack {
+        name: document.metadata.name,
+        region: spec.region,
+        account: spec.account,
+        tags: spec.tags,
+        ignore_tags: spec.ignore_tags,
+        prune: spec.prune,
+        quotas,
+    }
+}
+
+/// Stack tags under the resource's own; what the stack ignores is not managed, so not wanted either.
+fn add_stack_tags(desired: &mut Desired, stack: &Stack, report: &mut Report) {
+    let ignored = |key: &str| stack.ignore_tags.iter().any(|it| matches(it, key));
+    let own = desired.body.tags_mut();
+    for key in own.keys().filter(|key| ignored(key)) {
+        let path = FieldPath::from("spec.tags").key(key.clone());
+        let place = Place::Field { origin: desired.origin, path, part: Part::Key };
+        let message = format!("tag `{key}` has no effect: `ignoreTags` of the stack matches it");
+        report.push(Diagnostic::new(Code::IneffectiveSetting, place, message));
+    }
+    let mut tags: Tags = stack.tags.clone();
+    tags.append(own);
+    tags.retain(|key, _| !ignored(key));
+    *own = tags;
+}
+
+/// Everything about one resource that needs no other.
+fn check(desired: &mut Desired, report: &mut Report) {
+    let origin = desired.origin;
+    logical_name(&desired.address.name, origin, "metadata.name", report);
+    for (index, name) in desired.previous_names.iter().enumerate() {
+        logical_name(name, origin, &format!("metadata.previousNames[{index}]"), report);
+    }
+    for path in &desired.lifecycle.ignore_changes {
+        if path != "spec" && !path.starts_with("spec.") {
+            report.push(
+                Diagnostic::new(
+                    Code::PatternMismatch,
+                    Place::value(origin, "lifecycle.ignoreChanges"),
+                    format!("{} is not a field of the spec", crate::diag::quote(path)),
+                )
+                .help("write it as `spec.latencyMode`"),
+            );
+        }
+    }
+    if let Some(adopt) = &desired.lifecycle.adopt
+        && crate::kinds::Arn::parse(desired.address.kind, adopt).is_none()
+    {
+        let message = format!("not an ARN of {}", crate::kinds::check::a(desired.address.kind));
+        let place = Place::value(origin, "lifecycle.adopt");
+        report.push(Diagnostic::new(Code::WrongArn, place, message));
+    }
+    let mut at = Check::new(origin, report);
+    let tags = desired.body.tags_mut().clone();
+    at.tags("tags", &tags);
+    if let Some(Some(name)) = desired.body.name_mut() {
+        let name = name.clone();
+        at.name("name", &name);
+    }
+    desired.body.check(&mut at);
+}
+
+fn logical_name(name: &str, origin: Origin, field: &str, report: &mut Report) {
+    let good = |it: char| it.is_ascii_alphanumeric() || "._-".contains(it);
+    if (1..=63).contains(&name.chars().count()) && name.chars().all(good) {
+        return;
+    }
+    let message = format!("{} cannot be a logical name", crate::diag::quote(name));
+    report.push(
+        Diagnostic::new(Code::InvalidName, Place::value(origin, field), message)
+            .help("use 1 to 63 letters, digits, `.`, `_` and `-`"),
+    );
+}

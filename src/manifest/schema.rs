@@ -1,0 +1,194 @@
+//! JSON Schemas of manifests, and the field reference, from the types themselves.
+//!
+//! Draft 7, which the YAML language server reads. What a schema cannot say is said by `validate`.
+
+use super::envelope::{API_VERSION, Metadata, STACK, StackSpec, kind_names};
+use crate::kinds::{Kind, Lifecycle};
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, SchemaGenerator};
+use serde_json::{Map, Value, json};
+use std::fmt::Write;
+
+const DRAFT: &str = "http://json-schema.org/draft-07/schema#";
+
+fn generator() -> SchemaGenerator {
+    let mut settings = SchemaSettings::draft07();
+    settings.inline_subschemas = true;
+    settings.meta_schema = None;
+    settings.into_generator()
+}
+
+fn part<T: JsonSchema>() -> Value {
+    trimmed(generator().into_root_schema_for::<T>().to_value())
+}
+
+/// Without what a reader of the schema does not need.
+fn trimmed(mut schema: Value) -> Value {
+    if let Value::Object(map) = &mut schema {
+        map.remove("$schema");
+        map.remove("title");
+    }
+    schema
+}
+
+/// The schema of a document of one kind.
+pub fn of_kind(kind: Kind) -> Value {
+    let spec = trimmed(kind.schema(&mut generator()).to_value());
+    let description = spec.get("description").cloned().unwrap_or_default();
+    document(kind.name(), &description, &spec, Some(part::<Lifecycle>()))
+}
+
+/// The schema of the `Stack` document.
+pub fn of_stack() -> Value {
+    document(STACK, &json!("What holds for a whole run."), &part::<StackSpec>(), None)
+}
+
+fn document(kind: &str, description: &Value, spec: &Value, lifecycle: Option<Value>) -> Value {
+    let mut properties = Map::from_iter([
+        ("apiVersion".to_owned(), json!({ "const": API_VERSION })),
+        ("kind".to_owned(), json!({ "const": kind })),
+        ("metadata".to_owned(), part::<Metadata>()),
+        ("spec".to_owned(), spec.clone()),
+    ]);
+    let mut required = vec!["apiVersion", "kind", "metadata"];
+    if let Some(mut lifecycle) = lifecycle {
+        required.push("spec");
+        lifecycle["description"] = json!("How the resource may be changed.");
+        properties.insert("lifecycle".to_owned(), lifecycle);
+    }
+    json!({
+        "$schema": DRAFT,
+        "title": kind,
+        "description": description,
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": false,
+    })
+}
+
+/// One schema for every document: the part for its kind applies.
+pub fn of_manifest() -> Value {
+    let mut branches = Vec::new();
+    for name in kind_names() {
+        let schema = match Kind::named(name) {
+            Some(kind) => of_kind(kind),
+            None => of_stack(),
+        };
+        let mut schema = schema;
+        if let Value::Object(map) = &mut schema {
+            map.remove("$schema");
+        }
+        branches.push(json!({
+            "if": { "properties": { "kind": { "const": name } }, "required": ["kind"] },
+            "then": schema,
+        }));
+    }
+    let kinds: Vec<&str> = kind_names().collect();
+    json!({
+        "$schema": DRAFT,
+        "title": "ivs-apply manifest",
+        "type": "object",
+        "properties": { "apiVersion": { "const": API_VERSION }, "kind": { "enum": kinds } },
+        "required": ["apiVersion", "kind", "metadata"],
+        "allOf": branches,
+    })
+}
+
+/// Every generated file of `schemas/`, by name.
+pub fn files() -> Vec<(String, String)> {
+    let pretty = |schema: &Value| format!("{schema:#}\n");
+    let mut files: Vec<(String, String)> =
+        Kind::ALL.iter().map(|kind| (format!("{kind}.json"), pretty(&of_kind(*kind)))).collect();
+    files.push((format!("{STACK}.json"), pretty(&of_stack())));
+    files.push(("manifest.json".to_owned(), pretty(&of_manifest())));
+    files.push(("README.md".to_owned(), reference()));
+    files
+}
+
+/// The field reference, in Markdown.
+fn reference() -> String {
+    let mut text = String::from(
+        "# Field reference\n\nGenerated from the types by `UPDATE=1 cargo test`; do not edit. An absent field has \
+         the default shown. `→ Kind` is a reference: a logical name of the stack, or an ARN.\n\n\
+         In an editor with the YAML language server, put this line first in a manifest:\n\n\
+         ```yaml\n# yaml-language-server: $schema=../../schemas/manifest.json\n```\n",
+    );
+    for name in kind_names() {
+        let schema = match Kind::named(name) {
+            Some(kind) => of_kind(kind),
+            None => of_stack(),
+        };
+        let about = schema["description"].as_str().unwrap_or_default();
+        let _ = write!(
+            text,
+            "\n## {name}\n\n{about}\n\n| Field | Type | Default | What |\n|---|---|---|---|\n"
+        );
+        rows("spec", &schema["properties"]["spec"], &mut text);
+    }
+    let _ = write!(
+        text,
+        "\n## metadata and lifecycle, of every kind\n\n| Field | Type | Default | What |\n|---|---|---|---|\n"
+    );
+    rows("metadata", &part::<Metadata>(), &mut text);
+    rows("lifecycle", &part::<Lifecycle>(), &mut text);
+    text
+}
+
+fn rows(path: &str, schema: &Value, text: &mut String) {
+    let required: Vec<&str> =
+        schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+        let path = format!("{path}.{name}");
+        let field = without_null(field);
+        let items = &field["items"];
+        let default = match &field["default"] {
+            _ if required.contains(&name.as_str()) => "**required**".to_owned(),
+            Value::Null | Value::Object(_) => String::new(),
+            value => format!("`{value}`"),
+        };
+        let about = field["description"].as_str().unwrap_or_default().replace('|', "\\|");
+        let _ = writeln!(text, "| `{path}` | {} | {default} | {about} |", type_of(&field));
+        rows(&path, &field, text);
+        rows(&format!("{path}[]"), items, text);
+    }
+}
+
+/// An optional field is `anyOf` its type and null; only the type matters to a reader.
+fn without_null(field: &Value) -> Value {
+    let Some(options) = field["anyOf"].as_array() else { return field.clone() };
+    let Some(one) = options.iter().find(|it| it["type"] != "null") else { return field.clone() };
+    let mut one = one.clone();
+    if let (Value::Object(one), Some(about)) = (&mut one, field.get("description")) {
+        one.insert("description".to_owned(), about.clone());
+    }
+    one
+}
+
+fn type_of(field: &Value) -> String {
+    if let Some(kind) = field["x-ivs-ref"].as_str() {
+        return format!("→ {kind}");
+    }
+    let words: Vec<String> = field["enum"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .chain(field["oneOf"].as_array().into_iter().flatten().filter_map(|it| it.get("const")))
+        .filter_map(Value::as_str)
+        .map(|it| format!("`{it}`"))
+        .collect();
+    if !words.is_empty() {
+        return words.join(" ");
+    }
+    match &field["type"] {
+        Value::String(one) if one == "array" => format!("list of {}", type_of(&field["items"])),
+        Value::String(one) => one.clone(),
+        Value::Array(several) => several
+            .iter()
+            .filter_map(Value::as_str)
+            .find(|it| *it != "null")
+            .unwrap_or("any")
+            .to_owned(),
+        _ => "any".to_owned(),
+    }
+}

@@ -1,0 +1,193 @@
+//! Rules that need more than one resource: duplicates, references, quotas, pairs that do not fit.
+
+use crate::diag::{Code, Diagnostic, Place, Report};
+use crate::kinds::{Address, Arn, Body, Desired, Kind, Pointer, Stack};
+use std::collections::BTreeMap;
+
+/// Everything about the set as a whole.
+pub(super) fn check(stack: &Stack, desired: &[Desired], report: &mut Report) {
+    let mut by_address: BTreeMap<&Address, &Desired> = BTreeMap::new();
+    for it in desired {
+        if let Some(first) = by_address.insert(&it.address, it) {
+            by_address.insert(&it.address, first);
+            report.push(
+                Diagnostic::new(
+                    Code::DuplicateResource,
+                    Place::value(it.origin, "metadata.name"),
+                    format!("{} is declared twice", it.address),
+                )
+                .also(Place::value(first.origin, "metadata.name"), "first declared here"),
+            );
+        }
+    }
+    previous_names(desired, &by_address, report);
+    references(stack, desired, &by_address, report);
+    quotas(stack, desired, report);
+    pairs(desired, &by_address, report);
+}
+
+/// A former name that something else has now would be taken over from it.
+fn previous_names(
+    desired: &[Desired],
+    by_address: &BTreeMap<&Address, &Desired>,
+    report: &mut Report,
+) {
+    let mut claimed: BTreeMap<Address, &Desired> = BTreeMap::new();
+    for it in desired {
+        for name in &it.previous_names {
+            let before = Address::new(it.address.kind, name.clone());
+            let place = Place::value(it.origin, "metadata.previousNames");
+            let taken = by_address.get(&before).or(claimed.get(&before)).copied();
+            if let Some(other) = taken {
+                let message = format!("{before} cannot be a former name: {} has it", other.address);
+                report.push(
+                    Diagnostic::new(Code::DuplicateResource, place, message)
+                        .also(Place::value(other.origin, "metadata.name"), "it is used here"),
+                );
+            }
+            claimed.insert(before, it);
+        }
+    }
+}
+
+fn references(
+    stack: &Stack,
+    desired: &[Desired],
+    by_address: &BTreeMap<&Address, &Desired>,
+    report: &mut Report,
+) {
+    for it in desired {
+        for edge in it.body.refs() {
+            let place = Place::value(it.origin, format!("spec.{}", edge.field).as_str());
+            match &edge.to {
+                Pointer::Named(to) if !by_address.contains_key(to) => {
+                    let message =
+                        format!("there is no {} named {}", edge.kind, crate::diag::quote(&to.name));
+                    let same_kind = by_address.keys().filter(|it| it.kind == edge.kind);
+                    let names = same_kind.map(|it| it.name.as_str());
+                    let mut diagnostic = Diagnostic::new(Code::UnknownReference, place, message);
+                    let other = by_address.keys().find(|it| it.name == to.name);
+                    diagnostic = match other {
+                        Some(other) => diagnostic.help(format!(
+                            "`{}` is the name of {}: this field needs {}",
+                            to.name,
+                            crate::kinds::check::a(other.kind),
+                            crate::kinds::check::a(edge.kind)
+                        )),
+                        None => diagnostic.help("declare it, or give the ARN of one that exists"),
+                    };
+                    report.push(diagnostic.did_you_mean(&to.name, names));
+                }
+                Pointer::Named(_) => {}
+                Pointer::Outside(arn) => {
+                    if let Some(diagnostic) = wrong_place(stack, arn, &place) {
+                        report.push(diagnostic);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// An ARN of another region or account can never be referred to (rule 11).
+fn wrong_place(stack: &Stack, arn: &Arn, place: &Place) -> Option<Diagnostic> {
+    let differs = |wanted: &Option<String>, is: Option<&str>| {
+        wanted.as_deref().filter(|wanted| is != Some(wanted)).map(ToOwned::to_owned)
+    };
+    if let Some(region) = differs(&stack.region, arn.region()) {
+        let message = format!("this ARN is not of region `{region}`, which the stack is in");
+        return Some(Diagnostic::new(Code::WrongRegion, place.clone(), message));
+    }
+    if let Some(account) = differs(&stack.account, arn.account()) {
+        let message = format!("this ARN is not of account `{account}`, which the stack is in");
+        return Some(Diagnostic::new(Code::WrongAccount, place.clone(), message));
+    }
+    None
+}
+
+/// More of a kind than the account may have cannot be made, whatever is there already.
+fn quotas(stack: &Stack, desired: &[Desired], report: &mut Report) {
+    let mut counts: BTreeMap<Kind, Vec<&Desired>> = BTreeMap::new();
+    for it in desired {
+        counts.entry(it.address.kind).or_default().push(it);
+    }
+    for (kind, all) in counts {
+        let quota = stack.quotas.get(&kind).copied().or(kind.facts().quota);
+        if let Some(quota) = quota.filter(|quota| all.len() > *quota as usize) {
+            let last = all[quota as usize];
+            let message =
+                format!("{} resources of kind {kind}: the quota is {quota} an account", all.len());
+            report.push(
+                Diagnostic::new(Code::QuotaExceeded, Place::value(last.origin, "kind"), message).help(
+                    format!("if AWS raised it for you, say so: `spec.quotas: {{ {kind}: … }}` in the Stack"),
+                ),
+            );
+        }
+    }
+}
+
+/// Rules between two resources (`ivs-api.md` §2: 12, 13, 38, 40).
+fn pairs(desired: &[Desired], by_address: &BTreeMap<&Address, &Desired>, report: &mut Report) {
+    let mut keys: BTreeMap<Pointer, &Desired> = BTreeMap::new();
+    let mut on_air: BTreeMap<Pointer, &Desired> = BTreeMap::new();
+    let mut per_stage: BTreeMap<Pointer, usize> = BTreeMap::new();
+    for it in desired {
+        let found = |address: &Pointer| match address {
+            Pointer::Named(address) => by_address.get(address).map(|it| &it.body),
+            Pointer::Outside(_) => None,
+        };
+        match &it.body {
+            Body::StreamKey(key) => {
+                if let Some(first) = keys.insert(key.channel.pointer().clone(), it) {
+                    report.push(
+                        Diagnostic::new(
+                            Code::DuplicateResource,
+                            Place::value(it.origin, "spec.channel"),
+                            "a channel has exactly one stream key, and this is its second",
+                        )
+                        .also(Place::value(first.origin, "spec.channel"), "the first one"),
+                    );
+                }
+            }
+            Body::Channel(channel) => {
+                let recording = channel.recording_configuration.as_ref().map(|it| it.pointer());
+                if let Some(Body::RecordingConfiguration(recording)) = recording.and_then(found)
+                    && channel.r#type.as_str() == "BASIC"
+                    && recording.rendition_configuration.rendition_selection.as_str() == "CUSTOM"
+                {
+                    report.push(Diagnostic::new(
+                        Code::IneffectiveSetting,
+                        Place::value(it.origin, "spec.recordingConfiguration"),
+                        "a BASIC channel has one rendition: CUSTOM renditions have no effect on it",
+                    ));
+                }
+            }
+            Body::Composition(composition) => {
+                let on_stage = per_stage.entry(composition.stage.pointer().clone()).or_default();
+                *on_stage += 1;
+                if *on_stage == 6 {
+                    report.push(Diagnostic::new(
+                        Code::QuotaExceeded,
+                        Place::value(it.origin, "spec.stage"),
+                        "a stage has at most 5 compositions, and this is its sixth",
+                    ));
+                }
+                for (index, destination) in composition.destinations.iter().enumerate() {
+                    let Some(target) = &destination.channel else { continue };
+                    let field = format!("spec.destinations[{index}].channel.channel");
+                    if let Some(first) = on_air.insert(target.channel.pointer().clone(), it) {
+                        report.push(
+                            Diagnostic::new(
+                                Code::ConflictingFields,
+                                Place::value(it.origin, field.as_str()),
+                                "a channel takes one composition at a time, and this is its second",
+                            )
+                            .also(Place::value(first.origin, "metadata.name"), "the first one"),
+                        );
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}

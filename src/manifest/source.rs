@@ -1,0 +1,615 @@
+//! From the paths of `-f` to texts.
+//!
+//! The only place that reads manifests, and files named by them, from disk. Nothing is followed out
+//! of the folder it was given, nothing but regular files is read, and how much is bounded. Nothing
+//! in the texts is interpreted.
+
+use super::document::split;
+use crate::diag::{Code, Diagnostic, Place, Report, Source, SourceId, SourceMap};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, fstat, openat, statat};
+use rustix::io::Errno;
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, canonicalize};
+use std::io::Read;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
+
+/// How much is read at most.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Of one file.
+    pub file_bytes: u64,
+    /// Of all files together: they are held in memory.
+    pub total_bytes: u64,
+    /// How deep folders may be nested.
+    pub depth: usize,
+    /// How many files and folders are looked at.
+    pub files: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        const MIB: u64 = 1024 * 1024;
+        Self { file_bytes: 16 * MIB, total_bytes: 256 * MIB, depth: 16, files: 10_000 }
+    }
+}
+
+/// Reads everything that the paths name: files, folders with all that is in them, and `-` for
+/// standard input.
+///
+/// A folder stands for its `*.yaml`, `*.yml` and `*.json`, hidden ones left out, sorted by name.
+/// A link is followed when it is itself the path; inside a folder it is an error.
+pub fn collect(
+    paths: &[PathBuf],
+    stdin: &mut dyn Read,
+    limits: &Limits,
+    report: &mut Report,
+) -> SourceMap {
+    let mut collector = Collector {
+        limits,
+        report,
+        sources: SourceMap::default(),
+        seen: BTreeSet::new(),
+        stdin_read: false,
+        looked_at: 0,
+        bytes: 0,
+        failed: false,
+    };
+    for path in paths {
+        if path.as_os_str() == "-" {
+            collector.standard_input(stdin);
+        } else {
+            collector.argument(path);
+        }
+    }
+    let Collector { sources, failed, .. } = collector;
+    if !failed && sources.origins().next().is_none() {
+        report.push(
+            Diagnostic::new(Code::NoManifests, Place::Nowhere, no_manifests(paths))
+                .help("name the files or folders that hold manifests with `-f`"),
+        );
+    }
+    sources
+}
+
+fn no_manifests(paths: &[PathBuf]) -> String {
+    let names: Vec<String> = paths.iter().map(|it| format!("`{}`", it.display())).collect();
+    match names.as_slice() {
+        [] => "no manifests: no path was given".to_owned(),
+        names => format!("no manifests in {}", names.join(", ")),
+    }
+}
+
+/// One text under a name, as if it had been read from there.
+pub fn from_text(name: impl Into<String>, text: impl Into<String>) -> SourceMap {
+    let mut sources = SourceMap::default();
+    sources.add(source(name.into(), None, None, text.into()));
+    sources
+}
+
+fn source(name: String, path: Option<PathBuf>, root: Option<PathBuf>, text: String) -> Source {
+    let documents = split(&text);
+    Source { name, path, root, text, documents }
+}
+
+/// Why a file was not read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Which rule.
+    pub code: Code,
+    /// What is wrong, without the name of the file.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+impl Refused {
+    fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), help: None }
+    }
+}
+
+impl From<Errno> for Refused {
+    fn from(errno: Errno) -> Self {
+        match errno {
+            Errno::LOOP | Errno::MLINK => is_link(),
+            Errno::NXIO => not_regular(),
+            _ => std::io::Error::from(errno).into(),
+        }
+    }
+}
+
+impl From<std::io::Error> for Refused {
+    fn from(error: std::io::Error) -> Self {
+        let why = match error.kind() {
+            std::io::ErrorKind::NotFound => "there is no such file or folder".to_owned(),
+            std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+            _ => error.to_string(),
+        };
+        Self::new(Code::UnreadableFile, format!("cannot be read: {why}"))
+    }
+}
+
+fn is_link() -> Refused {
+    let mut refused = Refused::new(Code::NotARegularFile, "is a link, which is not followed");
+    refused.help = Some("name the file it leads to with `-f`, or put a copy there".to_owned());
+    refused
+}
+
+fn not_regular() -> Refused {
+    Refused::new(Code::NotARegularFile, "is not a regular file")
+}
+
+/// A text that a manifest names by a path relative to itself, such as a public key.
+///
+/// It must be a regular file of at most `limit` bytes inside the folder that was given with `-f`,
+/// links resolved. A manifest from standard input can name none.
+pub fn read_beside(source: &Source, relative: &str, limit: u64) -> Result<String, Refused> {
+    let (Some(path), Some(root)) = (&source.path, &source.root) else {
+        let message = "a manifest from standard input cannot name a file";
+        return Err(Refused::new(Code::OutsideRoot, message));
+    };
+    let relative = Path::new(relative);
+    let inside = |it: Component<'_>| {
+        matches!(it, Component::Normal(_) | Component::CurDir | Component::ParentDir)
+    };
+    if relative.as_os_str().is_empty() || !relative.components().all(inside) {
+        let message = "is not a path relative to the manifest";
+        return Err(Refused::new(Code::OutsideRoot, message));
+    }
+    let found = canonicalize(path.parent().unwrap_or(root).join(relative))?;
+    if !found.starts_with(root) {
+        let message = "leads out of the folder that was given with `-f`";
+        return Err(Refused::new(Code::OutsideRoot, message));
+    }
+    let mut bytes = 0;
+    read(&open(CWD, found.as_os_str())?, limit, u64::MAX, &mut bytes)
+}
+
+/// Opens without following a link and without waiting for the other end of a pipe.
+fn open(at: BorrowedFd<'_>, name: &OsStr) -> Result<OwnedFd, Refused> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    Ok(openat(at, name, flags, Mode::empty())?)
+}
+
+/// Reads an open file as text. All checks are made on what is open, not on a name.
+fn read(file: &OwnedFd, limit: u64, total: u64, bytes: &mut u64) -> Result<String, Refused> {
+    let stat = fstat(file)?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Err(not_regular());
+    }
+    if u64::try_from(stat.st_size).is_ok_and(|size| size > limit) {
+        return Err(too_large(limit));
+    }
+    bounded(&mut File::from(file.try_clone()?), limit, total, bytes)
+}
+
+fn too_large(limit: u64) -> Refused {
+    Refused::new(Code::TooLarge, format!("is larger than {}", size(limit)))
+}
+
+fn size(bytes: u64) -> String {
+    match (bytes / (1024 * 1024), bytes / 1024) {
+        (mib @ 1.., _) => format!("{mib} MiB"),
+        (0, kib @ 1..) => format!("{kib} KiB"),
+        _ => format!("{bytes} bytes"),
+    }
+}
+
+fn bounded(
+    from: &mut dyn Read,
+    limit: u64,
+    total: u64,
+    bytes: &mut u64,
+) -> Result<String, Refused> {
+    let mut content = Vec::new();
+    // One more than allowed tells a file that grew, or that has no size, from one that just fits.
+    let length = from.take(limit.saturating_add(1)).read_to_end(&mut content)?;
+    let length = u64::try_from(length).unwrap_or(u64::MAX);
+    if length > limit {
+        return Err(too_large(limit));
+    }
+    *bytes = bytes.saturating_add(length);
+    if *bytes > total {
+        let message =
+            format!("is one too many: all files together are larger than {}", size(total));
+        return Err(Refused::new(Code::TooLarge, message));
+    }
+    decode(content)
+}
+
+/// UTF-8, a byte order mark taken off.
+fn decode(content: Vec<u8>) -> Result<String, Refused> {
+    let sixteen = match content.as_slice() {
+        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] | [0, _, 0, _, ..] | [_, 0, _, 0, ..] => true,
+        _ => false,
+    };
+    if sixteen {
+        let mut refused = Refused::new(Code::NotUtf8, "is UTF-16, not UTF-8");
+        refused.help =
+            Some("save it as UTF-8, or convert it: `iconv -f UTF-16 -t UTF-8`".to_owned());
+        return Err(refused);
+    }
+    let mut text = String::from_utf8(content).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..at].iter().filter(|b| **b == b'\n').count() + 1;
+        let mut refused = Refused::new(Code::NotUtf8, format!("is not UTF-8: see line {line}"));
+        refused.help = Some("save it with the encoding UTF-8".to_owned());
+        refused
+    })?;
+    if text.starts_with('\u{feff}') {
+        text.drain(..'\u{feff}'.len_utf8());
+    }
+    Ok(text)
+}
+
+struct Collector<'a> {
+    limits: &'a Limits,
+    report: &'a mut Report,
+    sources: SourceMap,
+    /// Real paths that were read already.
+    seen: BTreeSet<PathBuf>,
+    stdin_read: bool,
+    looked_at: usize,
+    bytes: u64,
+    failed: bool,
+}
+
+/// A folder being walked.
+struct Folder<'f> {
+    /// As it is shown.
+    shown: PathBuf,
+    /// Where it really is.
+    real: PathBuf,
+    /// The folder given with `-f`, where it really is.
+    root: &'f Path,
+    depth: usize,
+}
+
+impl Collector<'_> {
+    fn refuse(&mut self, name: &Path, refused: Refused) {
+        self.failed = true;
+        let name = name.display().to_string();
+        let id = self.sources.add(source(name, None, None, String::new()));
+        self.tell(id, refused);
+    }
+
+    fn tell(&mut self, id: SourceId, refused: Refused) {
+        let Refused { code, message, help } = refused;
+        let message = format!("`{}` {message}", self.sources.name(id));
+        let mut diagnostic = Diagnostic::new(code, Place::File(id), message);
+        diagnostic.help = help;
+        self.report.push(diagnostic);
+    }
+
+    fn standard_input(&mut self, stdin: &mut dyn Read) {
+        if std::mem::replace(&mut self.stdin_read, true) {
+            return;
+        }
+        let Limits { file_bytes, total_bytes, .. } = *self.limits;
+        match bounded(stdin, file_bytes, total_bytes, &mut self.bytes) {
+            Ok(text) => {
+                self.sources.add(source("<stdin>".to_owned(), None, None, text));
+            }
+            Err(refused) => self.refuse(Path::new("<stdin>"), refused),
+        }
+    }
+
+    /// A path of `-f`: where it leads to counts, links included.
+    fn argument(&mut self, path: &Path) {
+        let read = canonicalize(path).map_err(Refused::from).and_then(|real| {
+            let file = open(CWD, real.as_os_str())?;
+            let stat = fstat(&file)?;
+            Ok((FileType::from_raw_mode(stat.st_mode), real, file))
+        });
+        match read {
+            Err(refused) => self.refuse(path, refused),
+            Ok((FileType::Directory, real, file)) => {
+                let folder =
+                    Folder { shown: path.to_owned(), real: real.clone(), root: &real, depth: 0 };
+                self.folder(&file, &folder);
+            }
+            Ok((_, real, file)) => {
+                let root = real.parent().unwrap_or(&real).to_owned();
+                self.file(&file, path, real, &root);
+            }
+        }
+    }
+
+    fn file(&mut self, file: &OwnedFd, shown: &Path, real: PathBuf, root: &Path) {
+        if !self.seen.insert(real.clone()) {
+            return;
+        }
+        let Limits { file_bytes, total_bytes, .. } = *self.limits;
+        match read(file, file_bytes, total_bytes, &mut self.bytes) {
+            Err(refused) => self.refuse(shown, refused),
+            Ok(text) => {
+                let name = shown.display().to_string();
+                self.sources.add(source(name, Some(real), Some(root.to_owned()), text));
+            }
+        }
+    }
+
+    fn folder(&mut self, file: &OwnedFd, folder: &Folder<'_>) {
+        if folder.depth > self.limits.depth {
+            let message = format!("is more than {} folders deep", self.limits.depth);
+            return self.refuse(&folder.shown, Refused::new(Code::TooDeep, message));
+        }
+        let names = match self.names(file) {
+            Ok(names) => names,
+            Err(refused) => return self.refuse(&folder.shown, refused),
+        };
+        for name in names {
+            self.entry(file.as_fd(), &name, folder);
+        }
+    }
+
+    /// What is in a folder, hidden things left out, sorted.
+    fn names(&mut self, file: &OwnedFd) -> Result<BTreeSet<OsString>, Refused> {
+        let mut names = BTreeSet::new();
+        for entry in Dir::read_from(file)? {
+            let entry = entry?;
+            let name = OsStr::from_bytes(entry.file_name().to_bytes());
+            if name.as_bytes().starts_with(b".") {
+                continue;
+            }
+            self.looked_at += 1;
+            if self.looked_at > self.limits.files {
+                let message = format!("is one too many: over {} files", self.limits.files);
+                return Err(Refused::new(Code::TooManyFiles, message));
+            }
+            names.insert(name.to_owned());
+        }
+        Ok(names)
+    }
+
+    fn entry(&mut self, at: BorrowedFd<'_>, name: &OsStr, folder: &Folder<'_>) {
+        let shown = if folder.shown.as_os_str() == "." {
+            PathBuf::from(name)
+        } else {
+            folder.shown.join(name)
+        };
+        let real = folder.real.join(name);
+        let kind = match statat(at, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => FileType::from_raw_mode(stat.st_mode),
+            Err(errno) => return self.refuse(&shown, errno.into()),
+        };
+        let wanted = is_manifest(name);
+        match kind {
+            FileType::Directory => match open(at, name) {
+                Err(refused) => self.refuse(&shown, refused),
+                Ok(file) => {
+                    let depth = folder.depth + 1;
+                    self.folder(&file, &Folder { shown, real, root: folder.root, depth });
+                }
+            },
+            FileType::Symlink => {
+                // Where it leads to is asked only to say the right thing.
+                let target = canonicalize(&real).ok();
+                let folder_behind = target.as_ref().is_some_and(|it| it.is_dir());
+                if target.is_some_and(|it| !it.starts_with(folder.root))
+                    && (wanted || folder_behind)
+                {
+                    let message = "is a link that leads out of the folder given with `-f`";
+                    self.refuse(
+                        &shown,
+                        Refused { code: Code::OutsideRoot, ..with(is_link(), message) },
+                    );
+                } else if wanted || folder_behind {
+                    self.refuse(&shown, is_link());
+                }
+            }
+            _ if wanted => match open(at, name) {
+                Err(refused) => self.refuse(&shown, refused),
+                Ok(file) => self.file(&file, &shown, real, folder.root),
+            },
+            _ => {}
+        }
+    }
+}
+
+fn with(refused: Refused, message: &str) -> Refused {
+    Refused { message: message.to_owned(), ..refused }
+}
+
+fn is_manifest(name: &OsStr) -> bool {
+    let extension = Path::new(name).extension().and_then(OsStr::to_str);
+    matches!(extension, Some("yaml" | "yml" | "json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::fs::mknodat;
+    use std::fs::{create_dir, create_dir_all, write};
+    use std::os::unix::fs::symlink;
+    use tempfile::TempDir;
+
+    const GOOD: &str = "kind: Stage\n";
+
+    fn folder() -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path().join("a.yaml"), GOOD).unwrap();
+        folder
+    }
+
+    fn read(paths: &[&Path]) -> (SourceMap, Vec<(Code, String)>) {
+        read_within(paths, &Limits::default())
+    }
+
+    fn read_within(paths: &[&Path], limits: &Limits) -> (SourceMap, Vec<(Code, String)>) {
+        let mut report = Report::new();
+        let paths: Vec<PathBuf> = paths.iter().map(|it| it.to_path_buf()).collect();
+        let sources = collect(&paths, &mut "kind: Channel\n".as_bytes(), limits, &mut report);
+        let told = report.iter().map(|it| (it.code, it.message.clone())).collect();
+        (sources, told)
+    }
+
+    fn names(sources: &SourceMap) -> Vec<String> {
+        sources
+            .iter()
+            .filter(|(_, it)| !it.documents.is_empty())
+            .map(|(_, it)| it.name.rsplit('/').next().unwrap().to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn a_folder_stands_for_its_manifests_sorted() {
+        let folder = folder();
+        let path = folder.path();
+        create_dir_all(path.join("b/c")).unwrap();
+        create_dir(path.join(".git")).unwrap();
+        for name in ["z.yml", "b/c/m.json", "b/x.yaml", ".hidden.yaml", ".git/g.yaml", "notes.txt"]
+        {
+            write(path.join(name), GOOD).unwrap();
+        }
+        let (sources, told) = read(&[path]);
+        assert_eq!(told, []);
+        assert_eq!(names(&sources), ["a.yaml", "m.json", "x.yaml", "z.yml"]);
+    }
+
+    #[test]
+    fn the_same_file_is_read_once() {
+        let folder = folder();
+        let file = folder.path().join("a.yaml");
+        symlink("a.yaml", folder.path().join(".link")).unwrap();
+        let (sources, told) = read(&[
+            &file,
+            folder.path(),
+            &folder.path().join("./a.yaml"),
+            &folder.path().join(".link"),
+        ]);
+        assert_eq!(told, []);
+        assert_eq!(sources.iter().count(), 1);
+    }
+
+    #[test]
+    fn standard_input_is_a_dash_and_read_once() {
+        let (sources, told) = read(&[Path::new("-"), Path::new("-")]);
+        assert_eq!(told, []);
+        assert_eq!(names(&sources), ["<stdin>"]);
+    }
+
+    #[test]
+    fn no_documents_at_all_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(read(&[folder.path()]).1[0].0, Code::NoManifests);
+        write(folder.path().join("a.yaml"), "# nothing\n---\n").unwrap();
+        assert_eq!(read(&[folder.path()]).1[0].0, Code::NoManifests);
+        assert_eq!(read(&[]).1[0].0, Code::NoManifests);
+    }
+
+    #[test]
+    fn what_is_not_there_is_said() {
+        let (_, told) = read(&[Path::new("/nowhere/at/all")]);
+        assert_eq!(told[0].0, Code::UnreadableFile);
+        assert!(
+            told[0].1.contains("`/nowhere/at/all` cannot be read: there is no such"),
+            "{told:?}"
+        );
+    }
+
+    #[test]
+    fn a_pipe_does_not_hang() {
+        let folder = folder();
+        let pipe = folder.path().join("pipe.yaml");
+        mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        for path in [folder.path(), pipe.as_path()] {
+            let (_, told) = read(&[path]);
+            assert_eq!(told.len(), 1);
+            assert_eq!(told[0].0, Code::NotARegularFile);
+        }
+        assert_eq!(read(&[Path::new("/dev/zero")]).1[0].0, Code::NotARegularFile);
+    }
+
+    #[test]
+    fn a_link_inside_a_folder_is_not_followed() {
+        let folder = folder();
+        let secret = tempfile::tempdir().unwrap();
+        write(secret.path().join("s.yaml"), GOOD).unwrap();
+        symlink(secret.path().join("s.yaml"), folder.path().join("out.yaml")).unwrap();
+        symlink(secret.path(), folder.path().join("out")).unwrap();
+        symlink("a.yaml", folder.path().join("in.yaml")).unwrap();
+        symlink("README", folder.path().join("README.link")).unwrap();
+        symlink(".", folder.path().join("loop")).unwrap();
+        let (sources, told) = read(&[folder.path()]);
+        let codes: Vec<Code> = told.iter().map(|it| it.0).collect();
+        assert_eq!(
+            codes,
+            [Code::NotARegularFile, Code::NotARegularFile, Code::OutsideRoot, Code::OutsideRoot]
+        );
+        assert_eq!(names(&sources), ["a.yaml"]);
+    }
+
+    #[test]
+    fn a_link_that_is_the_path_is_followed() {
+        let folder = folder();
+        let link = folder.path().join(".link");
+        symlink("a.yaml", &link).unwrap();
+        let (sources, told) = read(&[&link]);
+        assert_eq!(told, []);
+        assert_eq!(sources.iter().count(), 1);
+    }
+
+    #[test]
+    fn sizes_depths_and_numbers_are_bounded() {
+        let folder = folder();
+        let deep = folder.path().join("d/".repeat(17));
+        create_dir_all(&deep).unwrap();
+        write(deep.join("x.yaml"), GOOD).unwrap();
+        assert_eq!(read(&[folder.path()]).1[0].0, Code::TooDeep);
+        let limits = Limits { files: 1, ..Limits::default() };
+        assert_eq!(read_within(&[folder.path()], &limits).1[0].0, Code::TooManyFiles);
+        let limits = Limits { file_bytes: 5, ..Limits::default() };
+        let (_, told) = read_within(&[&folder.path().join("a.yaml"), Path::new("-")], &limits);
+        assert_eq!(told[0].0, Code::TooLarge);
+        assert_eq!(told[1], (Code::TooLarge, "`<stdin>` is larger than 5 bytes".to_owned()));
+        let limits = Limits { total_bytes: 20, ..Limits::default() };
+        let (_, told) = read_within(&[&folder.path().join("a.yaml"), Path::new("-")], &limits);
+        assert_eq!(told[0].0, Code::TooLarge);
+    }
+
+    #[test]
+    fn other_encodings_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let sixteen: Vec<u8> = GOOD.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let marked = [&[0xFF, 0xFE], sixteen.as_slice()].concat();
+        for content in [sixteen, marked] {
+            write(folder.path().join("a.yaml"), content).unwrap();
+            let (_, told) = read(&[folder.path()]);
+            assert_eq!(told[0].0, Code::NotUtf8);
+            assert!(told[0].1.contains("UTF-16"), "{told:?}");
+        }
+        write(folder.path().join("a.yaml"), b"a: 1\nb: \xE9\n").unwrap();
+        assert!(read(&[folder.path()]).1[0].1.ends_with("is not UTF-8: see line 2"));
+        write(folder.path().join("a.yaml"), "\u{feff}a: 1\n").unwrap();
+        let (sources, told) = read(&[folder.path()]);
+        assert_eq!(told, []);
+        assert_eq!(sources.text(SourceId(0)), "a: 1\n");
+    }
+
+    #[test]
+    fn a_file_beside_a_manifest_is_read_inside_the_folder_only() {
+        let outside = folder();
+        let folder = folder();
+        let path = folder.path();
+        create_dir_all(path.join("sub")).unwrap();
+        write(path.join("key.pem"), "pem").unwrap();
+        write(path.join("sub/b.yaml"), GOOD).unwrap();
+        symlink(outside.path().join("a.yaml"), path.join("link.pem")).unwrap();
+        let (sources, _) = read(&[path]);
+        let (_, source) = sources.iter().find(|(_, it)| it.name.ends_with("b.yaml")).unwrap();
+        assert_eq!(read_beside(source, "../key.pem", 100).unwrap(), "pem");
+        let refused =
+            |relative: &str, limit| read_beside(source, relative, limit).unwrap_err().code;
+        assert_eq!(refused("../../etc/passwd", 100), Code::UnreadableFile);
+        assert_eq!(refused("/etc/passwd", 100), Code::OutsideRoot);
+        assert_eq!(refused("../link.pem", 100), Code::OutsideRoot);
+        assert_eq!(refused("", 100), Code::OutsideRoot);
+        assert_eq!(refused("../key.pem", 2), Code::TooLarge);
+        assert_eq!(refused("../sub", 100), Code::NotARegularFile);
+        assert_eq!(refused("none", 100), Code::UnreadableFile);
+    }
+}

@@ -1,0 +1,77 @@
+//! Order: of resources by what they refer to, of steps by what must be done before.
+//!
+//! Knows names and numbers, not resources.
+
+use petgraph::algo::tarjan_scc;
+use petgraph::graphmap::DiGraphMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Things that wait for one another in a circle.
+#[derive(Debug, PartialEq)]
+pub struct Cycle<T>(pub Vec<T>);
+
+/// How deep each node lies: 0 where it needs nothing, else one more than the deepest thing it needs.
+/// `edges` are (node, what it needs); nodes that only appear there count as well.
+pub fn depths<T: Copy + Ord + std::hash::Hash>(
+    nodes: impl IntoIterator<Item = T>,
+    edges: impl IntoIterator<Item = (T, T)>,
+) -> Result<BTreeMap<T, usize>, Cycle<T>> {
+    let mut graph: DiGraphMap<T, ()> = DiGraphMap::new();
+    for node in nodes {
+        graph.add_node(node);
+    }
+    for (node, needs) in edges {
+        graph.add_edge(node, needs, ());
+    }
+    let mut depths = BTreeMap::new();
+    // Strongly connected components come with what they need first, and show a circle as a whole.
+    for component in tarjan_scc(&graph) {
+        let node = component[0];
+        if component.len() > 1 || graph.contains_edge(node, node) {
+            let mut circle = component;
+            circle.sort();
+            return Err(Cycle(circle));
+        }
+        let depth = graph.neighbors(node).map(|needs| depths[&needs] + 1).max().unwrap_or(0);
+        depths.insert(node, depth);
+    }
+    Ok(depths)
+}
+
+/// All that can be reached from `start` along `edges`, `start` included.
+pub fn closure<T: Copy + Ord>(
+    start: impl IntoIterator<Item = T>,
+    edges: &BTreeMap<T, Vec<T>>,
+) -> BTreeSet<T> {
+    let mut reached = BTreeSet::new();
+    let mut open: Vec<T> = start.into_iter().collect();
+    while let Some(node) = open.pop() {
+        if reached.insert(node) {
+            open.extend(edges.get(&node).into_iter().flatten().copied());
+        }
+    }
+    reached
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_lies_deeper_than_all_it_needs() {
+        let depths = depths([1, 2, 3, 4], [(3, 1), (3, 2), (2, 1)]).expect("no circle");
+        assert_eq!(depths, BTreeMap::from([(1, 0), (2, 1), (3, 2), (4, 0)]));
+    }
+
+    #[test]
+    fn a_circle_is_shown_as_a_whole() {
+        assert_eq!(depths([], [(1, 2), (2, 3), (3, 1), (4, 1)]), Err(Cycle(vec![1, 2, 3])));
+        assert_eq!(depths([], [(1, 1)]), Err(Cycle(vec![1])));
+    }
+
+    #[test]
+    fn a_closure_holds_all_that_can_be_reached() {
+        let edges = BTreeMap::from([(1, vec![2]), (2, vec![3]), (4, vec![1])]);
+        assert_eq!(closure([1], &edges), BTreeSet::from([1, 2, 3]));
+    }
+}

@@ -1,0 +1,150 @@
+//! What a run may do: consent, protection, pruning, quotas. Each rule is one function with its reason.
+
+use super::step::{Decision, Note, Plan};
+use crate::kinds::{Address, Audience, Kind, Live, LiveState, OnLive, Owner, Stack};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the command line and the stack allow.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Policy {
+    /// Delete owned resources that no manifest declares.
+    pub prune: bool,
+    /// Delete everything the stack owns.
+    pub destroy: bool,
+    /// Resources whose audience may be cut off.
+    pub allow_live: BTreeSet<Address>,
+}
+
+/// More deletes than this, and more than this share of the stack, need their number confirmed.
+const MANY_DELETES: usize = 5;
+const MANY_PERCENT: usize = 30;
+
+/// Why a plan may not be carried out as a whole.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Refusal {
+    /// So many deletes need their exact number.
+    UnconfirmedDeletes {
+        /// Deletes in the plan.
+        deletes: usize,
+        /// Resources of the stack.
+        of: usize,
+    },
+}
+
+impl Plan {
+    /// The guard against a plan that deletes much: a wrong folder or branch looks just like it.
+    pub fn refusal(&self, confirmed_deletes: Option<usize>) -> Option<Refusal> {
+        let deletes = self.deletes();
+        let of = deletes + self.unchanged.len() + self.orphans.len() + self.kept();
+        let many = deletes > MANY_DELETES && deletes * 100 > of * MANY_PERCENT;
+        (many && confirmed_deletes != Some(deletes))
+            .then_some(Refusal::UnconfirmedDeletes { deletes, of })
+    }
+
+    /// Owned objects that are there and stay, in some step or other.
+    fn kept(&self) -> usize {
+        let kept: BTreeSet<&Address> = self
+            .steps
+            .iter()
+            .filter(|it| it.arn.is_some() && it.body.is_some())
+            .map(|it| &it.address)
+            .collect();
+        kept.len()
+    }
+}
+
+/// What to do where a change would cut an audience off. Without a manifest (orphans, destroy) consent on
+/// the command line is all there is.
+pub(super) fn on_audience(
+    address: &Address,
+    on_live: Option<OnLive>,
+    audience: &Audience,
+    policy: &Policy,
+) -> Decision {
+    let consent = policy.allow_live.contains(address);
+    match on_live {
+        Some(OnLive::Fail) => Decision::Blocked(live(audience)),
+        Some(OnLive::Interrupt) | None if consent => Decision::Interrupt,
+        Some(OnLive::Interrupt) | None => Decision::Deferred(format!(
+            "{}; `--allow-live {address}` would do it now",
+            live(audience)
+        )),
+        Some(OnLive::Defer) => Decision::Deferred(live(audience)),
+    }
+}
+
+/// An audience in a few words.
+pub fn live(audience: &Audience) -> String {
+    if let Some(viewers) = audience.viewers {
+        let s = if viewers == 1 { "" } else { "s" };
+        return format!("live: {} viewer{s}", thousands(viewers));
+    }
+    if let Some(session) = &audience.session {
+        return format!("live: session {session}");
+    }
+    if audience.composition.is_some() {
+        return "live: the composition is running".to_owned();
+    }
+    "live".to_owned()
+}
+
+fn thousands(number: i64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A protected object is neither deleted nor replaced: the tag on it counts, since its manifest may be gone.
+pub(super) fn protected(live: &Live) -> Option<Decision> {
+    match live.owner() {
+        Owner::Stack(marks) if marks.protect => Some(Decision::Blocked(
+            "protected: take `lifecycle.protect` out of its manifest and apply that first"
+                .to_owned(),
+        )),
+        _ => None,
+    }
+}
+
+/// Objects there would be, against the quota, for every kind that was listed to the end.
+pub(super) fn quotas(plan: &Plan, live: &LiveState, stack: &Stack) -> Vec<Note> {
+    let mut making: BTreeMap<Kind, usize> = BTreeMap::new();
+    for step in plan.steps.iter().filter(|it| it.action.makes() && it.decision.is_do()) {
+        if !plan
+            .steps
+            .iter()
+            .any(|it| it.body.is_none() && step.arn.is_some() && it.arn == step.arn)
+            || step.address.kind.facts().replace == crate::kinds::Replace::CreateFirst
+        {
+            *making.entry(step.address.kind).or_default() += 1;
+        }
+    }
+    let mut notes = Vec::new();
+    for (kind, making) in making {
+        let Some(quota) = stack.quotas.get(&kind).copied().or(kind.facts().quota) else { continue };
+        let there = live.all().filter(|it| it.kind == kind).count();
+        let wanted = u32::try_from(there + making).unwrap_or(u32::MAX);
+        if wanted > quota {
+            notes.push(Note::Quota { kind, wanted, quota });
+        }
+    }
+    notes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn viewers_are_counted_in_thousands() {
+        assert_eq!(live(&Audience::stream(1_204)), "live: 1,204 viewers");
+        assert_eq!(live(&Audience::stream(1)), "live: 1 viewer");
+        assert_eq!(live(&Audience::stream(-1)), "live");
+        assert_eq!(thousands(1_234_567), "1,234,567");
+    }
+}

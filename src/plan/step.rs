@@ -1,0 +1,324 @@
+//! What a plan is made of. A plan is a value: it can be printed, saved, compared, and carried out without
+//! another decision.
+
+use crate::diag::Origin;
+use crate::kinds::owner::Owner;
+use crate::kinds::spec::FieldChange;
+use crate::kinds::{Address, Arn, Audience, Body, Kind, Marks};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Number of a step, from 1, in the order of the plan.
+pub type StepId = usize;
+
+/// Everything that one run would do, and everything that it would not and why.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plan {
+    /// In an order in which they can be carried out.
+    pub steps: Vec<Step>,
+    /// Resources that are as their manifests say.
+    pub unchanged: Vec<Address>,
+    /// Owned resources that no manifest declares and that this run leaves alone.
+    pub orphans: Vec<Address>,
+    /// What else a reader must know.
+    pub notes: Vec<Note>,
+}
+
+/// One thing to do to one object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// Its number.
+    pub id: StepId,
+    /// Which resource.
+    pub address: Address,
+    /// What to do.
+    pub action: Action,
+    /// The object it is done to; for a replacement, the old one. `None` before a create.
+    pub arn: Option<Arn>,
+    /// The spec as it shall be; `None` for a delete.
+    pub body: Option<Body>,
+    /// The spec as it is, where there is an object.
+    pub before: Option<Body>,
+    /// Our marks as they shall be, digest aside, which is known once all references are.
+    pub marks: Marks,
+    /// Why.
+    pub because: Vec<Cause>,
+    /// Fields that differ.
+    pub fields: Vec<FieldChange>,
+    /// Steps that must be done before.
+    pub after: Vec<StepId>,
+    /// Who would be cut off.
+    pub impact: Option<Audience>,
+    /// Whether this run does it.
+    pub decision: Decision,
+    /// Its manifest.
+    pub origin: Option<Origin>,
+}
+
+/// What a step does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// Make an object that is not there.
+    Create,
+    /// Make the successor of an object that cannot be changed.
+    Replace,
+    /// Change the spec of an object, and its tags where they differ.
+    Update,
+    /// Take over an object that nobody owns.
+    Adopt,
+    /// Write another logical name onto an object.
+    Rename,
+    /// Change tags only.
+    Retag,
+    /// Delete an object.
+    Delete,
+}
+
+impl Action {
+    /// Whether it makes an object.
+    pub fn makes(self) -> bool {
+        matches!(self, Self::Create | Self::Replace)
+    }
+
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Replace => "replace",
+            Self::Update => "update",
+            Self::Adopt => "adopt",
+            Self::Rename => "rename",
+            Self::Retag => "retag",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+/// Why a step is in the plan.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "cause", rename_all = "camelCase")]
+pub enum Cause {
+    /// It is declared and not there.
+    Missing,
+    /// The live object differs, and the manifest is as last applied.
+    Drift,
+    /// The manifest changed since it was last applied.
+    Pending,
+    /// These fields cannot be changed in place.
+    Immutable {
+        /// Their paths.
+        fields: Vec<String>,
+    },
+    /// What it refers to is replaced.
+    Upstream {
+        /// The resource that is replaced.
+        address: Address,
+    },
+    /// AWS says that making it failed.
+    Failed {
+        /// The state word.
+        state: String,
+    },
+    /// It is owned and no manifest declares it.
+    Orphan,
+    /// A newer object has taken its place.
+    Superseded,
+    /// Its manifest asks to take an existing object over, or AWS made it together with something else.
+    Adopt,
+    /// It had another logical name.
+    Rename {
+        /// The name it had.
+        from: String,
+    },
+    /// Its manifest says that it should not run.
+    Stopped,
+    /// Everything the stack owns is to go.
+    Destroy,
+}
+
+/// Whether this run carries a step out, and if not, why.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Decision {
+    /// It does.
+    Do,
+    /// It does, and cuts the audience off, with consent.
+    Interrupt,
+    /// A later run will.
+    Deferred(String),
+    /// Nothing to do at the moment, and that is not drift.
+    Dormant(String),
+    /// It must not; the whole run is refused.
+    Blocked(String),
+    /// It is not ours to do.
+    Unmanaged(String),
+}
+
+impl Decision {
+    /// Whether the step is carried out.
+    pub fn is_do(&self) -> bool {
+        matches!(self, Self::Do | Self::Interrupt)
+    }
+
+    /// The word of the JSON form.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Do | Self::Interrupt => "do",
+            Self::Deferred(_) => "deferred",
+            Self::Dormant(_) => "dormant",
+            Self::Blocked(_) => "blocked",
+            Self::Unmanaged(_) => "unmanaged",
+        }
+    }
+
+    /// Why it is not carried out.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Do | Self::Interrupt => None,
+            Self::Deferred(why)
+            | Self::Dormant(why)
+            | Self::Blocked(why)
+            | Self::Unmanaged(why) => Some(why),
+        }
+    }
+}
+
+/// Something a reader must know that is not a step.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Note {
+    /// Two owned objects share an address.
+    Duplicate {
+        /// The address they share.
+        address: Address,
+        /// The one that is left alone.
+        arn: Arn,
+    },
+    /// A plan that cannot fit into the account.
+    Quota {
+        /// Which kind.
+        kind: Kind,
+        /// Objects there would be.
+        wanted: u32,
+        /// Objects there may be.
+        quota: u32,
+    },
+}
+
+/// Counts for the summary line.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "each is the count of what it is called")]
+pub struct Summary {
+    pub create: usize,
+    pub update: usize,
+    pub replace: usize,
+    pub delete: usize,
+    pub adopt: usize,
+    pub rename: usize,
+    pub retag: usize,
+    pub unchanged: usize,
+    pub deferred: usize,
+    pub dormant: usize,
+    pub blocked: usize,
+    pub orphans: usize,
+}
+
+/// What a plan comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Nothing to do, now or later.
+    Clean,
+    /// Something to do, now or later.
+    Changes,
+    /// Something must not be done, so nothing is.
+    Blocked,
+    /// The run broke off.
+    Failed,
+}
+
+impl Plan {
+    /// Counts by action and decision. The second half of a replacement is not counted again.
+    pub fn summary(&self) -> Summary {
+        let mut summary = Summary {
+            unchanged: self.unchanged.len(),
+            orphans: self.orphans.len(),
+            ..Summary::default()
+        };
+        for step in &self.steps {
+            let count = match (&step.decision, step.action) {
+                (Decision::Deferred(_), _) => &mut summary.deferred,
+                (Decision::Dormant(_), _) => &mut summary.dormant,
+                (Decision::Blocked(_) | Decision::Unmanaged(_), _) => &mut summary.blocked,
+                (_, Action::Create) => &mut summary.create,
+                (_, Action::Replace) => &mut summary.replace,
+                (_, Action::Update) => &mut summary.update,
+                (_, Action::Adopt) => &mut summary.adopt,
+                (_, Action::Rename) => &mut summary.rename,
+                (_, Action::Retag) => &mut summary.retag,
+                (_, Action::Delete) if self.is_half_of_replacement(step) => continue,
+                (_, Action::Delete) => &mut summary.delete,
+            };
+            *count += 1;
+        }
+        summary
+    }
+
+    /// Whether a delete only makes room for, or clears up after, a replacement of this very plan.
+    pub fn is_half_of_replacement(&self, step: &Step) -> bool {
+        step.action == Action::Delete
+            && self.steps.iter().any(|other| {
+                other.action == Action::Replace && other.arn.is_some() && other.arn == step.arn
+            })
+    }
+
+    /// What it comes to.
+    pub fn status(&self) -> Status {
+        let blocked =
+            |step: &Step| matches!(step.decision, Decision::Blocked(_) | Decision::Unmanaged(_));
+        let quota = |note: &Note| matches!(note, Note::Quota { .. });
+        if self.steps.iter().any(blocked) || self.notes.iter().any(quota) {
+            Status::Blocked
+        } else if self.steps.iter().any(|step| !matches!(step.decision, Decision::Dormant(_))) {
+            Status::Changes
+        } else {
+            Status::Clean
+        }
+    }
+
+    /// Whether this run would call AWS to change anything.
+    pub fn has_work(&self) -> bool {
+        self.steps.iter().any(|step| step.decision.is_do())
+    }
+
+    /// Deletes that this run would carry out, those of replacements aside.
+    pub fn deletes(&self) -> usize {
+        self.steps
+            .iter()
+            .filter(|it| it.action == Action::Delete && it.decision.is_do())
+            .filter(|it| !self.is_half_of_replacement(it) && it.because != [Cause::Superseded])
+            .count()
+    }
+
+    /// Leaves only what was changed outside since it was applied, and returns how many other resources
+    /// differ. Deferred and dormant changes of a manifest are not drift, nor is what is not there.
+    pub fn keep_drift(&mut self) -> usize {
+        let before = self.steps.len();
+        self.steps.retain(|step| {
+            step.body.is_some()
+                && step.because.iter().any(|it| matches!(it, Cause::Drift | Cause::Failed { .. }))
+        });
+        self.orphans.clear();
+        self.notes.clear();
+        before - self.steps.len()
+    }
+
+    /// Steps by number.
+    pub fn by_id(&self) -> BTreeMap<StepId, &Step> {
+        self.steps.iter().map(|it| (it.id, it)).collect()
+    }
+}
+
+/// Why an object cannot be taken over.
+pub fn foreign(owner: &Owner) -> String {
+    format!("it belongs to {owner}")
+}

@@ -1,0 +1,151 @@
+//! The JSON documents of `product.md` §6.1. Whole even when a run fails.
+
+use crate::apply::{Outcome, StepStatus};
+use crate::aws::rates::floor_seconds;
+use crate::diag::{Place, SourceMap};
+use crate::kinds::Stack;
+use crate::plan::{Note, Plan, Status, Step, StepId};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+/// Version of the documents; a change that could break a reader counts up its first number.
+pub const FORMAT_VERSION: &str = "1.0";
+
+/// What every document says of the run.
+#[derive(Clone, Debug)]
+pub struct Frame<'a> {
+    /// The command's name.
+    pub command: &'a str,
+    /// The stack, once known.
+    pub stack: Option<&'a Stack>,
+    /// Account in force, where it was asked for.
+    pub account: Option<&'a str>,
+    /// Region in force, once known.
+    pub region: Option<&'a str>,
+    /// Endpoint that is not AWS's own.
+    pub endpoint: Option<&'a str>,
+    /// Calls so far.
+    pub calls: BTreeMap<String, u64>,
+    /// Diagnostics of the manifests.
+    pub diagnostics: Value,
+}
+
+/// A document with a plan, and with an outcome once there is one.
+pub fn plan(
+    frame: &Frame<'_>,
+    plan: &Plan,
+    outcome: Option<&Outcome>,
+    sources: &SourceMap,
+) -> Value {
+    let statuses: BTreeMap<StepId, &StepStatus> =
+        outcome.iter().flat_map(|it| &it.steps).map(|(id, status)| (*id, status)).collect();
+    let steps: Vec<Value> =
+        plan.steps.iter().map(|it| step(it, statuses.get(&it.id).copied(), sources)).collect();
+    let status = match outcome {
+        Some(outcome) if !outcome.is_well() => Status::Failed,
+        _ => plan.status(),
+    };
+    let mut document = head(frame, status);
+    document.insert("summary".to_owned(), json!(plan.summary()));
+    document.insert("steps".to_owned(), Value::Array(steps));
+    document.insert("orphans".to_owned(), json!(plan.orphans));
+    document.insert("notes".to_owned(), plan.notes.iter().map(note).collect());
+    Value::Object(tail(document, frame, None))
+}
+
+/// A document of a run that ended before there was a plan.
+pub fn failure(frame: &Frame<'_>, message: &str, help: Option<&str>) -> Value {
+    let document = head(frame, Status::Failed);
+    Value::Object(tail(document, frame, Some(json!({ "message": message, "help": help }))))
+}
+
+/// A document of a command that needs no account.
+pub fn checked(frame: &Frame<'_>, resources: usize, failed: bool) -> Value {
+    let mut document = head(frame, if failed { Status::Failed } else { Status::Clean });
+    document.insert("resources".to_owned(), json!(resources));
+    Value::Object(tail(document, frame, None))
+}
+
+fn head(frame: &Frame<'_>, status: Status) -> Map<String, Value> {
+    let head = json!({
+        "formatVersion": FORMAT_VERSION,
+        "command": frame.command,
+        "tool": { "name": env!("CARGO_PKG_NAME"), "version": env!("CARGO_PKG_VERSION") },
+        "stack": frame.stack.map(|it| &it.name),
+        "account": frame.account,
+        "region": frame.region,
+        "endpoint": frame.endpoint,
+        "status": status,
+    });
+    match head {
+        Value::Object(head) => head,
+        _ => unreachable!("an object literal"),
+    }
+}
+
+fn tail(
+    mut document: Map<String, Value>,
+    frame: &Frame<'_>,
+    error: Option<Value>,
+) -> Map<String, Value> {
+    document.insert("calls".to_owned(), json!(frame.calls));
+    document.insert("floorSeconds".to_owned(), json!(floor_seconds(&frame.calls)));
+    if let Some(error) = error {
+        document.insert("error".to_owned(), error);
+    }
+    document.insert("diagnostics".to_owned(), frame.diagnostics.clone());
+    document
+}
+
+fn step(step: &Step, status: Option<&StepStatus>, sources: &SourceMap) -> Value {
+    let position = step.origin.and_then(|origin| sources.position(&Place::value(origin, "kind")));
+    let mut value = json!({
+        "id": step.id,
+        "address": step.address,
+        "kind": step.address.kind,
+        "name": step.address.name,
+        "action": step.action,
+        "arn": step.arn,
+        "because": step.because,
+        "after": step.after,
+        "fields": step.fields,
+        "impact": step.impact,
+        "decision": step.decision.word(),
+        "reason": step.decision.reason(),
+        "source": position.map(|it| json!({ "file": sources.name(it.source), "line": it.line })),
+    });
+    if let (Some(status), Value::Object(map)) = (status, &mut value) {
+        map.insert("status".to_owned(), json!(status.word()));
+        let (arn, failure) = match status {
+            StepStatus::Done(arn) => (arn.as_ref(), None),
+            StepStatus::Unconfirmed(arn) => (Some(arn), None),
+            StepStatus::Failed(failure) | StepStatus::Unknown(failure) => (None, Some(failure)),
+            StepStatus::Skipped(_)
+            | StepStatus::Stale(_)
+            | StepStatus::Deferred(_)
+            | StepStatus::NotStarted => (None, None),
+        };
+        if let Some(arn) = arn {
+            map.insert("arn".to_owned(), json!(arn));
+        }
+        map.insert("requestId".to_owned(), json!(failure.and_then(|it| it.request_id())));
+        let error = failure.map(ToString::to_string).or_else(|| match status {
+            StepStatus::Stale(why) | StepStatus::Deferred(why) => Some(why.clone()),
+            StepStatus::Skipped(address) => Some(format!("{address} did not come about")),
+            _ => None,
+        });
+        map.insert("error".to_owned(), json!(error));
+    }
+    value
+}
+
+fn note(note: &Note) -> Value {
+    match note {
+        Note::Duplicate { address, arn } => {
+            json!({ "note": "duplicate", "address": address, "arn": arn })
+        }
+        Note::Quota { kind, wanted, quota } => {
+            json!({ "note": "quota", "kind": kind, "wanted": wanted, "quota": quota })
+        }
+    }
+}

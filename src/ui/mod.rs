@@ -1,0 +1,64 @@
+//! The only room that prints. Standard output is the answer, standard error the talk.
+//!
+//! Everything that came from AWS or a manifest is escaped here. Decides nothing.
+
+pub mod diagnostic;
+pub mod drift;
+pub mod escape;
+pub mod graph;
+pub mod json;
+pub mod plan;
+pub mod progress;
+
+use anstream::{AutoStream, ColorChoice};
+use std::io::{self, BufRead, IsTerminal, Write};
+
+/// Standard output, standard error, and how to write to them.
+#[derive(Clone, Copy, Debug)]
+pub struct Ui {
+    colour: ColorChoice,
+}
+
+impl Ui {
+    /// Streams with colour as asked for; `Auto` looks at the terminal, `NO_COLOR` and `CLICOLOR_FORCE`.
+    pub fn new(colour: ColorChoice) -> Self {
+        Self { colour }
+    }
+
+    /// Writes the answer. A reader that has gone away is no reason to stop working: the error only
+    /// changes the exit code.
+    pub fn answer(self, text: &str) -> io::Result<()> {
+        let mut out = AutoStream::new(io::stdout().lock(), self.colour);
+        out.write_all(text.as_bytes())?;
+        out.flush()
+    }
+
+    /// Writes talk; what cannot be said is dropped.
+    pub fn say(self, text: &str) {
+        let mut talk = AutoStream::new(io::stderr().lock(), self.colour);
+        let _ = talk.write_all(text.as_bytes()).and_then(|()| talk.flush());
+    }
+
+    /// Whether talk is read by a person.
+    pub fn is_watched(self) -> bool {
+        io::stderr().is_terminal()
+    }
+
+    /// Whether questions can be answered.
+    pub fn can_ask(self) -> bool {
+        io::stdin().is_terminal() && io::stderr().is_terminal()
+    }
+
+    /// Whether diagnostics are drawn in colour.
+    pub fn colours_talk(self) -> bool {
+        let choice = AutoStream::new(io::stderr(), self.colour).current_choice();
+        !matches!(choice, ColorChoice::Never)
+    }
+
+    /// Asks until the answer is yes or something else; only `yes` is yes.
+    pub fn ask(self, question: &str) -> bool {
+        self.say(question);
+        let mut line = String::new();
+        io::stdin().lock().read_line(&mut line).is_ok() && line.trim() == "yes"
+    }
+}

@@ -1,0 +1,255 @@
+//! A plan as a reviewer reads it: aligned, quiet where nothing changes, the reason of each step beside it,
+//! a unified diff of each spec that changes, one line that sums it up.
+
+use super::escape::escape;
+use crate::diag::SourceMap;
+use crate::kinds::owner::PREFIX;
+use crate::kinds::{Body, Stack};
+use crate::manifest::write::yaml;
+use crate::plan::policy::live;
+use crate::plan::{Action, Cause, Decision, Note, Plan, Step, Summary};
+use anstyle::{AnsiColor, Style};
+use serde_json::Value;
+use similar::{ChangeTag, TextDiff};
+use std::fmt::Write;
+
+/// Where a plan was made.
+#[derive(Clone, Debug)]
+pub struct Header<'a> {
+    /// The stack.
+    pub stack: &'a Stack,
+    /// Region in force.
+    pub region: &'a str,
+    /// Endpoint that is not AWS's own.
+    pub endpoint: Option<&'a str>,
+}
+
+/// Longest value shown of anything that came from outside.
+const CAP: usize = 200;
+
+/// A plan as text, coloured.
+pub fn text(plan: &Plan, header: &Header<'_>, sources: &SourceMap) -> String {
+    let mut text = String::new();
+    title("Plan", header, &mut text);
+    let width = plan.steps.iter().map(|it| it.address.to_string().len()).max().unwrap_or(0);
+    for step in &plan.steps {
+        one_step(step, width, sources, &mut text);
+    }
+    notes(plan, &mut text);
+    let _ = writeln!(text, "{}", sum(&plan.summary()));
+    text
+}
+
+/// `Plan for stack …`.
+pub fn title(word: &str, header: &Header<'_>, text: &mut String) {
+    let bold = Style::new().bold();
+    let name = escape(&header.stack.name, CAP);
+    let _ = write!(text, "{bold}{word} for stack `{name}` in {}{bold:#}", header.region);
+    if let Some(endpoint) = header.endpoint {
+        let _ = write!(text, " at endpoint {}", escape(endpoint, CAP));
+    }
+    text.push_str("\n\n");
+}
+
+fn symbol(action: Action) -> (&'static str, AnsiColor) {
+    match action {
+        Action::Create => ("+", AnsiColor::Green),
+        Action::Replace => ("-/+", AnsiColor::Magenta),
+        Action::Update | Action::Retag => ("~", AnsiColor::Yellow),
+        Action::Adopt => ("<-", AnsiColor::Cyan),
+        Action::Rename => ("->", AnsiColor::Cyan),
+        Action::Delete => ("-", AnsiColor::Red),
+    }
+}
+
+fn one_step(step: &Step, width: usize, sources: &SourceMap, text: &mut String) {
+    let (symbol, colour) = symbol(step.action);
+    let style = if step.decision.is_do() { colour.on_default() } else { Style::new().dimmed() };
+    let dim = Style::new().dimmed();
+    let verdict = match &step.decision {
+        Decision::Do => step.action.word().to_owned(),
+        Decision::Interrupt => format!("{}, cutting off its audience", step.action.word()),
+        other => format!("{} {}", step.action.word(), other.word()),
+    };
+    let address = escape(&step.address.to_string(), CAP);
+    let _ =
+        write!(text, "{style}{symbol:>3} {address:<width$}  {verdict}{style:#}: {}", because(step));
+    if let Some(origin) = step.origin {
+        let place = crate::diag::Place::value(origin, "kind");
+        if let Some(at) = sources.position(&place) {
+            let name = escape(sources.name(at.source), CAP);
+            let _ = write!(text, "  {dim}{name}:{}{dim:#}", at.line);
+        }
+    }
+    text.push('\n');
+    if let Some(why) = step.decision.reason() {
+        let _ = writeln!(text, "      {}", escape(why, 2 * CAP));
+    } else if let Some(audience) = &step.impact {
+        let _ = writeln!(text, "      impact: {}", live(audience));
+    }
+    if step.action == Action::Replace
+        && let Some(loss) = step.address.kind.facts().loss
+    {
+        let _ = writeln!(text, "      note: {loss}");
+    }
+    details(step, text);
+}
+
+/// The spec of what is made; the diff of what changes.
+fn details(step: &Step, text: &mut String) {
+    match (&step.before, &step.body) {
+        (_, None) => {}
+        (None, Some(body)) => {
+            let green = AnsiColor::Green.on_default();
+            for line in shown(body, Some(&step.address.name)).lines() {
+                let _ = writeln!(text, "      {green}+ {}{green:#}", escape(line, CAP));
+            }
+        }
+        (Some(before), Some(after)) => diff(step, before, after, text),
+    }
+}
+
+/// A spec as YAML; what is made shows only what is not a default.
+fn shown(body: &Body, name: Option<&str>) -> String {
+    let mut value = body.minimal();
+    if let (Value::Object(map), Some(name)) = (&mut value, name)
+        && map.get("name").and_then(Value::as_str) == Some(name)
+    {
+        map.remove("name");
+    }
+    if value.as_object().is_some_and(serde_json::Map::is_empty) {
+        String::new()
+    } else {
+        yaml(&value)
+    }
+}
+
+fn diff(step: &Step, before: &Body, after: &Body, text: &mut String) {
+    let (before, after) = (yaml(&before.fields()), yaml(&after.fields()));
+    let (red, green, dim) =
+        (AnsiColor::Red.on_default(), AnsiColor::Green.on_default(), Style::new().dimmed());
+    let diff = TextDiff::from_lines(&before, &after);
+    for group in diff.grouped_ops(2) {
+        for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
+            let line = change.value();
+            let line = escape(line.trim_end_matches('\n'), CAP);
+            let _ = match change.tag() {
+                ChangeTag::Delete => writeln!(text, "      {red}- {line}{red:#}"),
+                ChangeTag::Insert => writeln!(text, "      {green}+ {line}{green:#}"),
+                ChangeTag::Equal => writeln!(text, "      {dim}  {line}{dim:#}"),
+            };
+        }
+    }
+    // What the two texts do not show: a reference that keeps its name, and what is not in the spec.
+    for field in &step.fields {
+        let upstream = field.after.as_str().is_some_and(|it| it.ends_with(" (new)"));
+        if upstream || !field.path.starts_with("spec") {
+            let (from, to) = (value(&field.before), value(&field.after));
+            let _ = writeln!(text, "      {}: {from} -> {to}", escape(&field.path, CAP));
+        }
+    }
+}
+
+/// A value on one line.
+pub fn value(value: &Value) -> String {
+    let text = match value {
+        Value::Null => "(none)".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    escape(&text, CAP)
+}
+
+/// Why a step is there, in words.
+pub fn because(step: &Step) -> String {
+    let reasons: Vec<String> = step.because.iter().map(cause).collect();
+    escape(&reasons.join(", "), 2 * CAP)
+}
+
+fn cause(cause: &Cause) -> String {
+    match cause {
+        Cause::Missing => "it is not there".to_owned(),
+        Cause::Drift => "it was changed outside".to_owned(),
+        Cause::Pending => "its manifest changed".to_owned(),
+        Cause::Immutable { fields } => {
+            format!("cannot be changed in place ({})", fields.join(", "))
+        }
+        Cause::Upstream { address } => format!("{address} is replaced"),
+        Cause::Failed { state } => format!("AWS could not make it ({state})"),
+        Cause::Orphan => "no manifest declares it".to_owned(),
+        Cause::Superseded => "a newer one takes its place".to_owned(),
+        Cause::Adopt => "it exists already and is taken over".to_owned(),
+        Cause::Rename { from } => format!("it was `{from}`"),
+        Cause::Stopped => "its manifest says STOPPED".to_owned(),
+        Cause::Destroy => "everything the stack owns goes".to_owned(),
+    }
+}
+
+fn notes(plan: &Plan, text: &mut String) {
+    let yellow = AnsiColor::Yellow.on_default();
+    if !plan.steps.is_empty() {
+        text.push('\n');
+    }
+    for note in &plan.notes {
+        let said = match note {
+            Note::Duplicate { address, arn } => format!(
+                "two objects are {address}; {arn} is left alone, and `{PREFIX}op` tells which came first"
+            ),
+            Note::Quota { kind, wanted, quota } => format!(
+                "{wanted} objects of kind {kind} do not fit: the quota is {quota}; nothing will be written"
+            ),
+        };
+        let _ = writeln!(text, "{yellow}note{yellow:#}: {}", escape(&said, 3 * CAP));
+    }
+    if !plan.orphans.is_empty() {
+        let names: Vec<String> = plan.orphans.iter().take(5).map(ToString::to_string).collect();
+        let more = plan.orphans.len().saturating_sub(names.len());
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let _ = writeln!(
+            text,
+            "{yellow}note{yellow:#}: owned, and declared nowhere: {}{more}; not pruned, `--prune` deletes",
+            escape(&names.join(", "), 3 * CAP)
+        );
+    }
+}
+
+/// One line that sums a plan up.
+pub fn sum(summary: &Summary) -> String {
+    let Summary {
+        create,
+        update,
+        replace,
+        delete,
+        adopt,
+        rename,
+        retag,
+        unchanged,
+        deferred,
+        dormant,
+        blocked,
+        orphans: _,
+    } = summary;
+    let parts: Vec<String> = [
+        (*create, "to create"),
+        (*adopt, "to adopt"),
+        (*rename, "to rename"),
+        (*update, "to update"),
+        (*retag, "to retag"),
+        (*replace, "to replace"),
+        (*delete, "to delete"),
+        (*deferred, "deferred"),
+        (*dormant, "dormant"),
+        (*blocked, "blocked"),
+        (*unchanged, "unchanged"),
+    ]
+    .into_iter()
+    .filter(|(count, _)| *count > 0)
+    .map(|(count, word)| format!("{count} {word}"))
+    .collect();
+    let changes = create + update + replace + delete + adopt + rename + retag;
+    match (changes, parts.is_empty()) {
+        (_, true) => "Nothing to do: nothing is declared and nothing is owned".to_owned(),
+        (0, _) => format!("No changes: {}", parts.join(", ")),
+        _ => format!("Plan: {}", parts.join(", ")),
+    }
+}

@@ -1,0 +1,163 @@
+//! A run as it happens: a bar on a terminal, one plain line a step elsewhere; and the report at its end.
+
+use super::Ui;
+use super::escape::escape;
+use crate::apply::{Event, Outcome, StepStatus};
+use crate::plan::{Action, Plan, StepId};
+use anstyle::AnsiColor;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::Mutex;
+use std::time::Duration;
+
+/// Longest value shown of anything that came from outside.
+const CAP: usize = 400;
+
+/// Shows events.
+#[derive(Debug)]
+pub struct Progress {
+    ui: Ui,
+    bar: ProgressBar,
+    waiting: Mutex<BTreeMap<StepId, String>>,
+}
+
+impl Progress {
+    /// For a plan with so many steps to do.
+    pub fn new(ui: Ui, steps: usize) -> Self {
+        let target = if ui.is_watched() {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        let bar = ProgressBar::with_draw_target(Some(steps as u64), target);
+        let style = ProgressStyle::with_template("{spinner} {pos}/{len} {wide_msg}");
+        if let Ok(style) = style {
+            bar.set_style(style);
+        }
+        if ui.is_watched() {
+            bar.enable_steady_tick(Duration::from_millis(120));
+        }
+        Self { ui, bar, waiting: Mutex::default() }
+    }
+
+    /// Shows one event.
+    pub fn show(&self, event: &Event) {
+        match event {
+            Event::Started { address, action, .. } => {
+                let address = escape(&address.to_string(), CAP);
+                self.bar.set_message(format!("{} {address}", doing(*action)));
+            }
+            Event::Waiting { id, what } => {
+                let mut waiting = self.waiting.lock().expect("nobody panics while showing");
+                // The same wait again is not worth another line.
+                if waiting.insert(*id, what.clone()).as_deref() != Some(what) {
+                    self.line(&format!("  step {id}: {}", escape(what, CAP)));
+                }
+            }
+            Event::Ended { address, action, status, .. } => {
+                self.bar.inc(1);
+                let address = escape(&address.to_string(), CAP);
+                self.line(&format!("  {address}: {}", ended(*action, status)));
+            }
+            Event::Draining { in_flight, at_most } => self.line(&format!(
+                "stopping: nothing new is started, {in_flight} in flight are waited for, at most {} s; \
+                 the same signal again stops now",
+                at_most.as_secs()
+            )),
+            Event::Confirming { unlisted } => {
+                self.bar.set_message(format!("waiting until {unlisted} new objects are listed"));
+            }
+        }
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    fn line(&self, text: &str) {
+        if self.ui.is_watched() {
+            self.bar.suspend(|| self.ui.say(&format!("{text}\n")));
+        } else {
+            self.ui.say(&format!("{text}\n"));
+        }
+    }
+}
+
+fn doing(action: Action) -> &'static str {
+    match action {
+        Action::Create => "creating",
+        Action::Replace => "making the successor of",
+        Action::Update => "updating",
+        Action::Adopt => "adopting",
+        Action::Rename => "renaming",
+        Action::Retag => "retagging",
+        Action::Delete => "deleting",
+    }
+}
+
+fn ended(action: Action, status: &StepStatus) -> String {
+    let (green, red, yellow) = (
+        AnsiColor::Green.on_default(),
+        AnsiColor::Red.on_default(),
+        AnsiColor::Yellow.on_default(),
+    );
+    match status {
+        StepStatus::Done(arn) => {
+            let arn = arn.as_ref().filter(|_| action.makes());
+            let arn = arn.map(|it| format!(" {}", escape(it.as_str(), CAP))).unwrap_or_default();
+            format!("{green}{} done{green:#}{arn}", action.word())
+        }
+        StepStatus::Unconfirmed(arn) => {
+            format!("{yellow}{} done, but not listed yet{yellow:#} {arn}", action.word())
+        }
+        StepStatus::Failed(failure) => {
+            let help = failure.help().map(|it| format!("; {it}")).unwrap_or_default();
+            format!(
+                "{red}{} failed{red:#}: {}{help}",
+                action.word(),
+                escape(&failure.to_string(), CAP)
+            )
+        }
+        StepStatus::Unknown(failure) => format!(
+            "{red}{} is unknown{red:#}: {}; run the same command again, it looks first",
+            action.word(),
+            escape(&failure.to_string(), CAP)
+        ),
+        StepStatus::Skipped(address) => {
+            format!("{yellow}{} skipped{yellow:#}: {address} did not come about", action.word())
+        }
+        StepStatus::Stale(why) => {
+            format!("{yellow}{} left{yellow:#}: {}", action.word(), escape(why, CAP))
+        }
+        StepStatus::Deferred(why) => {
+            format!("{yellow}{} deferred{yellow:#}: {}", action.word(), escape(why, CAP))
+        }
+        StepStatus::NotStarted => format!("{yellow}{} not started{yellow:#}", action.word()),
+    }
+}
+
+/// What a run came to: one line, and every step that is not done where there are any.
+pub fn report(plan: &Plan, outcome: &Outcome) -> String {
+    let mut text = String::new();
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    let steps = plan.by_id();
+    for (id, status) in &outcome.steps {
+        *counts.entry(status.word()).or_default() += 1;
+        let not_told = matches!(status, StepStatus::NotStarted | StepStatus::Unconfirmed(_));
+        let dropped = outcome.stopped.is_some() && matches!(status, StepStatus::Unknown(_));
+        if not_told || dropped {
+            let step = steps[id];
+            let address = escape(&step.address.to_string(), CAP);
+            let _ = writeln!(text, "  {address}: {}", ended(step.action, status));
+        }
+    }
+    let parts: Vec<String> = counts.iter().map(|(word, count)| format!("{count} {word}")).collect();
+    let unchanged = plan.unchanged.len();
+    let _ = writeln!(text, "Applied: {}, {unchanged} unchanged", parts.join(", "));
+    if counts.contains_key("unconfirmed") {
+        text.push_str("run again in a few minutes to see that everything is listed\n");
+    }
+    text
+}
