@@ -193,6 +193,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
         #[test]
         fn every_path_comes_back(keys in prop::collection::vec((any::<String>(), any::<Option<u16>>()), 0..5)) {
             let path: FieldPath = keys

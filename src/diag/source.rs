@@ -6,7 +6,7 @@ use super::tree::{Broken, Tree};
 use super::{Part, Place, locate};
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Which text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,7 +63,19 @@ pub struct Position {
 pub struct SourceMap {
     sources: Vec<Source>,
     /// The document read last: a document is guarded, read twice and perhaps shown, in a row.
-    recent: Mutex<Option<(Origin, Arc<Result<Tree, Broken>>)>>,
+    recent: Mutex<Option<Recent>>,
+    /// Of each text, made when first asked for.
+    lines: Vec<OnceLock<Lines>>,
+}
+
+type Recent = (Origin, Arc<Result<Tree, Broken>>);
+
+/// What is worth finding only once in a text.
+#[derive(Debug)]
+struct Lines {
+    /// Where each line starts.
+    starts: Vec<usize>,
+    private_key: bool,
 }
 
 impl SourceMap {
@@ -71,6 +83,7 @@ impl SourceMap {
     pub fn add(&mut self, source: Source) -> SourceId {
         let id = SourceId(u32::try_from(self.sources.len()).unwrap_or(u32::MAX));
         self.sources.push(source);
+        self.lines.push(OnceLock::new());
         id
     }
 
@@ -104,6 +117,26 @@ impl SourceMap {
     /// The path of a text as it is shown. Untrusted: escape it.
     pub fn name(&self, id: SourceId) -> &str {
         self.get(id).map_or("", |it| &it.name)
+    }
+
+    fn lines(&self, id: SourceId) -> Option<&Lines> {
+        let text = self.text(id);
+        Some(self.lines.get(usize::try_from(id.0).ok()?)?.get_or_init(|| Lines {
+            starts:
+                std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect(),
+            private_key: text.contains("PRIVATE KEY"),
+        }))
+    }
+
+    /// One line of a text, from 1, without its end.
+    pub fn line(&self, id: SourceId, line: usize) -> Option<&str> {
+        let start = *self.lines(id)?.starts.get(line.checked_sub(1)?)?;
+        self.text(id).get(start..)?.lines().next()
+    }
+
+    /// Whether a text holds a private key, so that no line of it may be shown.
+    pub fn holds_private_key(&self, id: SourceId) -> bool {
+        self.lines(id).is_some_and(|it| it.private_key)
     }
 
     /// Where a document is in its text.
@@ -151,7 +184,7 @@ impl SourceMap {
             Place::Nowhere | Place::File(_) => None,
             Place::Position { source, line, column } => {
                 let (line, column) = (*line, *column);
-                let text = self.text(*source).lines().nth(line.checked_sub(1)?).unwrap_or("");
+                let text = self.line(*source, line).unwrap_or("");
                 let rest: String = text.chars().skip(column.saturating_sub(1)).collect();
                 let width = locate::word_width(&rest);
                 Some(Position { source: *source, line, column, width })

@@ -136,7 +136,7 @@ fn meaning(text: &str, plain: bool) -> Meaning<'_> {
     }
 }
 
-impl<'t, 'p> Here<'t, 'p> {
+impl<'t> Here<'t, '_> {
     fn node(self) -> Result<&'t Node, Fault> {
         self.tree.resolve(self.node).ok_or_else(|| Fault::new(Code::InvalidYaml, "no such value"))
     }
@@ -181,7 +181,7 @@ impl<'t, 'p> Here<'t, 'p> {
     fn any<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Fault> {
         match &self.node()?.shape {
             Shape::Map(entries) => visitor.visit_map(Fields::new(self, entries)),
-            Shape::Seq(items) => visitor.visit_seq(Items { here: self, items, next: 0 }),
+            Shape::Seq(items) => visitor.visit_seq(Items { here: self, all: items, next: 0 }),
             Shape::Scalar { text, plain } => match meaning(text, *plain) {
                 Meaning::Nothing => visitor.visit_unit(),
                 Meaning::Truth(it) => visitor.visit_bool(it),
@@ -212,8 +212,8 @@ impl<'t, 'p> Here<'t, 'p> {
 
     fn seq<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Fault> {
         match &self.node()?.shape {
-            Shape::Seq(items) => visitor.visit_seq(Items { here: self, items, next: 0 }),
-            _ if self.is_blank() => visitor.visit_seq(Items { here: self, items: &[], next: 0 }),
+            Shape::Seq(items) => visitor.visit_seq(Items { here: self, all: items, next: 0 }),
+            _ if self.is_blank() => visitor.visit_seq(Items { here: self, all: &[], next: 0 }),
             _ => Err(self.wrong(&visitor)),
         }
     }
@@ -370,7 +370,7 @@ impl<'t> de::MapAccess<'t> for Fields<'t, '_> {
 /// The items of a list.
 struct Items<'t, 'p> {
     here: Here<'t, 'p>,
-    items: &'t [NodeId],
+    all: &'t [NodeId],
     next: usize,
 }
 
@@ -381,7 +381,7 @@ impl<'t> de::SeqAccess<'t> for Items<'t, '_> {
         &mut self,
         seed: S,
     ) -> Result<Option<S::Value>, Fault> {
-        while let Some(item) = self.items.get(self.next) {
+        while let Some(item) = self.all.get(self.next) {
             let step = Step::Index(self.next);
             self.next += 1;
             if !self.here.skipped.contains(item) {
@@ -392,6 +392,6 @@ impl<'t> de::SeqAccess<'t> for Items<'t, '_> {
     }
 
     fn size_hint(&self) -> Option<usize> {
-        Some(self.items.len().saturating_sub(self.next))
+        Some(self.all.len().saturating_sub(self.next))
     }
 }

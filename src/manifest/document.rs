@@ -16,8 +16,7 @@ pub fn split(text: &str) -> Vec<DocumentSpan> {
     let mut documents = Vec::new();
     let mut open = Chunk::at(0, 1);
     let mut at = 0;
-    let mut line = 1;
-    for raw in text.split_inclusive('\n') {
+    for (line, raw) in (1..).zip(text.split_inclusive('\n')) {
         let end = at + raw.len();
         if is_mark(raw, "---") {
             if open.marked || open.content {
@@ -34,7 +33,6 @@ pub fn split(text: &str) -> Vec<DocumentSpan> {
             open.content |= !is_blank(raw) && (open.marked || !raw.starts_with('%'));
         }
         at = end;
-        line += 1;
     }
     documents.extend(open.close(text.len()));
     documents.retain(|it| !is_null(&text[it.range.clone()]));
@@ -57,7 +55,7 @@ impl Chunk {
     }
 
     fn close(&self, end: usize) -> Option<DocumentSpan> {
-        self.content.then(|| DocumentSpan { range: self.start..end, line: self.line })
+        self.content.then_some(DocumentSpan { range: self.start..end, line: self.line })
     }
 }
 
@@ -340,6 +338,10 @@ tags:
             told("  team: sports", "  team: sports\n  team: again"),
             ["13:3+4 E0012: the key `team` appears twice"]
         );
+        assert_eq!(
+            told("name: main", "name: a\u{1b}b"),
+            ["2:8+2 E0015: control character U+001B (remove it, or save the file anew)"]
+        );
         // Core tags say nothing new.
         assert!(read(&GOOD.replace("name: main", "name: !!str main")).0.is_some());
         assert!(read(&GOOD.replace("name: main", "name: \"<<\"")).0.is_some());
@@ -374,7 +376,7 @@ tags:
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(3_000))]
+        #![proptest_config(ProptestConfig { cases: 3_000, failure_persistence: None, ..ProptestConfig::default() })]
         #[test]
         fn no_text_makes_reading_panic(parts in prop::collection::vec(
             prop::sample::select(vec!["kind: Channel\n", "name: ", "spec:\n", "  width: ", "  destinations:\n",

@@ -22,7 +22,7 @@ const TOLD: usize = 20;
 pub fn guard(origin: Origin, sources: &SourceMap, report: &mut Report) -> bool {
     let text = sources.document_text(origin);
     let mut found = Found { origin, sources, report };
-    control_characters(text, &mut found);
+    let control = control_characters(text, &mut found);
     let secret = private_key(text, &mut found);
     directives(text, &mut found);
     match &*sources.tree(origin) {
@@ -32,6 +32,8 @@ pub fn guard(origin: Origin, sources: &SourceMap, report: &mut Report) -> bool {
             // Next to a secret nothing more is said, lest it be quoted.
             !texts(tree, secret, &mut found)
         }
+        // libyaml gives up at a control character, which is told already.
+        Err(broken) if control && broken.message.ends_with("characters are not allowed") => false,
         Err(broken) => {
             let help = broken.help.unwrap_or_default();
             found.push(broken.code, broken.offset, broken.message.clone(), help);
@@ -65,15 +67,19 @@ fn is_control(c: char) -> bool {
 }
 
 /// Characters that cannot be seen, in the text as it is. A carriage return is fine before a line
-/// feed only: alone it is a line break to YAML and not to most programs that show lines.
-fn control_characters(text: &str, found: &mut Found<'_>) {
+/// feed only: alone it is a line break to YAML and not to most programs that show lines. Whether
+/// there were any.
+fn control_characters(text: &str, found: &mut Found<'_>) -> bool {
     let hits = text
         .char_indices()
         .filter(|(at, c)| is_control(*c) && !(*c == '\r' && text[at + 1..].starts_with('\n')));
+    let mut any = false;
     for (at, c) in hits.take(TOLD) {
+        any = true;
         let message = format!("control character U+{:04X}", u32::from(c));
         found.push(Code::ControlCharacter, at, message, "remove it, or save the file anew");
     }
+    any
 }
 
 /// A private key anywhere, comments included. Whether there was one.

@@ -222,11 +222,7 @@ fn bounded(
 
 /// UTF-8, a byte order mark taken off.
 fn decode(content: Vec<u8>) -> Result<String, Refused> {
-    let sixteen = match content.as_slice() {
-        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] | [0, _, 0, _, ..] | [_, 0, _, 0, ..] => true,
-        _ => false,
-    };
-    if sixteen {
+    if let [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] | [0, _, 0, _, ..] | [_, 0, _, 0, ..] = *content {
         let mut refused = Refused::new(Code::NotUtf8, "is UTF-16, not UTF-8");
         refused.help =
             Some("save it as UTF-8, or convert it: `iconv -f UTF-16 -t UTF-8`".to_owned());
@@ -234,7 +230,7 @@ fn decode(content: Vec<u8>) -> Result<String, Refused> {
     }
     let mut text = String::from_utf8(content).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..at].iter().filter(|b| **b == b'\n').count() + 1;
+        let line = error.as_bytes()[..at].split(|b| *b == b'\n').count();
         let mut refused = Refused::new(Code::NotUtf8, format!("is not UTF-8: see line {line}"));
         refused.help = Some("save it with the encoding UTF-8".to_owned());
         refused

@@ -95,11 +95,10 @@ struct Line {
 /// Every character stays one character, so that the column shown is the column in the file; what
 /// is too wide for a terminal is cut by the renderer.
 fn visible_line(position: &Position, sources: &SourceMap) -> Option<Line> {
-    let text = sources.text(position.source);
-    if text.contains("PRIVATE KEY") {
+    if sources.holds_private_key(position.source) {
         return None;
     }
-    let raw = text.lines().nth(position.line.checked_sub(1)?)?;
+    let raw = sources.line(position.source, position.line)?;
     if looks_secret(raw) {
         return None;
     }

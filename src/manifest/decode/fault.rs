@@ -8,6 +8,9 @@ use crate::diag::{Code, FieldPath, Part, looks_secret, quote, refusal, suggest};
 use serde::de::{Error, Expected, Unexpected};
 use std::fmt;
 
+/// How long a message from elsewhere may be.
+const LONGEST: usize = 300;
+
 /// Something that does not fit.
 #[derive(Debug)]
 pub(super) struct Fault {
@@ -21,8 +24,8 @@ pub(super) struct Fault {
     pub(super) skip: Option<Skip>,
     /// The field that is missing from the place.
     missing: Option<&'static str>,
-    /// What a message without the value said was expected.
-    expected: Option<String>,
+    /// Whether the message only says what was expected, and the value is to be put before it.
+    nameless: bool,
 }
 
 impl Fault {
@@ -35,7 +38,7 @@ impl Fault {
             part: Part::Value,
             skip: None,
             missing: None,
-            expected: None,
+            nameless: false,
         }
     }
 
@@ -57,7 +60,8 @@ impl Fault {
 
     /// Adds the value to a message that only says what was expected.
     pub(super) fn name_value(&mut self, value: &str) {
-        if let Some(expected) = self.expected.take() {
+        if std::mem::take(&mut self.nameless) {
+            let expected = std::mem::take(&mut self.message);
             self.message = format!("unknown word {}: {expected}", quote(value));
             self.help = did_you_mean(value, words_in(&expected));
         }
@@ -87,11 +91,10 @@ impl Error for Fault {
             return Self::new(Code::WrongType, "the value has none of the forms accepted here");
         }
         if text.starts_with("expected ") {
-            let mut fault = Self::new(Code::UnknownWord, text.clone());
-            fault.expected = Some(text);
+            let mut fault = Self::new(Code::UnknownWord, text);
+            fault.nameless = true;
             return fault;
         }
-        const LONGEST: usize = 300;
         Self::new(Code::WrongType, text.chars().take(LONGEST).collect::<String>())
     }
 
@@ -102,18 +105,14 @@ impl Error for Fault {
 
     fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
         let expected = wanted(expected);
-        match unexpected {
-            Unexpected::Str(word) => {
-                let message = format!("unknown word {}: expected {expected}", quote(word));
-                let mut fault = Self::new(Code::UnknownWord, message);
-                fault.help = did_you_mean(word, words_in(&expected));
-                fault
-            }
-            _ => {
-                let message = format!("{} is out of range: expected {expected}", found(unexpected));
-                Self::new(Code::OutOfRange, message)
-            }
+        if let Unexpected::Str(word) = unexpected {
+            let message = format!("unknown word {}: expected {expected}", quote(word));
+            let mut fault = Self::new(Code::UnknownWord, message);
+            fault.help = did_you_mean(word, words_in(&expected));
+            return fault;
         }
+        let message = format!("{} is out of range: expected {expected}", found(unexpected));
+        Self::new(Code::OutOfRange, message)
     }
 
     fn invalid_length(length: usize, expected: &dyn Expected) -> Self {

@@ -1,0 +1,61 @@
+//! What stands in the text around a value: where the first one starts, anchors and tags.
+
+use std::ops::Range;
+
+/// Where the first value of a document starts.
+pub(super) fn root_start(text: &str) -> usize {
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        if line.starts_with("---") {
+            at += 3;
+            break;
+        }
+        if !line.starts_with('%') && !line.starts_with('#') && !line.trim().is_empty() {
+            break;
+        }
+        at += line.len();
+    }
+    skip_space(text, at)
+}
+
+/// What stands before a value: its anchor and its tag.
+pub(super) struct Properties {
+    /// Where the value goes on behind them.
+    pub(super) content: usize,
+    /// The tag, if there is one.
+    pub(super) tag: Option<Range<usize>>,
+}
+
+pub(super) fn properties(text: &str, start: usize) -> Properties {
+    let mut content = start;
+    let mut tag = None;
+    loop {
+        let rest = text.get(content..).unwrap_or("");
+        if !rest.starts_with(['&', '!']) {
+            return Properties { content, tag };
+        }
+        let verbatim = rest.starts_with("!<");
+        let length = rest
+            .find(|c: char| {
+                c.is_whitespace() || !verbatim && matches!(c, ',' | '[' | ']' | '{' | '}')
+            })
+            .unwrap_or(rest.len());
+        if rest.starts_with('!') {
+            tag = Some(content..content + length);
+        }
+        content = skip_space(text, content + length);
+    }
+}
+
+/// The next byte that is neither space nor comment.
+fn skip_space(text: &str, mut at: usize) -> usize {
+    loop {
+        let rest = &text[at..];
+        let trimmed = rest.trim_start();
+        at += rest.len() - trimmed.len();
+        if !trimmed.starts_with('#') {
+            return at;
+        }
+        at += trimmed.find('\n').unwrap_or(trimmed.len());
+    }
+}

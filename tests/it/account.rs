@@ -1,0 +1,81 @@
+//! A pretend account in this process, and the whole line from manifests to outcome over it, with the real
+//! SDK clients and a clock that stands still until somebody waits.
+
+use ivs_apply::apply::{Event, Outcome, Stop, apply};
+use ivs_apply::aws::{Clients, Target, connect};
+use ivs_apply::cloud::{Reading, read};
+use ivs_apply::emulator::{Clock, Emulator, Settings};
+use ivs_apply::kinds::{Desired, LiveState, Stack};
+use ivs_apply::plan::{Plan, Policy, plan};
+use serde_json::Value;
+use tokio::sync::watch;
+
+/// A pretend account and clients for it.
+pub(crate) struct Account {
+    pub(crate) emulator: Emulator,
+    pub(crate) aws: Clients,
+}
+
+impl Account {
+    /// An empty one.
+    pub(crate) async fn empty() -> Self {
+        Self::with(Settings { clock: Clock::Tokio, ..Settings::default() }).await
+    }
+
+    pub(crate) async fn with(settings: Settings) -> Self {
+        let emulator = Emulator::new(settings);
+        let target = Target { in_process: Some(emulator.http_client()), ..Target::default() };
+        let aws = connect(&target).await.expect("a pretend account needs no configuration");
+        Self { emulator, aws }
+    }
+
+    pub(crate) fn control(&self, method: &str, path: &str, body: Value) -> Value {
+        let (status, answer) = self.emulator.control(method, path, body);
+        assert_eq!(status, 200, "{method} {path}: {answer}");
+        answer
+    }
+
+    /// Calls since the last time this was asked.
+    pub(crate) fn calls(&self) -> Value {
+        let calls = self.control("GET", "/_emulator/calls", Value::Null);
+        self.control("DELETE", "/_emulator/calls", Value::Null);
+        calls
+    }
+
+    pub(crate) async fn read(
+        &self,
+        stack: &Stack,
+        desired: &[Desired],
+        reading: Reading,
+    ) -> LiveState {
+        read(&self.aws, stack, desired, reading).await.expect("the pretend account can be read")
+    }
+
+    pub(crate) async fn plan(
+        &self,
+        stack: &Stack,
+        desired: &[Desired],
+        policy: &Policy,
+    ) -> (LiveState, Plan) {
+        let every_kind = policy.prune || policy.destroy;
+        let live = self.read(stack, desired, Reading { every_kind, full: false }).await;
+        let plan = plan(stack, desired, &live, policy);
+        (live, plan)
+    }
+
+    pub(crate) async fn apply(&self, stack: &Stack, live: &LiveState, plan: &Plan) -> Outcome {
+        let (_stopper, stop) = watch::channel(Stop::default());
+        let tell = |_: Event| {};
+        apply(&self.aws, &stack.name, plan, live.book.clone(), stop, &tell).await
+    }
+}
+
+/// Runs one property case on a clock of its own.
+pub(crate) fn on_paused_time<F: Future>(case: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime")
+        .block_on(case)
+}

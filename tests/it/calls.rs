@@ -1,0 +1,64 @@
+//! Performance by counts of calls, never by time.
+
+use crate::account::{Account, on_paused_time};
+use ivs_apply::kinds::{Kind, Stack};
+use ivs_apply::manifest::load_text;
+use ivs_apply::plan::{Policy, Status};
+use serde_json::json;
+use std::fmt::Write;
+
+fn channels(count: usize) -> String {
+    let mut text = String::new();
+    for index in 0..count {
+        let _ = write!(
+            text,
+            "---\napiVersion: ivs-apply.dev/v1\nkind: Channel\nmetadata: {{ name: c{index} }}\nspec: {{}}\n"
+        );
+    }
+    text
+}
+
+#[test]
+fn a_plan_of_the_default_quota_of_channels_takes_fifty_lists_a_hundred_batches_and_one_page_of_streams()
+ {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let stack = Stack::named("big");
+        let loaded = load_text("channels.yaml", &channels(5_000), Some("big"));
+        assert!(!loaded.report.has_errors());
+        let (live, plan) = account.plan(&stack, &loaded.desired, &Policy::default()).await;
+        let outcome = account.apply(&stack, &live, &plan).await;
+        assert!(outcome.is_well());
+        account.calls();
+        let (_, plan) = account.plan(&stack, &loaded.desired, &Policy::default()).await;
+        assert_eq!(plan.status(), Status::Clean);
+        assert_eq!(
+            account.calls(),
+            json!({ "BatchGetChannel": 100, "ListChannels": 50, "ListStreams": 1 })
+        );
+        // Creating is one call each, and the listing that confirms them.
+        assert_eq!(live.listed.into_iter().collect::<Vec<_>>(), [Kind::Channel]);
+    });
+}
+
+#[test]
+fn what_cannot_change_is_not_read_again() {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let text = include_str!("../../examples/broadcast/broadcast.yaml");
+        let loaded = load_text("broadcast.yaml", text, None);
+        let (live, plan) = account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
+        assert!(account.apply(&loaded.stack, &live, &plan).await.is_well());
+        account.calls();
+        let (_, plan) = account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
+        assert_eq!(plan.status(), Status::Clean);
+        assert_eq!(
+            account.calls(),
+            json!({
+                "BatchGetChannel": 1, "GetStage": 1, "ListChannels": 1, "ListCompositions": 1,
+                "ListEncoderConfigurations": 1, "ListRecordingConfigurations": 1, "ListStages": 1,
+                "ListStorageConfigurations": 1, "ListStreams": 1,
+            })
+        );
+    });
+}

@@ -1,0 +1,216 @@
+//! What must always hold, over generated worlds. The names are the documentation.
+
+use crate::account::{Account, on_paused_time};
+use crate::world::{Piece, pieces, stack, world};
+use ivs_apply::aws::{Sorted, Tags};
+use ivs_apply::cloud::Reading;
+use ivs_apply::kinds::spec::named_targets;
+use ivs_apply::kinds::{Arn, Desired, Stack};
+use ivs_apply::manifest::{export, load_text, write};
+use ivs_apply::plan::{Action, Plan, Policy, Status, plan};
+use proptest::prelude::*;
+use serde_json::json;
+use std::collections::BTreeSet;
+
+fn config() -> ProptestConfig {
+    let cases = std::env::var("LAW_CASES").ok().and_then(|it| it.parse().ok()).unwrap_or(2_000);
+    ProptestConfig { cases, ..ProptestConfig::default() }
+}
+
+/// A policy that lets everything happen, so that nothing is left for later.
+fn everything(desired: &[Desired], before: &[Desired]) -> Policy {
+    let all = desired.iter().chain(before);
+    Policy { prune: true, destroy: false, allow_live: all.map(|it| it.address.clone()).collect() }
+}
+
+fn by_manifest(pieces: &[Piece]) -> Vec<Desired> {
+    world(pieces)
+}
+
+/// Applies until nothing is left, and says after how many rounds. Compositions that run without a
+/// publisher end in between, as they do in AWS.
+async fn settle(account: &Account, stack: &Stack, desired: &[Desired], policy: &Policy) -> usize {
+    for round in 0..4 {
+        let (live, plan) = account.plan(stack, desired, policy).await;
+        if plan.status() == Status::Clean {
+            return round;
+        }
+        let outcome = account.apply(stack, &live, &plan).await;
+        assert!(outcome.is_well(), "{:#?}\n{:#?}", outcome, plan.steps);
+    }
+    panic!(
+        "not settled after four rounds: {:#?}",
+        account.plan(stack, desired, policy).await.1.steps
+    );
+}
+
+/// Every step stands after what it needs, and whatever a step refers to is there or made before.
+fn assert_ordered(plan: &Plan) {
+    for step in &plan.steps {
+        assert!(step.after.iter().all(|needed| *needed < step.id), "{step:#?}");
+        for target in step.body.iter().flat_map(named_targets) {
+            let made = plan.steps.iter().find(|it| it.address == target && it.action.makes());
+            if let Some(made) = made.filter(|it| it.decision.is_do() && step.decision.is_do()) {
+                assert!(step.after.contains(&made.id), "{} before {}", step.address, made.address);
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn planning_what_is_there_plans_nothing(pieces in pieces()) {
+        on_paused_time(async {
+            let (account, stack) = (Account::empty().await, stack());
+            let desired = by_manifest(&pieces);
+            settle(&account, &stack, &desired, &everything(&desired, &[])).await;
+            let all = Reading { every_kind: true, full: true };
+            let live = account.read(&stack, &desired, all).await;
+            let exported = export::declare(live.owned.values(), &live.book, &stack);
+            let text: String = exported.iter().map(write::manifest).collect();
+            if !text.is_empty() {
+                let loaded = load_text("exported.yaml", &text, Some(&stack.name));
+                assert!(!loaded.report.has_errors(), "{text}\n{:#?}", loaded.report);
+                let plan = plan(&stack, &loaded.desired, &live, &Policy::default());
+                let real: Vec<_> = plan.steps.iter().filter(|it| it.decision.word() != "dormant").collect();
+                assert!(real.is_empty(), "{text}\n{real:#?}");
+            }
+        });
+    }
+
+    #[test]
+    fn applying_a_plan_leaves_nothing_to_plan(first in pieces(), second in pieces()) {
+        on_paused_time(async {
+            let (account, stack) = (Account::empty().await, stack());
+            let (first, second) = (by_manifest(&first), by_manifest(&second));
+            let rounds = settle(&account, &stack, &first, &everything(&first, &[])).await;
+            assert!(rounds <= 1, "an empty account takes one round");
+            settle(&account, &stack, &second, &everything(&second, &first)).await;
+            // And back again, to nothing.
+            let policy = Policy { prune: false, destroy: true, ..everything(&second, &first) };
+            settle(&account, &stack, &[], &policy).await;
+        });
+    }
+
+    #[test]
+    fn every_step_comes_after_what_it_needs(first in pieces(), second in pieces()) {
+        on_paused_time(async {
+            let (account, stack) = (Account::empty().await, stack());
+            let (first, second) = (by_manifest(&first), by_manifest(&second));
+            settle(&account, &stack, &first, &everything(&first, &[])).await;
+            let (live, plan) = account.plan(&stack, &second, &everything(&second, &first)).await;
+            assert_ordered(&plan);
+            // The pretend account refuses every delete of what is still referred to.
+            let outcome = account.apply(&stack, &live, &plan).await;
+            assert!(outcome.is_well(), "{outcome:#?}\n{plan:#?}");
+        });
+    }
+
+    #[test]
+    fn order_of_manifests_does_not_matter(
+        first in pieces(),
+        second in pieces(),
+        order in any::<proptest::sample::Index>(),
+    ) {
+        on_paused_time(async {
+            let (account, stack) = (Account::empty().await, stack());
+            let (first, mut second) = (by_manifest(&first), by_manifest(&second));
+            settle(&account, &stack, &first, &everything(&first, &[])).await;
+            let policy = everything(&second, &first);
+            let (live, one) = account.plan(&stack, &second, &policy).await;
+            if !second.is_empty() {
+                let by = order.index(second.len());
+                second.rotate_left(by);
+                second.reverse();
+            }
+            assert_eq!(one, plan(&stack, &second, &live, &policy));
+        });
+    }
+
+    #[test]
+    fn strangers_are_never_touched(pieces in pieces(), owner in 0..4_usize) {
+        on_paused_time(async {
+            let (account, stack) = (Account::empty().await, stack());
+            let tags: Tags = match owner {
+                0 => Tags::new(),
+                1 => [("aws-not".to_owned(), "ours".to_owned())].into(),
+                // Another stack's, and a set that is not whole.
+                2 => ["stack", "name", "digest"].map(|it| (format!("ivs-apply:{it}"), "x".to_owned())).into(),
+                _ => [("ivs-apply:stack".to_owned(), stack.name.clone())].into(),
+            };
+            let strangers = strangers(&account, &tags).await;
+            let desired = by_manifest(&pieces);
+            let policy = everything(&desired, &[]);
+            let (_, plan) = account.plan(&stack, &desired, &policy).await;
+            for step in &plan.steps {
+                assert!(step.arn.as_ref().is_none_or(|it| !strangers.contains(it)), "{step:#?}");
+            }
+            settle(&account, &stack, &desired, &policy).await;
+            let destroy = Policy { destroy: true, ..Policy::default() };
+            let (live, plan) = account.plan(&stack, &desired, &destroy).await;
+            account.apply(&stack, &live, &plan).await;
+            let all = Reading { every_kind: true, full: false };
+            let left = account.read(&stack, &[], all).await;
+            let still: BTreeSet<Arn> = left.others.keys().cloned().collect();
+            assert!(strangers.is_subset(&still), "{strangers:?} {still:?}");
+            assert!(left.others.values().filter(|it| strangers.contains(&it.arn)).all(|it| it.tags == tags));
+        });
+    }
+
+    #[test]
+    fn text_round_trips(pieces in pieces()) {
+        let desired = by_manifest(&pieces);
+        let text: String = desired.iter().map(write::manifest).collect();
+        if !text.is_empty() {
+            let mut loaded = load_text("written.yaml", &text, None);
+            prop_assert!(!loaded.report.has_errors(), "{text}\n{:#?}", loaded.report);
+            for (wanted, read) in desired.iter().zip(&mut loaded.desired) {
+                read.origin = wanted.origin;
+            }
+            prop_assert_eq!(desired, loaded.desired);
+        }
+    }
+
+    #[test]
+    fn loading_any_text_never_panics(text in "(?s).{0,200}") {
+        load_text("any.yaml", &text, None);
+    }
+
+    #[test]
+    fn loading_a_broken_manifest_never_panics(pieces in pieces(), cut in any::<prop::sample::Index>(), noise in "\\PC{0,3}") {
+        let mut text: String = by_manifest(&pieces).iter().map(write::manifest).collect();
+        let at = cut.index(text.len() + 1);
+        if text.is_char_boundary(at) {
+            text.insert_str(at, &noise);
+        }
+        load_text("broken.yaml", &text, None);
+    }
+}
+
+/// A channel and a stage that are somebody else's.
+async fn strangers(account: &Account, tags: &Tags) -> BTreeSet<Arn> {
+    let tags = || Some(tags.clone().into_iter().collect());
+    let channel = account.aws.ivs.create_channel().name("it-0").set_tags(tags()).send().await;
+    let channel = channel.sorted("CreateChannel").expect("made").channel.expect("answered");
+    let stage = account.aws.realtime.create_stage().name("it-0").set_tags(tags()).send().await;
+    let stage = stage.sorted("CreateStage").expect("made").stage.expect("answered");
+    [channel.arn.expect("answered"), stage.arn].into_iter().map(Arn::new).collect()
+}
+
+#[test]
+fn a_plan_with_every_action_has_no_action_without_a_word() {
+    let all = [
+        Action::Create,
+        Action::Replace,
+        Action::Update,
+        Action::Adopt,
+        Action::Rename,
+        Action::Retag,
+        Action::Delete,
+    ];
+    for action in all {
+        assert_eq!(json!(action), json!(action.word()));
+    }
+}
