@@ -194,6 +194,7 @@ impl Run<'_> {
         (self.tell)(Event::Started { id, address, action });
         let done = match action {
             Action::Create | Action::Replace => self.create(step).await,
+            Action::Adopt if step.arn.is_none() => self.create(step).await,
             Action::Update | Action::Adopt | Action::Rename | Action::Retag => {
                 self.change(step).await
             }

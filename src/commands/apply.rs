@@ -63,55 +63,87 @@ async fn consented(
     ui: Ui,
 ) -> Result<ExitCode, Failure> {
     let text = global.format == Format::Text;
-    if text {
-        session.show(command, global, ui)?;
-    }
+    // A reader that has gone away does not stop a run that was consented to; it only changes its end.
+    let shown = if text { session.show(command, global, ui) } else { Ok(()) };
     let blocked = session.blocked(consent.confirm_deletes);
-    let refuse = |failure: Failure| {
-        if !text {
-            // The document is whole even where nothing was done.
-            session.show(command, global, ui)?;
-            ui.say(&format!("error: {}\n", failure.message));
-            return Ok(failure.code);
-        }
-        Err(failure)
-    };
     if let Some(failure) = blocked {
-        return refuse(failure);
+        return refuse(failure, command, session, text, global, ui);
     }
     if !session.plan.has_work() {
         if !text {
             session.show(command, global, ui)?;
         }
-        return Ok(ExitCode::Done);
+        return shown.map(|()| ExitCode::Done);
     }
     if !consent.yes {
-        if !ui.can_ask() {
-            return refuse(Failure::refused(
-                "there is no terminal to ask on, so nothing was done",
-                "add `--yes` to carry the plan out without asking",
-            ));
-        }
-        if !ui.ask("\nCarry this out? Only `yes` is taken: ") {
-            return refuse(Failure::refused(
-                "not confirmed, so nothing was done",
-                "answer `yes` next time",
-            ));
-        }
+        shown?;
+        return ask_first(command, session, text, global, ui).await;
     }
-    let outcome = do_it(session, ui).await;
+    finish(command, session, shown, text, ui).await
+}
+
+/// Gets a person's consent.
+async fn ask_first(
+    command: &str,
+    session: &Session,
+    text: bool,
+    global: &Global,
+    ui: Ui,
+) -> Result<ExitCode, Failure> {
+    let refusal = if !ui.can_ask() {
+        Failure::refused(
+            "there is no terminal to ask on, so nothing was done",
+            "add `--yes` to carry the plan out without asking",
+        )
+    } else if ui.ask("\nCarry this out? Only `yes` is taken: ") {
+        return finish(command, session, Ok(()), text, ui).await;
+    } else {
+        Failure::refused("not confirmed, so nothing was done", "answer `yes` next time")
+    };
+    refuse(refusal, command, session, text, global, ui)
+}
+
+/// Says no; a JSON document is whole even where nothing was done.
+fn refuse(
+    failure: Failure,
+    command: &str,
+    session: &Session,
+    text: bool,
+    global: &Global,
+    ui: Ui,
+) -> Result<ExitCode, Failure> {
     if text {
-        ui.answer(&report(&session.plan, &outcome))?;
+        return Err(failure);
+    }
+    session.show(command, global, ui)?;
+    ui.say(&format!("error: {}\n", failure.message));
+    Ok(failure.code)
+}
+
+/// Does it, and reports.
+async fn finish(
+    command: &str,
+    session: &Session,
+    shown: Result<(), Failure>,
+    text: bool,
+    ui: Ui,
+) -> Result<ExitCode, Failure> {
+    let outcome = do_it(session, ui).await;
+    let said = if text {
+        report(&session.plan, &outcome)
     } else {
         let frame = session.connection.frame(command, &session.loaded);
-        ui.answer(&pretty(&json::plan(
-            &frame,
-            &session.plan,
-            Some(&outcome),
-            &session.loaded.sources,
-        )))?;
+        pretty(&json::plan(&frame, &session.plan, Some(&outcome), &session.loaded.sources))
+    };
+    match (exit_code(&outcome), shown, ui.answer(&said)) {
+        // What came of the run matters more than who heard of it.
+        (ExitCode::Done, shown, said) => {
+            shown?;
+            said?;
+            Ok(ExitCode::Done)
+        }
+        (code, _, _) => Ok(code),
     }
-    Ok(exit_code(&outcome))
 }
 
 async fn do_it(session: &Session, ui: Ui) -> Outcome {

@@ -99,8 +99,15 @@ impl<'a> Planner<'a> {
             }
             Found::Missing => match presence {
                 Presence::Wanted => {
-                    let mut step = draft(wanted, Action::Create, None, marks);
-                    step.because = vec![Cause::Missing];
+                    // What AWS makes together with something else is taken over as soon as it is there.
+                    let comes = wanted.address.kind.facts().comes_with.is_some()
+                        && wanted.body.refs().iter().any(|it| it.to.arn(&self.live.book).is_none());
+                    let (action, cause) = match comes {
+                        true => (Action::Adopt, Cause::Adopt),
+                        false => (Action::Create, Cause::Missing),
+                    };
+                    let mut step = draft(wanted, action, None, marks);
+                    step.because = vec![cause];
                     self.push(step);
                 }
                 Presence::Dormant => {
@@ -299,7 +306,7 @@ impl<'a> Planner<'a> {
             Replace::DeleteFirst => {
                 new.marks.replaces = None;
                 let mut old = draft(wanted, Action::Delete, Some(live), Marks::default());
-                old.because = new.because.clone();
+                old.because = vec![Cause::MakesRoom];
                 old.body = None;
                 if let Some(audience) = audience {
                     let on_live = Some(wanted.lifecycle.on_live);

@@ -124,6 +124,8 @@ pub enum Cause {
     Orphan,
     /// A newer object has taken its place.
     Superseded,
+    /// Its successor cannot be made while it is there.
+    MakesRoom,
     /// Its manifest asks to take an existing object over, or AWS made it together with something else.
     Adopt,
     /// It had another logical name.
@@ -245,6 +247,9 @@ impl Plan {
             ..Summary::default()
         };
         for step in &self.steps {
+            if self.is_half_of_replacement(step) {
+                continue;
+            }
             let count = match (&step.decision, step.action) {
                 (Decision::Deferred(_), _) => &mut summary.deferred,
                 (Decision::Dormant(_), _) => &mut summary.dormant,
@@ -255,7 +260,6 @@ impl Plan {
                 (_, Action::Adopt) => &mut summary.adopt,
                 (_, Action::Rename) => &mut summary.rename,
                 (_, Action::Retag) => &mut summary.retag,
-                (_, Action::Delete) if self.is_half_of_replacement(step) => continue,
                 (_, Action::Delete) => &mut summary.delete,
             };
             *count += 1;

@@ -1,1 +1,370 @@
+//! The program as people run it: real processes, exit codes, both streams; against an emulator behind a
+//! real socket, or with one inside.
 
+use crate::golden;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+/// What a run came to.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// The program with nothing of this machine's configuration.
+pub(crate) fn ivs_apply(home: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ivs-apply"));
+    command
+        .env_clear()
+        .env("HOME", home)
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("COLUMNS", "100")
+        .current_dir(golden::root())
+        .stdin(Stdio::null());
+    command
+}
+
+pub(crate) fn run(command: &mut Command) -> Ran {
+    let output = command.output().expect("the program starts");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the program writes UTF-8");
+    Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+/// A folder of one test, with a pretend account in a file.
+pub(crate) struct Place {
+    pub(crate) folder: tempfile::TempDir,
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        std::fs::create_dir(folder.path().join("manifests")).expect("writable");
+        Self { folder }
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.folder.path().join("manifests").join(name), text).expect("writable");
+    }
+
+    /// Runs a command on this folder's manifests and pretend account.
+    pub(crate) fn run(&self, words: &str) -> Ran {
+        run(&mut self.command(words))
+    }
+
+    pub(crate) fn command(&self, words: &str) -> Command {
+        let mut command = ivs_apply(self.folder.path());
+        command.current_dir(self.folder.path()).args(words.split_whitespace());
+        command.args(["-f", "manifests", "--emulator"]);
+        command
+    }
+}
+
+/// The emulator as a process of its own.
+pub(crate) struct Served {
+    child: Child,
+    pub(crate) url: String,
+}
+
+impl Served {
+    pub(crate) fn start(home: &Path, words: &[&str]) -> Self {
+        let mut child = ivs_apply(home)
+            .args(["emulator", "--listen", "127.0.0.1:0"])
+            .args(words)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the emulator starts");
+        let mut line = String::new();
+        let out = child.stdout.take().expect("piped");
+        BufReader::new(out).read_line(&mut line).expect("the emulator says where it listens");
+        let url = line.trim().rsplit(' ').next().expect("an address").to_owned();
+        Self { child, url }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The manifests of the issue that everything else stands on.
+const BROADCAST: &str = include_str!("../../examples/broadcast/broadcast.yaml");
+
+fn golden_run(name: &str, ran: &Ran) {
+    let id = regex::Regex::new("/[A-Za-z0-9]{12}\\b").expect("a valid pattern");
+    let text = format!(
+        "exit: {}\n--- stdout\n{}--- stderr\n{}",
+        ran.code.map_or("killed".to_owned(), |it| it.to_string()),
+        ran.stdout,
+        ran.stderr
+    );
+    golden::expect(format!("tests/snapshots/{name}.txt"), &id.replace_all(&text, "/<id>"));
+}
+
+#[test]
+fn from_manifests_to_an_account_that_is_equal_and_stays_so() {
+    let place = Place::new();
+    place.write("broadcast.yaml", BROADCAST);
+    let code = |words: &str| {
+        let ran = place.run(words);
+        (ran.code, ran)
+    };
+    assert_eq!(code("validate").0, Some(0));
+    let (two, plan) = code("plan --detailed-exitcode");
+    assert_eq!(two, Some(2));
+    golden_run("plan-of-an-empty-account", &plan);
+    let (zero, applied) = code("apply --yes");
+    assert_eq!(zero, Some(0), "{applied:?}");
+    let (zero, again) = code("plan --detailed-exitcode");
+    assert_eq!(zero, Some(0), "{again:?}");
+    golden_run("plan-of-an-equal-account", &again);
+    let (zero, drift) = code("drift");
+    assert_eq!(zero, Some(0), "{drift:?}");
+    golden_run("drift-of-an-equal-account", &drift);
+
+    place.write("broadcast.yaml", &BROADCAST.replace("latencyMode: NORMAL", "latencyMode: LOW"));
+    let (two, changed) = code("plan --detailed-exitcode");
+    assert_eq!(two, Some(2));
+    golden_run("plan-of-a-changed-field", &changed);
+
+    place.write(
+        "broadcast.yaml",
+        &BROADCAST.replace("recordingConfiguration: archive", "recordingConfiguration: archiv"),
+    );
+    let (one, misspelt) = code("plan");
+    assert_eq!(one, Some(1));
+    golden_run("a-misspelt-reference", &misspelt);
+
+    assert_eq!(code("plan --unknown-flag").0, Some(1), "usage errors are 1, since 2 means changes");
+}
+
+#[test]
+fn json_is_whole_and_versioned_even_where_the_run_fails() {
+    let place = Place::new();
+    place.write("broadcast.yaml", BROADCAST);
+    let planned = place.run("plan --format json");
+    let document: serde_json::Value = serde_json::from_str(&planned.stdout).expect("JSON");
+    assert_eq!(document["formatVersion"], "1.0");
+    assert_eq!(document["status"], "changes");
+    assert_eq!(document["summary"]["create"], 6);
+    assert_eq!(document["steps"][0]["because"][0]["cause"], "missing");
+    assert_eq!(document["calls"]["ListChannels"], 1);
+    golden_run("plan-as-json", &planned);
+
+    let applied = place.run("apply --yes --format json");
+    let document: serde_json::Value = serde_json::from_str(&applied.stdout).expect("JSON");
+    assert!(document["steps"].as_array().expect("steps").iter().all(|it| it["status"] == "done"));
+
+    place.write(
+        "broadcast.yaml",
+        "apiVersion: ivs-apply.dev/v1\nkind: Chanel\nmetadata: { name: x }\n",
+    );
+    let failed = place.run("plan --format json");
+    let document: serde_json::Value = serde_json::from_str(&failed.stdout).expect("JSON");
+    assert_eq!((failed.code, &document["status"]), (Some(1), &"failed".into()));
+    assert_eq!(document["diagnostics"][0]["code"], "E0102");
+
+    let nowhere = run(ivs_apply(place.folder.path()).args([
+        "plan",
+        "--format",
+        "json",
+        "-f",
+        "examples/quickstart",
+    ]));
+    let document: serde_json::Value = serde_json::from_str(&nowhere.stdout).expect("JSON");
+    assert_eq!((nowhere.code, &document["status"]), (Some(1), &"failed".into()));
+    assert_eq!(document["error"]["message"], "no region is in force");
+}
+
+#[test]
+fn nothing_is_carried_out_without_a_yes() {
+    let place = Place::new();
+    place.write("broadcast.yaml", BROADCAST);
+    let refused = place.run("apply");
+    assert_eq!(refused.code, Some(4), "{refused:?}");
+    assert!(refused.stderr.contains("--yes"), "{refused:?}");
+    assert_eq!(place.run("plan --detailed-exitcode").code, Some(2), "nothing was written");
+}
+
+#[test]
+fn many_deletes_need_their_exact_number() {
+    let place = Place::new();
+    place.write("broadcast.yaml", BROADCAST);
+    assert_eq!(place.run("apply --yes").code, Some(0));
+    let destroy = "destroy --yes --allow-live Composition/show";
+    let refused = place.run(destroy);
+    assert_eq!(refused.code, Some(4), "{refused:?}");
+    assert!(refused.stderr.contains("--confirm-deletes 6"), "{refused:?}");
+    assert_eq!(place.run(&format!("{destroy} --confirm-deletes 5")).code, Some(4));
+    assert_eq!(place.run("plan --detailed-exitcode").code, Some(0), "nothing was deleted");
+    let done = place.run(&format!("{destroy} --confirm-deletes 6"));
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert!(place.run("plan").stdout.contains("6 to create"));
+}
+
+#[test]
+fn an_empty_set_of_manifests_deletes_nothing() {
+    let place = Place::new();
+    place.write("broadcast.yaml", BROADCAST);
+    assert_eq!(place.run("apply --yes").code, Some(0));
+    let stack = BROADCAST.split("\n---").next().expect("the Stack document");
+    place.write("broadcast.yaml", stack);
+    let ran = place.run("apply --yes --prune");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    std::fs::remove_file(place.folder.path().join("manifests/broadcast.yaml")).expect("there");
+    let ran = place.run("apply --yes --prune");
+    assert_eq!(ran.code, Some(1), "no manifests at all is an error: {ran:?}");
+    place.write("broadcast.yaml", BROADCAST);
+    assert_eq!(place.run("plan --detailed-exitcode").code, Some(0), "everything is still there");
+}
+
+#[test]
+fn another_region_or_account_than_the_stacks_is_an_error_before_any_call() {
+    let place = Place::new();
+    let served = Served::start(place.folder.path(), &[]);
+    place.write("broadcast.yaml", BROADCAST);
+    let at = |region: &str| {
+        run(ivs_apply(place.folder.path())
+            .args(["plan", "--region", region, "--endpoint-url", &served.url])
+            .args(["-f", "examples/broadcast"])
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test"))
+    };
+    let region = at("eu-west-1");
+    assert_eq!(region.code, Some(1));
+    assert!(region.stderr.contains("stack `broadcast` is in region `us-west-2`"), "{region:?}");
+    let account = at("us-west-2");
+    assert_eq!(account.code, Some(1));
+    assert!(account.stderr.contains("account 000000000000 is in force"), "{account:?}");
+}
+
+#[test]
+fn a_plain_http_endpoint_elsewhere_is_refused() {
+    let place = Place::new();
+    let ran = run(ivs_apply(place.folder.path())
+        .args(["plan", "--region", "us-west-2", "--endpoint-url", "http://192.0.2.1"])
+        .args(["-f", "examples/quickstart"]));
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stderr.contains("not encrypted"), "{ran:?}");
+}
+
+#[test]
+fn the_real_clients_reach_the_emulator_through_a_socket() {
+    let place = Place::new();
+    let served = Served::start(place.folder.path(), &[]);
+    let on_socket = |words: &[&str]| {
+        run(ivs_apply(place.folder.path())
+            .args(words)
+            .args([
+                "--region",
+                "us-west-2",
+                "--endpoint-url",
+                &served.url,
+                "-f",
+                "examples/quickstart",
+            ])
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test"))
+    };
+    let applied = on_socket(&["apply", "--yes"]);
+    assert_eq!(applied.code, Some(0), "{applied:?}");
+    let again = on_socket(&["plan", "--detailed-exitcode"]);
+    assert_eq!(again.code, Some(0), "{again:?}");
+}
+
+#[test]
+fn manifests_come_from_standard_input_too() {
+    let place = Place::new();
+    let mut child = ivs_apply(place.folder.path())
+        .args(["validate", "-f", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    child.stdin.take().expect("piped").write_all(BROADCAST.as_bytes()).expect("read");
+    let output = child.wait_with_output().expect("the program ends");
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "6 resources in order\n");
+}
+
+#[test]
+fn a_reader_that_goes_away_does_not_stop_an_apply_half_way() {
+    let place = Place::new();
+    place.write("broadcast.yaml", BROADCAST);
+    let mut child = place
+        .command("apply --yes")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    drop(child.stdout.take());
+    child.wait().expect("the program ends");
+    assert_eq!(place.run("plan --detailed-exitcode").code, Some(0), "everything was made");
+}
+
+#[test]
+fn the_graph_is_drawn_in_each_form() {
+    let place = Place::new();
+    place.write("broadcast.yaml", BROADCAST);
+    for format in ["dot", "mermaid", "svg"] {
+        let ran = place.run(&format!("graph --format {format}"));
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        golden_run(&format!("graph-{format}"), &ran);
+    }
+}
+
+#[test]
+fn an_interrupted_apply_drains_and_the_next_one_goes_on() {
+    let place = Place::new();
+    let served = Served::start(place.folder.path(), &["--latency", "150ms"]);
+    let apply = || {
+        let mut command = ivs_apply(place.folder.path());
+        command
+            .args(["apply", "--yes", "--region", "us-west-2", "--endpoint-url", &served.url])
+            .args(["-f", "examples/quickstart"])
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    };
+    let mut child = apply().spawn().expect("the program starts");
+    let mut talk = BufReader::new(child.stderr.take().expect("piped"));
+    let mut line = String::new();
+    // The first line of talk comes once the first step is under way.
+    talk.read_line(&mut line).expect("the program talks");
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(killed.expect("kill is there").success());
+    let mut rest = String::new();
+    std::io::Read::read_to_string(&mut talk, &mut rest).expect("the program talks");
+    let mut answer = String::new();
+    let mut out = child.stdout.take().expect("piped");
+    std::io::Read::read_to_string(&mut out, &mut answer).expect("the program answers");
+    assert_eq!(child.wait().expect("the program ends").code(), Some(130), "{rest}{answer}");
+    assert!(rest.contains("nothing new is started"), "{rest}");
+    assert!(answer.contains("not started"), "{answer}");
+    let again = run(&mut apply());
+    assert_eq!(again.code, Some(0), "{again:?}");
+}
+
+#[test]
+fn help_and_every_commands_help_are_what_is_documented() {
+    let place = Place::new();
+    let commands = [
+        "", "validate", "plan", "apply", "drift", "export", "destroy", "graph", "schema",
+        "emulator",
+    ];
+    let mut text = String::new();
+    for command in commands {
+        let ran =
+            run(ivs_apply(place.folder.path()).args(command.split_whitespace()).arg("--help"));
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        text.push_str(&format!("$ ivs-apply {command} --help\n{}\n", ran.stdout));
+    }
+    golden::expect("tests/snapshots/help.txt", &text);
+}

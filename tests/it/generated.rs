@@ -1,1 +1,77 @@
+//! Files that the code makes are what the code makes.
 
+use crate::golden;
+use ivs_apply::kinds::{Check, Kind};
+use ivs_apply::manifest::schema;
+use serde_json::Value;
+
+#[test]
+fn the_schemas_are_current() {
+    for (name, text) in schema::files() {
+        golden::expect(format!("schemas/{name}"), &text);
+    }
+    let made: Vec<String> = schema::files().into_iter().map(|(name, _)| name).collect();
+    for file in std::fs::read_dir(golden::root().join("schemas")).expect("there are schemas") {
+        let name = file.expect("readable").file_name().to_string_lossy().into_owned();
+        assert!(made.contains(&name), "{name} is left over");
+    }
+}
+
+/// The facts that the only list of kinds must hold for every kind in it.
+#[test]
+fn every_kind_is_described_whole() {
+    for &kind in Kind::ALL {
+        let mut example = kind.example();
+        let spec = serde_json::to_value(&example).expect("specs serialise");
+        assert_eq!(kind.from_json(spec.clone()), Some(example.clone()), "{kind} round-trips");
+        let mut report = ivs_apply::diag::Report::new();
+        let origin = ivs_apply::diag::Origin { source: ivs_apply::diag::SourceId(0), document: 0 };
+        example.normalise();
+        example.check(&mut Check::new(origin, &mut report));
+        assert!(!report.has_errors(), "{kind}: {report:#?}");
+
+        let schema = schema::of_kind(kind);
+        let mut expected = Vec::new();
+        references(&schema["properties"]["spec"], "", &mut expected);
+        let mut declared: Vec<String> = example
+            .refs()
+            .iter()
+            .map(|it| it.field.replace(|c: char| c.is_ascii_digit(), ""))
+            .collect();
+        expected.sort();
+        declared.sort();
+        declared.dedup();
+        assert_eq!(declared, expected, "{kind}: every field marked as a reference is one");
+
+        // Every field of the example differs from its default, or the round trips would prove nothing.
+        let minimal = example.minimal();
+        for (field, value) in spec.as_object().expect("specs are maps") {
+            if kind.facts().local.contains(&field.as_str())
+                && !minimal.as_object().is_some_and(|it| it.contains_key(field))
+            {
+                panic!("{kind}: `{field}` has its default in the example");
+            }
+            assert!(
+                minimal.as_object().is_some_and(|it| it.contains_key(field)),
+                "{kind}: `{field}` has its default in the example: {value}"
+            );
+        }
+    }
+}
+
+/// Paths of the fields that a schema marks as references, list positions without numbers.
+fn references(schema: &Value, path: &str, found: &mut Vec<String>) {
+    if schema.get("x-ivs-ref").is_some() {
+        found.push(path.to_owned());
+    }
+    for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+        let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        references(field, &path, found);
+    }
+    for option in schema["anyOf"].as_array().into_iter().flatten() {
+        references(option, path, found);
+    }
+    if schema.get("items").is_some() {
+        references(&schema["items"], &format!("{path}[]"), found);
+    }
+}
