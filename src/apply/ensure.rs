@@ -21,7 +21,7 @@ const LOOKS: [u64; 5] = [500, 1_000, 2_000, 4_000, 8_000];
 
 /// How long an object may take to become usable, or to end. Terraform waits as long for a recording
 /// configuration; a composition takes seconds.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// How a try to make something ended.
 pub(super) enum Made {

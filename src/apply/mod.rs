@@ -28,7 +28,7 @@ const SIDE_BY_SIDE: usize = 32;
 const DRAIN: Duration = Duration::from_secs(6);
 
 /// At the end, new objects must show up in the listings within this long.
-const BARRIER: Duration = Duration::from_secs(60);
+const BARRIER: Duration = Duration::from_mins(1);
 
 /// How many signals a run has had, and which came first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -102,9 +102,8 @@ pub async fn apply(
                 });
                 ended.insert(id, status);
             }
-            Either::Left((None, _)) => {}
             Either::Right(_) if deadline.is_some() => break,
-            Either::Right(_) => {}
+            Either::Left((None, _)) | Either::Right(_) => {}
         }
     }
     let first = stop.borrow().first;

@@ -278,7 +278,7 @@ fn note_audience(state: &mut LiveState, streams: Vec<(Arn, Audience)>) {
         }
         audience.insert(live.arn.clone(), Audience::composition(live.arn.clone()));
         // A channel must be offline when a composition starts broadcasting to it, so its stream is that.
-        for edge in live.body.iter().flat_map(|body| body.refs()) {
+        for edge in live.body.iter().flat_map(super::super::kinds::Body::refs) {
             if let Some(entry) = edge.to.arn(&state.book).and_then(|arn| audience.get_mut(&arn))
                 && entry.viewers.is_some()
             {
@@ -288,7 +288,7 @@ fn note_audience(state: &mut LiveState, streams: Vec<(Arn, Audience)>) {
     }
     for live in state.all() {
         let Some(parent) = live.kind.facts().comes_with else { continue };
-        let parents = live.body.iter().flat_map(|body| body.refs());
+        let parents = live.body.iter().flat_map(super::super::kinds::Body::refs);
         for edge in parents.filter(|edge| edge.kind == parent) {
             let arn = match &edge.to {
                 Pointer::Outside(arn) => Some(arn),

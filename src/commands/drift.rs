@@ -19,15 +19,12 @@ pub(super) async fn run(_: &DriftArgs, global: &Global, ui: Ui) -> Result<ExitCo
     let mut session = Session::open(loaded, global, &Policy::default(), false, false).await?;
     let pending = session.plan.keep_drift();
     let drifted = !session.plan.steps.is_empty();
-    let text = match global.format {
-        Format::Json => {
-            let frame = session.connection.frame("drift", &session.loaded);
-            pretty(&json::plan(&frame, &session.plan, None, &session.loaded.sources))
-        }
-        _ => {
-            let header = session.connection.header(&session.loaded.stack);
-            drift::text(&session.plan, pending, &header, &session.loaded.sources)
-        }
+    let text = if global.format == Format::Json {
+        let frame = session.connection.frame("drift", &session.loaded);
+        pretty(&json::plan(&frame, &session.plan, None, &session.loaded.sources))
+    } else {
+        let header = session.connection.header(&session.loaded.stack);
+        drift::text(&session.plan, pending, &header, &session.loaded.sources)
     };
     ui.answer(&text)?;
     session.connection.close()?;

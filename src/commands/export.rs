@@ -10,7 +10,7 @@ use crate::ui::escape::escape;
 /// Write manifests for what exists
 ///
 /// Reads the whole account and writes one minimal manifest for each object that nobody else owns, with
-/// `lifecycle.adopt` set. No secrets are read. Objects of other stacks and of CloudFormation stay out.
+/// `lifecycle.adopt` set. No secrets are read. Objects of other stacks and of `CloudFormation` stay out.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ExportArgs {}
 

@@ -182,15 +182,12 @@ impl Session {
 
     /// The plan in the form that was asked for.
     pub(super) fn show(&self, command: &str, global: &Global, ui: Ui) -> Result<(), Failure> {
-        let text = match global.format {
-            Format::Json => {
-                let frame = self.connection.frame(command, &self.loaded);
-                pretty(&json::plan(&frame, &self.plan, None, &self.loaded.sources))
-            }
-            _ => {
-                let header = self.connection.header(&self.loaded.stack);
-                crate::ui::plan::text(&self.plan, &header, &self.loaded.sources)
-            }
+        let text = if global.format == Format::Json {
+            let frame = self.connection.frame(command, &self.loaded);
+            pretty(&json::plan(&frame, &self.plan, None, &self.loaded.sources))
+        } else {
+            let header = self.connection.header(&self.loaded.stack);
+            crate::ui::plan::text(&self.plan, &header, &self.loaded.sources)
         };
         ui.answer(&text)?;
         Ok(())

@@ -15,17 +15,14 @@ pub(super) fn run(_: &ValidateArgs, global: &Global, ui: Ui) -> Result<ExitCode,
         Err(code) => return Ok(code),
     };
     let count = loaded.desired.len();
-    let text = match global.format {
-        Format::Json => {
-            let mut frame = frame_of("validate");
-            frame.stack = Some(&loaded.stack);
-            frame.diagnostics = diagnostic::json(&loaded.report, &loaded.sources);
-            pretty(&json::checked(&frame, count, false))
-        }
-        _ => {
-            let s = if count == 1 { "" } else { "s" };
-            format!("{count} resource{s} in order\n")
-        }
+    let text = if global.format == Format::Json {
+        let mut frame = frame_of("validate");
+        frame.stack = Some(&loaded.stack);
+        frame.diagnostics = diagnostic::json(&loaded.report, &loaded.sources);
+        pretty(&json::checked(&frame, count, false))
+    } else {
+        let s = if count == 1 { "" } else { "s" };
+        format!("{count} resource{s} in order\n")
     };
     ui.answer(&text)?;
     Ok(ExitCode::Done)

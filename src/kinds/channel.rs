@@ -33,7 +33,7 @@ pub struct Channel {
     pub recording_configuration: Option<Ref<RecordingConfiguration>>,
     /// Whether RTMP without TLS, and SRT without a passphrase, are taken.
     pub insecure_ingest: bool,
-    /// Transcoding preset of the ADVANCED types; HIGHER_BANDWIDTH_DELIVERY is their default.
+    /// Transcoding preset of the ADVANCED types; `HIGHER_BANDWIDTH_DELIVERY` is their default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preset: Option<Word<TranscodePreset>>,
     /// Container of the video segments.
@@ -48,7 +48,7 @@ pub struct Channel {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct MultitrackInputConfiguration {
-    /// Whether multitrack input is taken; needs type STANDARD and container FRAGMENTED_MP4.
+    /// Whether multitrack input is taken; needs type STANDARD and container `FRAGMENTED_MP4`.
     pub enabled: bool,
     /// Whether multitrack input is allowed or demanded.
     pub policy: Word<MultitrackPolicy>,

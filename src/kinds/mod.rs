@@ -398,11 +398,13 @@ fn answered_tags(tags: Option<SdkMap>) -> Tags {
 }
 
 /// Tags as the SDK's builders take them.
+#[expect(clippy::unnecessary_wraps, reason = "the builders' setters take an option")]
 fn sent_tags(tags: &Tags) -> Option<SdkMap> {
     Some(tags.iter().map(|(key, value)| (key.clone(), value.clone())).collect())
 }
 
 /// The words of a list field, as the SDK's builders take them.
+#[expect(clippy::unnecessary_wraps, reason = "the builders' setters take an option")]
 fn sent_words<T: word::SdkEnum>(words: &[Word<T>]) -> Option<Vec<T>> {
     Some(words.iter().map(|it| it.0.clone()).collect())
 }

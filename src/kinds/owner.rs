@@ -22,7 +22,7 @@ pub const OP: &str = "ivs-apply:op";
 pub const REPLACES: &str = "ivs-apply:replaces";
 /// The rotation of a stream key, which AWS has no field for.
 pub const ROTATION: &str = "ivs-apply:rotation";
-/// The tag that CloudFormation puts on what it owns.
+/// The tag that `CloudFormation` puts on what it owns.
 const CLOUDFORMATION: &str = "aws:cloudformation:stack-name";
 
 /// What an object's tags say about it.
@@ -32,7 +32,7 @@ pub enum Owner {
     Nobody,
     /// A stack of this tool, this one or another.
     Stack(Marks),
-    /// CloudFormation's, by stack name.
+    /// `CloudFormation`'s, by stack name.
     CloudFormation(String),
     /// Some of our tags, but not a whole set.
     Ambiguous,

@@ -36,7 +36,7 @@ pub struct ParticipantRecording {
     /// Where recordings go; absent means that nobody is recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub storage_configuration: Option<Ref<StorageConfiguration>>,
-    /// What is recorded: at most one of AUDIO_VIDEO, AUDIO_ONLY, NONE (thumbnails only).
+    /// What is recorded: at most one of `AUDIO_VIDEO`, `AUDIO_ONLY`, NONE (thumbnails only).
     pub media_types: Vec<Word<ParticipantRecordingMediaType>>,
     /// Still pictures beside the video.
     pub thumbnail_configuration: ParticipantThumbnails,

@@ -186,19 +186,16 @@ fn the_stack(
     Check::new(origin, report).tags("tags", &spec.tags);
     let mut quotas = std::collections::BTreeMap::new();
     for (name, quota) in spec.quotas {
-        match Kind::named(&name) {
-            Some(kind) => {
-                quotas.insert(kind, quota);
-            }
-            None => {
-                let path = FieldPath::from("spec.quotas").key(name.clone());
-                let place = Place::Field { origin, path, part: Part::Key };
-                let message = format!("unknown kind {}", crate::diag::quote(&name));
-                report.push(
-                    Diagnostic::new(Code::UnknownKind, place, message)
-                        .did_you_mean(&name, Kind::ALL.iter().map(|it| it.name())),
-                );
-            }
+        if let Some(kind) = Kind::named(&name) {
+            quotas.insert(kind, quota);
+        } else {
+            let path = FieldPath::from("spec.quotas").key(name.clone());
+            let place = Place::Field { origin, path, part: Part::Key };
+            let message = format!("unknown kind {}", crate::diag::quote(&name));
+            report.push(
+                Diagnostic::new(Code::UnknownKind, place, message)
+                    .did_you_mean(&name, Kind::ALL.iter().map(|it| it.name())),
+            );
         }
     }
     Stack {

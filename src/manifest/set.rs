@@ -150,7 +150,10 @@ fn pairs(desired: &[Desired], by_address: &BTreeMap<&Address, &Desired>, report:
                 }
             }
             Body::Channel(channel) => {
-                let recording = channel.recording_configuration.as_ref().map(|it| it.pointer());
+                let recording = channel
+                    .recording_configuration
+                    .as_ref()
+                    .map(super::super::kinds::reference::Ref::pointer);
                 if let Some(Body::RecordingConfiguration(recording)) = recording.and_then(found)
                     && channel.r#type.as_str() == "BASIC"
                     && recording.rendition_configuration.rendition_selection.as_str() == "CUSTOM"

@@ -102,9 +102,10 @@ impl<'a> Planner<'a> {
                     // What AWS makes together with something else is taken over as soon as it is there.
                     let comes = wanted.address.kind.facts().comes_with.is_some()
                         && wanted.body.refs().iter().any(|it| it.to.arn(&self.live.book).is_none());
-                    let (action, cause) = match comes {
-                        true => (Action::Adopt, Cause::Adopt),
-                        false => (Action::Create, Cause::Missing),
+                    let (action, cause) = if comes {
+                        (Action::Adopt, Cause::Adopt)
+                    } else {
+                        (Action::Create, Cause::Missing)
                     };
                     let mut step = draft(wanted, action, None, marks);
                     step.because = vec![cause];

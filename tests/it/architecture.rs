@@ -20,7 +20,7 @@ const WALLS: [(&str, &[&str], &str); 6] = [
     ("aws_smithy_", &["aws", "kinds/composition.rs", "emulator/client.rs"], "HTTP is one room's"),
     ("println!", &[], "only ui prints, and it writes to its streams"),
     ("std::fs", &["manifest/source.rs", "emulator/store.rs"], "files are read in one place"),
-    ("hyper", &["emulator/server.rs"], "the emulator's server is the only one"),
+    ("hyper::", &["emulator/server.rs"], "the emulator's server is the only one"),
     ("std::env", &["aws/mod.rs"], "variables are read by clap, and by the SDK's own chain"),
 ];
 

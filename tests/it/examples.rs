@@ -62,10 +62,10 @@ fn every_example_lives_its_whole_life() {
         }
         expect("apply --yes", 0);
         expect("plan --detailed-exitcode", 0);
-        let consent: String = compositions(&files)
-            .iter()
-            .map(|name| format!(" --allow-live Composition/{name}"))
-            .collect();
+        let mut consent = String::new();
+        for name in compositions(&files) {
+            consent.push_str(&format!(" --allow-live Composition/{name}"));
+        }
         let planned = place.run(&format!("destroy --yes{consent}"));
         let number = planned.stderr.split("--confirm-deletes ").nth(1);
         if let Some(number) = number.and_then(|it| it.split('`').next()) {

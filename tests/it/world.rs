@@ -41,7 +41,7 @@ pub(crate) fn world(pieces: &[Piece]) -> Vec<Desired> {
             let some = names.get(usize::from(knob) % (names.len() + 1))?;
             Some(format!("it-{some}"))
         };
-        let Some(mut spec) = spec(*kind, &piece.knobs, &one_of, &mut taken) else { continue };
+        let Some(mut spec) = spec(*kind, piece.knobs, &one_of, &mut taken) else { continue };
         if let Value::Object(map) = &mut spec {
             map.retain(|_, value| !value.is_null());
             map.insert(
@@ -74,14 +74,15 @@ fn pick<'a>(words: &[&'a str], knob: u8) -> &'a str {
     words[usize::from(knob) % words.len()]
 }
 
+#[expect(clippy::many_single_char_names, reason = "knobs have no meaning of their own")]
 /// A spec by its knobs; `None` where a reference that the kind cannot do without has no target.
 fn spec(
     kind: Kind,
-    knobs: &[u8; 8],
+    knobs: [u8; 8],
     one_of: &dyn Fn(Kind, u8) -> Option<String>,
     taken: &mut BTreeSet<(Kind, String)>,
 ) -> Option<Value> {
-    let [a, b, c, d, e, f, ..] = *knobs;
+    let [a, b, c, d, e, f, ..] = knobs;
     Some(match kind {
         Kind::Channel => json!({
             "latencyMode": pick(&["LOW", "NORMAL"], a),

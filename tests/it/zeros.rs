@@ -2,6 +2,7 @@
 //! every kind, what is sent is what is wanted.
 
 use crate::account::{Account, on_paused_time};
+use ivs_apply::kinds::spec::difference;
 use ivs_apply::kinds::{Body, Kind};
 use serde_json::Value;
 
@@ -83,14 +84,14 @@ fn variants(kind: Kind) -> Vec<Body> {
 /// Creates what the body refers to, then the body, and reads it back with nothing assumed; and once more
 /// by an update of an object that has the opposite, where the kind has updates.
 async fn arrives(body: Body, path: &str) {
-    use ivs_apply::kinds::spec::{difference, named_targets};
+    use ivs_apply::kinds::spec::named_targets;
     use ivs_apply::kinds::{Book, Mutable};
     let account = Account::empty().await;
     let mut book = Book::default();
     let mut open = named_targets(&body);
     let mut order = Vec::new();
     while let Some(address) = open.pop() {
-        if order.iter().any(|it| *it == address) {
+        if order.contains(&address) {
             continue;
         }
         open.extend(named_targets(&plain(address.kind)));
@@ -121,12 +122,13 @@ async fn arrives(body: Body, path: &str) {
             assert_same(&body, read.expect("there").body, path);
         }
     }
-    fn assert_same(wanted: &Body, read: Option<Body>, path: &str) {
-        let mut read = read.expect("read whole");
-        *read.tags_mut() = wanted.clone().tags_mut().clone();
-        read.taken_over(wanted);
-        assert_eq!(difference(wanted, &read, &[]), [], "{path}");
-    }
+}
+
+fn assert_same(wanted: &Body, read: Option<Body>, path: &str) {
+    let mut read = read.expect("read whole");
+    *read.tags_mut() = wanted.clone().tags_mut().clone();
+    read.taken_over(wanted);
+    assert_eq!(difference(wanted, &read, &[]), [], "{path}");
 }
 
 /// The example of a kind without what needs more objects.
