@@ -74,7 +74,12 @@ pub struct Global {
     #[arg(long, value_enum, global = true, default_value_t = Colour::Auto, env = "IVS_APPLY_COLOR")]
     pub color: Colour,
     /// Treat warnings as errors
-    #[arg(long, global = true, env = "IVS_APPLY_DENY_WARNINGS")]
+    #[arg(
+        long,
+        global = true,
+        env = "IVS_APPLY_DENY_WARNINGS",
+        value_parser = clap::builder::FalseyValueParser::new()
+    )]
     pub deny_warnings: bool,
     /// Say more; twice for calls
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]

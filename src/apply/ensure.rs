@@ -5,9 +5,10 @@
 
 use super::event::Failure;
 use crate::aws::{Applied, Class, Clients, CloudError, Tags};
+use crate::cloud::show_managed_tags;
 use crate::kinds::owner;
 use crate::kinds::spec::difference;
-use crate::kinds::{Address, Arn, Body, Book, Kind, Live, Marks, Owner, Scope};
+use crate::kinds::{Arn, Body, Book, Kind, Live, Marks, Owner, Scope, Stack};
 use crate::plan::Step;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -62,7 +63,9 @@ pub(super) async fn created(aws: &Clients, step: &Step, book: &Book) -> Result<M
                     return Ok(Made::Live(Box::new(live)));
                 }
                 lost += 1;
-                if lost == 2 {
+                // Taking over what comes with something else looks first, so it may be tried again.
+                let most = if kind.facts().comes_with.is_some() { TRIES } else { 2 };
+                if lost == most {
                     return Ok(Made::Unknown(error));
                 }
             }
@@ -169,16 +172,52 @@ where
 }
 
 /// Makes the spec and tags of an existing object what the step wants.
-pub(super) async fn changed(aws: &Clients, step: &Step, book: &Book) -> Result<Arn, Failure> {
-    let arn = step.arn.clone().expect("a step that changes something has an object");
-    let body = step.body.as_ref().expect("a step that changes something has a spec");
-    let writes_spec = step.fields.iter().any(|it| it.path.starts_with("spec") && !it.is_tag());
-    if writes_spec {
-        let live = again(|| body.update(aws, &arn, book)).await?;
-        fits(body, live, "the update")?;
+pub(super) async fn changed(
+    aws: &Clients,
+    step: &Step,
+    there: &Live,
+    book: &Book,
+) -> Result<Arn, Failure> {
+    let body = step.wanted(there.body.as_ref()).expect("a step that changes something has a spec");
+    if !step.writes_spec() {
+        tagged(aws, step, &body, &there.arn, book).await?;
+        return Ok(there.arn.clone());
     }
-    tagged(aws, step, body, &arn, book).await?;
-    Ok(arn)
+    let live = again(|| body.update(aws, &there.arn, book)).await?;
+    fits(&body, live, "the update")?;
+    let tagged = tagged(aws, step, &body, &there.arn, book).await;
+    tagged
+        .map_err(|failure| Failure::HalfDone { done: "the update", failure: Box::new(failure) })?;
+    Ok(there.arn.clone())
+}
+
+/// The object of a step as it is now, if that is what the plan saw.
+pub(super) async fn as_planned(
+    aws: &Clients,
+    stack: &Stack,
+    step: &Step,
+    planned: &Book,
+) -> Result<Still<Box<Live>>, CloudError> {
+    let arn = step.arn.clone().expect("a step that changes something has an object");
+    let Some(mut there) = step.address.kind.get(aws, &[arn], planned).await?.pop() else {
+        return Ok(Still::Gone);
+    };
+    if there.owner() != step.owner {
+        return Ok(Still::Not(format!("it belongs to {} now", there.owner())));
+    }
+    show_managed_tags(&mut there, stack);
+    let (Some(before), Some(now)) = (&step.before, &mut there.body) else {
+        return Ok(Still::So(Box::new(there)));
+    };
+    if step.owner == Owner::Nobody {
+        now.taken_over(before);
+    }
+    let fields = difference(before, now, &step.ignored);
+    if fields.is_empty() {
+        return Ok(Still::So(Box::new(there)));
+    }
+    let fields: Vec<&str> = fields.iter().map(|it| it.path.as_str()).collect();
+    Ok(Still::Not(format!("it was changed since the plan was made: {}", fields.join(", "))))
 }
 
 /// Writes the tags that differ: those of the manifest, and our own marks with the new digest.
@@ -190,7 +229,8 @@ async fn tagged(
     book: &Book,
 ) -> Result<(), Failure> {
     let service = step.address.kind.facts().service;
-    let digest = body.digest(book).unwrap_or_default();
+    // Of the manifest, whatever was ignored: it tells whether the manifest changed since.
+    let digest = step.body.as_ref().and_then(|it| it.digest(book)).unwrap_or_default();
     let mut wanted = body.clone().tags_mut().clone();
     wanted.extend(Marks { digest, ..step.marks.clone() }.tags());
     let mut gone: Vec<String> = Vec::new();
@@ -212,29 +252,34 @@ async fn tagged(
 /// Whether an object is still what the plan saw: ours, under this name, and not protected meanwhile.
 pub(super) async fn still_ours(
     aws: &Clients,
-    stack: &str,
-    address: &Address,
+    step: &Step,
     arn: &Arn,
-) -> Result<Still, CloudError> {
-    let service = address.kind.facts().service;
+) -> Result<Still<()>, CloudError> {
+    let service = step.address.kind.facts().service;
     let tags = match aws.tags_of(service, arn.as_str()).await {
         Ok(tags) => tags,
         Err(error) if error.class == Class::NotFound => return Ok(Still::Gone),
         Err(error) => return Err(error),
     };
     let owner = Owner::of(&tags);
-    Ok(match owner.in_stack(stack) {
-        Some(marks) if marks.protect => Still::Not("it was protected meanwhile".to_owned()),
-        Some(_) => Still::Ours,
-        None => Still::Not(format!("it belongs to {owner} now")),
+    Ok(match (&owner, &step.owner) {
+        (Owner::Stack(now), _) if now.protect => {
+            Still::Not("it was protected meanwhile".to_owned())
+        }
+        (Owner::Stack(now), Owner::Stack(then))
+            if (&now.stack, &now.name, &now.op) == (&then.stack, &then.name, &then.op) =>
+        {
+            Still::So(())
+        }
+        _ => Still::Not(format!("it belongs to {owner} now")),
     })
 }
 
-/// Whether an object may still be deleted.
-pub(super) enum Still {
-    /// Yes.
-    Ours,
-    /// There is nothing left to delete.
+/// Whether an object is still what the plan saw.
+pub(super) enum Still<T> {
+    /// It is.
+    So(T),
+    /// It is not there any more.
     Gone,
     /// No, and why.
     Not(String),

@@ -91,6 +91,14 @@ pub enum Failure {
         /// The state word.
         state: String,
     },
+    /// Something was written before it failed.
+    #[error("{done} was done, and then: {failure}")]
+    HalfDone {
+        /// What was done.
+        done: &'static str,
+        /// What failed after that.
+        failure: Box<Failure>,
+    },
     /// It took too long.
     #[error("it is still {state} after {seconds} s")]
     TooSlow {
@@ -106,6 +114,7 @@ impl Failure {
     pub fn request_id(&self) -> Option<&str> {
         match self {
             Self::Cloud(error) => error.request_id.as_deref(),
+            Self::HalfDone { failure, .. } => failure.request_id(),
             _ => None,
         }
     }
@@ -115,8 +124,9 @@ impl Failure {
         match self {
             Self::Cloud(error) => error.help(),
             Self::Inconsistent { .. } => Some("run `ivs-apply plan` to see how it stands now"),
+            Self::HalfDone { .. } => Some("run the same command again: it goes on from here"),
             Self::State { .. } => Some(
-                "check the bucket: it must exist in the same account and region; then apply again",
+                "check what it refers to, such as a bucket in the same account and region; then apply again",
             ),
             Self::TooSlow { .. } => Some("run the same command again: it goes on from here"),
         }
@@ -187,7 +197,10 @@ impl Outcome {
             ) || matches!(
                 status,
                 StepStatus::Failed(
-                    Failure::Inconsistent { .. } | Failure::State { .. } | Failure::TooSlow { .. }
+                    Failure::Inconsistent { .. }
+                        | Failure::State { .. }
+                        | Failure::TooSlow { .. }
+                        | Failure::HalfDone { .. }
                 )
             )
         })

@@ -9,7 +9,7 @@ mod event;
 pub use event::{Event, Failure, Outcome, Signal, StepStatus};
 
 use crate::aws::Clients;
-use crate::kinds::{Address, Arn, Book, Kind, Scope};
+use crate::kinds::{Address, Arn, Book, Kind, LiveState, Scope, Stack};
 use crate::plan::{Action, Decision, Plan, Step, StepId};
 use ensure::{Made, Still};
 use futures_util::future::{Either, select};
@@ -42,13 +42,17 @@ pub struct Stop {
 /// Carries out every step that the plan decides to do.
 pub async fn apply(
     aws: &Clients,
-    stack: &str,
+    stack: &Stack,
     plan: &Plan,
-    book: Book,
+    live: &LiveState,
     mut stop: watch::Receiver<Stop>,
     tell: &(dyn Fn(Event) + Sync),
 ) -> Outcome {
-    let run = Run { aws, stack, book: Mutex::new(book), tell };
+    let book = Mutex::new(live.book.clone());
+    let run = Run { aws, stack, planned: &live.book, book, tell };
+    if plan.has_work() {
+        run.settle(live).await;
+    }
     let mut ended: BTreeMap<StepId, StepStatus> = BTreeMap::new();
     let steps = plan.by_id();
     let doing: BTreeSet<StepId> =
@@ -173,7 +177,10 @@ fn ready(
 
 struct Run<'a> {
     aws: &'a Clients,
-    stack: &'a str,
+    stack: &'a Stack,
+    /// The book the plan was made with.
+    planned: &'a Book,
+    /// The same, with what this run made.
     book: Mutex<Book>,
     tell: &'a (dyn Fn(Event) + Sync),
 }
@@ -186,6 +193,18 @@ impl Run<'_> {
     fn note(&self, address: &Address, arn: &Arn) {
         let mut book = self.book.lock().expect("nobody panics with the book in hand");
         book.note(address.clone(), arn.clone());
+    }
+
+    /// Waits for what an earlier run made and did not wait for.
+    async fn settle(&self, live: &LiveState) {
+        let waits = live.owned.values().filter_map(|it| {
+            let (good, bad) = it.kind.facts().usable?;
+            let state = it.state.as_deref()?;
+            let passing = state != good && state != bad && !it.kind.facts().ending.contains(&state);
+            passing.then(|| ensure::usable(self.aws, it.clone(), self.planned, |_| {}))
+        });
+        // One that fails is the business of the steps that need it: AWS refuses them by name.
+        futures_util::future::join_all(waits.collect::<Vec<_>>()).await;
     }
 
     async fn step(&self, step: &Step) -> StepStatus {
@@ -226,12 +245,18 @@ impl Run<'_> {
 
     async fn change(&self, step: &Step) -> Result<StepStatus, Failure> {
         let arn = step.arn.clone().expect("a step that changes something has an object");
-        let writes_spec = step.fields.iter().any(|it| it.path.starts_with("spec") && !it.is_tag());
-        if writes_spec && let Some(why) = self.cut_off(step, &arn).await? {
+        let there = match ensure::as_planned(self.aws, self.stack, step, self.planned).await? {
+            Still::So(there) => there,
+            Still::Gone => return Ok(StepStatus::Stale("it is gone".to_owned())),
+            Still::Not(why) => return Ok(StepStatus::Stale(why)),
+        };
+        if step.writes_spec()
+            && let Some(why) = self.cut_off(step, &arn).await?
+        {
             return Ok(StepStatus::Deferred(why));
         }
         let book = self.book();
-        let arn = ensure::changed(self.aws, step, &book).await?;
+        let arn = ensure::changed(self.aws, step, &there, &book).await?;
         self.note(&step.address, &arn);
         Ok(StepStatus::Done(Some(arn)))
     }
@@ -239,8 +264,8 @@ impl Run<'_> {
     async fn delete(&self, step: &Step) -> Result<StepStatus, Failure> {
         let arn = step.arn.clone().expect("a step that deletes something has an object");
         let kind = step.address.kind;
-        match ensure::still_ours(self.aws, self.stack, &step.address, &arn).await? {
-            Still::Ours => {}
+        match ensure::still_ours(self.aws, step, &arn).await? {
+            Still::So(()) => {}
             Still::Gone => return Ok(StepStatus::Done(Some(arn))),
             Still::Not(why) => return Ok(StepStatus::Stale(why)),
         }
@@ -255,7 +280,17 @@ impl Run<'_> {
     /// is left alone, and an audience is sent away only with consent.
     async fn cut_off(&self, step: &Step, arn: &Arn) -> Result<Option<String>, Failure> {
         let kind = step.address.kind;
-        let Some(audience) = kind.audience(self.aws, arn).await? else { return Ok(None) };
+        // Who uses a stream key is whoever watches its channel.
+        let parent = kind.facts().comes_with.and_then(|parent| {
+            let edges = step.before.iter().flat_map(|it| it.refs());
+            let arn = edges.into_iter().find(|it| it.kind == parent)?.to.arn(self.planned)?;
+            Some((parent, arn))
+        });
+        let audience = match &parent {
+            Some((parent, arn)) => parent.audience(self.aws, arn).await?,
+            None => kind.audience(self.aws, arn).await?,
+        };
+        let Some(audience) = audience else { return Ok(None) };
         if step.decision == Decision::Interrupt {
             ensure::interrupted(self.aws, kind, arn, self.waiting(step)).await?;
             return Ok(None);

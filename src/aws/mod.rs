@@ -111,7 +111,8 @@ pub async fn connect(target: &Target) -> Result<Clients, ConnectError> {
         .operation_timeout(Duration::from_mins(1))
         .build();
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .retry_config(RetryConfig::standard())
+        // Reads are safe to repeat; a plan that gave up under a little throttling would be no use.
+        .retry_config(RetryConfig::standard().with_max_attempts(8))
         .timeout_config(timeouts);
     if let Some(profile) = &target.profile {
         loader = loader.profile_name(profile);

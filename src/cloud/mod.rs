@@ -4,4 +4,4 @@
 
 mod read;
 
-pub use read::{ReadError, Reading, read};
+pub use read::{ReadError, Reading, read, show_managed_tags};

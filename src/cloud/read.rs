@@ -6,11 +6,12 @@
 use crate::aws::{Clients, CloudError};
 use crate::kinds::owner::is_managed_tag;
 use crate::kinds::{
-    Address, Arn, Audience, Desired, Edge, Kind, Live, LiveState, Mutable, Owner, Pointer, Scope,
-    Stack, streams,
+    Address, Arn, Audience, Book, Desired, Edge, Kind, Live, LiveState, Mutable, Owner, Pointer,
+    Scope, Stack, streams,
 };
 use futures_util::future::{try_join, try_join_all};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// How much to read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub struct Reading {
     pub every_kind: bool,
     /// Every owned object with a get, even where the digest already answers.
     pub full: bool,
+    /// What nobody owns with its spec as well: for exporting.
+    pub strangers: bool,
 }
 
 /// A kind that could not be read to the end. Nothing is planned from a part.
@@ -32,6 +35,9 @@ pub struct ReadError {
     pub source: CloudError,
 }
 
+/// Pauses before a listed object that cannot be got is asked for again: reads lag behind one another.
+const LAGS: [u64; 4] = [250, 500, 1_000, 2_000];
+
 /// Reads what `desired` needs to be compared with.
 pub async fn read(
     aws: &Clients,
@@ -44,6 +50,7 @@ pub async fn read(
     let mut state = LiveState { listed: kinds.clone(), ..LiveState::default() };
     let wanted: BTreeMap<&Address, &Desired> = desired.iter().map(|it| (&it.address, it)).collect();
     sort_by_owner(&mut state, listings, stack, desired);
+    note_future_names(&mut state, desired);
     let keys = list_children(aws, &kinds, desired, &state).await?;
     take_children(&mut state, keys, stack, desired);
     get_bodies(aws, &mut state, &wanted, reading).await?;
@@ -52,11 +59,15 @@ pub async fn read(
         .values_mut()
         .chain(state.adoptable.values_mut())
         .chain(state.superseded.iter_mut().map(|(_, live)| live))
+        .chain(state.others.values_mut())
     {
         show_managed_tags(live, stack);
     }
     for (address, live) in &mut state.adoptable {
-        if let (Some(body), Some(desired)) = (&mut live.body, wanted.get(address)) {
+        // One that is ours already, under another name, does remember.
+        if live.owner() == Owner::Nobody
+            && let (Some(body), Some(desired)) = (&mut live.body, wanted.get(address))
+        {
             body.taken_over(&desired.body);
         }
     }
@@ -122,8 +133,10 @@ fn sort_by_owner(state: &mut LiveState, listings: Vec<Live>, stack: &Stack, desi
         let owner = live.owner();
         if let Some(marks) = owner.in_stack(&stack.name) {
             owned.entry(Address::new(live.kind, marks.name.clone())).or_default().push(live);
-        } else if let (Some(address), Owner::Nobody) = (adopts.get(arn.as_str()), &owner) {
-            state.adoptable.insert((*address).clone(), live);
+        } else if let Some(address) = adopts.get(arn.as_str()) {
+            let taken =
+                if owner == Owner::Nobody { &mut state.adoptable } else { &mut state.foreign };
+            taken.insert((*address).clone(), live);
         } else {
             state.others.insert(arn, live);
         }
@@ -133,21 +146,26 @@ fn sort_by_owner(state: &mut LiveState, listings: Vec<Live>, stack: &Stack, desi
     }
 }
 
-/// Puts the object that counts under its address: the newest of a chain of replacements; without such a
-/// chain the one with the least (op, ARN), which any number of runs agree on (`reliability.md` §2).
+/// Puts the object that counts under its address. A successor counts before what it, or one it succeeds,
+/// replaced; where nothing is replaced, the one with the least (op, ARN) counts, which any number of runs
+/// agree on (`reliability.md` §2).
 fn take_owned(state: &mut LiveState, address: Address, several: Vec<Live>) {
     let marks = |live: &Live| match live.owner() {
         Owner::Stack(marks) => marks,
         _ => unreachable!("only owned objects come here"),
     };
     let replaced: BTreeSet<String> = several.iter().filter_map(|it| marks(it).replaces).collect();
-    let (old, mut heads): (Vec<Live>, Vec<Live>) =
-        several.into_iter().partition(|it| replaced.contains(it.arn.id()));
-    heads.sort_by_key(|it| (marks(it).op, it.arn.clone()));
-    let mut heads = heads.into_iter().chain(old);
-    let Some(winner) = heads.next() else { return };
-    for loser in heads {
-        if replaced.contains(loser.arn.id()) {
+    // A chain may have lost a link in the middle (made, then replaced before anything referred to it), so
+    // any successor is newer than every object that replaces nothing.
+    let (mut successors, mut first): (Vec<Live>, Vec<Live>) =
+        several.into_iter().partition(|it| marks(it).replaces.is_some());
+    successors.sort_by_key(|it| (replaced.contains(it.arn.id()), marks(it).op, it.arn.clone()));
+    first.sort_by_key(|it| (marks(it).op, it.arn.clone()));
+    let chain = !successors.is_empty();
+    let mut all = successors.into_iter().chain(first);
+    let Some(winner) = all.next() else { return };
+    for loser in all {
+        if chain {
             state.superseded.push((address.clone(), loser));
         } else {
             state.duplicates.push((address.clone(), loser));
@@ -155,6 +173,23 @@ fn take_owned(state: &mut LiveState, address: Address, several: Vec<Live>) {
     }
     state.book.note(address.clone(), winner.arn.clone());
     state.owned.insert(address, winner);
+}
+
+/// What will be renamed or taken over goes by its future name at once: a reference to it is the same
+/// reference before and after.
+fn note_future_names(state: &mut LiveState, desired: &[Desired]) {
+    for it in desired {
+        if state.owned.contains_key(&it.address) {
+            continue;
+        }
+        let before = it
+            .previous_names
+            .iter()
+            .find_map(|name| state.owned.get(&Address::new(it.address.kind, name.clone())));
+        if let Some(live) = before.or_else(|| state.adoptable.get(&it.address)) {
+            state.book.note(it.address.clone(), live.arn.clone());
+        }
+    }
 }
 
 /// Objects that come with another one, listed for those that a manifest names.
@@ -177,7 +212,7 @@ async fn list_children(
     Ok(all)
 }
 
-/// A child is whose tags say it is; without tags it is there to be taken over by whoever names its parent.
+/// A child belongs to whoever declares it for its parent, if it is theirs or nobody's: a parent has one.
 fn take_children(state: &mut LiveState, children: Vec<Live>, stack: &Stack, desired: &[Desired]) {
     for live in children {
         let owner = live.owner();
@@ -185,17 +220,25 @@ fn take_children(state: &mut LiveState, children: Vec<Live>, stack: &Stack, desi
             edges.iter().map(|edge| edge.to.arn(&state.book)).collect()
         };
         let its = live.body.as_ref().map(|body| parents(&body.refs()));
-        let by_parent = desired
+        let declared = desired
             .iter()
             .find(|it| it.address.kind == live.kind && Some(parents(&it.body.refs())) == its)
             .map(|it| it.address.clone());
-        if let Some(marks) = owner.in_stack(&stack.name) {
-            let address = Address::new(live.kind, marks.name.clone());
-            take_owned(state, address, vec![live]);
-        } else if let (Some(address), Owner::Nobody) = (by_parent, &owner) {
-            state.adoptable.insert(address, live);
-        } else {
+        let Some(address) = declared else {
             state.others.insert(live.arn.clone(), live);
+            continue;
+        };
+        match owner.in_stack(&stack.name) {
+            Some(marks) if marks.name == address.name => take_owned(state, address, vec![live]),
+            Some(_) => {
+                state.adoptable.insert(address, live);
+            }
+            None if owner == Owner::Nobody => {
+                state.adoptable.insert(address, live);
+            }
+            None => {
+                state.foreign.insert(address, live);
+            }
         }
     }
 }
@@ -234,21 +277,26 @@ async fn get_bodies(
         }
         open.entry(address.kind).or_default().push(live.arn.clone());
     }
-    for live in state.adoptable.values().filter(|it| it.body.is_none()) {
+    let nobodys =
+        state.others.values().filter(|it| reading.strangers && it.owner() == Owner::Nobody);
+    for live in state.adoptable.values().chain(nobodys).filter(|it| it.body.is_none()) {
         open.entry(live.kind).or_default().push(live.arn.clone());
     }
-    let gets = open.iter().map(|(&kind, arns)| {
-        let book = &book;
-        async move { kind.get(aws, arns, book).await.map_err(|source| ReadError { kind, source }) }
-    });
+    let gets = open.iter().map(|(&kind, arns)| got(aws, kind, arns, &book));
     let mut read: BTreeMap<Arn, Live> =
         try_join_all(gets).await?.into_iter().flatten().map(|it| (it.arn.clone(), it)).collect();
     let asked: BTreeSet<Arn> = open.into_values().flatten().collect();
-    // What was listed but is gone by now is gone: the plan sees it as missing.
+    // What is neither listed nor there any more is gone: the plan sees it as missing.
     let gone = |live: &Live| asked.contains(&live.arn) && !read.contains_key(&live.arn);
     state.owned.retain(|_, live| !gone(live));
     state.adoptable.retain(|_, live| !gone(live));
-    for live in state.owned.values_mut().chain(state.adoptable.values_mut()) {
+    state.others.retain(|_, live| !gone(live));
+    for live in state
+        .owned
+        .values_mut()
+        .chain(state.adoptable.values_mut())
+        .chain(state.others.values_mut())
+    {
         if let Some(newer) = read.remove(&live.arn) {
             let session = live.session.take().or(newer.session.clone());
             *live = Live { session, ..newer };
@@ -257,8 +305,35 @@ async fn get_bodies(
     Ok(())
 }
 
+/// Gets objects that were listed a moment ago. One that cannot be got is absent only when a listing made
+/// after that says so too.
+async fn got(aws: &Clients, kind: Kind, arns: &[Arn], book: &Book) -> Result<Vec<Live>, ReadError> {
+    let failed = |source| ReadError { kind, source };
+    let mut all = kind.get(aws, arns, book).await.map_err(failed)?;
+    for lag in LAGS {
+        let there: BTreeSet<&Arn> = all.iter().map(|it| &it.arn).collect();
+        let missing: Vec<Arn> = arns.iter().filter(|it| !there.contains(it)).cloned().collect();
+        if missing.is_empty() {
+            return Ok(all);
+        }
+        tokio::time::sleep(Duration::from_millis(lag)).await;
+        all.extend(kind.get(aws, &missing, book).await.map_err(failed)?);
+    }
+    if kind.facts().comes_with.is_none() {
+        let there: BTreeSet<&Arn> = all.iter().map(|it| &it.arn).collect();
+        let listed = kind.list(aws, &Scope::default()).await.map_err(failed)?;
+        let lost = listed.iter().find(|it| arns.contains(&it.arn) && !there.contains(&it.arn));
+        if let Some(lost) = lost {
+            let message =
+                format!("{} is listed, but cannot be read; try again in a minute", lost.arn);
+            return Err(failed(CloudError::unusable("Get", message)));
+        }
+    }
+    Ok(all)
+}
+
 /// The tags that manifests speak of go into the spec; ours, AWS's and ignored ones do not.
-fn show_managed_tags(live: &mut Live, stack: &Stack) {
+pub fn show_managed_tags(live: &mut Live, stack: &Stack) {
     if let Some(body) = &mut live.body {
         let managed = live.tags.iter().filter(|(key, _)| is_managed_tag(key, &stack.ignore_tags));
         *body.tags_mut() = managed.map(|(key, value)| (key.clone(), value.clone())).collect();

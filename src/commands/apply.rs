@@ -23,7 +23,7 @@ pub(crate) struct ApplyArgs {
 #[derive(Debug, clap::Args)]
 pub(crate) struct ConsentArgs {
     /// Do not ask
-    #[arg(short, long, env = "IVS_APPLY_YES")]
+    #[arg(short, long, env = "IVS_APPLY_YES", value_parser = clap::builder::FalseyValueParser::new())]
     yes: bool,
     /// The exact number of deletes, where a plan has many
     #[arg(long, value_name = "N")]
@@ -137,10 +137,9 @@ async fn finish(
     };
     match (exit_code(&outcome), shown, ui.answer(&said)) {
         // What came of the run matters more than who heard of it.
-        (ExitCode::Done, shown, said) => {
-            shown?;
-            said?;
-            Ok(ExitCode::Done)
+        (ExitCode::Done, Err(_), _) | (ExitCode::Done, _, Err(_)) => {
+            ui.say("error: everything was carried out, but the answer could not be written\n");
+            Ok(ExitCode::Partly)
         }
         (code, _, _) => Ok(code),
     }
@@ -154,9 +153,9 @@ async fn do_it(session: &Session, ui: Ui) -> Outcome {
     let tell = |event: Event| progress.show(&event);
     let outcome = apply(
         &session.connection.aws,
-        &session.loaded.stack.name,
+        &session.loaded.stack,
         &session.plan,
-        session.live.book.clone(),
+        &session.live,
         stop,
         &tell,
     )

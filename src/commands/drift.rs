@@ -17,14 +17,14 @@ pub(super) async fn run(_: &DriftArgs, global: &Global, ui: Ui) -> Result<ExitCo
         Err(code) => return Ok(code),
     };
     let mut session = Session::open(loaded, global, &Policy::default(), false, false).await?;
-    let pending = session.plan.keep_drift();
+    let others = session.plan.keep_drift();
     let drifted = !session.plan.steps.is_empty();
     let text = if global.format == Format::Json {
         let frame = session.connection.frame("drift", &session.loaded);
         pretty(&json::plan(&frame, &session.plan, None, &session.loaded.sources))
     } else {
         let header = session.connection.header(&session.loaded.stack);
-        drift::text(&session.plan, pending, &header, &session.loaded.sources)
+        drift::text(&session.plan, others, &header, &session.loaded.sources)
     };
     ui.answer(&text)?;
     session.connection.close()?;

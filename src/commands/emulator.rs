@@ -37,6 +37,11 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 pub(super) async fn run(args: EmulatorArgs, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
+    if !args.listen.ip().is_loopback() {
+        let message =
+            format!("the emulator listens on loopback only, and {} is not", args.listen.ip());
+        return Err(Failure::error(message).help("use 127.0.0.1 or [::1]"));
+    }
     let settings = Settings {
         account: args.account,
         latency: args.latency,

@@ -22,7 +22,7 @@ pub(crate) struct PlanArgs {
 #[derive(Debug, clap::Args)]
 pub(crate) struct PlanningArgs {
     /// Delete owned resources that no manifest declares; `--prune=false` overrides the Stack
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", env = "IVS_APPLY_PRUNE")]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = clap::builder::BoolishValueParser::new(), env = "IVS_APPLY_PRUNE")]
     prune: Option<bool>,
     /// Resource whose audience may be cut off
     #[arg(long, value_name = "KIND/NAME", value_parser = address)]

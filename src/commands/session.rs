@@ -175,7 +175,15 @@ impl Session {
             connection.must_be_spelled_out(&loaded.stack)?;
         }
         let every_kind = policy.prune || policy.destroy;
-        let live = connection.read(&loaded, Reading { every_kind, full }).await?;
+        let live = connection.read(&loaded, Reading { every_kind, full, strangers: false }).await?;
+        for allowed in &policy.allow_live {
+            let declared = loaded.desired.iter().any(|it| it.address == *allowed);
+            if !declared && !live.owned.contains_key(allowed) {
+                return Err(Failure::error(format!(
+                    "`--allow-live {allowed}` names nothing of this stack"
+                )));
+            }
+        }
         let plan = plan(&loaded.stack, &loaded.desired, &live, policy);
         Ok(Self { loaded, connection, live, plan })
     }
@@ -225,7 +233,7 @@ impl Session {
             Note::Quota { kind, wanted, quota } => {
                 Some(format!("{wanted} objects of kind {kind} do not fit into a quota of {quota}"))
             }
-            Note::Duplicate { .. } => None,
+            Note::Duplicate { .. } | Note::Ambiguous { .. } => None,
         });
         found.unwrap_or_else(|| "the plan does not fit".to_owned())
     }

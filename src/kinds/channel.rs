@@ -105,6 +105,7 @@ impl Resource for Channel {
         local: &[],
         usable: None,
         ended: &[],
+        ending: &[],
         quota: Some(5_000),
         loss: Some("a new channel has another playback URL, ingest endpoint and stream key"),
         comes_with: None,

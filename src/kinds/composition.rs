@@ -241,6 +241,7 @@ impl Resource for Composition {
         local: &["run"],
         usable: Some(("ACTIVE", "FAILED")),
         ended: &["STOPPED", "FAILED"],
+        ending: &["STOPPING"],
         quota: Some(20),
         loss: Some("the picture stops until the new composition runs"),
         comes_with: None,

@@ -73,6 +73,7 @@ impl Resource for EncoderConfiguration {
         local: &[],
         usable: None,
         ended: &[],
+        ending: &[],
         quota: Some(20),
         loss: None,
         comes_with: None,

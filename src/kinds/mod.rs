@@ -23,6 +23,7 @@ mod stream_key;
 pub use address::{Address, Arn, Book};
 pub use channel::streams;
 pub use check::Check;
+pub use composition::Pip;
 pub use owner::{Marks, Owner};
 pub use reference::{Edge, Pointer, Ref};
 pub use states::{Audience, Desired, Lifecycle, Live, LiveState, OnLive, Stack};
@@ -138,6 +139,8 @@ pub struct Facts {
     pub usable: Option<(&'static str, &'static str)>,
     /// State words under which a listed object no longer counts.
     pub ended: &'static [&'static str],
+    /// State words of an object that is on its way out.
+    pub ending: &'static [&'static str],
     /// AWS's default quota of objects per account and region (`ivs-api.md` §3).
     pub quota: Option<u32>,
     /// What a replacement changes for people outside, for the plan.

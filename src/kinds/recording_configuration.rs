@@ -114,6 +114,7 @@ impl Resource for RecordingConfiguration {
         local: &[],
         usable: Some(("ACTIVE", "CREATE_FAILED")),
         ended: &[],
+        ending: &[],
         quota: Some(20),
         loss: None,
         comes_with: None,

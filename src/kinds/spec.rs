@@ -28,6 +28,12 @@ impl FieldChange {
 }
 
 impl Kind {
+    /// Names of the fields of its spec.
+    pub fn field_names(self) -> Vec<String> {
+        let Value::Object(fields) = json(&self.example()) else { return Vec::new() };
+        fields.into_iter().map(|(name, _)| name).collect()
+    }
+
     /// Whether an update can change the field at `path`.
     pub fn can_update(self, change: &FieldChange) -> bool {
         change.is_tag() || self.facts().mutable == Mutable::All
@@ -117,7 +123,7 @@ impl Body {
 
     /// Short hash of the full spec, references resolved: tells drift from a change of the manifest.
     pub fn digest(&self, book: &Book) -> Option<String> {
-        let canonical = sorted(self.wire(book)?).to_string();
+        let canonical = sorted(without_zeros(self.wire(book)?)).to_string();
         let hash = Sha256::digest(canonical.as_bytes());
         Some(hash.iter().take(8).fold(String::new(), |text, byte| format!("{text}{byte:02x}")))
     }
@@ -225,6 +231,29 @@ fn remove(value: &mut Value, path: &[Segment]) {
             list.get_mut(*index).into_iter().for_each(|inner| remove(inner, rest));
         }
         _ => {}
+    }
+}
+
+/// The same value without members that are null, false, zero or empty. Every field is always there, so two
+/// specs that differ still do; and a field that a later version adds, absent, changes no digest.
+fn without_zeros(value: Value) -> Value {
+    let is_zero = |value: &Value| match value {
+        Value::Null => true,
+        Value::Bool(it) => !it,
+        Value::Number(it) => it.as_f64() == Some(0.0),
+        Value::String(it) => it.is_empty(),
+        Value::Array(it) => it.is_empty(),
+        Value::Object(it) => it.is_empty(),
+    };
+    match value {
+        Value::Object(map) => Value::Object(
+            map.into_iter()
+                .map(|(key, it)| (key, without_zeros(it)))
+                .filter(|(_, it)| !is_zero(it))
+                .collect(),
+        ),
+        Value::Array(list) => Value::Array(list.into_iter().map(without_zeros).collect()),
+        other => other,
     }
 }
 

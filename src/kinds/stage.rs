@@ -142,6 +142,7 @@ impl Resource for Stage {
         local: &[],
         usable: None,
         ended: &[],
+        ending: &[],
         quota: Some(1_000),
         loss: Some("a new stage has other endpoints, and tokens of the old one are invalid"),
         comes_with: None,

@@ -20,6 +20,8 @@ pub struct Desired {
     pub previous_names: Vec<String>,
     /// What its manifest says about changing it.
     pub lifecycle: Lifecycle,
+    /// Whether its display name is only the default, `metadata.name`.
+    pub name_is_default: bool,
     /// Which document of which file.
     pub origin: Origin,
 }
@@ -192,6 +194,8 @@ pub struct LiveState {
     /// What a declared resource may take over: the object that its manifest names, or the one that AWS
     /// made for it.
     pub adoptable: BTreeMap<Address, Live>,
+    /// What a declared resource would take over, were it not somebody else's.
+    pub foreign: BTreeMap<Address, Live>,
     /// Everything else that was listed, by ARN.
     pub others: BTreeMap<Arn, Live>,
     /// Who is live, by ARN.
@@ -208,6 +212,7 @@ impl LiveState {
             .chain(self.superseded.iter().map(|(_, live)| live))
             .chain(self.duplicates.iter().map(|(_, live)| live))
             .chain(self.adoptable.values())
+            .chain(self.foreign.values())
             .chain(self.others.values())
     }
 }

@@ -42,6 +42,7 @@ impl Resource for StorageConfiguration {
         local: &[],
         usable: None,
         ended: &[],
+        ending: &[],
         quota: Some(5),
         loss: None,
         comes_with: None,

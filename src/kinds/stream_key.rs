@@ -1,10 +1,10 @@
 //! A stream key: what a broadcaster needs to stream to one channel. Its value is never read.
 
 use super::{
-    Arn, Book, Check, Edge, Facts, Kind, Live, Mutable, Ref, Replace, Resource, Scope, Service,
-    answered_tags, drain, inside, sent_tags, side_by_side,
+    Arn, Book, Check, Edge, Facts, Kind, Live, Mutable, Owner, Ref, Replace, Resource, Scope,
+    Service, answered_tags, drain, inside, sent_tags, side_by_side,
 };
-use crate::aws::{Clients, CloudError, Sorted, Tags, gone};
+use crate::aws::{Class, Clients, CloudError, Sorted, Tags, gone};
 use crate::diag::Code;
 use crate::kinds::Channel;
 use crate::kinds::check::is_tag_character;
@@ -36,6 +36,7 @@ impl Resource for StreamKey {
         local: &[],
         usable: None,
         ended: &[],
+        ending: &[],
         // One a channel, which is not a quota of the account.
         quota: None,
         loss: Some("broadcasters need the new stream key"),
@@ -106,6 +107,23 @@ impl Resource for StreamKey {
     async fn create(&self, aws: &Clients, tags: &Tags, book: &Book) -> Result<Live, CloudError> {
         let channel = Arn::new(self.channel.arn(book));
         if let Some(key) = keys_of(aws, &channel, book).await?.pop() {
+            let owner = key.owner();
+            let ours = match (&owner, Owner::of(tags)) {
+                (Owner::Nobody, _) => true,
+                (Owner::Stack(its), Owner::Stack(ours)) => {
+                    (&its.stack, &its.name) == (&ours.stack, &ours.name)
+                }
+                _ => false,
+            };
+            if !ours {
+                return Err(CloudError {
+                    operation: "TagResource",
+                    class: Class::Conflict,
+                    code: None,
+                    message: format!("the channel's stream key belongs to {owner}"),
+                    request_id: None,
+                });
+            }
             aws.tag(Self::FACTS.service, key.arn.as_str(), tags).await?;
             let arn = key.arn.as_str().to_owned();
             let tags = key.tags.into_iter().chain(tags.clone()).collect();

@@ -76,6 +76,7 @@ pub fn declare<'a>(
                     adopt: owned.is_none().then(|| it.arn.as_str().to_owned()),
                     ..Lifecycle::default()
                 },
+                name_is_default: false,
                 origin: Origin { source: SourceId(0), document: 0 },
             })
         })

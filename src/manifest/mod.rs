@@ -121,7 +121,9 @@ impl crate::kinds::ParseSpec for Typed<'_> {
 }
 
 fn resource(origin: Origin, mut body: Body, metadata: Metadata, lifecycle: Lifecycle) -> Desired {
+    let mut name_is_default = false;
     if let Some(name) = body.name_mut() {
+        name_is_default = name.is_none();
         name.get_or_insert_with(|| metadata.name.clone());
     }
     Desired {
@@ -130,6 +132,7 @@ fn resource(origin: Origin, mut body: Body, metadata: Metadata, lifecycle: Lifec
         labels: metadata.labels,
         previous_names: metadata.previous_names,
         lifecycle,
+        name_is_default,
         origin,
     }
 }
@@ -233,14 +236,15 @@ fn check(desired: &mut Desired, report: &mut Report) {
         logical_name(name, origin, &format!("metadata.previousNames[{index}]"), report);
     }
     for path in &desired.lifecycle.ignore_changes {
-        if path != "spec" && !path.starts_with("spec.") {
+        let fields = desired.address.kind.field_names();
+        let field = path.strip_prefix("spec.").map(|it| it.split(['.', '[']).next().unwrap_or(it));
+        if field.is_none_or(|field| !fields.iter().any(|it| it == field)) {
+            let message = format!("{} is not a field of the spec", crate::diag::quote(path));
+            let place = Place::value(origin, "lifecycle.ignoreChanges");
             report.push(
-                Diagnostic::new(
-                    Code::PatternMismatch,
-                    Place::value(origin, "lifecycle.ignoreChanges"),
-                    format!("{} is not a field of the spec", crate::diag::quote(path)),
-                )
-                .help("write it as `spec.latencyMode`"),
+                Diagnostic::new(Code::UnknownField, place, message)
+                    .help("write it as `spec.latencyMode`")
+                    .did_you_mean(field.unwrap_or(path), fields.iter().map(String::as_str)),
             );
         }
     }

@@ -1,7 +1,9 @@
 //! Rules that need more than one resource: duplicates, references, quotas, pairs that do not fit.
 
 use crate::diag::{Code, Diagnostic, Place, Report};
-use crate::kinds::{Address, Arn, Body, Desired, Kind, Pointer, Stack};
+use crate::kinds::{
+    Address, Arn, Body, Channel, Desired, Kind, Pip, Pointer, RecordingConfiguration, Ref, Stack,
+};
 use std::collections::BTreeMap;
 
 /// Everything about the set as a whole.
@@ -21,6 +23,7 @@ pub(super) fn check(stack: &Stack, desired: &[Desired], report: &mut Report) {
         }
     }
     previous_names(desired, &by_address, report);
+    adopts(stack, desired, report);
     references(stack, desired, &by_address, report);
     quotas(stack, desired, report);
     pairs(desired, &by_address, report);
@@ -46,6 +49,23 @@ fn previous_names(
                 );
             }
             claimed.insert(before, it);
+        }
+    }
+}
+
+/// One object can be taken over by one resource, and only where the stack is.
+fn adopts(stack: &Stack, desired: &[Desired], report: &mut Report) {
+    let mut taken: BTreeMap<&str, &Desired> = BTreeMap::new();
+    for it in desired {
+        let Some(arn) = &it.lifecycle.adopt else { continue };
+        let place = Place::value(it.origin, "lifecycle.adopt");
+        report.extend(wrong_place(stack, &Arn::new(arn), &place));
+        if let Some(first) = taken.insert(arn, it) {
+            let message = format!("{} adopts the same object", first.address);
+            report.push(
+                Diagnostic::new(Code::DuplicateResource, place, message)
+                    .also(Place::value(first.origin, "lifecycle.adopt"), "the first one"),
+            );
         }
     }
 }
@@ -150,19 +170,9 @@ fn pairs(desired: &[Desired], by_address: &BTreeMap<&Address, &Desired>, report:
                 }
             }
             Body::Channel(channel) => {
-                let recording = channel
-                    .recording_configuration
-                    .as_ref()
-                    .map(super::super::kinds::reference::Ref::pointer);
-                if let Some(Body::RecordingConfiguration(recording)) = recording.and_then(found)
-                    && channel.r#type.as_str() == "BASIC"
-                    && recording.rendition_configuration.rendition_selection.as_str() == "CUSTOM"
-                {
-                    report.push(Diagnostic::new(
-                        Code::IneffectiveSetting,
-                        Place::value(it.origin, "spec.recordingConfiguration"),
-                        "a BASIC channel has one rendition: CUSTOM renditions have no effect on it",
-                    ));
+                let recording = channel.recording_configuration.as_ref().map(Ref::pointer);
+                if let Some(Body::RecordingConfiguration(recording)) = recording.and_then(found) {
+                    recorded(it, channel, recording, report);
                 }
             }
             Body::Composition(composition) => {
@@ -174,6 +184,12 @@ fn pairs(desired: &[Desired], by_address: &BTreeMap<&Address, &Desired>, report:
                         Place::value(it.origin, "spec.stage"),
                         "a stage has at most 5 compositions, and this is its sixth",
                     ));
+                }
+                if let Some(pip) = &composition.layout.pip {
+                    let encoders = it.body.refs().into_iter().filter_map(|edge| found(&edge.to));
+                    for encoder in encoders {
+                        inside_the_picture(it, pip, encoder, report);
+                    }
                 }
                 for (index, destination) in composition.destinations.iter().enumerate() {
                     let Some(target) = &destination.channel else { continue };
@@ -191,6 +207,47 @@ fn pairs(desired: &[Desired], by_address: &BTreeMap<&Address, &Desired>, report:
                 }
             }
             _ => {}
+        }
+    }
+}
+
+/// Settings of a recording that its channel makes pointless (rules 12 and 17).
+fn recorded(
+    at: &Desired,
+    channel: &Channel,
+    recording: &RecordingConfiguration,
+    report: &mut Report,
+) {
+    let mut warn = |message: &str| {
+        let place = Place::value(at.origin, "spec.recordingConfiguration");
+        report.push(Diagnostic::new(Code::IneffectiveSetting, place, message));
+    };
+    let basic = channel.r#type.as_str() == "BASIC";
+    if basic && recording.rendition_configuration.rendition_selection.as_str() == "CUSTOM" {
+        warn("a BASIC channel has one rendition: CUSTOM renditions have no effect on it");
+    }
+    let untouched = basic || channel.multitrack_input_configuration.enabled;
+    // Sixty seconds is what AWS takes without being asked.
+    let interval = recording.thumbnail_configuration.target_interval_seconds;
+    if untouched && interval.is_some_and(|it| it < 60) {
+        warn(
+            "this channel's video is not transcoded: thumbnails come no more often than its keyframes, \
+             whatever `targetIntervalSeconds` says",
+        );
+    }
+}
+
+/// An inner picture larger than the whole one (rule 38).
+fn inside_the_picture(at: &Desired, pip: &Pip, encoder: &Body, report: &mut Report) {
+    let Body::EncoderConfiguration(encoder) = encoder else { return };
+    let video = &encoder.video;
+    for (field, inner, outer) in
+        [("pipWidth", pip.pip_width, video.width), ("pipHeight", pip.pip_height, video.height)]
+    {
+        if inner.is_some_and(|inner| inner > outer) {
+            let place = Place::value(at.origin, format!("spec.layout.pip.{field}").as_str());
+            let message = format!("the inner picture is larger than the encoder's {outer} pixels");
+            report.push(Diagnostic::new(Code::IneffectiveSetting, place, message));
         }
     }
 }

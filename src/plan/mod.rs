@@ -11,7 +11,8 @@ pub use step::{Action, Cause, Decision, Note, Plan, Status, Step, StepId, Summar
 
 use crate::kinds::spec::{FieldChange, difference, named_targets};
 use crate::kinds::{
-    Address, Arn, Body, Desired, Live, LiveState, Marks, Owner, Pointer, Presence, Replace, Stack,
+    Address, Arn, Audience, Body, Desired, Live, LiveState, Marks, Mutable, Owner, Pointer,
+    Presence, Replace, Stack, owner,
 };
 use policy::{on_audience, protected, quotas};
 use serde_json::Value;
@@ -35,6 +36,8 @@ pub fn plan(stack: &Stack, desired: &[Desired], live: &LiveState, policy: &Polic
     }
     planner.clear_up(&mut plan, &taken);
     planner.order(&mut plan);
+    let ambiguous = live.others.values().filter(|it| it.owner() == Owner::Ambiguous);
+    plan.notes.extend(ambiguous.map(|it| Note::Ambiguous { arn: it.arn.clone() }));
     plan.notes.extend(live.duplicates.iter().map(|(address, live)| Note::Duplicate {
         address: address.clone(),
         arn: live.arn.clone(),
@@ -81,6 +84,8 @@ enum Found<'a> {
     Renamed(&'a Live, String),
     Adoptable(&'a Live),
     Foreign(&'a Live, Owner),
+    /// It is not there; with a reason not to make it.
+    Held(String),
     Missing,
 }
 
@@ -95,6 +100,12 @@ impl<'a> Planner<'a> {
                 let mut step = draft(wanted, Action::Adopt, Some(live), marks);
                 step.because = vec![Cause::Adopt];
                 step.decision = Decision::Unmanaged(foreign(&owner));
+                self.push(step);
+            }
+            Found::Held(why) => {
+                let mut step = draft(wanted, Action::Create, None, marks);
+                step.because = vec![Cause::Missing];
+                step.decision = Decision::Blocked(why);
                 self.push(step);
             }
             Found::Missing => match presence {
@@ -121,6 +132,19 @@ impl<'a> Planner<'a> {
             },
             Found::Owned(live) | Found::Renamed(live, _) | Found::Adoptable(live) => {
                 taken.insert(live.arn.clone());
+                let ending = live.kind.facts().ending;
+                if live.state.as_deref().is_some_and(|state| ending.contains(&state)) {
+                    if presence == Presence::Wanted {
+                        let mut step = draft(wanted, Action::Create, None, marks);
+                        step.because = vec![Cause::Missing];
+                        step.decision =
+                            Decision::Deferred("the one before it is still ending".to_owned());
+                        self.push(step);
+                    } else {
+                        plan.unchanged.push(wanted.address.clone());
+                    }
+                    return;
+                }
                 if presence == Presence::Unwanted {
                     self.delete(&wanted.address, live, Cause::Stopped, Some(wanted));
                     return;
@@ -143,11 +167,33 @@ impl<'a> Planner<'a> {
         if let Some(live) = self.live.adoptable.get(&wanted.address) {
             return Found::Adoptable(live);
         }
-        let adopt = wanted.lifecycle.adopt.as_deref().map(Arn::new);
-        if let Some(live) = adopt.and_then(|arn| self.live.others.get(&arn)) {
+        if let Some(live) = self.live.foreign.get(&wanted.address) {
             return Found::Foreign(live, live.owner());
         }
-        Found::Missing
+        if let Some(arn) = &wanted.lifecycle.adopt {
+            return Found::Held(format!(
+                "there is no {arn} to adopt; take `lifecycle.adopt` out to have a new one made"
+            ));
+        }
+        match self.maybe_it(wanted) {
+            Some(live) => Found::Held(format!(
+                "{} carries only some of the ownership tags and may be it: complete them, or take them off",
+                live.arn
+            )),
+            None => Found::Missing,
+        }
+    }
+
+    /// An object whose tags were stripped in part may be the one that seems to be missing; making another
+    /// would give the audience a second playback URL.
+    fn maybe_it(&self, wanted: &Desired) -> Option<&'a Live> {
+        self.live.others.values().find(|it| {
+            let tag = |key: &str| it.tags.get(key).map(String::as_str);
+            it.kind == wanted.address.kind
+                && it.owner() == Owner::Ambiguous
+                && tag(owner::STACK).is_none_or(|stack| stack == self.stack.name)
+                && tag(owner::NAME).is_none_or(|name| name == wanted.address.name)
+        })
     }
 
     fn marks(&self, wanted: &Desired) -> Marks {
@@ -176,7 +222,8 @@ impl<'a> Planner<'a> {
         plan: &mut Plan,
     ) {
         let before = live.body.as_ref().expect("what is declared and there was read");
-        let body = wanted.body.with_ignored(before, &wanted.lifecycle.ignore_changes);
+        let ignored = ignored(wanted, before);
+        let body = wanted.body.with_ignored(before, &ignored);
         let mut fields = difference(before, &body, &[]);
         let upstream = self.upstream(&body, &mut fields);
         let owned = match live.owner() {
@@ -205,12 +252,17 @@ impl<'a> Planner<'a> {
         let failed =
             kind.facts().usable.filter(|(_, failed)| live.state.as_deref() == Some(failed));
         let mut because = Vec::new();
+        let digest = wanted.body.digest(&self.live.book);
+        let as_applied = owned.as_ref().is_some_and(|it| digest.as_deref() == Some(&it.digest));
         if fields.iter().any(|it| !upstream.iter().any(|(path, _)| *path == it.path)) {
-            let digest = wanted.body.digest(&self.live.book);
-            let as_applied = owned.as_ref().is_some_and(|it| digest.as_deref() == Some(&it.digest));
             because.push(if as_applied { Cause::Drift } else { Cause::Pending });
         }
-        because.extend(upstream.into_iter().map(|(_, address)| Cause::Upstream { address }));
+        for (_, address) in upstream {
+            let cause = Cause::Upstream { address };
+            if !because.contains(&cause) {
+                because.push(cause);
+            }
+        }
         if failed.is_some() || !immutable.is_empty() {
             match failed {
                 Some((_, state)) => because.push(Cause::Failed { state: state.to_owned() }),
@@ -219,7 +271,6 @@ impl<'a> Planner<'a> {
             let mut step = draft(wanted, Action::Replace, Some(live), marks);
             step.fields = fields;
             step.because = because;
-            step.body = Some(body);
             self.replace(step, live, wanted, presence);
             return;
         }
@@ -234,6 +285,10 @@ impl<'a> Planner<'a> {
             }
             _ if fields.iter().any(|it| spec(&it)) => Action::Update,
             _ if !fields.is_empty() => Action::Retag,
+            _ if digest.is_some() && !as_applied => {
+                because.push(Cause::Recorded);
+                Action::Retag
+            }
             _ => {
                 plan.unchanged.push(wanted.address.clone());
                 return;
@@ -243,13 +298,38 @@ impl<'a> Planner<'a> {
         let mut step = draft(wanted, action, Some(live), marks);
         step.fields = fields;
         step.because = because;
-        step.body = Some(body);
+        step.ignored = ignored;
         if writes_spec && let Some(audience) = self.live.audience.get(&live.arn) {
             step.impact = Some(audience.clone());
-            let on_live = Some(wanted.lifecycle.on_live);
-            step.decision = on_audience(&wanted.address, on_live, audience, self.policy);
+            step.decision = self.consent(&wanted.address, &live.arn, Some(wanted), audience);
         }
         self.push(step);
+    }
+
+    /// What to do about an audience. One that watches a composition is that composition's as well.
+    fn consent(
+        &self,
+        address: &Address,
+        arn: &Arn,
+        wanted: Option<&Desired>,
+        audience: &Audience,
+    ) -> Decision {
+        let on_live = wanted.map(|it| it.lifecycle.on_live);
+        let decision = on_audience(address, on_live, audience, self.policy);
+        let feeding = audience.composition.as_ref().filter(|it| *it != arn);
+        match (&decision, feeding) {
+            (Decision::Interrupt, Some(feeding)) => {
+                let feeding = match self.live.book.address(feeding) {
+                    Some(address) if self.policy.allow_live.contains(address) => return decision,
+                    Some(address) => address.to_string(),
+                    None => feeding.to_string(),
+                };
+                Decision::Deferred(format!(
+                    "its stream is that of {feeding}, which was not allowed to end"
+                ))
+            }
+            _ => decision,
+        }
     }
 
     /// References to something that is replaced: the name stays, the ARN behind it does not.
@@ -310,8 +390,7 @@ impl<'a> Planner<'a> {
                 old.because = vec![Cause::MakesRoom];
                 old.body = None;
                 if let Some(audience) = audience {
-                    let on_live = Some(wanted.lifecycle.on_live);
-                    old.decision = on_audience(&wanted.address, on_live, audience, self.policy);
+                    old.decision = self.consent(&wanted.address, &live.arn, Some(wanted), audience);
                     old.impact = Some(audience.clone());
                     new.impact = Some(audience.clone());
                 }
@@ -337,6 +416,8 @@ impl<'a> Planner<'a> {
             arn: Some(live.arn.clone()),
             body: None,
             before: live.body.clone(),
+            ignored: Vec::new(),
+            owner: live.owner(),
             marks: Marks::default(),
             because: vec![cause],
             fields: Vec::new(),
@@ -347,8 +428,7 @@ impl<'a> Planner<'a> {
         };
         if let Some(audience) = self.live.audience.get(&live.arn) {
             step.impact = Some(audience.clone());
-            let on_live = wanted.map(|it| it.lifecycle.on_live);
-            step.decision = on_audience(address, on_live, audience, self.policy);
+            step.decision = self.consent(address, &live.arn, wanted, audience);
         }
         if let Some(blocked) = protected(live) {
             step.decision = blocked;
@@ -430,14 +510,18 @@ impl<'a> Planner<'a> {
             }
         }
         let mut needs: Vec<(usize, usize)> = Vec::new();
+        let mut holding: Vec<(usize, &Live)> = Vec::new();
         for (index, draft) in self.drafts.iter().enumerate() {
             for target in draft.step.body.iter().flat_map(named_targets) {
                 needs.extend(making.get(&target).map(|target| (index, *target)));
             }
         }
         for referrer in self.live.all() {
-            let Some(moved) = touching.get(&referrer.arn) else { continue };
-            for edge in referrer.body.iter().flat_map(Body::refs) {
+            let moved = touching.get(&referrer.arn).map_or(&[][..], Vec::as_slice);
+            // What comes with something goes with it, so it does not hold it back.
+            let comes_with = referrer.kind.facts().comes_with;
+            let edges = referrer.body.iter().flat_map(Body::refs);
+            for edge in edges.filter(|edge| comes_with != Some(edge.kind)) {
                 let Some(arn) = edge.to.arn(&self.live.book) else { continue };
                 for &deleted in touching.get(&arn).into_iter().flatten() {
                     if self.drafts[deleted].step.action != Action::Delete {
@@ -445,17 +529,48 @@ impl<'a> Planner<'a> {
                     }
                     // A delete-first pair is over with its delete; a create-first one with its create,
                     // which does not move the old object's references: only its delete does.
-                    let letting_go = moved.iter().copied().filter(|&it| {
-                        let action = self.drafts[it].step.action;
-                        it != deleted && !matches!(action, Action::Replace | Action::Retag)
-                    });
-                    needs.extend(letting_go.map(|it| (deleted, it)));
+                    let lets_go = |it: &usize| {
+                        let action = self.drafts[*it].step.action;
+                        *it != deleted && !matches!(action, Action::Replace | Action::Retag)
+                    };
+                    if moved.iter().any(lets_go) {
+                        needs.extend(moved.iter().copied().filter(lets_go).map(|it| (deleted, it)));
+                    } else {
+                        holding.push((deleted, referrer));
+                    }
                 }
             }
         }
         for (index, needed) in needs {
             if index != needed {
                 self.drafts[index].needs.insert(needed);
+            }
+        }
+        for (deleted, referrer) in holding {
+            let name = self.live.book.address(&referrer.arn).map(ToString::to_string);
+            let name = name.unwrap_or_else(|| referrer.arn.to_string());
+            let step = &mut self.drafts[deleted].step;
+            if step.decision.is_do() {
+                step.decision = Decision::Deferred(format!("{name} still refers to it"));
+            }
+        }
+        self.make_room_late();
+    }
+
+    /// Where the old one has to go first, it goes only when all that its successor needs is there: nothing
+    /// is off the air because something else failed.
+    fn make_room_late(&mut self) {
+        for index in 0..self.drafts.len() {
+            if self.drafts[index].step.action != Action::Replace {
+                continue;
+            }
+            let arn = self.drafts[index].step.arn.clone();
+            let room = self.drafts[index].needs.iter().copied().find(|&it| {
+                self.drafts[it].step.action == Action::Delete && self.drafts[it].step.arn == arn
+            });
+            if let Some(room) = room {
+                let ground: Vec<usize> = self.drafts[index].needs.iter().copied().collect();
+                self.drafts[room].needs.extend(ground.into_iter().filter(|it| *it != room));
             }
         }
     }
@@ -507,6 +622,18 @@ impl<'a> Planner<'a> {
     }
 }
 
+/// Fields that are left as they are found. A display name that is only the default follows the logical
+/// name, but a rename is no reason to touch, let alone replace, the object.
+fn ignored(wanted: &Desired, before: &Body) -> Vec<String> {
+    let mut ignored = wanted.lifecycle.ignore_changes.clone();
+    let display = before.clone().name_mut().cloned().flatten().unwrap_or_default();
+    let create_only = wanted.address.kind.facts().mutable == Mutable::TagsOnly;
+    if wanted.name_is_default && (create_only || wanted.previous_names.contains(&display)) {
+        ignored.push("spec.name".to_owned());
+    }
+    ignored
+}
+
 fn draft(wanted: &Desired, action: Action, live: Option<&Live>, marks: Marks) -> Step {
     Step {
         id: 0,
@@ -515,6 +642,8 @@ fn draft(wanted: &Desired, action: Action, live: Option<&Live>, marks: Marks) ->
         arn: live.map(|it| it.arn.clone()),
         body: Some(wanted.body.clone()),
         before: live.and_then(|it| it.body.clone()),
+        ignored: Vec::new(),
+        owner: live.map_or(Owner::Nobody, Live::owner),
         marks,
         because: Vec::new(),
         fields: Vec::new(),

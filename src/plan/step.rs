@@ -39,6 +39,11 @@ pub struct Step {
     pub body: Option<Body>,
     /// The spec as it is, where there is an object.
     pub before: Option<Body>,
+    /// Paths that are left as they are found: what the manifest ignores, and a display name that was only
+    /// the default.
+    pub ignored: Vec<String>,
+    /// Whose the object is at the time of the plan; `Nobody` before a create.
+    pub owner: Owner,
     /// Our marks as they shall be, digest aside, which is known once all references are.
     pub marks: Marks,
     /// Why.
@@ -133,6 +138,8 @@ pub enum Cause {
         /// The name it had.
         from: String,
     },
+    /// The object is as its manifest says, and its digest is of an older one.
+    Recorded,
     /// Its manifest says that it should not run.
     Stopped,
     /// Everything the stack owns is to go.
@@ -195,6 +202,11 @@ pub enum Note {
         /// The one that is left alone.
         arn: Arn,
     },
+    /// An object carries only some of our tags, so nobody can say whose it is.
+    Ambiguous {
+        /// The object, which is left alone.
+        arn: Arn,
+    },
     /// A plan that cannot fit into the account.
     Quota {
         /// Which kind.
@@ -236,6 +248,19 @@ pub enum Status {
     Blocked,
     /// The run broke off.
     Failed,
+}
+
+impl Step {
+    /// The spec to send, given what is there now: what is ignored stays as it is.
+    pub fn wanted(&self, there: Option<&Body>) -> Option<Body> {
+        let body = self.body.as_ref()?;
+        Some(there.map_or_else(|| body.clone(), |there| body.with_ignored(there, &self.ignored)))
+    }
+
+    /// Whether it changes more than tags.
+    pub fn writes_spec(&self) -> bool {
+        self.fields.iter().any(|it| it.path.starts_with("spec") && !it.is_tag())
+    }
 }
 
 impl Plan {
@@ -303,17 +328,22 @@ impl Plan {
             .count()
     }
 
-    /// Leaves only what was changed outside since it was applied, and returns how many other resources
-    /// differ. Deferred and dormant changes of a manifest are not drift, nor is what is not there.
-    pub fn keep_drift(&mut self) -> usize {
-        let before = self.steps.len();
+    /// Leaves only what was changed outside since it was applied, and returns how many resources differ
+    /// because their manifests changed, and how many are not there. Neither is drift, nor is what is
+    /// deferred or dormant.
+    pub fn keep_drift(&mut self) -> (usize, usize) {
+        let count = |cause: fn(&Cause) -> bool| {
+            self.steps.iter().filter(|it| it.body.is_some() && it.because.iter().any(cause)).count()
+        };
+        let pending = count(|it| *it == Cause::Pending);
+        let missing = count(|it| *it == Cause::Missing);
         self.steps.retain(|step| {
             step.body.is_some()
                 && step.because.iter().any(|it| matches!(it, Cause::Drift | Cause::Failed { .. }))
         });
         self.orphans.clear();
         self.notes.clear();
-        before - self.steps.len()
+        (pending, missing)
     }
 
     /// Steps by number.

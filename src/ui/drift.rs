@@ -7,8 +7,14 @@ use crate::plan::{Cause, Plan};
 use anstyle::{AnsiColor, Style};
 use std::fmt::Write;
 
-/// Drift as text; `pending` is how many resources differ for another reason.
-pub fn text(plan: &Plan, pending: usize, header: &Header<'_>, sources: &SourceMap) -> String {
+/// Drift as text; beside it how many differ because of their manifests,
+/// and how many are not there.
+pub fn text(
+    plan: &Plan,
+    (pending, missing): (usize, usize),
+    header: &Header<'_>,
+    sources: &SourceMap,
+) -> String {
     let mut text = String::new();
     title("Drift", header, &mut text);
     let (red, dim) = (AnsiColor::Red.on_default(), Style::new().dimmed());
@@ -49,6 +55,9 @@ pub fn text(plan: &Plan, pending: usize, header: &Header<'_>, sources: &SourceMa
             text,
             "{pending} more differ because their manifests changed: see `ivs-apply plan`"
         );
+    }
+    if missing > 0 {
+        let _ = writeln!(text, "{missing} declared and not there: see `ivs-apply plan`");
     }
     text
 }

@@ -144,6 +144,7 @@ fn note(note: &Note) -> Value {
         Note::Duplicate { address, arn } => {
             json!({ "note": "duplicate", "address": address, "arn": arn })
         }
+        Note::Ambiguous { arn } => json!({ "note": "ambiguous", "arn": arn }),
         Note::Quota { kind, wanted, quota } => {
             json!({ "note": "quota", "kind": kind, "wanted": wanted, "quota": quota })
         }

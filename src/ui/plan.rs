@@ -105,7 +105,11 @@ fn details(step: &Step, text: &mut String) {
                 let _ = writeln!(text, "      {green}+ {}{green:#}", escape(line, CAP));
             }
         }
-        (Some(before), Some(after)) => diff(step, before, after, text),
+        (Some(before), Some(_)) => {
+            if let Some(after) = step.wanted(Some(before)) {
+                diff(step, before, &after, text);
+            }
+        }
     }
 }
 
@@ -181,6 +185,7 @@ fn cause(cause: &Cause) -> String {
         Cause::MakesRoom => "makes room for its successor".to_owned(),
         Cause::Adopt => "it exists without our doing and is taken over".to_owned(),
         Cause::Rename { from } => format!("it was `{from}`"),
+        Cause::Recorded => "its record of what was applied is out of date".to_owned(),
         Cause::Stopped => "its manifest says STOPPED".to_owned(),
         Cause::Destroy => "everything the stack owns goes".to_owned(),
     }
@@ -196,6 +201,9 @@ fn notes(plan: &Plan, text: &mut String) {
             Note::Duplicate { address, arn } => format!(
                 "two objects are {address}; {arn} is left alone, and `{PREFIX}op` tells which came first"
             ),
+            Note::Ambiguous { arn } => {
+                format!("{arn} carries only some of the `{PREFIX}` tags; it is left alone")
+            }
             Note::Quota { kind, wanted, quota } => format!(
                 "{wanted} objects of kind {kind} do not fit: the quota is {quota}; nothing will be written"
             ),
@@ -208,7 +216,8 @@ fn notes(plan: &Plan, text: &mut String) {
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         let _ = writeln!(
             text,
-            "{yellow}note{yellow:#}: owned, and declared nowhere: {}{more}; not pruned, `--prune` deletes",
+            "{yellow}note{yellow:#}: owned, and declared nowhere: {}{more}; not pruned, `--prune` deletes \
+             them, and looks at kinds that no manifest names as well",
             escape(&names.join(", "), 3 * CAP)
         );
     }
@@ -249,7 +258,8 @@ pub fn sum(summary: &Summary) -> String {
     .collect();
     let changes = create + update + replace + delete + adopt + rename + retag;
     match (changes, parts.is_empty()) {
-        (_, true) => "Nothing to do: nothing is declared and nothing is owned".to_owned(),
+        (_, true) => "Nothing to do: no manifest declares a resource".to_owned(),
+        _ if *blocked > 0 => format!("Refused: {}", parts.join(", ")),
         (0, _) => format!("No changes: {}", parts.join(", ")),
         _ => format!("Plan: {}", parts.join(", ")),
     }

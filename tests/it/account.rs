@@ -58,7 +58,8 @@ impl Account {
         policy: &Policy,
     ) -> (LiveState, Plan) {
         let every_kind = policy.prune || policy.destroy;
-        let live = self.read(stack, desired, Reading { every_kind, full: false }).await;
+        let live =
+            self.read(stack, desired, Reading { every_kind, full: false, strangers: false }).await;
         let plan = plan(stack, desired, &live, policy);
         (live, plan)
     }
@@ -66,7 +67,7 @@ impl Account {
     pub(crate) async fn apply(&self, stack: &Stack, live: &LiveState, plan: &Plan) -> Outcome {
         let (_stopper, stop) = watch::channel(Stop::default());
         let tell = |_: Event| {};
-        apply(&self.aws, &stack.name, plan, live.book.clone(), stop, &tell).await
+        apply(&self.aws, stack, plan, live, stop, &tell).await
     }
 }
 

@@ -66,7 +66,7 @@ proptest! {
             let (account, stack) = (Account::empty().await, stack());
             let desired = by_manifest(&pieces);
             settle(&account, &stack, &desired, &everything(&desired, &[])).await;
-            let all = Reading { every_kind: true, full: true };
+            let all = Reading { every_kind: true, full: true, strangers: false };
             let live = account.read(&stack, &desired, all).await;
             let exported = export::declare(live.owned.values(), &live.book, &stack);
             let text: String = exported.iter().map(write::manifest).collect();
@@ -138,7 +138,9 @@ proptest! {
                 1 => [("aws-not".to_owned(), "ours".to_owned())].into(),
                 // Another stack's, and a set that is not whole.
                 2 => ["stack", "name", "digest"].map(|it| (format!("ivs-apply:{it}"), "x".to_owned())).into(),
-                _ => [("ivs-apply:stack".to_owned(), stack.name.clone())].into(),
+                _ => [("stack", stack.name.as_str()), ("name", "nobody-here")]
+                .map(|(key, value)| (format!("ivs-apply:{key}"), value.to_owned()))
+                .into(),
             };
             let strangers = strangers(&account, &tags).await;
             let desired = by_manifest(&pieces);
@@ -151,7 +153,7 @@ proptest! {
             let destroy = Policy { destroy: true, ..Policy::default() };
             let (live, plan) = account.plan(&stack, &desired, &destroy).await;
             account.apply(&stack, &live, &plan).await;
-            let all = Reading { every_kind: true, full: false };
+            let all = Reading { every_kind: true, full: false, strangers: false };
             let left = account.read(&stack, &[], all).await;
             let still: BTreeSet<Arn> = left.others.keys().cloned().collect();
             assert!(strangers.is_subset(&still), "{strangers:?} {still:?}");
@@ -168,6 +170,7 @@ proptest! {
             prop_assert!(!loaded.report.has_errors(), "{text}\n{:#?}", loaded.report);
             for (wanted, read) in desired.iter().zip(&mut loaded.desired) {
                 read.origin = wanted.origin;
+                read.name_is_default = wanted.name_is_default;
             }
             prop_assert_eq!(desired, loaded.desired);
         }

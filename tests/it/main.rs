@@ -10,6 +10,7 @@ mod generated;
 mod golden;
 mod hostile;
 mod laws;
+mod rules;
 mod scenarios;
 mod world;
 mod zeros;

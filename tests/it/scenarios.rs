@@ -166,7 +166,12 @@ fn there(account: &Account, story: &mut String) {
                 .filter(|(key, _)| {
                     !matches!(key.as_str(), "ivs-apply:op" | "ivs-apply:digest" | "ivs-apply:stack")
                 })
-                .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))
+                .map(|(key, value)| match key.as_str() {
+                    "ivs-apply:replaces" => key.clone(),
+                    _ => format!("{key}={}", value.as_str().unwrap_or_default()),
+                })
+                .collect::<std::collections::BTreeSet<_>>()
+                .into_iter()
                 .collect();
             let state = object["state"].as_str().map(|it| format!(" {it}")).unwrap_or_default();
             format!("  {kind}{state} {{{}}}", tags.join(", "))

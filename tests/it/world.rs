@@ -66,6 +66,7 @@ fn resource(address: Address, body: Body) -> Desired {
         labels: BTreeMap::new(),
         previous_names: Vec::new(),
         lifecycle: Lifecycle { on_live: OnLive::Interrupt, ..Lifecycle::default() },
+        name_is_default: false,
         origin: Origin { source: SourceId(0), document: 0 },
     }
 }

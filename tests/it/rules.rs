@@ -1,0 +1,214 @@
+//! AWS's rules that a client can check before any call (`ivs-api.md` §2): a good manifest, and for each rule
+//! the same manifest broken in one way.
+
+use ivs_apply::diag::{Report, Severity};
+use ivs_apply::manifest::load_text;
+
+/// A set of manifests that breaks no rule, to break in one place.
+const GOOD: &str = r#"
+apiVersion: ivs-apply.dev/v1
+kind: RecordingConfiguration
+metadata: { name: archive }
+spec:
+  destinationConfiguration: { s3: { bucketName: recordings } }
+  thumbnailConfiguration: { recordingMode: INTERVAL, targetIntervalSeconds: 60, storage: [LATEST] }
+  recordingReconnectWindowSeconds: 300
+  renditionConfiguration: { renditionSelection: CUSTOM, renditions: [HD] }
+---
+apiVersion: ivs-apply.dev/v1
+kind: Channel
+metadata: { name: main }
+spec: { name: main, type: ADVANCED_SD, preset: CONSTRAINED_BANDWIDTH_DELIVERY, recordingConfiguration: archive, tags: { a: b } }
+---
+apiVersion: ivs-apply.dev/v1
+kind: Channel
+metadata: { name: tracks }
+spec: { type: STANDARD, containerFormat: FRAGMENTED_MP4, multitrackInputConfiguration: { enabled: true } }
+---
+apiVersion: ivs-apply.dev/v1
+kind: StreamKey
+metadata: { name: main }
+spec: { channel: main, rotation: first }
+---
+apiVersion: ivs-apply.dev/v1
+kind: StorageConfiguration
+metadata: { name: tape }
+spec: { s3: { bucketName: tape-bucket } }
+---
+apiVersion: ivs-apply.dev/v1
+kind: Stage
+metadata: { name: studio }
+spec:
+  autoParticipantRecordingConfiguration:
+    storageConfiguration: tape
+    mediaTypes: [AUDIO_VIDEO]
+    recordingReconnectWindowSeconds: 299
+    hlsConfiguration: { targetSegmentDurationSeconds: 10 }
+    thumbnailConfiguration: { recordingMode: INTERVAL, targetIntervalSeconds: 86400, storage: [SEQUENTIAL] }
+---
+apiVersion: ivs-apply.dev/v1
+kind: EncoderConfiguration
+metadata: { name: hd }
+spec: { video: { width: 1920, height: 1080, framerate: 60, bitrate: 8500000 } }
+---
+apiVersion: ivs-apply.dev/v1
+kind: Composition
+metadata: { name: show }
+spec:
+  stage: studio
+  destinations:
+    - name: air
+      channel: { channel: main, encoderConfiguration: hd }
+    - name: rec
+      s3:
+        storageConfiguration: tape
+        encoderConfigurations: [hd]
+        recordingConfiguration: { hlsConfiguration: { targetSegmentDurationSeconds: 2 } }
+        thumbnailConfigurations: [{ targetIntervalSeconds: 1, storage: [LATEST] }]
+  layout: { pip: { featuredParticipantAttribute: host, gridGap: 1, pipOffset: 3, pipWidth: 320, pipHeight: 180 } }
+"#;
+
+fn report(text: &str) -> Report {
+    load_text("rules.yaml", text, None).report
+}
+
+/// Rule, what is replaced, by what, and the code that must come of it.
+const BROKEN: &[(u8, &str, &str, &str)] = &[
+    (1, "name: main, type", "name: \"has space\", type", "E0202"),
+    (1, "- name: air", "- name: a.b", "E0202"),
+    (1, "featuredParticipantAttribute: host", "featuredParticipantAttribute: \"a/b\"", "E0202"),
+    (3, "tags: { a: b }", "tags: { a: \"b;c\" }", "E0202"),
+    (3, "tags: { a: b }", "tags: { \"a*\": b }", "E0202"),
+    (4, "tags: { a: b }", "tags: { \"AWS:a\": b }", "E0113"),
+    (4, "tags: { a: b }", "tags: { \"ivs-apply:stack\": b }", "E0113"),
+    (6, "type: ADVANCED_SD, preset", "type: STANDARD, preset", "E0203"),
+    (
+        7,
+        "type: STANDARD, containerFormat: FRAGMENTED_MP4",
+        "type: BASIC, containerFormat: FRAGMENTED_MP4",
+        "E0203",
+    ),
+    (7, "containerFormat: FRAGMENTED_MP4", "containerFormat: TS", "E0203"),
+    (10, "type: STANDARD, containerFormat", "insecureIngest: true, containerFormat", "W0302"),
+    (
+        11,
+        "recordingConfiguration: archive",
+        "recordingConfiguration: \"arn:aws:ivs:us-west-2:123456789012:stage/abc\"",
+        "E0207",
+    ),
+    (12, "type: ADVANCED_SD, preset: CONSTRAINED_BANDWIDTH_DELIVERY", "type: BASIC", "W0301"),
+    (
+        13,
+        "spec: { channel: main, rotation: first }",
+        "spec: { channel: main }\n---\napiVersion: ivs-apply.dev/v1\nkind: StreamKey\nmetadata: { name: other }\nspec: { channel: main }",
+        "E0110",
+    ),
+    (14, "bucketName: recordings", "bucketName: Recordings", "E0202"),
+    (14, "bucketName: recordings", "bucketName: ab", "E0201"),
+    (15, "targetIntervalSeconds: 60,", "targetIntervalSeconds: 61,", "E0201"),
+    (
+        15,
+        "recordingMode: INTERVAL, targetIntervalSeconds: 60",
+        "recordingMode: DISABLED, targetIntervalSeconds: 60",
+        "E0203",
+    ),
+    (
+        16,
+        "storage: [LATEST] }\n  recordingReconnect",
+        "storage: [LATEST, LATEST] }\n  recordingReconnect",
+        "E0206",
+    ),
+    (
+        17,
+        "type: STANDARD, containerFormat: FRAGMENTED_MP4",
+        "recordingConfiguration: quick, type: STANDARD, containerFormat: FRAGMENTED_MP4",
+        "W0301",
+    ),
+    (18, "renditionSelection: CUSTOM, renditions: [HD]", "renditionSelection: CUSTOM", "E0204"),
+    (
+        18,
+        "renditionSelection: CUSTOM, renditions: [HD]",
+        "renditionSelection: ALL, renditions: [HD]",
+        "W0301",
+    ),
+    (18, "renditions: [HD]", "renditions: [HD, HD]", "E0206"),
+    (19, "recordingReconnectWindowSeconds: 300", "recordingReconnectWindowSeconds: 301", "E0201"),
+    (27, "    storageConfiguration: tape\n", "", "E0204"),
+    (28, "mediaTypes: [AUDIO_VIDEO]", "mediaTypes: [AUDIO_VIDEO, NONE]", "E0205"),
+    (28, "mediaTypes: [AUDIO_VIDEO]", "mediaTypes: [AUDIO_ONLY]", "W0301"),
+    (29, "targetIntervalSeconds: 86400", "targetIntervalSeconds: 86401", "E0201"),
+    (
+        29,
+        "recordingMode: INTERVAL, targetIntervalSeconds: 86400",
+        "targetIntervalSeconds: 86400",
+        "E0203",
+    ),
+    (30, "targetSegmentDurationSeconds: 10", "targetSegmentDurationSeconds: 11", "E0201"),
+    (30, "recordingReconnectWindowSeconds: 299", "recordingReconnectWindowSeconds: -1", "E0201"),
+    (31, "width: 1920", "width: 1919", "E0201"),
+    (31, "height: 1080", "height: 1082", "E0201"),
+    (31, "framerate: 60", "framerate: 60.5", "E0201"),
+    (31, "framerate: 60", "framerate: .nan", "E0108"),
+    (31, "bitrate: 8500000", "bitrate: 8500001", "E0201"),
+    (32, "bucketName: tape-bucket", "bucketName: tape_bucket", "E0202"),
+    (33, "      channel: { channel: main, encoderConfiguration: hd }\n", "", "E0203"),
+    (34, "encoderConfigurations: [hd]", "encoderConfigurations: [hd, hd]", "E0205"),
+    (35, "targetIntervalSeconds: 1, storage", "targetIntervalSeconds: 0, storage", "E0201"),
+    (35, "storage: [LATEST] }]", "storage: [LATEST] }, {}]", "E0205"),
+    (36, "targetSegmentDurationSeconds: 2 }", "targetSegmentDurationSeconds: 1 }", "E0201"),
+    (37, "layout: { pip:", "layout: { grid: {}, pip:", "E0203"),
+    (38, "gridGap: 1", "gridGap: -1", "E0201"),
+    (38, "pipWidth: 320", "pipWidth: 0", "E0201"),
+    (38, "pipWidth: 320", "pipWidth: 1921", "W0301"),
+    (
+        40,
+        "stage: studio\n  destinations:",
+        "stage: studio\n  run: ALWAYS\n  destinations: [{ channel: { channel: main } }]\n---\napiVersion: ivs-apply.dev/v1\nkind: Composition\nmetadata: { name: twin }\nspec:\n  stage: studio\n  destinations:",
+        "E0203",
+    ),
+    (
+        50,
+        "apiVersion: ivs-apply.dev/v1\nkind: StorageConfiguration",
+        "apiVersion: ivs-apply.dev/v1\nkind: Stack\nmetadata: { name: x }\nspec: { region: eu-north-1 }\n---\napiVersion: ivs-apply.dev/v1\nkind: StorageConfiguration",
+        "E0210",
+    ),
+];
+
+/// A second recording configuration for rule 17, whose interval is not what AWS takes without being asked.
+const QUICK: &str = "---\napiVersion: ivs-apply.dev/v1\nkind: RecordingConfiguration\nmetadata: { name: quick }\nspec:\n  destinationConfiguration: { s3: { bucketName: recordings } }\n  thumbnailConfiguration: { targetIntervalSeconds: 5 }\n";
+
+#[test]
+fn a_good_set_breaks_no_rule() {
+    let report = report(&format!("{GOOD}{QUICK}"));
+    assert!(report.is_empty(), "{report:#?}");
+}
+
+#[test]
+fn each_rule_is_told_when_it_alone_is_broken() {
+    for (rule, good, broken, code) in BROKEN {
+        let whole = format!("{GOOD}{QUICK}");
+        assert_eq!(
+            whole.matches(good).count().min(1),
+            1,
+            "rule {rule}: `{good}` is not in the good set"
+        );
+        let report = report(&whole.replacen(good, broken, 1));
+        let codes: Vec<&str> = report.iter().map(|it| it.code.code()).collect();
+        assert!(codes.contains(code), "rule {rule}, `{broken}`: {code} was expected: {report:#?}");
+        let severity = if code.starts_with('W') { Severity::Warning } else { Severity::Error };
+        assert!(report.iter().any(|it| it.severity() == severity), "rule {rule}: {report:#?}");
+    }
+}
+
+#[test]
+fn the_quota_of_compositions_on_a_stage_is_five() {
+    let mut text = GOOD.to_owned();
+    for index in 0..5 {
+        text.push_str(&format!(
+            "---\napiVersion: ivs-apply.dev/v1\nkind: Composition\nmetadata: {{ name: c{index} }}\nspec:\n  \
+             stage: studio\n  destinations: [{{ s3: {{ storageConfiguration: tape, encoderConfigurations: [hd] }} }}]\n"
+        ));
+    }
+    let report = report(&text);
+    assert!(report.iter().any(|it| it.code.code() == "E0209"), "{report:#?}");
+}
