@@ -96,7 +96,8 @@ async fn tell(folder: &Path) -> String {
             folder.display()
         );
     }
-    let id = regex::Regex::new("/[A-Za-z0-9]{12}\\b|\\bst-[A-Za-z0-9]+").expect("a valid pattern");
+    let id = regex::Regex::new("/[A-Za-z0-9]{12}\\b|\\bst-[A-Za-z0-9]+|[0-9a-f-]{36}")
+        .expect("a valid pattern");
     id.replace_all(&story, "/<id>").into_owned()
 }
 
