@@ -124,11 +124,12 @@ impl Failure {
         match self {
             Self::Cloud(error) => error.help(),
             Self::Inconsistent { .. } => Some("run `ivs-apply plan` to see how it stands now"),
-            Self::HalfDone { .. } => Some("run the same command again: it goes on from here"),
             Self::State { .. } => Some(
                 "check what it refers to, such as a bucket in the same account and region; then apply again",
             ),
-            Self::TooSlow { .. } => Some("run the same command again: it goes on from here"),
+            Self::HalfDone { .. } | Self::TooSlow { .. } => {
+                Some("run the same command again: it goes on from here")
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ mod event;
 pub use event::{Event, Failure, Outcome, Signal, StepStatus};
 
 use crate::aws::Clients;
-use crate::kinds::{Address, Arn, Book, Kind, LiveState, Scope, Stack};
+use crate::kinds::{Address, Arn, Body, Book, Kind, LiveState, Scope, Stack};
 use crate::plan::{Action, Decision, Plan, Step, StepId};
 use ensure::{Made, Still};
 use futures_util::future::{Either, select};
@@ -282,7 +282,7 @@ impl Run<'_> {
         let kind = step.address.kind;
         // Who uses a stream key is whoever watches its channel.
         let parent = kind.facts().comes_with.and_then(|parent| {
-            let edges = step.before.iter().flat_map(|it| it.refs());
+            let edges = step.before.iter().flat_map(Body::refs);
             let arn = edges.into_iter().find(|it| it.kind == parent)?.to.arn(self.planned)?;
             Some((parent, arn))
         });

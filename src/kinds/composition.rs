@@ -152,7 +152,6 @@ pub struct Grid {
 }
 
 /// One participant large, one small inside.
-#[expect(clippy::struct_field_names, reason = "the names of the API")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Pip {

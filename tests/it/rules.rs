@@ -5,7 +5,7 @@ use ivs_apply::diag::{Report, Severity};
 use ivs_apply::manifest::load_text;
 
 /// A set of manifests that breaks no rule, to break in one place.
-const GOOD: &str = r#"
+const GOOD: &str = r"
 apiVersion: ivs-apply.dev/v1
 kind: RecordingConfiguration
 metadata: { name: archive }
@@ -66,7 +66,7 @@ spec:
         recordingConfiguration: { hlsConfiguration: { targetSegmentDurationSeconds: 2 } }
         thumbnailConfigurations: [{ targetIntervalSeconds: 1, storage: [LATEST] }]
   layout: { pip: { featuredParticipantAttribute: host, gridGap: 1, pipOffset: 3, pipWidth: 320, pipHeight: 180 } }
-"#;
+";
 
 fn report(text: &str) -> Report {
     load_text("rules.yaml", text, None).report
