@@ -230,7 +230,10 @@ async fn tagged(
 ) -> Result<(), Failure> {
     let service = step.address.kind.facts().service;
     // Of the manifest, whatever was ignored: it tells whether the manifest changed since.
-    let digest = step.body.as_ref().and_then(|it| it.digest(book)).unwrap_or_default();
+    let digest = match step.marks.digest.as_str() {
+        "" => step.body.as_ref().and_then(|it| it.digest(book)).unwrap_or_default(),
+        kept => kept.to_owned(),
+    };
     let mut wanted = body.clone().tags_mut().clone();
     wanted.extend(Marks { digest, ..step.marks.clone() }.tags());
     let mut gone: Vec<String> = Vec::new();

@@ -96,7 +96,13 @@ async fn ask_first(
             "add `--yes` to carry the plan out without asking",
         )
     } else if ui.ask("\nCarry this out? Only `yes` is taken: ") {
-        return finish(command, session, Ok(()), text, ui).await;
+        if session.still_holds().await? {
+            return finish(command, session, Ok(()), text, ui).await;
+        }
+        Failure::refused(
+            "the account changed since the plan was made, so nothing was done",
+            "run the command again and look at the new plan",
+        )
     } else {
         Failure::refused("not confirmed, so nothing was done", "answer `yes` next time")
     };
@@ -115,7 +121,7 @@ fn refuse(
     if text {
         return Err(failure);
     }
-    session.show(command, global, ui)?;
+    session.show_refused(command, Some(&failure), global, ui)?;
     ui.say(&format!("error: {}\n", failure.message));
     Ok(failure.code)
 }

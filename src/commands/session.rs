@@ -159,6 +159,8 @@ pub(super) struct Session {
     pub(super) connection: Connection,
     pub(super) live: LiveState,
     pub(super) plan: Plan,
+    policy: Policy,
+    reading: Reading,
 }
 
 impl Session {
@@ -175,7 +177,8 @@ impl Session {
             connection.must_be_spelled_out(&loaded.stack)?;
         }
         let every_kind = policy.prune || policy.destroy;
-        let live = connection.read(&loaded, Reading { every_kind, full, strangers: false }).await?;
+        let reading = Reading { every_kind, full, strangers: false };
+        let live = connection.read(&loaded, reading).await?;
         for allowed in &policy.allow_live {
             let declared = loaded.desired.iter().any(|it| it.address == *allowed);
             if !declared && !live.owned.contains_key(allowed) {
@@ -185,14 +188,36 @@ impl Session {
             }
         }
         let plan = plan(&loaded.stack, &loaded.desired, &live, policy);
-        Ok(Self { loaded, connection, live, plan })
+        Ok(Self { loaded, connection, live, plan, policy: policy.clone(), reading })
+    }
+
+    /// Whether the account would still give the same plan: somebody may have been at it while a person
+    /// was reading.
+    pub(super) async fn still_holds(&self) -> Result<bool, Failure> {
+        let live = self.connection.read(&self.loaded, self.reading).await?;
+        Ok(plan(&self.loaded.stack, &self.loaded.desired, &live, &self.policy) == self.plan)
     }
 
     /// The plan in the form that was asked for.
     pub(super) fn show(&self, command: &str, global: &Global, ui: Ui) -> Result<(), Failure> {
+        self.show_refused(command, None, global, ui)
+    }
+
+    /// The plan, and why nothing of it was carried out.
+    pub(super) fn show_refused(
+        &self,
+        command: &str,
+        refused: Option<&Failure>,
+        global: &Global,
+        ui: Ui,
+    ) -> Result<(), Failure> {
         let text = if global.format == Format::Json {
             let frame = self.connection.frame(command, &self.loaded);
-            pretty(&json::plan(&frame, &self.plan, None, &self.loaded.sources))
+            let mut document = json::plan(&frame, &self.plan, None, &self.loaded.sources);
+            if let Some(failure) = refused {
+                document["error"] = json::error(&failure.message, failure.help.as_deref());
+            }
+            pretty(&document)
         } else {
             let header = self.connection.header(&self.loaded.stack);
             crate::ui::plan::text(&self.plan, &header, &self.loaded.sources)

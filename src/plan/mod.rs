@@ -303,7 +303,41 @@ impl<'a> Planner<'a> {
             step.impact = Some(audience.clone());
             step.decision = self.consent(&wanted.address, &live.arn, Some(wanted), audience);
         }
+        if matches!(step.decision, Decision::Deferred(_)) {
+            self.tags_first(&mut step, before, owned);
+        }
         self.push(step);
+    }
+
+    /// Tags cut nobody off: where the spec has to wait, they go ahead in a step of their own. Above all
+    /// `protect` is wanted just then. The digest stays that of what was applied.
+    fn tags_first(&mut self, step: &mut Step, before: &Body, owned: Option<Marks>) {
+        let (spec, tags): (Vec<_>, Vec<_>) = std::mem::take(&mut step.fields)
+            .into_iter()
+            .partition(|it| it.path.starts_with("spec") && !it.is_tag());
+        step.fields = spec;
+        if step.action == Action::Update && tags.is_empty() {
+            return;
+        }
+        let digest = match owned {
+            Some(owned) => Some(owned.digest),
+            None => before.digest(&self.live.book),
+        };
+        let mut body = before.clone();
+        if let Some(wanted) = &mut step.body {
+            body.tags_mut().clone_from(wanted.tags_mut());
+        }
+        let mut first = Step {
+            action: if step.action == Action::Update { Action::Retag } else { step.action },
+            body: Some(body),
+            fields: tags,
+            impact: None,
+            decision: Decision::Do,
+            ..step.clone()
+        };
+        first.marks.digest = digest.unwrap_or_default();
+        self.push(first);
+        step.action = Action::Update;
     }
 
     /// What to do about an audience. One that watches a composition is that composition's as well.

@@ -44,7 +44,7 @@ pub struct Step {
     pub ignored: Vec<String>,
     /// Whose the object is at the time of the plan; `Nobody` before a create.
     pub owner: Owner,
-    /// Our marks as they shall be, digest aside, which is known once all references are.
+    /// Our marks as they shall be. An empty digest is computed when all references are known.
     pub marks: Marks,
     /// Why.
     pub because: Vec<Cause>,

@@ -56,7 +56,12 @@ pub fn plan(
 /// A document of a run that ended before there was a plan.
 pub fn failure(frame: &Frame<'_>, message: &str, help: Option<&str>) -> Value {
     let document = head(frame, Status::Failed);
-    Value::Object(tail(document, frame, Some(json!({ "message": message, "help": help }))))
+    Value::Object(tail(document, frame, Some(error(message, help))))
+}
+
+/// What went wrong, and what to do about it.
+pub fn error(message: &str, help: Option<&str>) -> Value {
+    json!({ "message": message, "help": help })
 }
 
 /// A document of a command that needs no account.

@@ -142,31 +142,50 @@ fn from_manifests_to_an_account_that_is_equal_and_stays_so() {
     assert_eq!(code("plan --unknown-flag").0, Some(1), "usage errors are 1, since 2 means changes");
 }
 
+/// A document on standard output, which must fit the shipped schema.
+fn document(ran: &Ran) -> serde_json::Value {
+    let schema = serde_json::from_str(include_str!("../../schemas/output.json")).expect("JSON");
+    let validator = jsonschema::draft7::new(&schema).expect("a valid schema");
+    let document =
+        serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran:?}"));
+    let errors: Vec<String> = validator.iter_errors(&document).map(|it| it.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:#?}: {document:#}");
+    document
+}
+
 #[test]
 fn json_is_whole_and_versioned_even_where_the_run_fails() {
     let place = Place::new();
     place.write("broadcast.yaml", BROADCAST);
     let planned = place.run("plan --format json");
-    let document: serde_json::Value = serde_json::from_str(&planned.stdout).expect("JSON");
-    assert_eq!(document["formatVersion"], "1.0");
-    assert_eq!(document["status"], "changes");
-    assert_eq!(document["summary"]["create"], 6);
-    assert_eq!(document["steps"][0]["because"][0]["cause"], "missing");
-    assert_eq!(document["calls"]["ListChannels"], 1);
+    let told = document(&planned);
+    assert_eq!(told["formatVersion"], "1.0");
+    assert_eq!(told["status"], "changes");
+    assert_eq!(told["summary"]["create"], 6);
+    assert_eq!(told["steps"][0]["because"][0]["cause"], "missing");
+    assert_eq!(told["calls"]["ListChannels"], 1);
     golden_run("plan-as-json", &planned);
 
+    let refused = place.run("apply --format json");
+    let told = document(&refused);
+    assert_eq!((refused.code, told["status"].as_str()), (Some(4), Some("changes")));
+    assert!(told["error"]["help"].as_str().is_some_and(|it| it.contains("--yes")));
+
+    let validated = place.run("validate --format json");
+    assert_eq!(document(&validated)["resources"], 6);
+
     let applied = place.run("apply --yes --format json");
-    let document: serde_json::Value = serde_json::from_str(&applied.stdout).expect("JSON");
-    assert!(document["steps"].as_array().expect("steps").iter().all(|it| it["status"] == "done"));
+    let told = document(&applied);
+    assert!(told["steps"].as_array().expect("steps").iter().all(|it| it["status"] == "done"));
 
     place.write(
         "broadcast.yaml",
         "apiVersion: ivs-apply.dev/v1\nkind: Chanel\nmetadata: { name: x }\n",
     );
     let failed = place.run("plan --format json");
-    let document: serde_json::Value = serde_json::from_str(&failed.stdout).expect("JSON");
-    assert_eq!((failed.code, &document["status"]), (Some(1), &"failed".into()));
-    assert_eq!(document["diagnostics"][0]["code"], "E0102");
+    let told = document(&failed);
+    assert_eq!((failed.code, &told["status"]), (Some(1), &"failed".into()));
+    assert_eq!(told["diagnostics"][0]["code"], "E0102");
 
     let nowhere = run(ivs_apply(place.folder.path()).args([
         "plan",
@@ -175,9 +194,9 @@ fn json_is_whole_and_versioned_even_where_the_run_fails() {
         "-f",
         "examples/quickstart",
     ]));
-    let document: serde_json::Value = serde_json::from_str(&nowhere.stdout).expect("JSON");
-    assert_eq!((nowhere.code, &document["status"]), (Some(1), &"failed".into()));
-    assert_eq!(document["error"]["message"], "no region is in force");
+    let told = document(&nowhere);
+    assert_eq!((nowhere.code, &told["status"]), (Some(1), &"failed".into()));
+    assert_eq!(told["error"]["message"], "no region is in force");
 }
 
 #[test]

@@ -13,7 +13,8 @@ fn the_schemas_are_current() {
     let made: Vec<String> = schema::files().into_iter().map(|(name, _)| name).collect();
     for file in std::fs::read_dir(golden::root().join("schemas")).expect("there are schemas") {
         let name = file.expect("readable").file_name().to_string_lossy().into_owned();
-        assert!(made.contains(&name), "{name} is left over");
+        let by_hand = name == "output.json";
+        assert!(by_hand || made.contains(&name), "{name} is left over");
     }
 }
 
