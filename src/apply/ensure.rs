@@ -44,7 +44,7 @@ pub(super) async fn created(aws: &Clients, step: &Step, book: &Book) -> Result<M
         let op = new_op(aws);
         let tags = all_tags(step, body, book, &op);
         let error = match body.create(aws, &tags, book).await {
-            Ok(live) => return fits(body, live, "the create").map(|it| Made::Live(Box::new(it))),
+            Ok(live) => return Ok(Made::Live(Box::new(live))),
             Err(error) => error,
         };
         match (error.class, error.applied()) {
@@ -105,7 +105,7 @@ async fn look_for(aws: &Clients, kind: Kind, op: &str, book: &Book) -> Option<Li
 }
 
 /// What came back must be what was planned.
-fn fits(body: &Body, mut live: Live, operation: &'static str) -> Result<Live, Failure> {
+pub(super) fn fits(body: &Body, mut live: Live, operation: &'static str) -> Result<Live, Failure> {
     let Some(answered) = &mut live.body else { return Ok(live) };
     // Tags are written by other calls, and are compared by the next plan.
     *answered.tags_mut() = body.clone().tags_mut().clone();
@@ -127,14 +127,21 @@ pub(super) async fn usable(
     book: &Book,
     waiting: impl Fn(String),
 ) -> Result<Live, Failure> {
-    let Some((good, bad)) = live.kind.facts().usable else { return Ok(live) };
+    let facts = live.kind.facts();
+    let Some((good, bad)) = facts.usable else { return Ok(live) };
     let start = Instant::now();
     let mut pause = Duration::from_millis(250);
     loop {
         match live.state.as_deref() {
             None => return Ok(live),
             Some(state) if state == good => return Ok(live),
-            Some(state) if state == bad => return Err(Failure::State { state: state.to_owned() }),
+            Some(state)
+                if state == bad
+                    || facts.ended.contains(&state)
+                    || facts.ending.contains(&state) =>
+            {
+                return Err(Failure::State { state: state.to_owned() });
+            }
             Some(state) if start.elapsed() > PATIENCE => {
                 let seconds = PATIENCE.as_secs();
                 return Err(Failure::TooSlow { state: state.to_owned(), seconds });
@@ -186,8 +193,10 @@ pub(super) async fn changed(
     let live = again(|| body.update(aws, &there.arn, book)).await?;
     fits(&body, live, "the update")?;
     let tagged = tagged(aws, step, &body, &there.arn, book).await;
-    tagged
-        .map_err(|failure| Failure::HalfDone { done: "the update", failure: Box::new(failure) })?;
+    tagged.map_err(|failure| Failure::HalfDone {
+        done: "the update".to_owned(),
+        failure: Box::new(failure),
+    })?;
     Ok(there.arn.clone())
 }
 
@@ -199,9 +208,16 @@ pub(super) async fn as_planned(
     planned: &Book,
 ) -> Result<Still<Box<Live>>, CloudError> {
     let arn = step.arn.clone().expect("a step that changes something has an object");
-    let Some(mut there) = step.address.kind.get(aws, &[arn], planned).await?.pop() else {
-        return Ok(Still::Gone);
+    let there = if step.writes_spec() {
+        step.address.kind.get(aws, &[arn], planned).await?.pop()
+    } else {
+        // Tags alone say whether tags may be changed.
+        let service = step.address.kind.facts().service;
+        let tags = crate::aws::found(aws.tags_of(service, arn.as_str()).await)?;
+        let listed = |tags| Live::listed(step.address.kind, arn.as_str(), tags);
+        tags.map(|tags| Live { body: step.before.clone(), ..listed(tags) })
     };
+    let Some(mut there) = there else { return Ok(Still::Gone) };
     if there.owner() != step.owner {
         return Ok(Still::Not(format!("it belongs to {} now", there.owner())));
     }

@@ -20,8 +20,8 @@ pub enum Event {
     },
     /// A step waits for AWS.
     Waiting {
-        /// Which.
-        id: StepId,
+        /// On what.
+        address: Address,
         /// For what, in a few words.
         what: String,
     },
@@ -95,7 +95,7 @@ pub enum Failure {
     #[error("{done} was done, and then: {failure}")]
     HalfDone {
         /// What was done.
-        done: &'static str,
+        done: String,
         /// What failed after that.
         failure: Box<Failure>,
     },
@@ -167,6 +167,8 @@ pub struct Outcome {
     pub steps: Vec<(StepId, StepStatus)>,
     /// The signal that stopped it, if one did.
     pub stopped: Option<Signal>,
+    /// Whether the account was changed, or may have been.
+    pub wrote: bool,
 }
 
 /// What asks a run to stop.
@@ -187,23 +189,5 @@ impl Outcome {
     /// Whether everything went well.
     pub fn is_well(&self) -> bool {
         self.stopped.is_none() && self.steps.iter().all(|(_, status)| status.is_well())
-    }
-
-    /// Whether the account may have changed.
-    pub fn wrote(&self) -> bool {
-        self.steps.iter().any(|(_, status)| {
-            matches!(
-                status,
-                StepStatus::Done(_) | StepStatus::Unknown(_) | StepStatus::Unconfirmed(_)
-            ) || matches!(
-                status,
-                StepStatus::Failed(
-                    Failure::Inconsistent { .. }
-                        | Failure::State { .. }
-                        | Failure::TooSlow { .. }
-                        | Failure::HalfDone { .. }
-                )
-            )
-        })
     }
 }

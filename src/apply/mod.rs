@@ -8,13 +8,14 @@ mod event;
 
 pub use event::{Event, Failure, Outcome, Signal, StepStatus};
 
-use crate::aws::Clients;
+use crate::aws::{Clients, CloudError};
+use crate::kinds::spec::named_targets;
 use crate::kinds::{Address, Arn, Body, Book, Kind, LiveState, Scope, Stack};
 use crate::plan::{Action, Decision, Plan, Step, StepId};
 use ensure::{Made, Still};
 use futures_util::future::{Either, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::pin::pin;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -48,16 +49,11 @@ pub async fn apply(
     mut stop: watch::Receiver<Stop>,
     tell: &(dyn Fn(Event) + Sync),
 ) -> Outcome {
+    let written = aws.meter.writes();
     let book = Mutex::new(live.book.clone());
     let run = Run { aws, stack, planned: &live.book, book, tell };
-    if plan.has_work() {
-        run.settle(live).await;
-    }
-    let mut ended: BTreeMap<StepId, StepStatus> = BTreeMap::new();
-    let steps = plan.by_id();
-    let doing: BTreeSet<StepId> =
-        steps.values().filter(|it| it.decision.is_do()).map(|it| it.id).collect();
-    let mut open = doing.clone();
+    let mut queue = Queue::new(plan, tell);
+    unless_stopped(&stop, run.settle(plan, live)).await;
     let mut running = FuturesUnordered::new();
     let mut deadline: Option<Instant> = None;
     loop {
@@ -66,16 +62,10 @@ pub async fn apply(
             deadline = Some(Instant::now() + DRAIN);
             tell(Event::Draining { in_flight: running.len(), at_most: DRAIN });
         }
-        if !stopping {
-            for id in ready(&mut open, &steps, &doing, &mut ended, tell) {
-                if running.len() == SIDE_BY_SIDE {
-                    break;
-                }
-                open.remove(&id);
-                let step = steps[&id];
-                let run = &run;
-                running.push(async move { (id, run.step(step).await) });
-            }
+        while !stopping && running.len() < SIDE_BY_SIDE {
+            let Some(step) = queue.next() else { break };
+            let run = &run;
+            running.push(async move { (step.id, run.step(step).await) });
         }
         if running.is_empty() {
             break;
@@ -96,83 +86,117 @@ pub async fn apply(
             }
         };
         match select(running.next(), pin!(signal)).await {
-            Either::Left((Some((id, status)), _)) => {
-                let step = steps[&id];
-                tell(Event::Ended {
-                    id,
-                    address: step.address.clone(),
-                    action: step.action,
-                    status: status.clone(),
-                });
-                ended.insert(id, status);
-            }
+            Either::Left((Some((id, status)), _)) => queue.end(id, status),
             Either::Right(_) if deadline.is_some() => break,
             Either::Left((None, _)) | Either::Right(_) => {}
         }
     }
-    let first = stop.borrow().first;
-    let mut outcome = Outcome { steps: Vec::new(), stopped: first };
-    for id in doing {
-        let status = ended.remove(&id).unwrap_or_else(|| {
-            if open.contains(&id) { StepStatus::NotStarted } else { dropped(steps[&id]) }
-        });
-        outcome.steps.push((id, status));
-    }
-    if first.is_none() {
-        run.confirm(plan, &mut outcome).await;
-    }
+    drop(running);
+    let mut outcome = Outcome { steps: queue.finish(), ..Outcome::default() };
+    unless_stopped(&stop, run.confirm(plan, &mut outcome)).await;
+    outcome.stopped = stop.borrow().first;
+    outcome.wrote = aws.meter.writes() > written;
     outcome
 }
 
-/// A step whose calls were in flight when the run had to end.
-fn dropped(step: &Step) -> StepStatus {
-    let operation = step.action.word();
-    StepStatus::Unknown(
-        crate::aws::CloudError::unusable(
-            operation,
-            "the run was stopped while the call was in flight",
-        )
-        .into(),
-    )
+/// Waits for something that only watches, until the first signal.
+async fn unless_stopped(stop: &watch::Receiver<Stop>, work: impl Future<Output = ()>) {
+    let mut stop = stop.clone();
+    if stop.borrow().first.is_none() {
+        let stopped = async {
+            if stop.wait_for(|it| it.first.is_some()).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        select(pin!(work), pin!(stopped)).await;
+    }
 }
 
-/// Steps whose needs are done. Steps that need something which did not come about end here, as skipped.
-fn ready(
-    open: &mut BTreeSet<StepId>,
-    steps: &BTreeMap<StepId, &Step>,
-    doing: &BTreeSet<StepId>,
-    ended: &mut BTreeMap<StepId, StepStatus>,
-    tell: &(dyn Fn(Event) + Sync),
-) -> Vec<StepId> {
-    let mut ready = Vec::new();
-    // In order of numbers, so that a chain of skipped steps ends in one pass.
-    for id in open.clone() {
-        let step = steps[&id];
-        let needs = step.after.iter().filter(|it| doing.contains(it));
-        let mut waits = false;
-        let mut missing = None;
-        for needed in needs {
-            match ended.get(needed) {
-                Some(status) if status.is_done() => {}
-                Some(_) => missing = Some(steps[needed].address.clone()),
-                None => waits = true,
+/// Which steps can start, and what has become of the others.
+struct Queue<'a> {
+    steps: BTreeMap<StepId, &'a Step>,
+    /// How many steps each one still waits for.
+    waits: BTreeMap<StepId, usize>,
+    /// Who waits for a step.
+    behind: BTreeMap<StepId, Vec<StepId>>,
+    ready: VecDeque<StepId>,
+    started: BTreeSet<StepId>,
+    ended: BTreeMap<StepId, StepStatus>,
+    tell: &'a (dyn Fn(Event) + Sync),
+}
+
+impl<'a> Queue<'a> {
+    fn new(plan: &'a Plan, tell: &'a (dyn Fn(Event) + Sync)) -> Self {
+        let steps: BTreeMap<StepId, &Step> =
+            plan.steps.iter().filter(|it| it.decision.is_do()).map(|it| (it.id, it)).collect();
+        let mut waits = BTreeMap::new();
+        let mut behind: BTreeMap<StepId, Vec<StepId>> = BTreeMap::new();
+        let mut ready = VecDeque::new();
+        for (id, step) in &steps {
+            let needs: Vec<StepId> =
+                step.after.iter().copied().filter(|it| steps.contains_key(it)).collect();
+            if needs.is_empty() {
+                ready.push_back(*id);
+            }
+            waits.insert(*id, needs.len());
+            for needed in needs {
+                behind.entry(needed).or_default().push(*id);
             }
         }
-        if let Some(missing) = missing {
-            open.remove(&id);
-            let status = StepStatus::Skipped(missing);
-            tell(Event::Ended {
+        Self { steps, waits, behind, ready, started: BTreeSet::new(), ended: BTreeMap::new(), tell }
+    }
+
+    fn next(&mut self) -> Option<&'a Step> {
+        let id = self.ready.pop_front()?;
+        self.started.insert(id);
+        Some(self.steps[&id])
+    }
+
+    /// Notes how a step ended. What stands on it and cannot go on ends with it, and so on.
+    fn end(&mut self, id: StepId, status: StepStatus) {
+        let mut open = vec![(id, status)];
+        while let Some((id, status)) = open.pop() {
+            let step = self.steps[&id];
+            (self.tell)(Event::Ended {
                 id,
                 address: step.address.clone(),
                 action: step.action,
                 status: status.clone(),
             });
-            ended.insert(id, status);
-        } else if !waits {
-            ready.push(id);
+            for next in self.behind.get(&id).cloned().unwrap_or_default() {
+                if self.ended.contains_key(&next) || open.iter().any(|(it, _)| *it == next) {
+                    continue;
+                }
+                if status.is_done() || !self.steps[&next].stands_on(step) {
+                    let waits = self.waits.get_mut(&next).expect("every step has a count");
+                    *waits -= 1;
+                    if *waits == 0 {
+                        self.ready.push_back(next);
+                    }
+                } else if matches!(status, StepStatus::Deferred(_)) {
+                    let why = format!("waits for {}", step.address);
+                    open.push((next, StepStatus::Deferred(why)));
+                } else {
+                    open.push((next, StepStatus::Skipped(step.address.clone())));
+                }
+            }
+            self.ended.insert(id, status);
         }
     }
-    ready
+
+    /// Every step with its status; what was in flight when the run had to end is unknown.
+    fn finish(mut self) -> Vec<(StepId, StepStatus)> {
+        let status = |id: &StepId, step: &Step| match self.ended.remove(id) {
+            Some(status) => status,
+            None if self.started.contains(id) => {
+                let message = "the run was stopped while the call was in flight";
+                StepStatus::Unknown(CloudError::unusable(step.action.word(), message).into())
+            }
+            None => StepStatus::NotStarted,
+        };
+        let mut status = status;
+        self.steps.iter().map(|(id, step)| (*id, status(id, step))).collect()
+    }
 }
 
 struct Run<'a> {
@@ -186,8 +210,10 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn book(&self) -> Book {
-        self.book.lock().expect("nobody panics with the book in hand").clone()
+    /// What a step needs to know of who is who by now.
+    fn book(&self, step: &Step) -> Book {
+        let book = self.book.lock().expect("nobody panics with the book in hand");
+        book.only(step.body.iter().flat_map(named_targets).chain([step.address.clone()]))
     }
 
     fn note(&self, address: &Address, arn: &Arn) {
@@ -195,13 +221,18 @@ impl Run<'_> {
         book.note(address.clone(), arn.clone());
     }
 
-    /// Waits for what an earlier run made and did not wait for.
-    async fn settle(&self, live: &LiveState) {
-        let waits = live.owned.values().filter_map(|it| {
+    /// Waits for what an earlier run made and did not wait for, where this plan refers to it.
+    async fn settle(&self, plan: &Plan, live: &LiveState) {
+        let doing = plan.steps.iter().filter(|it| it.decision.is_do());
+        let needed: BTreeSet<Address> =
+            doing.flat_map(|it| it.body.iter().flat_map(named_targets)).collect();
+        let waits = needed.iter().filter_map(|address| {
+            let it = live.owned.get(address)?;
             let (good, bad) = it.kind.facts().usable?;
             let state = it.state.as_deref()?;
-            let passing = state != good && state != bad && !it.kind.facts().ending.contains(&state);
-            passing.then(|| ensure::usable(self.aws, it.clone(), self.planned, |_| {}))
+            let passing = state != good && state != bad;
+            let waiting = self.waiting(address);
+            passing.then(|| ensure::usable(self.aws, it.clone(), self.planned, waiting))
         });
         // One that fails is the business of the steps that need it: AWS refuses them by name.
         futures_util::future::join_all(waits.collect::<Vec<_>>()).await;
@@ -226,21 +257,29 @@ impl Run<'_> {
         })
     }
 
-    fn waiting(&self, step: &Step) -> impl Fn(String) {
-        let (id, tell) = (step.id, self.tell);
-        move |what| tell(Event::Waiting { id, what })
+    fn waiting(&self, address: &Address) -> impl Fn(String) {
+        let (address, tell) = (address.clone(), self.tell);
+        move |what| tell(Event::Waiting { address: address.clone(), what })
     }
 
     async fn create(&self, step: &Step) -> Result<StepStatus, Failure> {
-        let book = self.book();
-        match ensure::created(self.aws, step, &book).await? {
-            Made::Unknown(error) => Ok(StepStatus::Unknown(error.into())),
-            Made::Live(live) => {
-                let live = ensure::usable(self.aws, *live, &book, self.waiting(step)).await?;
-                self.note(&step.address, &live.arn);
-                Ok(StepStatus::Done(Some(live.arn)))
-            }
-        }
+        let book = self.book(step);
+        let live = match ensure::created(self.aws, step, &book).await? {
+            Made::Unknown(error) => return Ok(StepStatus::Unknown(error.into())),
+            Made::Live(live) => live,
+        };
+        let arn = live.arn.clone();
+        self.note(&step.address, &arn);
+        let body = step.body.as_ref().expect("a step that makes something has a spec");
+        let used = match ensure::fits(body, *live, "the create") {
+            Ok(live) => ensure::usable(self.aws, live, &book, self.waiting(&step.address)).await,
+            Err(failure) => Err(failure),
+        };
+        used.map_err(|failure| Failure::HalfDone {
+            done: format!("making {arn}"),
+            failure: Box::new(failure),
+        })?;
+        Ok(StepStatus::Done(Some(arn)))
     }
 
     async fn change(&self, step: &Step) -> Result<StepStatus, Failure> {
@@ -255,7 +294,7 @@ impl Run<'_> {
         {
             return Ok(StepStatus::Deferred(why));
         }
-        let book = self.book();
+        let book = self.book(step);
         let arn = ensure::changed(self.aws, step, &there, &book).await?;
         self.note(&step.address, &arn);
         Ok(StepStatus::Done(Some(arn)))
@@ -272,7 +311,7 @@ impl Run<'_> {
         if let Some(why) = self.cut_off(step, &arn).await? {
             return Ok(StepStatus::Deferred(why));
         }
-        ensure::deleted(self.aws, kind, &arn, self.waiting(step)).await?;
+        ensure::deleted(self.aws, kind, &arn, self.waiting(&step.address)).await?;
         Ok(StepStatus::Done(Some(arn)))
     }
 
@@ -292,7 +331,7 @@ impl Run<'_> {
         };
         let Some(audience) = audience else { return Ok(None) };
         if step.decision == Decision::Interrupt {
-            ensure::interrupted(self.aws, kind, arn, self.waiting(step)).await?;
+            ensure::interrupted(self.aws, kind, arn, self.waiting(&step.address)).await?;
             return Ok(None);
         }
         Ok(Some(crate::plan::policy::live(&audience)))

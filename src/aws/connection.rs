@@ -12,6 +12,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// What a run has asked so far, shared by all its tasks.
@@ -23,6 +24,7 @@ struct Inner {
     buckets: Buckets,
     calls: Mutex<BTreeMap<String, u64>>,
     server_time: Mutex<Option<Timestamp>>,
+    writes: AtomicU64,
 }
 
 impl Meter {
@@ -32,12 +34,18 @@ impl Meter {
             buckets: Buckets::new(rates),
             calls: Mutex::default(),
             server_time: Mutex::default(),
+            writes: AtomicU64::new(0),
         }))
     }
 
     /// Calls so far, by operation.
     pub fn calls(&self) -> BTreeMap<String, u64> {
         self.0.calls.lock().expect("counting does not panic").clone()
+    }
+
+    /// Requests so far that changed something, or may have.
+    pub fn writes(&self) -> u64 {
+        self.0.writes.load(Ordering::Relaxed)
     }
 
     /// The time the server last gave in its `Date` header; `None` before its first answer.
@@ -90,7 +98,14 @@ impl HttpConnector for MeteredConnector {
                 .expect("counting does not panic")
                 .entry(operation.clone())
                 .or_default() += 1;
-            let response = inner.call(request).await?;
+            let reads = ["Get", "List", "BatchGet"].iter().any(|verb| operation.starts_with(verb));
+            let response = inner.call(request).await;
+            // A refusal changed nothing; anything else did, or nobody knows.
+            let refused = response.as_ref().is_ok_and(|it| it.status().is_client_error());
+            if !reads && !refused {
+                meter.0.writes.fetch_add(1, Ordering::Relaxed);
+            }
+            let response = response?;
             if let Some(date) = response.headers().get("date")
                 && let Ok(time) = jiff::fmt::rfc2822::parse(date)
             {

@@ -136,17 +136,26 @@ pub async fn connect(target: &Target) -> Result<Clients, ConnectError> {
     if !REGIONS.contains(&region.as_str()) {
         return Err(ConnectError::RegionWithoutIvs(region));
     }
-    let endpoint = match target.in_process {
-        Some(_) => Some("emulator".to_owned()),
-        None => endpoint_in_force(&config),
+    let endpoints = match target.in_process {
+        Some(_) => Vec::new(),
+        None => SERVICES.iter().map(|id| endpoint_in_force(target, &config, id)).collect(),
     };
-    let local = target.in_process.is_some() || endpoint.as_deref().is_some_and(is_loopback);
-    if let Some(url) = &endpoint
-        && url.starts_with("http://")
-        && !local
+    if let Some(url) =
+        endpoints.iter().flatten().find(|url| url.starts_with("http://") && !is_loopback(url))
     {
         return Err(ConnectError::PlainHttp(url.clone()));
     }
+    // Requests stay here only if those of both services do; the last one is STS, which changes nothing.
+    let here = |url: &Option<String>| url.as_deref().is_some_and(is_loopback);
+    let local = target.in_process.is_some() || endpoints.iter().take(2).all(here);
+    let endpoint = match target.in_process {
+        Some(_) => Some("emulator".to_owned()),
+        None => {
+            let mut shown: Vec<String> = endpoints.into_iter().take(2).flatten().collect();
+            shown.dedup();
+            Some(shown.join(", ")).filter(|it| !it.is_empty())
+        }
+    };
     let rates = target.rates.unwrap_or(if local { Rates::Off } else { Rates::Aws { share: 1.0 } });
     let meter = Meter::new(rates);
     let http =
@@ -174,14 +183,24 @@ fn encrypted_http() -> SharedHttpClient {
     Builder::new().tls_provider(provider).build_https()
 }
 
-/// The address in force where it is not AWS's own: the flag's, or one of the SDK's variables.
-fn endpoint_in_force(config: &SdkConfig) -> Option<String> {
-    config.endpoint_url().map(ToOwned::to_owned).or_else(|| {
-        ["AWS_ENDPOINT_URL_IVS", "AWS_ENDPOINT_URL_IVS_REALTIME", "AWS_ENDPOINT_URL"]
-            .iter()
-            .find_map(|name| std::env::var(name).ok())
-            .filter(|url| !url.is_empty())
-    })
+/// The services called, by the names under which endpoints are configured.
+const SERVICES: [&str; 3] = ["ivs", "IVS RealTime", "STS"];
+
+/// The address in force for a service where it is not AWS's own: the flag's, or what the variables and the
+/// profile say, in the SDK's own order.
+fn endpoint_in_force(target: &Target, config: &SdkConfig, service: &'static str) -> Option<String> {
+    use aws_types::service_config::ServiceConfigKey;
+    if target.endpoint_url.is_some() {
+        return target.endpoint_url.clone();
+    }
+    let key = ServiceConfigKey::builder()
+        .service_id(service)
+        .env("AWS_ENDPOINT_URL")
+        .profile("endpoint_url")
+        .build()
+        .ok()?;
+    let of_service = config.service_config().and_then(|it| it.load_config(key));
+    of_service.or_else(|| config.endpoint_url().map(ToOwned::to_owned)).filter(|it| !it.is_empty())
 }
 
 fn is_loopback(url: &str) -> bool {

@@ -6,8 +6,8 @@
 use crate::aws::{Clients, CloudError};
 use crate::kinds::owner::is_managed_tag;
 use crate::kinds::{
-    Address, Arn, Audience, Book, Desired, Edge, Kind, Live, LiveState, Mutable, Owner, Pointer,
-    Scope, Stack, streams,
+    Address, Arn, Audience, Book, Desired, Edge, Kind, Live, LiveState, Marks, Mutable, Owner,
+    Pointer, Scope, Stack, streams,
 };
 use futures_util::future::{try_join, try_join_all};
 use std::collections::{BTreeMap, BTreeSet};
@@ -126,13 +126,13 @@ fn sort_by_owner(state: &mut LiveState, listings: Vec<Live>, stack: &Stack, desi
         .iter()
         .filter_map(|it| Some((it.lifecycle.adopt.as_deref()?, &it.address)))
         .collect();
-    let mut owned: BTreeMap<Address, Vec<Live>> = BTreeMap::new();
+    let mut owned: Vec<Live> = Vec::new();
     // One object on two pages (it moved while we read): the later one is newer.
     let by_arn: BTreeMap<Arn, Live> = listings.into_iter().map(|it| (it.arn.clone(), it)).collect();
     for (arn, live) in by_arn {
         let owner = live.owner();
-        if let Some(marks) = owner.in_stack(&stack.name) {
-            owned.entry(Address::new(live.kind, marks.name.clone())).or_default().push(live);
+        if owner.in_stack(&stack.name).is_some() {
+            owned.push(live);
         } else if let Some(address) = adopts.get(arn.as_str()) {
             let taken =
                 if owner == Owner::Nobody { &mut state.adoptable } else { &mut state.foreign };
@@ -141,38 +141,33 @@ fn sort_by_owner(state: &mut LiveState, listings: Vec<Live>, stack: &Stack, desi
             state.others.insert(arn, live);
         }
     }
-    for (address, several) in owned {
-        take_owned(state, address, several);
-    }
+    take_owned(state, owned);
 }
 
-/// Puts the object that counts under its address. A successor counts before what it, or one it succeeds,
-/// replaced; where nothing is replaced, the one with the least (op, ARN) counts, which any number of runs
-/// agree on (`reliability.md` §2).
-fn take_owned(state: &mut LiveState, address: Address, several: Vec<Live>) {
+/// Sorts what is ours. An object that another one says it replaces is superseded, whatever names the two
+/// have by now; links cannot break, since a predecessor is deleted before its successor. Of the rest, the
+/// one with the least (op, ARN) counts under its address, which any number of runs agree on
+/// (`reliability.md` §2).
+fn take_owned(state: &mut LiveState, owned: Vec<Live>) {
     let marks = |live: &Live| match live.owner() {
         Owner::Stack(marks) => marks,
         _ => unreachable!("only owned objects come here"),
     };
-    let replaced: BTreeSet<String> = several.iter().filter_map(|it| marks(it).replaces).collect();
-    // A chain may have lost a link in the middle (made, then replaced before anything referred to it), so
-    // any successor is newer than every object that replaces nothing.
-    let (mut successors, mut first): (Vec<Live>, Vec<Live>) =
-        several.into_iter().partition(|it| marks(it).replaces.is_some());
-    successors.sort_by_key(|it| (replaced.contains(it.arn.id()), marks(it).op, it.arn.clone()));
-    first.sort_by_key(|it| (marks(it).op, it.arn.clone()));
-    let chain = !successors.is_empty();
-    let mut all = successors.into_iter().chain(first);
-    let Some(winner) = all.next() else { return };
-    for loser in all {
-        if chain {
-            state.superseded.push((address.clone(), loser));
+    let mut ours: Vec<(Marks, Live)> = owned.into_iter().map(|it| (marks(&it), it)).collect();
+    let replaced: BTreeSet<(Kind, String)> =
+        ours.iter().filter_map(|(marks, it)| Some((it.kind, marks.replaces.clone()?))).collect();
+    ours.sort_by(|(one, a), (other, b)| (&one.op, &a.arn).cmp(&(&other.op, &b.arn)));
+    for (marks, live) in ours {
+        let address = Address::new(live.kind, marks.name);
+        if replaced.contains(&(live.kind, live.arn.id().to_owned())) {
+            state.superseded.push((address, live));
+        } else if state.owned.contains_key(&address) {
+            state.duplicates.push((address, live));
         } else {
-            state.duplicates.push((address.clone(), loser));
+            state.book.note(address.clone(), live.arn.clone());
+            state.owned.insert(address, live);
         }
     }
-    state.book.note(address.clone(), winner.arn.clone());
-    state.owned.insert(address, winner);
 }
 
 /// What will be renamed or taken over goes by its future name at once: a reference to it is the same
@@ -214,29 +209,36 @@ async fn list_children(
 
 /// A child belongs to whoever declares it for its parent, if it is theirs or nobody's: a parent has one.
 fn take_children(state: &mut LiveState, children: Vec<Live>, stack: &Stack, desired: &[Desired]) {
-    for live in children {
+    let parents = |edges: &[Edge]| -> Vec<Option<Arn>> {
+        edges.iter().map(|edge| edge.to.arn(&state.book)).collect()
+    };
+    let mut declared: BTreeMap<(Kind, Vec<Option<Arn>>), &Address> = BTreeMap::new();
+    for it in desired.iter().filter(|it| it.address.kind.facts().comes_with.is_some()) {
+        declared.insert((it.address.kind, parents(&it.body.refs())), &it.address);
+    }
+    let sorted: Vec<(Option<Address>, Live)> = children
+        .into_iter()
+        .map(|live| {
+            let its = live.body.as_ref().map(|body| parents(&body.refs())).unwrap_or_default();
+            (declared.get(&(live.kind, its)).copied().cloned(), live)
+        })
+        .collect();
+    for (address, live) in sorted {
         let owner = live.owner();
-        let parents = |edges: &[Edge]| -> Vec<Option<Arn>> {
-            edges.iter().map(|edge| edge.to.arn(&state.book)).collect()
-        };
-        let its = live.body.as_ref().map(|body| parents(&body.refs()));
-        let declared = desired
-            .iter()
-            .find(|it| it.address.kind == live.kind && Some(parents(&it.body.refs())) == its)
-            .map(|it| it.address.clone());
-        let Some(address) = declared else {
-            state.others.insert(live.arn.clone(), live);
-            continue;
-        };
-        match owner.in_stack(&stack.name) {
-            Some(marks) if marks.name == address.name => take_owned(state, address, vec![live]),
-            Some(_) => {
+        match (address, owner.in_stack(&stack.name)) {
+            (None, _) => {
+                state.others.insert(live.arn.clone(), live);
+            }
+            (Some(address), Some(marks)) if marks.name == address.name => {
+                take_owned(state, vec![live])
+            }
+            (Some(address), Some(_)) => {
                 state.adoptable.insert(address, live);
             }
-            None if owner == Owner::Nobody => {
+            (Some(address), None) if owner == Owner::Nobody => {
                 state.adoptable.insert(address, live);
             }
-            None => {
+            (Some(address), None) => {
                 state.foreign.insert(address, live);
             }
         }
@@ -253,19 +255,20 @@ async fn get_bodies(
 ) -> Result<(), ReadError> {
     let mut open: BTreeMap<Kind, Vec<Arn>> = BTreeMap::new();
     let book = state.book.clone();
+    let former: BTreeSet<Address> = wanted
+        .values()
+        .flat_map(|it| {
+            it.previous_names.iter().map(|name| Address::new(it.address.kind, name.clone()))
+        })
+        .collect();
     for (address, live) in &mut state.owned {
         if live.body.is_some() {
             continue;
         }
         let desired = wanted.get(address);
-        if desired.is_none() && !reading.every_kind {
-            // Renamed ones are found under their former name.
-            let renamed = wanted.values().any(|it| {
-                it.address.kind == address.kind && it.previous_names.contains(&address.name)
-            });
-            if !renamed {
-                continue;
-            }
+        // Renamed ones are found under their former name.
+        if desired.is_none() && !reading.every_kind && !former.contains(address) {
+            continue;
         }
         let create_only = address.kind.facts().mutable == Mutable::TagsOnly;
         if let (Some(desired), true, false) = (desired, create_only, reading.full)
@@ -288,6 +291,9 @@ async fn get_bodies(
     let asked: BTreeSet<Arn> = open.into_values().flatten().collect();
     // What is neither listed nor there any more is gone: the plan sees it as missing.
     let gone = |live: &Live| asked.contains(&live.arn) && !read.contains_key(&live.arn);
+    let lost: Vec<Arn> =
+        state.owned.values().filter(|it| gone(it)).map(|it| it.arn.clone()).collect();
+    lost.iter().for_each(|arn| state.book.forget(arn));
     state.owned.retain(|_, live| !gone(live));
     state.adoptable.retain(|_, live| !gone(live));
     state.others.retain(|_, live| !gone(live));

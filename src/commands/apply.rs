@@ -90,6 +90,11 @@ async fn ask_first(
     global: &Global,
     ui: Ui,
 ) -> Result<ExitCode, Failure> {
+    if !text && ui.can_ask() {
+        // A question about a plan that nobody has seen would be no question.
+        let header = session.connection.header(&session.loaded.stack);
+        ui.say(&crate::ui::plan::text(&session.plan, &header, &session.loaded.sources));
+    }
     let refusal = if !ui.can_ask() {
         Failure::refused(
             "there is no terminal to ask on, so nothing was done",
@@ -122,7 +127,7 @@ fn refuse(
         return Err(failure);
     }
     session.show_refused(command, Some(&failure), global, ui)?;
-    ui.say(&format!("error: {}\n", failure.message));
+    ui.say(&format!("error: {}\n", crate::ui::escape::escape(&failure.message, 2_000)));
     Ok(failure.code)
 }
 
@@ -176,7 +181,7 @@ fn exit_code(outcome: &Outcome) -> ExitCode {
         Some(Signal::Interrupt) => ExitCode::Interrupted,
         Some(Signal::Terminate) => ExitCode::Terminated,
         None if outcome.is_well() => ExitCode::Done,
-        None if outcome.wrote() => ExitCode::Partly,
+        None if outcome.wrote => ExitCode::Partly,
         None => ExitCode::Error,
     }
 }

@@ -195,7 +195,8 @@ impl Session {
     /// was reading.
     pub(super) async fn still_holds(&self) -> Result<bool, Failure> {
         let live = self.connection.read(&self.loaded, self.reading).await?;
-        Ok(plan(&self.loaded.stack, &self.loaded.desired, &live, &self.policy) == self.plan)
+        Ok(plan(&self.loaded.stack, &self.loaded.desired, &live, &self.policy)
+            .does_the_same_as(&self.plan))
     }
 
     /// The plan in the form that was asked for.

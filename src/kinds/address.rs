@@ -105,6 +105,25 @@ impl Book {
         self.addresses.insert(arn, address);
     }
 
+    /// Forgets an ARN that turned out to be gone.
+    pub fn forget(&mut self, arn: &Arn) {
+        if let Some(address) = self.addresses.remove(arn) {
+            self.arns.remove(&address);
+        }
+    }
+
+    /// The part of this book that a few addresses need.
+    #[must_use]
+    pub fn only(&self, addresses: impl IntoIterator<Item = Address>) -> Self {
+        let mut part = Self::default();
+        for address in addresses {
+            if let Some(arn) = self.arns.get(&address) {
+                part.note(address, arn.clone());
+            }
+        }
+        part
+    }
+
     /// The ARN of an address, if it exists already.
     pub fn arn(&self, address: &Address) -> Option<&Arn> {
         self.arns.get(address)

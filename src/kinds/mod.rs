@@ -363,7 +363,7 @@ where
     stream::iter(calls).buffer_unordered(8).try_collect().await
 }
 
-/// Drains a listing page by page. A page that repeats the token before it would end the SDK's own
+/// Drains a listing page by page. A page that repeats a token would end the SDK's own
 /// paginator silently, as if the list were complete; here it is an error.
 async fn drain<P, F>(
     operation: &'static str,
@@ -373,16 +373,15 @@ async fn drain<P, F>(
 where
     F: Future<Output = Result<P, CloudError>>,
 {
+    let mut seen = std::collections::BTreeSet::new();
     let mut token: Option<String> = None;
     loop {
-        let next = take(page(token.clone()).await?).filter(|it| !it.is_empty());
-        match next {
-            None => return Ok(()),
-            Some(next) if token.as_ref() == Some(&next) => {
-                return Err(CloudError::unusable(operation, "the listing repeats a page token"));
-            }
-            Some(next) => token = Some(next),
+        let next = take(page(token).await?).filter(|it| !it.is_empty());
+        let Some(next) = next else { return Ok(()) };
+        if !seen.insert(next.clone()) {
+            return Err(CloudError::unusable(operation, "the listing repeats a page token"));
         }
+        token = Some(next);
     }
 }
 

@@ -25,8 +25,36 @@ use step::foreign;
 /// # Panics
 /// If `desired` refers in a circle; loading manifests refuses that.
 pub fn plan(stack: &Stack, desired: &[Desired], live: &LiveState, policy: &Policy) -> Plan {
+    // A reference by ARN to something of this stack is a reference to it, whatever it is written as.
+    let by_name: Vec<Desired>;
+    let desired = if desired.iter().any(|it| names_by_arn(it, live)) {
+        let named = |it: &Desired| Desired { body: it.body.renamed(&live.book), ..it.clone() };
+        by_name = desired.iter().map(named).collect();
+        &by_name
+    } else {
+        desired
+    };
+    let ambiguous: Vec<&Live> =
+        live.others.values().filter(|it| it.owner() == Owner::Ambiguous).collect();
+    plan_named(stack, desired, live, policy, &ambiguous)
+}
+
+fn names_by_arn(wanted: &Desired, live: &LiveState) -> bool {
+    wanted.body.refs().iter().any(|edge| match &edge.to {
+        Pointer::Outside(arn) => live.book.address(arn).is_some(),
+        Pointer::Named(_) => false,
+    })
+}
+
+fn plan_named(
+    stack: &Stack,
+    desired: &[Desired],
+    live: &LiveState,
+    policy: &Policy,
+    ambiguous: &[&Live],
+) -> Plan {
     let mut planner =
-        Planner { stack, live, policy, drafts: Vec::new(), replaced: BTreeMap::new() };
+        Planner { stack, ambiguous, live, policy, drafts: Vec::new(), replaced: BTreeMap::new() };
     let mut plan = Plan::default();
     let mut taken = BTreeSet::new();
     if !policy.destroy {
@@ -36,8 +64,7 @@ pub fn plan(stack: &Stack, desired: &[Desired], live: &LiveState, policy: &Polic
     }
     planner.clear_up(&mut plan, &taken);
     planner.order(&mut plan);
-    let ambiguous = live.others.values().filter(|it| it.owner() == Owner::Ambiguous);
-    plan.notes.extend(ambiguous.map(|it| Note::Ambiguous { arn: it.arn.clone() }));
+    plan.notes.extend(ambiguous.iter().map(|it| Note::Ambiguous { arn: it.arn.clone() }));
     plan.notes.extend(live.duplicates.iter().map(|(address, live)| Note::Duplicate {
         address: address.clone(),
         arn: live.arn.clone(),
@@ -71,6 +98,7 @@ struct Draft {
 
 struct Planner<'a> {
     stack: &'a Stack,
+    ambiguous: &'a [&'a Live],
     live: &'a LiveState,
     policy: &'a Policy,
     drafts: Vec<Draft>,
@@ -170,10 +198,15 @@ impl<'a> Planner<'a> {
         if let Some(live) = self.live.foreign.get(&wanted.address) {
             return Found::Foreign(live, live.owner());
         }
-        if let Some(arn) = &wanted.lifecycle.adopt {
-            return Found::Held(format!(
-                "there is no {arn} to adopt; take `lifecycle.adopt` out to have a new one made"
-            ));
+        // What ends by itself is simply made again; anything else that is gone was not meant to be.
+        let lasting = wanted.address.kind.facts().ended.is_empty();
+        if let Some(arn) = wanted.lifecycle.adopt.as_deref().filter(|_| lasting) {
+            return Found::Held(match self.live.book.address(&Arn::new(arn)) {
+                Some(other) => format!("{arn} is {other} already; `previousNames` would rename it"),
+                None => format!(
+                    "there is no {arn} to adopt; take `lifecycle.adopt` out to have a new one made"
+                ),
+            });
         }
         match self.maybe_it(wanted) {
             Some(live) => Found::Held(format!(
@@ -187,12 +220,15 @@ impl<'a> Planner<'a> {
     /// An object whose tags were stripped in part may be the one that seems to be missing; making another
     /// would give the audience a second playback URL.
     fn maybe_it(&self, wanted: &Desired) -> Option<&'a Live> {
-        self.live.others.values().find(|it| {
+        self.ambiguous.iter().copied().find(|it| {
             let tag = |key: &str| it.tags.get(key).map(String::as_str);
-            it.kind == wanted.address.kind
-                && it.owner() == Owner::Ambiguous
-                && tag(owner::STACK).is_none_or(|stack| stack == self.stack.name)
-                && tag(owner::NAME).is_none_or(|name| name == wanted.address.name)
+            let maybe = match (tag(owner::STACK), tag(owner::NAME)) {
+                (Some(stack), name) => {
+                    stack == self.stack.name && name.is_none_or(|it| it == wanted.address.name)
+                }
+                (None, name) => name == Some(wanted.address.name.as_str()),
+            };
+            it.kind == wanted.address.kind && maybe
         })
     }
 
@@ -254,7 +290,10 @@ impl<'a> Planner<'a> {
         let mut because = Vec::new();
         let digest = wanted.body.digest(&self.live.book);
         let as_applied = owned.as_ref().is_some_and(|it| digest.as_deref() == Some(&it.digest));
-        if fields.iter().any(|it| !upstream.iter().any(|(path, _)| *path == it.path)) {
+        let outside = |it: &FieldChange| upstream.iter().all(|(path, _)| *path != it.path);
+        if fields.iter().any(outside) {
+            // The digest is of the spec: what stands beside it can only have been changed here.
+            let as_applied = as_applied && fields.iter().any(|it| it.path.starts_with("spec"));
             because.push(if as_applied { Cause::Drift } else { Cause::Pending });
         }
         for (_, address) in upstream {
@@ -271,6 +310,14 @@ impl<'a> Planner<'a> {
             let mut step = draft(wanted, Action::Replace, Some(live), marks);
             step.fields = fields;
             step.because = because;
+            if owned.is_none() {
+                step.action = Action::Adopt;
+                step.decision = Decision::Blocked(
+                    "adopting it would replace it; make its manifest say what is there".to_owned(),
+                );
+                self.push(step);
+                return;
+            }
             self.replace(step, live, wanted, presence);
             return;
         }
@@ -564,8 +611,9 @@ impl<'a> Planner<'a> {
                     // A delete-first pair is over with its delete; a create-first one with its create,
                     // which does not move the old object's references: only its delete does.
                     let lets_go = |it: &usize| {
-                        let action = self.drafts[*it].step.action;
-                        *it != deleted && !matches!(action, Action::Replace | Action::Retag)
+                        let step = &self.drafts[*it].step;
+                        let moves = !matches!(step.action, Action::Replace | Action::Retag);
+                        *it != deleted && moves && !self.still_refers(step, &arn)
                     };
                     if moved.iter().any(lets_go) {
                         needs.extend(moved.iter().copied().filter(lets_go).map(|it| (deleted, it)));
@@ -589,6 +637,43 @@ impl<'a> Planner<'a> {
             }
         }
         self.make_room_late();
+        self.delete_predecessors_first();
+    }
+
+    /// Whether an object will refer to `arn` after a step.
+    fn still_refers(&self, step: &Step, arn: &Arn) -> bool {
+        let body = step.wanted(step.before.as_ref());
+        body.iter().flat_map(Body::refs).any(|edge| match &edge.to {
+            Pointer::Named(address) => {
+                !self.replaced.contains_key(address) && self.live.book.arn(address) == Some(arn)
+            }
+            Pointer::Outside(outside) => outside == arn,
+        })
+    }
+
+    /// The tags of a successor are all that says that its predecessor is one, so it stays until that is
+    /// gone.
+    fn delete_predecessors_first(&mut self) {
+        let deletes: BTreeMap<&str, usize> = self
+            .drafts
+            .iter()
+            .enumerate()
+            .filter(|(_, it)| it.step.action == Action::Delete)
+            .filter_map(|(index, it)| Some((it.step.arn.as_ref()?.id(), index)))
+            .collect();
+        let mut needs = Vec::new();
+        for (index, draft) in self.drafts.iter().enumerate() {
+            let Owner::Stack(marks) = &draft.step.owner else { continue };
+            let predecessor = marks.replaces.as_deref().and_then(|id| deletes.get(id));
+            if let (Action::Delete, Some(&predecessor)) = (draft.step.action, predecessor) {
+                needs.push((index, predecessor));
+            }
+        }
+        for (index, predecessor) in needs {
+            if index != predecessor {
+                self.drafts[index].needs.insert(predecessor);
+            }
+        }
     }
 
     /// Where the old one has to go first, it goes only when all that its successor needs is there: nothing
@@ -603,8 +688,10 @@ impl<'a> Planner<'a> {
                 self.drafts[it].step.action == Action::Delete && self.drafts[it].step.arn == arn
             });
             if let Some(room) = room {
-                let ground: Vec<usize> = self.drafts[index].needs.iter().copied().collect();
-                self.drafts[room].needs.extend(ground.into_iter().filter(|it| *it != room));
+                let needs = self.drafts[index].needs.iter().copied();
+                let makes = |it: &usize| self.drafts[*it].step.action.makes();
+                let ground: Vec<usize> = needs.filter(makes).collect();
+                self.drafts[room].needs.extend(ground);
             }
         }
     }
@@ -641,9 +728,7 @@ impl<'a> Planner<'a> {
         }
         let blocking = draft.needs.iter().find(|&&needed| {
             let needed = &self.drafts[needed].step;
-            let undone = !needed.decision.is_do();
-            let ground = needed.action.makes() || needed.action == Action::Delete;
-            undone && (draft.step.action == Action::Delete || ground)
+            !needed.decision.is_do() && draft.step.stands_on(needed)
         });
         let Some(&blocking) = blocking else { return };
         let blocking = &self.drafts[blocking].step;

@@ -1,7 +1,7 @@
 //! What a run may do: consent, protection, pruning, quotas. Each rule is one function with its reason.
 
-use super::step::{Decision, Note, Plan};
-use crate::kinds::{Address, Audience, Kind, Live, LiveState, OnLive, Owner, Stack};
+use super::step::{Action, Decision, Note, Plan};
+use crate::kinds::{Address, Audience, Kind, Live, LiveState, OnLive, Owner, Replace, Stack};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the command line and the stack allow.
@@ -115,12 +115,10 @@ pub(super) fn protected(live: &Live) -> Option<Decision> {
 pub(super) fn quotas(plan: &Plan, live: &LiveState, stack: &Stack) -> Vec<Note> {
     let mut making: BTreeMap<Kind, usize> = BTreeMap::new();
     for step in plan.steps.iter().filter(|it| it.action.makes() && it.decision.is_do()) {
-        if !plan
-            .steps
-            .iter()
-            .any(|it| it.body.is_none() && step.arn.is_some() && it.arn == step.arn)
-            || step.address.kind.facts().replace == crate::kinds::Replace::CreateFirst
-        {
+        // Where the old one goes first, the new one takes its place.
+        let takes_place = step.action == Action::Replace
+            && step.address.kind.facts().replace == Replace::DeleteFirst;
+        if !takes_place {
             *making.entry(step.address.kind).or_default() += 1;
         }
     }

@@ -6,7 +6,7 @@ use crate::kinds::owner::Owner;
 use crate::kinds::spec::FieldChange;
 use crate::kinds::{Address, Arn, Audience, Body, Kind, Marks};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Number of a step, from 1, in the order of the plan.
 pub type StepId = usize;
@@ -257,6 +257,12 @@ impl Step {
         Some(there.map_or_else(|| body.clone(), |there| body.with_ignored(there, &self.ignored)))
     }
 
+    /// Whether `needed`, which comes before this step, has to be done for this one to be possible. What
+    /// merely updates something that is there already only goes first.
+    pub fn stands_on(&self, needed: &Step) -> bool {
+        self.action == Action::Delete || needed.action.makes() || needed.action == Action::Delete
+    }
+
     /// Whether it changes more than tags.
     pub fn writes_spec(&self) -> bool {
         self.fields.iter().any(|it| it.path.starts_with("spec") && !it.is_tag())
@@ -271,8 +277,9 @@ impl Plan {
             orphans: self.orphans.len(),
             ..Summary::default()
         };
+        let halves = self.halves_of_replacements();
         for step in &self.steps {
-            if self.is_half_of_replacement(step) {
+            if halves.contains(&step.id) {
                 continue;
             }
             let count = match (&step.decision, step.action) {
@@ -292,12 +299,18 @@ impl Plan {
         summary
     }
 
-    /// Whether a delete only makes room for, or clears up after, a replacement of this very plan.
-    pub fn is_half_of_replacement(&self, step: &Step) -> bool {
-        step.action == Action::Delete
-            && self.steps.iter().any(|other| {
-                other.action == Action::Replace && other.arn.is_some() && other.arn == step.arn
-            })
+    /// Deletes that only make room for, or clear up after, a replacement of this very plan.
+    pub fn halves_of_replacements(&self) -> BTreeSet<StepId> {
+        let replaced: BTreeSet<&Arn> = self
+            .steps
+            .iter()
+            .filter(|it| it.action == Action::Replace)
+            .filter_map(|it| it.arn.as_ref())
+            .collect();
+        let half = |it: &&Step| {
+            it.action == Action::Delete && it.arn.as_ref().is_some_and(|arn| replaced.contains(arn))
+        };
+        self.steps.iter().filter(half).map(|it| it.id).collect()
     }
 
     /// What it comes to.
@@ -321,10 +334,11 @@ impl Plan {
 
     /// Deletes that this run would carry out, those of replacements aside.
     pub fn deletes(&self) -> usize {
+        let halves = self.halves_of_replacements();
         self.steps
             .iter()
             .filter(|it| it.action == Action::Delete && it.decision.is_do())
-            .filter(|it| !self.is_half_of_replacement(it) && it.because != [Cause::Superseded])
+            .filter(|it| !halves.contains(&it.id) && it.because != [Cause::Superseded])
             .count()
     }
 
@@ -344,6 +358,24 @@ impl Plan {
         self.orphans.clear();
         self.notes.clear();
         (pending, missing)
+    }
+
+    /// Whether another plan would do the same; how many are watching by now does not matter.
+    pub fn does_the_same_as(&self, other: &Self) -> bool {
+        let gist = |plan: &Self| -> Vec<_> {
+            let steps = plan.steps.iter();
+            let step = |it: &Step| {
+                (
+                    it.address.clone(),
+                    it.action,
+                    it.arn.clone(),
+                    it.fields.clone(),
+                    it.decision.word(),
+                )
+            };
+            steps.map(step).collect()
+        };
+        gist(self) == gist(other) && self.unchanged == other.unchanged
     }
 
     /// Steps by number.

@@ -3,7 +3,8 @@
 use super::Ui;
 use super::escape::escape;
 use crate::apply::{Event, Outcome, StepStatus};
-use crate::plan::{Action, Plan, StepId};
+use crate::kinds::Address;
+use crate::plan::{Action, Plan};
 use anstyle::AnsiColor;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::BTreeMap;
@@ -19,7 +20,7 @@ const CAP: usize = 400;
 pub struct Progress {
     ui: Ui,
     bar: ProgressBar,
-    waiting: Mutex<BTreeMap<StepId, String>>,
+    waiting: Mutex<BTreeMap<Address, String>>,
 }
 
 impl Progress {
@@ -48,11 +49,12 @@ impl Progress {
                 let address = escape(&address.to_string(), CAP);
                 self.bar.set_message(format!("{} {address}", doing(*action)));
             }
-            Event::Waiting { id, what } => {
+            Event::Waiting { address, what } => {
                 let mut waiting = self.waiting.lock().expect("nobody panics while showing");
                 // The same wait again is not worth another line.
-                if waiting.insert(*id, what.clone()).as_deref() != Some(what) {
-                    self.line(&format!("  step {id}: {}", escape(what, CAP)));
+                if waiting.insert(address.clone(), what.clone()).as_deref() != Some(what) {
+                    let address = escape(&address.to_string(), CAP);
+                    self.line(&format!("  {address}: {}", escape(what, CAP)));
                 }
             }
             Event::Ended { address, action, status, .. } => {
@@ -110,6 +112,7 @@ fn ended(action: Action, status: &StepStatus) -> String {
             format!("{green}{} done{green:#}{arn}", action.word())
         }
         StepStatus::Unconfirmed(arn) => {
+            let arn = escape(arn.as_str(), CAP);
             format!("{yellow}{} done, but not listed yet{yellow:#} {arn}", action.word())
         }
         StepStatus::Failed(failure) => {
@@ -126,6 +129,7 @@ fn ended(action: Action, status: &StepStatus) -> String {
             escape(&failure.to_string(), CAP)
         ),
         StepStatus::Skipped(address) => {
+            let address = escape(&address.to_string(), CAP);
             format!("{yellow}{} skipped{yellow:#}: {address} did not come about", action.word())
         }
         StepStatus::Stale(why) => {
@@ -144,7 +148,9 @@ pub fn report(plan: &Plan, outcome: &Outcome) -> String {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     let steps = plan.by_id();
     for (id, status) in &outcome.steps {
-        *counts.entry(status.word()).or_default() += 1;
+        let word =
+            if matches!(status, StepStatus::NotStarted) { "not started" } else { status.word() };
+        *counts.entry(word).or_default() += 1;
         let not_told = matches!(status, StepStatus::NotStarted | StepStatus::Unconfirmed(_));
         let dropped = outcome.stopped.is_some() && matches!(status, StepStatus::Unknown(_));
         if not_told || dropped {
