@@ -148,13 +148,12 @@ pub async fn connect(target: &Target) -> Result<Clients, ConnectError> {
     // Requests stay here only if those of both services do; the last one is STS, which changes nothing.
     let here = |url: &Option<String>| url.as_deref().is_some_and(is_loopback);
     let local = target.in_process.is_some() || endpoints.iter().take(2).all(here);
-    let endpoint = match target.in_process {
-        Some(_) => Some("emulator".to_owned()),
-        None => {
-            let mut shown: Vec<String> = endpoints.into_iter().take(2).flatten().collect();
-            shown.dedup();
-            Some(shown.join(", ")).filter(|it| !it.is_empty())
-        }
+    let endpoint = if target.in_process.is_some() {
+        Some("emulator".to_owned())
+    } else {
+        let mut shown: Vec<String> = endpoints.into_iter().take(2).flatten().collect();
+        shown.dedup();
+        Some(shown.join(", ")).filter(|it| !it.is_empty())
     };
     let rates = target.rates.unwrap_or(if local { Rates::Off } else { Rates::Aws { share: 1.0 } });
     let meter = Meter::new(rates);

@@ -230,7 +230,7 @@ fn take_children(state: &mut LiveState, children: Vec<Live>, stack: &Stack, desi
                 state.others.insert(live.arn.clone(), live);
             }
             (Some(address), Some(marks)) if marks.name == address.name => {
-                take_owned(state, vec![live])
+                take_owned(state, vec![live]);
             }
             (Some(address), Some(_)) => {
                 state.adoptable.insert(address, live);
@@ -293,7 +293,9 @@ async fn get_bodies(
     let gone = |live: &Live| asked.contains(&live.arn) && !read.contains_key(&live.arn);
     let lost: Vec<Arn> =
         state.owned.values().filter(|it| gone(it)).map(|it| it.arn.clone()).collect();
-    lost.iter().for_each(|arn| state.book.forget(arn));
+    for arn in &lost {
+        state.book.forget(arn);
+    }
     state.owned.retain(|_, live| !gone(live));
     state.adoptable.retain(|_, live| !gone(live));
     state.others.retain(|_, live| !gone(live));

@@ -1,6 +1,7 @@
 //! The one integration-test binary: each further one would link the SDK again.
 
 mod account;
+mod adoption;
 mod architecture;
 mod binary;
 mod calls;

@@ -1,0 +1,130 @@
+//! Objects that were there before: taken over without being touched, or refused by name.
+
+use crate::account::{Account, on_paused_time};
+use ivs_apply::aws::{Sorted, Tags};
+use ivs_apply::cloud::Reading;
+use ivs_apply::kinds::Stack;
+use ivs_apply::manifest::{export, load_text, write};
+use ivs_apply::plan::{Action, Plan, Policy, Status};
+
+const HEAD: &str = "---\napiVersion: ivs-apply.dev/v1\n";
+
+/// A channel made by hand.
+async fn by_hand(account: &Account, tags: &[(&str, &str)]) -> String {
+    let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    let made = account.aws.ivs.create_channel().set_tags(Some(tags)).send().await;
+    let channel = made.sorted("CreateChannel").expect("made").channel.expect("answered");
+    channel.arn.expect("answered")
+}
+
+async fn planned(account: &Account, stack: &Stack, text: &str) -> Plan {
+    let loaded = load_text("adopt.yaml", text, Some(&stack.name));
+    assert!(!loaded.report.has_errors(), "{:#?}", loaded.report);
+    account.plan(stack, &loaded.desired, &Policy::default()).await.1
+}
+
+async fn applied(account: &Account, stack: &Stack, text: &str) {
+    let loaded = load_text("adopt.yaml", text, Some(&stack.name));
+    let (live, plan) = account.plan(stack, &loaded.desired, &Policy::default()).await;
+    let outcome = account.apply(stack, &live, &plan).await;
+    assert!(outcome.is_well(), "{outcome:#?}");
+    let again = planned(account, stack, text).await;
+    assert_eq!(again.status(), Status::Clean, "{:#?}", again.steps);
+}
+
+#[test]
+fn a_reference_by_arn_is_the_same_reference_once_its_target_is_adopted() {
+    on_paused_time(async {
+        let (account, stack) = (Account::empty().await, Stack::named("adopt"));
+        let arn = by_hand(&account, &[]).await;
+        let key = format!(
+            "{HEAD}kind: StreamKey\nmetadata: {{ name: k }}\nspec: {{ channel: \"{arn}\" }}\n"
+        );
+        applied(&account, &stack, &key).await;
+        let channel = format!(
+            "{HEAD}kind: Channel\nmetadata: {{ name: c }}\nspec: {{ name: \"\" }}\nlifecycle: {{ adopt: \"{arn}\" }}\n"
+        );
+        let both = format!("{key}{channel}");
+        let plan = planned(&account, &stack, &both).await;
+        let actions: Vec<_> =
+            plan.steps.iter().map(|it| (it.address.to_string(), it.action)).collect();
+        assert_eq!(actions, [("Channel/c".to_owned(), Action::Adopt)]);
+        account.calls();
+        applied(&account, &stack, &both).await;
+        assert_eq!(account.calls()["DeleteStreamKey"], serde_json::Value::Null);
+    });
+}
+
+#[test]
+fn what_is_exported_and_applied_keeps_its_tags_and_plans_nothing() {
+    on_paused_time(async {
+        let (account, stack) = (Account::empty().await, Stack::named("export"));
+        let first = by_hand(&account, &[("team", "sports"), ("cost:x", "1")]).await;
+        by_hand(&account, &[]).await;
+        let reading = Reading { every_kind: true, full: true, strangers: true };
+        let live = account.read(&stack, &[], reading).await;
+        let (book, left_out) = export::names(&live, &stack);
+        assert!(left_out.is_empty(), "{left_out:?}");
+        let text: String = export::declare(live.others.values(), &book, &stack)
+            .iter()
+            .map(write::manifest)
+            .collect();
+        let plan = planned(&account, &stack, &text).await;
+        assert_eq!(plan.summary().adopt, 2, "{:#?}", plan.steps);
+        assert!(plan.steps.iter().all(|it| it.fields.is_empty()), "{:#?}", plan.steps);
+        applied(&account, &stack, &text).await;
+        let tags =
+            account.aws.tags_of(ivs_apply::aws::Service::LowLatency, &first).await.expect("there");
+        assert_eq!((tags["team"].as_str(), tags["cost:x"].as_str()), ("sports", "1"));
+    });
+}
+
+#[test]
+fn what_cannot_be_taken_over_is_refused_by_name_and_nothing_is_made_beside_it() {
+    on_paused_time(async {
+        let (account, stack) = (Account::empty().await, Stack::named("adopt"));
+        let manifest = |arn: &str| {
+            format!(
+                "{HEAD}kind: Channel\nmetadata: {{ name: c }}\nspec: {{}}\nlifecycle: {{ adopt: \"{arn}\" }}\n"
+            )
+        };
+        let nowhere = "arn:aws:ivs:us-west-2:000000000000:channel/AAAAAAAAAAAA";
+        let marks = |stack: &str| -> Tags {
+            ["stack", "name", "digest"]
+                .map(|it| (format!("ivs-apply:{it}"), stack.to_owned()))
+                .into()
+        };
+        let foreign = by_hand(
+            &account,
+            &marks("other")
+                .iter()
+                .map(|(key, value)| (key.as_str(), value.as_str()))
+                .collect::<Vec<_>>(),
+        )
+        .await;
+        for (arn, why) in [(nowhere, "there is no"), (foreign.as_str(), "stack `other`")] {
+            let plan = planned(&account, &stack, &manifest(arn)).await;
+            assert_eq!(plan.status(), Status::Blocked, "{:#?}", plan.steps);
+            let reason = plan.steps[0].decision.reason().expect("a reason");
+            assert!(reason.contains(why), "{reason}");
+        }
+    });
+}
+
+#[test]
+fn an_object_with_half_of_its_tags_holds_back_what_may_be_it() {
+    on_paused_time(async {
+        let (account, stack) = (Account::empty().await, Stack::named("adopt"));
+        let text = format!("{HEAD}kind: Channel\nmetadata: {{ name: c }}\nspec: {{}}\n");
+        applied(&account, &stack, &text).await;
+        let loaded = load_text("adopt.yaml", &text, Some("adopt"));
+        let (live, _) = account.plan(&stack, &loaded.desired, &Policy::default()).await;
+        let arn = &live.owned[&loaded.desired[0].address].arn;
+        let name = ["ivs-apply:name".to_owned()];
+        let service = ivs_apply::aws::Service::LowLatency;
+        account.aws.untag(service, arn.as_str(), &name).await.expect("untagged");
+        let plan = planned(&account, &stack, &text).await;
+        assert_eq!(plan.status(), Status::Blocked, "{:#?}", plan.steps);
+        assert!(plan.steps[0].decision.reason().expect("a reason").contains(arn.as_str()));
+    });
+}
