@@ -159,7 +159,18 @@ pub(super) async fn usable(
 }
 
 /// Repeats a call that is safe to repeat: it writes a whole, so that twice is once.
-async fn again<T, F>(mut call: impl FnMut() -> F) -> Result<T, CloudError>
+async fn again<T, F>(call: impl FnMut() -> F) -> Result<T, CloudError>
+where
+    F: Future<Output = Result<T, CloudError>>,
+{
+    again_while(call, |error| matches!(error.class, Class::Throttled | Class::Unknown)).await
+}
+
+/// The same for errors of one's own choice.
+async fn again_while<T, F>(
+    mut call: impl FnMut() -> F,
+    passing: impl Fn(&CloudError) -> bool,
+) -> Result<T, CloudError>
 where
     F: Future<Output = Result<T, CloudError>>,
 {
@@ -170,8 +181,7 @@ where
             Err(error) => error,
         };
         tried += 1;
-        let passing = matches!(error.class, Class::Throttled | Class::Unknown);
-        if !passing || tried == TRIES {
+        if !passing(&error) || tried == TRIES {
             return Err(error);
         }
         sleep(FIRST_PAUSE * 2_u32.pow(tried - 1)).await;
@@ -190,7 +200,14 @@ pub(super) async fn changed(
         tagged(aws, step, &body, &there.arn, book).await?;
         return Ok(there.arn.clone());
     }
-    let live = again(|| body.update(aws, &there.arn, book)).await?;
+    // What this run made a moment ago may not be known everywhere yet; the object itself was just read.
+    let young = !body.refs().is_empty();
+    let passing = |error: &CloudError| match error.class {
+        Class::Throttled | Class::Unknown => true,
+        Class::NotFound => young,
+        _ => false,
+    };
+    let live = again_while(|| body.update(aws, &there.arn, book), passing).await?;
     fits(&body, live, "the update")?;
     let tagged = tagged(aws, step, &body, &there.arn, book).await;
     tagged.map_err(|failure| Failure::HalfDone {

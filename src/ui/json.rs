@@ -39,8 +39,11 @@ pub fn plan(
 ) -> Value {
     let statuses: BTreeMap<StepId, &StepStatus> =
         outcome.iter().flat_map(|it| &it.steps).map(|(id, status)| (*id, status)).collect();
-    let steps: Vec<Value> =
-        plan.steps.iter().map(|it| step(it, statuses.get(&it.id).copied(), sources)).collect();
+    let steps: Vec<Value> = plan
+        .steps
+        .iter()
+        .map(|it| step(it, outcome.is_some(), statuses.get(&it.id).copied(), sources))
+        .collect();
     let status = match outcome {
         Some(outcome) if !outcome.is_well() => Status::Failed,
         _ => plan.status(),
@@ -102,7 +105,7 @@ fn tail(
     document
 }
 
-fn step(step: &Step, status: Option<&StepStatus>, sources: &SourceMap) -> Value {
+fn step(step: &Step, applied: bool, status: Option<&StepStatus>, sources: &SourceMap) -> Value {
     let position = step.origin.and_then(|origin| sources.position(&Place::value(origin, "kind")));
     let mut value = json!({
         "id": step.id,
@@ -119,6 +122,12 @@ fn step(step: &Step, status: Option<&StepStatus>, sources: &SourceMap) -> Value 
         "reason": step.decision.reason(),
         "source": position.map(|it| json!({ "file": sources.name(it.source), "line": it.line })),
     });
+    if let (None, true, Value::Object(map)) = (status, applied, &mut value) {
+        // What was not to be done has a status as well: that it was not.
+        map.insert("status".to_owned(), json!(step.decision.word()));
+        map.insert("requestId".to_owned(), Value::Null);
+        map.insert("error".to_owned(), Value::Null);
+    }
     if let (Some(status), Value::Object(map)) = (status, &mut value) {
         map.insert("status".to_owned(), json!(status.word()));
         let (arn, failure) = match status {
