@@ -169,13 +169,20 @@ where
 }
 
 /// Makes the spec and tags of an existing object what the step wants.
-pub(super) async fn changed(aws: &Clients, step: &Step, book: &Book) -> Result<Arn, Failure> {
+pub(super) async fn changed(
+    aws: &Clients,
+    step: &Step,
+    book: &Book,
+    waiting: impl Fn(String),
+) -> Result<Arn, Failure> {
     let arn = step.arn.clone().expect("a step that changes something has an object");
     let body = step.body.as_ref().expect("a step that changes something has a spec");
     let writes_spec = step.fields.iter().any(|it| it.path.starts_with("spec") && !it.is_tag());
     if writes_spec {
         let live = again(|| body.update(aws, &arn, book)).await?;
-        fits(body, live, "the update")?;
+        let live = fits(body, live, "the update")?;
+        // While AWS still carries the update out, the object takes no other.
+        usable(aws, live, book, waiting).await?;
     }
     tagged(aws, step, body, &arn, book).await?;
     Ok(arn)

@@ -231,7 +231,7 @@ impl Run<'_> {
             return Ok(StepStatus::Deferred(why));
         }
         let book = self.book();
-        let arn = ensure::changed(self.aws, step, &book).await?;
+        let arn = ensure::changed(self.aws, step, &book, self.waiting(step)).await?;
         self.note(&step.address, &arn);
         Ok(StepStatus::Done(Some(arn)))
     }

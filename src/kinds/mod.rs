@@ -12,9 +12,12 @@ pub mod spec;
 pub mod states;
 pub mod word;
 
+mod ad_configuration;
 mod channel;
 mod composition;
 mod encoder_configuration;
+mod failover_slate_configuration;
+mod playback_restriction_policy;
 mod recording_configuration;
 mod stage;
 mod storage_configuration;
@@ -62,6 +65,10 @@ pub trait Resource:
     fn check(&self, at: &mut Check<'_>);
     /// Every field set to something that is not its default: feeds round trips and registry tests.
     fn example() -> Self;
+    /// Further ones, where fields exclude each other: every field is in one of them.
+    fn further_examples() -> Vec<Self> {
+        Vec::new()
+    }
     /// Whether it should exist at the moment, given which stages are in session.
     fn presence(&self, _in_session: &dyn Fn(&Pointer) -> bool) -> Presence {
         Presence::Wanted
@@ -218,6 +225,13 @@ macro_rules! kinds {
             pub fn example(self) -> Body {
                 match self { $(Kind::$name => $name::example().into()),* }
             }
+            /// That, and what else it takes to have every field set in one of them.
+            pub fn examples(self) -> Vec<Body> {
+                let further: Vec<Body> = match self {
+                    $(Kind::$name => $name::further_examples().into_iter().map(Body::from).collect()),*
+                };
+                std::iter::once(self.example()).chain(further).collect()
+            }
             /// JSON Schema of its spec.
             pub fn schema(self, generator: &mut schemars::SchemaGenerator) -> Schema {
                 match self { $(Kind::$name => <$name as JsonSchema>::json_schema(generator)),* }
@@ -305,9 +319,12 @@ macro_rules! kinds {
 }
 
 kinds! {
+    ad_configuration::AdConfiguration,
     channel::Channel,
     composition::Composition,
     encoder_configuration::EncoderConfiguration,
+    failover_slate_configuration::FailoverSlateConfiguration,
+    playback_restriction_policy::PlaybackRestrictionPolicy,
     recording_configuration::RecordingConfiguration,
     stage::Stage,
     storage_configuration::StorageConfiguration,
