@@ -17,7 +17,10 @@ mod channel;
 mod composition;
 mod encoder_configuration;
 mod failover_slate_configuration;
+mod key_material;
+mod playback_key_pair;
 mod playback_restriction_policy;
+mod public_key;
 mod recording_configuration;
 mod stage;
 mod storage_configuration;
@@ -75,6 +78,15 @@ pub trait Resource:
     }
     /// Takes from what is wanted the fields that an object has no memory of before it was ours.
     fn taken_over(&mut self, _wanted: &Self) {}
+    /// A text of the spec that may stand in a file beside the manifest instead.
+    fn beside(&mut self) -> Option<Beside<'_>> {
+        None
+    }
+    /// What only one object of the kind can have at a time, where there is such a thing. For kinds that are
+    /// replaced by deleting first: whoever is to have it is made after whoever has it is deleted.
+    fn exclusive(&self) -> Option<Exclusive> {
+        None
+    }
     /// The rotation tag, for the one kind that has it.
     fn rotation(&self) -> Option<&str> {
         None
@@ -181,6 +193,32 @@ pub enum Presence {
     Dormant,
     /// It should not exist.
     Unwanted,
+    /// One that exists shall stay; it cannot be made or replaced, for this reason.
+    Unmakeable(&'static str),
+}
+
+/// A text of a spec that may stand in a file beside the manifest instead.
+#[derive(Debug)]
+pub struct Beside<'a> {
+    /// The field that names the file.
+    pub file_field: &'static str,
+    /// The name, until the file was read.
+    pub file: &'a mut Option<String>,
+    /// The field that holds the text.
+    pub text_field: &'static str,
+    /// The text.
+    pub text: &'a mut Option<String>,
+}
+
+/// What only one object of a kind can have at a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exclusive {
+    /// The field that has it.
+    pub field: &'static str,
+    /// What tells it from others.
+    pub value: String,
+    /// How to call it in a message.
+    pub what: &'static str,
 }
 
 /// What a listing needs to know beforehand: stream keys are listed by channel.
@@ -302,6 +340,14 @@ macro_rules! kinds {
                     _ => {}
                 }
             }
+            /// [`Resource::beside`].
+            pub fn beside(&mut self) -> Option<Beside<'_>> {
+                match self { $(Body::$name(it) => it.beside()),* }
+            }
+            /// [`Resource::exclusive`].
+            pub fn exclusive(&self) -> Option<Exclusive> {
+                match self { $(Body::$name(it) => it.exclusive()),* }
+            }
             /// [`Resource::rotation`].
             pub fn rotation(&self) -> Option<&str> {
                 match self { $(Body::$name(it) => it.rotation()),* }
@@ -324,7 +370,9 @@ kinds! {
     composition::Composition,
     encoder_configuration::EncoderConfiguration,
     failover_slate_configuration::FailoverSlateConfiguration,
+    playback_key_pair::PlaybackKeyPair,
     playback_restriction_policy::PlaybackRestrictionPolicy,
+    public_key::PublicKey,
     recording_configuration::RecordingConfiguration,
     stage::Stage,
     storage_configuration::StorageConfiguration,

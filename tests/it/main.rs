@@ -9,6 +9,7 @@ mod examples;
 mod generated;
 mod golden;
 mod hostile;
+mod keys;
 mod laws;
 mod scenarios;
 mod world;

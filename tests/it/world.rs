@@ -95,6 +95,15 @@ fn spec(
             "failoverSlateConfiguration": one_of(Kind::FailoverSlateConfiguration, h),
             "name": (f % 4 == 0).then_some("other-name"),
         }),
+        Kind::PlaybackKeyPair | Kind::PublicKey => {
+            let letter = pick(&["A", "B", "C", "D"], a);
+            taken.insert((kind, letter.to_owned())).then_some(())?;
+            // The head of every P-384 key, and a point that is on no curve.
+            let key = format!("MHYwEAYHKoZIzj0CAQYFK4EEACIDYgAE{}", letter.repeat(128));
+            json!({ "publicKeyMaterial": format!(
+                "-----BEGIN PUBLIC KEY-----\n{key}\n-----END PUBLIC KEY-----\n"
+            ) })
+        }
         Kind::PlaybackRestrictionPolicy => json!({
             "allowedCountries": [pick(&["CH", "NO"], a), pick(&["DE", "US"], b)],
             "allowedOrigins": (c % 2 == 0).then_some(["https://b.example", "https://a.example"]),
