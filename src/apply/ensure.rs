@@ -91,7 +91,7 @@ async fn look_for(aws: &Clients, kind: Kind, op: &str, book: &Book) -> Option<Li
     kind.facts().comes_with.is_none().then_some(())?;
     for pause in LOOKS {
         sleep(Duration::from_millis(pause)).await;
-        let Ok(listing) = kind.list(aws, &Scope::default()).await else { continue };
+        let Ok(listing) = kind.list_tagged(aws, &Scope::default()).await else { continue };
         let hit = listing.into_iter().find(|it| it.tags.get(owner::OP).is_some_and(|it| it == op));
         if let Some(live) = hit {
             let read = kind.get(aws, std::slice::from_ref(&live.arn), book).await;
@@ -106,6 +106,8 @@ fn fits(body: &Body, mut live: Live, operation: &'static str) -> Result<Live, Fa
     let Some(answered) = &mut live.body else { return Ok(live) };
     // Tags are written by other calls, and are compared by the next plan.
     *answered.tags_mut() = body.clone().tags_mut().clone();
+    // What AWS never returns was in the request that this answers.
+    answered.unseen(body);
     let fields = difference(body, answered, &[]);
     if fields.is_empty() {
         return Ok(live);

@@ -17,6 +17,7 @@ mod channel;
 mod composition;
 mod encoder_configuration;
 mod failover_slate_configuration;
+mod ingest_configuration;
 mod key_material;
 mod playback_key_pair;
 mod playback_restriction_policy;
@@ -87,6 +88,13 @@ pub trait Resource:
     fn exclusive(&self) -> Option<Exclusive> {
         None
     }
+    /// Takes from `from` what AWS keeps and never returns, as far as the rest of this answer allows it. Which
+    /// value an owned object really has comes from its digest; see [`Body::recall`].
+    fn unseen(&mut self, _from: &Self) {}
+    /// This spec with each other value that such a field may have.
+    fn alternatives(&self) -> Vec<Self> {
+        Vec::new()
+    }
     /// The rotation tag, for the one kind that has it.
     fn rotation(&self) -> Option<&str> {
         None
@@ -99,6 +107,13 @@ pub trait Resource:
         aws: &Clients,
         scope: &Scope,
     ) -> impl Future<Output = Result<Vec<Live>, CloudError>> + Send;
+    /// The same with the tags of each, for kinds whose listing leaves them out.
+    fn list_tagged(
+        aws: &Clients,
+        scope: &Scope,
+    ) -> impl Future<Output = Result<Vec<Live>, CloudError>> + Send {
+        Self::list(aws, scope)
+    }
     /// These objects with their specs, in any order; those that are gone are left out.
     fn get(
         aws: &Clients,
@@ -123,6 +138,10 @@ pub trait Resource:
     }
     /// Deletes it. What is gone already counts as deleted.
     fn delete(aws: &Clients, arn: &Arn) -> impl Future<Output = Result<(), CloudError>> + Send;
+    /// Who would be cut off by a change to it, where that shows in what was read.
+    fn audience_of(_live: &Live) -> Option<Audience> {
+        None
+    }
     /// Who would be cut off by a change to it at this moment.
     fn audience(
         _aws: &Clients,
@@ -173,6 +192,8 @@ pub enum Mutable {
     All,
     /// None: anything but tags needs a new object.
     TagsOnly,
+    /// These fields of the spec, with all that is in them.
+    Only(&'static [&'static str]),
 }
 
 /// What a replacement does first.
@@ -282,6 +303,14 @@ macro_rules! kinds {
             pub async fn list(self, aws: &Clients, scope: &Scope) -> Result<Vec<Live>, CloudError> {
                 match self { $(Kind::$name => $name::list(aws, scope).await),* }
             }
+            /// [`Resource::list_tagged`].
+            pub async fn list_tagged(self, aws: &Clients, scope: &Scope) -> Result<Vec<Live>, CloudError> {
+                match self { $(Kind::$name => $name::list_tagged(aws, scope).await),* }
+            }
+            /// [`Resource::audience_of`].
+            pub fn audience_of(self, live: &Live) -> Option<Audience> {
+                match self { $(Kind::$name => $name::audience_of(live)),* }
+            }
             /// [`Resource::get`].
             pub async fn get(self, aws: &Clients, arns: &[Arn], book: &Book) -> Result<Vec<Live>, CloudError> {
                 match self { $(Kind::$name => $name::get(aws, arns, book).await),* }
@@ -340,6 +369,19 @@ macro_rules! kinds {
                     _ => {}
                 }
             }
+            /// [`Resource::unseen`].
+            pub fn unseen(&mut self, from: &Body) {
+                match (self, from) {
+                    $((Body::$name(it), Body::$name(from)) => it.unseen(from),)*
+                    _ => {}
+                }
+            }
+            /// [`Resource::alternatives`].
+            pub fn alternatives(&self) -> Vec<Body> {
+                match self {
+                    $(Body::$name(it) => it.alternatives().into_iter().map(Body::from).collect()),*
+                }
+            }
             /// [`Resource::beside`].
             pub fn beside(&mut self) -> Option<Beside<'_>> {
                 match self { $(Body::$name(it) => it.beside()),* }
@@ -370,6 +412,7 @@ kinds! {
     composition::Composition,
     encoder_configuration::EncoderConfiguration,
     failover_slate_configuration::FailoverSlateConfiguration,
+    ingest_configuration::IngestConfiguration,
     playback_key_pair::PlaybackKeyPair,
     playback_restriction_policy::PlaybackRestrictionPolicy,
     public_key::PublicKey,

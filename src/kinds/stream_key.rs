@@ -4,11 +4,11 @@ use super::{
     Arn, Book, Check, Edge, Facts, Kind, Live, Mutable, Ref, Replace, Resource, Scope, Service,
     answered_tags, drain, inside, sent_tags, side_by_side,
 };
-use crate::aws::{Clients, CloudError, Sorted, Tags, gone};
+use crate::aws::{Class, Clients, CloudError, Sorted, Tags, gone};
 use crate::diag::Code;
 use crate::kinds::Channel;
 use crate::kinds::check::is_tag_character;
-use crate::kinds::owner::ROTATION;
+use crate::kinds::owner::{Owner, ROTATION, STACK};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -105,7 +105,19 @@ impl Resource for StreamKey {
     /// Takes the channel's key over; makes one only where the channel has none (after a rotation).
     async fn create(&self, aws: &Clients, tags: &Tags, book: &Book) -> Result<Live, CloudError> {
         let channel = Arn::new(self.channel.arn(book));
-        if let Some(key) = keys_of(aws, &channel, book).await?.pop() {
+        if let Some(mut key) = keys_of(aws, &channel, book).await?.pop() {
+            let owner = key.owner();
+            let stack = tags.get(STACK).map(String::as_str).unwrap_or_default();
+            if owner != Owner::Nobody && owner.in_stack(stack).is_none() {
+                let text = format!("the channel's key belongs to {owner}");
+                let error = CloudError::unusable("TagResource", text);
+                return Err(CloudError { class: Class::Conflict, ..error });
+            }
+            // It may have been ours under another name, and the tag of that rotation is on it still.
+            if !tags.contains_key(ROTATION) && key.tags.remove(ROTATION).is_some() {
+                let gone = [ROTATION.to_owned()];
+                aws.untag(Self::FACTS.service, key.arn.as_str(), &gone).await?;
+            }
             aws.tag(Self::FACTS.service, key.arn.as_str(), tags).await?;
             let arn = key.arn.as_str().to_owned();
             let tags = key.tags.into_iter().chain(tags.clone()).collect();

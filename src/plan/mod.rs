@@ -312,6 +312,12 @@ impl<'a> Planner<'a> {
                 let mut old = draft(wanted, Action::Delete, Some(live), Marks::default());
                 old.because = vec![Cause::Superseded];
                 old.body = None;
+                // The new one is made all the same; the old one goes once nobody is there.
+                if let Some(audience) = audience {
+                    let on_live = Some(wanted.lifecycle.on_live);
+                    old.decision = on_audience(&wanted.address, on_live, audience, self.policy);
+                    old.impact = Some(audience.clone());
+                }
                 let old = self.push(old);
                 self.drafts[old].needs.insert(made);
             }
@@ -447,6 +453,7 @@ impl<'a> Planner<'a> {
             }
         }
         needs.extend(self.after_whoever_has_it());
+        needs.extend(self.oldest_first());
         for referrer in self.live.all() {
             let Some(moved) = touching.get(&referrer.arn) else { continue };
             for edge in referrer.body.iter().flat_map(Body::refs) {
@@ -470,6 +477,29 @@ impl<'a> Planner<'a> {
                 self.drafts[index].needs.insert(needed);
             }
         }
+    }
+
+    /// Of a chain of replacements the oldest goes first: with a link gone from the middle, what came before
+    /// it would look like an object of its own, and the older of two counts.
+    fn oldest_first(&self) -> Vec<(usize, usize)> {
+        let deletes = self.drafts.iter().enumerate();
+        let deletes = deletes.filter(|(_, it)| it.step.action == Action::Delete);
+        let of: BTreeMap<&Arn, usize> =
+            deletes.filter_map(|(index, it)| Some((it.step.arn.as_ref()?, index))).collect();
+        let mut needs = Vec::new();
+        for (address, older) in &self.live.superseded {
+            let owned = self.live.owned.get(address).into_iter();
+            let chain = self.live.superseded.iter().filter(|it| it.0 == *address).map(|it| &it.1);
+            for newer in owned.chain(chain) {
+                let Owner::Stack(marks) = newer.owner() else { continue };
+                if marks.replaces.as_deref() == Some(older.arn.id())
+                    && let (Some(&newer), Some(&older)) = (of.get(&newer.arn), of.get(&older.arn))
+                {
+                    needs.push((newer, older));
+                }
+            }
+        }
+        needs
     }
 
     /// What only one object can have is free once the object that has it is deleted: a key that moves to

@@ -9,6 +9,7 @@ mod examples;
 mod generated;
 mod golden;
 mod hostile;
+mod ingest;
 mod keys;
 mod laws;
 mod scenarios;

@@ -129,6 +129,17 @@ fn spec(
             "minSlateDisplaySeconds": 3 + i32::from(b % 8),
             "maxSlateDisplaySeconds": 60 + i32::from(c % 121),
         }),
+        Kind::IngestConfiguration => {
+            let protocol = pick(&["RTMPS", "RTMP"], a);
+            json!({
+                "ingestProtocol": protocol,
+                "insecureIngest": protocol == "RTMP" || b % 2 == 0,
+                "stage": one_of(Kind::Stage, c),
+                "redundantIngest": d % 2 == 0,
+                "userId": pick(&["", "camera"], e),
+                "attributes": (f % 2 == 0).then(|| json!({ "side": pick(&["left", "right"], g) })),
+            })
+        }
         Kind::StreamKey => {
             let channel = one_of(Kind::Channel, a)?;
             taken.insert((kind, channel.clone())).then_some(())?;
