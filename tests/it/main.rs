@@ -12,6 +12,7 @@ mod hostile;
 mod ingest;
 mod keys;
 mod laws;
+mod rules;
 mod scenarios;
 mod world;
 mod zeros;
