@@ -44,6 +44,13 @@ pub async fn read(
     let mut state = LiveState { listed: kinds.clone(), ..LiveState::default() };
     let wanted: BTreeMap<&Address, &Desired> = desired.iter().map(|it| (&it.address, it)).collect();
     sort_by_owner(&mut state, listings, stack, desired);
+    // What is to be taken over has its name already, or references to it would look changed, and taking
+    // over would be more than a tag write.
+    for (address, live) in &state.adoptable {
+        if state.book.arn(address).is_none() {
+            state.book.note(address.clone(), live.arn.clone());
+        }
+    }
     let keys = list_children(aws, &kinds, desired, &state).await?;
     take_children(&mut state, keys, stack, desired);
     get_bodies(aws, &mut state, &wanted, reading).await?;

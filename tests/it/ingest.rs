@@ -86,3 +86,34 @@ fn a_change_of_what_aws_never_returns_is_seen_beside_other_changes_and_drift() {
         }
     });
 }
+
+#[test]
+fn taking_over_what_refers_to_each_other_is_nothing_but_tag_writes() {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let stage = account.aws.realtime.create_stage().send().await;
+        let stage = stage.sorted("CreateStage").expect("made").stage.expect("answered").arn;
+        let request = account.aws.realtime.create_ingest_configuration().stage_arn(&stage);
+        let request = request.ingest_protocol("RTMPS".into()).insecure_ingest(true).name("camera");
+        let made = request.send().await.sorted("CreateIngestConfiguration").expect("made");
+        let camera = made.ingest_configuration.expect("answered").arn;
+        let mut text = String::new();
+        for (kind, name, spec, arn) in [
+            ("Stage", "studio", "{ name: \"\" }", &stage),
+            ("IngestConfiguration", "camera", "{ ingestProtocol: RTMPS, stage: studio }", &camera),
+        ] {
+            text.push_str(&format!(
+                "---\napiVersion: ivs-apply.dev/v1\nkind: {kind}\nmetadata: {{ name: {name} }}\nspec: {spec}\n\
+                 lifecycle: {{ adopt: \"{arn}\" }}\n"
+            ));
+        }
+        let loaded = load_text("a.yaml", &text, None);
+        assert!(!loaded.report.has_errors(), "{:#?}", loaded.report);
+        let (live, plan) = account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
+        account.calls();
+        assert!(account.apply(&loaded.stack, &live, &plan).await.is_well());
+        assert_eq!(account.calls(), json!({ "TagResource": 2 }), "{plan:#?}");
+        let (_, again) = account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
+        assert_eq!(again.status(), Status::Clean, "{again:#?}");
+    });
+}

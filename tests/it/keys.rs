@@ -122,3 +122,28 @@ fn a_key_known_by_its_fingerprint_is_kept_and_neither_made_nor_replaced() {
         }
     });
 }
+
+#[test]
+fn another_stacks_stream_key_is_left_alone() {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let apply = async |name: &str, text: &str| {
+            let loaded = load_text("a.yaml", text, Some(name));
+            assert!(!loaded.report.has_errors(), "{:#?}", loaded.report);
+            let (live, plan) =
+                account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
+            account.apply(&loaded.stack, &live, &plan).await
+        };
+        let theirs =
+            manifest("Channel", "main", "") + &manifest("StreamKey", "main", "channel: main");
+        assert!(apply("theirs", &theirs).await.is_well());
+        let all = Reading { every_kind: true, full: true };
+        let before = account.read(&Stack::named("theirs"), &[], all).await;
+        let channel = before.all().find(|it| it.arn.as_str().contains(":channel/")).expect("made");
+        let ours = manifest("StreamKey", "main", &format!("channel: \"{}\"", channel.arn));
+        let outcome = apply("ours", &ours).await;
+        assert!(!outcome.is_well());
+        assert!(format!("{outcome:?}").contains("stack `theirs`"), "{outcome:?}");
+        assert_eq!(account.read(&Stack::named("theirs"), &[], all).await, before);
+    });
+}
