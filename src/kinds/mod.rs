@@ -234,8 +234,6 @@ pub struct Beside<'a> {
 /// What only one object of a kind can have at a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exclusive {
-    /// The field that has it.
-    pub field: &'static str,
     /// What tells it from others.
     pub value: String,
     /// How to call it in a message.

@@ -130,7 +130,7 @@ impl Resource for PlaybackKeyPair {
 
     fn exclusive(&self) -> Option<Exclusive> {
         let value = self.fingerprint.clone()?;
-        Some(Exclusive { field: FIELD, value, what: "this key" })
+        Some(Exclusive { value, what: "this key" })
     }
 
     async fn list(aws: &Clients, _: &Scope) -> Result<Vec<Live>, CloudError> {

@@ -97,7 +97,7 @@ impl Resource for PublicKey {
 
     fn exclusive(&self) -> Option<Exclusive> {
         let value = fingerprint(self.public_key_material.as_deref()?)?;
-        Some(Exclusive { field: FIELD, value, what: "this key" })
+        Some(Exclusive { value, what: "this key" })
     }
 
     async fn list(aws: &Clients, _: &Scope) -> Result<Vec<Live>, CloudError> {

@@ -34,10 +34,10 @@ fn exclusive(desired: &[Desired], report: &mut Report) {
         let Some(exclusive) = it.body.exclusive() else { continue };
         if let Some(first) = taken.insert((it.address.kind, exclusive.value), it) {
             let message = format!("{} has {} already", first.address, exclusive.what);
-            let place = Place::value(it.origin, format!("spec.{}", exclusive.field).as_str());
+            let place = Place::value(it.origin, "metadata.name");
             report.push(
                 Diagnostic::new(Code::DuplicateResource, place, message)
-                    .also(Place::value(first.origin, "metadata.name"), "there"),
+                    .also(Place::value(first.origin, "metadata.name"), "here"),
             );
         }
     }
