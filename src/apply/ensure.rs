@@ -94,7 +94,7 @@ async fn look_for(aws: &Clients, kind: Kind, op: &str, book: &Book) -> Option<Li
     kind.facts().comes_with.is_none().then_some(())?;
     for pause in LOOKS {
         sleep(Duration::from_millis(pause)).await;
-        let Ok(listing) = kind.list(aws, &Scope::default()).await else { continue };
+        let Ok(listing) = kind.list_tagged(aws, &Scope::default()).await else { continue };
         let hit = listing.into_iter().find(|it| it.tags.get(owner::OP).is_some_and(|it| it == op));
         if let Some(live) = hit {
             let read = kind.get(aws, std::slice::from_ref(&live.arn), book).await;
@@ -109,6 +109,8 @@ pub(super) fn fits(body: &Body, mut live: Live, operation: &'static str) -> Resu
     let Some(answered) = &mut live.body else { return Ok(live) };
     // Tags are written by other calls, and are compared by the next plan.
     *answered.tags_mut() = body.clone().tags_mut().clone();
+    // What AWS never returns was in the request that this answers.
+    answered.unseen(body);
     let fields = difference(body, answered, &[]);
     if fields.is_empty() {
         return Ok(live);
@@ -194,6 +196,7 @@ pub(super) async fn changed(
     step: &Step,
     there: &Live,
     book: &Book,
+    waiting: impl Fn(String),
 ) -> Result<Arn, Failure> {
     let body = step.wanted(there.body.as_ref()).expect("a step that changes something has a spec");
     if !step.writes_spec() {
@@ -208,9 +211,13 @@ pub(super) async fn changed(
         _ => false,
     };
     let live = again_while(|| body.update(aws, &there.arn, book), passing).await?;
-    fits(&body, live, "the update")?;
-    let tagged = tagged(aws, step, &body, &there.arn, book).await;
-    tagged.map_err(|failure| Failure::HalfDone {
+    let live = fits(&body, live, "the update")?;
+    // While AWS still carries the update out, the object takes no other.
+    let rest = async {
+        usable(aws, live, book, waiting).await?;
+        tagged(aws, step, &body, &there.arn, book).await
+    };
+    rest.await.map_err(|failure| Failure::HalfDone {
         done: "the update".to_owned(),
         failure: Box::new(failure),
     })?;
@@ -245,6 +252,7 @@ pub(super) async fn as_planned(
     if step.owner == Owner::Nobody {
         now.taken_over(before);
     }
+    now.unseen(before);
     let fields = difference(before, now, &step.ignored);
     if fields.is_empty() {
         return Ok(Still::So(Box::new(there)));

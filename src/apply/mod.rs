@@ -295,7 +295,8 @@ impl Run<'_> {
             return Ok(StepStatus::Deferred(why));
         }
         let book = self.book(step);
-        let arn = ensure::changed(self.aws, step, &there, &book).await?;
+        let arn =
+            ensure::changed(self.aws, step, &there, &book, self.waiting(&step.address)).await?;
         self.note(&step.address, &arn);
         Ok(StepStatus::Done(Some(arn)))
     }

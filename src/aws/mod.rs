@@ -23,6 +23,11 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// Bytes from base64, `None` for what is no base64.
+pub fn base64(text: &str) -> Option<Vec<u8>> {
+    aws_smithy_types::base64::decode(text).ok()
+}
+
 /// Regions that have Amazon IVS (`ivs-api.md` §1.0).
 pub const REGIONS: [&str; 7] = [
     "us-east-1",

@@ -69,6 +69,15 @@ pub async fn read(
             && let (Some(body), Some(desired)) = (&mut live.body, wanted.get(address))
         {
             body.taken_over(&desired.body);
+            body.unseen(&desired.body);
+        }
+    }
+    for (address, live) in &mut state.owned {
+        let owner = live.owner();
+        let digest = owner.in_stack(&stack.name).map(|marks| marks.digest.as_str());
+        if let Some(body) = &mut live.body {
+            let wanted = wanted.get(address).map_or_else(|| body.clone(), |it| it.body.clone());
+            body.recall(&wanted, digest, &state.book);
         }
     }
     note_audience(&mut state, streams);
@@ -90,10 +99,13 @@ fn kinds_in_play(desired: &[Desired], reading: Reading) -> BTreeSet<Kind> {
 
 async fn list_all(aws: &Clients, kinds: &BTreeSet<Kind>) -> Result<Vec<Live>, ReadError> {
     let nothing = Scope::default();
-    let listings = kinds.iter().filter(|kind| kind.facts().comes_with.is_none()).map(|&kind| {
-        let nothing = &nothing;
-        async move { kind.list(aws, nothing).await.map_err(|source| ReadError { kind, source }) }
-    });
+    let listings =
+        kinds.iter().filter(|kind| kind.facts().comes_with.is_none()).map(|&kind| {
+            let nothing = &nothing;
+            async move {
+                kind.list_tagged(aws, nothing).await.map_err(|source| ReadError { kind, source })
+            }
+        });
     let mut all = Vec::new();
     for (kind, listing) in kinds
         .iter()
@@ -261,6 +273,10 @@ async fn get_bodies(
             it.previous_names.iter().map(|name| Address::new(it.address.kind, name.clone()))
         })
         .collect();
+    // What came with a listing was read before the book was whole.
+    for live in state.owned.values_mut().chain(state.adoptable.values_mut()) {
+        live.body = live.body.as_ref().map(|it| it.renamed(&book));
+    }
     for (address, live) in &mut state.owned {
         if live.body.is_some() {
             continue;
@@ -355,6 +371,9 @@ fn note_audience(state: &mut LiveState, streams: Vec<(Arn, Audience)>) {
     for live in state.all() {
         if let Some(session) = &live.session {
             audience.insert(live.arn.clone(), Audience::session(session.clone()));
+        }
+        if let Some(entry) = live.kind.audience_of(live) {
+            audience.insert(live.arn.clone(), entry);
         }
         if live.kind.facts().ended.is_empty() {
             continue;

@@ -6,8 +6,10 @@ use super::{
 };
 use crate::aws::{Class, Clients, CloudError, Sorted, Tags, exactly, found, gone};
 use crate::diag::Code;
-use crate::kinds::RecordingConfiguration;
 use crate::kinds::reference::{arn_or_detach, edge_of};
+use crate::kinds::{
+    AdConfiguration, FailoverSlateConfiguration, PlaybackRestrictionPolicy, RecordingConfiguration,
+};
 use aws_sdk_ivs::types::{
     self as sdk, ChannelLatencyMode, ChannelType, ContainerFormat, MultitrackMaximumResolution,
     MultitrackPolicy, TranscodePreset,
@@ -31,6 +33,15 @@ pub struct Channel {
     /// Where streams of this channel are recorded; absent means nowhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recording_configuration: Option<Ref<RecordingConfiguration>>,
+    /// From where it may be watched; absent means from anywhere. AWS ignores it on a private channel.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub playback_restriction_policy: Option<Ref<PlaybackRestrictionPolicy>>,
+    /// What puts ads into the stream; absent means no ads. Needs container TS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ad_configuration: Option<Ref<AdConfiguration>>,
+    /// When viewers are shown a slate because the broadcast broke off; absent means never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failover_slate_configuration: Option<Ref<FailoverSlateConfiguration>>,
     /// Whether RTMP without TLS, and SRT without a passphrase, are taken.
     pub insecure_ingest: bool,
     /// Transcoding preset of the ADVANCED types; `HIGHER_BANDWIDTH_DELIVERY` is their default.
@@ -64,6 +75,9 @@ impl Default for Channel {
             r#type: Word::of("STANDARD"),
             authorized: false,
             recording_configuration: None,
+            playback_restriction_policy: None,
+            ad_configuration: None,
+            failover_slate_configuration: None,
             insecure_ingest: false,
             preset: None,
             container_format: Word::of("TS"),
@@ -120,9 +134,17 @@ impl Resource for Channel {
     }
 
     fn refs(&self) -> Vec<Edge> {
-        edge_of(self.recording_configuration.as_ref(), "recordingConfiguration")
-            .into_iter()
-            .collect()
+        let policy = self.playback_restriction_policy.as_ref();
+        let slate = self.failover_slate_configuration.as_ref();
+        [
+            edge_of(self.recording_configuration.as_ref(), "recordingConfiguration"),
+            edge_of(policy, "playbackRestrictionPolicy"),
+            edge_of(self.ad_configuration.as_ref(), "adConfiguration"),
+            edge_of(slate, "failoverSlateConfiguration"),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
     }
 
     fn normalise(&mut self) {
@@ -157,6 +179,24 @@ impl Resource for Channel {
                 .help("add `containerFormat: FRAGMENTED_MP4`");
             }
         }
+        if self.ad_configuration.is_some() && self.container_format.as_str() != "TS" {
+            at.report(
+                Code::ConflictingFields,
+                "adConfiguration",
+                format!(
+                    "ads need container format TS, and this is {}",
+                    self.container_format.as_str()
+                ),
+            )
+            .help("leave `containerFormat` out, or the ads");
+        }
+        if self.authorized && self.playback_restriction_policy.is_some() {
+            at.report(
+                Code::IneffectiveSetting,
+                "playbackRestrictionPolicy",
+                "AWS ignores the policy of a private channel (`authorized: true`)",
+            );
+        }
         if self.insecure_ingest {
             at.report(
                 Code::RiskySetting,
@@ -173,6 +213,9 @@ impl Resource for Channel {
             r#type: Word::of("ADVANCED_HD"),
             authorized: true,
             recording_configuration: Some(Ref::named("archive")),
+            playback_restriction_policy: Some(Ref::named("home-market")),
+            ad_configuration: None,
+            failover_slate_configuration: Some(Ref::named("back-soon")),
             insecure_ingest: true,
             preset: Some(Word::of("CONSTRAINED_BANDWIDTH_DELIVERY")),
             container_format: Word::of("FRAGMENTED_MP4"),
@@ -183,6 +226,12 @@ impl Resource for Channel {
             },
             tags: Tags::from([("tier".into(), "gold".into())]),
         }
+    }
+
+    /// Ads and containers other than TS exclude each other.
+    fn further_examples() -> Vec<Self> {
+        let ads = Some(Ref::named("breaks"));
+        vec![Self { ad_configuration: ads, container_format: Word::of("TS"), ..Self::example() }]
     }
 
     async fn list(aws: &Clients, _: &Scope) -> Result<Vec<Live>, CloudError> {
@@ -237,6 +286,13 @@ impl Resource for Channel {
             .set_recording_configuration_arn(
                 self.recording_configuration.as_ref().map(|it| it.arn(book)),
             )
+            .set_playback_restriction_policy_arn(
+                self.playback_restriction_policy.as_ref().map(|it| it.arn(book)),
+            )
+            .set_ad_configuration_arn(self.ad_configuration.as_ref().map(|it| it.arn(book)))
+            .set_failover_slate_configuration_arn(
+                self.failover_slate_configuration.as_ref().map(|it| it.arn(book)),
+            )
             .insecure_ingest(self.insecure_ingest)
             .set_preset(self.preset.as_ref().map(|it| it.0.clone()))
             .container_format(self.container_format.0.clone())
@@ -251,6 +307,8 @@ impl Resource for Channel {
     }
 
     async fn update(&self, aws: &Clients, arn: &Arn, book: &Book) -> Result<Live, CloudError> {
+        let policy = self.playback_restriction_policy.as_ref();
+        let slate = self.failover_slate_configuration.as_ref();
         let updated = aws
             .ivs_once
             .update_channel()
@@ -260,6 +318,9 @@ impl Resource for Channel {
             .r#type(self.r#type.0.clone())
             .authorized(self.authorized)
             .recording_configuration_arn(arn_or_detach(self.recording_configuration.as_ref(), book))
+            .playback_restriction_policy_arn(arn_or_detach(policy, book))
+            .ad_configuration_arn(arn_or_detach(self.ad_configuration.as_ref(), book))
+            .failover_slate_configuration_arn(arn_or_detach(slate, book))
             .insecure_ingest(self.insecure_ingest)
             .set_preset(self.preset.as_ref().map(|it| it.0.clone()))
             .container_format(self.container_format.0.clone())
@@ -316,12 +377,17 @@ pub async fn streams(aws: &Clients) -> Result<Vec<(Arn, Audience)>, CloudError> 
 /// What AWS answered, in the manifest's words.
 fn read(it: sdk::Channel, book: &Book) -> Option<Live> {
     let default = Channel::default();
+    let policy = it.playback_restriction_policy_arn.as_deref();
+    let slate = it.failover_slate_configuration_arn.as_deref();
     let mut spec = Channel {
         name: Some(it.name.unwrap_or_default()),
         latency_mode: Word::answered(it.latency_mode).unwrap_or(default.latency_mode),
         r#type: Word::answered(it.r#type).unwrap_or(default.r#type),
         authorized: it.authorized,
         recording_configuration: Ref::read(it.recording_configuration_arn.as_deref(), book),
+        playback_restriction_policy: Ref::read(policy, book),
+        ad_configuration: Ref::read(it.ad_configuration_arn.as_deref(), book),
+        failover_slate_configuration: Ref::read(slate, book),
         insecure_ingest: it.insecure_ingest,
         preset: Word::answered(it.preset),
         container_format: Word::answered(it.container_format).unwrap_or(default.container_format),

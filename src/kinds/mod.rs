@@ -12,9 +12,16 @@ pub mod spec;
 pub mod states;
 pub mod word;
 
+mod ad_configuration;
 mod channel;
 mod composition;
 mod encoder_configuration;
+mod failover_slate_configuration;
+mod ingest_configuration;
+mod key_material;
+mod playback_key_pair;
+mod playback_restriction_policy;
+mod public_key;
 mod recording_configuration;
 mod stage;
 mod storage_configuration;
@@ -63,12 +70,32 @@ pub trait Resource:
     fn check(&self, at: &mut Check<'_>);
     /// Every field set to something that is not its default: feeds round trips and registry tests.
     fn example() -> Self;
+    /// Further ones, where fields exclude each other: every field is in one of them.
+    fn further_examples() -> Vec<Self> {
+        Vec::new()
+    }
     /// Whether it should exist at the moment, given which stages are in session.
     fn presence(&self, _in_session: &dyn Fn(&Pointer) -> bool) -> Presence {
         Presence::Wanted
     }
     /// Takes from what is wanted the fields that an object has no memory of before it was ours.
     fn taken_over(&mut self, _wanted: &Self) {}
+    /// A text of the spec that may stand in a file beside the manifest instead.
+    fn beside(&mut self) -> Option<Beside<'_>> {
+        None
+    }
+    /// What only one object of the kind can have at a time, where there is such a thing. For kinds that are
+    /// replaced by deleting first: whoever is to have it is made after whoever has it is deleted.
+    fn exclusive(&self) -> Option<Exclusive> {
+        None
+    }
+    /// Takes from `from` what AWS keeps and never returns, as far as the rest of this answer allows it. Which
+    /// value an owned object really has comes from its digest; see [`Body::recall`].
+    fn unseen(&mut self, _from: &Self) {}
+    /// This spec with each other value that such a field may have.
+    fn alternatives(&self) -> Vec<Self> {
+        Vec::new()
+    }
     /// The rotation tag, for the one kind that has it.
     fn rotation(&self) -> Option<&str> {
         None
@@ -81,6 +108,13 @@ pub trait Resource:
         aws: &Clients,
         scope: &Scope,
     ) -> impl Future<Output = Result<Vec<Live>, CloudError>> + Send;
+    /// The same with the tags of each, for kinds whose listing leaves them out.
+    fn list_tagged(
+        aws: &Clients,
+        scope: &Scope,
+    ) -> impl Future<Output = Result<Vec<Live>, CloudError>> + Send {
+        Self::list(aws, scope)
+    }
     /// These objects with their specs, in any order; those that are gone are left out.
     fn get(
         aws: &Clients,
@@ -105,6 +139,10 @@ pub trait Resource:
     }
     /// Deletes it. What is gone already counts as deleted.
     fn delete(aws: &Clients, arn: &Arn) -> impl Future<Output = Result<(), CloudError>> + Send;
+    /// Who would be cut off by a change to it, where that shows in what was read.
+    fn audience_of(_live: &Live) -> Option<Audience> {
+        None
+    }
     /// Who would be cut off by a change to it at this moment.
     fn audience(
         _aws: &Clients,
@@ -157,6 +195,8 @@ pub enum Mutable {
     All,
     /// None: anything but tags needs a new object.
     TagsOnly,
+    /// These fields of the spec, with all that is in them.
+    Only(&'static [&'static str]),
 }
 
 /// What a replacement does first.
@@ -177,6 +217,30 @@ pub enum Presence {
     Dormant,
     /// It should not exist.
     Unwanted,
+    /// One that exists shall stay; it cannot be made or replaced, for this reason.
+    Unmakeable(&'static str),
+}
+
+/// A text of a spec that may stand in a file beside the manifest instead.
+#[derive(Debug)]
+pub struct Beside<'a> {
+    /// The field that names the file.
+    pub file_field: &'static str,
+    /// The name, until the file was read.
+    pub file: &'a mut Option<String>,
+    /// The field that holds the text.
+    pub text_field: &'static str,
+    /// The text.
+    pub text: &'a mut Option<String>,
+}
+
+/// What only one object of a kind can have at a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exclusive {
+    /// What tells it from others.
+    pub value: String,
+    /// How to call it in a message.
+    pub what: &'static str,
 }
 
 /// What a listing needs to know beforehand: stream keys are listed by channel.
@@ -221,6 +285,13 @@ macro_rules! kinds {
             pub fn example(self) -> Body {
                 match self { $(Kind::$name => $name::example().into()),* }
             }
+            /// That, and what else it takes to have every field set in one of them.
+            pub fn examples(self) -> Vec<Body> {
+                let further: Vec<Body> = match self {
+                    $(Kind::$name => $name::further_examples().into_iter().map(Body::from).collect()),*
+                };
+                std::iter::once(self.example()).chain(further).collect()
+            }
             /// JSON Schema of its spec.
             pub fn schema(self, generator: &mut schemars::SchemaGenerator) -> Schema {
                 match self { $(Kind::$name => <$name as JsonSchema>::json_schema(generator)),* }
@@ -232,6 +303,14 @@ macro_rules! kinds {
             /// [`Resource::list`].
             pub async fn list(self, aws: &Clients, scope: &Scope) -> Result<Vec<Live>, CloudError> {
                 match self { $(Kind::$name => $name::list(aws, scope).await),* }
+            }
+            /// [`Resource::list_tagged`].
+            pub async fn list_tagged(self, aws: &Clients, scope: &Scope) -> Result<Vec<Live>, CloudError> {
+                match self { $(Kind::$name => $name::list_tagged(aws, scope).await),* }
+            }
+            /// [`Resource::audience_of`].
+            pub fn audience_of(self, live: &Live) -> Option<Audience> {
+                match self { $(Kind::$name => $name::audience_of(live)),* }
             }
             /// [`Resource::get`].
             pub async fn get(self, aws: &Clients, arns: &[Arn], book: &Book) -> Result<Vec<Live>, CloudError> {
@@ -291,6 +370,27 @@ macro_rules! kinds {
                     _ => {}
                 }
             }
+            /// [`Resource::unseen`].
+            pub fn unseen(&mut self, from: &Body) {
+                match (self, from) {
+                    $((Body::$name(it), Body::$name(from)) => it.unseen(from),)*
+                    _ => {}
+                }
+            }
+            /// [`Resource::alternatives`].
+            pub fn alternatives(&self) -> Vec<Body> {
+                match self {
+                    $(Body::$name(it) => it.alternatives().into_iter().map(Body::from).collect()),*
+                }
+            }
+            /// [`Resource::beside`].
+            pub fn beside(&mut self) -> Option<Beside<'_>> {
+                match self { $(Body::$name(it) => it.beside()),* }
+            }
+            /// [`Resource::exclusive`].
+            pub fn exclusive(&self) -> Option<Exclusive> {
+                match self { $(Body::$name(it) => it.exclusive()),* }
+            }
             /// [`Resource::rotation`].
             pub fn rotation(&self) -> Option<&str> {
                 match self { $(Body::$name(it) => it.rotation()),* }
@@ -308,9 +408,15 @@ macro_rules! kinds {
 }
 
 kinds! {
+    ad_configuration::AdConfiguration,
     channel::Channel,
     composition::Composition,
     encoder_configuration::EncoderConfiguration,
+    failover_slate_configuration::FailoverSlateConfiguration,
+    ingest_configuration::IngestConfiguration,
+    playback_key_pair::PlaybackKeyPair,
+    playback_restriction_policy::PlaybackRestrictionPolicy,
+    public_key::PublicKey,
     recording_configuration::RecordingConfiguration,
     stage::Stage,
     storage_configuration::StorageConfiguration,

@@ -4,10 +4,11 @@
 //! Works on the serialised spec, so that a new field needs no line here.
 
 use super::address::{Address, Book};
-use super::{Body, Kind, Mutable, json};
+use super::{Body, Kind, Mutable, Pointer, json};
 use crate::diag::{FieldPath, Segment};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
 
 /// One field that differs.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -36,7 +37,15 @@ impl Kind {
 
     /// Whether an update can change the field at `path`.
     pub fn can_update(self, change: &FieldChange) -> bool {
-        change.is_tag() || self.facts().mutable == Mutable::All
+        change.is_tag()
+            || match self.facts().mutable {
+                Mutable::All => true,
+                Mutable::TagsOnly => false,
+                Mutable::Only(fields) => {
+                    let field = change.path.strip_prefix("spec.").unwrap_or(&change.path);
+                    fields.contains(&field.split(['.', '[']).next().unwrap_or(field))
+                }
+            }
     }
 }
 
@@ -86,8 +95,13 @@ impl Body {
     /// This spec with ARNs that `book` knows turned into names.
     #[must_use]
     pub fn renamed(&self, book: &Book) -> Body {
+        let mut edges = self.refs();
+        edges.retain(|it| matches!(&it.to, Pointer::Outside(arn) if book.address(arn).is_some()));
+        if edges.is_empty() {
+            return self.clone();
+        }
         let mut whole = json(self);
-        for edge in self.refs() {
+        for edge in edges {
             let Some(address) = edge.to.arn(book).and_then(|arn| book.address(&arn).cloned())
             else {
                 continue;
@@ -119,6 +133,51 @@ impl Body {
             }
         }
         whole
+    }
+
+    /// Fills in what AWS keeps and never returns, such as `insecureIngest`.
+    ///
+    /// No answer tells it, but the digest does: that is the hash of the spec as it was last written. Every
+    /// value the field can have is tried, and the one under which the object hashes to its digest is the
+    /// one it has. Fields in which `wanted` differs from what was read may have been written either way
+    /// (the manifest changed since, or somebody changed the object), so both are tried. Where nothing fits
+    /// (another field changed on both sides, no digest), it counts as wanted: an object is never replaced
+    /// on a guess.
+    pub fn recall(&mut self, wanted: &Body, digest: Option<&str>, book: &Book) {
+        let alternatives = wanted.alternatives();
+        if let Some(digest) = digest.filter(|_| !alternatives.is_empty()) {
+            for candidate in std::iter::once(wanted).chain(&alternatives) {
+                let mut guess = self.clone();
+                guess.unseen(candidate);
+                if guess.may_have_been(candidate, digest, book) {
+                    *self = guess;
+                    return;
+                }
+            }
+        }
+        self.unseen(wanted);
+    }
+
+    /// Whether some mixture of this spec and `other` has this digest.
+    fn may_have_been(&self, other: &Body, digest: &str, book: &Book) -> bool {
+        /// Twice as much work for each field.
+        const MOST: usize = 6;
+        let (own, other) = (json(self), json(other));
+        let keys = own.as_object().into_iter().chain(other.as_object()).flat_map(Map::keys);
+        let keys: BTreeSet<&String> = keys.filter(|it| own.get(it) != other.get(it)).collect();
+        if keys.len() > MOST {
+            return false;
+        }
+        (0..1_u32 << keys.len()).any(|mask| {
+            let mut mixed = own.clone();
+            for (index, key) in keys.iter().enumerate() {
+                if mask & (1 << index) != 0 {
+                    take(&mut mixed, &other, &[Segment::Key((*key).clone())]);
+                }
+            }
+            let mixed = self.kind().from_json(mixed);
+            mixed.and_then(|it| it.digest(book)).is_some_and(|it| it == digest)
+        })
     }
 
     /// Short hash of the full spec, references resolved: tells drift from a change of the manifest.

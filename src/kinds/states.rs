@@ -156,27 +156,33 @@ pub struct Audience {
     /// The running composition that feeds a channel, or that the object itself is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub composition: Option<Arn>,
+    /// Whether somebody publishes with it, for ingest configurations.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub publishing: bool,
 }
 
 impl Audience {
+    const NOBODY: Self =
+        Self { live: true, viewers: None, session: None, composition: None, publishing: false };
+
     /// The viewers of a channel's stream; AWS answers -1 where counting took too long.
     pub fn stream(viewers: i64) -> Self {
-        Self {
-            live: true,
-            viewers: Some(viewers).filter(|it| *it >= 0),
-            session: None,
-            composition: None,
-        }
+        Self { viewers: Some(viewers).filter(|it| *it >= 0), ..Self::NOBODY }
     }
 
     /// The participants of a stage's session.
     pub fn session(id: String) -> Self {
-        Self { live: true, viewers: None, session: Some(id), composition: None }
+        Self { session: Some(id), ..Self::NOBODY }
     }
 
     /// Whoever watches a running composition.
     pub fn composition(arn: Arn) -> Self {
-        Self { live: true, viewers: None, session: None, composition: Some(arn) }
+        Self { composition: Some(arn), ..Self::NOBODY }
+    }
+
+    /// Whoever publishes with an ingest configuration.
+    pub fn publisher() -> Self {
+        Self { publishing: true, ..Self::NOBODY }
     }
 }
 

@@ -100,6 +100,7 @@ sdk_enums! {
     aws_sdk_ivs::ThumbnailConfigurationResolution,
     aws_sdk_ivs::ThumbnailConfigurationStorage,
     aws_sdk_ivs::TranscodePreset,
+    aws_sdk_ivsrealtime::IngestProtocol,
     aws_sdk_ivsrealtime::ParticipantRecordingMediaType,
     aws_sdk_ivsrealtime::PipBehavior,
     aws_sdk_ivsrealtime::PipPosition,

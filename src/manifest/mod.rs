@@ -94,6 +94,7 @@ fn understand(sources: SourceMap, mut report: Report, stack: Option<&str>) -> Lo
     let stack = the_stack(stacks, stack, &mut report);
     for it in &mut desired {
         add_stack_tags(it, &stack, &mut report);
+        read_beside(it, &sources, &mut report);
         it.body.normalise();
         check(it, &mut report);
     }
@@ -226,6 +227,40 @@ fn add_stack_tags(desired: &mut Desired, stack: &Stack, report: &mut Report) {
     tags.append(own);
     tags.retain(|key, _| !ignored(key));
     *own = tags;
+}
+
+/// The most that a file beside a manifest may hold; a public key has 215 bytes.
+const BESIDE: u64 = 16 * 1024;
+
+/// Puts a text that stands in a file beside the manifest into its field. Where that fails the name of the
+/// file stays, so that the field does not look forgotten as well.
+fn read_beside(desired: &mut Desired, sources: &SourceMap, report: &mut Report) {
+    let origin = desired.origin;
+    let Some(beside) = desired.body.beside() else { return };
+    let Some(file) = beside.file.as_deref() else { return };
+    let place = Place::value(origin, format!("spec.{}", beside.file_field).as_str());
+    if beside.text.is_some() {
+        let message = format!("`{}` and `{}` are both given", beside.file_field, beside.text_field);
+        report.push(Diagnostic::new(Code::ConflictingFields, place, message));
+        return;
+    }
+    let Some(source) = sources.get(origin.source) else { return };
+    match source::read_beside(source, file, BESIDE) {
+        Ok(text) if text.contains("PRIVATE KEY") => report.push(
+            Diagnostic::new(Code::SecretInManifest, place, "the file holds a private key")
+                .help("only public keys go to AWS: `openssl ec -in private.pem -pubout`"),
+        ),
+        Ok(text) => {
+            *beside.text = Some(text);
+            *beside.file = None;
+        }
+        Err(refused) => {
+            let message = format!("{} {}", crate::diag::quote(file), refused.message);
+            let mut diagnostic = Diagnostic::new(refused.code, place, message);
+            diagnostic.help = refused.help;
+            report.push(diagnostic);
+        }
+    }
 }
 
 /// Everything about one resource that needs no other.

@@ -26,7 +26,24 @@ pub(super) fn check(stack: &Stack, desired: &[Desired], report: &mut Report) {
     adopts(stack, desired, report);
     references(stack, desired, &by_address, report);
     quotas(stack, desired, report);
+    exclusive(desired, report);
     pairs(desired, &by_address, report);
+}
+
+/// What only one object can have at a time.
+fn exclusive(desired: &[Desired], report: &mut Report) {
+    let mut taken: BTreeMap<(Kind, String), &Desired> = BTreeMap::new();
+    for it in desired {
+        let Some(exclusive) = it.body.exclusive() else { continue };
+        if let Some(first) = taken.insert((it.address.kind, exclusive.value), it) {
+            let message = format!("{} has {} already", first.address, exclusive.what);
+            let place = Place::value(it.origin, "metadata.name");
+            report.push(
+                Diagnostic::new(Code::DuplicateResource, place, message)
+                    .also(Place::value(first.origin, "metadata.name"), "here"),
+            );
+        }
+    }
 }
 
 /// A former name that something else has now would be taken over from it.

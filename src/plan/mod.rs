@@ -156,6 +156,12 @@ impl<'a> Planner<'a> {
                     step.decision = Decision::Dormant("its stage has no session".to_owned());
                     self.push(step);
                 }
+                Presence::Unmakeable(why) => {
+                    let mut step = draft(wanted, Action::Create, None, marks);
+                    step.because = vec![Cause::Missing];
+                    step.decision = Decision::Blocked(why.to_owned());
+                    self.push(step);
+                }
                 Presence::Unwanted => plan.unchanged.push(wanted.address.clone()),
             },
             Found::Owned(live) | Found::Renamed(live, _) | Found::Adoptable(live) => {
@@ -445,6 +451,11 @@ impl<'a> Planner<'a> {
             self.push(new);
             return;
         }
+        if let Presence::Unmakeable(why) = presence {
+            new.decision = Decision::Blocked(why.to_owned());
+            self.push(new);
+            return;
+        }
         if presence == Presence::Dormant {
             // It ends by itself soon; the next start uses the new spec.
             new.decision =
@@ -462,6 +473,11 @@ impl<'a> Planner<'a> {
                 let mut old = draft(wanted, Action::Delete, Some(live), Marks::default());
                 old.because = vec![Cause::Superseded];
                 old.body = None;
+                // The new one is made all the same; the old one goes once nobody is there.
+                if let Some(audience) = audience {
+                    old.decision = self.consent(&wanted.address, &live.arn, Some(wanted), audience);
+                    old.impact = Some(audience.clone());
+                }
                 let old = self.push(old);
                 self.drafts[old].needs.insert(made);
             }
@@ -597,6 +613,7 @@ impl<'a> Planner<'a> {
                 needs.extend(making.get(&target).map(|target| (index, *target)));
             }
         }
+        needs.extend(self.after_whoever_has_it());
         for referrer in self.live.all() {
             let moved = touching.get(&referrer.arn).map_or(&[][..], Vec::as_slice);
             // What comes with something goes with it, so it does not hold it back.
@@ -694,6 +711,23 @@ impl<'a> Planner<'a> {
                 self.drafts[room].needs.extend(ground);
             }
         }
+    }
+
+    /// What only one object can have is free once the object that has it is deleted: a key that moves to
+    /// another name, or two that swap theirs.
+    fn after_whoever_has_it(&self) -> Vec<(usize, usize)> {
+        let had_by = |step: &Step| {
+            let body = step.before.as_ref().filter(|_| step.action == Action::Delete)?;
+            Some((body.kind(), body.exclusive()?.value))
+        };
+        let made_by = |step: &Step| {
+            let body = step.body.as_ref().filter(|_| step.action.makes())?;
+            Some((body.kind(), body.exclusive()?.value))
+        };
+        let drafts = || self.drafts.iter().enumerate();
+        let freed: BTreeMap<_, usize> =
+            drafts().filter_map(|(index, it)| Some((had_by(&it.step)?, index))).collect();
+        drafts().filter_map(|(index, it)| Some((index, *freed.get(&made_by(&it.step)?)?))).collect()
     }
 
     /// A channel whose stream is that of a composition which this plan stops is not live by the time its

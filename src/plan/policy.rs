@@ -85,6 +85,9 @@ pub fn live(audience: &Audience) -> String {
     if audience.composition.is_some() {
         return "live: the composition is running".to_owned();
     }
+    if audience.publishing {
+        return "live: somebody is publishing with it".to_owned();
+    }
     "live".to_owned()
 }
 

@@ -3,7 +3,7 @@
 
 use crate::binary::Place;
 use crate::golden;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 fn stories() -> Vec<PathBuf> {
     let mut stories: Vec<PathBuf> = std::fs::read_dir(golden::root().join("examples"))
@@ -38,6 +38,7 @@ fn every_example_lives_its_whole_life() {
         for (name, text) in &files {
             place.write(name, text);
         }
+        copy_folders(&story, &place.folder.path().join("manifests"));
         let expect = |words: &str, code: i32| {
             let ran = place.run(words);
             assert_eq!(ran.code, Some(code), "{}: {words}: {ran:?}", story.display());
@@ -75,6 +76,23 @@ fn every_example_lives_its_whole_life() {
         }
         let gone = expect("destroy --yes", 0);
         assert!(gone.contains("Nothing to do"), "{gone}");
+    }
+}
+
+/// What manifests name beside them stands in folders of its own.
+fn copy_folders(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).expect("readable") {
+        let path = entry.expect("readable").path();
+        if path.is_dir() {
+            let to = to.join(path.file_name().expect("a folder"));
+            std::fs::create_dir(&to).expect("writable");
+            for file in std::fs::read_dir(&path).expect("readable") {
+                let file = file.expect("readable").path();
+                let text = std::fs::read_to_string(&file).expect("readable");
+                assert!(!text.contains("PRIVATE KEY"), "{}", file.display());
+                std::fs::write(to.join(file.file_name().expect("a file")), text).expect("writable");
+            }
+        }
     }
 }
 

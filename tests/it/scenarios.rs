@@ -163,7 +163,7 @@ fn there(account: &Account, story: &mut String) {
         .map(|it| {
             let (kind, object) = (it["kind"].as_str().unwrap_or_default(), &it["object"]);
             let tags = object["tags"].as_object().into_iter().flatten();
-            let tags: Vec<String> = tags
+            let mut tags: Vec<String> = tags
                 .filter(|(key, _)| {
                     !matches!(key.as_str(), "ivs-apply:op" | "ivs-apply:digest" | "ivs-apply:stack")
                 })
@@ -174,6 +174,8 @@ fn there(account: &Account, story: &mut String) {
                 .collect::<std::collections::BTreeSet<_>>()
                 .into_iter()
                 .collect();
+            // The SDK sends tags in any order, and the emulator keeps the one they came in.
+            tags.sort();
             let state = object["state"].as_str().map(|it| format!(" {it}")).unwrap_or_default();
             format!("  {kind}{state} {{{}}}", tags.join(", "))
         })

@@ -83,7 +83,7 @@ fn spec(
     one_of: &dyn Fn(Kind, u8) -> Option<String>,
     taken: &mut BTreeSet<(Kind, String)>,
 ) -> Option<Value> {
-    let [a, b, c, d, e, f, ..] = knobs;
+    let [a, b, c, d, e, f, g, h] = knobs;
     Some(match kind {
         Kind::Channel => json!({
             "latencyMode": pick(&["LOW", "NORMAL"], a),
@@ -91,8 +91,56 @@ fn spec(
             "authorized": c % 2 == 0,
             "insecureIngest": d % 2 == 0,
             "recordingConfiguration": one_of(Kind::RecordingConfiguration, e),
+            "playbackRestrictionPolicy": one_of(Kind::PlaybackRestrictionPolicy, f),
+            "adConfiguration": one_of(Kind::AdConfiguration, g),
+            "failoverSlateConfiguration": one_of(Kind::FailoverSlateConfiguration, h),
             "name": (f % 4 == 0).then_some("other-name"),
         }),
+        Kind::PlaybackKeyPair | Kind::PublicKey => {
+            let letter = pick(&["A", "B", "C", "D"], a);
+            taken.insert((kind, letter.to_owned())).then_some(())?;
+            // The head of every P-384 key, and a point that is on no curve.
+            let key = format!("MHYwEAYHKoZIzj0CAQYFK4EEACIDYgAE{}", letter.repeat(128));
+            json!({ "publicKeyMaterial": format!(
+                "-----BEGIN PUBLIC KEY-----\n{key}\n-----END PUBLIC KEY-----\n"
+            ) })
+        }
+        Kind::PlaybackRestrictionPolicy => json!({
+            "allowedCountries": [pick(&["CH", "NO"], a), pick(&["DE", "US"], b)],
+            "allowedOrigins": (c % 2 == 0).then_some(["https://b.example", "https://a.example"]),
+            "enableStrictOriginEnforcement": d % 2 == 0,
+        }),
+        Kind::AdConfiguration => {
+            let arn = |name: &str| {
+                json!({ "playbackConfigurationArn":
+                    format!("arn:aws:mediatailor:us-west-2:123456789012:playbackConfiguration/{name}") })
+            };
+            json!({
+                "mediaTailorPlaybackConfigurations": match a % 3 {
+                    0 => vec![arn("one")],
+                    1 => vec![arn("one"), arn("two")],
+                    _ => vec![arn("two"), arn("one")],
+                },
+                "postRollConfiguration":
+                    (b % 2 == 0).then(|| json!({ "enabled": c % 2 == 0, "durationSeconds": 15 + i32::from(d % 2) })),
+            })
+        }
+        Kind::FailoverSlateConfiguration => json!({
+            "activationThresholdSeconds": 3 + i32::from(a % 3),
+            "minSlateDisplaySeconds": 3 + i32::from(b % 8),
+            "maxSlateDisplaySeconds": 60 + i32::from(c % 121),
+        }),
+        Kind::IngestConfiguration => {
+            let protocol = pick(&["RTMPS", "RTMP"], a);
+            json!({
+                "ingestProtocol": protocol,
+                "insecureIngest": protocol == "RTMP" || b % 2 == 0,
+                "stage": one_of(Kind::Stage, c),
+                "redundantIngest": d % 2 == 0,
+                "userId": pick(&["", "camera"], e),
+                "attributes": (f % 2 == 0).then(|| json!({ "side": pick(&["left", "right"], g) })),
+            })
+        }
         Kind::StreamKey => {
             let channel = one_of(Kind::Channel, a)?;
             taken.insert((kind, channel.clone())).then_some(())?;

@@ -1,0 +1,253 @@
+//! An ingest configuration: a stream key with which an encoder publishes on a stage. The key is never read.
+
+use super::{
+    Arn, Audience, Book, Check, Edge, Facts, Kind, Live, Mutable, Ref, Replace, Resource, Scope,
+    Service, Word, answered_tags, drain, each, inside, sent_tags,
+};
+use crate::aws::{Class, Clients, CloudError, Sorted, Tags, found, gone};
+use crate::diag::Code;
+use crate::kinds::Stage;
+use crate::kinds::reference::{arn_or_detach, edge_of};
+use aws_sdk_ivsrealtime::types::{self as sdk, IngestConfigurationState, IngestProtocol};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// How an encoder publishes on a stage by RTMP(S). Only `stage` and `redundantIngest` can be changed, and only
+/// while nobody publishes with it; AWS takes the stage away when the stage is deleted or the publisher thrown out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct IngestConfiguration {
+    /// Display name; `metadata.name` if absent. Not unique in AWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// How the encoder connects; RTMP, without TLS, needs `insecureIngest: true`.
+    pub ingest_protocol: Word<IngestProtocol>,
+    /// The stage that is published on; without one the key is of no use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<Ref<Stage>>,
+    /// Whether a second encoder can publish the same at the same time, with a key of its own.
+    #[serde(default)]
+    pub redundant_ingest: bool,
+    /// Name of the participant for the application, at most 128 characters.
+    #[serde(default)]
+    pub user_id: String,
+    /// Attributes of the participant for the application, at most 1 KB in all. Never put secrets here.
+    #[serde(default)]
+    pub attributes: BTreeMap<String, String>,
+    /// Whether RTMP without TLS is taken. AWS never returns it.
+    #[serde(default)]
+    pub insecure_ingest: bool,
+    /// Tags of the ingest configuration.
+    #[serde(default)]
+    pub tags: Tags,
+}
+
+impl IngestConfiguration {
+    fn is_plain(&self) -> bool {
+        self.ingest_protocol.as_str() == "RTMP"
+    }
+}
+
+impl Resource for IngestConfiguration {
+    const KIND: Kind = Kind::IngestConfiguration;
+    const FACTS: Facts = Facts {
+        service: Service::RealTime,
+        arn_type: "ingest-configuration",
+        mutable: Mutable::Only(&["stage", "redundantIngest"]),
+        replace: Replace::CreateFirst,
+        local: &[],
+        usable: None,
+        ended: &[],
+        ending: &[],
+        quota: Some(100),
+        loss: Some("the encoder needs the new stream key"),
+        comes_with: None,
+    };
+
+    fn name_mut(&mut self) -> Option<&mut Option<String>> {
+        Some(&mut self.name)
+    }
+
+    fn tags_mut(&mut self) -> &mut Tags {
+        &mut self.tags
+    }
+
+    fn refs(&self) -> Vec<Edge> {
+        edge_of(self.stage.as_ref(), "stage").into_iter().collect()
+    }
+
+    fn check(&self, at: &mut Check<'_>) {
+        if self.is_plain() && !self.insecure_ingest {
+            at.report(
+                Code::MissingCompanion,
+                "ingestProtocol",
+                "RTMP goes without TLS, which needs `insecureIngest: true`",
+            )
+            .help("use RTMPS, or add `insecureIngest: true`");
+        }
+        if !self.is_plain() && self.insecure_ingest {
+            at.report(
+                Code::IneffectiveSetting,
+                "insecureIngest",
+                "what this does with RTMPS is not documented: RTMP without TLS needs protocol RTMP",
+            );
+        }
+        if self.user_id.chars().count() > 128 {
+            at.report(Code::OutOfRange, "userId", "a user id has at most 128 characters");
+        }
+        let bytes: usize = self.attributes.iter().map(|(key, it)| key.len() + it.len()).sum();
+        if bytes > 1024 {
+            let message = format!("attributes of {bytes} bytes: at most 1024 are allowed in all");
+            at.report(Code::OutOfRange, "attributes", message);
+        }
+    }
+
+    fn example() -> Self {
+        Self {
+            name: Some("camera-1".into()),
+            ingest_protocol: Word::of("RTMP"),
+            stage: Some(Ref::named("studio")),
+            redundant_ingest: true,
+            user_id: "camera".into(),
+            attributes: [("side".into(), "left".into())].into(),
+            insecure_ingest: true,
+            tags: Tags::from([("tier".into(), "gold".into())]),
+        }
+    }
+
+    /// With RTMP there is no choice, and nothing to recall.
+    fn unseen(&mut self, from: &Self) {
+        self.insecure_ingest = self.is_plain() || from.insecure_ingest;
+    }
+
+    fn alternatives(&self) -> Vec<Self> {
+        let other = Self { insecure_ingest: !self.insecure_ingest, ..self.clone() };
+        if self.is_plain() { Vec::new() } else { vec![other] }
+    }
+
+    async fn list(aws: &Clients, _: &Scope) -> Result<Vec<Live>, CloudError> {
+        let mut found = Vec::new();
+        drain(
+            "ListIngestConfigurations",
+            |token| async move {
+                let page = aws.realtime.list_ingest_configurations().max_results(100);
+                page.set_next_token(token).send().await.sorted("ListIngestConfigurations")
+            },
+            |page| {
+                found.extend(page.ingest_configurations.into_iter().map(|it| {
+                    Live::listed(Self::KIND, it.arn, Tags::new()).in_state(it.state.as_str())
+                }));
+                page.next_token
+            },
+        )
+        .await?;
+        Ok(found)
+    }
+
+    /// The only kind whose listing leaves the tags out: one get each.
+    async fn list_tagged(aws: &Clients, scope: &Scope) -> Result<Vec<Live>, CloudError> {
+        let arns: Vec<Arn> =
+            Self::list(aws, scope).await?.into_iter().map(|live| live.arn).collect();
+        Self::get(aws, &arns, &scope.book).await
+    }
+
+    async fn get(aws: &Clients, arns: &[Arn], book: &Book) -> Result<Vec<Live>, CloudError> {
+        each(arns, |arn| async move { Ok(answered(aws, &arn).await?.map(|it| read(it, book))) })
+            .await
+    }
+
+    async fn create(&self, aws: &Clients, tags: &Tags, book: &Book) -> Result<Live, CloudError> {
+        let made = aws
+            .realtime_once
+            .create_ingest_configuration()
+            .set_name(self.name.clone())
+            .ingest_protocol(self.ingest_protocol.0.clone())
+            .set_stage_arn(self.stage.as_ref().map(|it| it.arn(book)))
+            .redundant_ingest(self.redundant_ingest)
+            .user_id(&self.user_id)
+            .set_attributes(sent_tags(&self.attributes))
+            .insecure_ingest(self.insecure_ingest)
+            .set_tags(sent_tags(tags))
+            .send()
+            .await
+            .sorted("CreateIngestConfiguration")?;
+        let made = made.ingest_configuration.map(|it| read(it, book));
+        inside("CreateIngestConfiguration", made)
+    }
+
+    async fn update(&self, aws: &Clients, arn: &Arn, book: &Book) -> Result<Live, CloudError> {
+        let updated = aws
+            .realtime_once
+            .update_ingest_configuration()
+            .arn(arn.as_str())
+            .stage_arn(arn_or_detach(self.stage.as_ref(), book))
+            .redundant_ingest(self.redundant_ingest)
+            .send()
+            .await
+            .sorted("UpdateIngestConfiguration")?;
+        let updated = updated.ingest_configuration.map(|it| read(it, book));
+        inside("UpdateIngestConfiguration", updated)
+    }
+
+    /// Never by force: whoever publishes is sent away first, and only with consent.
+    async fn delete(aws: &Clients, arn: &Arn) -> Result<(), CloudError> {
+        let request = aws.realtime_once.delete_ingest_configuration().arn(arn.as_str());
+        gone(request.send().await.sorted("DeleteIngestConfiguration"))
+    }
+
+    fn audience_of(live: &Live) -> Option<Audience> {
+        let active = IngestConfigurationState::Active;
+        (live.state.as_deref() == Some(active.as_str())).then(Audience::publisher)
+    }
+
+    async fn audience(aws: &Clients, arn: &Arn) -> Result<Option<Audience>, CloudError> {
+        let state = answered(aws, arn.as_str()).await?.map(|it| it.state);
+        let active = state.filter(|it| *it == IngestConfigurationState::Active);
+        Ok(active.map(|_| Audience::publisher()))
+    }
+
+    /// Throws out whoever publishes with it. AWS takes its stage away with that; the change that follows
+    /// puts it back.
+    async fn interrupt(aws: &Clients, arn: &Arn) -> Result<bool, CloudError> {
+        let Some(it) = answered(aws, arn.as_str()).await? else { return Ok(true) };
+        let second = it.redundant_ingest_credentials.unwrap_or_default();
+        let second = second.into_iter().filter_map(|it| it.participant_id);
+        for participant in std::iter::once(it.participant_id).chain(second) {
+            let request = aws.realtime_once.disconnect_participant().stage_arn(&it.stage_arn);
+            let request = request.participant_id(participant).send().await;
+            match request.sorted("DisconnectParticipant") {
+                Err(error) if error.class != Class::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// AWS's answer about one. It carries stream keys: only what [`read`] and the callers above take goes on.
+async fn answered(
+    aws: &Clients,
+    arn: &str,
+) -> Result<Option<sdk::IngestConfiguration>, CloudError> {
+    let request = aws.realtime.get_ingest_configuration().arn(arn);
+    let answer = found(request.send().await.sorted("GetIngestConfiguration"))?;
+    Ok(answer.and_then(|it| it.ingest_configuration))
+}
+
+/// What AWS answered, in the manifest's words.
+fn read(it: sdk::IngestConfiguration, book: &Book) -> Live {
+    let mut spec = IngestConfiguration {
+        name: Some(it.name.unwrap_or_default()),
+        ingest_protocol: Word(it.ingest_protocol),
+        stage: Ref::read(Some(&it.stage_arn), book),
+        redundant_ingest: it.redundant_ingest,
+        user_id: it.user_id.unwrap_or_default(),
+        attributes: answered_tags(it.attributes),
+        insecure_ingest: false,
+        tags: Tags::new(),
+    };
+    spec.insecure_ingest = spec.is_plain();
+    let live = Live::listed(Kind::IngestConfiguration, it.arn, answered_tags(it.tags));
+    live.in_state(it.state.as_str()).with(spec)
+}

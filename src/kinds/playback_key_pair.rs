@@ -1,0 +1,197 @@
+//! A playback key pair: the public half, with which AWS checks the tokens of viewers of private channels.
+//!
+//! AWS takes the material and never shows it again, only its fingerprint. So the fingerprint is what is
+//! compared and what goes into the digest, and the material is a field that AWS, after the import, knows
+//! nothing of (`local`): [`Resource::normalise`] works the fingerprint out from it.
+
+use super::key_material::{self, FIELD, fingerprint};
+use super::{
+    Arn, Beside, Book, Check, Exclusive, Facts, Kind, Live, Mutable, Pointer, Presence, Replace,
+    Resource, Scope, Service, answered_tags, drain, each, inside, sent_tags,
+};
+use crate::aws::{Class, Clients, CloudError, Sorted, Tags, found, gone};
+use crate::diag::Code;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The public half of a key pair that signs the tokens of viewers of private channels, all of an account and
+/// region. Nothing but its tags can be changed; deleting it makes every token signed with it invalid.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct PlaybackKeyPair {
+    /// Display name; `metadata.name` if absent. Not unique in AWS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The public key: ECDSA, curve P-384, in PEM. Never a private one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_key_material: Option<String>,
+    /// Instead: a file with the public key, relative to the manifest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_key_file: Option<String>,
+    /// Instead: the fingerprint of a key that AWS has already, as `export` writes it. Such a key can be kept, and not
+    /// made or replaced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
+    /// Tags of the playback key pair.
+    pub tags: Tags,
+}
+
+impl Resource for PlaybackKeyPair {
+    const KIND: Kind = Kind::PlaybackKeyPair;
+    const FACTS: Facts = Facts {
+        service: Service::LowLatency,
+        arn_type: "playback-key",
+        mutable: Mutable::TagsOnly,
+        // The same key cannot be imported twice, and three are all an account may have.
+        replace: Replace::DeleteFirst,
+        local: &["publicKeyMaterial", "publicKeyFile"],
+        usable: None,
+        ended: &[],
+        ending: &[],
+        quota: Some(3),
+        loss: Some("viewers' tokens signed with the old key are refused from its end on"),
+        comes_with: None,
+    };
+
+    fn name_mut(&mut self) -> Option<&mut Option<String>> {
+        Some(&mut self.name)
+    }
+
+    fn tags_mut(&mut self) -> &mut Tags {
+        &mut self.tags
+    }
+
+    fn beside(&mut self) -> Option<Beside<'_>> {
+        Some(Beside {
+            file_field: "publicKeyFile",
+            file: &mut self.public_key_file,
+            text_field: FIELD,
+            text: &mut self.public_key_material,
+        })
+    }
+
+    fn normalise(&mut self) {
+        if self.fingerprint.is_none() {
+            self.fingerprint = self.public_key_material.as_deref().and_then(fingerprint);
+        }
+    }
+
+    fn check(&self, at: &mut Check<'_>) {
+        match &self.public_key_material {
+            Some(material) => {
+                key_material::check(at, material);
+                let its = fingerprint(material);
+                if its.is_some() && its != self.fingerprint {
+                    let message = "this is the fingerprint of another key than the one given here";
+                    at.report(Code::ConflictingFields, "fingerprint", message);
+                }
+            }
+            None if self.public_key_file.is_none() && self.fingerprint.is_none() => {
+                at.report(Code::MissingField, FIELD, "missing field `publicKeyMaterial`")
+                    .help("give the public key here, or name its file with `publicKeyFile`");
+            }
+            None => {}
+        }
+        if let Some(it) = &self.fingerprint {
+            let byte = |it: &str| {
+                it.len() == 2 && it.chars().all(|it| matches!(it, '0'..='9' | 'a'..='f'))
+            };
+            if it.split(':').count() != 16 || !it.split(':').all(byte) {
+                let message =
+                    "a fingerprint is 16 bytes in lower-case hexadecimal, with colons between";
+                at.report(Code::PatternMismatch, "fingerprint", message);
+            }
+        }
+    }
+
+    fn example() -> Self {
+        Self {
+            name: Some("viewers".into()),
+            public_key_material: Some(key_material::EXAMPLE.into()),
+            public_key_file: None,
+            fingerprint: None,
+            tags: Tags::from([("tier".into(), "gold".into())]),
+        }
+    }
+
+    fn further_examples() -> Vec<Self> {
+        let none = Self { public_key_material: None, ..Self::example() };
+        vec![
+            Self { public_key_file: Some("keys/viewers.pem".into()), ..none.clone() },
+            Self { fingerprint: fingerprint(key_material::EXAMPLE), ..none },
+        ]
+    }
+
+    fn presence(&self, _: &dyn Fn(&Pointer) -> bool) -> Presence {
+        match self.public_key_material {
+            Some(_) => Presence::Wanted,
+            None => Presence::Unmakeable("AWS never shows a key: give `publicKeyMaterial`"),
+        }
+    }
+
+    fn exclusive(&self) -> Option<Exclusive> {
+        let value = self.fingerprint.clone()?;
+        Some(Exclusive { value, what: "this key" })
+    }
+
+    async fn list(aws: &Clients, _: &Scope) -> Result<Vec<Live>, CloudError> {
+        let mut found = Vec::new();
+        drain(
+            "ListPlaybackKeyPairs",
+            |token| async move {
+                let page = aws.ivs.list_playback_key_pairs().max_results(100).set_next_token(token);
+                page.send().await.sorted("ListPlaybackKeyPairs")
+            },
+            |page| {
+                found.extend(page.key_pairs.into_iter().filter_map(|it| {
+                    Some(Live::listed(Self::KIND, it.arn?, answered_tags(it.tags)))
+                }));
+                page.next_token
+            },
+        )
+        .await?;
+        Ok(found)
+    }
+
+    async fn get(aws: &Clients, arns: &[Arn], _: &Book) -> Result<Vec<Live>, CloudError> {
+        each(arns, |arn| async move {
+            let request = aws.ivs.get_playback_key_pair().arn(arn);
+            let answer = found(request.send().await.sorted("GetPlaybackKeyPair"))?;
+            Ok(answer.and_then(|it| it.key_pair).and_then(read))
+        })
+        .await
+    }
+
+    async fn create(&self, aws: &Clients, tags: &Tags, _: &Book) -> Result<Live, CloudError> {
+        // The plan blocks this; AWS would answer the same.
+        let Some(material) = &self.public_key_material else {
+            let error = CloudError::unusable("ImportPlaybackKeyPair", "there is no key to import");
+            return Err(CloudError { class: Class::Invalid, ..error });
+        };
+        let made = aws
+            .ivs_once
+            .import_playback_key_pair()
+            .set_name(self.name.clone())
+            .public_key_material(material)
+            .set_tags(sent_tags(tags))
+            .send()
+            .await
+            .sorted("ImportPlaybackKeyPair")?;
+        inside("ImportPlaybackKeyPair", made.key_pair.and_then(read))
+    }
+
+    async fn delete(aws: &Clients, arn: &Arn) -> Result<(), CloudError> {
+        let request = aws.ivs_once.delete_playback_key_pair().arn(arn.as_str());
+        gone(request.send().await.sorted("DeletePlaybackKeyPair"))
+    }
+}
+
+/// What AWS answered, in the manifest's words.
+fn read(it: aws_sdk_ivs::types::PlaybackKeyPair) -> Option<Live> {
+    let spec = PlaybackKeyPair {
+        name: Some(it.name.unwrap_or_default()),
+        fingerprint: it.fingerprint,
+        ..PlaybackKeyPair::default()
+    };
+    Some(Live::listed(Kind::PlaybackKeyPair, it.arn?, answered_tags(it.tags)).with(spec))
+}

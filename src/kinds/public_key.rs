@@ -1,0 +1,160 @@
+//! A public key: with it AWS checks the participant tokens that an account signs by itself.
+
+use super::key_material::{self, FIELD, canonical, fingerprint};
+use super::{
+    Arn, Beside, Book, Check, Exclusive, Facts, Kind, Live, Mutable, Replace, Resource, Scope,
+    Service, answered_tags, drain, each, inside, sent_tags,
+};
+use crate::aws::{Clients, CloudError, Sorted, Tags, found, gone};
+use crate::diag::Code;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The public half of a key pair that signs participant tokens. Nothing but its tags can be changed; deleting it
+/// makes every token signed with it invalid.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct PublicKey {
+    /// Display name; `metadata.name` if absent. Not unique in AWS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The public key: ECDSA, curve P-384, in PEM. Never a private one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_key_material: Option<String>,
+    /// Instead: a file with the public key, relative to the manifest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_key_file: Option<String>,
+    /// Tags of the public key.
+    pub tags: Tags,
+}
+
+impl Resource for PublicKey {
+    const KIND: Kind = Kind::PublicKey;
+    const FACTS: Facts = Facts {
+        service: Service::RealTime,
+        arn_type: "public-key",
+        mutable: Mutable::TagsOnly,
+        // The same key cannot be imported twice, and three are all an account may have.
+        replace: Replace::DeleteFirst,
+        local: &["publicKeyFile"],
+        usable: None,
+        ended: &[],
+        ending: &[],
+        quota: Some(3),
+        loss: Some("participants' tokens signed with the old key are refused from its end on"),
+        comes_with: None,
+    };
+
+    fn name_mut(&mut self) -> Option<&mut Option<String>> {
+        Some(&mut self.name)
+    }
+
+    fn tags_mut(&mut self) -> &mut Tags {
+        &mut self.tags
+    }
+
+    fn beside(&mut self) -> Option<Beside<'_>> {
+        Some(Beside {
+            file_field: "publicKeyFile",
+            file: &mut self.public_key_file,
+            text_field: FIELD,
+            text: &mut self.public_key_material,
+        })
+    }
+
+    /// Line ends differ from one answer of AWS to the next.
+    fn normalise(&mut self) {
+        if let Some(material) = &mut self.public_key_material
+            && let Some(canonical) = canonical(material)
+        {
+            *material = canonical;
+        }
+    }
+
+    fn check(&self, at: &mut Check<'_>) {
+        match &self.public_key_material {
+            Some(material) => key_material::check(at, material),
+            None if self.public_key_file.is_none() => {
+                at.report(Code::MissingField, FIELD, "missing field `publicKeyMaterial`")
+                    .help("give the public key here, or name its file with `publicKeyFile`");
+            }
+            None => {}
+        }
+    }
+
+    fn example() -> Self {
+        Self {
+            name: Some("signer".into()),
+            public_key_material: Some(key_material::EXAMPLE.into()),
+            public_key_file: None,
+            tags: Tags::from([("tier".into(), "gold".into())]),
+        }
+    }
+
+    fn further_examples() -> Vec<Self> {
+        let file = Some("keys/signer.pem".into());
+        vec![Self { public_key_material: None, public_key_file: file, ..Self::example() }]
+    }
+
+    fn exclusive(&self) -> Option<Exclusive> {
+        let value = fingerprint(self.public_key_material.as_deref()?)?;
+        Some(Exclusive { value, what: "this key" })
+    }
+
+    async fn list(aws: &Clients, _: &Scope) -> Result<Vec<Live>, CloudError> {
+        let mut found = Vec::new();
+        drain(
+            "ListPublicKeys",
+            |token| async move {
+                let page = aws.realtime.list_public_keys().max_results(100).set_next_token(token);
+                page.send().await.sorted("ListPublicKeys")
+            },
+            |page| {
+                found.extend(page.public_keys.into_iter().filter_map(|it| {
+                    Some(Live::listed(Self::KIND, it.arn?, answered_tags(it.tags)))
+                }));
+                page.next_token
+            },
+        )
+        .await?;
+        Ok(found)
+    }
+
+    async fn get(aws: &Clients, arns: &[Arn], _: &Book) -> Result<Vec<Live>, CloudError> {
+        each(arns, |arn| async move {
+            let request = aws.realtime.get_public_key().arn(arn);
+            let answer = found(request.send().await.sorted("GetPublicKey"))?;
+            Ok(answer.and_then(|it| it.public_key).and_then(read))
+        })
+        .await
+    }
+
+    async fn create(&self, aws: &Clients, tags: &Tags, _: &Book) -> Result<Live, CloudError> {
+        let made = aws
+            .realtime_once
+            .import_public_key()
+            .set_name(self.name.clone())
+            .set_public_key_material(self.public_key_material.clone())
+            .set_tags(sent_tags(tags))
+            .send()
+            .await
+            .sorted("ImportPublicKey")?;
+        inside("ImportPublicKey", made.public_key.and_then(read))
+    }
+
+    async fn delete(aws: &Clients, arn: &Arn) -> Result<(), CloudError> {
+        let request = aws.realtime_once.delete_public_key().arn(arn.as_str());
+        gone(request.send().await.sorted("DeletePublicKey"))
+    }
+}
+
+/// What AWS answered, in the manifest's words.
+fn read(it: aws_sdk_ivsrealtime::types::PublicKey) -> Option<Live> {
+    let mut spec = PublicKey {
+        name: Some(it.name.unwrap_or_default()),
+        public_key_material: it.public_key_material,
+        ..PublicKey::default()
+    };
+    spec.normalise();
+    Some(Live::listed(Kind::PublicKey, it.arn?, answered_tags(it.tags)).with(spec))
+}

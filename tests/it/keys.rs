@@ -1,0 +1,154 @@
+//! Public keys: where their text comes from, and that a key which is only known by its fingerprint is kept.
+
+use crate::account::{Account, on_paused_time};
+use ivs_apply::cloud::Reading;
+use ivs_apply::diag::Code;
+use ivs_apply::kinds::Stack;
+use ivs_apply::manifest::{Loaded, export, load, load_text, write};
+use ivs_apply::plan::{Plan, Policy, Status, plan};
+use std::path::Path;
+
+const KEY: &str = include_str!("../../examples/private-playback/keys/viewers.pem");
+
+fn manifest(kind: &str, name: &str, spec: &str) -> String {
+    format!(
+        "---\napiVersion: ivs-apply.dev/v1\nkind: {kind}\nmetadata: {{ name: {name} }}\nspec: {{ {spec} }}\n"
+    )
+}
+
+fn inline(key: &str) -> String {
+    format!("publicKeyMaterial: {}", serde_json::json!(key))
+}
+
+fn read(folder: &Path, text: &str) -> Loaded {
+    std::fs::write(folder.join("a.yaml"), text).expect("writable");
+    load(&[folder.to_owned()], &mut std::io::empty(), None)
+}
+
+fn codes(loaded: &Loaded) -> Vec<Code> {
+    loaded.report.iter().map(|it| it.code).collect()
+}
+
+#[test]
+fn a_key_in_a_file_beside_its_manifest_is_the_same_as_one_inside() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("a.pem"), KEY).expect("writable");
+    for kind in ["PlaybackKeyPair", "PublicKey"] {
+        let beside = read(folder.path(), &manifest(kind, "a", "publicKeyFile: a.pem"));
+        let inside = read(folder.path(), &manifest(kind, "a", &inline(KEY)));
+        assert_eq!(codes(&beside), []);
+        assert_eq!(beside.desired, inside.desired);
+    }
+}
+
+#[test]
+fn a_file_that_is_no_public_key_is_refused_once_and_never_shown() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let private = KEY.replace("PUBLIC", "EC PRIVATE");
+    for (name, text) in [("public.pem", KEY), ("private.pem", &*private), ("text.pem", "hello")] {
+        std::fs::write(folder.path().join(name), text).expect("writable");
+    }
+    let both = format!("publicKeyFile: public.pem, {}", inline(KEY));
+    for kind in ["PlaybackKeyPair", "PublicKey"] {
+        for (spec, code) in [
+            ("publicKeyFile: none.pem", Code::UnreadableFile),
+            ("publicKeyFile: ../../etc/passwd", Code::OutsideRoot),
+            ("publicKeyFile: /etc/passwd", Code::OutsideRoot),
+            ("publicKeyFile: private.pem", Code::SecretInManifest),
+            ("publicKeyFile: text.pem", Code::PatternMismatch),
+            (&both, Code::ConflictingFields),
+            ("", Code::MissingField),
+        ] {
+            let loaded = read(folder.path(), &manifest(kind, "a", spec));
+            assert_eq!(codes(&loaded), [code], "{kind} {spec}: {:#?}", loaded.report);
+            assert!(!format!("{:?}", loaded.report).contains("MHYw"));
+        }
+    }
+}
+
+#[test]
+fn no_two_manifests_have_the_same_key() {
+    let other = KEY.replace('\n', "\r\n");
+    for kind in ["PlaybackKeyPair", "PublicKey"] {
+        let text = manifest(kind, "a", &inline(KEY)) + &manifest(kind, "b", &inline(&other));
+        assert_eq!(codes(&load_text("a.yaml", &text, None)), [Code::DuplicateResource]);
+    }
+    let text =
+        manifest("PlaybackKeyPair", "a", &inline(KEY)) + &manifest("PublicKey", "a", &inline(KEY));
+    assert_eq!(codes(&load_text("a.yaml", &text, None)), []);
+}
+
+#[test]
+fn a_key_known_by_its_fingerprint_is_kept_and_neither_made_nor_replaced() {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let stack = Stack::named("default");
+        let planned = async |text: &str| -> Plan {
+            let loaded = load_text("a.yaml", text, None);
+            assert!(!loaded.report.has_errors(), "{:#?}", loaded.report);
+            account.plan(&stack, &loaded.desired, &Policy::default()).await.1
+        };
+        let made = load_text("a.yaml", &manifest("PlaybackKeyPair", "a", &inline(KEY)), None);
+        let (live, plan_) = account.plan(&stack, &made.desired, &Policy::default()).await;
+        assert!(account.apply(&stack, &live, &plan_).await.is_well());
+
+        // What an export writes has the fingerprint only, and is no change.
+        let all = Reading { every_kind: true, full: true, strangers: false };
+        let live = account.read(&stack, &[], all).await;
+        let exported = export::declare(live.owned.values(), &live.book, &stack);
+        let text: String = exported.iter().map(write::manifest).collect();
+        assert!(text.contains("fingerprint") && !text.contains("publicKey"), "{text}");
+        assert_eq!(planned(&text).await.status(), Status::Clean);
+        let loaded = load_text("a.yaml", &text, None);
+        assert_eq!(
+            plan(&stack, &loaded.desired, &live, &Policy::default()).status(),
+            Status::Clean
+        );
+
+        // Another one cannot be imported by its fingerprint, so the old one is not deleted for it.
+        let (at, _) = text.match_indices('"').next().expect("a quoted fingerprint");
+        let other = format!("{}ff{}", &text[..=at], &text[at + 3..]);
+        for text in [
+            &other,
+            &manifest(
+                "PlaybackKeyPair",
+                "b",
+                "fingerprint: \"00:11:22:33:44:55:66:77:88:99:aa:bb:cc:dd:ee:ff\"",
+            ),
+        ] {
+            let plan = planned(text).await;
+            assert_eq!(plan.status(), Status::Blocked, "{plan:#?}");
+            assert_eq!(plan.deletes(), 0);
+        }
+    });
+}
+
+#[test]
+fn another_stacks_stream_key_is_left_alone() {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let apply = async |name: &str, text: &str| {
+            let loaded = load_text("a.yaml", text, Some(name));
+            assert!(!loaded.report.has_errors(), "{:#?}", loaded.report);
+            let (live, plan) =
+                account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
+            account.apply(&loaded.stack, &live, &plan).await
+        };
+        let theirs =
+            manifest("Channel", "main", "") + &manifest("StreamKey", "main", "channel: main");
+        assert!(apply("theirs", &theirs).await.is_well());
+        let all = Reading { every_kind: true, full: true, strangers: false };
+        let before = account.read(&Stack::named("theirs"), &[], all).await;
+        let channel = before.all().find(|it| it.arn.as_str().contains(":channel/")).expect("made");
+        let ours = manifest("StreamKey", "main", &format!("channel: \"{}\"", channel.arn));
+        let loaded = load_text("a.yaml", &ours, Some("ours"));
+        let (_, plan) = account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
+        assert_eq!(plan.status(), Status::Blocked, "{plan:#?}");
+        assert!(plan.steps[0].decision.reason().is_some_and(|it| it.contains("stack `theirs`")));
+        assert!(
+            apply("ours", &ours).await.steps.is_empty(),
+            "the engine does what was decided only"
+        );
+        assert_eq!(account.read(&Stack::named("theirs"), &[], all).await, before);
+    });
+}
