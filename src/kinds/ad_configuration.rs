@@ -1,8 +1,8 @@
 //! An ad configuration: which `MediaTailor` configurations put ads into a channel's stream.
 
 use super::{
-    Arn, Book, Check, Facts, Kind, Live, Mutable, Replace, Resource, Scope, Service, answered_tags,
-    drain, each, inside, json, sent_tags,
+    Arn, Book, Check, Facts, Kind, Live, Resource, Scope, Service, answered_tags, drain, each,
+    inside, json, sent_tags,
 };
 use crate::aws::{Clients, CloudError, Sorted, Tags, exactly, found, gone};
 use crate::diag::{Code, quote};
@@ -88,20 +88,7 @@ fn is_media_tailor(arn: &str) -> bool {
 
 impl Resource for AdConfiguration {
     const KIND: Kind = Kind::AdConfiguration;
-    const FACTS: Facts = Facts {
-        service: Service::LowLatency,
-        arn_type: "ad-configuration",
-        mutable: Mutable::All,
-        replace: Replace::CreateFirst,
-        local: &[],
-        usable: None,
-        ended: &[],
-        ending: &[],
-        // There is one, and nobody has published it.
-        quota: None,
-        loss: None,
-        comes_with: None,
-    };
+    const FACTS: Facts = Facts { ..Facts::plain(Service::LowLatency, "ad-configuration") };
 
     fn name_mut(&mut self) -> Option<&mut Option<String>> {
         Some(&mut self.name)

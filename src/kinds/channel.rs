@@ -1,8 +1,8 @@
 //! A channel: the ingest endpoint and playback URL of one live stream.
 
 use super::{
-    Arn, Audience, Book, Check, Edge, Facts, Kind, Live, Mutable, Ref, Replace, Resource, Scope,
-    Service, Word, answered_tags, drain, inside, json, sent_tags, side_by_side,
+    Arn, Audience, Book, Check, Edge, Facts, Kind, Live, Ref, Resource, Scope, Service, Word,
+    answered_tags, drain, inside, json, sent_tags, side_by_side,
 };
 use crate::aws::{Class, Clients, CloudError, Sorted, Tags, exactly, found, gone};
 use crate::diag::Code;
@@ -112,17 +112,9 @@ impl Channel {
 impl Resource for Channel {
     const KIND: Kind = Kind::Channel;
     const FACTS: Facts = Facts {
-        service: Service::LowLatency,
-        arn_type: "channel",
-        mutable: Mutable::All,
-        replace: Replace::CreateFirst,
-        local: &[],
-        usable: None,
-        ended: &[],
-        ending: &[],
         quota: Some(5_000),
         loss: Some("a new channel has another playback URL, ingest endpoint and stream key"),
-        comes_with: None,
+        ..Facts::plain(Service::LowLatency, "channel")
     };
 
     fn name_mut(&mut self) -> Option<&mut Option<String>> {

@@ -233,8 +233,6 @@ impl Default for Pip {
 impl Resource for Composition {
     const KIND: Kind = Kind::Composition;
     const FACTS: Facts = Facts {
-        service: Service::RealTime,
-        arn_type: "composition",
         mutable: Mutable::TagsOnly,
         replace: Replace::DeleteFirst,
         local: &["run"],
@@ -243,7 +241,7 @@ impl Resource for Composition {
         ending: &["STOPPING"],
         quota: Some(20),
         loss: Some("the picture stops until the new composition runs"),
-        comes_with: None,
+        ..Facts::plain(Service::RealTime, "composition")
     };
 
     fn name_mut(&mut self) -> Option<&mut Option<String>> {

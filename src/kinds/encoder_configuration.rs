@@ -1,7 +1,7 @@
 //! An encoder configuration: size, rate and bitrate of the video that a composition makes.
 
 use super::{
-    Arn, Book, Check, Facts, Kind, Live, Mutable, Replace, Resource, Scope, Service, answered_or,
+    Arn, Book, Check, Facts, Kind, Live, Mutable, Resource, Scope, Service, answered_or,
     answered_tags, drain, each, inside, json, sent_tags,
 };
 use crate::aws::{Clients, CloudError, Sorted, Tags, exactly, found, gone};
@@ -66,17 +66,9 @@ impl Default for Video {
 impl Resource for EncoderConfiguration {
     const KIND: Kind = Kind::EncoderConfiguration;
     const FACTS: Facts = Facts {
-        service: Service::RealTime,
-        arn_type: "encoder-configuration",
         mutable: Mutable::TagsOnly,
-        replace: Replace::CreateFirst,
-        local: &[],
-        usable: None,
-        ended: &[],
-        ending: &[],
         quota: Some(20),
-        loss: None,
-        comes_with: None,
+        ..Facts::plain(Service::RealTime, "encoder-configuration")
     };
 
     fn name_mut(&mut self) -> Option<&mut Option<String>> {

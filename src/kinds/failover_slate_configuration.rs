@@ -1,8 +1,8 @@
 //! A failover slate configuration: when viewers are shown a slate because the broadcast broke off.
 
 use super::{
-    Arn, Book, Check, Facts, Kind, Live, Mutable, Replace, Resource, Scope, Service, answered_or,
-    answered_tags, drain, each, inside, sent_tags,
+    Arn, Book, Check, Facts, Kind, Live, Resource, Scope, Service, answered_or, answered_tags,
+    drain, each, inside, sent_tags,
 };
 use crate::aws::{Clients, CloudError, Sorted, Tags, found, gone};
 use aws_sdk_ivs::types as sdk;
@@ -41,18 +41,8 @@ impl Default for FailoverSlateConfiguration {
 impl Resource for FailoverSlateConfiguration {
     const KIND: Kind = Kind::FailoverSlateConfiguration;
     const FACTS: Facts = Facts {
-        service: Service::LowLatency,
-        arn_type: "failover-slate-configuration",
-        mutable: Mutable::All,
-        replace: Replace::CreateFirst,
-        local: &[],
         usable: Some(("CREATED", "CREATE_FAILED")),
-        ended: &[],
-        ending: &[],
-        // There is one, and nobody has published it.
-        quota: None,
-        loss: None,
-        comes_with: None,
+        ..Facts::plain(Service::LowLatency, "failover-slate-configuration")
     };
 
     fn name_mut(&mut self) -> Option<&mut Option<String>> {

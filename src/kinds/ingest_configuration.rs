@@ -1,8 +1,8 @@
 //! An ingest configuration: a stream key with which an encoder publishes on a stage. The key is never read.
 
 use super::{
-    Arn, Audience, Book, Check, Edge, Facts, Kind, Live, Mutable, Ref, Replace, Resource, Scope,
-    Service, Word, answered_tags, drain, each, inside, sent_tags,
+    Arn, Audience, Book, Check, Edge, Facts, Kind, Live, Mutable, Ref, Resource, Scope, Service,
+    Word, answered_tags, drain, each, inside, sent_tags,
 };
 use crate::aws::{Class, Clients, CloudError, Sorted, Tags, found, gone};
 use crate::diag::Code;
@@ -52,17 +52,10 @@ impl IngestConfiguration {
 impl Resource for IngestConfiguration {
     const KIND: Kind = Kind::IngestConfiguration;
     const FACTS: Facts = Facts {
-        service: Service::RealTime,
-        arn_type: "ingest-configuration",
         mutable: Mutable::Only(&["stage", "redundantIngest"]),
-        replace: Replace::CreateFirst,
-        local: &[],
-        usable: None,
-        ended: &[],
-        ending: &[],
         quota: Some(100),
         loss: Some("the encoder needs the new stream key"),
-        comes_with: None,
+        ..Facts::plain(Service::RealTime, "ingest-configuration")
     };
 
     fn name_mut(&mut self) -> Option<&mut Option<String>> {

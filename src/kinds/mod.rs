@@ -188,6 +188,26 @@ pub struct Facts {
     pub comes_with: Option<Kind>,
 }
 
+impl Facts {
+    /// A kind without peculiarities: every field can be changed, it is usable at once, it lasts, it is made
+    /// on its own, and nobody published a quota. Each kind says where it differs.
+    pub const fn plain(service: Service, arn_type: &'static str) -> Self {
+        Self {
+            service,
+            arn_type,
+            mutable: Mutable::All,
+            replace: Replace::CreateFirst,
+            local: &[],
+            usable: None,
+            ended: &[],
+            ending: &[],
+            quota: None,
+            loss: None,
+            comes_with: None,
+        }
+    }
+}
+
 /// Which fields an update can change; tags can always be changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mutable {

@@ -39,18 +39,13 @@ pub struct PlaybackKeyPair {
 impl Resource for PlaybackKeyPair {
     const KIND: Kind = Kind::PlaybackKeyPair;
     const FACTS: Facts = Facts {
-        service: Service::LowLatency,
-        arn_type: "playback-key",
         mutable: Mutable::TagsOnly,
         // The same key cannot be imported twice, and three are all an account may have.
         replace: Replace::DeleteFirst,
         local: &["publicKeyMaterial", "publicKeyFile"],
-        usable: None,
-        ended: &[],
-        ending: &[],
         quota: Some(3),
         loss: Some("viewers' tokens signed with the old key are refused from its end on"),
-        comes_with: None,
+        ..Facts::plain(Service::LowLatency, "playback-key")
     };
 
     fn name_mut(&mut self) -> Option<&mut Option<String>> {

@@ -1,8 +1,8 @@
 //! A playback restriction policy: from which countries and web pages a channel may be watched.
 
 use super::{
-    Arn, Book, Check, Facts, Kind, Live, Mutable, Replace, Resource, Scope, Service, answered_tags,
-    drain, each, inside, sent_tags,
+    Arn, Book, Check, Facts, Kind, Live, Resource, Scope, Service, answered_tags, drain, each,
+    inside, sent_tags,
 };
 use crate::aws::{Clients, CloudError, Sorted, Tags, found, gone};
 use crate::diag::{Code, quote};
@@ -52,20 +52,8 @@ fn is_origin(text: &str) -> bool {
 
 impl Resource for PlaybackRestrictionPolicy {
     const KIND: Kind = Kind::PlaybackRestrictionPolicy;
-    const FACTS: Facts = Facts {
-        service: Service::LowLatency,
-        arn_type: "playback-restriction-policy",
-        mutable: Mutable::All,
-        replace: Replace::CreateFirst,
-        local: &[],
-        usable: None,
-        ended: &[],
-        ending: &[],
-        // There is one, and nobody has published it.
-        quota: None,
-        loss: None,
-        comes_with: None,
-    };
+    const FACTS: Facts =
+        Facts { ..Facts::plain(Service::LowLatency, "playback-restriction-policy") };
 
     fn name_mut(&mut self) -> Option<&mut Option<String>> {
         Some(&mut self.name)

@@ -31,18 +31,13 @@ pub struct PublicKey {
 impl Resource for PublicKey {
     const KIND: Kind = Kind::PublicKey;
     const FACTS: Facts = Facts {
-        service: Service::RealTime,
-        arn_type: "public-key",
         mutable: Mutable::TagsOnly,
         // The same key cannot be imported twice, and three are all an account may have.
         replace: Replace::DeleteFirst,
         local: &["publicKeyFile"],
-        usable: None,
-        ended: &[],
-        ending: &[],
         quota: Some(3),
         loss: Some("participants' tokens signed with the old key are refused from its end on"),
-        comes_with: None,
+        ..Facts::plain(Service::RealTime, "public-key")
     };
 
     fn name_mut(&mut self) -> Option<&mut Option<String>> {

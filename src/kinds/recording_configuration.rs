@@ -2,8 +2,8 @@
 
 use super::word::sorted_words;
 use super::{
-    Arn, Book, Check, Facts, Kind, Live, Mutable, Replace, Resource, Scope, Service, Word,
-    answered_tags, answered_words, drain, each, inside, json, sent_tags, sent_words,
+    Arn, Book, Check, Facts, Kind, Live, Mutable, Resource, Scope, Service, Word, answered_tags,
+    answered_words, drain, each, inside, json, sent_tags, sent_words,
 };
 use crate::aws::{Clients, CloudError, Sorted, Tags, exactly, found, gone};
 use crate::diag::Code;
@@ -107,17 +107,10 @@ impl Thumbnails {
 impl Resource for RecordingConfiguration {
     const KIND: Kind = Kind::RecordingConfiguration;
     const FACTS: Facts = Facts {
-        service: Service::LowLatency,
-        arn_type: "recording-configuration",
         mutable: Mutable::TagsOnly,
-        replace: Replace::CreateFirst,
-        local: &[],
         usable: Some(("ACTIVE", "CREATE_FAILED")),
-        ended: &[],
-        ending: &[],
         quota: Some(20),
-        loss: None,
-        comes_with: None,
+        ..Facts::plain(Service::LowLatency, "recording-configuration")
     };
 
     fn name_mut(&mut self) -> Option<&mut Option<String>> {

@@ -2,9 +2,8 @@
 
 use super::word::sorted_words;
 use super::{
-    Arn, Audience, Book, Check, Edge, Facts, Kind, Live, Mutable, Ref, Replace, Resource, Scope,
-    Service, Word, answered_or, answered_tags, answered_words, drain, each, inside, json,
-    sent_tags, sent_words,
+    Arn, Audience, Book, Check, Edge, Facts, Kind, Live, Ref, Resource, Scope, Service, Word,
+    answered_or, answered_tags, answered_words, drain, each, inside, json, sent_tags, sent_words,
 };
 use crate::aws::{Clients, CloudError, Sorted, Tags, exactly, found, gone};
 use crate::diag::Code;
@@ -135,17 +134,9 @@ impl ParticipantRecording {
 impl Resource for Stage {
     const KIND: Kind = Kind::Stage;
     const FACTS: Facts = Facts {
-        service: Service::RealTime,
-        arn_type: "stage",
-        mutable: Mutable::All,
-        replace: Replace::CreateFirst,
-        local: &[],
-        usable: None,
-        ended: &[],
-        ending: &[],
         quota: Some(1_000),
         loss: Some("a new stage has other endpoints, and tokens of the old one are invalid"),
-        comes_with: None,
+        ..Facts::plain(Service::RealTime, "stage")
     };
 
     fn name_mut(&mut self) -> Option<&mut Option<String>> {

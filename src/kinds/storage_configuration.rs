@@ -1,8 +1,8 @@
 //! A storage configuration: the S3 bucket that compositions and stages record to.
 
 use super::{
-    Arn, Book, Check, Facts, Kind, Live, Mutable, Replace, Resource, Scope, Service, answered_tags,
-    drain, each, inside, sent_tags,
+    Arn, Book, Check, Facts, Kind, Live, Mutable, Resource, Scope, Service, answered_tags, drain,
+    each, inside, sent_tags,
 };
 use crate::aws::{Clients, CloudError, Sorted, Tags, found, gone};
 use aws_sdk_ivsrealtime::types as sdk;
@@ -35,17 +35,9 @@ pub struct StorageBucket {
 impl Resource for StorageConfiguration {
     const KIND: Kind = Kind::StorageConfiguration;
     const FACTS: Facts = Facts {
-        service: Service::RealTime,
-        arn_type: "storage-configuration",
         mutable: Mutable::TagsOnly,
-        replace: Replace::CreateFirst,
-        local: &[],
-        usable: None,
-        ended: &[],
-        ending: &[],
         quota: Some(5),
-        loss: None,
-        comes_with: None,
+        ..Facts::plain(Service::RealTime, "storage-configuration")
     };
 
     fn name_mut(&mut self) -> Option<&mut Option<String>> {

@@ -29,18 +29,11 @@ pub struct StreamKey {
 impl Resource for StreamKey {
     const KIND: Kind = Kind::StreamKey;
     const FACTS: Facts = Facts {
-        service: Service::LowLatency,
-        arn_type: "stream-key",
         mutable: Mutable::TagsOnly,
         replace: Replace::DeleteFirst,
-        local: &[],
-        usable: None,
-        ended: &[],
-        ending: &[],
-        // One a channel, which is not a quota of the account.
-        quota: None,
         loss: Some("broadcasters need the new stream key"),
         comes_with: Some(Kind::Channel),
+        ..Facts::plain(Service::LowLatency, "stream-key")
     };
 
     fn name_mut(&mut self) -> Option<&mut Option<String>> {
