@@ -285,6 +285,12 @@ async fn tagged(
     if step.fields.iter().any(|it| it.path == "lifecycle.protect") && !step.marks.protect {
         gone.push(owner::PROTECT.to_owned());
     }
+    if let Owner::Stack(then) = &step.owner
+        && then.rotation.is_some()
+        && step.marks.rotation.is_none()
+    {
+        gone.push(owner::ROTATION.to_owned());
+    }
     // Removing first keeps an object near the limit of 50 tags within it (rule 5).
     if !gone.is_empty() {
         again(|| aws.untag(service, arn.as_str(), &gone)).await?;

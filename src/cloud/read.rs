@@ -64,10 +64,11 @@ pub async fn read(
         show_managed_tags(live, stack);
     }
     for (address, live) in &mut state.adoptable {
-        // One that is ours already, under another name, does remember.
-        if live.owner() == Owner::Nobody
-            && let (Some(body), Some(desired)) = (&mut live.body, wanted.get(address))
-        {
+        // One that is ours already, under another name, does remember; but a name that asks for no
+        // rotation does not destroy a key that somebody streams with.
+        let forgets = live.owner() == Owner::Nobody
+            || wanted.get(address).is_some_and(|it| it.body.rotation().is_none());
+        if forgets && let (Some(body), Some(desired)) = (&mut live.body, wanted.get(address)) {
             body.taken_over(&desired.body);
             body.unseen(&desired.body);
         }
