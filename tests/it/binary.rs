@@ -387,3 +387,36 @@ fn help_and_every_commands_help_are_what_is_documented() {
     }
     golden::expect("tests/snapshots/help.txt", &text);
 }
+
+#[test]
+fn no_secret_reaches_any_stream_at_any_level() {
+    let place = Place::new();
+    for (name, text) in [
+        ("channels.yaml", include_str!("../../examples/quickstart/channels.yaml")),
+        (
+            "ingest.yaml",
+            "apiVersion: ivs-apply.dev/v1\nkind: IngestConfiguration\nmetadata: { name: camera }\nspec: { ingestProtocol: RTMPS }\n",
+        ),
+    ] {
+        place.write(name, text);
+    }
+    for words in [
+        "plan",
+        "apply --yes",
+        "apply --yes --format json",
+        "plan --refresh full",
+        "drift",
+        "export",
+        "graph",
+    ] {
+        let ran = run(place.command(words).args(["-vv"]).env("RUST_LOG", "trace"));
+        for (stream, text) in [("stdout", &ran.stdout), ("stderr", &ran.stderr)] {
+            for secret in ["sk_emulator", "rt_0000", "passphrase", "AWS4-HMAC"] {
+                assert!(!text.contains(secret), "{words}: {secret} on {stream}");
+            }
+        }
+    }
+    // The account does hold such secrets, or the above would prove nothing.
+    let state = std::fs::read_to_string(place.folder.path().join(".ivs-apply/emulator.json"));
+    assert!(state.expect("kept").contains("sk_emulator"));
+}

@@ -7,6 +7,7 @@ mod binary;
 mod calls;
 mod conformance;
 mod examples;
+mod faults;
 mod generated;
 mod golden;
 mod hostile;

@@ -1,0 +1,114 @@
+//! A create whose reply is lost, or that AWS answers with an error: one object in the end, never two, and
+//! `done` is never claimed for what was not.
+
+use crate::account::{Account, on_paused_time};
+use ivs_apply::kinds::Kind;
+use ivs_apply::manifest::load_text;
+use ivs_apply::plan::{Policy, Status};
+use serde_json::{Value, json};
+
+/// What makes one object of each of the kinds in the example, and its list of objects in the account.
+const CREATES: [&str; 6] = [
+    "CreateRecordingConfiguration",
+    "CreateChannel",
+    "CreateStorageConfiguration",
+    "CreateEncoderConfiguration",
+    "CreateStage",
+    "StartComposition",
+];
+
+const MANIFESTS: &str = include_str!("../../examples/broadcast/broadcast.yaml");
+
+/// Applies the example while a fault is in force; then, until nothing is left, without it. Returns how the
+/// first run went and the objects at the end.
+async fn through(fault: Value) -> (bool, Vec<String>) {
+    let account = Account::empty().await;
+    let loaded = load_text("broadcast.yaml", MANIFESTS, None);
+    account.control("POST", "/_emulator/faults", fault);
+    let (live, plan) = account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
+    let first = account.apply(&loaded.stack, &live, &plan).await;
+    account.control("DELETE", "/_emulator/faults", Value::Null);
+    for _ in 0..3 {
+        let (live, plan) = account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
+        if plan.status() == Status::Clean {
+            break;
+        }
+        let outcome = account.apply(&loaded.stack, &live, &plan).await;
+        assert!(outcome.is_well(), "{outcome:#?}");
+    }
+    let (_, plan) = account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
+    assert_eq!(plan.status(), Status::Clean, "{plan:#?}");
+    let objects = account.control("GET", "/_emulator/objects", Value::Null);
+    let mut kinds: Vec<String> = objects["objects"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter(|it| !matches!(it["object"]["state"].as_str(), Some("STOPPED" | "FAILED")))
+        .filter_map(|it| it["kind"].as_str())
+        .filter(|it| *it != Kind::StreamKey.name())
+        .map(ToOwned::to_owned)
+        .collect();
+    kinds.sort();
+    (first.is_well(), kinds)
+}
+
+fn one_of_each() -> Vec<String> {
+    let mut kinds: Vec<String> = load_text("broadcast.yaml", MANIFESTS, None)
+        .desired
+        .iter()
+        .map(|it| it.address.kind.name().to_owned())
+        .collect();
+    kinds.sort();
+    kinds
+}
+
+#[test]
+fn a_lost_reply_to_a_create_makes_one_object_and_the_run_goes_on() {
+    for operation in CREATES {
+        let fault = json!({ "operation": operation, "kind": "loseReply", "nth": 1 });
+        let (well, objects) = on_paused_time(through(fault));
+        assert!(well, "{operation}: what was made is found by its op tag");
+        assert_eq!(objects, one_of_each(), "{operation}");
+    }
+}
+
+#[test]
+fn a_server_error_makes_one_object_whether_the_work_was_done_or_not() {
+    for operation in CREATES {
+        for done in [true, false] {
+            let fault =
+                json!({ "operation": operation, "kind": "error500", "nth": 1, "done": done });
+            let (well, objects) = on_paused_time(through(fault));
+            assert!(well, "{operation}, done: {done}");
+            assert_eq!(objects, one_of_each(), "{operation}, done: {done}");
+        }
+    }
+}
+
+#[test]
+fn a_throttled_create_is_repeated_and_makes_one_object() {
+    for operation in CREATES {
+        let fault = json!({ "operation": operation, "kind": "throttle", "nth": 1 });
+        let (well, objects) = on_paused_time(through(fault));
+        assert!(well, "{operation}");
+        assert_eq!(objects, one_of_each(), "{operation}");
+    }
+}
+
+#[test]
+fn a_create_that_never_answers_ends_as_unknown_and_the_next_run_converges() {
+    for operation in CREATES {
+        let fault = json!({ "operation": operation, "kind": "error500", "probability": 1.0, "done": false });
+        let (well, objects) = on_paused_time(through(fault));
+        assert!(!well, "{operation}: nothing was made, so nothing may be called done");
+        assert_eq!(objects, one_of_each(), "{operation}");
+    }
+}
+
+#[test]
+fn objects_that_show_up_late_in_listings_are_waited_for() {
+    let fault = json!({ "operation": "*", "kind": "listLag", "probability": 1.0, "seconds": 20 });
+    let (well, objects) = on_paused_time(through(fault));
+    assert!(well, "twenty seconds are within the patience of the end barrier");
+    assert_eq!(objects, one_of_each());
+}
