@@ -17,7 +17,8 @@ use std::collections::BTreeSet;
 /// How many faults of one document are told in one run; each costs another pass over its values.
 const ROUNDS: usize = 50;
 
-/// Reads the document as a `T`. Faults go into the report, and then there is no value.
+/// Reads the document as a `T`. Faults go into the report, and then there is no value; unless fields that
+/// nobody knows were all there was, since what is left is whole and can be checked further.
 pub(super) fn decode<T: DeserializeOwned>(
     tree: &Tree,
     origin: Origin,
@@ -25,13 +26,14 @@ pub(super) fn decode<T: DeserializeOwned>(
 ) -> Option<T> {
     let mut skipped = BTreeSet::new();
     let mut skipped_paths: BTreeSet<FieldPath> = BTreeSet::new();
+    let mut whole = true;
     for _ in 0..ROUNDS {
         let here = Here { tree, skipped: &skipped, node: Tree::ROOT, trail: Trail::ROOT };
         let fault = match T::deserialize(here) {
-            Ok(value) if skipped.is_empty() => return Some(value),
-            Ok(_) => return None,
+            Ok(value) => return whole.then_some(value),
             Err(fault) => fault,
         };
+        whole &= fault.code == Code::UnknownField;
         let path = fault.path.clone().unwrap_or_default();
         // A field that is only missing because it was at fault is not told again.
         if fault.code == Code::MissingField && skipped_paths.contains(&path) {

@@ -20,6 +20,18 @@ pub(super) struct Envelope {
     pub(super) kind: String,
 }
 
+/// The name of a document that is broken elsewhere.
+#[derive(Debug, Deserialize)]
+pub(super) struct Named {
+    pub(super) metadata: OnlyName,
+}
+
+/// The name alone.
+#[derive(Debug, Deserialize)]
+pub(super) struct OnlyName {
+    pub(super) name: String,
+}
+
 /// A whole document.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

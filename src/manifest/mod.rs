@@ -16,7 +16,10 @@ use crate::aws::{REGIONS, Tags};
 use crate::diag::{Code, Diagnostic, FieldPath, Origin, Part, Place, Report, SourceMap};
 use crate::kinds::owner::matches;
 use crate::kinds::{Address, Body, Check, Desired, Kind, Lifecycle, Resource, Stack};
-use envelope::{API_VERSION, Document, Envelope, Metadata, STACK, StackDocument, kind_names};
+use envelope::{
+    API_VERSION, Document, Envelope, Metadata, Named, STACK, StackDocument, kind_names,
+};
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::PathBuf;
 
@@ -48,6 +51,7 @@ pub fn load_text(name: &str, text: &str, stack: Option<&str>) -> Loaded {
 fn understand(sources: SourceMap, mut report: Report, stack: Option<&str>) -> Loaded {
     let mut stacks: Vec<(Origin, StackDocument)> = Vec::new();
     let mut desired: Vec<Desired> = Vec::new();
+    let mut broken: BTreeSet<Address> = BTreeSet::new();
     let origins: Vec<Origin> = sources.origins().collect();
     if origins.is_empty() && !report.has_errors() {
         report.push(
@@ -89,6 +93,9 @@ fn understand(sources: SourceMap, mut report: Report, stack: Option<&str>) -> Lo
         let typed = Typed { origin, sources: &sources, report: &mut report };
         if let Some((body, (metadata, lifecycle))) = kind.parse_with(typed) {
             desired.push(resource(origin, body, metadata, lifecycle));
+        } else if let Some(it) = document::parse::<Named>(origin, &sources, &mut Report::new()) {
+            // It is declared, whatever else is wrong with it: who refers to it is not to blame.
+            broken.insert(Address::new(kind, it.metadata.name));
         }
     }
     let stack = the_stack(stacks, stack, &mut report);
@@ -98,7 +105,7 @@ fn understand(sources: SourceMap, mut report: Report, stack: Option<&str>) -> Lo
         it.body.normalise();
         check(it, &mut report);
     }
-    set::check(&stack, &desired, &mut report);
+    set::check(&stack, &desired, &broken, &mut report);
     Loaded { sources, report, stack, desired }
 }
 

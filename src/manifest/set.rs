@@ -4,10 +4,15 @@ use crate::diag::{Code, Diagnostic, Place, Report};
 use crate::kinds::{
     Address, Arn, Body, Channel, Desired, Kind, Pip, Pointer, RecordingConfiguration, Ref, Stack,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// Everything about the set as a whole.
-pub(super) fn check(stack: &Stack, desired: &[Desired], report: &mut Report) {
+/// Everything about the set as a whole; `broken` are declared by documents that could not be read.
+pub(super) fn check(
+    stack: &Stack,
+    desired: &[Desired],
+    broken: &BTreeSet<Address>,
+    report: &mut Report,
+) {
     let mut by_address: BTreeMap<&Address, &Desired> = BTreeMap::new();
     for it in desired {
         if let Some(first) = by_address.insert(&it.address, it) {
@@ -24,7 +29,7 @@ pub(super) fn check(stack: &Stack, desired: &[Desired], report: &mut Report) {
     }
     previous_names(desired, &by_address, report);
     adopts(stack, desired, report);
-    references(stack, desired, &by_address, report);
+    references(stack, desired, &by_address, broken, report);
     quotas(stack, desired, report);
     exclusive(desired, report);
     pairs(desired, &by_address, report);
@@ -91,13 +96,14 @@ fn references(
     stack: &Stack,
     desired: &[Desired],
     by_address: &BTreeMap<&Address, &Desired>,
+    broken: &BTreeSet<Address>,
     report: &mut Report,
 ) {
     for it in desired {
         for edge in it.body.refs() {
             let place = Place::value(it.origin, format!("spec.{}", edge.field).as_str());
             match &edge.to {
-                Pointer::Named(to) if !by_address.contains_key(to) => {
+                Pointer::Named(to) if !by_address.contains_key(to) && !broken.contains(to) => {
                     let message =
                         format!("there is no {} named {}", edge.kind, crate::diag::quote(&to.name));
                     let same_kind = by_address.keys().filter(|it| it.kind == edge.kind);

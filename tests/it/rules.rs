@@ -212,3 +212,20 @@ fn the_quota_of_compositions_on_a_stage_is_five() {
     let report = report(&text);
     assert!(report.iter().any(|it| it.code.code() == "E0209"), "{report:#?}");
 }
+
+#[test]
+fn a_broken_document_does_not_put_blame_on_those_that_refer_to_it() {
+    let broken = GOOD.replacen("bucketName: recordings", "bucketName: [1]", 1);
+    let codes: Vec<&str> = report(&broken).iter().map(|it| it.code.code()).collect();
+    assert_eq!(codes, ["E0108"]);
+}
+
+#[test]
+fn a_field_that_nobody_knows_does_not_hide_what_else_is_wrong() {
+    let text = GOOD.replacen("width: 1920", "width: 1919, depth: 3", 1);
+    let codes: Vec<String> = report(&text).iter().map(|it| it.code.code().to_owned()).collect();
+    assert!(
+        codes.contains(&"E0106".to_owned()) && codes.contains(&"E0201".to_owned()),
+        "{codes:?}"
+    );
+}
