@@ -103,7 +103,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Tag rules 2 to 4, and our own prefix. `reserve` is how many tags we add ourselves.
+    /// Tag rules 2 to 4, and our own prefix. Ours need room as well, so fewer than 50 are left.
     pub fn tags(&mut self, field: &str, tags: &Tags) {
         if tags.len() > MOST_OWN_TAGS {
             self.report(
