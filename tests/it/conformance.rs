@@ -29,6 +29,14 @@ fn python() -> PathBuf {
 
 #[test]
 fn boto3_lives_a_whole_life_on_the_emulator() {
+    // A machine with Rust and a C compiler alone passes the tests; where changes are let in, this one is
+    // never left out.
+    let there = Command::new("python3").arg("--version").output().is_ok();
+    assert!(there || std::env::var_os("CI").is_none(), "python3 is needed for this test");
+    if !there {
+        eprintln!("left out: python3 is not on this machine");
+        return;
+    }
     let python = python();
     let home = tempfile::tempdir().expect("a folder");
     let served = Served::start(home.path(), &[]);
