@@ -49,110 +49,114 @@ pub(super) async fn carry_out(
     global: &Global,
     ui: Ui,
 ) -> Result<ExitCode, Failure> {
-    let ended = consented(command, &session, consent, global, ui).await;
+    let ended = Carrying { command, session: &session, global, ui }.out(consent).await;
     // The pretend account keeps what was done to it, whatever came of the run.
     session.connection.close()?;
     ended
 }
 
-async fn consented(
-    command: &str,
-    session: &Session,
-    consent: &ConsentArgs,
-    global: &Global,
+/// A plan on its way to being carried out.
+struct Carrying<'a> {
+    command: &'a str,
+    session: &'a Session,
+    global: &'a Global,
     ui: Ui,
-) -> Result<ExitCode, Failure> {
-    let text = global.format == Format::Text;
-    // A reader that has gone away does not stop a run that was consented to; it only changes its end.
-    let shown = if text { session.show(command, global, ui) } else { Ok(()) };
-    let blocked = session.blocked(consent.confirm_deletes);
-    if let Some(failure) = blocked {
-        return refuse(failure, command, session, text, global, ui);
-    }
-    if !session.plan.has_work() {
-        if !text {
-            session.show(command, global, ui)?;
-        }
-        return shown.map(|()| ExitCode::Done);
-    }
-    if !consent.yes {
-        shown?;
-        return ask_first(command, session, text, global, ui).await;
-    }
-    finish(command, session, shown, text, ui).await
 }
 
-/// Gets a person's consent.
-async fn ask_first(
-    command: &str,
-    session: &Session,
-    text: bool,
-    global: &Global,
-    ui: Ui,
-) -> Result<ExitCode, Failure> {
-    if !text && ui.can_ask() {
-        // A question about a plan that nobody has seen would be no question.
-        let header = session.connection.header(&session.loaded.stack);
-        ui.say(&crate::ui::plan::text(&session.plan, &header, &session.loaded.sources));
+impl Carrying<'_> {
+    fn in_json(&self) -> bool {
+        self.global.format == Format::Json
     }
-    let refusal = if !ui.can_ask() {
-        Failure::refused(
-            "there is no terminal to ask on, so nothing was done",
-            "add `--yes` to carry the plan out without asking",
-        )
-    } else if ui.ask("\nCarry this out? Only `yes` is taken: ") {
-        if session.still_holds().await? {
-            return finish(command, session, Ok(()), text, ui).await;
-        }
-        Failure::refused(
-            "the account changed since the plan was made, so nothing was done",
-            "run the command again and look at the new plan",
-        )
-    } else {
-        Failure::refused("not confirmed, so nothing was done", "answer `yes` next time")
-    };
-    refuse(refusal, command, session, text, global, ui)
-}
 
-/// Says no; a JSON document is whole even where nothing was done.
-fn refuse(
-    failure: Failure,
-    command: &str,
-    session: &Session,
-    text: bool,
-    global: &Global,
-    ui: Ui,
-) -> Result<ExitCode, Failure> {
-    if text {
-        return Err(failure);
+    async fn out(&self, consent: &ConsentArgs) -> Result<ExitCode, Failure> {
+        // A reader that has gone away does not stop a run that was consented to; it only changes its end.
+        // A JSON document comes at the end, whole.
+        let shown = if self.in_json() {
+            Ok(())
+        } else {
+            self.session.show(self.command, self.global, self.ui)
+        };
+        if let Some(failure) = self.session.blocked(consent.confirm_deletes) {
+            return self.refuse(failure);
+        }
+        if !self.session.plan.has_work() {
+            shown?;
+            if self.in_json() {
+                self.report(&Outcome::default())?;
+            }
+            return Ok(ExitCode::Done);
+        }
+        if !consent.yes {
+            shown?;
+            return self.ask_first().await;
+        }
+        self.finish(shown).await
     }
-    session.show_refused(command, Some(&failure), global, ui)?;
-    ui.say(&format!("error: {}\n", crate::ui::escape::escape(&failure.message, 2_000)));
-    Ok(failure.code)
-}
 
-/// Does it, and reports.
-async fn finish(
-    command: &str,
-    session: &Session,
-    shown: Result<(), Failure>,
-    text: bool,
-    ui: Ui,
-) -> Result<ExitCode, Failure> {
-    let outcome = do_it(session, ui).await;
-    let said = if text {
-        report(&session.plan, &outcome)
-    } else {
-        let frame = session.connection.frame(command, &session.loaded);
-        pretty(&json::plan(&frame, &session.plan, Some(&outcome), &session.loaded.sources))
-    };
-    match (exit_code(&outcome), shown, ui.answer(&said)) {
-        // What came of the run matters more than who heard of it.
-        (ExitCode::Done, Err(_), _) | (ExitCode::Done, _, Err(_)) => {
-            ui.say("error: everything was carried out, but the answer could not be written\n");
-            Ok(ExitCode::Partly)
+    /// Gets a person's consent.
+    async fn ask_first(&self) -> Result<ExitCode, Failure> {
+        if !self.ui.can_ask() {
+            return self.refuse(Failure::refused(
+                "there is no terminal to ask on, so nothing was done",
+                "add `--yes` to carry the plan out without asking",
+            ));
         }
-        (code, _, _) => Ok(code),
+        if self.in_json() {
+            // A question about a plan that nobody has seen would be no question.
+            let header = self.session.connection.header(&self.session.loaded.stack);
+            let sources = &self.session.loaded.sources;
+            self.ui.say(&crate::ui::plan::text(&self.session.plan, &header, sources));
+        }
+        if !self.ui.ask("\nCarry this out? Only `yes` is taken: ") {
+            return self.refuse(Failure::refused(
+                "not confirmed, so nothing was done",
+                "answer `yes` next time",
+            ));
+        }
+        if !self.session.still_holds().await? {
+            return self.refuse(Failure::refused(
+                "the account changed since the plan was made, so nothing was done",
+                "run the command again and look at the new plan",
+            ));
+        }
+        self.finish(Ok(())).await
+    }
+
+    /// Says no; a JSON document is whole even where nothing was done.
+    fn refuse(&self, failure: Failure) -> Result<ExitCode, Failure> {
+        if !self.in_json() {
+            return Err(failure);
+        }
+        self.session.show_refused(self.command, Some(&failure), self.global, self.ui)?;
+        let message = crate::ui::escape::escape(&failure.message, 2_000);
+        self.ui.say(&format!("error: {message}\n"));
+        Ok(failure.code)
+    }
+
+    /// Does it, and reports.
+    async fn finish(&self, shown: Result<(), Failure>) -> Result<ExitCode, Failure> {
+        let outcome = do_it(self.session, self.ui).await;
+        match (exit_code(&outcome), shown, self.report(&outcome)) {
+            // What came of the run matters more than who heard of it.
+            (ExitCode::Done, Err(_), _) | (ExitCode::Done, _, Err(_)) => {
+                self.ui.say(
+                    "error: everything was carried out, but the answer could not be written\n",
+                );
+                Ok(ExitCode::Partly)
+            }
+            (code, _, _) => Ok(code),
+        }
+    }
+
+    fn report(&self, outcome: &Outcome) -> Result<(), Failure> {
+        let Session { loaded, connection, plan, .. } = self.session;
+        let said = if self.in_json() {
+            let frame = connection.frame(self.command, loaded);
+            pretty(&json::plan(&frame, plan, Some(outcome), &loaded.sources))
+        } else {
+            report(plan, outcome)
+        };
+        Ok(self.ui.answer(&said)?)
     }
 }
 

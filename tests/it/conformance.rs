@@ -28,6 +28,7 @@ fn python() -> PathBuf {
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "a test that is left out says so")]
 fn boto3_lives_a_whole_life_on_the_emulator() {
     // A machine with Rust and a C compiler alone passes the tests; where changes are let in, this one is
     // never left out.
