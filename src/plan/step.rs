@@ -343,8 +343,8 @@ impl Plan {
     }
 
     /// Leaves only what was changed outside since it was applied, and returns how many resources differ
-    /// because their manifests changed, and how many are not there. Neither is drift, nor is what is
-    /// deferred or dormant.
+    /// because their manifests changed, and how many are not there. Neither is drift, deferred or not; a
+    /// change by hand is, even where putting it back has to wait for an audience.
     pub fn keep_drift(&mut self) -> (usize, usize) {
         let count = |cause: fn(&Cause) -> bool| {
             self.steps.iter().filter(|it| it.body.is_some() && it.because.iter().any(cause)).count()
