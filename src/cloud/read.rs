@@ -77,8 +77,10 @@ pub async fn read(
         let owner = live.owner();
         let digest = owner.in_stack(&stack.name).map(|marks| marks.digest.as_str());
         if let Some(body) = &mut live.body {
-            let wanted = wanted.get(address).map_or_else(|| body.clone(), |it| it.body.clone());
-            body.recall(&wanted, digest, &state.book);
+            match wanted.get(address) {
+                Some(desired) => body.recall(&desired.body, digest, &state.book),
+                None => body.recall(&body.clone(), digest, &state.book),
+            }
         }
     }
     note_audience(&mut state, streams);
@@ -98,29 +100,23 @@ fn kinds_in_play(desired: &[Desired], reading: Reading) -> BTreeSet<Kind> {
     kinds
 }
 
+/// The listings of all these kinds, without what is over.
 async fn list_all(aws: &Clients, kinds: &BTreeSet<Kind>) -> Result<Vec<Live>, ReadError> {
     let nothing = Scope::default();
-    let listings =
-        kinds.iter().filter(|kind| kind.facts().comes_with.is_none()).map(|&kind| {
-            let nothing = &nothing;
-            async move {
-                kind.list_tagged(aws, nothing).await.map_err(|source| ReadError { kind, source })
-            }
-        });
-    let mut all = Vec::new();
-    for (kind, listing) in kinds
-        .iter()
-        .filter(|kind| kind.facts().comes_with.is_none())
-        .zip(try_join_all(listings).await?)
-    {
-        let ended = kind.facts().ended;
-        all.extend(
-            listing
-                .into_iter()
-                .filter(|live| live.state.as_deref().is_none_or(|state| !ended.contains(&state))),
-        );
-    }
-    Ok(all)
+    let listed = kinds.iter().filter(|kind| kind.facts().comes_with.is_none());
+    let listings = listed.map(|&kind| {
+        let nothing = &nothing;
+        async move {
+            let listing = kind.list_tagged(aws, nothing).await;
+            listing.map_err(|source| ReadError { kind, source })
+        }
+    });
+    let all = try_join_all(listings).await?.into_iter().flatten();
+    let over = |live: &Live| {
+        let ended = live.kind.facts().ended;
+        live.state.as_deref().is_some_and(|state| ended.contains(&state))
+    };
+    Ok(all.filter(|live| !over(live)).collect())
 }
 
 async fn sweep_streams(

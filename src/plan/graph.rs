@@ -4,7 +4,7 @@
 
 use petgraph::algo::tarjan_scc;
 use petgraph::graphmap::DiGraphMap;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Things that wait for one another in a circle.
 #[derive(Debug, PartialEq)]
@@ -38,21 +38,6 @@ pub fn depths<T: Copy + Ord + std::hash::Hash>(
     Ok(depths)
 }
 
-/// All that can be reached from `start` along `edges`, `start` included.
-pub fn closure<T: Copy + Ord>(
-    start: impl IntoIterator<Item = T>,
-    edges: &BTreeMap<T, Vec<T>>,
-) -> BTreeSet<T> {
-    let mut reached = BTreeSet::new();
-    let mut open: Vec<T> = start.into_iter().collect();
-    while let Some(node) = open.pop() {
-        if reached.insert(node) {
-            open.extend(edges.get(&node).into_iter().flatten().copied());
-        }
-    }
-    reached
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,11 +52,5 @@ mod tests {
     fn a_circle_is_shown_as_a_whole() {
         assert_eq!(depths([], [(1, 2), (2, 3), (3, 1), (4, 1)]), Err(Cycle(vec![1, 2, 3])));
         assert_eq!(depths([], [(1, 1)]), Err(Cycle(vec![1])));
-    }
-
-    #[test]
-    fn a_closure_holds_all_that_can_be_reached() {
-        let edges = BTreeMap::from([(1, vec![2]), (2, vec![3]), (4, vec![1])]);
-        assert_eq!(closure([1], &edges), BTreeSet::from([1, 2, 3]));
     }
 }
