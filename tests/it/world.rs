@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// One resource before its references are known: a kind, a name, and knobs for its fields.
 #[derive(Clone, Debug)]
 pub(crate) struct Piece {
-    kind: usize,
-    name: usize,
-    knobs: [u8; 8],
+    pub(crate) kind: usize,
+    pub(crate) name: usize,
+    pub(crate) knobs: [u8; 8],
 }
 
 /// Up to a dozen pieces.
