@@ -63,8 +63,8 @@ pub(super) async fn created(aws: &Clients, step: &Step, book: &Book) -> Result<M
                     return Ok(Made::Live(Box::new(live)));
                 }
                 lost += 1;
-                // Taking over what comes with something else looks first, so it may be tried again.
-                let most = if kind.facts().comes_with.is_some() { TRIES } else { 2 };
+                // What is listed for each of something else is looked for by its own create.
+                let most = if kind.facts().listed_per.is_some() { TRIES } else { 2 };
                 if lost == most {
                     return Ok(Made::Unknown(error));
                 }
@@ -81,17 +81,21 @@ fn new_op(aws: &Clients) -> String {
 }
 
 fn all_tags(step: &Step, body: &Body, book: &Book, op: &str) -> Tags {
-    let mut tags = body.clone().tags_mut().clone();
+    let mut tags = tags_in(body);
     let digest = body.digest(book).unwrap_or_default();
     let marks = Marks { digest, op: op.to_owned(), ..step.marks.clone() };
     tags.extend(marks.tags());
     tags
 }
 
+/// The tags that a spec gives its object.
+fn tags_in(body: &Body) -> Tags {
+    body.clone().tags_mut().cloned().unwrap_or_default()
+}
+
 /// Looks for the object that one create attempt made. A listing that fails counts as not found.
 async fn look_for(aws: &Clients, kind: Kind, op: &str, book: &Book) -> Option<Live> {
-    // What comes with another object is looked for by the create itself.
-    kind.facts().comes_with.is_none().then_some(())?;
+    kind.facts().listed_per.is_none().then_some(())?;
     for pause in LOOKS {
         sleep(Duration::from_millis(pause)).await;
         let Ok(listing) = kind.list_tagged(aws, &Scope::default()).await else { continue };
@@ -108,7 +112,9 @@ async fn look_for(aws: &Clients, kind: Kind, op: &str, book: &Book) -> Option<Li
 pub(super) fn fits(body: &Body, mut live: Live, operation: &'static str) -> Result<Live, Failure> {
     let Some(answered) = &mut live.body else { return Ok(live) };
     // Tags are written by other calls, and are compared by the next plan.
-    *answered.tags_mut() = body.clone().tags_mut().clone();
+    if let (Some(tags), Some(wanted)) = (answered.tags_mut(), body.clone().tags_mut()) {
+        tags.clone_from(wanted);
+    }
     // What AWS never returns was in the request that this answers.
     answered.unseen(body);
     let fields = difference(body, answered, &[]);
@@ -236,8 +242,7 @@ pub(super) async fn as_planned(
         step.address.kind.get(aws, &[arn], planned).await?.pop()
     } else {
         // Tags alone say whether tags may be changed.
-        let service = step.address.kind.facts().service;
-        let tags = crate::aws::found(aws.tags_of(service, arn.as_str()).await)?;
+        let tags = crate::aws::found(step.address.kind.tags_of(aws, &arn).await)?;
         let listed = |tags| Live::listed(step.address.kind, arn.as_str(), tags);
         tags.map(|tags| Live { body: step.before.clone(), ..listed(tags) })
     };
@@ -269,17 +274,17 @@ async fn tagged(
     arn: &Arn,
     book: &Book,
 ) -> Result<(), Failure> {
-    let service = step.address.kind.facts().service;
+    let kind = step.address.kind;
     // Of the manifest, whatever was ignored: it tells whether the manifest changed since.
     let digest = match step.marks.digest.as_str() {
         "" => step.body.as_ref().and_then(|it| it.digest(book)).unwrap_or_default(),
         kept => kept.to_owned(),
     };
-    let mut wanted = body.clone().tags_mut().clone();
+    let mut wanted = tags_in(body);
     wanted.extend(Marks { digest, ..step.marks.clone() }.tags());
     let mut gone: Vec<String> = Vec::new();
     if let Some(before) = &step.before {
-        let before = before.clone().tags_mut().clone();
+        let before = tags_in(before);
         gone.extend(before.into_keys().filter(|key| !wanted.contains_key(key)));
     }
     if step.fields.iter().any(|it| it.path == "lifecycle.protect") && !step.marks.protect {
@@ -293,9 +298,9 @@ async fn tagged(
     }
     // Removing first keeps an object near the limit of 50 tags within it (rule 5).
     if !gone.is_empty() {
-        again(|| aws.untag(service, arn.as_str(), &gone)).await?;
+        again(|| kind.untag(aws, arn, &gone)).await?;
     }
-    again(|| aws.tag(service, arn.as_str(), &wanted)).await?;
+    again(|| body.tag(aws, arn, &wanted)).await?;
     Ok(())
 }
 
@@ -305,8 +310,7 @@ pub(super) async fn still_ours(
     step: &Step,
     arn: &Arn,
 ) -> Result<Still<()>, CloudError> {
-    let service = step.address.kind.facts().service;
-    let tags = match aws.tags_of(service, arn.as_str()).await {
+    let tags = match step.address.kind.tags_of(aws, arn).await {
         Ok(tags) => tags,
         Err(error) if error.class == Class::NotFound => return Ok(Still::Gone),
         Err(error) => return Err(error),

@@ -345,7 +345,7 @@ impl Run<'_> {
         let mut unlisted: BTreeMap<Kind, BTreeMap<Arn, StepId>> = BTreeMap::new();
         for (id, status) in &outcome.steps {
             let step = steps[id];
-            let listed_alone = step.address.kind.facts().comes_with.is_none();
+            let listed_alone = step.address.kind.facts().listed_per.is_none();
             if let (true, true, StepStatus::Done(Some(arn))) =
                 (step.action.makes(), listed_alone, status)
             {

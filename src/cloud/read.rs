@@ -6,8 +6,8 @@
 use crate::aws::{Clients, CloudError};
 use crate::kinds::owner::is_managed_tag;
 use crate::kinds::{
-    Address, Arn, Audience, Book, Desired, Edge, Kind, Live, LiveState, Marks, Mutable, Owner,
-    Pointer, Scope, Stack, streams,
+    Address, Arn, Audience, Book, Desired, Kind, Live, LiveState, Marks, Mutable, Owner, Pointer,
+    Scope, Stack, streams,
 };
 use futures_util::future::{try_join, try_join_all};
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,8 +51,8 @@ pub async fn read(
     let wanted: BTreeMap<&Address, &Desired> = desired.iter().map(|it| (&it.address, it)).collect();
     sort_by_owner(&mut state, listings, stack, desired);
     note_future_names(&mut state, desired);
-    let keys = list_children(aws, &kinds, desired, &state).await?;
-    take_children(&mut state, keys, stack, desired);
+    let children = list_children(aws, &kinds, stack, desired, &state).await?;
+    take_children(&mut state, children, stack, desired);
     get_bodies(aws, &mut state, &wanted, reading).await?;
     for live in state
         .owned
@@ -84,6 +84,7 @@ pub async fn read(
         }
     }
     note_audience(&mut state, streams);
+    note_publishers(aws, &mut state, desired).await?;
     Ok(state)
 }
 
@@ -103,7 +104,7 @@ fn kinds_in_play(desired: &[Desired], reading: Reading) -> BTreeSet<Kind> {
 /// The listings of all these kinds, without what is over.
 async fn list_all(aws: &Clients, kinds: &BTreeSet<Kind>) -> Result<Vec<Live>, ReadError> {
     let nothing = Scope::default();
-    let listed = kinds.iter().filter(|kind| kind.facts().comes_with.is_none());
+    let listed = kinds.iter().filter(|kind| kind.facts().listed_per.is_none());
     let listings = listed.map(|&kind| {
         let nothing = &nothing;
         async move {
@@ -140,6 +141,9 @@ fn sort_by_owner(state: &mut LiveState, listings: Vec<Live>, stack: &Stack, desi
     let by_arn: BTreeMap<Arn, Live> = listings.into_iter().map(|it| (it.arn.clone(), it)).collect();
     for (arn, live) in by_arn {
         let owner = live.owner();
+        if let Some(participant) = &live.participant {
+            state.book.note_participant(arn.clone(), participant.clone());
+        }
         if owner.in_stack(&stack.name).is_some() {
             owned.push(live);
         } else if let Some(address) = adopts.get(arn.as_str()) {
@@ -196,19 +200,22 @@ fn note_future_names(state: &mut LiveState, desired: &[Desired]) {
     }
 }
 
-/// Objects that come with another one, listed for those that a manifest names.
+/// Objects of kinds that are listed for each of another kind.
 async fn list_children(
     aws: &Clients,
     kinds: &BTreeSet<Kind>,
+    stack: &Stack,
     desired: &[Desired],
     state: &LiveState,
 ) -> Result<Vec<Live>, ReadError> {
     let mut all = Vec::new();
-    for &kind in kinds.iter().filter(|kind| kind.facts().comes_with.is_some()) {
-        let parents =
-            desired.iter().filter(|it| it.address.kind == kind).flat_map(|it| it.body.refs());
+    for &kind in kinds {
+        let Some(parent) = kind.facts().listed_per else { continue };
+        let declared = desired.iter().filter(|it| it.address.kind == kind);
         let scope = Scope {
-            channels: parents.filter_map(|edge| edge.to.arn(&state.book)).collect(),
+            stack: &stack.name,
+            declared: declared.map(|it| &it.body).collect(),
+            parents: state.owned.values().filter(|it| it.kind == parent).collect(),
             book: state.book.clone(),
         };
         all.extend(kind.list(aws, &scope).await.map_err(|source| ReadError { kind, source })?);
@@ -216,26 +223,22 @@ async fn list_children(
     Ok(all)
 }
 
-/// A child belongs to whoever declares it for its parent, if it is theirs or nobody's: a parent has one.
+/// A child belongs to whoever declares it by what tells it from others, if it is theirs or nobody's.
 fn take_children(state: &mut LiveState, children: Vec<Live>, stack: &Stack, desired: &[Desired]) {
-    let parents = |edges: &[Edge]| -> Vec<Option<Arn>> {
-        edges.iter().map(|edge| edge.to.arn(&state.book)).collect()
-    };
-    let mut declared: BTreeMap<(Kind, Vec<Option<Arn>>), &Address> = BTreeMap::new();
-    for it in desired.iter().filter(|it| it.address.kind.facts().comes_with.is_some()) {
-        declared.insert((it.address.kind, parents(&it.body.refs())), &it.address);
+    let book = state.book.clone();
+    let mut declared: BTreeMap<(Kind, Arn), &Address> = BTreeMap::new();
+    for it in desired {
+        if let Some(identity) = it.body.identity(&book) {
+            declared.insert((it.address.kind, identity), &it.address);
+        }
     }
-    let sorted: Vec<(Option<Address>, Live)> = children
-        .into_iter()
-        .map(|live| {
-            let its = live.body.as_ref().map(|body| parents(&body.refs())).unwrap_or_default();
-            (declared.get(&(live.kind, its)).copied().cloned(), live)
-        })
-        .collect();
-    for (address, live) in sorted {
+    for live in children {
         let owner = live.owner();
+        let identity = live.body.as_ref().and_then(|it| it.identity(&book));
+        let address = identity.and_then(|it| declared.get(&(live.kind, it)).copied().cloned());
         match (address, owner.in_stack(&stack.name)) {
-            (None, _) => {
+            (None, Some(_)) => take_owned(state, vec![live]),
+            (None, None) => {
                 state.others.insert(live.arn.clone(), live);
             }
             (Some(address), Some(marks)) if marks.name == address.name => {
@@ -340,7 +343,7 @@ async fn got(aws: &Clients, kind: Kind, arns: &[Arn], book: &Book) -> Result<Vec
         tokio::time::sleep(Duration::from_millis(lag)).await;
         all.extend(kind.get(aws, &missing, book).await.map_err(failed)?);
     }
-    if kind.facts().comes_with.is_none() {
+    if kind.facts().listed_per.is_none() {
         let there: BTreeSet<&Arn> = all.iter().map(|it| &it.arn).collect();
         let listed = kind.list(aws, &Scope::default()).await.map_err(failed)?;
         let lost = listed.iter().find(|it| arns.contains(&it.arn) && !there.contains(&it.arn));
@@ -357,8 +360,27 @@ async fn got(aws: &Clients, kind: Kind, arns: &[Arn], book: &Book) -> Result<Vec
 pub fn show_managed_tags(live: &mut Live, stack: &Stack) {
     if let Some(body) = &mut live.body {
         let managed = live.tags.iter().filter(|(key, _)| is_managed_tag(key, &stack.ignore_tags));
-        *body.tags_mut() = managed.map(|(key, value)| (key.clone(), value.clone())).collect();
+        if let Some(tags) = body.tags_mut() {
+            *tags = managed.map(|(key, value)| (key.clone(), value.clone())).collect();
+        }
     }
+}
+
+/// Who must be live for what is declared and not there, where no listing tells.
+async fn note_publishers(
+    aws: &Clients,
+    state: &mut LiveState,
+    desired: &[Desired],
+) -> Result<(), ReadError> {
+    let missing = desired.iter().filter(|it| !state.owned.contains_key(&it.address));
+    let now = &*state;
+    let asked = missing.map(|it| async move {
+        let failed = |source| ReadError { kind: it.address.kind, source };
+        it.body.publisher(aws, now).await.map_err(failed)
+    });
+    let found: Vec<_> = try_join_all(asked).await?.into_iter().flatten().collect();
+    state.audience.extend(found);
+    Ok(())
 }
 
 /// Who is live: channels by the sweep, stages by their session, compositions by being there at all, and
@@ -369,13 +391,12 @@ fn note_audience(state: &mut LiveState, streams: Vec<(Arn, Audience)>) {
         if let Some(session) = &live.session {
             audience.insert(live.arn.clone(), Audience::session(session.clone()));
         }
-        if let Some(entry) = live.kind.audience_of(live) {
-            audience.insert(live.arn.clone(), entry);
-        }
-        if live.kind.facts().ended.is_empty() {
+        let Some(entry) = live.kind.audience_of(live) else { continue };
+        let composes = entry.composition.is_some();
+        audience.insert(live.arn.clone(), entry);
+        if !composes {
             continue;
         }
-        audience.insert(live.arn.clone(), Audience::composition(live.arn.clone()));
         // A channel must be offline when a composition starts broadcasting to it, so its stream is that.
         for edge in live.body.iter().flat_map(super::super::kinds::Body::refs) {
             if let Some(entry) = edge.to.arn(&state.book).and_then(|arn| audience.get_mut(&arn))

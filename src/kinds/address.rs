@@ -54,7 +54,7 @@ impl Arn {
         };
         let well_formed = text.starts_with("arn:")
             && text.len() <= 128
-            && resource_type == kind.facts().arn_type
+            && Some(resource_type) == kind.facts().arn_type
             && plain(region, |it| it == '-')
             && account.chars().all(|it| it.is_ascii_digit())
             && !account.is_empty()
@@ -94,6 +94,7 @@ impl fmt::Display for Arn {
 pub struct Book {
     arns: BTreeMap<Address, Arn>,
     addresses: BTreeMap<Arn, Address>,
+    participants: BTreeMap<Arn, String>,
 }
 
 impl Book {
@@ -103,6 +104,21 @@ impl Book {
             self.addresses.remove(&before);
         }
         self.addresses.insert(arn, address);
+    }
+
+    /// Notes who publishes with an ingest configuration.
+    pub fn note_participant(&mut self, ingest: Arn, participant: String) {
+        self.participants.insert(ingest, participant);
+    }
+
+    /// The id of whoever publishes with an ingest configuration.
+    pub fn participant(&self, ingest: &Arn) -> Option<&str> {
+        self.participants.get(ingest).map(String::as_str)
+    }
+
+    /// The ingest configuration that a participant publishes with.
+    pub fn ingest(&self, participant: &str) -> Option<&Arn> {
+        self.participants.iter().find(|(_, it)| *it == participant).map(|(arn, _)| arn)
     }
 
     /// Forgets an ARN that turned out to be gone.
@@ -115,7 +131,7 @@ impl Book {
     /// The part of this book that a few addresses need.
     #[must_use]
     pub fn only(&self, addresses: impl IntoIterator<Item = Address>) -> Self {
-        let mut part = Self::default();
+        let mut part = Self { participants: self.participants.clone(), ..Self::default() };
         for address in addresses {
             if let Some(arn) = self.arns.get(&address) {
                 part.note(address, arn.clone());

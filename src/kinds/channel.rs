@@ -121,8 +121,8 @@ impl Resource for Channel {
         Some(&mut self.name)
     }
 
-    fn tags_mut(&mut self) -> &mut Tags {
-        &mut self.tags
+    fn tags_mut(&mut self) -> Option<&mut Tags> {
+        Some(&mut self.tags)
     }
 
     fn refs(&self) -> Vec<Edge> {
@@ -226,7 +226,7 @@ impl Resource for Channel {
         vec![Self { ad_configuration: ads, container_format: Word::of("TS"), ..Self::example() }]
     }
 
-    async fn list(aws: &Clients, _: &Scope) -> Result<Vec<Live>, CloudError> {
+    async fn list(aws: &Clients, _: &Scope<'_>) -> Result<Vec<Live>, CloudError> {
         let mut found = Vec::new();
         drain(
             "ListChannels",

@@ -2,9 +2,9 @@
 
 use super::word::sorted_words;
 use super::{
-    Arn, Audience, Book, Check, Edge, Facts, Kind, Live, Mutable, Pointer, Presence, Ref, Replace,
-    Resource, Scope, Service, Word, answered_or, answered_tags, answered_words, drain, each,
-    inside, json, owner, sent_tags, sent_words,
+    Arn, Audience, Book, Check, Edge, Facts, Kind, Live, LiveState, Mutable, Presence, Ref,
+    Replace, Resource, Scope, Service, Word, answered_or, answered_tags, answered_words, drain,
+    each, inside, json, owner, sent_tags, sent_words,
 };
 use crate::aws::{Class, Clients, CloudError, Sorted, Tags, exactly, found};
 use crate::diag::Code;
@@ -37,11 +37,12 @@ pub struct Composition {
     pub tags: Tags,
 }
 
-/// When a composition should run.
+/// When a composition, or a replication, should run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Run {
-    /// Start it when the stage has a session; otherwise it is dormant, which is not drift.
+    /// Start it when the stage has a session, or the participant publishes; otherwise it is dormant, which
+    /// is not drift.
     #[default]
     WhileStageActive,
     /// Start it whenever it is not running.
@@ -248,8 +249,8 @@ impl Resource for Composition {
         None
     }
 
-    fn tags_mut(&mut self) -> &mut Tags {
-        &mut self.tags
+    fn tags_mut(&mut self) -> Option<&mut Tags> {
+        Some(&mut self.tags)
     }
 
     fn refs(&self) -> Vec<Edge> {
@@ -383,16 +384,20 @@ impl Resource for Composition {
         }
     }
 
-    fn presence(&self, in_session: &dyn Fn(&Pointer) -> bool) -> Presence {
+    fn presence(&self, now: &LiveState) -> Presence {
         match self.run {
             Run::Always => Presence::Wanted,
             Run::Stopped => Presence::Unwanted,
-            Run::WhileStageActive if in_session(self.stage.pointer()) => Presence::Wanted,
-            Run::WhileStageActive => Presence::Dormant,
+            Run::WhileStageActive if now.is_live(self.stage.pointer()) => Presence::Wanted,
+            Run::WhileStageActive => Presence::Dormant("its stage has no session"),
         }
     }
 
-    async fn list(aws: &Clients, _: &Scope) -> Result<Vec<Live>, CloudError> {
+    fn audience_of(live: &Live) -> Option<Audience> {
+        Some(Audience::composition(live.arn.clone()))
+    }
+
+    async fn list(aws: &Clients, _: &Scope<'_>) -> Result<Vec<Live>, CloudError> {
         let mut found = Vec::new();
         drain(
             "ListCompositions",

@@ -75,8 +75,8 @@ impl Resource for EncoderConfiguration {
         Some(&mut self.name)
     }
 
-    fn tags_mut(&mut self) -> &mut Tags {
-        &mut self.tags
+    fn tags_mut(&mut self) -> Option<&mut Tags> {
+        Some(&mut self.tags)
     }
 
     fn check(&self, at: &mut Check<'_>) {
@@ -119,7 +119,7 @@ impl Resource for EncoderConfiguration {
         }
     }
 
-    async fn list(aws: &Clients, _: &Scope) -> Result<Vec<Live>, CloudError> {
+    async fn list(aws: &Clients, _: &Scope<'_>) -> Result<Vec<Live>, CloudError> {
         let mut found = Vec::new();
         drain(
             "ListEncoderConfigurations",

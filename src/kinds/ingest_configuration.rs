@@ -62,8 +62,8 @@ impl Resource for IngestConfiguration {
         Some(&mut self.name)
     }
 
-    fn tags_mut(&mut self) -> &mut Tags {
-        &mut self.tags
+    fn tags_mut(&mut self) -> Option<&mut Tags> {
+        Some(&mut self.tags)
     }
 
     fn refs(&self) -> Vec<Edge> {
@@ -119,7 +119,7 @@ impl Resource for IngestConfiguration {
         if self.is_plain() { Vec::new() } else { vec![other] }
     }
 
-    async fn list(aws: &Clients, _: &Scope) -> Result<Vec<Live>, CloudError> {
+    async fn list(aws: &Clients, _: &Scope<'_>) -> Result<Vec<Live>, CloudError> {
         let mut found = Vec::new();
         drain(
             "ListIngestConfigurations",
@@ -129,7 +129,8 @@ impl Resource for IngestConfiguration {
             },
             |page| {
                 found.extend(page.ingest_configurations.into_iter().map(|it| {
-                    Live::listed(Self::KIND, it.arn, Tags::new()).in_state(it.state.as_str())
+                    let live = Live::listed(Self::KIND, it.arn, Tags::new());
+                    live.in_state(it.state.as_str()).publishing_as(it.participant_id)
                 }));
                 page.next_token
             },
@@ -139,7 +140,7 @@ impl Resource for IngestConfiguration {
     }
 
     /// The only kind whose listing leaves the tags out: one get each.
-    async fn list_tagged(aws: &Clients, scope: &Scope) -> Result<Vec<Live>, CloudError> {
+    async fn list_tagged(aws: &Clients, scope: &Scope<'_>) -> Result<Vec<Live>, CloudError> {
         let arns: Vec<Arn> =
             Self::list(aws, scope).await?.into_iter().map(|live| live.arn).collect();
         Self::get(aws, &arns, &scope.book).await
@@ -242,5 +243,5 @@ fn read(it: sdk::IngestConfiguration, book: &Book) -> Live {
     };
     spec.insecure_ingest = spec.is_plain();
     let live = Live::listed(Kind::IngestConfiguration, it.arn, answered_tags(it.tags));
-    live.in_state(it.state.as_str()).with(spec)
+    live.in_state(it.state.as_str()).publishing_as(it.participant_id).with(spec)
 }

@@ -19,6 +19,7 @@ mod encoder_configuration;
 mod failover_slate_configuration;
 mod ingest_configuration;
 mod key_material;
+mod participant_replication;
 mod playback_key_pair;
 mod playback_restriction_policy;
 mod public_key;
@@ -58,8 +59,8 @@ pub trait Resource:
 
     /// The display name, where AWS has one; `None` inside means `metadata.name`.
     fn name_mut(&mut self) -> Option<&mut Option<String>>;
-    /// The tags a manifest gives it.
-    fn tags_mut(&mut self) -> &mut Tags;
+    /// The tags a manifest gives it; `None` for what cannot carry any.
+    fn tags_mut(&mut self) -> Option<&mut Tags>;
     /// Every reference, one line a field.
     fn refs(&self) -> Vec<Edge> {
         Vec::new()
@@ -74,10 +75,16 @@ pub trait Resource:
     fn further_examples() -> Vec<Self> {
         Vec::new()
     }
-    /// Whether it should exist at the moment, given which stages are in session.
-    fn presence(&self, _in_session: &dyn Fn(&Pointer) -> bool) -> Presence {
+    /// Whether it should exist at the moment, given who is live.
+    fn presence(&self, _now: &LiveState) -> Presence {
         Presence::Wanted
     }
+    /// What tells it from others of its kind, for kinds that are listed for each of another.
+    fn identity(&self, _book: &Book) -> Option<Arn> {
+        None
+    }
+    /// Reads names that nobody has as what else they can mean; `is_name` also holds for near misses.
+    fn settle_names(&mut self, _is_name: &dyn Fn(&Address) -> bool) {}
     /// Takes from what is wanted the fields that an object has no memory of before it was ours.
     fn taken_over(&mut self, _wanted: &Self) {}
     /// A text of the spec that may stand in a file beside the manifest instead.
@@ -106,12 +113,12 @@ pub trait Resource:
     /// All objects of the kind. Complete or an error, never a part.
     fn list(
         aws: &Clients,
-        scope: &Scope,
+        scope: &Scope<'_>,
     ) -> impl Future<Output = Result<Vec<Live>, CloudError>> + Send;
     /// The same with the tags of each, for kinds whose listing leaves them out.
     fn list_tagged(
         aws: &Clients,
-        scope: &Scope,
+        scope: &Scope<'_>,
     ) -> impl Future<Output = Result<Vec<Live>, CloudError>> + Send {
         Self::list(aws, scope)
     }
@@ -139,6 +146,35 @@ pub trait Resource:
     }
     /// Deletes it. What is gone already counts as deleted.
     fn delete(aws: &Clients, arn: &Arn) -> impl Future<Output = Result<(), CloudError>> + Send;
+    /// Adds or replaces tags of the object that has this spec.
+    fn tag(
+        &self,
+        aws: &Clients,
+        arn: &Arn,
+        tags: &Tags,
+    ) -> impl Future<Output = Result<(), CloudError>> + Send {
+        aws.tag(Self::FACTS.service, arn.as_str(), tags)
+    }
+    /// Removes tags; absent ones are no error.
+    fn untag(
+        aws: &Clients,
+        arn: &Arn,
+        keys: &[String],
+    ) -> impl Future<Output = Result<(), CloudError>> + Send {
+        aws.untag(Self::FACTS.service, arn.as_str(), keys)
+    }
+    /// All tags it has at this moment.
+    fn tags_of(aws: &Clients, arn: &Arn) -> impl Future<Output = Result<Tags, CloudError>> + Send {
+        aws.tags_of(Self::FACTS.service, arn.as_str())
+    }
+    /// Whoever it cannot be without, if they are live and no listing tells. Asked where it is not there.
+    fn publisher(
+        &self,
+        _aws: &Clients,
+        _now: &LiveState,
+    ) -> impl Future<Output = Result<Option<(Arn, Audience)>, CloudError>> + Send {
+        async { Ok(None) }
+    }
     /// Who would be cut off by a change to it, where that shows in what was read.
     fn audience_of(_live: &Live) -> Option<Audience> {
         None
@@ -165,8 +201,9 @@ pub trait Resource:
 pub struct Facts {
     /// Which of the two services has it, for the tag calls.
     pub service: Service,
-    /// The resource type inside its ARNs.
-    pub arn_type: &'static str,
+    /// The resource type inside its ARNs; `None` for a relation between objects, which has none and carries
+    /// no tags: its [`Arn`] is made up, and never shown or sent.
+    pub arn_type: Option<&'static str>,
     /// Which fields an update can change.
     pub mutable: Mutable,
     /// What a replacement does first.
@@ -183,8 +220,9 @@ pub struct Facts {
     pub quota: Option<u32>,
     /// What a replacement changes for people outside, for the plan.
     pub loss: Option<&'static str>,
-    /// The kind that makes it by itself: there is no listing of an account, only one for each of those,
-    /// and an object that is there already is taken over instead of made.
+    /// The kind that has it: there is no listing of an account, only one for each of those.
+    pub listed_per: Option<Kind>,
+    /// The kind that makes it by itself: an object that is there already is taken over instead of made.
     pub comes_with: Option<Kind>,
 }
 
@@ -194,7 +232,7 @@ impl Facts {
     pub const fn plain(service: Service, arn_type: &'static str) -> Self {
         Self {
             service,
-            arn_type,
+            arn_type: Some(arn_type),
             mutable: Mutable::All,
             replace: Replace::CreateFirst,
             local: &[],
@@ -203,6 +241,7 @@ impl Facts {
             ending: &[],
             quota: None,
             loss: None,
+            listed_per: None,
             comes_with: None,
         }
     }
@@ -233,8 +272,10 @@ pub enum Replace {
 pub enum Presence {
     /// It should.
     Wanted,
-    /// Not now, and that is not drift; one that exists may go on.
-    Dormant,
+    /// Not now, for this reason, and that is not drift; one that exists may go on.
+    Dormant(&'static str),
+    /// It should, and cannot for the moment, for this reason.
+    Later(&'static str),
     /// It should not exist.
     Unwanted,
     /// One that exists shall stay; it cannot be made or replaced, for this reason.
@@ -263,11 +304,16 @@ pub struct Exclusive {
     pub what: &'static str,
 }
 
-/// What a listing needs to know beforehand: stream keys are listed by channel.
+/// What a listing needs to know beforehand, where it is one for each of another kind
+/// ([`Facts::listed_per`]).
 #[derive(Clone, Debug, Default)]
-pub struct Scope {
-    /// Channels whose keys are wanted.
-    pub channels: Vec<Arn>,
+pub struct Scope<'a> {
+    /// Whose tags count.
+    pub stack: &'a str,
+    /// What manifests declare of the kind.
+    pub declared: Vec<&'a Body>,
+    /// The stack's own objects of the kind that has it.
+    pub parents: Vec<&'a Live>,
     /// What the other kinds' listings said.
     pub book: Book,
 }
@@ -321,11 +367,11 @@ macro_rules! kinds {
                 match self { $(Kind::$name => parse.spec::<$name>()),* }
             }
             /// [`Resource::list`].
-            pub async fn list(self, aws: &Clients, scope: &Scope) -> Result<Vec<Live>, CloudError> {
+            pub async fn list(self, aws: &Clients, scope: &Scope<'_>) -> Result<Vec<Live>, CloudError> {
                 match self { $(Kind::$name => $name::list(aws, scope).await),* }
             }
             /// [`Resource::list_tagged`].
-            pub async fn list_tagged(self, aws: &Clients, scope: &Scope) -> Result<Vec<Live>, CloudError> {
+            pub async fn list_tagged(self, aws: &Clients, scope: &Scope<'_>) -> Result<Vec<Live>, CloudError> {
                 match self { $(Kind::$name => $name::list_tagged(aws, scope).await),* }
             }
             /// [`Resource::audience_of`].
@@ -348,6 +394,14 @@ macro_rules! kinds {
             pub fn from_json(self, spec: Value) -> Option<Body> {
                 match self { $(Kind::$name => serde_json::from_value::<$name>(spec).ok().map(Body::from)),* }
             }
+            /// [`Resource::untag`].
+            pub async fn untag(self, aws: &Clients, arn: &Arn, keys: &[String]) -> Result<(), CloudError> {
+                match self { $(Kind::$name => $name::untag(aws, arn, keys).await),* }
+            }
+            /// [`Resource::tags_of`].
+            pub async fn tags_of(self, aws: &Clients, arn: &Arn) -> Result<Tags, CloudError> {
+                match self { $(Kind::$name => $name::tags_of(aws, arn).await),* }
+            }
             /// [`Resource::interrupt`].
             pub async fn interrupt(self, aws: &Clients, arn: &Arn) -> Result<bool, CloudError> {
                 match self { $(Kind::$name => $name::interrupt(aws, arn).await),* }
@@ -364,7 +418,7 @@ macro_rules! kinds {
                 match self { $(Body::$name(it) => it.name_mut()),* }
             }
             /// [`Resource::tags_mut`].
-            pub fn tags_mut(&mut self) -> &mut Tags {
+            pub fn tags_mut(&mut self) -> Option<&mut Tags> {
                 match self { $(Body::$name(it) => it.tags_mut()),* }
             }
             /// [`Resource::refs`].
@@ -380,8 +434,28 @@ macro_rules! kinds {
                 match self { $(Body::$name(it) => it.check(at)),* }
             }
             /// [`Resource::presence`].
-            pub fn presence(&self, in_session: &dyn Fn(&Pointer) -> bool) -> Presence {
-                match self { $(Body::$name(it) => it.presence(in_session)),* }
+            pub fn presence(&self, now: &LiveState) -> Presence {
+                match self { $(Body::$name(it) => it.presence(now)),* }
+            }
+            /// [`Resource::identity`].
+            pub fn identity(&self, book: &Book) -> Option<Arn> {
+                match self { $(Body::$name(it) => it.identity(book)),* }
+            }
+            /// [`Resource::settle_names`].
+            pub fn settle_names(&mut self, is_name: &dyn Fn(&Address) -> bool) {
+                match self { $(Body::$name(it) => it.settle_names(is_name)),* }
+            }
+            /// [`Resource::publisher`].
+            pub async fn publisher(
+                &self,
+                aws: &Clients,
+                now: &LiveState,
+            ) -> Result<Option<(Arn, Audience)>, CloudError> {
+                match self { $(Body::$name(it) => it.publisher(aws, now).await),* }
+            }
+            /// [`Resource::tag`].
+            pub async fn tag(&self, aws: &Clients, arn: &Arn, tags: &Tags) -> Result<(), CloudError> {
+                match self { $(Body::$name(it) => it.tag(aws, arn, tags).await),* }
             }
             /// [`Resource::taken_over`].
             pub fn taken_over(&mut self, wanted: &Body) {
@@ -434,6 +508,7 @@ kinds! {
     encoder_configuration::EncoderConfiguration,
     failover_slate_configuration::FailoverSlateConfiguration,
     ingest_configuration::IngestConfiguration,
+    participant_replication::ParticipantReplication,
     playback_key_pair::PlaybackKeyPair,
     playback_restriction_policy::PlaybackRestrictionPolicy,
     public_key::PublicKey,

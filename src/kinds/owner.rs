@@ -22,6 +22,8 @@ pub const OP: &str = "ivs-apply:op";
 pub const REPLACES: &str = "ivs-apply:replaces";
 /// The rotation of a stream key, which AWS has no field for.
 pub const ROTATION: &str = "ivs-apply:rotation";
+/// Start of the keys under which a stage remembers its replications, which carry no tags themselves.
+pub const REPLICA: &str = "ivs-apply:replica:";
 /// The tag that `CloudFormation` puts on what it owns.
 const CLOUDFORMATION: &str = "aws:cloudformation:stack-name";
 

@@ -6,7 +6,7 @@
 
 use super::key_material::{self, FIELD, fingerprint};
 use super::{
-    Arn, Beside, Book, Check, Exclusive, Facts, Kind, Live, Mutable, Pointer, Presence, Replace,
+    Arn, Beside, Book, Check, Exclusive, Facts, Kind, Live, LiveState, Mutable, Presence, Replace,
     Resource, Scope, Service, answered_tags, drain, each, inside, sent_tags,
 };
 use crate::aws::{Class, Clients, CloudError, Sorted, Tags, found, gone};
@@ -52,8 +52,8 @@ impl Resource for PlaybackKeyPair {
         Some(&mut self.name)
     }
 
-    fn tags_mut(&mut self) -> &mut Tags {
-        &mut self.tags
+    fn tags_mut(&mut self) -> Option<&mut Tags> {
+        Some(&mut self.tags)
     }
 
     fn beside(&mut self) -> Option<Beside<'_>> {
@@ -117,7 +117,7 @@ impl Resource for PlaybackKeyPair {
         ]
     }
 
-    fn presence(&self, _: &dyn Fn(&Pointer) -> bool) -> Presence {
+    fn presence(&self, _: &LiveState) -> Presence {
         match self.public_key_material {
             Some(_) => Presence::Wanted,
             None => Presence::Unmakeable("AWS never shows a key: give `publicKeyMaterial`"),
@@ -129,7 +129,7 @@ impl Resource for PlaybackKeyPair {
         Some(Exclusive { value, what: "this key" })
     }
 
-    async fn list(aws: &Clients, _: &Scope) -> Result<Vec<Live>, CloudError> {
+    async fn list(aws: &Clients, _: &Scope<'_>) -> Result<Vec<Live>, CloudError> {
         let mut found = Vec::new();
         drain(
             "ListPlaybackKeyPairs",

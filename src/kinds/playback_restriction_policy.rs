@@ -59,8 +59,8 @@ impl Resource for PlaybackRestrictionPolicy {
         Some(&mut self.name)
     }
 
-    fn tags_mut(&mut self) -> &mut Tags {
-        &mut self.tags
+    fn tags_mut(&mut self) -> Option<&mut Tags> {
+        Some(&mut self.tags)
     }
 
     /// Both lists are sets, and AWS keeps no order that anybody has documented.
@@ -122,7 +122,7 @@ impl Resource for PlaybackRestrictionPolicy {
     }
 
     /// The summary is the whole object, so a listing is all that is ever read.
-    async fn list(aws: &Clients, _: &Scope) -> Result<Vec<Live>, CloudError> {
+    async fn list(aws: &Clients, _: &Scope<'_>) -> Result<Vec<Live>, CloudError> {
         let mut found = Vec::new();
         drain(
             "ListPlaybackRestrictionPolicies",

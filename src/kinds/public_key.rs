@@ -44,8 +44,8 @@ impl Resource for PublicKey {
         Some(&mut self.name)
     }
 
-    fn tags_mut(&mut self) -> &mut Tags {
-        &mut self.tags
+    fn tags_mut(&mut self) -> Option<&mut Tags> {
+        Some(&mut self.tags)
     }
 
     fn beside(&mut self) -> Option<Beside<'_>> {
@@ -96,7 +96,7 @@ impl Resource for PublicKey {
         Some(Exclusive { value, what: "this key" })
     }
 
-    async fn list(aws: &Clients, _: &Scope) -> Result<Vec<Live>, CloudError> {
+    async fn list(aws: &Clients, _: &Scope<'_>) -> Result<Vec<Live>, CloudError> {
         let mut found = Vec::new();
         drain(
             "ListPublicKeys",

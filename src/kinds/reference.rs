@@ -131,7 +131,10 @@ impl<'de, K: Resource> Deserialize<'de> for Ref<K> {
                 refuse_with_help(
                     Code::WrongArn,
                     format!("not an ARN of {}", a(K::KIND)),
-                    format!("expected `arn:aws:ivs:<region>:<account>:{}/<id>`", K::FACTS.arn_type),
+                    format!(
+                        "expected `arn:aws:ivs:<region>:<account>:{}/<id>`",
+                        K::FACTS.arn_type.unwrap_or_default()
+                    ),
                 )
             })?;
             return Ok(Self(Pointer::Outside(arn), PhantomData));

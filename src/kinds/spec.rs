@@ -182,10 +182,14 @@ impl Body {
 
     /// Short hash of the full spec, references resolved: tells drift from a change of the manifest.
     pub fn digest(&self, book: &Book) -> Option<String> {
-        let canonical = sorted(without_zeros(self.wire(book)?)).to_string();
-        let hash = Sha256::digest(canonical.as_bytes());
-        Some(hash.iter().take(8).fold(String::new(), |text, byte| format!("{text}{byte:02x}")))
+        Some(short_hash(&sorted(without_zeros(self.wire(book)?)).to_string()))
     }
+}
+
+/// Eight bytes of a hash, in hexadecimal: fits into a tag, and tells two texts apart.
+pub fn short_hash(text: &str) -> String {
+    let hash = Sha256::digest(text.as_bytes());
+    hash.iter().take(8).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 /// Replaces the reference at `path` by its ARN, under its name in the API.

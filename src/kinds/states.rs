@@ -2,6 +2,7 @@
 
 use super::address::{Address, Arn, Book};
 use super::owner::Owner;
+use super::reference::Pointer;
 use super::{Body, Kind};
 use crate::aws::Tags;
 use crate::diag::Origin;
@@ -114,13 +115,15 @@ pub struct Live {
     pub state: Option<String>,
     /// Id of the stage session in progress, for stages.
     pub session: Option<String>,
+    /// Id of the participant who publishes with it, for ingest configurations: fixed at creation.
+    pub participant: Option<String>,
 }
 
 impl Live {
     /// An object from a listing.
     pub fn listed(kind: Kind, arn: impl Into<String>, tags: Tags) -> Self {
         let arn = Arn::new(arn.into());
-        Self { kind, arn, tags, body: None, state: None, session: None }
+        Self { kind, arn, tags, body: None, state: None, session: None, participant: None }
     }
 
     /// The same with its spec.
@@ -133,6 +136,12 @@ impl Live {
     #[must_use]
     pub fn in_state(self, state: &str) -> Self {
         Self { state: Some(state.to_owned()), ..self }
+    }
+
+    /// The same as the place of a participant.
+    #[must_use]
+    pub fn publishing_as(self, participant: String) -> Self {
+        Self { participant: Some(participant), ..self }
     }
 
     /// Whose it is.
@@ -211,6 +220,11 @@ pub struct LiveState {
 }
 
 impl LiveState {
+    /// Whether somebody is there who would be cut off by a change to what `pointer` points at.
+    pub fn is_live(&self, pointer: &Pointer) -> bool {
+        pointer.arn(&self.book).is_some_and(|arn| self.audience.contains_key(&arn))
+    }
+
     /// Every object read, whoever owns it.
     pub fn all(&self) -> impl Iterator<Item = &Live> {
         self.owned

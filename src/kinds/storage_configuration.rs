@@ -44,8 +44,8 @@ impl Resource for StorageConfiguration {
         Some(&mut self.name)
     }
 
-    fn tags_mut(&mut self) -> &mut Tags {
-        &mut self.tags
+    fn tags_mut(&mut self) -> Option<&mut Tags> {
+        Some(&mut self.tags)
     }
 
     fn check(&self, at: &mut Check<'_>) {
@@ -61,7 +61,7 @@ impl Resource for StorageConfiguration {
     }
 
     /// The summary is the whole object, so a listing is all that is ever read.
-    async fn list(aws: &Clients, _: &Scope) -> Result<Vec<Live>, CloudError> {
+    async fn list(aws: &Clients, _: &Scope<'_>) -> Result<Vec<Live>, CloudError> {
         let mut found = Vec::new();
         drain(
             "ListStorageConfigurations",

@@ -32,6 +32,7 @@ impl Resource for StreamKey {
         mutable: Mutable::TagsOnly,
         replace: Replace::DeleteFirst,
         loss: Some("broadcasters need the new stream key"),
+        listed_per: Some(Kind::Channel),
         comes_with: Some(Kind::Channel),
         ..Facts::plain(Service::LowLatency, "stream-key")
     };
@@ -40,8 +41,8 @@ impl Resource for StreamKey {
         None
     }
 
-    fn tags_mut(&mut self) -> &mut Tags {
-        &mut self.tags
+    fn tags_mut(&mut self) -> Option<&mut Tags> {
+        Some(&mut self.tags)
     }
 
     fn refs(&self) -> Vec<Edge> {
@@ -78,9 +79,16 @@ impl Resource for StreamKey {
         self.rotation.as_deref()
     }
 
-    /// There is no listing of an account's keys, so those of the channels in `scope`: one call each.
-    async fn list(aws: &Clients, scope: &Scope) -> Result<Vec<Live>, CloudError> {
-        let lists = scope.channels.iter().map(|it| keys_of(aws, it, &scope.book)).collect();
+    /// A channel has one key.
+    fn identity(&self, book: &Book) -> Option<Arn> {
+        self.channel.pointer().arn(book)
+    }
+
+    /// There is no listing of an account's keys, so those of the declared channels: one call each.
+    async fn list(aws: &Clients, scope: &Scope<'_>) -> Result<Vec<Live>, CloudError> {
+        let channels: Vec<Arn> =
+            scope.declared.iter().filter_map(|it| it.identity(&scope.book)).collect();
+        let lists = channels.iter().map(|it| keys_of(aws, it, &scope.book)).collect();
         Ok(side_by_side(lists).await?.into_iter().flatten().collect())
     }
 

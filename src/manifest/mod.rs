@@ -99,6 +99,7 @@ fn understand(sources: SourceMap, mut report: Report, stack: Option<&str>) -> Lo
         }
     }
     let stack = the_stack(stacks, stack, &mut report);
+    set::settle_names(&mut desired, &broken);
     for it in &mut desired {
         add_stack_tags(it, &stack, &mut report);
         read_beside(it, &sources, &mut report);
@@ -223,7 +224,7 @@ fn the_stack(
 /// Stack tags under the resource's own; what the stack ignores is not managed, so not wanted either.
 fn add_stack_tags(desired: &mut Desired, stack: &Stack, report: &mut Report) {
     let ignored = |key: &str| stack.ignore_tags.iter().any(|it| matches(it, key));
-    let own = desired.body.tags_mut();
+    let Some(own) = desired.body.tags_mut() else { return };
     for key in own.keys().filter(|key| ignored(key)) {
         let path = FieldPath::from("spec.tags").key(key.clone());
         let place = Place::Field { origin: desired.origin, path, part: Part::Key };
@@ -298,8 +299,9 @@ fn check(desired: &mut Desired, report: &mut Report) {
         report.push(Diagnostic::new(Code::WrongArn, place, message));
     }
     let mut at = Check::new(origin, report);
-    let tags = desired.body.tags_mut().clone();
-    at.tags("tags", &tags);
+    if let Some(tags) = desired.body.tags_mut() {
+        at.tags("tags", tags);
+    }
     if let Some(Some(name)) = desired.body.name_mut() {
         let name = name.clone();
         at.name("name", &name);

@@ -1,6 +1,6 @@
 //! Rules that need more than one resource: duplicates, references, quotas, pairs that do not fit.
 
-use crate::diag::{Code, Diagnostic, Place, Report};
+use crate::diag::{Code, Diagnostic, Place, Report, suggest};
 use crate::kinds::{
     Address, Arn, Body, Channel, Desired, Kind, Pip, Pointer, RecordingConfiguration, Ref, Stack,
 };
@@ -169,11 +169,26 @@ fn quotas(stack: &Stack, desired: &[Desired], report: &mut Report) {
     }
 }
 
-/// Rules between two resources (`ivs-api.md` §2: 12, 13, 38, 40).
+/// Names that nobody has, read as what else they can mean; a near miss stays a name, to be told so.
+pub(super) fn settle_names(desired: &mut [Desired], broken: &BTreeSet<Address>) {
+    let known: BTreeSet<Address> =
+        desired.iter().map(|it| it.address.clone()).chain(broken.iter().cloned()).collect();
+    let is_name = |address: &Address| {
+        let names = known.iter().filter(|it| it.kind == address.kind).map(|it| it.name.as_str());
+        known.contains(address) || suggest(&address.name, names).is_some()
+    };
+    for it in desired {
+        it.body.settle_names(&is_name);
+    }
+}
+
+/// Rules between two resources (`ivs-api.md` §2: 12, 13, 38, 40, 45).
 fn pairs(desired: &[Desired], by_address: &BTreeMap<&Address, &Desired>, report: &mut Report) {
     let mut keys: BTreeMap<Pointer, &Desired> = BTreeMap::new();
     let mut on_air: BTreeMap<Pointer, &Desired> = BTreeMap::new();
     let mut per_stage: BTreeMap<Pointer, usize> = BTreeMap::new();
+    let mut per_participant: BTreeMap<_, usize> = BTreeMap::new();
+    let mut replicas = BTreeMap::new();
     for it in desired {
         let found = |address: &Pointer| match address {
             Pointer::Named(address) => by_address.get(address).map(|it| &it.body),
@@ -196,6 +211,35 @@ fn pairs(desired: &[Desired], by_address: &BTreeMap<&Address, &Desired>, report:
                 let recording = channel.recording_configuration.as_ref().map(Ref::pointer);
                 if let Some(Body::RecordingConfiguration(recording)) = recording.and_then(found) {
                     recorded(it, channel, recording, report);
+                }
+            }
+            Body::ParticipantReplication(replication) => {
+                let who = replication.participant.as_ref().map(Ref::pointer);
+                let id = replication.participant_id.as_deref();
+                let whole = (who.cloned(), id, replication.source_stage.pointer().clone());
+                let to = replication.destination_stage.pointer();
+                if let Some(first) = replicas.insert((whole.clone(), to.clone()), it) {
+                    let message = "this participant is replicated to this stage already";
+                    let place = Place::value(it.origin, "spec.destinationStage");
+                    report.push(
+                        Diagnostic::new(Code::DuplicateResource, place, message)
+                            .also(Place::value(first.origin, "metadata.name"), "here"),
+                    );
+                }
+                let stages = per_participant.entry(whole).or_default();
+                *stages += 1;
+                if *stages == 6 {
+                    let message =
+                        "a participant is replicated to at most 5 stages, and this is the sixth";
+                    let place = Place::value(it.origin, "spec.destinationStage");
+                    report.push(Diagnostic::new(Code::QuotaExceeded, place, message));
+                }
+                if let Some(Body::IngestConfiguration(ingest)) = who.and_then(found)
+                    && ingest.stage.as_ref() != Some(&replication.source_stage)
+                {
+                    let message = "this ingest configuration does not publish on the source stage";
+                    let place = Place::value(it.origin, "spec.participant");
+                    report.push(Diagnostic::new(Code::ConflictingFields, place, message));
                 }
             }
             Body::Composition(composition) => {

@@ -121,7 +121,7 @@ impl<'a> Planner<'a> {
     /// Whose turn is `wanted`: what differs, and what follows from that.
     fn settle(&mut self, wanted: &'a Desired, plan: &mut Plan, taken: &mut BTreeSet<Arn>) {
         let found = self.find(wanted);
-        let presence = wanted.body.presence(&|stage| self.in_session(stage));
+        let presence = wanted.body.presence(self.live);
         let marks = self.marks(wanted);
         match found {
             Found::Foreign(live, owner) => {
@@ -150,16 +150,14 @@ impl<'a> Planner<'a> {
                     step.because = vec![cause];
                     self.push(step);
                 }
-                Presence::Dormant => {
+                Presence::Dormant(why) | Presence::Later(why) | Presence::Unmakeable(why) => {
                     let mut step = draft(wanted, Action::Create, None, marks);
                     step.because = vec![Cause::Missing];
-                    step.decision = Decision::Dormant("its stage has no session".to_owned());
-                    self.push(step);
-                }
-                Presence::Unmakeable(why) => {
-                    let mut step = draft(wanted, Action::Create, None, marks);
-                    step.because = vec![Cause::Missing];
-                    step.decision = Decision::Blocked(why.to_owned());
+                    step.decision = match presence {
+                        Presence::Dormant(_) => Decision::Dormant(why.to_owned()),
+                        Presence::Later(_) => Decision::Deferred(why.to_owned()),
+                        _ => Decision::Blocked(why.to_owned()),
+                    };
                     self.push(step);
                 }
                 Presence::Unwanted => plan.unchanged.push(wanted.address.clone()),
@@ -246,11 +244,6 @@ impl<'a> Planner<'a> {
             rotation: wanted.body.rotation().map(ToOwned::to_owned),
             ..Marks::default()
         }
-    }
-
-    fn in_session(&self, stage: &Pointer) -> bool {
-        let arn = stage.arn(&self.live.book);
-        arn.and_then(|arn| self.live.audience.get(&arn)).is_some_and(|it| it.session.is_some())
     }
 
     /// One that is there: unchanged, retagged, updated or replaced.
@@ -378,7 +371,9 @@ impl<'a> Planner<'a> {
         };
         let mut body = before.clone();
         if let Some(wanted) = &mut step.body {
-            body.tags_mut().clone_from(wanted.tags_mut());
+            if let (Some(tags), Some(wanted)) = (body.tags_mut(), wanted.tags_mut()) {
+                tags.clone_from(wanted);
+            }
         }
         let mut first = Step {
             action: if step.action == Action::Update { Action::Retag } else { step.action },
@@ -456,10 +451,9 @@ impl<'a> Planner<'a> {
             self.push(new);
             return;
         }
-        if presence == Presence::Dormant {
+        if let Presence::Dormant(why) | Presence::Later(why) = presence {
             // It ends by itself soon; the next start uses the new spec.
-            new.decision =
-                Decision::Dormant("its stage has no session, so it ends by itself".to_owned());
+            new.decision = Decision::Dormant(format!("{why}, so it ends by itself"));
             self.push(new);
             return;
         }

@@ -113,7 +113,7 @@ fn step(step: &Step, applied: bool, status: Option<&StepStatus>, sources: &Sourc
         "kind": step.address.kind,
         "name": step.address.name,
         "action": step.action,
-        "arn": step.arn,
+        "arn": step.arn.as_ref().filter(|_| step.address.kind.facts().arn_type.is_some()),
         "because": step.because,
         "after": step.after,
         "fields": step.fields,

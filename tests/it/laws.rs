@@ -5,7 +5,7 @@ use crate::world::{Piece, pieces, stack, world};
 use ivs_apply::aws::{Sorted, Tags};
 use ivs_apply::cloud::Reading;
 use ivs_apply::kinds::spec::named_targets;
-use ivs_apply::kinds::{Arn, Desired, Stack};
+use ivs_apply::kinds::{Arn, Desired, Kind, Stack};
 use ivs_apply::manifest::{export, load_text, write};
 use ivs_apply::plan::{Action, Plan, Policy, Status, plan};
 use proptest::prelude::*;
@@ -212,11 +212,11 @@ async fn strangers(account: &Account, tags: &Tags) -> BTreeSet<Arn> {
 /// Found by chance as the thousandth case of a law: nothing is left to do but to wait.
 #[test]
 fn a_channel_goes_once_the_dormant_composition_on_it_has_ended() {
-    let piece = |kind, name, knobs| Piece { kind, name, knobs };
-    let first =
-        [piece(1, 0, [0; 8]), piece(2, 2, [30, 0, 254, 0, 0, 165, 0, 0]), piece(10, 0, [0; 8])];
-    let second =
-        [piece(2, 2, [20, 0, 44, 0, 0, 151, 0, 0]), piece(1, 1, [0; 8]), piece(10, 0, [0; 8])];
+    let piece = |kind: Kind, name, knobs| Piece { kind: kind as usize, name, knobs };
+    let ends = [piece(Kind::Channel, 0, [0; 8]), piece(Kind::Stage, 0, [0; 8])];
+    let first = [&ends[..], &[piece(Kind::Composition, 2, [30, 0, 254, 0, 0, 165, 0, 0])]].concat();
+    let ends = [piece(Kind::Channel, 1, [0; 8]), piece(Kind::Stage, 0, [0; 8])];
+    let second = [&ends[..], &[piece(Kind::Composition, 2, [20, 0, 44, 0, 0, 151, 0, 0])]].concat();
     on_paused_time(async {
         let (account, stack) = (Account::empty().await, stack());
         let (first, second) = (world(&first), world(&second));

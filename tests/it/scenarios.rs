@@ -131,7 +131,7 @@ fn arn_of(account: &Account, named: &str) -> String {
     let arn = objects(account).into_iter().find_map(|it| {
         let arn = it["arn"].as_str()?.to_owned();
         let tagged = it["object"]["tags"]["ivs-apply:name"] == name;
-        (arn.contains(&format!(":{arn_type}/")) && (it["name"] == name || tagged)).then_some(arn)
+        (arn.contains(&format!(":{}/", arn_type.unwrap_or("none"))) && (it["name"] == name || tagged)).then_some(arn)
     });
     arn.unwrap_or_else(|| panic!("there is no {named}"))
 }

@@ -44,10 +44,12 @@ pub(crate) fn world(pieces: &[Piece]) -> Vec<Desired> {
         let Some(mut spec) = spec(*kind, piece.knobs, &one_of, &mut taken) else { continue };
         if let Value::Object(map) = &mut spec {
             map.retain(|_, value| !value.is_null());
-            map.insert(
-                "tags".to_owned(),
-                json!({ "knob": (piece.knobs[7] % 3).to_string(), "service": "live" }),
-            );
+            if kind.example().tags_mut().is_some() {
+                map.insert(
+                    "tags".to_owned(),
+                    json!({ "knob": (piece.knobs[7] % 3).to_string(), "service": "live" }),
+                );
+            }
         }
         let mut body = kind.from_json(spec.clone()).unwrap_or_else(|| panic!("{kind}: {spec}"));
         if let Some(display) = body.name_mut() {
@@ -139,6 +141,20 @@ fn spec(
                 "redundantIngest": d % 2 == 0,
                 "userId": pick(&["", "camera"], e),
                 "attributes": (f % 2 == 0).then(|| json!({ "side": pick(&["left", "right"], g) })),
+            })
+        }
+        Kind::ParticipantReplication => {
+            let (source, destination) = (one_of(Kind::Stage, a)?, one_of(Kind::Stage, b)?);
+            let pair = format!("{source} {destination}");
+            (source != destination && taken.insert((kind, pair))).then_some(())?;
+            json!({
+                "sourceStage": source,
+                "destinationStage": destination,
+                "participantId": "abCD12efGH34",
+                // Nobody publishes in these worlds, so ALWAYS would never be done.
+                "run": pick(&["WHILE_STAGE_ACTIVE", "STOPPED"], c),
+                "reconnectWindowSeconds": i32::from(d),
+                "attributes": (e % 2 == 0).then(|| json!({ "side": pick(&["left", "right"], f) })),
             })
         }
         Kind::StreamKey => {

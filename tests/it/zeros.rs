@@ -36,7 +36,8 @@ fn zeroed(kind: Kind, body: &Body, path: &str) -> Option<Body> {
 #[test]
 fn every_field_at_its_zero_value_arrives() {
     let mut tried = Vec::new();
-    for &kind in Kind::ALL {
+    // Of a relation AWS shows nothing but that it is there; its story is in tests/it/replication.rs.
+    for &kind in Kind::ALL.iter().filter(|it| it.facts().arn_type.is_some()) {
         let mut paths = Vec::new();
         for variant in variants(kind) {
             leaves(&serde_json::to_value(&variant).expect("specs serialise"), "", &mut paths);
@@ -126,7 +127,9 @@ async fn arrives(body: Body, path: &str) {
 
 fn assert_same(wanted: &Body, read: Option<Body>, path: &str) {
     let mut read = read.expect("read whole");
-    *read.tags_mut() = wanted.clone().tags_mut().clone();
+    if let (Some(tags), Some(wanted)) = (read.tags_mut(), wanted.clone().tags_mut()) {
+        tags.clone_from(wanted);
+    }
     read.taken_over(wanted);
     read.unseen(wanted);
     assert_eq!(difference(wanted, &read, &[]), [], "{path}");

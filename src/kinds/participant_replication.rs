@@ -1,0 +1,567 @@
+//! A replication: a participant who publishes on one stage appears on another as well.
+//!
+//! AWS knows it only as a relation while it lasts: it has no ARN, carries no tags, and of what it was started
+//! with, the reconnect window and the attributes are never shown again. So its [`Arn`] here is made up from the
+//! three things that tell it from others, and what its own tags would say stands in one tag ([`Memory`]) of
+//! whichever of its two stages is the stack's. Never looks for replications that nobody declared or remembers.
+
+use super::composition::Run;
+use super::{
+    Arn, Audience, Book, Check, Edge, Facts, Kind, Live, LiveState, Mutable, Owner, Pointer,
+    Presence, Ref, Replace, Resource, Scope, Service, drain, each, json, owner, sent_tags,
+    side_by_side,
+};
+use crate::aws::{Class, Clients, CloudError, Sorted, Tags, found, gone};
+use crate::diag::Code;
+use crate::kinds::reference::edge_of;
+use crate::kinds::spec::short_hash;
+use crate::kinds::{Address, IngestConfiguration, Stage};
+use aws_sdk_ivsrealtime::types::{ParticipantState, ReplicationState};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Shows a participant of one stage on another. It lasts until it is stopped, or until the participant has
+/// been gone for longer than the reconnect window. Any change is stop, then start.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ParticipantReplication {
+    /// The stage where the participant publishes.
+    pub source_stage: Ref<Stage>,
+    /// The stage where they appear as well. One of both stages must be the stack's own.
+    pub destination_stage: Ref<Stage>,
+    /// Who: an ingest configuration, whose participant always has the same id. Any other text is taken as
+    /// `participantId`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub participant: Option<Ref<IngestConfiguration>>,
+    /// Instead: the id that AWS gave a participant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub participant_id: Option<String>,
+    /// When it should run.
+    #[serde(default)]
+    pub run: Run,
+    /// Seconds for which it outlasts the participant's absence, 0 to 300.
+    #[serde(default)]
+    pub reconnect_window_seconds: i32,
+    /// Attributes of the participant on the other stage, over those they have; at most 1 KB in all. Never put
+    /// secrets here.
+    #[serde(default)]
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// Why one cannot be started.
+const NOBODY: &str = "its participant is not publishing";
+
+impl ParticipantReplication {
+    /// The three things that tell it from others, as far as they are known yet.
+    fn parts(&self, book: &Book) -> Option<Parts> {
+        let participant = match (&self.participant, &self.participant_id) {
+            (Some(ingest), _) => book.participant(&ingest.pointer().arn(book)?)?.to_owned(),
+            (None, id) => id.clone()?,
+        };
+        let source = self.source_stage.pointer().arn(book)?;
+        let destination = self.destination_stage.pointer().arn(book)?;
+        Some(Parts { source, destination, participant })
+    }
+
+    fn is_possible(&self, now: &LiveState) -> bool {
+        match (&self.participant, self.parts(&now.book)) {
+            (Some(ingest), _) => now.is_live(ingest.pointer()),
+            (None, Some(parts)) => now.audience.contains_key(&parts.person()),
+            (None, None) => false,
+        }
+    }
+}
+
+impl Resource for ParticipantReplication {
+    const KIND: Kind = Kind::ParticipantReplication;
+    const FACTS: Facts = Facts {
+        arn_type: None,
+        mutable: Mutable::TagsOnly,
+        replace: Replace::DeleteFirst,
+        local: &["run"],
+        ended: &["STOPPED"],
+        listed_per: Some(Kind::Stage),
+        loss: Some("the participant disappears from the other stage until the new one runs"),
+        ..Facts::plain(Service::RealTime, "")
+    };
+
+    fn name_mut(&mut self) -> Option<&mut Option<String>> {
+        None
+    }
+
+    fn tags_mut(&mut self) -> Option<&mut Tags> {
+        None
+    }
+
+    fn refs(&self) -> Vec<Edge> {
+        let stages = [
+            self.source_stage.edge("sourceStage"),
+            self.destination_stage.edge("destinationStage"),
+        ];
+        stages.into_iter().chain(edge_of(self.participant.as_ref(), "participant")).collect()
+    }
+
+    fn check(&self, at: &mut Check<'_>) {
+        match (&self.participant, &self.participant_id) {
+            (Some(_), Some(_)) => {
+                let message = "`participant` and `participantId` are both given";
+                at.report(Code::ConflictingFields, "participantId", message);
+            }
+            (None, None) => {
+                at.report(Code::MissingField, "participant", "missing field `participant`")
+                    .help("name an IngestConfiguration, or give the id of a participant");
+            }
+            (None, Some(id)) if !is_participant_id(id) => {
+                let message = "a participant id is 1 to 64 of letters, digits, `-` and `_`";
+                at.report(Code::PatternMismatch, "participantId", message);
+            }
+            _ => {}
+        }
+        if self.source_stage == self.destination_stage {
+            let message = "the source and the destination are the same stage";
+            at.report(Code::ConflictingFields, "destinationStage", message);
+        }
+        let outside = |stage: &Ref<Stage>| matches!(stage.pointer(), Pointer::Outside(_));
+        if outside(&self.source_stage) && outside(&self.destination_stage) {
+            at.report(
+                Code::MissingCompanion,
+                "sourceStage",
+                "neither stage is one of this stack, and a replication is remembered on its stage",
+            )
+            .help("declare one of the two, with `lifecycle.adopt` if it exists");
+        }
+        at.range("reconnectWindowSeconds", self.reconnect_window_seconds, 0, 300);
+        let bytes: usize = self.attributes.iter().map(|(key, it)| key.len() + it.len()).sum();
+        if bytes > 1024 {
+            let message = format!("attributes of {bytes} bytes: at most 1024 are allowed in all");
+            at.report(Code::OutOfRange, "attributes", message);
+        }
+    }
+
+    fn example() -> Self {
+        Self {
+            source_stage: Ref::named("studio"),
+            destination_stage: Ref::named("overflow"),
+            participant: Some(Ref::named("camera-1")),
+            participant_id: None,
+            run: Run::Always,
+            reconnect_window_seconds: 30,
+            attributes: [("guest".into(), "yes".into())].into(),
+        }
+    }
+
+    fn further_examples() -> Vec<Self> {
+        vec![Self {
+            participant: None,
+            participant_id: Some("abCD12efGH34".into()),
+            ..Self::example()
+        }]
+    }
+
+    fn presence(&self, now: &LiveState) -> Presence {
+        match self.run {
+            Run::Stopped => Presence::Unwanted,
+            _ if self.is_possible(now) => Presence::Wanted,
+            Run::Always => Presence::Later(NOBODY),
+            Run::WhileStageActive => Presence::Dormant(NOBODY),
+        }
+    }
+
+    fn identity(&self, book: &Book) -> Option<Arn> {
+        self.parts(book).map(|it| it.arn())
+    }
+
+    /// A name that no ingest configuration has is the id of a participant.
+    fn settle_names(&mut self, is_name: &dyn Fn(&Address) -> bool) {
+        let Some(Pointer::Named(address)) = self.participant.as_ref().map(Ref::pointer) else {
+            return;
+        };
+        if self.participant_id.is_none() && is_participant_id(&address.name) && !is_name(address) {
+            self.participant_id = Some(address.name.clone());
+            self.participant = None;
+        }
+    }
+
+    fn taken_over(&mut self, wanted: &Self) {
+        self.reconnect_window_seconds = wanted.reconnect_window_seconds;
+        self.attributes.clone_from(&wanted.attributes);
+    }
+
+    /// Those that are declared, and those that the stack's stages remember: one call a participant.
+    async fn list(aws: &Clients, scope: &Scope<'_>) -> Result<Vec<Live>, CloudError> {
+        let mut remembered: BTreeMap<Arn, (Parts, Tags, Memory)> = BTreeMap::new();
+        for stage in &scope.parents {
+            for (parts, memory) in memories(&stage.arn, &stage.tags) {
+                let tags = memory.tags(scope.stack);
+                remembered.insert(parts.arn(), (parts, tags, memory));
+            }
+        }
+        let mut declared: BTreeMap<Arn, (Parts, &Self)> = BTreeMap::new();
+        for body in &scope.declared {
+            let super::Body::ParticipantReplication(spec) = body else { continue };
+            if let Some(parts) = spec.parts(&scope.book) {
+                declared.insert(parts.arn(), (parts, spec));
+            }
+        }
+        let all = declared.values().map(|(parts, _)| parts);
+        let pairs: BTreeSet<(&Arn, &String)> = all
+            .chain(remembered.values().map(|(parts, ..)| parts))
+            .map(|it| (&it.source, &it.participant))
+            .collect();
+        let lists = pairs.into_iter().map(|(source, participant)| active(aws, source, participant));
+        let mut found = Vec::new();
+        for parts in side_by_side(lists.collect()).await?.into_iter().flatten() {
+            let arn = parts.arn();
+            let spec = declared.get(&arn).map(|(_, spec)| *spec);
+            let memory = remembered.get(&arn);
+            if spec.is_none() && memory.is_none() {
+                continue;
+            }
+            let tags = memory.map(|(_, tags, _)| tags.clone()).unwrap_or_default();
+            let body = read(&parts, spec, memory.map(|(.., it)| it), &scope.book);
+            found.push(Live::listed(Self::KIND, arn.as_str(), tags).with(body));
+        }
+        Ok(found)
+    }
+
+    async fn get(aws: &Clients, arns: &[Arn], book: &Book) -> Result<Vec<Live>, CloudError> {
+        each(arns, |arn| async move {
+            let arn = Arn::new(arn);
+            let Some(parts) = Parts::of(&arn) else { return Ok(None) };
+            if !active(aws, &parts.source, &parts.participant).await?.contains(&parts) {
+                return Ok(None);
+            }
+            let kept = kept(aws, &parts).await?;
+            let (tags, memory) = kept.map(|it| (it.memory.tags(&it.stack), it.memory)).unzip();
+            let live = Live::listed(Self::KIND, arn.as_str(), tags.unwrap_or_default());
+            Ok(Some(live.with(read(&parts, None, memory.as_ref(), book))))
+        })
+        .await
+    }
+
+    /// Remembers it first, so that nothing of ours ever runs unremembered, then starts it. One that runs
+    /// already, after a lost reply, is taken as it is.
+    async fn create(&self, aws: &Clients, tags: &Tags, book: &Book) -> Result<Live, CloudError> {
+        let parts = self.parts(book);
+        let parts = parts.ok_or_else(|| refused("StartParticipantReplication", NOBODY))?;
+        let arn = parts.arn();
+        self.tag(aws, &arn, tags).await?;
+        if !active(aws, &parts.source, &parts.participant).await?.contains(&parts) {
+            aws.realtime_once
+                .start_participant_replication()
+                .source_stage_arn(parts.source.as_str())
+                .destination_stage_arn(parts.destination.as_str())
+                .participant_id(&parts.participant)
+                .reconnect_window_seconds(self.reconnect_window_seconds)
+                .set_attributes(sent_tags(&self.attributes))
+                .send()
+                .await
+                .sorted("StartParticipantReplication")?;
+        }
+        Ok(Live::listed(Self::KIND, arn.as_str(), tags.clone()).with(self.clone()))
+    }
+
+    async fn delete(aws: &Clients, arn: &Arn) -> Result<(), CloudError> {
+        let Some(parts) = Parts::of(arn) else { return Ok(()) };
+        let request = aws
+            .realtime_once
+            .stop_participant_replication()
+            .source_stage_arn(parts.source.as_str())
+            .destination_stage_arn(parts.destination.as_str())
+            .participant_id(&parts.participant);
+        gone(request.send().await.sorted("StopParticipantReplication"))?;
+        match kept(aws, &parts).await? {
+            Some(kept) => {
+                let key = [parts.key()];
+                gone(aws.untag(Service::RealTime, kept.stage.as_str(), &key).await)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Its tags are one tag of a stage: the source, if that is the stack's, or else the destination. What
+    /// the stage remembers of another participant under the same name is forgotten.
+    async fn tag(&self, aws: &Clients, arn: &Arn, tags: &Tags) -> Result<(), CloudError> {
+        let parts = Parts::of(arn);
+        let parts = parts.ok_or_else(|| refused("TagResource", "not a replication"))?;
+        let Owner::Stack(marks) = Owner::of(tags) else {
+            return Err(refused("TagResource", "only a whole set of marks can be remembered"));
+        };
+        let memory = Memory {
+            name: marks.name,
+            op: marks.op,
+            digest: marks.digest,
+            protect: marks.protect,
+            window: self.reconnect_window_seconds,
+            attributes: short(&self.attributes),
+        };
+        for stage in [&parts.source, &parts.destination] {
+            let its = found(aws.tags_of(Service::RealTime, stage.as_str()).await)?;
+            let Some(its) = its else { continue };
+            if Owner::of(&its).in_stack(&marks.stack).is_none() {
+                continue;
+            }
+            let outdated: Vec<String> = memories(stage, &its)
+                .into_iter()
+                .filter(|(other, it)| it.name == memory.name && *other != parts)
+                .map(|(other, _)| other.key())
+                .collect();
+            if !outdated.is_empty() {
+                aws.untag(Service::RealTime, stage.as_str(), &outdated).await?;
+            }
+            let tag = Tags::from([(parts.key(), memory.to_string())]);
+            return aws.tag(Service::RealTime, stage.as_str(), &tag).await;
+        }
+        Err(refused("TagResource", "neither of its stages belongs to this stack any more"))
+    }
+
+    /// [`Resource::tag`] always writes the whole.
+    async fn untag(_: &Clients, _: &Arn, _: &[String]) -> Result<(), CloudError> {
+        Ok(())
+    }
+
+    async fn tags_of(aws: &Clients, arn: &Arn) -> Result<Tags, CloudError> {
+        let Some(parts) = Parts::of(arn) else { return Ok(Tags::new()) };
+        let kept = kept(aws, &parts).await?;
+        Ok(kept.map(|it| it.memory.tags(&it.stack)).unwrap_or_default())
+    }
+
+    /// Whether a participant that only an id tells is there, if their stage has a session at all.
+    async fn publisher(
+        &self,
+        aws: &Clients,
+        now: &LiveState,
+    ) -> Result<Option<(Arn, Audience)>, CloudError> {
+        let by_id = self.participant_id.is_some() && self.run != Run::Stopped;
+        let Some(parts) = self.parts(&now.book).filter(|_| by_id) else { return Ok(None) };
+        let session = now.audience.get(&parts.source).and_then(|it| it.session.clone());
+        let Some(session) = session else { return Ok(None) };
+        let request = aws
+            .realtime
+            .get_participant()
+            .stage_arn(parts.source.as_str())
+            .session_id(session)
+            .participant_id(&parts.participant);
+        let answer = found(request.send().await.sorted("GetParticipant"))?;
+        let publishes = answer.and_then(|it| it.participant).is_some_and(|it| {
+            it.published && it.state.is_some_and(|it| it == ParticipantState::Connected)
+        });
+        Ok(publishes.then(|| (parts.person(), Audience::publisher())))
+    }
+
+    fn audience_of(_: &Live) -> Option<Audience> {
+        Some(Audience::publisher())
+    }
+
+    async fn audience(aws: &Clients, arn: &Arn) -> Result<Option<Audience>, CloudError> {
+        let Some(parts) = Parts::of(arn) else { return Ok(None) };
+        let active = active(aws, &parts.source, &parts.participant).await?;
+        Ok(active.contains(&parts).then(Audience::publisher))
+    }
+}
+
+/// What tells a replication from others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Parts {
+    source: Arn,
+    destination: Arn,
+    participant: String,
+}
+
+impl Parts {
+    /// The three in one text. Between the ids stands what none of them can contain.
+    fn arn(&self) -> Arn {
+        let Self { source, destination, participant } = self;
+        Arn::new(format!("{source}:{}:{participant}", destination.id()))
+    }
+
+    fn of(arn: &Arn) -> Option<Self> {
+        let (rest, participant) = arn.as_str().rsplit_once(':')?;
+        let (source, destination) = rest.rsplit_once(':')?;
+        Some(Self::between(&Arn::new(source), destination, participant))
+    }
+
+    /// Stages of one replication are in one region and account, so the destination's id says enough.
+    fn between(source: &Arn, destination: &str, participant: &str) -> Self {
+        let destination = sibling(source, destination);
+        Self { source: source.clone(), destination, participant: participant.to_owned() }
+    }
+
+    /// The participant on their stage.
+    fn person(&self) -> Arn {
+        Arn::new(format!("{}/participant/{}", self.source, self.participant))
+    }
+
+    /// Of the tag that remembers it.
+    fn key(&self) -> String {
+        let Self { source, destination, participant } = self;
+        format!("{}{}:{}:{participant}", owner::REPLICA, source.id(), destination.id())
+    }
+}
+
+/// The stage of that id beside this one.
+fn sibling(stage: &Arn, id: &str) -> Arn {
+    let beside = stage.as_str().rsplit_once('/').map_or("", |(beside, _)| beside);
+    Arn::new(format!("{beside}/{id}"))
+}
+
+/// What a stage remembers of a replication, in the value of one tag.
+#[derive(Clone, Debug, PartialEq)]
+struct Memory {
+    name: String,
+    op: String,
+    digest: String,
+    protect: bool,
+    window: i32,
+    /// Short hash of the attributes; `""` for none.
+    attributes: String,
+}
+
+impl std::fmt::Display for Memory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { name, op, digest, protect, window, attributes } = self;
+        write!(f, "{name}:{op}:{digest}:{window}:{attributes}:{}", u8::from(*protect))
+    }
+}
+
+impl Memory {
+    fn parse(text: &str) -> Option<Self> {
+        let parts: Vec<&str> = text.split(':').collect();
+        let [name, op, digest, window, attributes, protect] = parts[..] else { return None };
+        Some(Self {
+            name: name.to_owned(),
+            op: op.to_owned(),
+            digest: digest.to_owned(),
+            protect: protect == "1",
+            window: window.parse().ok()?,
+            attributes: attributes.to_owned(),
+        })
+    }
+
+    /// The tags that the replication would carry, could it carry any.
+    fn tags(&self, stack: &str) -> Tags {
+        let marks = super::Marks {
+            stack: stack.to_owned(),
+            name: self.name.clone(),
+            digest: self.digest.clone(),
+            op: self.op.clone(),
+            protect: self.protect,
+            ..super::Marks::default()
+        };
+        marks.tags()
+    }
+}
+
+/// All that a stage with these tags remembers.
+fn memories(stage: &Arn, tags: &Tags) -> Vec<(Parts, Memory)> {
+    let one = |(key, value): (&String, &String)| {
+        let mut ids = key.strip_prefix(owner::REPLICA)?.split(':');
+        let (source, destination, participant) = (ids.next()?, ids.next()?, ids.next()?);
+        let parts = Parts::between(&sibling(stage, source), destination, participant);
+        Some((parts, Memory::parse(value)?))
+    };
+    tags.iter().filter_map(one).collect()
+}
+
+/// Where a replication is remembered, and what.
+struct Kept {
+    stage: Arn,
+    stack: String,
+    memory: Memory,
+}
+
+async fn kept(aws: &Clients, parts: &Parts) -> Result<Option<Kept>, CloudError> {
+    for stage in [&parts.source, &parts.destination] {
+        let tags = found(aws.tags_of(Service::RealTime, stage.as_str()).await)?.unwrap_or_default();
+        let memory = tags.get(&parts.key()).and_then(|it| Memory::parse(it));
+        if let (Owner::Stack(marks), Some(memory)) = (Owner::of(&tags), memory) {
+            return Ok(Some(Kept { stage: stage.clone(), stack: marks.stack, memory }));
+        }
+    }
+    Ok(None)
+}
+
+/// Where a participant of a stage is replicated to at the moment; nowhere once the stage is gone.
+async fn active(aws: &Clients, source: &Arn, participant: &str) -> Result<Vec<Parts>, CloudError> {
+    let mut all = Vec::new();
+    let drained = drain(
+        "ListParticipantReplicas",
+        |token| async move {
+            let page = aws
+                .realtime
+                .list_participant_replicas()
+                .source_stage_arn(source.as_str())
+                .participant_id(participant)
+                .max_results(50);
+            page.set_next_token(token).send().await.sorted("ListParticipantReplicas")
+        },
+        |page| {
+            let running = page
+                .replicas
+                .into_iter()
+                .filter(|it| it.replication_state == ReplicationState::Active);
+            all.extend(running.map(|it| Parts {
+                source: Arn::new(it.source_stage_arn),
+                destination: Arn::new(it.destination_stage_arn),
+                participant: it.participant_id,
+            }));
+            page.next_token
+        },
+    )
+    .await;
+    found(drained)?;
+    Ok(all)
+}
+
+/// One that runs, in the manifest's words. Attributes other than those declared are told by their hash.
+fn read(
+    parts: &Parts,
+    declared: Option<&ParticipantReplication>,
+    memory: Option<&Memory>,
+    book: &Book,
+) -> ParticipantReplication {
+    let stage = |arn: &Arn| {
+        Ref::read(Some(arn.as_str()), book).expect("a reference to what has an ARN is not empty")
+    };
+    let ingest = book.ingest(&parts.participant);
+    let mut spec = declared.cloned().unwrap_or_else(|| ParticipantReplication {
+        source_stage: stage(&parts.source),
+        destination_stage: stage(&parts.destination),
+        participant: Ref::read(ingest.map(Arn::as_str), book),
+        participant_id: ingest.is_none().then(|| parts.participant.clone()),
+        run: Run::default(),
+        reconnect_window_seconds: 0,
+        attributes: BTreeMap::new(),
+    });
+    if let Some(memory) = memory {
+        spec.reconnect_window_seconds = memory.window;
+        if memory.attributes != short(&spec.attributes) {
+            let other = [("(unreadable)".to_owned(), memory.attributes.clone())];
+            spec.attributes = other.into_iter().filter(|(_, it)| !it.is_empty()).collect();
+        }
+    }
+    spec
+}
+
+/// Short hash of attributes, `""` for none.
+fn short(attributes: &BTreeMap<String, String>) -> String {
+    if attributes.is_empty() { String::new() } else { short_hash(&json(attributes).to_string()) }
+}
+
+/// AWS's pattern, and more than nothing.
+fn is_participant_id(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text.chars().all(|it| it.is_ascii_alphanumeric() || "-_".contains(it))
+}
+
+/// A call that was not made.
+fn refused(operation: &'static str, message: &str) -> CloudError {
+    CloudError {
+        operation,
+        class: Class::NotSent,
+        code: None,
+        message: message.to_owned(),
+        request_id: None,
+    }
+}
