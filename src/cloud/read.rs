@@ -53,6 +53,7 @@ pub async fn read(
     note_future_names(&mut state, desired);
     let children = list_children(aws, &kinds, stack, desired, &state).await?;
     take_children(&mut state, children, stack, desired);
+    note_future_names(&mut state, desired);
     get_bodies(aws, &mut state, &wanted, reading).await?;
     for live in state
         .owned
@@ -226,32 +227,32 @@ async fn list_children(
 /// A child belongs to whoever declares it by what tells it from others, if it is theirs or nobody's.
 fn take_children(state: &mut LiveState, children: Vec<Live>, stack: &Stack, desired: &[Desired]) {
     let book = state.book.clone();
-    let mut declared: BTreeMap<(Kind, Arn), &Address> = BTreeMap::new();
+    let mut declared: BTreeMap<(Kind, Arn), &Desired> = BTreeMap::new();
     for it in desired {
         if let Some(identity) = it.body.identity(&book) {
-            declared.insert((it.address.kind, identity), &it.address);
+            declared.insert((it.address.kind, identity), it);
         }
     }
     for live in children {
         let owner = live.owner();
         let identity = live.body.as_ref().and_then(|it| it.identity(&book));
-        let address = identity.and_then(|it| declared.get(&(live.kind, it)).copied().cloned());
-        match (address, owner.in_stack(&stack.name)) {
+        let wanted = identity.and_then(|it| declared.get(&(live.kind, it)).copied());
+        let is_or_was = |it: &Desired, name: &String| {
+            it.address.name == *name || it.previous_names.contains(name)
+        };
+        match (wanted, owner.in_stack(&stack.name)) {
             (None, Some(_)) => take_owned(state, vec![live]),
             (None, None) => {
                 state.others.insert(live.arn.clone(), live);
             }
-            (Some(address), Some(marks)) if marks.name == address.name => {
+            (Some(it), Some(marks)) if is_or_was(it, &marks.name) => {
                 take_owned(state, vec![live]);
             }
-            (Some(address), Some(_)) => {
-                state.adoptable.insert(address, live);
+            (Some(it), None) if owner != Owner::Nobody => {
+                state.foreign.insert(it.address.clone(), live);
             }
-            (Some(address), None) if owner == Owner::Nobody => {
-                state.adoptable.insert(address, live);
-            }
-            (Some(address), None) => {
-                state.foreign.insert(address, live);
+            (Some(it), _) => {
+                state.adoptable.insert(it.address.clone(), live);
             }
         }
     }

@@ -370,10 +370,9 @@ impl<'a> Planner<'a> {
             None => before.digest(&self.live.book),
         };
         let mut body = before.clone();
-        if let Some(wanted) = &mut step.body {
-            if let (Some(tags), Some(wanted)) = (body.tags_mut(), wanted.tags_mut()) {
-                tags.clone_from(wanted);
-            }
+        let wanted = step.body.as_mut().and_then(Body::tags_mut);
+        if let (Some(tags), Some(wanted)) = (body.tags_mut(), wanted) {
+            tags.clone_from(wanted);
         }
         let mut first = Step {
             action: if step.action == Action::Update { Action::Retag } else { step.action },

@@ -96,8 +96,10 @@ async fn tell(folder: &Path) -> String {
             folder.display()
         );
     }
-    let id = regex::Regex::new("/[A-Za-z0-9]{12}\\b|\\bst-[A-Za-z0-9]+|[0-9a-f-]{36}")
-        .expect("a valid pattern");
+    let id = regex::Regex::new(
+        "/[A-Za-z0-9]{12}\\b|\\b01[0-9A-Z]{24}\\b|\\bst-[A-Za-z0-9]+|[0-9a-f-]{36}",
+    )
+    .expect("a valid pattern");
     id.replace_all(&story, "/<id>").into_owned()
 }
 
@@ -131,7 +133,9 @@ fn arn_of(account: &Account, named: &str) -> String {
     let arn = objects(account).into_iter().find_map(|it| {
         let arn = it["arn"].as_str()?.to_owned();
         let tagged = it["object"]["tags"]["ivs-apply:name"] == name;
-        (arn.contains(&format!(":{}/", arn_type.unwrap_or("none"))) && (it["name"] == name || tagged)).then_some(arn)
+        (arn.contains(&format!(":{}/", arn_type.unwrap_or("none")))
+            && (it["name"] == name || tagged))
+            .then_some(arn)
     });
     arn.unwrap_or_else(|| panic!("there is no {named}"))
 }

@@ -1,0 +1,240 @@
+//! Replications: known to AWS only while they run, so what they were started with is remembered elsewhere.
+
+use crate::account::{Account, on_paused_time};
+use ivs_apply::diag::Code;
+use ivs_apply::kinds::Stack;
+use ivs_apply::manifest::load_text;
+use ivs_apply::plan::{Action, Plan, Policy, Status};
+use serde_json::{Value, json};
+
+fn manifests(spec: &str) -> String {
+    let mut text = String::new();
+    for (kind, name, spec) in [
+        ("Stage", "studio", "{}"),
+        ("Stage", "overflow", "{}"),
+        ("IngestConfiguration", "camera", "{ ingestProtocol: RTMPS, stage: studio }"),
+        ("ParticipantReplication", "guest", spec),
+    ] {
+        text.push_str(&format!(
+            "---\napiVersion: ivs-apply.dev/v1\nkind: {kind}\nmetadata: {{ name: {name} }}\nspec: {spec}\n"
+        ));
+    }
+    text
+}
+
+async fn planned(account: &Account, spec: &str) -> Plan {
+    let loaded = load_text("a.yaml", &manifests(spec), None);
+    assert!(!loaded.report.has_errors(), "{:#?}", loaded.report);
+    account.plan(&Stack::named("default"), &loaded.desired, &Policy::default()).await.1
+}
+
+async fn applied(account: &Account, spec: &str) {
+    let stack = Stack::named("default");
+    let loaded = load_text("a.yaml", &manifests(spec), None);
+    let (live, plan) = account.plan(&stack, &loaded.desired, &Policy::default()).await;
+    let outcome = account.apply(&stack, &live, &plan).await;
+    assert!(outcome.is_well(), "{outcome:#?}");
+}
+
+/// The ARN of the stage of that name, and the wire form of it.
+fn stage(account: &Account, name: &str) -> (String, Value) {
+    let objects = account.control("GET", "/_emulator/objects", Value::Null);
+    let mut all = objects["objects"].as_array().expect("a list").iter();
+    let it = all.find(|it| it["kind"] == "Stage" && it["object"]["name"] == name).expect("made");
+    (it["arn"].as_str().expect("an ARN").to_owned(), it["object"].clone())
+}
+
+fn spec(rest: &str) -> String {
+    format!("{{ sourceStage: studio, destinationStage: overflow, {rest} }}")
+}
+
+#[test]
+fn a_person_who_is_no_ingest_is_replicated_by_their_id_while_they_are_there() {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let nobody = spec("participant: abCD12efGH34");
+        applied(&account, &nobody).await;
+        assert_eq!(planned(&account, &nobody).await.summary().dormant, 1);
+        let (studio, _) = stage(&account, "studio");
+        let there = json!({ "stageArn": studio, "userId": "host" });
+        let there = account.control("POST", "/_emulator/participants", there);
+        let id = there["participantId"].as_str().expect("an id");
+        // Somebody is there, but not the one who is meant.
+        assert_eq!(planned(&account, &nobody).await.summary().dormant, 1);
+        let somebody = spec(&format!("participant: {id}"));
+        assert_eq!(planned(&account, &somebody).await.summary().create, 1);
+        applied(&account, &somebody).await;
+        assert_eq!(planned(&account, &somebody).await.status(), Status::Clean);
+        let explicit = spec(&format!("participantId: {id}"));
+        assert_eq!(planned(&account, &explicit).await.status(), Status::Clean);
+    });
+}
+
+#[test]
+fn a_replication_that_must_always_run_is_something_left_to_do_while_nobody_publishes() {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let always = spec("participant: camera, run: ALWAYS");
+        applied(&account, &always).await;
+        let plan = planned(&account, &always).await;
+        assert_eq!((plan.summary().deferred, plan.status()), (1, Status::Changes));
+    });
+}
+
+#[test]
+fn what_somebody_else_replicated_is_taken_over_when_a_manifest_declares_it() {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let stopped = spec("participant: camera, run: STOPPED");
+        applied(&account, &stopped).await;
+        let objects = account.control("GET", "/_emulator/objects", Value::Null);
+        let mut all = objects["objects"].as_array().expect("a list").iter();
+        let camera = all.find(|it| it["kind"] == "IngestConfiguration").expect("made");
+        let there = json!({ "ingestConfigurationArn": camera["arn"] });
+        let there = account.control("POST", "/_emulator/ingests", there);
+        let (studio, _) = stage(&account, "studio");
+        let (overflow, _) = stage(&account, "overflow");
+        let request = account.aws.realtime.start_participant_replication();
+        let request = request.source_stage_arn(studio).destination_stage_arn(overflow);
+        let id = there["participantId"].as_str().expect("an id");
+        request.participant_id(id).send().await.expect("started");
+        let wanted = spec("participant: camera");
+        let plan = planned(&account, &wanted).await;
+        let [step] = plan.steps.as_slice() else { panic!("{plan:#?}") };
+        assert_eq!(step.action, Action::Adopt);
+        applied(&account, &wanted).await;
+        assert_eq!(planned(&account, &wanted).await.status(), Status::Clean);
+    });
+}
+
+#[test]
+fn what_a_stage_remembers_of_a_participant_who_is_no_longer_meant_is_forgotten() {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let dormant = spec("participant: camera");
+        applied(&account, &dormant).await;
+        let (studio, _) = stage(&account, "studio");
+        for user in ["one", "two"] {
+            let there = json!({ "stageArn": studio, "userId": user });
+            let there = account.control("POST", "/_emulator/participants", there);
+            let id = there["participantId"].as_str().expect("an id");
+            applied(&account, &spec(&format!("participantId: {id}"))).await;
+            let (_, object) = stage(&account, "studio");
+            let tags = object["tags"].as_object().expect("tags").keys();
+            let replicas: Vec<&String> =
+                tags.filter(|it| it.starts_with("ivs-apply:replica:")).collect();
+            assert!(replicas.len() == 1 && replicas[0].ends_with(id), "{replicas:?}");
+            let gone = json!({ "stageArn": studio, "participantId": id });
+            account.control("DELETE", "/_emulator/participants", gone);
+        }
+    });
+}
+
+#[test]
+fn a_lost_reply_starts_one_replication() {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let wanted = spec("participant: camera");
+        applied(&account, &wanted).await;
+        let objects = account.control("GET", "/_emulator/objects", Value::Null);
+        let mut all = objects["objects"].as_array().expect("a list").iter();
+        let camera = all.find(|it| it["kind"] == "IngestConfiguration").expect("made");
+        let there = json!({ "ingestConfigurationArn": camera["arn"] });
+        account.control("POST", "/_emulator/ingests", there);
+        let fault =
+            json!({ "operation": "StartParticipantReplication", "kind": "loseReply", "nth": 1 });
+        account.control("POST", "/_emulator/faults", fault);
+        applied(&account, &wanted).await;
+        assert_eq!(planned(&account, &wanted).await.status(), Status::Clean);
+    });
+}
+
+#[test]
+fn each_rule_of_a_replication_is_told_at_its_field() {
+    let elsewhere = "arn:aws:ivs:us-west-2:123456789012:stage/abcd";
+    for (replication, code, field) in [
+        ("sourceStage: studio, destinationStage: overflow, participant: camera", None, ""),
+        ("sourceStage: studio, destinationStage: overflow, participant: Xy12", None, ""),
+        (
+            &format!("sourceStage: {elsewhere}, destinationStage: overflow, participant: Xy12"),
+            None,
+            "",
+        ),
+        // A near miss is a name; anything else is the id of somebody.
+        (
+            "sourceStage: studio, destinationStage: overflow, participant: camra",
+            Some(Code::UnknownReference),
+            "participant",
+        ),
+        (
+            "sourceStage: studio, destinationStage: overflow",
+            Some(Code::MissingField),
+            "participant",
+        ),
+        (
+            "sourceStage: studio, destinationStage: overflow, participant: camera, participantId: x",
+            Some(Code::ConflictingFields),
+            "participantId",
+        ),
+        (
+            "sourceStage: studio, destinationStage: overflow, participantId: a/b",
+            Some(Code::PatternMismatch),
+            "participantId",
+        ),
+        (
+            "sourceStage: studio, destinationStage: studio, participant: camera",
+            Some(Code::ConflictingFields),
+            "destinationStage",
+        ),
+        (
+            "sourceStage: overflow, destinationStage: studio, participant: camera",
+            Some(Code::ConflictingFields),
+            "participant",
+        ),
+        (
+            &format!("sourceStage: {elsewhere}, destinationStage: {elsewhere}e, participant: x"),
+            Some(Code::MissingCompanion),
+            "sourceStage",
+        ),
+        (
+            "sourceStage: studio, destinationStage: overflow, participant: camera, reconnectWindowSeconds: 301",
+            Some(Code::OutOfRange),
+            "reconnectWindowSeconds",
+        ),
+        (
+            &format!(
+                "sourceStage: studio, destinationStage: overflow, participant: camera, attributes: {{ a: {} }}",
+                "x".repeat(1024)
+            ),
+            Some(Code::OutOfRange),
+            "attributes",
+        ),
+        (
+            "sourceStage: studio, destinationStage: overflow, participant: camera }\n---\napiVersion: ivs-apply.dev/v1\nkind: ParticipantReplication\nmetadata: { name: twin }\nspec: { sourceStage: studio, destinationStage: overflow, participant: camera",
+            Some(Code::DuplicateResource),
+            "destinationStage",
+        ),
+    ] {
+        let loaded = load_text("a.yaml", &manifests(&format!("{{ {replication} }}")), None);
+        let told: Vec<(Code, String)> =
+            loaded.report.iter().map(|it| (it.code, format!("{:?}", it.at))).collect();
+        let codes: Vec<Code> = told.iter().map(|(code, _)| *code).collect();
+        assert_eq!(codes, code.into_iter().collect::<Vec<_>>(), "{replication}: {told:?}");
+        assert!(told.iter().all(|(_, place)| place.contains(&format!("{field:?}"))), "{told:?}");
+    }
+}
+
+#[test]
+fn a_participant_is_replicated_to_five_stages_at_most() {
+    let mut text = manifests(&spec("participant: camera"));
+    for name in ["b", "c", "d", "e", "f"] {
+        text.push_str(&format!(
+            "---\napiVersion: ivs-apply.dev/v1\nkind: Stage\nmetadata: {{ name: {name} }}\nspec: {{}}\n\
+             ---\napiVersion: ivs-apply.dev/v1\nkind: ParticipantReplication\nmetadata: {{ name: {name} }}\n\
+             spec: {{ sourceStage: studio, destinationStage: {name}, participant: camera }}\n"
+        ));
+    }
+    let codes: Vec<Code> =
+        load_text("a.yaml", &text, None).report.iter().map(|it| it.code).collect();
+    assert_eq!(codes, [Code::QuotaExceeded]);
+}
