@@ -3,7 +3,7 @@
 use super::{Failure, chain, paths, pretty};
 use crate::aws::{self, Clients, Target};
 use crate::cli::{ExitCode, Format, Global};
-use crate::cloud::{Reading, read};
+use crate::cloud::{ReadError, Reading, look_up_users, read};
 use crate::emulator::{Emulator, Settings};
 use crate::kinds::{Address, Kind, LiveState, Stack};
 use crate::manifest::{self, Loaded};
@@ -143,13 +143,34 @@ impl Connection {
         loaded: &Loaded,
         reading: Reading,
     ) -> Result<LiveState, Failure> {
-        read(&self.aws, &loaded.stack, &loaded.desired, reading).await.map_err(|error| {
-            let failure = Failure::error(chain(&error));
-            match error.source.help() {
-                Some(help) => failure.help(help),
-                None => failure,
-            }
-        })
+        read(&self.aws, &loaded.stack, &loaded.desired, reading)
+            .await
+            .map_err(|error| unreadable(&error))
+    }
+
+    /// Plans, and plans again where somebody turns out to use what would be deleted.
+    async fn plan(
+        &self,
+        loaded: &Loaded,
+        mut live: LiveState,
+        policy: &Policy,
+    ) -> Result<(LiveState, Plan), Failure> {
+        let mut made = plan(&loaded.stack, &loaded.desired, &live, policy);
+        if look_up_users(&self.aws, &mut live, made.doomed())
+            .await
+            .map_err(|error| unreadable(&error))?
+        {
+            made = plan(&loaded.stack, &loaded.desired, &live, policy);
+        }
+        Ok((live, made))
+    }
+}
+
+fn unreadable(error: &ReadError) -> Failure {
+    let failure = Failure::error(chain(error));
+    match error.source.help() {
+        Some(help) => failure.help(help),
+        None => failure,
     }
 }
 
@@ -187,7 +208,7 @@ impl Session {
                 )));
             }
         }
-        let plan = plan(&loaded.stack, &loaded.desired, &live, policy);
+        let (live, plan) = connection.plan(&loaded, live, policy).await?;
         Ok(Self { loaded, connection, live, plan, policy: policy.clone(), reading })
     }
 
@@ -195,8 +216,8 @@ impl Session {
     /// was reading.
     pub(super) async fn still_holds(&self) -> Result<bool, Failure> {
         let live = self.connection.read(&self.loaded, self.reading).await?;
-        Ok(plan(&self.loaded.stack, &self.loaded.desired, &live, &self.policy)
-            .does_the_same_as(&self.plan))
+        let (_, again) = self.connection.plan(&self.loaded, live, &self.policy).await?;
+        Ok(again.does_the_same_as(&self.plan))
     }
 
     /// The plan in the form that was asked for.

@@ -1,8 +1,8 @@
 //! An ad configuration: which `MediaTailor` configurations put ads into a channel's stream.
 
 use super::{
-    Arn, Book, Check, Facts, Kind, Live, Resource, Scope, Service, answered_tags, drain, each,
-    inside, json, sent_tags,
+    Arn, Book, Check, Facts, Kind, Live, Resource, Scope, Service, answered_tags, channel, drain,
+    each, inside, json, sent_tags,
 };
 use crate::aws::{Clients, CloudError, Sorted, Tags, exactly, found, gone};
 use crate::diag::{Code, quote};
@@ -193,6 +193,10 @@ impl Resource for AdConfiguration {
             .await
             .sorted("UpdateAdConfiguration")?;
         inside("UpdateAdConfiguration", updated.ad_configuration.map(whole))
+    }
+
+    async fn users(aws: &Clients, arn: &Arn) -> Result<Vec<Live>, CloudError> {
+        channel::listed(aws, |all| all.filter_by_ad_configuration_arn(arn.as_str())).await
     }
 
     async fn delete(aws: &Clients, arn: &Arn) -> Result<(), CloudError> {

@@ -10,6 +10,7 @@ use crate::kinds::reference::{arn_or_detach, edge_of};
 use crate::kinds::{
     AdConfiguration, FailoverSlateConfiguration, PlaybackRestrictionPolicy, RecordingConfiguration,
 };
+use aws_sdk_ivs::operation::list_channels::builders::ListChannelsFluentBuilder;
 use aws_sdk_ivs::types::{
     self as sdk, ChannelLatencyMode, ChannelType, ContainerFormat, MultitrackMaximumResolution,
     MultitrackPolicy, TranscodePreset,
@@ -227,22 +228,7 @@ impl Resource for Channel {
     }
 
     async fn list(aws: &Clients, _: &Scope<'_>) -> Result<Vec<Live>, CloudError> {
-        let mut found = Vec::new();
-        drain(
-            "ListChannels",
-            |token| async move {
-                let page = aws.ivs.list_channels().max_results(100).set_next_token(token);
-                page.send().await.sorted("ListChannels")
-            },
-            |page| {
-                found.extend(page.channels.into_iter().filter_map(|it| {
-                    Some(Live::listed(Self::KIND, it.arn?, answered_tags(it.tags)))
-                }));
-                page.next_token
-            },
-        )
-        .await?;
-        Ok(found)
+        listed(aws, |all| all).await
     }
 
     async fn get(aws: &Clients, arns: &[Arn], book: &Book) -> Result<Vec<Live>, CloudError> {
@@ -358,6 +344,29 @@ pub async fn streams(aws: &Clients) -> Result<Vec<(Arn, Audience)>, CloudError> 
         |page| {
             found.extend(page.streams.into_iter().filter_map(|it| {
                 Some((Arn::new(it.channel_arn?), Audience::stream(it.viewer_count)))
+            }));
+            page.next_token
+        },
+    )
+    .await?;
+    Ok(found)
+}
+
+/// The channels that `narrow` leaves of all of them.
+pub(super) async fn listed(
+    aws: &Clients,
+    narrow: impl Fn(ListChannelsFluentBuilder) -> ListChannelsFluentBuilder,
+) -> Result<Vec<Live>, CloudError> {
+    let mut found = Vec::new();
+    drain(
+        "ListChannels",
+        |token| {
+            let page = narrow(aws.ivs.list_channels().max_results(100).set_next_token(token));
+            async move { page.send().await.sorted("ListChannels") }
+        },
+        |page| {
+            found.extend(page.channels.into_iter().filter_map(|it| {
+                Some(Live::listed(Kind::Channel, it.arn?, answered_tags(it.tags)))
             }));
             page.next_token
         },

@@ -10,6 +10,7 @@ use crate::aws::{Class, Clients, CloudError, Sorted, Tags, exactly, found};
 use crate::diag::Code;
 use crate::kinds::reference::edge_of;
 use crate::kinds::{Channel, EncoderConfiguration, Stage, StorageConfiguration};
+use aws_sdk_ivsrealtime::operation::list_compositions::builders::ListCompositionsFluentBuilder;
 use aws_sdk_ivsrealtime::types::{
     self as sdk, PipBehavior, PipPosition, RecordingConfigurationFormat, ThumbnailStorageType,
     VideoAspectRatio, VideoFillMode,
@@ -398,23 +399,7 @@ impl Resource for Composition {
     }
 
     async fn list(aws: &Clients, _: &Scope<'_>) -> Result<Vec<Live>, CloudError> {
-        let mut found = Vec::new();
-        drain(
-            "ListCompositions",
-            |token| async move {
-                let page = aws.realtime.list_compositions().max_results(100);
-                page.set_next_token(token).send().await.sorted("ListCompositions")
-            },
-            |page| {
-                found.extend(page.compositions.into_iter().map(|it| {
-                    Live::listed(Self::KIND, it.arn, answered_tags(it.tags))
-                        .in_state(it.state.as_str())
-                }));
-                page.next_token
-            },
-        )
-        .await?;
-        Ok(found)
+        listed(aws, |all| all).await
     }
 
     async fn get(aws: &Clients, arns: &[Arn], book: &Book) -> Result<Vec<Live>, CloudError> {
@@ -615,6 +600,43 @@ impl Layout {
         });
         sdk::LayoutConfiguration::builder().set_grid(grid).set_pip(pip).build()
     }
+}
+
+/// The compositions that `narrow` leaves of all of them.
+async fn listed(
+    aws: &Clients,
+    narrow: impl Fn(ListCompositionsFluentBuilder) -> ListCompositionsFluentBuilder,
+) -> Result<Vec<Live>, CloudError> {
+    let mut found = Vec::new();
+    drain(
+        "ListCompositions",
+        |token| {
+            let page = aws.realtime.list_compositions().max_results(100).set_next_token(token);
+            let page = narrow(page);
+            async move { page.send().await.sorted("ListCompositions") }
+        },
+        |page| {
+            found.extend(page.compositions.into_iter().map(|it| {
+                Live::listed(Kind::Composition, it.arn, answered_tags(it.tags))
+                    .in_state(it.state.as_str())
+            }));
+            page.next_token
+        },
+    )
+    .await?;
+    Ok(found)
+}
+
+/// Those of them that are not over.
+pub(super) async fn running(
+    aws: &Clients,
+    narrow: impl Fn(ListCompositionsFluentBuilder) -> ListCompositionsFluentBuilder,
+) -> Result<Vec<Live>, CloudError> {
+    let mut all = listed(aws, narrow).await?;
+    let ended =
+        |it: &Live| it.state.as_deref().is_some_and(|it| Composition::FACTS.ended.contains(&it));
+    all.retain(|it| !ended(it));
+    Ok(all)
 }
 
 /// What AWS answered, in the manifest's words.

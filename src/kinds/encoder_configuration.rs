@@ -2,7 +2,7 @@
 
 use super::{
     Arn, Book, Check, Facts, Kind, Live, Mutable, Resource, Scope, Service, answered_or,
-    answered_tags, drain, each, inside, json, sent_tags,
+    answered_tags, composition, drain, each, inside, json, sent_tags,
 };
 use crate::aws::{Clients, CloudError, Sorted, Tags, exactly, found, gone};
 use crate::diag::Code;
@@ -169,6 +169,10 @@ impl Resource for EncoderConfiguration {
             .await
             .sorted("CreateEncoderConfiguration")?;
         inside("CreateEncoderConfiguration", made.encoder_configuration.map(read))
+    }
+
+    async fn users(aws: &Clients, arn: &Arn) -> Result<Vec<Live>, CloudError> {
+        composition::running(aws, |all| all.filter_by_encoder_configuration_arn(arn.as_str())).await
     }
 
     async fn delete(aws: &Clients, arn: &Arn) -> Result<(), CloudError> {

@@ -2,7 +2,7 @@
 
 use super::{
     Arn, Book, Check, Facts, Kind, Live, Resource, Scope, Service, answered_or, answered_tags,
-    drain, each, inside, sent_tags,
+    channel, drain, each, inside, sent_tags,
 };
 use crate::aws::{Clients, CloudError, Sorted, Tags, found, gone};
 use aws_sdk_ivs::types as sdk;
@@ -134,6 +134,11 @@ impl Resource for FailoverSlateConfiguration {
             .sorted("UpdateFailoverSlateConfiguration")?;
         let updated = updated.failover_slate_configuration.map(whole);
         inside("UpdateFailoverSlateConfiguration", updated)
+    }
+
+    async fn users(aws: &Clients, arn: &Arn) -> Result<Vec<Live>, CloudError> {
+        channel::listed(aws, |all| all.filter_by_failover_slate_configuration_arn(arn.as_str()))
+            .await
     }
 
     async fn delete(aws: &Clients, arn: &Arn) -> Result<(), CloudError> {

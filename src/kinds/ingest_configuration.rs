@@ -120,23 +120,7 @@ impl Resource for IngestConfiguration {
     }
 
     async fn list(aws: &Clients, _: &Scope<'_>) -> Result<Vec<Live>, CloudError> {
-        let mut found = Vec::new();
-        drain(
-            "ListIngestConfigurations",
-            |token| async move {
-                let page = aws.realtime.list_ingest_configurations().max_results(100);
-                page.set_next_token(token).send().await.sorted("ListIngestConfigurations")
-            },
-            |page| {
-                found.extend(page.ingest_configurations.into_iter().map(|it| {
-                    let live = Live::listed(Self::KIND, it.arn, Tags::new());
-                    live.in_state(it.state.as_str()).publishing_as(it.participant_id)
-                }));
-                page.next_token
-            },
-        )
-        .await?;
-        Ok(found)
+        listed(aws, None).await
     }
 
     /// The only kind whose listing leaves the tags out: one get each.
@@ -217,6 +201,32 @@ impl Resource for IngestConfiguration {
         }
         Ok(true)
     }
+}
+
+/// Those of a stage.
+pub(super) async fn on_stage(aws: &Clients, stage: &Arn) -> Result<Vec<Live>, CloudError> {
+    listed(aws, Some(stage.as_str().to_owned())).await
+}
+
+async fn listed(aws: &Clients, stage: Option<String>) -> Result<Vec<Live>, CloudError> {
+    let mut found = Vec::new();
+    drain(
+        "ListIngestConfigurations",
+        |token| {
+            let page = aws.realtime.list_ingest_configurations().max_results(100);
+            let page = page.set_filter_by_stage_arn(stage.clone()).set_next_token(token);
+            async move { page.send().await.sorted("ListIngestConfigurations") }
+        },
+        |page| {
+            found.extend(page.ingest_configurations.into_iter().map(|it| {
+                let live = Live::listed(Kind::IngestConfiguration, it.arn, Tags::new());
+                live.in_state(it.state.as_str()).publishing_as(it.participant_id)
+            }));
+            page.next_token
+        },
+    )
+    .await?;
+    Ok(found)
 }
 
 /// AWS's answer about one. It carries stream keys: only what [`read`] and the callers above take goes on.

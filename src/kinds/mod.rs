@@ -144,6 +144,13 @@ pub trait Resource:
     ) -> impl Future<Output = Result<Live, CloudError>> + Send {
         async { unreachable!("the plan replaces {} instead of updating it", Self::KIND) }
     }
+    /// Whoever refers to it, managed or not, as far as AWS has a filter for it (`ivs-api.md` §6).
+    fn users(
+        _aws: &Clients,
+        _arn: &Arn,
+    ) -> impl Future<Output = Result<Vec<Live>, CloudError>> + Send {
+        async { Ok(Vec::new()) }
+    }
     /// Deletes it. What is gone already counts as deleted.
     fn delete(aws: &Clients, arn: &Arn) -> impl Future<Output = Result<(), CloudError>> + Send;
     /// Adds or replaces tags of the object that has this spec.
@@ -381,6 +388,10 @@ macro_rules! kinds {
             /// [`Resource::get`].
             pub async fn get(self, aws: &Clients, arns: &[Arn], book: &Book) -> Result<Vec<Live>, CloudError> {
                 match self { $(Kind::$name => $name::get(aws, arns, book).await),* }
+            }
+            /// [`Resource::users`].
+            pub async fn users(self, aws: &Clients, arn: &Arn) -> Result<Vec<Live>, CloudError> {
+                match self { $(Kind::$name => $name::users(aws, arn).await),* }
             }
             /// [`Resource::delete`].
             pub async fn delete(self, aws: &Clients, arn: &Arn) -> Result<(), CloudError> {

@@ -1,8 +1,8 @@
 //! A playback restriction policy: from which countries and web pages a channel may be watched.
 
 use super::{
-    Arn, Book, Check, Facts, Kind, Live, Resource, Scope, Service, answered_tags, drain, each,
-    inside, sent_tags,
+    Arn, Book, Check, Facts, Kind, Live, Resource, Scope, Service, answered_tags, channel, drain,
+    each, inside, sent_tags,
 };
 use crate::aws::{Clients, CloudError, Sorted, Tags, found, gone};
 use crate::diag::{Code, quote};
@@ -191,6 +191,11 @@ impl Resource for PlaybackRestrictionPolicy {
         let strict = updated.enable_strict_origin_enforcement;
         let lists = (updated.allowed_countries, updated.allowed_origins);
         Ok(read(updated.arn, updated.name, lists, strict, answered_tags(updated.tags)))
+    }
+
+    async fn users(aws: &Clients, arn: &Arn) -> Result<Vec<Live>, CloudError> {
+        channel::listed(aws, |all| all.filter_by_playback_restriction_policy_arn(arn.as_str()))
+            .await
     }
 
     async fn delete(aws: &Clients, arn: &Arn) -> Result<(), CloudError> {

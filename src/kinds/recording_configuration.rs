@@ -3,7 +3,7 @@
 use super::word::sorted_words;
 use super::{
     Arn, Book, Check, Facts, Kind, Live, Mutable, Resource, Scope, Service, Word, answered_tags,
-    answered_words, drain, each, inside, json, sent_tags, sent_words,
+    answered_words, channel, drain, each, inside, json, sent_tags, sent_words,
 };
 use crate::aws::{Clients, CloudError, Sorted, Tags, exactly, found, gone};
 use crate::diag::Code;
@@ -268,6 +268,10 @@ impl Resource for RecordingConfiguration {
             .await
             .sorted("CreateRecordingConfiguration")?;
         inside("CreateRecordingConfiguration", made.recording_configuration.and_then(read))
+    }
+
+    async fn users(aws: &Clients, arn: &Arn) -> Result<Vec<Live>, CloudError> {
+        channel::listed(aws, |all| all.filter_by_recording_configuration_arn(arn.as_str())).await
     }
 
     async fn delete(aws: &Clients, arn: &Arn) -> Result<(), CloudError> {

@@ -3,7 +3,8 @@
 use super::word::sorted_words;
 use super::{
     Arn, Audience, Book, Check, Edge, Facts, Kind, Live, Ref, Resource, Scope, Service, Word,
-    answered_or, answered_tags, answered_words, drain, each, inside, json, sent_tags, sent_words,
+    answered_or, answered_tags, answered_words, composition, drain, each, ingest_configuration,
+    inside, json, sent_tags, sent_words,
 };
 use crate::aws::{Clients, CloudError, Sorted, Tags, exactly, found, gone};
 use crate::diag::Code;
@@ -315,6 +316,14 @@ impl Resource for Stage {
             found(aws.realtime.get_stage().arn(arn.as_str()).send().await.sorted("GetStage"))?;
         let session = answer.and_then(|it| it.stage).and_then(|it| it.active_session_id);
         Ok(session.filter(|it| !it.is_empty()).map(Audience::session))
+    }
+
+    /// Its end would be that of its compositions, and take the stage of its ingest configurations away.
+    async fn users(aws: &Clients, arn: &Arn) -> Result<Vec<Live>, CloudError> {
+        let mut users =
+            composition::running(aws, |all| all.filter_by_stage_arn(arn.as_str())).await?;
+        users.extend(ingest_configuration::on_stage(aws, arn).await?);
+        Ok(users)
     }
 
     async fn delete(aws: &Clients, arn: &Arn) -> Result<(), CloudError> {

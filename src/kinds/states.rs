@@ -213,6 +213,8 @@ pub struct LiveState {
     pub foreign: BTreeMap<Address, Live>,
     /// Everything else that was listed, by ARN.
     pub others: BTreeMap<Arn, Live>,
+    /// Who refers to what a plan would delete, where that was looked up.
+    pub users: BTreeMap<Arn, Vec<Live>>,
     /// Who is live, by ARN.
     pub audience: BTreeMap<Arn, Audience>,
     /// Address to ARN and back, for all that is owned.

@@ -601,6 +601,11 @@ impl<'a> Planner<'a> {
         }
         let mut needs: Vec<(usize, usize)> = Vec::new();
         let mut holding: Vec<(usize, &Live)> = Vec::new();
+        for (arn, users) in &self.live.users {
+            let deletes = touching.get(arn).into_iter().flatten();
+            let deletes = deletes.filter(|it| self.drafts[**it].step.action == Action::Delete);
+            holding.extend(deletes.flat_map(|it| users.iter().map(move |user| (*it, user))));
+        }
         for (index, draft) in self.drafts.iter().enumerate() {
             for target in draft.step.body.iter().flat_map(named_targets) {
                 needs.extend(making.get(&target).map(|target| (index, *target)));
@@ -639,8 +644,16 @@ impl<'a> Planner<'a> {
             }
         }
         for (deleted, referrer) in holding {
-            let name = self.live.book.address(&referrer.arn).map(ToString::to_string);
-            let name = name.unwrap_or_else(|| referrer.arn.to_string());
+            let name = match (self.live.book.address(&referrer.arn), referrer.owner()) {
+                (Some(address), _) => address.to_string(),
+                (None, Owner::Stack(marks)) if marks.stack == self.stack.name => {
+                    Address::new(referrer.kind, marks.name).to_string()
+                }
+                (None, owner @ (Owner::Stack(_) | Owner::CloudFormation(_))) => {
+                    format!("{}, which belongs to {owner},", referrer.arn)
+                }
+                (None, _) => format!("{}, which no manifest declares,", referrer.arn),
+            };
             let step = &mut self.drafts[deleted].step;
             if step.decision.is_do() {
                 step.decision = Decision::Deferred(format!("{name} still refers to it"));

@@ -332,6 +332,13 @@ impl Plan {
         self.steps.iter().any(|step| step.decision.is_do())
     }
 
+    /// What this run would delete.
+    pub fn doomed(&self) -> Vec<(Kind, Arn)> {
+        let deletes = self.steps.iter().filter(|it| it.action == Action::Delete);
+        let deletes = deletes.filter(|it| it.decision.is_do());
+        deletes.filter_map(|it| Some((it.address.kind, it.arn.clone()?))).collect()
+    }
+
     /// Deletes that this run would carry out, those of replacements aside.
     pub fn deletes(&self) -> usize {
         let halves = self.halves_of_replacements();

@@ -3,7 +3,7 @@
 
 use ivs_apply::apply::{Event, Outcome, Stop, apply};
 use ivs_apply::aws::{Clients, Target, connect};
-use ivs_apply::cloud::{Reading, read};
+use ivs_apply::cloud::{Reading, look_up_users, read};
 use ivs_apply::emulator::{Clock, Emulator, Settings};
 use ivs_apply::kinds::{Desired, LiveState, Stack};
 use ivs_apply::plan::{Plan, Policy, plan};
@@ -58,10 +58,13 @@ impl Account {
         policy: &Policy,
     ) -> (LiveState, Plan) {
         let every_kind = policy.prune || policy.destroy;
-        let live =
+        let mut live =
             self.read(stack, desired, Reading { every_kind, full: false, strangers: false }).await;
-        let plan = plan(stack, desired, &live, policy);
-        (live, plan)
+        let mut made = plan(stack, desired, &live, policy);
+        if look_up_users(&self.aws, &mut live, made.doomed()).await.expect("readable") {
+            made = plan(stack, desired, &live, policy);
+        }
+        (live, made)
     }
 
     pub(crate) async fn apply(&self, stack: &Stack, live: &LiveState, plan: &Plan) -> Outcome {

@@ -18,5 +18,6 @@ mod laws;
 mod replication;
 mod rules;
 mod scenarios;
+mod users;
 mod world;
 mod zeros;

@@ -1,0 +1,116 @@
+//! Who still uses what is to be deleted, and is nobody of ours: found before the first write, and named.
+
+use crate::account::{Account, on_paused_time};
+use ivs_apply::aws::Sorted;
+use ivs_apply::kinds::{Kind, Live, Stack};
+use ivs_apply::manifest::load_text;
+use ivs_apply::plan::{Action, Decision, Plan, Policy};
+
+const PRUNE: Policy =
+    Policy { prune: true, destroy: false, allow_live: std::collections::BTreeSet::new() };
+
+fn manifest(kind: &str, name: &str, spec: &str) -> String {
+    format!(
+        "---\napiVersion: ivs-apply.dev/v1\nkind: {kind}\nmetadata: {{ name: {name} }}\nspec: {spec}\n"
+    )
+}
+
+fn recording(bucket: &str) -> String {
+    let spec = format!("{{ destinationConfiguration: {{ s3: {{ bucketName: {bucket} }} }} }}");
+    manifest("RecordingConfiguration", "archive", &spec)
+}
+
+async fn applied(account: &Account, text: &str, policy: &Policy) -> Plan {
+    let stack = Stack::named("default");
+    let loaded = load_text("a.yaml", text, None);
+    assert!(!loaded.report.has_errors(), "{:#?}", loaded.report);
+    let (live, plan) = account.plan(&stack, &loaded.desired, policy).await;
+    let outcome = account.apply(&stack, &live, &plan).await;
+    assert!(outcome.is_well(), "{outcome:#?}");
+    plan
+}
+
+async fn the_only(account: &Account, kind: Kind) -> Live {
+    let all = kind.list(&account.aws, &ivs_apply::kinds::Scope::default()).await.expect("listed");
+    let [live] = all.as_slice() else { panic!("{all:#?}") };
+    live.clone()
+}
+
+/// Why the delete of this plan waits.
+fn waits(plan: &Plan) -> String {
+    let delete = plan.steps.iter().find(|it| it.action == Action::Delete).expect("a delete");
+    match &delete.decision {
+        Decision::Deferred(why) => why.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_configuration_that_a_channel_of_nobodys_uses_stays_until_that_lets_go() {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        applied(&account, &recording("bucket-a"), &PRUNE).await;
+        let archive = the_only(&account, Kind::RecordingConfiguration).await;
+        let request = account.aws.ivs.create_channel();
+        let made = request.recording_configuration_arn(archive.arn.as_str()).send().await;
+        let channel = made.sorted("CreateChannel").expect("made").channel.expect("answered");
+        let channel = channel.arn.expect("answered");
+        // A change makes a new one; the old one goes by the run that finds it unused.
+        for _ in 0..2 {
+            let plan = applied(&account, &recording("bucket-b"), &PRUNE).await;
+            let why = waits(&plan);
+            assert!(why.contains(&channel) && why.contains("still refers to it"), "{why}");
+        }
+        let detach = account.aws.ivs.update_channel().arn(&channel).recording_configuration_arn("");
+        detach.send().await.sorted("UpdateChannel").expect("detached");
+        applied(&account, &recording("bucket-b"), &PRUNE).await;
+        assert_ne!(the_only(&account, Kind::RecordingConfiguration).await.arn, archive.arn);
+    });
+}
+
+#[test]
+fn a_configuration_that_an_orphan_uses_stays_while_orphans_are_kept() {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let channel = manifest("Channel", "main", "{ recordingConfiguration: archive }");
+        applied(&account, &format!("{}{channel}", recording("bucket-a")), &PRUNE).await;
+        let plan = applied(&account, &recording("bucket-b"), &Policy::default()).await;
+        let why = waits(&plan);
+        assert!(why.contains("Channel/main still refers to it"), "{why}");
+    });
+}
+
+#[test]
+fn a_stage_that_somebody_else_composes_or_publishes_on_stays() {
+    on_paused_time(async {
+        for by_composition in [true, false] {
+            let account = Account::empty().await;
+            let keep = manifest("Channel", "keep", "{}");
+            let both = format!("{keep}{}", manifest("Stage", "studio", "{}"));
+            applied(&account, &both, &PRUNE).await;
+            let stage = the_only(&account, Kind::Stage).await;
+            let theirs = if by_composition {
+                a_composition(&account, stage.arn.as_str()).await
+            } else {
+                let request = account.aws.realtime.create_ingest_configuration();
+                let request = request.stage_arn(stage.arn.as_str()).ingest_protocol("RTMPS".into());
+                let made = request.send().await.sorted("CreateIngestConfiguration").expect("made");
+                made.ingest_configuration.expect("answered").arn
+            };
+            let plan = applied(&account, &keep, &PRUNE).await;
+            let why = waits(&plan);
+            assert!(why.contains(&theirs), "{why}");
+            the_only(&account, Kind::Stage).await;
+        }
+    });
+}
+
+async fn a_composition(account: &Account, stage: &str) -> String {
+    use aws_sdk_ivsrealtime::types::{ChannelDestinationConfiguration, DestinationConfiguration};
+    let keep = the_only(account, Kind::Channel).await;
+    let channel = ChannelDestinationConfiguration::builder().channel_arn(keep.arn.as_str());
+    let to = DestinationConfiguration::builder().channel(channel.build().expect("whole")).build();
+    let request = account.aws.realtime.start_composition().stage_arn(stage).destinations(to);
+    let made = request.send().await.sorted("StartComposition").expect("started");
+    made.composition.expect("answered").arn
+}
