@@ -350,24 +350,26 @@ impl<'a> Planner<'a> {
             step.decision = self.consent(&wanted.address, &live.arn, Some(wanted), audience);
         }
         if matches!(step.decision, Decision::Deferred(_)) {
-            self.tags_first(&mut step, before, owned);
+            self.tags_first(&mut step, live);
         }
         self.push(step);
     }
 
     /// Tags cut nobody off: where the spec has to wait, they go ahead in a step of their own. Above all
     /// `protect` is wanted just then. The digest stays that of what was applied.
-    fn tags_first(&mut self, step: &mut Step, before: &Body, owned: Option<Marks>) {
+    fn tags_first(&mut self, step: &mut Step, live: &Live) {
         let (spec, tags): (Vec<_>, Vec<_>) = std::mem::take(&mut step.fields)
             .into_iter()
             .partition(|it| it.path.starts_with("spec") && !it.is_tag());
         step.fields = spec;
-        if step.action == Action::Update && tags.is_empty() {
+        let changes = matches!(step.action, Action::Update | Action::Replace);
+        if changes && tags.is_empty() {
             return;
         }
-        let digest = match owned {
-            Some(owned) => Some(owned.digest),
-            None => before.digest(&self.live.book),
+        let before = live.body.as_ref().expect("what is compared was read");
+        let digest = match live.owner() {
+            Owner::Stack(owned) => Some(owned.digest),
+            _ => before.digest(&self.live.book),
         };
         let mut body = before.clone();
         let wanted = step.body.as_mut().and_then(Body::tags_mut);
@@ -375,7 +377,7 @@ impl<'a> Planner<'a> {
             tags.clone_from(wanted);
         }
         let mut first = Step {
-            action: if step.action == Action::Update { Action::Retag } else { step.action },
+            action: if changes { Action::Retag } else { step.action },
             body: Some(body),
             fields: tags,
             impact: None,
@@ -383,8 +385,12 @@ impl<'a> Planner<'a> {
             ..step.clone()
         };
         first.marks.digest = digest.unwrap_or_default();
+        let of_spec = |it: &Cause| matches!(it, Cause::Immutable { .. } | Cause::Upstream { .. });
+        first.because.retain(|it| !of_spec(it));
         self.push(first);
-        step.action = Action::Update;
+        if !changes {
+            step.action = Action::Update;
+        }
     }
 
     /// What to do about an audience. One that watches a composition is that composition's as well.
@@ -418,10 +424,15 @@ impl<'a> Planner<'a> {
         let mut upstream = Vec::new();
         for edge in body.refs() {
             let Pointer::Named(address) = &edge.to else { continue };
+            let path = format!("spec.{}", edge.field);
             if !self.replaced.contains_key(address) {
+                // An earlier run replaced it, and could not move this one yet.
+                let was = |it: &&FieldChange| it.path == path && self.was(address, &it.before);
+                if fields.iter().any(|it| was(&it)) {
+                    upstream.push((path, address.clone()));
+                }
                 continue;
             }
-            let path = format!("spec.{}", edge.field);
             if !fields.iter().any(|it| it.path == path) {
                 let old = self.live.book.arn(address).map(|arn| arn.as_str().to_owned());
                 fields.push(FieldChange {
@@ -435,13 +446,26 @@ impl<'a> Planner<'a> {
         upstream
     }
 
+    /// Whether this is the ARN of a predecessor of `address` that is still there.
+    fn was(&self, address: &Address, arn: &Value) -> bool {
+        let mut before = self.live.superseded.iter().filter(|(it, _)| it == address);
+        before.any(|(_, live)| *arn == live.arn.as_str())
+    }
+
     /// Two steps: the new one and the end of the old one, in the order the kind allows.
     fn replace(&mut self, mut new: Step, live: &'a Live, wanted: &'a Desired, presence: Presence) {
         let first = wanted.address.kind.facts().replace;
         let audience = self.live.audience.get(&live.arn);
         let protected = protected(live);
         if let Some(blocked) = protected {
-            new.decision = blocked;
+            if wanted.lifecycle.protect {
+                new.decision = blocked;
+            } else {
+                // Lifting it is a step of its own, and so is seen and consented to before the change.
+                let why = "it is protected, which this run lifts; the next one replaces it";
+                new.decision = Decision::Deferred(why.to_owned());
+                self.tags_first(&mut new, live);
+            }
             self.push(new);
             return;
         }
