@@ -13,6 +13,9 @@ static MODEL: LazyLock<Model> = LazyLock::new(|| {
     Model::new(file)
 });
 
+/// The type part of `ResourceArn` as the models print it, with a `+` forgotten: no real ARN matches it.
+const ONE_CHARACTER: &str = "[a-z-]/";
+
 /// Both models.
 pub(crate) fn model() -> &'static Model {
     &MODEL
@@ -96,9 +99,8 @@ impl Shape {
     /// model prints no anchors.
     pub(crate) fn pattern_accepts(&self, text: &str) -> bool {
         let compiled = self.compiled.get_or_init(|| {
-            self.pattern
-                .as_deref()
-                .and_then(|pattern| Regex::new(&format!(r"\A(?:{pattern})\z")).ok())
+            let pattern = self.pattern.as_deref()?.replace(ONE_CHARACTER, "[a-z-]+/");
+            Regex::new(&format!(r"\A(?:{pattern})\z")).ok()
         });
         compiled.as_ref().is_none_or(|regex| regex.is_match(text))
     }
@@ -249,5 +251,8 @@ mod tests {
         assert!(name.pattern_accepts("a-b_9") && !name.pattern_accepts("a b"));
         let key = model().shape(Service::LowLatency, "TagKey").expect("modelled");
         assert!(key.pattern_accepts("équipe été:1/2") && !key.pattern_accepts("a*b"));
+        let arn = model().shape(Service::RealTime, "ResourceArn").expect("modelled");
+        let stage = "arn:aws:ivs:us-west-2:000000000000:stage/aB3";
+        assert!(arn.pattern_accepts(stage) && !arn.pattern_accepts(&format!("{stage}*")));
     }
 }

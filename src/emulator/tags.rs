@@ -50,12 +50,6 @@ fn check_key(key: &str) -> Result<(), Failure> {
 
 /// The kind of the ARN a tag operation names, which must be one that exists here.
 fn kind(scene: &Scene<'_>, arn: &str) -> Result<Kind, Failure> {
-    let parts: Vec<&str> = arn.splitn(6, ':').collect();
-    let plausible =
-        matches!(parts.as_slice(), ["arn", "aws", "ivs", _, _, rest] if rest.contains('/'));
-    if !plausible {
-        return Err(Failure::validation(format!("Invalid resource ARN: {arn}")));
-    }
     let kind = Kind::of_arn(arn).ok_or_else(|| scene.missing(arn))?;
     scene.find(kind, arn)?;
     Ok(kind)
