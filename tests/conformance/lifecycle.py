@@ -8,7 +8,6 @@ Empties the account it finds there.
 """
 
 import json
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -20,10 +19,10 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
+from tally import check, endpoint, equal, finish
 
-ENDPOINT = sys.argv[1].rstrip("/") if len(sys.argv) > 1 else ""
+ENDPOINT = endpoint("lifecycle.py http://127.0.0.1:PORT")
 REGION = "us-west-2"
-PASSED, FAILED = [], []
 P384 = """-----BEGIN PUBLIC KEY-----
 MHYwEAYHKoZIzj0CAQYFK4EEACIDYgAEqofKIr6LBTeOscce8yCtdG4dO2KLp5uY
 WfdB4IJUKjhVAvJdv1UpbDpUXjhydgq3NhfeSpYmLG9dnpi/kpLcKfj0Hb0omhR8
@@ -42,18 +41,6 @@ def client(service, region=REGION):
         aws_secret_access_key="secret",
         config=Config(retries={"total_max_attempts": 1}, read_timeout=20),
     )
-
-
-def check(name, good, detail=""):
-    """Counts a check."""
-    (PASSED if good else FAILED).append(name)
-    if not good:
-        print(f"FAILED {name}: {detail}")
-
-
-def equal(name, found, wanted):
-    """Counts a comparison."""
-    check(name, found == wanted, f"found {found!r}, wanted {wanted!r}")
 
 
 def refused(name, code, call, /, **parameters):
@@ -764,8 +751,6 @@ def test_every_operation_answers():
 
 def main():
     """Runs every test; one that breaks counts as a failure and does not stop the others."""
-    if not ENDPOINT.startswith(("http://127.", "http://localhost", "http://[::1]")):
-        sys.exit("usage: lifecycle.py http://127.0.0.1:PORT")
     control("POST", "reset")
     ivs, realtime = client("ivs"), client("ivs-realtime")
     for test, needs in (
@@ -780,8 +765,7 @@ def main():
         except Exception as error:  # pylint: disable=broad-except
             check(test.__name__, False, repr(error))
         control("POST", "reset")
-    print(f"{len(PASSED)} passed, {len(FAILED)} failed")
-    sys.exit(1 if FAILED else 0)
+    finish()
 
 
 main()
