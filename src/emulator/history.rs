@@ -1,5 +1,5 @@
 //! What truly happened to the account, in order: the oracle of the tests. Mutations only, at most
-//! the last hundred thousand, never saved with the state.
+//! the last twenty thousand, never saved with the state.
 
 use std::collections::VecDeque;
 
@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use super::clock::Millis;
 
-/// How many events are kept; older ones are forgotten so that a long-lived emulator stays small.
-const KEPT: usize = 100_000;
+/// How many events are kept; older ones are forgotten so that a long-lived emulator stays small. Enough to
+/// see five thousand channels and their keys come and go.
+const KEPT: usize = 20_000;
 
 /// One mutation that was carried out.
 #[derive(Clone, Debug)]

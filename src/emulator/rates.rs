@@ -32,6 +32,10 @@ pub(crate) fn rate(operation: &str) -> u32 {
 /// `PutMetadata` has a second limit for each channel.
 const METADATA_PER_CHANNEL: u32 = 5;
 
+/// From so many buckets on, those that are full again are thrown away. More than there are operations in all
+/// regions: only names out of requests come to this.
+const BUCKETS: usize = 1000;
+
 /// All buckets.
 #[derive(Debug, Default)]
 pub(crate) struct Rates {
@@ -89,6 +93,10 @@ impl Rates {
         now: Millis,
     ) -> bool {
         let full = i64::from(rate) * 1000;
+        if self.buckets.len() >= BUCKETS {
+            // Nobody has drawn from it for a second: it is full, which is the same as not being there.
+            self.buckets.retain(|_, bucket| now.since(bucket.at).as_secs() == 0);
+        }
         self.buckets
             .entry((region.to_owned(), service, name))
             .or_insert(Bucket { tokens: full, at: now })
@@ -109,6 +117,21 @@ mod tests {
         assert_eq!(taken(&mut bucket, 199), 0);
         assert_eq!(taken(&mut bucket, 200), 1);
         assert_eq!(taken(&mut bucket, 60_000), 5);
+    }
+
+    #[test]
+    fn channels_that_are_not_called_any_more_leave_no_bucket() {
+        let metadata = super::super::model::model();
+        let metadata = metadata.at(Service::LowLatency, "POST", "/PutMetadata").expect("modelled");
+        let mut rates = Rates::default();
+        for turn in 0..100_000 {
+            let body = format!("{{\"channelArn\": \"channel {turn}\"}}");
+            rates.admit("us-west-2", metadata, body.as_bytes(), Millis(turn * 10));
+        }
+        assert!(rates.buckets.len() <= BUCKETS, "{}", rates.buckets.len());
+        let now = Millis(1_000_000);
+        let mut admit = || rates.admit("us-west-2", metadata, b"{}", now);
+        assert_eq!((0..20).filter(|_| admit()).count(), 5, "the limits still hold");
     }
 
     #[test]

@@ -8,8 +8,9 @@ use serde_json::{Map, Value};
 
 use super::clock::Millis;
 
-/// How many deleted objects a shelf remembers for lists that lag.
-const GHOSTS: usize = 10_000;
+/// How many deleted objects a shelf remembers for lists that lag: a minute's worth at the five deletions a
+/// second that AWS allows.
+const GHOSTS: usize = 300;
 
 /// One object: what the service shows of it, and what it knows besides.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -46,6 +46,12 @@ WfdB4IJUKjhVAvJdv1UpbDpUXjhydgq3NhfeSpYmLG9dnpi/kpLcKfj0Hb0omhR8
 6doxE7XwuMAKYLHOHX6BnXpDHXyQ6g5f
 -----END PUBLIC KEY-----
 """
+ANOTHER_P384 = """-----BEGIN PUBLIC KEY-----
+MHYwEAYHKoZIzj0CAQYFK4EEACIDYgAET3AkicRHxvXnMtlPbX/O1QT1gLDFjN+g
+zVno+gInheHDH+uUKGwatHZyq1VE+EUKry62IxTxYlKwf9mY9vZcRBOU30jHToKj
+ggO1pwLFoyZnDi68B6KaQhU9tsoEA1/l
+-----END PUBLIC KEY-----
+"""
 
 # What fails and should: (service, shape, member, what) and why. Nothing else may, and each of these must.
 EXCEPTIONS = {
@@ -55,6 +61,9 @@ EXCEPTIONS = {
     ("ivs", "BatchError", "arn", "pattern"):
         "the type part of the model's ResourceArn is one character long: no real ARN matches it",
 }
+
+# What a list of keys calls them.
+KEYS = {"PlaybackKeyPair": "keyPairs", "PublicKey": "publicKeys"}
 
 OMIT = object()
 random.seed(SEED)
@@ -165,7 +174,7 @@ class World:
         policies, ads = [self.policy() for _ in range(2)], [self.ad() for _ in range(2)]
         storages = [self.storage() for _ in range(2)]
         encoders = [self.encoder() for _ in range(2)]
-        self.slate_arn, self.storage_arn, self.encoder_arn = slates[0], storages[0], encoders[0]
+        self.storage_arn, self.encoder_arn = storages[0], encoders[0]
         # A channel with a past and two keys; two more that are live.
         channel = self.channel(
             recordingConfigurationArn=recordings[0], playbackRestrictionPolicyArn=policies[0],
@@ -198,8 +207,7 @@ class World:
             ("ivs", "ChannelPlaybackRestrictionPolicyArn"): policies[0],
             ("ivs", "ChannelRecordingConfigurationArn"): recordings[0],
             ("ivs", "FailoverSlateConfigurationArn"): slates[0],
-            ("ivs", "PlaybackKeyPairArn"): self.key_pair("ImportPlaybackKeyPair", "ListPlaybackKeyPairs",
-                                                        "DeletePlaybackKeyPair", "keyPair", "keyPairs"),
+            ("ivs", "PlaybackKeyPairArn"): self.key("PlaybackKeyPair"),
             ("ivs", "PlaybackPublicKeyMaterial"): P384,
             ("ivs", "PlaybackRestrictionPolicyArn"): policies[0],
             ("ivs", "RecordingConfigurationArn"): recordings[0],
@@ -214,8 +222,7 @@ class World:
             ("ivs-realtime", "IngestConfigurationStageArn"): stage,
             ("ivs-realtime", "ParticipantId"): joined[0]["participantId"],
             ("ivs-realtime", "ParticipantTokenId"): joined[0]["participantId"],
-            ("ivs-realtime", "PublicKeyArn"): self.key_pair("ImportPublicKey", "ListPublicKeys", "DeletePublicKey",
-                                                           "publicKey", "publicKeys"),
+            ("ivs-realtime", "PublicKeyArn"): self.key("PublicKey"),
             ("ivs-realtime", "PublicKeyMaterial"): P384,
             ("ivs-realtime", "ResourceArn"): stage,
             ("ivs-realtime", "StageArn"): stage,
@@ -307,28 +314,25 @@ class World:
         return named
 
     @staticmethod
-    def key_pair(imports, lists, deletes, wrapper, wrappers):
-        """The one key, made anew: no key can be imported twice."""
-        for one in do(lists)[wrappers]:
-            do(deletes, arn=one["arn"])
-        return do(imports, publicKeyMaterial=P384)[wrapper]["arn"]
-
-    @staticmethod
-    def no_keys(lists, deletes, wrappers):
-        for one in do(lists)[wrappers]:
-            do(deletes, arn=one["arn"])
+    def no_keys(kind):
+        """No key can be imported twice."""
+        for one in do(f"List{kind}s")[KEYS[kind]]:
+            do(f"Delete{kind}", arn=one["arn"])
         return {}
 
-    def two_keys(self, lists, imports, deletes, wrapper, wrappers):
-        """So that a list has a second page. The only other key is not worth a constant: its point is moved."""
-        self.key_pair(imports, lists, deletes, wrapper, wrappers)
-        do(imports, publicKeyMaterial=P384.replace("qofKIr6L", "qofKIr6M"))
+    def key(self, kind):
+        """The one key, made anew."""
+        self.no_keys(kind)
+        return do(f"Import{kind}", publicKeyMaterial=P384)[KEYS[kind][:-1]]["arn"]
+
+    def two_keys(self, kind):
+        """So that a list has a second page."""
+        self.key(kind)
+        do(f"Import{kind}", publicKeyMaterial=ANOTHER_P384)
         return {}
 
     def bind(self, operation):
         """The members of an operation that need something of their own: by member, or by shape."""
-        playback = ("ListPlaybackKeyPairs", "DeletePlaybackKeyPair", "keyPairs")
-        public = ("ListPublicKeys", "DeletePublicKey", "publicKeys")
         fresh = {
             "CreateStreamKey": lambda: {"channelArn": self.keyless_channel()},
             "DeleteAdConfiguration": lambda: {"arn": self.ad()},
@@ -336,27 +340,22 @@ class World:
             "DeleteEncoderConfiguration": lambda: {"arn": self.encoder()},
             "DeleteFailoverSlateConfiguration": lambda: {"arn": self.made_slate()},
             "DeleteIngestConfiguration": lambda: {"arn": self.ingest()},
-            "DeletePlaybackKeyPair": lambda: {"arn": self.key_pair("ImportPlaybackKeyPair", playback[0], playback[1],
-                                                                   "keyPair", playback[2])},
+            "DeletePlaybackKeyPair": lambda: {"arn": self.key("PlaybackKeyPair")},
             "DeletePlaybackRestrictionPolicy": lambda: {"arn": self.policy()},
-            "DeletePublicKey": lambda: {"arn": self.key_pair("ImportPublicKey", public[0], public[1],
-                                                             "publicKey", public[2])},
+            "DeletePublicKey": lambda: {"arn": self.key("PublicKey")},
             "DeleteRecordingConfiguration": lambda: {"arn": self.recording()},
             "DeleteStage": lambda: {"arn": self.stage()},
             "DeleteStorageConfiguration": lambda: {"arn": self.storage()},
             "DeleteStreamKey": lambda: {"arn": self.stream_key()},
             "DisconnectParticipant": lambda: dict(zip(("stageArn", "participantId"), self.publisher())),
-            "GetPlaybackKeyPair": lambda: {"arn": self.key_pair("ImportPlaybackKeyPair", playback[0], playback[1],
-                                                                "keyPair", playback[2])},
-            "GetPublicKey": lambda: {"arn": self.key_pair("ImportPublicKey", public[0], public[1],
-                                                          "publicKey", public[2])},
+            "GetPlaybackKeyPair": lambda: {"arn": self.key("PlaybackKeyPair")},
+            "GetPublicKey": lambda: {"arn": self.key("PublicKey")},
             "GetStream": lambda: {"channelArn": self.live[0]},
-            "ImportPlaybackKeyPair": lambda: self.no_keys(*playback),
-            "ImportPublicKey": lambda: self.no_keys(*public),
+            "ImportPlaybackKeyPair": lambda: self.no_keys("PlaybackKeyPair"),
+            "ImportPublicKey": lambda: self.no_keys("PublicKey"),
             "InsertAdBreak": lambda: {"channelArn": self.live[0]},
-            "ListPlaybackKeyPairs": lambda: self.two_keys(playback[0], "ImportPlaybackKeyPair", playback[1],
-                                                          "keyPair", playback[2]),
-            "ListPublicKeys": lambda: self.two_keys(public[0], "ImportPublicKey", public[1], "publicKey", public[2]),
+            "ListPlaybackKeyPairs": lambda: self.two_keys("PlaybackKeyPair"),
+            "ListPublicKeys": lambda: self.two_keys("PublicKey"),
             "PutMetadata": lambda: {"channelArn": self.live[0]},
             "StartComposition": lambda: {"ChannelArn": self.channel(),
                                          "CompositionClientToken": f"token-{next(self.count)}"},
@@ -388,17 +387,19 @@ def bounds(shape):
     return shape.metadata.get("min"), shape.metadata.get("max")
 
 
-def steps(shape, path=()):
-    """Every place in a shape: its path and its own shape. `[]` is an item, `{k}` and `{v}` are of a map."""
-    yield path, shape
+def places(shape, path=(), required=False):
+    """Every place in a shape: its path, its own shape, whether it must be there. `[]` is an item, `{k}` and
+    `{v}` are of a map."""
+    if path:
+        yield path, shape, required
     if shape.type_name == "structure":
         for name, member in shape.members.items():
-            yield from steps(member, path + (name,))
+            yield from places(member, path + (name,), name in shape.required_members)
     elif shape.type_name == "list":
-        yield from steps(shape.member, path + ("[]",))
+        yield from places(shape.member, path + ("[]",))
     elif shape.type_name == "map":
-        yield path + ("{k}",), shape.key
-        yield from steps(shape.value, path + ("{v}",))
+        yield from places(shape.key, path + ("{k}",))
+        yield from places(shape.value, path + ("{v}",))
 
 
 class Requests:
@@ -759,8 +760,8 @@ class Judge:
         for one in shape.members.values():
             if one.serialization.get("location") == "header" and one.serialization["name"].lower() not in headers:
                 wrong(f"header {one.serialization['name']}")
-        read = operation.parsed(answer)["Error"]
-        if read["Code"] != error or not read["Message"]:
+        read = operation.parsed(answer).get("Error", {})
+        if read.get("Code") != error or not read.get("Message"):
             wrong(f"botocore reads {read}")
         try:
             told = json.loads(text)
@@ -783,18 +784,6 @@ def last_named(path):
     return next(step for step in reversed(path) if step[0] not in "[{")
 
 
-def places(operation):
-    """Every place of a request but the request itself: path, shape, whether required, how it travels."""
-    for path, shape in steps(operation.input):
-        if path:
-            holder = operation.input
-            for step in path[:-1]:
-                holder = {"[]": "member", "{v}": "value"}.get(step) and getattr(
-                    holder, {"[]": "member", "{v}": "value"}[step]) or holder.members[step]
-            required = holder.type_name == "structure" and path[-1] in holder.required_members
-            yield path, shape, required, operation.input.members[path[0]].serialization.get("location")
-
-
 def refusals(world, operation, judge):
     """Everything that must be refused, and that it changes nothing."""
     requests = Requests(world, operation)
@@ -802,7 +791,8 @@ def refusals(world, operation, judge):
     # What a token is asked for and what is being made is done before the picture is taken.
     world.pass_time()
     before = WIRE.control("GET", "objects")
-    for path, shape, required, carried in places(operation):
+    for path, shape, required in places(operation.input):
+        carried = operation.input.members[path[0]].serialization.get("location")
         for what, value in requests.wrong(shape, path, required, carried):
             body = requests.build(operation.input, path, put=value)
             name = f"{operation.name} {where(path)}: {what}"
@@ -838,7 +828,7 @@ def successes(world, operation, judge):
     good("required members only", lambda: {
         name: requests.sample(members[name], (name,)) for name in operation.input.required_members})
     requests.prepare()
-    for path, shape, _, _ in places(operation):
+    for path, shape, _ in places(operation.input):
         if path[-1] == "{k}" and shape.name == "String":
             continue
         for what, value in list(requests.right(shape, path)):

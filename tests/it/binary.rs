@@ -82,6 +82,11 @@ impl Served {
         let url = line.trim().rsplit(' ').next().expect("an address").to_owned();
         Self { child, url }
     }
+
+    /// The number of the process.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
 }
 
 impl Drop for Served {

@@ -15,6 +15,7 @@ mod ingest;
 mod keys;
 mod kind_rules;
 mod laws;
+mod memory;
 mod replication;
 mod rules;
 mod scenarios;
