@@ -258,6 +258,10 @@ fn objects(world: &World) -> Value {
             for object in shelf.iter() {
                 let mut wire = object.wire.clone();
                 hide(&mut wire);
+                if *kind == Kind::IngestConfiguration {
+                    // No call of the service shows this one.
+                    wire.insert("insecureIngest".to_owned(), json!(object.hidden.insecure_ingest));
+                }
                 rows.push(json!({
                     "kind": kind.name(), "region": name, "arn": object.arn,
                     "created": object.created.to_iso(), "createdMillis": object.created.0,

@@ -24,8 +24,12 @@ pub struct FieldChange {
 impl FieldChange {
     /// Whether this is a tag, which can always be changed in place.
     pub fn is_tag(&self) -> bool {
-        self.path.starts_with("spec.tags")
+        is_tag(&self.path)
     }
+}
+
+fn is_tag(path: &str) -> bool {
+    path.starts_with("spec.tags")
 }
 
 impl Kind {
@@ -36,13 +40,13 @@ impl Kind {
     }
 
     /// Whether an update can change the field at `path`.
-    pub fn can_update(self, change: &FieldChange) -> bool {
-        change.is_tag()
+    pub fn can_update(self, path: &str) -> bool {
+        is_tag(path)
             || match self.facts().mutable {
                 Mutable::All => true,
                 Mutable::TagsOnly => false,
                 Mutable::Only(fields) => {
-                    let field = change.path.strip_prefix("spec.").unwrap_or(&change.path);
+                    let field = path.strip_prefix("spec.").unwrap_or(path);
                     fields.contains(&field.split(['.', '[']).next().unwrap_or(field))
                 }
             }

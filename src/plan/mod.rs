@@ -11,8 +11,8 @@ pub use step::{Action, Cause, Decision, Note, Plan, Status, Step, StepId, Summar
 
 use crate::kinds::spec::{FieldChange, difference, named_targets};
 use crate::kinds::{
-    Address, Arn, Audience, Body, Desired, Live, LiveState, Marks, Mutable, Owner, Pointer,
-    Presence, Replace, Stack, owner,
+    Address, Arn, Audience, Body, Desired, Live, LiveState, Marks, Owner, Pointer, Presence,
+    Replace, Stack, owner,
 };
 use policy::{on_audience, protected, quotas};
 use serde_json::Value;
@@ -281,7 +281,7 @@ impl<'a> Planner<'a> {
         let immutable: Vec<String> = fields
             .iter()
             .filter(spec)
-            .filter(|it| !kind.can_update(it))
+            .filter(|it| !kind.can_update(&it.path))
             .map(|it| it.path.clone())
             .collect();
         let failed =
@@ -810,7 +810,7 @@ impl<'a> Planner<'a> {
 fn ignored(wanted: &Desired, before: &Body) -> Vec<String> {
     let mut ignored = wanted.lifecycle.ignore_changes.clone();
     let display = before.clone().name_mut().cloned().flatten().unwrap_or_default();
-    let create_only = wanted.address.kind.facts().mutable == Mutable::TagsOnly;
+    let create_only = !wanted.address.kind.can_update("spec.name");
     if wanted.name_is_default && (create_only || wanted.previous_names.contains(&display)) {
         ignored.push("spec.name".to_owned());
     }

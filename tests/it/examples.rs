@@ -1,8 +1,16 @@
 //! Every story of `examples/` through the whole life of a stack: validate, plan, apply, plan again (empty),
-//! change, apply, destroy. And against the schemas, by an independent validator.
+//! change, apply, destroy. Every field of every resource in them is changed. And against the schemas, by an
+//! independent validator.
 
+use crate::account::{Account, on_paused_time};
 use crate::binary::Place;
+use crate::change::{Manifests, courses, follow, let_people_in, settle};
 use crate::golden;
+use ivs_apply::kinds::{Address, Kind};
+use ivs_apply::plan::Policy;
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 fn stories() -> Vec<PathBuf> {
@@ -16,7 +24,7 @@ fn stories() -> Vec<PathBuf> {
     stories
 }
 
-fn manifests(story: &PathBuf) -> Vec<(String, String)> {
+fn manifests(story: &Path) -> Vec<(String, String)> {
     let mut files: Vec<(String, String)> = std::fs::read_dir(story)
         .expect("readable")
         .map(|it| it.expect("readable").path())
@@ -85,7 +93,7 @@ fn copy_folders(from: &Path, to: &Path) {
         let path = entry.expect("readable").path();
         if path.is_dir() {
             let to = to.join(path.file_name().expect("a folder"));
-            std::fs::create_dir(&to).expect("writable");
+            std::fs::create_dir_all(&to).expect("writable");
             for file in std::fs::read_dir(&path).expect("readable") {
                 let file = file.expect("readable").path();
                 let text = std::fs::read_to_string(&file).expect("readable");
@@ -94,6 +102,84 @@ fn copy_folders(from: &Path, to: &Path) {
             }
         }
     }
+}
+
+fn documents(text: &str) -> Vec<Value> {
+    let documents = serde_yaml::Deserializer::from_str(text);
+    documents.map(|it| Value::deserialize(it).expect("YAML")).collect()
+}
+
+#[test]
+fn every_field_of_every_example_can_be_changed_alone() {
+    let mut changed: BTreeMap<Kind, BTreeSet<String>> = BTreeMap::new();
+    for story in stories() {
+        on_paused_time(change_every_field(&story, &mut changed));
+    }
+    let shown: BTreeSet<Kind> = changed.keys().copied().collect();
+    assert_eq!(shown, Kind::ALL.iter().copied().collect(), "every kind is in some example");
+}
+
+/// What lasts is changed while nobody is there; what ends by itself, while people keep it going.
+async fn change_every_field(story: &Path, changed: &mut BTreeMap<Kind, BTreeSet<String>>) {
+    let account = Account::empty().await;
+    let files = manifests(story);
+    let mut whole = Manifests::of(files.iter().flat_map(|it| documents(&it.1)).collect());
+    copy_folders(story, whole.folder());
+    let mut lasting = Manifests::of(whole.documents.clone());
+    copy_folders(story, lasting.folder());
+    for document in whole.documents.iter_mut().chain(&mut lasting.documents) {
+        if document["kind"] != "Stack" {
+            document["lifecycle"] = serde_json::json!({ "onLive": "interrupt" });
+        }
+    }
+    let is_lasting = |it: &Value| {
+        let kind = it["kind"].as_str().and_then(Kind::named);
+        kind.is_none_or(|kind| kind.facts().ended.is_empty())
+    };
+    lasting.documents.retain(is_lasting);
+    settle(&account, &lasting).await;
+    change_fields(&account, &mut lasting, |_| true, changed).await;
+    if whole.documents.len() > lasting.documents.len() {
+        let_people_in(&account);
+        settle(&account, &whole).await;
+        change_fields(&account, &mut whole, |it| !is_lasting(it), changed).await;
+    }
+    destroy(&account, &whole).await;
+}
+
+async fn change_fields(
+    account: &Account,
+    manifests: &mut Manifests,
+    of: impl Fn(&Value) -> bool,
+    changed: &mut BTreeMap<Kind, BTreeSet<String>>,
+) {
+    for subject in 0..manifests.documents.len() {
+        if !of(&manifests.documents[subject]) {
+            continue;
+        }
+        let Some(Address { kind, .. }) = manifests.address(subject) else { continue };
+        let courses = courses(manifests, subject, false);
+        assert!(!courses.is_empty(), "{:#?}", manifests.documents[subject]);
+        for course in courses {
+            follow(account, manifests, subject, &course, 1).await;
+            changed.entry(kind).or_default().insert(course.field.path);
+        }
+    }
+}
+
+/// Deletes everything, and then there is nothing.
+async fn destroy(account: &Account, manifests: &Manifests) {
+    let loaded = manifests.load();
+    let allow_live = loaded.desired.iter().map(|it| it.address.clone()).collect();
+    let policy = Policy { destroy: true, allow_live, ..Policy::default() };
+    let (live, plan) = account.plan(&loaded.stack, &loaded.desired, &policy).await;
+    assert!(account.apply(&loaded.stack, &live, &plan).await.is_well(), "{plan:#?}");
+    let (_, again) = account.plan(&loaded.stack, &loaded.desired, &policy).await;
+    assert_eq!(again.steps, []);
+    let left = account.control("GET", "/_emulator/objects", Value::Null);
+    let left = left["objects"].as_array().expect("a list").iter();
+    // A composition can be seen for five minutes after its end.
+    assert_eq!(left.filter(|it| it["object"]["state"] != "STOPPED").count(), 0);
 }
 
 fn compositions(files: &[(String, String)]) -> Vec<String> {
@@ -107,14 +193,12 @@ fn compositions(files: &[(String, String)]) -> Vec<String> {
 
 #[test]
 fn every_example_fits_the_schemas() {
-    use serde::Deserialize;
     let schema = ivs_apply::manifest::schema::of_manifest();
     let validator = jsonschema::draft7::new(&schema).expect("a valid schema");
     let mut seen = 0;
     for story in stories() {
         for (name, text) in manifests(&story) {
-            for document in serde_yaml::Deserializer::from_str(&text) {
-                let document = serde_json::Value::deserialize(document).expect("YAML");
+            for document in documents(&text) {
                 let errors: Vec<String> =
                     validator.iter_errors(&document).map(|it| it.to_string()).collect();
                 assert!(errors.is_empty(), "{}/{name}: {errors:#?}", story.display());

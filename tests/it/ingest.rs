@@ -121,3 +121,29 @@ fn taking_over_what_refers_to_each_other_is_nothing_but_tag_writes() {
         assert_eq!(again.status(), Status::Clean, "{again:#?}");
     });
 }
+
+#[test]
+fn a_rename_that_is_long_over_does_not_cost_the_stream_key() {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let named = |name: &str, before: &str| {
+            format!(
+                "apiVersion: ivs-apply.dev/v1\nkind: IngestConfiguration\n\
+                 metadata: {{ name: {name}{before} }}\nspec: {{ ingestProtocol: RTMPS }}\n"
+            )
+        };
+        for (text, action) in [
+            (named("left", ""), Some(Action::Create)),
+            (named("camera", ", previousNames: [left]"), Some(Action::Rename)),
+            // The object keeps the name it was made with: AWS cannot change it.
+            (named("camera", ""), None),
+        ] {
+            let loaded = load_text("a.yaml", &text, None);
+            let (live, plan) =
+                account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
+            let actions: Vec<Action> = plan.steps.iter().map(|it| it.action).collect();
+            assert_eq!(actions, Vec::from_iter(action), "{text}");
+            assert!(account.apply(&loaded.stack, &live, &plan).await.is_well());
+        }
+    });
+}
