@@ -95,15 +95,12 @@ fn dependent_default(kind: Kind, path: &str, spec: &Value) -> Value {
 /// Absent fields that are another thing after a change of the field they depend on.
 fn followers(kind: Kind, before: &Value, after: &Value) -> Vec<String> {
     let fields = fields_of(kind).into_iter().map(|it| it.path);
-    let mut followers: Vec<String> = fields
-        .filter(|path| {
-            let absent = |spec: &Value| look(spec, &FieldPath::from(path)).is_none();
-            let default = |spec: &Value| dependent_default(kind, path, spec);
-            absent(before) && absent(after) && default(before) != default(after)
-        })
-        .collect();
-    followers.iter_mut().for_each(|it| *it = format!("spec.{it}"));
-    followers
+    let follows = |path: &String| {
+        let absent = |spec: &Value| look(spec, &FieldPath::from(path)).is_none();
+        let default = |spec: &Value| dependent_default(kind, path, spec);
+        absent(before) && absent(after) && default(before) != default(after)
+    };
+    fields.filter(follows).map(|it| format!("spec.{it}")).collect()
 }
 
 /// A display name that is left out stays as it is where it cannot be changed: nothing is replaced for a
@@ -159,13 +156,13 @@ fn visit(
 ) {
     let members = schema["properties"].as_object().into_iter().flatten();
     for (name, member) in members {
-        let nullable = member.to_string().contains("\"null\"") && {
-            let types = member["type"].as_array().into_iter().flatten();
-            let options = member["anyOf"].as_array().into_iter().flatten().map(|it| &it["type"]);
-            types.chain(options).any(|it| it == "null")
-        };
         let options = member["anyOf"].as_array().into_iter().flatten();
-        let member = options.clone().find(|it| it["type"] != "null").unwrap_or(member);
+        let types = options.clone().map(|it| &it["type"]).chain([&member["type"]]);
+        let is_null = |it: &Value| {
+            it == "null" || it.as_array().is_some_and(|it| it.contains(&json!("null")))
+        };
+        let nullable = types.into_iter().any(is_null);
+        let member = options.into_iter().find(|it| it["type"] != "null").unwrap_or(member);
         let required =
             schema["required"].as_array().is_some_and(|it| it.contains(&json!(name.as_str())));
         let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
@@ -419,7 +416,8 @@ impl Manifests {
 
     /// Through the loader, as text: what a document leaves out is not there.
     pub(crate) fn load(&self) -> Loaded {
-        let text: String = self.documents.iter().map(|it| format!("---\n{it:#}\n")).collect();
+        let texts: Vec<String> = self.documents.iter().map(|it| format!("---\n{it:#}\n")).collect();
+        let text = texts.concat();
         std::fs::write(self.folder.path().join("manifests.yaml"), text).expect("writable");
         load(&[self.folder.path().to_owned()], &mut std::io::empty(), None)
     }
