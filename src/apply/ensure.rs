@@ -300,7 +300,7 @@ async fn tagged(
     if !gone.is_empty() {
         again(|| kind.untag(aws, arn, &gone)).await?;
     }
-    again(|| body.tag(aws, arn, &wanted)).await?;
+    again(|| body.tag(aws, arn, &wanted, book)).await?;
     Ok(())
 }
 

@@ -72,6 +72,13 @@ impl Arn {
         self.0.rsplit('/').next().unwrap_or(&self.0)
     }
 
+    /// The object of that id beside this one: of its type, region and account.
+    #[must_use]
+    pub fn beside(&self, id: &str) -> Self {
+        let place = self.0.rsplit_once('/').map_or("", |(place, _)| place);
+        Self(format!("{place}/{id}"))
+    }
+
     /// The region inside, if the text has one.
     pub fn region(&self) -> Option<&str> {
         self.0.split(':').nth(3)

@@ -159,6 +159,7 @@ pub trait Resource:
         aws: &Clients,
         arn: &Arn,
         tags: &Tags,
+        _book: &Book,
     ) -> impl Future<Output = Result<(), CloudError>> + Send {
         aws.tag(Self::FACTS.service, arn.as_str(), tags)
     }
@@ -465,8 +466,14 @@ macro_rules! kinds {
                 match self { $(Body::$name(it) => it.publisher(aws, now).await),* }
             }
             /// [`Resource::tag`].
-            pub async fn tag(&self, aws: &Clients, arn: &Arn, tags: &Tags) -> Result<(), CloudError> {
-                match self { $(Body::$name(it) => it.tag(aws, arn, tags).await),* }
+            pub async fn tag(
+                &self,
+                aws: &Clients,
+                arn: &Arn,
+                tags: &Tags,
+                book: &Book,
+            ) -> Result<(), CloudError> {
+                match self { $(Body::$name(it) => it.tag(aws, arn, tags, book).await),* }
             }
             /// [`Resource::taken_over`].
             pub fn taken_over(&mut self, wanted: &Body) {

@@ -22,6 +22,8 @@ pub const OP: &str = "ivs-apply:op";
 pub const REPLACES: &str = "ivs-apply:replaces";
 /// The rotation of a stream key, which AWS has no field for.
 pub const ROTATION: &str = "ivs-apply:rotation";
+/// The id of the stream key that a channel has, on the channel: keys have no listing of their own.
+pub const STREAM_KEY: &str = "ivs-apply:stream-key";
 /// Start of the keys under which a stage remembers its replications, which carry no tags themselves.
 pub const REPLICA: &str = "ivs-apply:replica:";
 /// The tag that `CloudFormation` puts on what it owns.

@@ -246,7 +246,7 @@ impl Resource for ParticipantReplication {
         let parts = self.parts(book);
         let parts = parts.ok_or_else(|| refused("StartParticipantReplication", NOBODY))?;
         let arn = parts.arn();
-        self.tag(aws, &arn, tags).await?;
+        self.tag(aws, &arn, tags, book).await?;
         if !active(aws, &parts.source, &parts.participant).await?.contains(&parts) {
             aws.realtime_once
                 .start_participant_replication()
@@ -282,7 +282,7 @@ impl Resource for ParticipantReplication {
 
     /// Its tags are one tag of a stage: the source, if that is the stack's, or else the destination. What
     /// the stage remembers of another participant under the same name is forgotten.
-    async fn tag(&self, aws: &Clients, arn: &Arn, tags: &Tags) -> Result<(), CloudError> {
+    async fn tag(&self, aws: &Clients, arn: &Arn, tags: &Tags, _: &Book) -> Result<(), CloudError> {
         let parts = Parts::of(arn);
         let parts = parts.ok_or_else(|| refused("TagResource", "not a replication"))?;
         let Owner::Stack(marks) = Owner::of(tags) else {
@@ -384,7 +384,7 @@ impl Parts {
 
     /// Stages of one replication are in one region and account, so the destination's id says enough.
     fn between(source: &Arn, destination: &str, participant: &str) -> Self {
-        let destination = sibling(source, destination);
+        let destination = source.beside(destination);
         Self { source: source.clone(), destination, participant: participant.to_owned() }
     }
 
@@ -398,12 +398,6 @@ impl Parts {
         let Self { source, destination, participant } = self;
         format!("{}{}:{}:{participant}", owner::REPLICA, source.id(), destination.id())
     }
-}
-
-/// The stage of that id beside this one.
-fn sibling(stage: &Arn, id: &str) -> Arn {
-    let beside = stage.as_str().rsplit_once('/').map_or("", |(beside, _)| beside);
-    Arn::new(format!("{beside}/{id}"))
 }
 
 /// What a stage remembers of a replication, in the value of one tag.
@@ -458,7 +452,7 @@ fn memories(stage: &Arn, tags: &Tags) -> Vec<(Parts, Memory)> {
     let one = |(key, value): (&String, &String)| {
         let mut ids = key.strip_prefix(owner::REPLICA)?.split(':');
         let (source, destination, participant) = (ids.next()?, ids.next()?, ids.next()?);
-        let parts = Parts::between(&sibling(stage, source), destination, participant);
+        let parts = Parts::between(&stage.beside(source), destination, participant);
         Some((parts, Memory::parse(value)?))
     };
     tags.iter().filter_map(one).collect()

@@ -4,13 +4,14 @@ use super::{
     Arn, Book, Check, Edge, Facts, Kind, Live, Mutable, Owner, Ref, Replace, Resource, Scope,
     Service, answered_tags, drain, inside, sent_tags, side_by_side,
 };
-use crate::aws::{Class, Clients, CloudError, Sorted, Tags, gone};
+use crate::aws::{Class, Clients, CloudError, Sorted, Tags, found, gone};
 use crate::diag::Code;
 use crate::kinds::Channel;
 use crate::kinds::check::is_tag_character;
-use crate::kinds::owner::ROTATION;
+use crate::kinds::owner::{ROTATION, STREAM_KEY};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// The stream key of a channel. AWS makes it with the channel, so it is taken over, never made beside one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -84,19 +85,25 @@ impl Resource for StreamKey {
         self.channel.pointer().arn(book)
     }
 
-    /// There is no listing of an account's keys, so those of the declared channels: one call each.
+    /// There is no listing of an account's keys, so those of the declared channels: fifty at a time where
+    /// the channel remembers its key, otherwise one call each.
     async fn list(aws: &Clients, scope: &Scope<'_>) -> Result<Vec<Live>, CloudError> {
         let channels: Vec<Arn> =
             scope.declared.iter().filter_map(|it| it.identity(&scope.book)).collect();
-        let lists = channels.iter().map(|it| keys_of(aws, it, &scope.book)).collect();
-        Ok(side_by_side(lists).await?.into_iter().flatten().collect())
+        let mut found = remembered(aws, scope, &channels).await?;
+        let known: BTreeSet<Arn> =
+            found.iter().filter_map(|it| it.body.as_ref()?.identity(&scope.book)).collect();
+        let others = channels.iter().filter(|it| !known.contains(it));
+        let lists = others.map(|it| keys_of(aws, it, &scope.book)).collect();
+        found.extend(side_by_side(lists).await?.into_iter().flatten());
+        Ok(found)
     }
 
     async fn get(aws: &Clients, arns: &[Arn], book: &Book) -> Result<Vec<Live>, CloudError> {
         super::each(arns, |arn| async move {
             let answer = aws.ivs.get_stream_key().arn(arn).send().await.sorted("GetStreamKey");
             // The answer carries the key's value: only its address and tags go on from here.
-            let key = crate::aws::found(answer)?.and_then(|it| it.stream_key);
+            let key = found(answer)?.and_then(|it| it.stream_key);
             Ok(key.and_then(|it| {
                 read(it.arn?, it.channel_arn.as_deref(), answered_tags(it.tags), book)
             }))
@@ -125,7 +132,7 @@ impl Resource for StreamKey {
                     request_id: None,
                 });
             }
-            aws.tag(Self::FACTS.service, key.arn.as_str(), tags).await?;
+            self.tag(aws, &key.arn, tags, book).await?;
             let arn = key.arn.as_str().to_owned();
             let tags = key.tags.into_iter().chain(tags.clone()).collect();
             return inside("TagResource", read(arn, Some(channel.as_str()), tags, book));
@@ -138,12 +145,26 @@ impl Resource for StreamKey {
             .send()
             .await
             .sorted("CreateStreamKey")?;
-        inside(
-            "CreateStreamKey",
-            made.stream_key.and_then(|it| {
-                read(it.arn?, it.channel_arn.as_deref(), answered_tags(it.tags), book)
-            }),
-        )
+        let made = made
+            .stream_key
+            .and_then(|it| read(it.arn?, it.channel_arn.as_deref(), answered_tags(it.tags), book));
+        let made = inside("CreateStreamKey", made)?;
+        remember(aws, &channel, &made.arn, tags).await?;
+        Ok(made)
+    }
+
+    async fn tag(
+        &self,
+        aws: &Clients,
+        arn: &Arn,
+        tags: &Tags,
+        book: &Book,
+    ) -> Result<(), CloudError> {
+        aws.tag(Self::FACTS.service, arn.as_str(), tags).await?;
+        match self.channel.pointer().arn(book) {
+            Some(channel) => remember(aws, &channel, arn, tags).await,
+            None => Ok(()),
+        }
     }
 
     async fn delete(aws: &Clients, arn: &Arn) -> Result<(), CloudError> {
@@ -158,9 +179,57 @@ impl Resource for StreamKey {
     }
 }
 
+/// Tells the key's channel which key it has, if the channel is the stack's as well: the next plan then needs
+/// no call for this channel alone.
+async fn remember(aws: &Clients, channel: &Arn, key: &Arn, tags: &Tags) -> Result<(), CloudError> {
+    let its = found(aws.tags_of(Service::LowLatency, channel.as_str()).await)?.unwrap_or_default();
+    let (Owner::Stack(its_marks), Owner::Stack(marks)) = (Owner::of(&its), Owner::of(tags)) else {
+        return Ok(());
+    };
+    if its_marks.stack != marks.stack || its.get(STREAM_KEY).is_some_and(|it| it == key.id()) {
+        return Ok(());
+    }
+    let tag = Tags::from([(STREAM_KEY.to_owned(), key.id().to_owned())]);
+    aws.tag(Service::LowLatency, channel.as_str(), &tag).await
+}
+
+/// Keys that their channels remember, as far as they are still there. Whoever may not read keys (the answers
+/// carry their values, which go no further than here) finds none, and lists them one by one.
+async fn remembered(
+    aws: &Clients,
+    scope: &Scope<'_>,
+    channels: &[Arn],
+) -> Result<Vec<Live>, CloudError> {
+    let asked: BTreeSet<&Arn> = channels.iter().collect();
+    let arns: Vec<String> = scope
+        .parents
+        .iter()
+        .filter(|it| asked.contains(&it.arn))
+        .filter_map(|it| Some(key_of(&it.arn, it.tags.get(STREAM_KEY)?)))
+        .collect();
+    let batches = arns.chunks(50).map(|batch| async move {
+        let request = aws.ivs.batch_get_stream_key().set_arns(Some(batch.to_vec()));
+        match request.send().await.sorted("BatchGetStreamKey") {
+            Ok(answer) => Ok(answer.stream_keys.unwrap_or_default()),
+            Err(error) if error.class == Class::Denied => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    });
+    let keys = side_by_side(batches.collect()).await?.into_iter().flatten();
+    let lives = keys.filter_map(|it| {
+        read(it.arn?, it.channel_arn.as_deref(), answered_tags(it.tags), &scope.book)
+    });
+    Ok(lives.collect())
+}
+
+/// The ARN of the key of that id, in the place of its channel.
+fn key_of(channel: &Arn, id: &str) -> String {
+    channel.beside(id).as_str().replace(":channel/", ":stream-key/")
+}
+
 /// The keys of one channel (AWS allows one); none where the channel is gone.
 async fn keys_of(aws: &Clients, channel: &Arn, book: &Book) -> Result<Vec<Live>, CloudError> {
-    let mut found = Vec::new();
+    let mut keys = Vec::new();
     let drained = drain(
         "ListStreamKeys",
         |token| async move {
@@ -168,15 +237,15 @@ async fn keys_of(aws: &Clients, channel: &Arn, book: &Book) -> Result<Vec<Live>,
             page.set_next_token(token).send().await.sorted("ListStreamKeys")
         },
         |page| {
-            found.extend(page.stream_keys.into_iter().filter_map(|it| {
+            keys.extend(page.stream_keys.into_iter().filter_map(|it| {
                 read(it.arn?, it.channel_arn.as_deref(), answered_tags(it.tags), book)
             }));
             page.next_token
         },
     )
     .await;
-    crate::aws::found(drained)?;
-    Ok(found)
+    found(drained)?;
+    Ok(keys)
 }
 
 /// What AWS answered, in the manifest's words.
