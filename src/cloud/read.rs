@@ -367,13 +367,16 @@ pub fn show_managed_tags(live: &mut Live, stack: &Stack) {
     }
 }
 
-/// Who must be live for what is declared and not there, where no listing tells.
+/// Who must be live for what is declared and not there as it is declared, where no listing tells.
 async fn note_publishers(
     aws: &Clients,
     state: &mut LiveState,
     desired: &[Desired],
 ) -> Result<(), ReadError> {
-    let missing = desired.iter().filter(|it| !state.owned.contains_key(&it.address));
+    let is_there = |it: &Desired| {
+        state.owned.get(&it.address).is_some_and(|live| live.body.as_ref() == Some(&it.body))
+    };
+    let missing = desired.iter().filter(|it| !is_there(it));
     let now = &*state;
     let asked = missing.map(|it| async move {
         let failed = |source| ReadError { kind: it.address.kind, source };

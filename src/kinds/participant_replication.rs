@@ -210,6 +210,12 @@ impl Resource for ParticipantReplication {
             .map(|it| (&it.source, &it.participant))
             .collect();
         let lists = pairs.into_iter().map(|(source, participant)| active(aws, source, participant));
+        // Attributes of the same hash are the same, whoever they are declared for by now.
+        let bodies = scope.declared.iter().filter_map(|body| match body {
+            super::Body::ParticipantReplication(spec) => Some(&spec.attributes),
+            _ => None,
+        });
+        let known: Known<'_> = bodies.map(|it| (short(it), it)).collect();
         let mut found = Vec::new();
         for parts in side_by_side(lists.collect()).await?.into_iter().flatten() {
             let arn = parts.arn();
@@ -219,7 +225,7 @@ impl Resource for ParticipantReplication {
                 continue;
             }
             let tags = memory.map(|(_, tags, _)| tags.clone()).unwrap_or_default();
-            let body = read(&parts, spec, memory.map(|(.., it)| it), &scope.book);
+            let body = read(&parts, spec, memory.map(|(.., it)| it), &known, &scope.book);
             found.push(Live::listed(Self::KIND, arn.as_str(), tags).with(body));
         }
         Ok(found)
@@ -235,7 +241,7 @@ impl Resource for ParticipantReplication {
             let kept = kept(aws, &parts).await?;
             let (tags, memory) = kept.map(|it| (it.memory.tags(&it.stack), it.memory)).unzip();
             let live = Live::listed(Self::KIND, arn.as_str(), tags.unwrap_or_default());
-            Ok(Some(live.with(read(&parts, None, memory.as_ref(), book))))
+            Ok(Some(live.with(read(&parts, None, memory.as_ref(), &Known::new(), book))))
         })
         .await
     }
@@ -508,11 +514,15 @@ async fn active(aws: &Clients, source: &Arn, participant: &str) -> Result<Vec<Pa
     Ok(all)
 }
 
-/// One that runs, in the manifest's words. Attributes other than those declared are told by their hash.
+/// Attributes that some manifest declares, by their hash.
+type Known<'a> = BTreeMap<String, &'a BTreeMap<String, String>>;
+
+/// One that runs, in the manifest's words. Attributes that nobody declares are told by their hash.
 fn read(
     parts: &Parts,
     declared: Option<&ParticipantReplication>,
     memory: Option<&Memory>,
+    known: &Known<'_>,
     book: &Book,
 ) -> ParticipantReplication {
     let stage = |arn: &Arn| {
@@ -532,7 +542,9 @@ fn read(
         spec.reconnect_window_seconds = memory.window;
         if memory.attributes != short(&spec.attributes) {
             let other = [("(unreadable)".to_owned(), memory.attributes.clone())];
-            spec.attributes = other.into_iter().filter(|(_, it)| !it.is_empty()).collect();
+            let other = || other.into_iter().filter(|(_, it)| !it.is_empty()).collect();
+            let known = known.get(&memory.attributes).map(|it| (*it).clone());
+            spec.attributes = known.unwrap_or_else(other);
         }
     }
     spec

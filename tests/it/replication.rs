@@ -2,7 +2,7 @@
 
 use crate::account::{Account, on_paused_time};
 use ivs_apply::diag::Code;
-use ivs_apply::kinds::Stack;
+use ivs_apply::kinds::{Address, Kind, Stack};
 use ivs_apply::manifest::load_text;
 use ivs_apply::plan::{Action, Plan, Policy, Status};
 use serde_json::{Value, json};
@@ -237,4 +237,51 @@ fn a_participant_is_replicated_to_five_stages_at_most() {
     let codes: Vec<Code> =
         load_text("a.yaml", &text, None).report.iter().map(|it| it.code).collect();
     assert_eq!(codes, [Code::QuotaExceeded]);
+}
+
+#[test]
+fn attributes_that_nobody_changed_are_not_told_as_changed_beside_who_was() {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        applied(&account, &spec("participant: camera, run: STOPPED")).await;
+        let (studio, _) = stage(&account, "studio");
+        for id in ["host", "guest"] {
+            let there = json!({ "stageArn": studio, "participantId": id });
+            account.control("POST", "/_emulator/participants", there);
+        }
+        applied(&account, &spec("participantId: host, attributes: { from: studio }")).await;
+        let other = spec("participantId: guest, attributes: { from: studio }");
+        let plan = planned(&account, &other).await;
+        let paths: Vec<&str> =
+            plan.steps.iter().flat_map(|it| &it.fields).map(|it| it.path.as_str()).collect();
+        assert_eq!(paths, ["spec.participantId"]);
+    });
+}
+
+#[test]
+fn a_replication_of_somebody_who_is_there_can_be_changed_at_once() {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        applied(&account, &spec("participant: camera, run: STOPPED")).await;
+        let (studio, _) = stage(&account, "studio");
+        for id in ["host", "guest"] {
+            let there = json!({ "stageArn": studio, "participantId": id });
+            account.control("POST", "/_emulator/participants", there);
+        }
+        applied(&account, &spec("participantId: host")).await;
+        // It has an audience: the new one is made with consent only.
+        let guest = Address::new(Kind::ParticipantReplication, "guest");
+        let policy = Policy { allow_live: [guest].into(), ..Policy::default() };
+        for changed in ["participantId: guest", "participantId: host, reconnectWindowSeconds: 9"] {
+            let text = manifests(&spec(changed)) + "lifecycle: { onLive: interrupt }\n";
+            let loaded = load_text("a.yaml", &text, None);
+            let (_, plan) = account.plan(&loaded.stack, &loaded.desired, &policy).await;
+            let steps = plan.steps.iter().map(|it| (it.action, it.decision.is_do()));
+            assert_eq!(
+                steps.collect::<Vec<_>>(),
+                [(Action::Delete, true), (Action::Replace, true)],
+                "{changed}"
+            );
+        }
+    });
 }
