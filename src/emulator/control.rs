@@ -9,6 +9,7 @@ use super::faults::Fault;
 use super::ingest_configuration;
 use super::kind::Kind;
 use super::participant::{self, Arrival};
+use super::participant_replication;
 use super::region::{REGIONS, Region};
 use super::shelf::text;
 use super::stream::{self, Start};
@@ -250,10 +251,11 @@ fn merge<T: DeserializeOwned + serde::Serialize>(target: &mut T, body: Value) ->
     Ok(json!(target))
 }
 
-/// Every object as it truly is, secrets left out.
+/// Every object and every replication as it truly is, secrets left out.
 fn objects(world: &World) -> Value {
-    let mut rows = Vec::new();
+    let (mut rows, mut replications) = (Vec::new(), Vec::new());
     for (name, region) in world.account.regions() {
+        replications.extend(participant_replication::shown(region));
         for (kind, shelf) in region.shelves() {
             for object in shelf.iter() {
                 let mut wire = object.wire.clone();
@@ -270,7 +272,7 @@ fn objects(world: &World) -> Value {
             }
         }
     }
-    json!({ "objects": rows })
+    json!({ "objects": rows, "replications": replications })
 }
 
 fn hide(wire: &mut Map<String, Value>) {

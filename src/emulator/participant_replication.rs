@@ -50,6 +50,21 @@ fn named<'a>(scene: &Scene<'_>, input: &'a Map<String, Value>) -> Result<Named<'
     Ok(named)
 }
 
+/// Those that are active, with what no call of the service shows.
+pub(crate) fn shown(region: &Region) -> Vec<Value> {
+    let active = region.replications.iter().filter(|one| one.active);
+    let shown = active.map(|one| {
+        let floor = region.floors.get(&one.destination);
+        let there = floor.and_then(|floor| floor.find(&one.participant));
+        json!({
+            "sourceStageArn": one.source, "destinationStageArn": one.destination,
+            "participantId": one.participant, "reconnectWindowSeconds": one.window_seconds,
+            "attributes": there.map(|there| object(&there.wire, "attributes")),
+        })
+    });
+    shown.collect()
+}
+
 pub(crate) fn start(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer {
     let Named { source, destination, participant } = named(scene, input)?;
     check_attributes(input)?;

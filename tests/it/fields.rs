@@ -2,8 +2,8 @@
 
 use crate::account::{Account, on_paused_time};
 use crate::change::{
-    Course, Manifests, NEEDED, courses, fields_of, follow, let_people_in, neighbours, objects,
-    planned, settle,
+    Course, Manifests, NEEDED, courses, excused, fields_of, follow, let_people_in, neighbours,
+    objects, planned, settle,
 };
 use ivs_apply::kinds::spec::named_targets;
 use ivs_apply::kinds::{Address, Kind, LiveState};
@@ -11,6 +11,9 @@ use ivs_apply::manifest::Loaded;
 use ivs_apply::plan::{Action, Plan, Status};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+
+/// Who is on every stage: as the examples of `ParticipantReplication` call them, and another one.
+const PEOPLE: [&str; 2] = ["abCD12efGH34", "abCD12efGH34-2"];
 
 /// A document whose audience may be cut off.
 fn document(address: &Address, spec: &Value) -> Value {
@@ -28,7 +31,12 @@ fn world(kind: Kind, spec: &Value) -> Manifests {
     let mut documents = vec![document(&Address::new(kind, "subject"), spec)];
     let targets: BTreeSet<Address> = kind.examples().iter().flat_map(named_targets).collect();
     for target in targets {
-        let spec = smallest(target.kind, &target.kind.example().minimal());
+        let mut spec = smallest(target.kind, &target.kind.example().minimal());
+        // Who is replicated publishes on the source stage.
+        let source = &kind.example().minimal()["sourceStage"];
+        if target.kind == Kind::IngestConfiguration && source.is_string() {
+            spec["stage"] = source.clone();
+        }
         for suffix in ["", "-2"] {
             let address = Address::new(target.kind, format!("{}{suffix}", target.name));
             documents.push(document(&address, &spec));
@@ -148,7 +156,7 @@ async fn follow_all(kind: Kind, mut manifests: Manifests, courses: &[(Course, us
     let subject = manifests.documents.remove(0);
     settle(&account, &manifests).await;
     if !kind.facts().ended.is_empty() {
-        let_people_in(&account);
+        let_people_in(&account, &PEOPLE);
     }
     manifests.documents.insert(0, subject);
     for (course, values) in courses {
@@ -203,7 +211,7 @@ async fn settled(account: &Account, kind: Kind, spec: &Value) -> Manifests {
     let mut manifests = world(kind, spec);
     let subject = manifests.documents.remove(0);
     settle(account, &manifests).await;
-    let_people_in(account);
+    let_people_in(account, &PEOPLE);
     manifests.documents.insert(0, subject);
     settle(account, &manifests).await;
     manifests
@@ -221,33 +229,45 @@ fn actions(plan: &Plan) -> Vec<Action> {
     plan.steps.iter().map(|it| it.action).collect()
 }
 
-/// `Composition` `run`: AWS has no such field.
+/// `run`: AWS has no such field.
 #[test]
-fn run_says_whether_there_is_a_composition_and_changes_none() {
-    on_paused_time(async {
-        let account = Account::empty().await;
-        let kind = Kind::Composition;
-        let spec = smallest(kind, &kind.example().minimal());
-        let mut manifests = settled(&account, kind, &spec).await;
-        let address = manifests.address(0).expect("a resource");
-        for (run, action, there) in [
-            (Some("ALWAYS"), None, 1),
-            (Some("WHILE_STAGE_ACTIVE"), None, 1),
-            (Some("STOPPED"), Some(Action::Delete), 0),
-            (None, Some(Action::Create), 1),
-        ] {
-            manifests.documents[0]["spec"] = spec.clone();
-            if let Some(run) = run {
-                manifests.documents[0]["spec"]["run"] = json!(run);
+fn run_says_whether_there_is_one_at_all_and_changes_nothing_of_it() {
+    let has_run = |kind: &Kind| kind.field_names().contains(&"run".to_owned());
+    for kind in Kind::ALL.iter().copied().filter(has_run) {
+        on_paused_time(async {
+            let account = Account::empty().await;
+            let spec = smallest(kind, &kind.example().minimal());
+            let mut manifests = settled(&account, kind, &spec).await;
+            let address = manifests.address(0).expect("a resource");
+            for (run, action, there) in [
+                (Some("ALWAYS"), None, 1),
+                (Some("WHILE_STAGE_ACTIVE"), None, 1),
+                (Some("STOPPED"), Some(Action::Delete), 0),
+                (None, Some(Action::Create), 1),
+            ] {
+                let what = format!("{kind} {run:?}");
+                manifests.documents[0]["spec"] = spec.clone();
+                if let Some(run) = run {
+                    manifests.documents[0]["spec"]["run"] = json!(run);
+                }
+                let planned = planned(&account, &manifests).await;
+                assert_eq!(actions(&planned.2), Vec::from_iter(action), "{what}");
+                assert_eq!(paths(&planned.2), Vec::<&str>::new(), "{what}");
+                carry_out(&account, &planned).await;
+                assert_eq!(objects(&account, &address).len(), there, "{what}");
+                settle(&account, &manifests).await;
             }
-            let planned = planned(&account, &manifests).await;
-            assert_eq!(actions(&planned.2), Vec::from_iter(action), "{run:?}");
-            assert_eq!(paths(&planned.2), Vec::<&str>::new(), "{run:?}");
-            carry_out(&account, &planned).await;
-            assert_eq!(objects(&account, &address).len(), there, "{run:?}");
-            settle(&account, &manifests).await;
-        }
-    });
+        });
+    }
+}
+
+/// Whatever is said of a field that does not exist would excuse nothing.
+#[test]
+fn what_is_excused_is_there() {
+    for (kind, path) in excused() {
+        let kind = Kind::named(kind).unwrap_or_else(|| panic!("{kind}"));
+        assert!(fields_of(kind).iter().any(|it| it.path == path), "{kind} {path}");
+    }
 }
 
 /// `PlaybackKeyPair` `fingerprint`: it stands for a key that AWS has.
