@@ -1,5 +1,6 @@
 //! A channel: the ingest endpoint and playback URL of one live stream.
 
+use super::word::sdk_enums;
 use super::{
     Arn, Audience, Book, Check, Edge, Facts, Kind, Live, Ref, Resource, Scope, Service, Word,
     answered_tags, drain, inside, json, sent_tags, side_by_side,
@@ -17,6 +18,8 @@ use aws_sdk_ivs::types::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+sdk_enums! { ChannelLatencyMode, ChannelType, ContainerFormat, MultitrackMaximumResolution, MultitrackPolicy, TranscodePreset }
 
 /// A low-latency channel. AWS makes its stream key with it; deleting it loses playback URL and key for good.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -1,6 +1,6 @@
 //! A composition: one picture of all participants of a stage, broadcast to a channel, recorded, or both.
 
-use super::word::sorted_words;
+use super::word::{sdk_enums, sorted_words};
 use super::{
     Arn, Audience, Book, Check, Edge, Facts, Kind, Live, LiveState, Mutable, Presence, Ref,
     Replace, Resource, Scope, Service, Word, answered_or, answered_tags, answered_words, drain,
@@ -17,6 +17,8 @@ use aws_sdk_ivsrealtime::types::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+sdk_enums! { PipBehavior, PipPosition, RecordingConfigurationFormat, VideoAspectRatio, VideoFillMode }
 
 /// A composition. AWS ends it 60 seconds after the last publisher left, and after 24 hours. Any change but
 /// of its tags is stop, wait, start.

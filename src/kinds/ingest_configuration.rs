@@ -1,5 +1,6 @@
 //! An ingest configuration: a stream key with which an encoder publishes on a stage. The key is never read.
 
+use super::word::sdk_enums;
 use super::{
     Arn, Audience, Book, Check, Edge, Facts, Kind, Live, Mutable, Ref, Resource, Scope, Service,
     Word, answered_tags, drain, each, inside, sent_tags,
@@ -12,6 +13,8 @@ use aws_sdk_ivsrealtime::types::{self as sdk, IngestConfigurationState, IngestPr
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+sdk_enums! { IngestProtocol }
 
 /// How an encoder publishes on a stage by RTMP(S). Only `stage` and `redundantIngest` can be changed, and only
 /// while nobody publishes with it; AWS takes the stage away when the stage is deleted or the publisher thrown out.

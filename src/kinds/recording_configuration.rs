@@ -1,6 +1,6 @@
 //! A recording configuration: where, and how, streams of channels are recorded.
 
-use super::word::sorted_words;
+use super::word::{sdk_enums, sorted_words};
 use super::{
     Arn, Book, Check, Facts, Kind, Live, Mutable, Resource, Scope, Service, Word, answered_tags,
     answered_words, channel, drain, each, inside, json, sent_tags, sent_words,
@@ -14,6 +14,8 @@ use aws_sdk_ivs::types::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+sdk_enums! { RecordingMode, RenditionConfigurationRendition, RenditionConfigurationRenditionSelection, ThumbnailConfigurationResolution, ThumbnailConfigurationStorage }
 
 /// Recording to Amazon S3. Nothing but its tags can be changed: any other change makes a new one, moves
 /// the channels, and deletes the old one.

@@ -1,6 +1,6 @@
 //! A stage: the virtual room in which participants of a real-time session meet.
 
-use super::word::sorted_words;
+use super::word::{sdk_enums, sorted_words};
 use super::{
     Arn, Audience, Book, Check, Edge, Facts, Kind, Live, Ref, Resource, Scope, Service, Word,
     answered_or, answered_tags, answered_words, composition, drain, each, ingest_configuration,
@@ -15,6 +15,8 @@ use aws_sdk_ivsrealtime::types::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+sdk_enums! { ParticipantRecordingMediaType, ThumbnailRecordingMode, ThumbnailStorageType }
 
 /// A stage. Deleting it throws everybody off, and AWS does not refuse.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -76,10 +76,10 @@ impl<T: SdkEnum> JsonSchema for Word<T> {
     }
 }
 
-/// Says of each SDK enumeration in use that it is one; a line each.
+/// Says of SDK enumerations that they are some; each kind of those that it has.
 macro_rules! sdk_enums {
-    ($($path:ident :: $name:ident),* $(,)?) => {$(
-        impl SdkEnum for $path::types::$name {
+    ($($name:ident),* $(,)?) => {$(
+        impl $crate::kinds::word::SdkEnum for $name {
             const NAME: &'static str = stringify!($name);
             fn words() -> &'static [&'static str] { Self::values() }
             fn word(&self) -> &str { self.as_str() }
@@ -87,29 +87,7 @@ macro_rules! sdk_enums {
         }
     )*};
 }
-
-sdk_enums! {
-    aws_sdk_ivs::ChannelLatencyMode,
-    aws_sdk_ivs::ChannelType,
-    aws_sdk_ivs::ContainerFormat,
-    aws_sdk_ivs::MultitrackMaximumResolution,
-    aws_sdk_ivs::MultitrackPolicy,
-    aws_sdk_ivs::RecordingMode,
-    aws_sdk_ivs::RenditionConfigurationRendition,
-    aws_sdk_ivs::RenditionConfigurationRenditionSelection,
-    aws_sdk_ivs::ThumbnailConfigurationResolution,
-    aws_sdk_ivs::ThumbnailConfigurationStorage,
-    aws_sdk_ivs::TranscodePreset,
-    aws_sdk_ivsrealtime::IngestProtocol,
-    aws_sdk_ivsrealtime::ParticipantRecordingMediaType,
-    aws_sdk_ivsrealtime::PipBehavior,
-    aws_sdk_ivsrealtime::PipPosition,
-    aws_sdk_ivsrealtime::RecordingConfigurationFormat,
-    aws_sdk_ivsrealtime::ThumbnailRecordingMode,
-    aws_sdk_ivsrealtime::ThumbnailStorageType,
-    aws_sdk_ivsrealtime::VideoAspectRatio,
-    aws_sdk_ivsrealtime::VideoFillMode,
-}
+pub(super) use sdk_enums;
 
 /// A list without order, as words: sorted, so that equal sets are equal lists.
 pub fn sorted_words<T: SdkEnum>(words: &mut [Word<T>]) {
