@@ -4,7 +4,7 @@ use crate::account::{Account, on_paused_time};
 use ivs_apply::kinds::{Kind, Stack};
 use ivs_apply::manifest::load_text;
 use ivs_apply::plan::{Policy, Status};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fmt::Write;
 
 fn channels(count: usize) -> String {
@@ -60,5 +60,47 @@ fn what_cannot_change_is_not_read_again() {
                 "ListStorageConfigurations": 1, "ListStreams": 1,
             })
         );
+    });
+}
+
+#[test]
+fn stream_keys_take_a_call_for_fifty_and_one_each_where_they_may_not_be_read() {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let stack = Stack::named("keys");
+        let mut text = channels(120);
+        for index in 0..120 {
+            let _ = write!(
+                text,
+                "---\napiVersion: ivs-apply.dev/v1\nkind: StreamKey\nmetadata: {{ name: k{index} }}\nspec: {{ channel: c{index} }}\n"
+            );
+        }
+        let loaded = load_text("keys.yaml", &text, Some("keys"));
+        let (live, plan) = account.plan(&stack, &loaded.desired, &Policy::default()).await;
+        assert!(account.apply(&stack, &live, &plan).await.is_well());
+        let planned = async || {
+            account.calls();
+            account.plan(&stack, &loaded.desired, &Policy::default()).await.1
+        };
+        assert_eq!(planned().await.status(), Status::Clean);
+        let calls = account.calls();
+        assert_eq!(
+            (&calls["BatchGetStreamKey"], &calls["ListStreamKeys"]),
+            (&json!(3), &json!(null))
+        );
+        // A key that somebody deleted is missed, and its channel alone is asked.
+        let objects = account.control("GET", "/_emulator/objects", Value::Null);
+        let mut all = objects["objects"].as_array().expect("a list").iter();
+        let key = all.find(|it| it["kind"] == "StreamKey").expect("made");
+        let request = account.aws.ivs.delete_stream_key().arn(key["arn"].as_str().expect("an ARN"));
+        request.send().await.expect("deleted");
+        assert_eq!(planned().await.summary().create, 1);
+        assert_eq!(account.calls()["ListStreamKeys"], json!(1));
+        let denied = json!({
+            "operation": "BatchGetStreamKey", "kind": "error", "name": "AccessDeniedException",
+        });
+        account.control("POST", "/_emulator/faults", denied);
+        assert_eq!(planned().await.summary().create, 1);
+        assert_eq!(account.calls()["ListStreamKeys"], json!(120));
     });
 }
