@@ -161,6 +161,8 @@ pub enum ExitCode {
     Partly,
     /// Refused by a guard; nothing was written.
     Refused,
+    /// A saved plan is not what would be done now; nothing was written.
+    Stale,
     /// Stopped by Ctrl-C.
     Interrupted,
     /// Stopped by a polite kill.
@@ -175,6 +177,7 @@ impl From<ExitCode> for std::process::ExitCode {
             ExitCode::Changes => 2,
             ExitCode::Partly => 3,
             ExitCode::Refused => 4,
+            ExitCode::Stale => 5,
             ExitCode::Interrupted => 130,
             ExitCode::Terminated => 143,
         })

@@ -1,18 +1,25 @@
-use super::plan::{PlanningArgs, Refresh};
+use super::plan::{PlanningArgs, policy};
 use super::session::{self, Session};
 use super::{Failure, pretty};
 use crate::apply::{Event, Outcome, Signal, Stop, apply};
 use crate::cli::{ExitCode, Format, Global};
+use crate::manifest::source::read_named;
+use crate::plan::Approval;
 use crate::ui::progress::{Progress, report};
 use crate::ui::{Ui, json};
+use std::path::{Path, PathBuf};
 use tokio::sync::watch;
 
 /// Make the account equal to the manifests
 ///
-/// Plans, asks on a terminal, and carries the plan out in dependency order. Elsewhere `--yes` is needed.
-/// A run that was stopped or killed is continued by running it again.
+/// Plans, asks on a terminal, and carries the plan out in dependency order. Elsewhere `--yes` is needed, or a
+/// saved plan: that is carried out without asking, if planning again gives the same, and else refused with
+/// exit 5. A run that was stopped or killed is continued by running it again.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ApplyArgs {
+    /// Saved plan of `plan --out`: do this and nothing else; it was saved with its flags
+    #[arg(value_name = "PLAN")]
+    plan: Option<PathBuf>,
     #[command(flatten)]
     planning: PlanningArgs,
     #[command(flatten)]
@@ -31,25 +38,49 @@ pub(crate) struct ConsentArgs {
 }
 
 pub(super) async fn run(args: &ApplyArgs, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
+    let approval = args.plan.as_deref().map(read_approval).transpose()?;
+    let confirmed = args.consent.confirm_deletes;
+    let terms = match &approval {
+        None => args.planning.terms(confirmed),
+        Some(approval) => args.planning.approved(&approval.terms, confirmed)?,
+    };
     let loaded = match session::load("apply", global, ui) {
         Ok(loaded) => loaded,
         Err(code) => return Ok(code),
     };
-    let policy = args.planning.policy(loaded.stack.prune, loaded.desired.len());
-    let full = args.planning.refresh == Refresh::Full;
-    let session = Session::open(loaded, global, &policy, full, true).await?;
-    carry_out("apply", session, &args.consent, global, ui).await
+    let policy = policy(&terms, &loaded)?;
+    let session = Session::open(loaded, global, &policy, terms.refresh_full, true).await?;
+    let consent = ConsentArgs { yes: args.consent.yes, confirm_deletes: terms.confirm_deletes };
+    let Some(approval) = approval else {
+        session.allowed_are_there()?;
+        return carry_out("apply", session, &consent, None, global, ui).await;
+    };
+    let now = session.approval(terms).await?;
+    let differences = approval.differences(&now);
+    carry_out("apply", session, &consent, Some(&differences), global, ui).await
 }
 
-/// Shows the plan, gets consent, and does it.
+/// The most that a saved plan may hold: some ten thousand steps.
+const SAVED_PLAN_BYTES: u64 = 64 * 1024 * 1024;
+
+fn read_approval(path: &Path) -> Result<Approval, Failure> {
+    let name = path.display();
+    let text = read_named(path, SAVED_PLAN_BYTES)
+        .map_err(|refused| Failure::error(format!("`{name}` {}", refused.message)))?;
+    Approval::read(&text).map_err(|why| Failure::stale(format!("`{name}` {why}")))
+}
+
+/// Shows the plan, gets consent, and does it. `approved` says in what it differs from a plan that somebody
+/// has consented to already.
 pub(super) async fn carry_out(
     command: &str,
     session: Session,
     consent: &ConsentArgs,
+    approved: Option<&[String]>,
     global: &Global,
     ui: Ui,
 ) -> Result<ExitCode, Failure> {
-    let ended = Carrying { command, session: &session, global, ui }.out(consent).await;
+    let ended = Carrying { command, session: &session, approved, global, ui }.out(consent).await;
     // The pretend account keeps what was done to it, whatever came of the run.
     session.connection.close()?;
     ended
@@ -59,6 +90,7 @@ pub(super) async fn carry_out(
 struct Carrying<'a> {
     command: &'a str,
     session: &'a Session,
+    approved: Option<&'a [String]>,
     global: &'a Global,
     ui: Ui,
 }
@@ -76,6 +108,9 @@ impl Carrying<'_> {
         } else {
             self.session.show(self.command, self.global, self.ui)
         };
+        if let Some(differences) = self.approved.filter(|it| !it.is_empty()) {
+            return self.stale(differences, shown);
+        }
         if let Some(failure) = self.session.blocked(consent.confirm_deletes) {
             return self.refuse(failure);
         }
@@ -86,7 +121,7 @@ impl Carrying<'_> {
             }
             return Ok(ExitCode::Done);
         }
-        if !consent.yes {
+        if !consent.yes && self.approved.is_none() {
             shown?;
             return self.ask_first().await;
         }
@@ -122,12 +157,33 @@ impl Carrying<'_> {
         self.finish(Ok(())).await
     }
 
+    /// Says no, since what was approved is not what would be done now.
+    fn stale(
+        &self,
+        differences: &[String],
+        shown: Result<(), Failure>,
+    ) -> Result<ExitCode, Failure> {
+        let s = if differences.len() == 1 { "" } else { "s" };
+        let message = format!("the saved plan is stale: {} difference{s}", differences.len());
+        if !self.in_json() {
+            shown?;
+            let mut text = "\nWhat was approved is not what would be done now:\n".to_owned();
+            for difference in differences {
+                text.push_str(&format!("  {}\n", crate::ui::escape::escape(difference, 1_000)));
+            }
+            self.ui.answer(&text)?;
+        }
+        self.refuse(Failure::stale(message))
+    }
+
     /// Says no; a JSON document is whole even where nothing was done.
     fn refuse(&self, failure: Failure) -> Result<ExitCode, Failure> {
         if !self.in_json() {
             return Err(failure);
         }
-        self.session.show_refused(self.command, Some(&failure), self.global, self.ui)?;
+        let differences = self.approved.unwrap_or_default();
+        let Self { command, global, ui, .. } = self;
+        self.session.show_refused(command, Some(&failure), differences, global, *ui)?;
         let message = crate::ui::escape::escape(&failure.message, 2_000);
         self.ui.say(&format!("error: {message}\n"));
         Ok(failure.code)

@@ -30,5 +30,6 @@ pub(super) async fn run(args: &DestroyArgs, global: &Global, ui: Ui) -> Result<E
         allow_live: args.allow_live.iter().cloned().collect(),
     };
     let session = Session::open(loaded, global, &policy, false, true).await?;
-    carry_out("destroy", session, &args.consent, global, ui).await
+    session.allowed_are_there()?;
+    carry_out("destroy", session, &args.consent, None, global, ui).await
 }

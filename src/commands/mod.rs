@@ -48,6 +48,17 @@ impl Failure {
         Self { code: ExitCode::Refused, message: message.into(), help: Some(help.into()) }
     }
 
+    fn stale(message: impl Into<String>) -> Self {
+        Self {
+            code: ExitCode::Stale,
+            message: message.into(),
+            help: Some(
+                "nothing was written; save a new plan with `plan --out` and have it looked at"
+                    .to_owned(),
+            ),
+        }
+    }
+
     fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
@@ -57,6 +68,12 @@ impl Failure {
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
         Self::error(format!("the answer could not be written: {error}"))
+    }
+}
+
+impl From<crate::ui::file::Refused> for Failure {
+    fn from(refused: crate::ui::file::Refused) -> Self {
+        Self::error(refused.to_string()).help("name another file")
     }
 }
 

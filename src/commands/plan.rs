@@ -1,10 +1,12 @@
 use super::session::{self, Session};
 use super::{Failure, session::address};
 use crate::cli::{ExitCode, Global};
-use crate::kinds::Address;
-use crate::plan::{Policy, Status};
+use crate::kinds::{Address, is_saved_plan};
+use crate::plan::{Approval, Policy, Status, Terms};
 use crate::ui::Ui;
+use crate::ui::file::{self, Sort};
 use clap::ValueEnum;
+use std::path::PathBuf;
 
 /// Show what would change
 ///
@@ -16,6 +18,12 @@ pub(crate) struct PlanArgs {
     /// Exit 2 where there are changes
     #[arg(long)]
     detailed_exitcode: bool,
+    /// Save the plan, to be approved and given to `apply`
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// The exact number of deletes, where a saved plan has many
+    #[arg(long, value_name = "N", requires = "out")]
+    confirm_deletes: Option<usize>,
 }
 
 /// What decides how a plan comes out.
@@ -27,9 +35,10 @@ pub(crate) struct PlanningArgs {
     /// Resource whose audience may be cut off
     #[arg(long, value_name = "KIND/NAME", value_parser = address)]
     allow_live: Vec<Address>,
-    /// How much to read: `full` reads every object even where its digest already answers
-    #[arg(long, value_enum, default_value_t = Refresh::Auto)]
-    pub(super) refresh: Refresh,
+    /// How much to read: `full` reads every object even where its digest already answers [default:
+    /// auto]
+    #[arg(long, value_enum)]
+    refresh: Option<Refresh>,
 }
 
 /// How much of the account is read.
@@ -42,30 +51,89 @@ pub(crate) enum Refresh {
 }
 
 impl PlanningArgs {
-    /// The policy of a run. Without a single declared resource nothing is ever pruned: an empty folder
-    /// looks just like a wrong one.
-    pub(super) fn policy(&self, stack_prunes: bool, declared: usize) -> Policy {
-        Policy {
-            prune: declared > 0 && self.prune.unwrap_or(stack_prunes),
-            destroy: false,
-            allow_live: self.allow_live.iter().cloned().collect(),
+    /// What was said, in the form that a saved plan keeps.
+    pub(super) fn terms(&self, confirm_deletes: Option<usize>) -> Terms {
+        Terms {
+            prune: self.prune,
+            allow_live: self.allow_live.iter().map(ToString::to_string).collect(),
+            refresh_full: self.refresh == Some(Refresh::Full),
+            confirm_deletes,
         }
+    }
+
+    /// The terms of a saved plan. What is said beside it must be what it was saved with.
+    pub(super) fn approved(
+        &self,
+        saved: &Terms,
+        confirm_deletes: Option<usize>,
+    ) -> Result<Terms, Failure> {
+        let said = self.terms(confirm_deletes);
+        let conflicts = [
+            ("--prune", said.prune.is_some() && said.prune != saved.prune),
+            ("--allow-live", !said.allow_live.is_empty() && said.allow_live != saved.allow_live),
+            ("--refresh", self.refresh.is_some() && said.refresh_full != saved.refresh_full),
+            (
+                "--confirm-deletes",
+                saved.confirm_deletes.is_some()
+                    && said.confirm_deletes.is_some_and(|it| saved.confirm_deletes != Some(it)),
+            ),
+        ];
+        if let Some((flag, _)) = conflicts.iter().find(|(_, conflict)| *conflict) {
+            return Err(Failure::error(format!("`{flag}` is not what the plan was saved with"))
+                .help("leave the flag out, or save another plan with it"));
+        }
+        Ok(Terms { confirm_deletes: saved.confirm_deletes.or(confirm_deletes), ..saved.clone() })
     }
 }
 
+/// The policy of a run under `terms`.
+pub(super) fn policy(terms: &Terms, loaded: &crate::manifest::Loaded) -> Result<Policy, Failure> {
+    let allowed: Result<_, String> = terms.allow_live.iter().map(|it| address(it)).collect();
+    Ok(terms.policy(loaded.stack.prune, loaded.desired.len(), allowed.map_err(Failure::error)?))
+}
+
+/// What may be written over.
+const SAVED: Sort = Sort { what: "a saved plan", is: is_saved_plan };
+
 pub(super) async fn run(args: &PlanArgs, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
+    if let Some(out) = &args.out {
+        file::may_write(out, SAVED)?;
+    }
     let loaded = match session::load("plan", global, ui) {
         Ok(loaded) => loaded,
         Err(code) => return Ok(code),
     };
-    let policy = args.planning.policy(loaded.stack.prune, loaded.desired.len());
-    let full = args.planning.refresh == Refresh::Full;
-    let session = Session::open(loaded, global, &policy, full, false).await?;
+    let terms = args.planning.terms(args.confirm_deletes);
+    let policy = policy(&terms, &loaded)?;
+    let session = Session::open(loaded, global, &policy, terms.refresh_full, false).await?;
+    session.allowed_are_there()?;
+    let approval = match &args.out {
+        Some(_) => Some(session.approval(terms).await?),
+        None => None,
+    };
     session.show("plan", global, ui)?;
     session.connection.close()?;
-    Ok(match session.plan.status() {
+    let status = session.plan.status();
+    if let (Some(out), Some(approval)) = (&args.out, approval) {
+        save(out, &approval, status, ui)?;
+    }
+    Ok(match status {
         Status::Blocked => ExitCode::Refused,
         Status::Changes if args.detailed_exitcode => ExitCode::Changes,
         _ => ExitCode::Done,
     })
+}
+
+/// A plan that must not be carried out is not there to be approved.
+fn save(out: &std::path::Path, approval: &Approval, status: Status, ui: Ui) -> Result<(), Failure> {
+    let name = crate::ui::escape::escape(&out.display().to_string(), 200);
+    if status == Status::Blocked {
+        ui.say(&format!("not saved: what is blocked cannot be approved; {name} is as it was\n"));
+        return Ok(());
+    }
+    file::write(out, &approval.text(), SAVED)?;
+    ui.say(&format!(
+        "saved: `ivs-apply apply {name}` carries it out, as long as nothing changed\n"
+    ));
+    Ok(())
 }

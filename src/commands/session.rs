@@ -7,7 +7,7 @@ use crate::cloud::{ReadError, Reading, look_up_users, read};
 use crate::emulator::{Emulator, Settings};
 use crate::kinds::{Address, Kind, LiveState, Stack};
 use crate::manifest::{self, Loaded};
-use crate::plan::{Note, Plan, Policy, Status, plan};
+use crate::plan::{Approval, Note, Plan, Policy, Status, Terms, approval, plan};
 use crate::ui::plan::Header;
 use crate::ui::{Ui, diagnostic, json};
 
@@ -78,14 +78,7 @@ impl Connection {
         let account = match &stack.account {
             None => None,
             Some(wanted) => {
-                let account = aws.account().await.map_err(|error| {
-                    let failure =
-                        Failure::error(format!("the account could not be checked: {error}"));
-                    match error.help() {
-                        Some(help) => failure.help(help),
-                        None => failure,
-                    }
-                })?;
+                let account = account_in_force(&aws).await?;
                 if account != *wanted {
                     return Err(Failure::error(format!(
                         "stack `{}` is in account {wanted}, and account {account} is in force",
@@ -174,6 +167,16 @@ fn unreadable(error: &ReadError) -> Failure {
     }
 }
 
+async fn account_in_force(aws: &Clients) -> Result<String, Failure> {
+    aws.account().await.map_err(|error| {
+        let failure = Failure::error(format!("the account could not be checked: {error}"));
+        match error.help() {
+            Some(help) => failure.help(help),
+            None => failure,
+        }
+    })
+}
+
 /// A plan, and all that it was made from.
 pub(super) struct Session {
     pub(super) loaded: Loaded,
@@ -200,16 +203,37 @@ impl Session {
         let every_kind = policy.prune || policy.destroy;
         let reading = Reading { every_kind, full, strangers: false };
         let live = connection.read(&loaded, reading).await?;
-        for allowed in &policy.allow_live {
-            let declared = loaded.desired.iter().any(|it| it.address == *allowed);
-            if !declared && !live.owned.contains_key(allowed) {
+        let (live, plan) = connection.plan(&loaded, live, policy).await?;
+        Ok(Self { loaded, connection, live, plan, policy: policy.clone(), reading })
+    }
+
+    /// Consent to what is not there is a slip of the pen.
+    pub(super) fn allowed_are_there(&self) -> Result<(), Failure> {
+        for allowed in &self.policy.allow_live {
+            let declared = self.loaded.desired.iter().any(|it| it.address == *allowed);
+            if !declared && !self.live.owned.contains_key(allowed) {
                 return Err(Failure::error(format!(
                     "`--allow-live {allowed}` names nothing of this stack"
                 )));
             }
         }
-        let (live, plan) = connection.plan(&loaded, live, policy).await?;
-        Ok(Self { loaded, connection, live, plan, policy: policy.clone(), reading })
+        Ok(())
+    }
+
+    /// What there is to approve.
+    pub(super) async fn approval(&self, terms: Terms) -> Result<Approval, Failure> {
+        let Connection { aws, account, .. } = &self.connection;
+        let account = match account {
+            Some(account) => account.clone(),
+            None => account_in_force(aws).await?,
+        };
+        let place = approval::Place {
+            stack: self.loaded.stack.name.clone(),
+            account,
+            region: aws.region.clone(),
+            endpoint: aws.endpoint.clone(),
+        };
+        Ok(Approval::of(&self.plan, &self.live.book, place, terms))
     }
 
     /// Whether the account would still give the same plan: somebody may have been at it while a person
@@ -222,14 +246,15 @@ impl Session {
 
     /// The plan in the form that was asked for.
     pub(super) fn show(&self, command: &str, global: &Global, ui: Ui) -> Result<(), Failure> {
-        self.show_refused(command, None, global, ui)
+        self.show_refused(command, None, &[], global, ui)
     }
 
-    /// The plan, and why nothing of it was carried out.
+    /// The plan, and why nothing of it was carried out; for a saved one, in what it differs.
     pub(super) fn show_refused(
         &self,
         command: &str,
         refused: Option<&Failure>,
+        differences: &[String],
         global: &Global,
         ui: Ui,
     ) -> Result<(), Failure> {
@@ -238,6 +263,9 @@ impl Session {
             let mut document = json::plan(&frame, &self.plan, None, &self.loaded.sources);
             if let Some(failure) = refused {
                 document["error"] = json::error(&failure.message, failure.help.as_deref());
+            }
+            if !differences.is_empty() {
+                document["differences"] = differences.into();
             }
             pretty(&document)
         } else {

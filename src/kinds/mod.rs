@@ -47,6 +47,21 @@ use serde_json::Value;
 use std::fmt::Debug;
 use std::future::Future;
 
+/// The `apiVersion` of everything this program reads and writes.
+pub const API_VERSION: &str = "ivs-apply.dev/v1";
+
+/// The `kind` of a saved plan, which may lie among manifests without being one.
+pub const SAVED_PLAN: &str = "Plan";
+
+/// Whether a text, or its beginning, is of a saved plan, as far as that can be told without parsing it.
+pub fn is_saved_plan(text: &str) -> bool {
+    let beginning: String =
+        text.chars().filter(|it| !it.is_ascii_whitespace()).take(1_000).collect();
+    beginning.starts_with('{')
+        && beginning.contains(&format!("\"apiVersion\":\"{API_VERSION}\""))
+        && beginning.contains(&format!("\"kind\":\"{SAVED_PLAN}\""))
+}
+
 /// One AWS resource type; `Self` is what a manifest's `spec:` holds. Every absent field gets AWS's
 /// documented default, so that "unset" has one meaning and diff is comparison.
 pub trait Resource:

@@ -192,8 +192,19 @@ impl Body {
 
 /// Eight bytes of a hash, in hexadecimal: fits into a tag, and tells two texts apart.
 pub fn short_hash(text: &str) -> String {
+    let mut hash = hash(text);
+    hash.truncate(16);
+    hash
+}
+
+/// Hash of a value, whatever the order of its members.
+pub fn fingerprint(value: &Value) -> String {
+    hash(&sorted(value.clone()).to_string())
+}
+
+fn hash(text: &str) -> String {
     let hash = Sha256::digest(text.as_bytes());
-    hash.iter().take(8).fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+    hash.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 /// Replaces the reference at `path` by its ARN, under its name in the API.
@@ -325,7 +336,7 @@ fn without_zeros(value: Value) -> Value {
 }
 
 /// The same value with the members of every object in order.
-fn sorted(value: Value) -> Value {
+pub fn sorted(value: Value) -> Value {
     match value {
         Value::Object(map) => {
             let mut members: Vec<(String, Value)> = map.into_iter().collect();
@@ -340,8 +351,7 @@ fn sorted(value: Value) -> Value {
 /// Every field in which two specs of one kind differ, in the order of the spec; `ignored` are paths such
 /// as `spec.latencyMode` that others look after.
 pub fn difference(before: &Body, after: &Body, ignored: &[String]) -> Vec<FieldChange> {
-    let mut changes = Vec::new();
-    walk("spec", &before.fields(), &after.fields(), &mut changes);
+    let mut changes = changes("spec", &before.fields(), &after.fields());
     changes.retain(|change| {
         !ignored.iter().any(|path| {
             change.path.strip_prefix(path.as_str()).is_some_and(|rest| {
@@ -349,6 +359,13 @@ pub fn difference(before: &Body, after: &Body, ignored: &[String]) -> Vec<FieldC
             })
         })
     });
+    changes
+}
+
+/// Every place in which two values differ, the smallest ones, with paths that start with `path`.
+pub fn changes(path: &str, before: &Value, after: &Value) -> Vec<FieldChange> {
+    let mut changes = Vec::new();
+    walk(path, before, after, &mut changes);
     changes
 }
 

@@ -1,13 +1,12 @@
 //! What stands around a spec: `apiVersion`, `kind`, `metadata`, `lifecycle`; and the `Stack` document.
 
+pub use crate::kinds::API_VERSION;
+
 use crate::aws::Tags;
 use crate::kinds::{Kind, Lifecycle};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-
-/// The only `apiVersion` there is.
-pub const API_VERSION: &str = "ivs-apply.dev/v1";
 
 /// The `kind` of the stack document.
 pub const STACK: &str = "Stack";

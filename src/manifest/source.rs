@@ -6,6 +6,7 @@
 
 use super::document::split;
 use crate::diag::{Code, Diagnostic, Place, Report, Source, SourceId, SourceMap};
+use crate::kinds::is_saved_plan;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, fstat, openat, statat};
 use rustix::io::Errno;
 use std::collections::BTreeSet;
@@ -168,6 +169,11 @@ pub fn read_beside(source: &Source, relative: &str, limit: u64) -> Result<String
     read(&open(CWD, found.as_os_str())?, limit, u64::MAX, &mut bytes)
 }
 
+/// A file that the command line names and that is no manifest, such as a saved plan.
+pub fn read_named(path: &Path, limit: u64) -> Result<String, Refused> {
+    read(&open(CWD, path.as_os_str())?, limit, u64::MAX, &mut 0)
+}
+
 /// Opens without following a link and without waiting for the other end of a pipe.
 fn open(at: BorrowedFd<'_>, name: &OsStr) -> Result<OwnedFd, Refused> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -321,6 +327,8 @@ impl Collector<'_> {
         let Limits { file_bytes, total_bytes, .. } = *self.limits;
         match read(file, file_bytes, total_bytes, &mut self.bytes) {
             Err(refused) => self.refuse(shown, refused),
+            // It lies where it was saved, often beside what it was made from.
+            Ok(text) if is_saved_plan(&text) => {}
             Ok(text) => {
                 let name = shown.display().to_string();
                 self.sources.add(source(name, Some(real), Some(root.to_owned()), text));

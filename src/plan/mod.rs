@@ -2,10 +2,12 @@
 //!
 //! Takes everything as arguments and returns a value. Knows no clock, no network, no terminal, no SDK.
 
+pub mod approval;
 pub mod graph;
 pub mod policy;
 pub mod step;
 
+pub use approval::{Approval, Terms};
 pub use policy::{Policy, Refusal};
 pub use step::{Action, Cause, Decision, Note, Plan, Status, Step, StepId, Summary};
 

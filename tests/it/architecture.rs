@@ -19,7 +19,11 @@ const WALLS: [(&str, &[&str], &str); 6] = [
     ("aws_sdk_", &["aws", "kinds"], "only clients and kind files speak to AWS"),
     ("aws_smithy_", &["aws", "kinds/composition.rs", "emulator/client.rs"], "HTTP is one room's"),
     ("println!", &[], "only ui prints, and it writes to its streams"),
-    ("std::fs", &["manifest/source.rs", "emulator/store.rs"], "files are read in one place"),
+    (
+        "std::fs",
+        &["manifest/source.rs", "emulator/store.rs", "ui/file.rs"],
+        "files are read in one place, and written in one",
+    ),
     ("hyper::", &["emulator/server.rs"], "the emulator's server is the only one"),
     ("std::env", &[], "variables are read by clap, and by the SDK's own chain"),
 ];

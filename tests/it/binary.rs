@@ -148,7 +148,7 @@ fn from_manifests_to_an_account_that_is_equal_and_stays_so() {
 }
 
 /// A document on standard output, which must fit the shipped schema.
-fn document(ran: &Ran) -> serde_json::Value {
+pub(crate) fn document(ran: &Ran) -> serde_json::Value {
     let schema = serde_json::from_str(include_str!("../../schemas/output.json")).expect("JSON");
     let validator = jsonschema::draft7::new(&schema).expect("a valid schema");
     let document =

@@ -20,6 +20,7 @@ mod laws;
 mod memory;
 mod replication;
 mod rules;
+mod saved_plans;
 mod scenarios;
 mod users;
 mod world;

@@ -1,0 +1,268 @@
+//! A plan as somebody may approve it: what would be done, to which objects, as they were then.
+//!
+//! Never instructions: what is carried out is always a plan made anew, and the approval only says whether it is
+//! the one that was looked at (`reliability.md` §6). Holds specs, which hold no secrets, and of live objects
+//! a fingerprint.
+
+use super::{Decision, Plan, Policy, Step};
+use crate::kinds::spec::{changes, fingerprint, sorted};
+use crate::kinds::{API_VERSION, Address, Body, Book, Owner, SAVED_PLAN, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The version of the form.
+const FORMAT_VERSION: &str = "1.0";
+
+/// Where a plan was made. Elsewhere it is worth nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Place {
+    /// The stack.
+    pub stack: String,
+    /// Account whose credentials were in force.
+    pub account: String,
+    /// Region in force.
+    pub region: String,
+    /// Endpoint that is not AWS's own.
+    pub endpoint: Option<String>,
+}
+
+/// What the command line said about planning. An approved plan is made again under the same terms.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Terms {
+    /// `--prune`, where it was given.
+    pub prune: Option<bool>,
+    /// `--allow-live`.
+    pub allow_live: BTreeSet<String>,
+    /// `--refresh full`.
+    pub refresh_full: bool,
+    /// `--confirm-deletes`, where it was given.
+    pub confirm_deletes: Option<usize>,
+}
+
+/// One step of a saved plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ApprovedStep {
+    /// Which resource: `Channel/main`.
+    pub address: String,
+    /// What is done.
+    pub action: String,
+    /// The object it is done to.
+    pub arn: Option<String>,
+    /// `do`, `interrupt`, `deferred` or `dormant`.
+    pub decision: String,
+    /// Why it is there.
+    pub because: Vec<Value>,
+    /// Fields that differ, by path.
+    pub fields: BTreeMap<String, Value>,
+    /// The spec as it shall be, without what is AWS's default.
+    pub spec: Option<Value>,
+    /// Our own tags as they shall be.
+    pub marks: BTreeMap<String, String>,
+    /// What it refers to and what is there already, with its ARN.
+    pub refers_to: BTreeMap<String, String>,
+    /// Steps that come before it.
+    pub after: Vec<String>,
+    /// Fingerprint of the object as it was: its spec, its tags, its owner.
+    pub object: Option<String>,
+}
+
+/// A whole saved plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Approval {
+    /// Always `ivs-apply.dev/v1`.
+    pub api_version: String,
+    /// Always `Plan`.
+    pub kind: String,
+    /// Version of this form.
+    pub format_version: String,
+    /// Version of the program.
+    pub tool_version: String,
+    /// Where it was made.
+    pub place: Place,
+    /// What the command line said.
+    pub terms: Terms,
+    /// In the order of the plan.
+    pub steps: Vec<ApprovedStep>,
+}
+
+/// Why a text is no approval.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// It is something else, or a part.
+    #[error("is not a saved plan, or not a whole one")]
+    Malformed,
+    /// Another version of the program wrote it.
+    #[error("was saved by version {0} of the program, and this is version {this}", this = env!("CARGO_PKG_VERSION"))]
+    Version(String),
+    /// It is not what was written.
+    #[error("was changed since it was saved")]
+    Edited,
+}
+
+impl Approval {
+    /// What there is to approve in `plan`.
+    pub fn of(plan: &Plan, book: &Book, place: Place, terms: Terms) -> Self {
+        let names: BTreeMap<usize, String> =
+            plan.steps.iter().map(|it| (it.id, title(it))).collect();
+        Self {
+            api_version: API_VERSION.to_owned(),
+            kind: SAVED_PLAN.to_owned(),
+            format_version: FORMAT_VERSION.to_owned(),
+            tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+            place,
+            terms,
+            steps: plan.steps.iter().map(|it| approved(it, book, &names)).collect(),
+        }
+    }
+
+    /// The text of the file: canonical, with a checksum against slips of an editor.
+    pub fn text(&self) -> String {
+        let mut document = json(self);
+        document["checksum"] = Value::String(fingerprint(&json(self)));
+        format!("{:#}\n", sorted(document))
+    }
+
+    /// Reads the text of a file.
+    pub fn read(text: &str) -> Result<Self, Unreadable> {
+        let mut document: Value = serde_json::from_str(text).map_err(|_| Unreadable::Malformed)?;
+        if document["kind"] != SAVED_PLAN || document["apiVersion"] != API_VERSION {
+            return Err(Unreadable::Malformed);
+        }
+        let version = document["toolVersion"].as_str().unwrap_or("unknown").to_owned();
+        if version != env!("CARGO_PKG_VERSION") || document["formatVersion"] != FORMAT_VERSION {
+            return Err(Unreadable::Version(version));
+        }
+        let checksum = document.as_object_mut().and_then(|it| it.shift_remove("checksum"));
+        if checksum != Some(Value::String(fingerprint(&document))) {
+            return Err(Unreadable::Edited);
+        }
+        serde_json::from_value(document).map_err(|_| Unreadable::Malformed)
+    }
+
+    /// Everything in which what would be done now is not what was approved, one line each; nothing else may
+    /// be carried out on the strength of it.
+    pub fn differences(&self, now: &Self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for change in changes("", &json(&self.place), &json(&now.place)) {
+            lines.push(told(change.path.trim_start_matches('.'), &change.before, &change.after));
+        }
+        let by_title = |approval: &Self| -> BTreeMap<String, ApprovedStep> {
+            let steps = approval.steps.iter();
+            steps.map(|it| (it.title(), it.clone())).collect()
+        };
+        let (then, now) = (by_title(self), by_title(now));
+        for (title, step) in &then {
+            match now.get(title) {
+                None => lines.push(format!("{title}: approved, and not what would be done now")),
+                Some(other) => lines.extend(step.differences(other)),
+            }
+        }
+        for title in now.keys().filter(|it| !then.contains_key(*it)) {
+            lines.push(format!("{title}: would be done now, and was not approved"));
+        }
+        lines
+    }
+}
+
+impl ApprovedStep {
+    fn title(&self) -> String {
+        let of = self.arn.as_ref().map(|arn| format!(" of {arn}")).unwrap_or_default();
+        format!("{} {}{of}", self.action, self.address)
+    }
+
+    fn differences(&self, now: &Self) -> Vec<String> {
+        let title = self.title();
+        let mut lines = Vec::new();
+        if self.object != now.object {
+            lines.push(format!("{title}: the object was changed since it was approved"));
+        }
+        let without_object = |it: &Self| json(&Self { object: None, ..it.clone() });
+        for change in changes("", &without_object(self), &without_object(now)) {
+            let path = change.path.trim_start_matches('.');
+            lines.push(format!("{title}: {}", told(path, &change.before, &change.after)));
+        }
+        lines
+    }
+}
+
+fn told(path: &str, approved: &Value, now: &Value) -> String {
+    let nothing = |value: &Value| match value {
+        Value::Null => "nothing".to_owned(),
+        value => value.to_string(),
+    };
+    format!("`{path}` was approved as {}, and is {} now", nothing(approved), nothing(now))
+}
+
+fn title(step: &Step) -> String {
+    let of = step.arn.as_ref().map(|arn| format!(" of {arn}")).unwrap_or_default();
+    format!("{} {}{of}", step.action.word(), step.address)
+}
+
+fn approved(step: &Step, book: &Book, names: &BTreeMap<usize, String>) -> ApprovedStep {
+    let refers_to = step.body.iter().flat_map(Body::refs).filter_map(|edge| {
+        let arn = edge.to.arn(book)?;
+        Some((edge.field, arn.as_str().to_owned()))
+    });
+    ApprovedStep {
+        address: step.address.to_string(),
+        action: step.action.word().to_owned(),
+        arn: step.arn.as_ref().map(ToString::to_string),
+        decision: match &step.decision {
+            // To cut somebody off is more than to do it, and needs to have been seen.
+            Decision::Interrupt => "interrupt".to_owned(),
+            other => other.word().to_owned(),
+        },
+        because: step.because.iter().map(json).collect(),
+        fields: step
+            .fields
+            .iter()
+            .map(|it| (it.path.clone(), json!({ "before": it.before, "after": it.after })))
+            .collect(),
+        spec: step.body.as_ref().map(Body::minimal),
+        marks: if step.body.is_some() { step.marks.tags() } else { BTreeMap::new() },
+        refers_to: refers_to.collect(),
+        after: step.after.iter().filter_map(|it| names.get(it).cloned()).collect(),
+        object: step.arn.as_ref().map(|arn| {
+            let owner = match &step.owner {
+                Owner::Stack(marks) => json(&marks.tags()),
+                other => Value::String(other.to_string()),
+            };
+            let before = step.before.as_ref().map(Body::fields);
+            fingerprint(&json!({ "arn": arn, "owner": owner, "spec": before }))
+        }),
+    }
+}
+
+impl Terms {
+    /// The policy that these terms make under a stack. Without a single declared resource nothing is ever
+    /// pruned: an empty folder looks just like a wrong one.
+    pub fn policy(
+        &self,
+        stack_prunes: bool,
+        declared: usize,
+        allow_live: BTreeSet<Address>,
+    ) -> Policy {
+        Policy {
+            prune: declared > 0 && self.prune.unwrap_or(stack_prunes),
+            destroy: false,
+            allow_live,
+        }
+    }
+}
+
+/// JSON Schema of a saved plan.
+pub fn schema() -> Value {
+    let mut settings = schemars::generate::SchemaSettings::draft07();
+    settings.inline_subschemas = true;
+    let mut schema = settings.into_generator().into_root_schema_for::<Approval>().to_value();
+    schema["title"] = json!("ivs-apply saved plan");
+    schema["properties"]["checksum"] =
+        json!({ "description": "Hash of everything else.", "type": "string" });
+    schema
+}

@@ -1,0 +1,133 @@
+//! Answers that go into a file a person named: readable by nobody else, whole or not at all, and never
+//! written over or through anything but an earlier answer of the same sort.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// Why a file is not written.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// Writing through a link would write somewhere else.
+    #[error("`{0}` is a link, which is not followed")]
+    Link(PathBuf),
+    /// A folder, a pipe, a device.
+    #[error("`{0}` is not a regular file")]
+    NotAFile(PathBuf),
+    /// Somebody's file.
+    #[error("`{0}` is there already and is not {1}, so it is left alone")]
+    Foreign(PathBuf, &'static str),
+    /// The system says no.
+    #[error("`{path}` cannot be written: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// What a file may hold for it to be written over.
+#[derive(Clone, Copy, Debug)]
+pub struct Sort {
+    /// In words: `a saved plan`.
+    pub what: &'static str,
+    /// Tells by its first bytes.
+    pub is: fn(&str) -> bool,
+}
+
+/// As much of a file as tells what it is.
+const BEGINNING: u64 = 4_096;
+
+/// Makes sure, before any work is done, that `path` may be written.
+pub fn may_write(path: &Path, sort: Sort) -> Result<(), Refused> {
+    let io = |source| Refused::Io { path: path.to_owned(), source };
+    let there = match fs::symlink_metadata(path) {
+        Ok(there) => there,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let folder = folder_of(path);
+            return match fs::metadata(folder) {
+                Ok(it) if it.is_dir() => Ok(()),
+                Ok(_) => Err(Refused::NotAFile(path.to_owned())),
+                Err(error) => Err(io(error)),
+            };
+        }
+        Err(error) => return Err(io(error)),
+    };
+    if there.is_symlink() {
+        return Err(Refused::Link(path.to_owned()));
+    }
+    if !there.is_file() {
+        return Err(Refused::NotAFile(path.to_owned()));
+    }
+    let mut beginning = Vec::new();
+    File::open(path).and_then(|it| it.take(BEGINNING).read_to_end(&mut beginning)).map_err(io)?;
+    if there.len() > 0 && !(sort.is)(&String::from_utf8_lossy(&beginning)) {
+        return Err(Refused::Foreign(path.to_owned(), sort.what));
+    }
+    Ok(())
+}
+
+/// Writes `text`, mode 0600: into a new file first, which then takes the place of the old one, so that a link
+/// put there meanwhile is replaced and not followed.
+pub fn write(path: &Path, text: &str, sort: Sort) -> Result<(), Refused> {
+    may_write(path, sort)?;
+    let io = |source| Refused::Io { path: path.to_owned(), source };
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(format!(".{}", std::process::id()));
+    let next = path.with_file_name(name);
+    let written = (|| {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&next)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&next, path)
+    })();
+    if written.is_err() {
+        let _ = fs::remove_file(&next);
+    }
+    written.map_err(io)?;
+    // Not every system lets a folder be synced; the content is safe either way.
+    let _ = File::open(folder_of(path)).and_then(|folder| folder.sync_all());
+    Ok(())
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    const SORT: Sort = Sort { what: "a note", is: |text| text.starts_with("note") };
+
+    #[test]
+    fn a_file_is_private_whatever_was_there_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        fs::write(&path, "note 1").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        write(&path, "note 2", SORT).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "note 2");
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left over");
+    }
+
+    #[test]
+    fn links_folders_and_other_peoples_files_are_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link, none) =
+            (folder.path().join("f"), folder.path().join("l"), folder.path().join("no/such"));
+        fs::write(&file, "kind: Channel").unwrap();
+        symlink("elsewhere", &link).unwrap();
+        assert!(matches!(write(&file, "note", SORT), Err(Refused::Foreign(..))));
+        assert!(matches!(write(&link, "note", SORT), Err(Refused::Link(_))));
+        assert!(matches!(write(folder.path(), "note", SORT), Err(Refused::NotAFile(_))));
+        assert!(matches!(write(&none, "note", SORT), Err(Refused::Io { .. })));
+        assert_eq!(fs::read_to_string(&file).unwrap(), "kind: Channel");
+        assert!(!folder.path().join("elsewhere").exists());
+    }
+}

@@ -1,0 +1,347 @@
+//! A plan that was saved is done as it was approved, or not at all.
+
+use crate::account::Account;
+use crate::binary::{Place, Ran, document};
+use ivs_apply::aws::{Sorted, Target, connect};
+use ivs_apply::emulator::{Emulator, Settings};
+use serde_json::Value;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::PathBuf;
+
+const MANIFESTS: &str = "apiVersion: ivs-apply.dev/v1
+kind: RecordingConfiguration
+metadata: { name: archive }
+spec: { destinationConfiguration: { s3: { bucketName: an-archive } } }
+---
+apiVersion: ivs-apply.dev/v1
+kind: Channel
+metadata: { name: main }
+spec: { recordingConfiguration: archive, tags: { tier: gold } }
+---
+apiVersion: ivs-apply.dev/v1
+kind: StreamKey
+metadata: { name: main }
+spec: { channel: main }
+";
+
+/// Works on a test's pretend account between two runs, as somebody would in the console.
+pub(crate) fn by_hand<T>(place: &Place, work: impl AsyncFnOnce(&Account) -> T) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(async {
+        let file = place.folder.path().join(".ivs-apply/emulator.json");
+        let emulator = Emulator::open(&file, Settings::default()).expect("the account is free");
+        let target = Target { in_process: Some(emulator.http_client()), ..Target::default() };
+        let aws = connect(&target).await.expect("a pretend account needs no configuration");
+        let account = Account { emulator, aws };
+        let done = work(&account).await;
+        account.emulator.close().expect("kept");
+        done
+    })
+}
+
+/// The only channel there is.
+async fn channel(account: &Account) -> String {
+    let listed = account.aws.ivs.list_channels().send().await.sorted("ListChannels");
+    listed.expect("listed").channels[0].arn.clone().expect("an ARN")
+}
+
+fn rename_by_hand(place: &Place) {
+    by_hand(place, async |account| {
+        let arn = channel(account).await;
+        let update = account.aws.ivs.update_channel().arn(arn).name("by-hand").send().await;
+        update.sorted("UpdateChannel").expect("updated");
+    });
+}
+
+/// A stack that is applied, a change of its manifests, and the plan of that change saved.
+fn approved(changed: &str) -> (Place, PathBuf) {
+    let place = Place::new();
+    place.write("all.yaml", MANIFESTS);
+    assert_eq!(place.run("apply --yes").code, Some(0));
+    place.write("all.yaml", changed);
+    let ran = place.run("plan --out plan.json");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.stderr.contains("apply plan.json"), "{ran:?}");
+    let file = place.folder.path().join("plan.json");
+    (place, file)
+}
+
+fn normal() -> String {
+    MANIFESTS.replace("tags: { tier: gold }", "latencyMode: NORMAL, tags: { tier: gold }")
+}
+
+#[track_caller]
+fn stale(ran: &Ran, because: &str) {
+    assert_eq!(ran.code, Some(5), "{ran:?}");
+    let said = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(said.contains(because), "{because}: {ran:?}");
+    assert!(said.contains("nothing was written"), "{ran:?}");
+}
+
+/// Whether the account is as `manifests` say.
+fn is_as(place: &Place, manifests: &str) -> bool {
+    place.write("all.yaml", manifests);
+    place.run("plan --detailed-exitcode").code == Some(0)
+}
+
+#[test]
+fn an_approved_plan_is_done_without_a_question_and_is_stale_after_that() {
+    let (place, _) = approved(&normal());
+    let done = place.run("apply plan.json");
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert!(done.stdout.contains("1 done"), "{done:?}");
+    assert_eq!(place.run("plan --detailed-exitcode").code, Some(0));
+    stale(&place.run("apply plan.json"), "approved, and not what would be done now");
+}
+
+#[test]
+fn a_plan_of_nothing_can_be_saved_and_applied() {
+    let (place, _) = approved(MANIFESTS);
+    let done = place.run("apply plan.json");
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert!(done.stdout.contains("No changes"), "{done:?}");
+}
+
+#[test]
+fn a_plan_is_saved_for_its_owner_alone_and_without_secrets() {
+    let (place, file) = approved(&MANIFESTS.replace("channel: main", "channel: main, rotation: b"));
+    let mode = file.metadata().expect("saved").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let text = std::fs::read_to_string(&file).expect("readable");
+    let state = std::fs::read_to_string(place.folder.path().join(".ivs-apply/emulator.json"));
+    let state = state.expect("kept");
+    assert!(state.contains("sk_emulator") && text.contains("StreamKey/main"));
+    assert!(!text.contains("sk_emulator"), "{text}");
+    let schema: Value =
+        serde_json::from_str(include_str!("../../schemas/plan.json")).expect("JSON");
+    let validator = jsonschema::draft7::new(&schema).expect("a valid schema");
+    let saved: Value = serde_json::from_str(&text).expect("JSON");
+    let errors: Vec<String> = validator.iter_errors(&saved).map(|it| it.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+    assert!(!validator.is_valid(&serde_json::json!({ "kind": "Plan" })), "it refuses something");
+    // The same plan is the same file.
+    assert_eq!(place.run("plan --out plan.json").code, Some(0));
+    assert_eq!(std::fs::read_to_string(&file).expect("readable"), text);
+}
+
+#[test]
+fn a_change_of_the_object_by_hand_makes_a_plan_stale() {
+    let (place, _) = approved(&normal());
+    rename_by_hand(&place);
+    let ran = place.run("apply plan.json");
+    stale(&ran, "the object was changed since it was approved");
+    assert!(ran.stdout.contains("spec.name"), "it says what would be done now: {ran:?}");
+    let told = place.run("apply plan.json --format json");
+    assert_eq!(told.code, Some(5));
+    let document = document(&told);
+    assert!(document["differences"].as_array().is_some_and(|it| !it.is_empty()), "{document}");
+    assert!(!is_as(&place, MANIFESTS), "the change by hand is still there");
+}
+
+#[test]
+fn a_change_of_a_tag_that_no_field_shows_makes_a_plan_stale() {
+    let (place, _) = approved(&normal());
+    by_hand(&place, async |account| {
+        let arn = channel(account).await;
+        let protect = [("ivs-apply:op".to_owned(), "01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned())];
+        let tag = account.aws.ivs.tag_resource().resource_arn(arn);
+        tag.set_tags(Some(protect.into())).send().await.sorted("TagResource").expect("tagged");
+    });
+    stale(&place.run("apply plan.json"), "the object was changed since it was approved");
+}
+
+#[test]
+fn an_object_made_again_under_the_same_name_is_not_the_one_that_was_approved() {
+    let (place, _) = approved(&normal());
+    by_hand(&place, async |account| {
+        let arn = channel(account).await;
+        account.aws.ivs.delete_channel().arn(arn).send().await.sorted("DeleteChannel").expect("ok");
+    });
+    let ran = place.run("apply plan.json");
+    stale(&ran, "would be done now, and was not approved");
+    assert!(ran.stdout.contains("create Channel/main"), "{ran:?}");
+}
+
+#[test]
+fn who_goes_live_after_the_approval_is_not_cut_off() {
+    let consent = normal().replace(
+        "spec: { recordingConfiguration",
+        "lifecycle: { onLive: interrupt }\nspec: { recordingConfiguration",
+    );
+    let place = Place::new();
+    place.write("all.yaml", MANIFESTS);
+    assert_eq!(place.run("apply --yes").code, Some(0));
+    place.write("all.yaml", &consent);
+    let saved = place.run("plan --out plan.json --allow-live Channel/main");
+    assert_eq!(saved.code, Some(0), "{saved:?}");
+    by_hand(&place, async |account| {
+        let body = serde_json::json!({ "channelArn": channel(account).await, "viewerCount": 7 });
+        account.control("POST", "/_emulator/streams", body);
+    });
+    stale(
+        &place.run("apply plan.json"),
+        "`decision` was approved as \"do\", and is \"interrupt\" now",
+    );
+    // Saved with the audience in sight, it is done.
+    assert_eq!(place.run("plan --out plan.json --allow-live Channel/main").code, Some(0));
+    let done = place.run("apply plan.json");
+    assert_eq!(done.code, Some(0), "{done:?}");
+}
+
+#[test]
+fn a_change_of_the_manifests_makes_a_plan_stale() {
+    let (place, _) = approved(&normal());
+    place.write("all.yaml", &normal().replace("tier: gold", "tier: silver"));
+    let ran = place.run("apply plan.json");
+    stale(&ran, "`spec.tags.tier` was approved as \"gold\", and is \"silver\" now");
+    place.write(
+        "more.yaml",
+        "apiVersion: ivs-apply.dev/v1\nkind: Stage\nmetadata: { name: more }\nspec: {}\n",
+    );
+    stale(&place.run("apply plan.json"), "create Stage/more: would be done now");
+    std::fs::remove_file(place.folder.path().join("manifests/more.yaml")).expect("there");
+    assert!(is_as(&place, MANIFESTS), "nothing was written");
+}
+
+#[test]
+fn an_edited_or_broken_plan_is_refused() {
+    let (place, file) = approved(&normal());
+    let good = std::fs::read_to_string(&file).expect("readable");
+    for (text, because) in [
+        (good.replace("\"NORMAL\"", "\"LOW\""), "was changed since it was saved"),
+        (good.replace("\"prune\": null", "\"prune\": true"), "was changed since it was saved"),
+        (good[..good.len() / 2].to_owned(), "is not a saved plan, or not a whole one"),
+        (String::new(), "is not a saved plan"),
+        (
+            good.replace(env!("CARGO_PKG_VERSION"), "0.0.1"),
+            "was saved by version 0.0.1 of the program",
+        ),
+    ] {
+        assert_ne!(text, good);
+        std::fs::write(&file, text).expect("writable");
+        stale(&place.run("apply plan.json"), because);
+    }
+    assert_eq!(place.run("apply no-such-plan.json").code, Some(1));
+    assert!(is_as(&place, MANIFESTS), "nothing was written");
+}
+
+#[test]
+fn a_plan_of_another_account_region_or_stack_is_stale() {
+    let (place, _) = approved(&normal());
+    let other = place.folder.path().join("other.json");
+    let state = place.folder.path().join(".ivs-apply/emulator.json");
+    let text = std::fs::read_to_string(state).expect("kept");
+    std::fs::write(&other, text.replace("000000000000", "111111111111")).expect("writable");
+    let mut command = place.command("apply plan.json");
+    let words: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
+    assert_eq!(words.last().expect("words"), "--emulator");
+    command = crate::binary::ivs_apply(place.folder.path());
+    command.current_dir(place.folder.path()).args(&words[..words.len() - 1]);
+    let elsewhere = crate::binary::run(command.arg("--emulator=other.json"));
+    stale(&elsewhere, "`account` was approved as \"000000000000\", and is \"111111111111\" now");
+    stale(&place.run("apply plan.json --stack other"), "`stack` was approved as \"default\"");
+    stale(
+        &place.run("apply plan.json --region eu-west-1"),
+        "`region` was approved as \"us-west-2\"",
+    );
+}
+
+#[test]
+fn a_plan_is_applied_under_the_flags_it_was_saved_with() {
+    let place = Place::new();
+    place.write("all.yaml", MANIFESTS);
+    assert_eq!(place.run("apply --yes").code, Some(0));
+    let channel_alone = MANIFESTS.split("---\n").nth(1).expect("the channel");
+    let pruned = channel_alone.replace("recordingConfiguration: archive, ", "");
+    place.write("all.yaml", &pruned);
+    let saved = place.run("plan --prune --out plan.json");
+    assert!(saved.stdout.contains("1 to delete"), "{saved:?}");
+    for (words, flag) in [
+        ("apply plan.json --prune=false", "--prune"),
+        ("apply plan.json --allow-live Channel/main", "--allow-live"),
+        ("apply plan.json --refresh full", "--refresh"),
+    ] {
+        let ran = place.run(words);
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        assert!(ran.stderr.contains(&format!("`{flag}` is not what")), "{ran:?}");
+    }
+    let done = place.run("apply plan.json --prune");
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert!(is_as(&place, &pruned));
+    assert!(place.run("export").stdout.contains("kind: Channel"));
+    assert!(!place.run("export").stdout.contains("RecordingConfiguration"), "pruned as approved");
+}
+
+#[test]
+fn many_deletes_need_their_number_when_the_plan_is_saved_or_applied() {
+    let stages = |names: std::ops::Range<usize>| {
+        let stage = |it| {
+            format!(
+                "apiVersion: ivs-apply.dev/v1\nkind: Stage\nmetadata: {{ name: s{it} }}\nspec: {{}}\n"
+            )
+        };
+        names.map(stage).collect::<Vec<_>>().join("---\n")
+    };
+    let place = Place::new();
+    place.write("all.yaml", &stages(0..8));
+    assert_eq!(place.run("apply --yes").code, Some(0));
+    place.write("all.yaml", &stages(0..1));
+    assert_eq!(place.run("plan --prune --out plan.json").code, Some(0));
+    let refused = place.run("apply plan.json");
+    assert_eq!(refused.code, Some(4), "{refused:?}");
+    assert!(refused.stderr.contains("--confirm-deletes 7"), "{refused:?}");
+    assert_eq!(place.run("plan --prune --out plan.json --confirm-deletes 7").code, Some(0));
+    let conflict = place.run("apply plan.json --confirm-deletes 6");
+    assert_eq!(conflict.code, Some(1), "{conflict:?}");
+    assert_eq!(place.run("apply plan.json").code, Some(0));
+    assert_eq!(place.run("plan --confirm-deletes 7").code, Some(1), "it means nothing alone");
+}
+
+#[test]
+fn a_plan_is_never_saved_over_something_else() {
+    let (place, file) = approved(&normal());
+    let manifest = place.folder.path().join("manifests/all.yaml");
+    let before = std::fs::read_to_string(&manifest).expect("readable");
+    let ran = place.run("plan --out manifests/all.yaml");
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.stderr.contains("is not a saved plan, so it is left alone"), "{ran:?}");
+    assert_eq!(std::fs::read_to_string(&manifest).expect("readable"), before);
+    symlink("elsewhere.json", place.folder.path().join("link.json")).expect("linked");
+    let ran = place.run("plan --out link.json");
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.stderr.contains("is a link"), "{ran:?}");
+    assert!(!place.folder.path().join("elsewhere.json").exists());
+    // Nor is one read through a link.
+    std::fs::rename(&file, place.folder.path().join("real.json")).expect("moved");
+    symlink("real.json", &file).expect("linked");
+    assert_eq!(place.run("apply plan.json").code, Some(1));
+}
+
+#[test]
+fn what_is_blocked_is_not_saved() {
+    let place = Place::new();
+    let protected = MANIFESTS
+        .replace("spec: { destination", "lifecycle: { protect: true }\nspec: { destination");
+    place.write("all.yaml", &protected);
+    assert_eq!(place.run("apply --yes").code, Some(0));
+    place.write("all.yaml", &protected.replace("an-archive", "another-archive"));
+    let ran = place.run("plan --out plan.json");
+    assert_eq!(ran.code, Some(4), "{ran:?}");
+    assert!(ran.stderr.contains("not saved"), "{ran:?}");
+    assert!(!place.folder.path().join("plan.json").exists());
+}
+
+#[test]
+fn a_saved_plan_among_the_manifests_is_not_taken_for_one() {
+    let place = Place::new();
+    place.write("all.yaml", MANIFESTS);
+    let saved = place.run("plan --out manifests/plan.json");
+    assert_eq!(saved.code, Some(0), "{saved:?}");
+    let again = place.run("plan --out manifests/plan.json");
+    assert_eq!(again.code, Some(0), "{again:?}");
+    let done = place.run("apply manifests/plan.json");
+    assert_eq!(done.code, Some(0), "{done:?}");
+    std::fs::remove_file(place.folder.path().join("manifests/all.yaml")).expect("there");
+    let none = place.run("apply --yes --prune");
+    assert_eq!(none.code, Some(1), "a saved plan alone is no set of manifests: {none:?}");
+}
