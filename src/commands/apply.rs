@@ -48,7 +48,10 @@ pub(super) async fn run(args: &ApplyArgs, global: &Global, ui: Ui) -> Result<Exi
         Ok(loaded) => loaded,
         Err(code) => return Ok(code),
     };
-    let policy = policy(&terms, &loaded)?;
+    let policy = policy(&terms, &loaded).map_err(|failure| match &approval {
+        Some(_) => Failure::stale(failure.message),
+        None => failure,
+    })?;
     let session = Session::open(loaded, global, &policy, terms.refresh_full, true).await?;
     let consent = ConsentArgs { yes: args.consent.yes, confirm_deletes: terms.confirm_deletes };
     let Some(approval) = approval else {

@@ -1,9 +1,10 @@
 use super::Failure;
 use super::apply::{ConsentArgs, carry_out};
-use super::session::{Session, address, load};
+use super::session::{Session, load};
 use crate::cli::{ExitCode, Global};
 use crate::kinds::Address;
 use crate::plan::Policy;
+use crate::plan::selection::{Pattern, Selection};
 use crate::ui::Ui;
 
 /// Delete everything the stack owns
@@ -15,8 +16,14 @@ pub(crate) struct DestroyArgs {
     #[command(flatten)]
     consent: ConsentArgs,
     /// Resource whose audience may be cut off
-    #[arg(long, value_name = "KIND/NAME", value_parser = address)]
+    #[arg(long, value_name = "KIND/NAME")]
     allow_live: Vec<Address>,
+    /// Only what matches, such as `Channel/test-*`; what something else still refers to stays
+    #[arg(long, value_name = "GLOB")]
+    only: Vec<Pattern>,
+    /// Keep what matches
+    #[arg(long, value_name = "GLOB")]
+    exclude: Vec<Pattern>,
 }
 
 pub(super) async fn run(args: &DestroyArgs, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
@@ -28,8 +35,14 @@ pub(super) async fn run(args: &DestroyArgs, global: &Global, ui: Ui) -> Result<E
         destroy: true,
         prune: false,
         allow_live: args.allow_live.iter().cloned().collect(),
+        selected: None,
     };
-    let session = Session::open(loaded, global, &policy, false, true).await?;
+    let mut session = Session::open(loaded, global, &policy, false, true).await?;
     session.allowed_are_there()?;
+    let selection =
+        Selection { only: args.only.clone(), exclude: args.exclude.clone(), labels: Vec::new() };
+    if !selection.is_everything() {
+        session.narrow(selection.among(session.live.owned.keys())?);
+    }
     carry_out("destroy", session, &args.consent, None, global, ui).await
 }

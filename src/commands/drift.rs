@@ -1,3 +1,4 @@
+use super::selection::{SelectionArgs, select};
 use super::session::{self, Session};
 use super::{Failure, pretty};
 use crate::cli::{ExitCode, Format, Global};
@@ -9,14 +10,19 @@ use crate::ui::{Ui, drift, json};
 /// Compares what exists with what was last applied. Writes nothing. Exits 2 on drift; a manifest that
 /// changed since, a deferred change and a dormant composition are not drift.
 #[derive(Debug, clap::Args)]
-pub(crate) struct DriftArgs {}
+pub(crate) struct DriftArgs {
+    #[command(flatten)]
+    selection: SelectionArgs,
+}
 
-pub(super) async fn run(_: &DriftArgs, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
+pub(super) async fn run(args: &DriftArgs, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
     let loaded = match session::load("drift", global, ui) {
         Ok(loaded) => loaded,
         Err(code) => return Ok(code),
     };
-    let mut session = Session::open(loaded, global, &Policy::default(), false, false).await?;
+    let selected = select(&args.selection.selection(), &loaded)?;
+    let policy = Policy { selected, ..Policy::default() };
+    let mut session = Session::open(loaded, global, &policy, false, false).await?;
     let others = session.plan.keep_drift();
     let drifted = !session.plan.steps.is_empty();
     let text = if global.format == Format::Json {

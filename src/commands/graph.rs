@@ -1,6 +1,8 @@
 use super::Failure;
+use super::selection::{SelectionArgs, select};
 use super::session::{self, Session};
 use crate::cli::{ExitCode, Format, Global};
+use crate::kinds::Desired;
 use crate::plan::Policy;
 use crate::ui::Ui;
 use crate::ui::graph::Picture;
@@ -14,6 +16,8 @@ pub(crate) struct GraphArgs {
     /// Do not read the account: references only, without colours
     #[arg(long)]
     offline: bool,
+    #[command(flatten)]
+    selection: SelectionArgs,
 }
 
 pub(super) async fn run(args: &GraphArgs, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
@@ -21,17 +25,23 @@ pub(super) async fn run(args: &GraphArgs, global: &Global, ui: Ui) -> Result<Exi
         Ok(loaded) => loaded,
         Err(code) => return Ok(code),
     };
+    let selected = select(&args.selection.selection(), &loaded)?;
+    let policy = Policy { selected, ..Policy::default() };
+    let in_scope = |desired: &[Desired]| -> Vec<Desired> {
+        desired.iter().filter(|it| policy.is_about(&it.address)).cloned().collect()
+    };
     let draw = |picture: Picture<'_>| match global.format {
         Format::Mermaid => picture.mermaid(),
         Format::Svg => picture.svg(),
         _ => picture.dot(),
     };
     if args.offline {
-        ui.answer(&draw(Picture::new(&loaded.desired, None)))?;
+        ui.answer(&draw(Picture::new(&in_scope(&loaded.desired), None)))?;
         return Ok(ExitCode::Done);
     }
-    let session = Session::open(loaded, global, &Policy::default(), false, false).await?;
-    ui.answer(&draw(Picture::new(&session.loaded.desired, Some(&session.plan))))?;
+    let session = Session::open(loaded, global, &policy, false, false).await?;
+    let desired = in_scope(&session.loaded.desired);
+    ui.answer(&draw(Picture::new(&desired, Some(&session.plan))))?;
     session.connection.close()?;
     Ok(ExitCode::Done)
 }

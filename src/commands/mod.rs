@@ -8,6 +8,7 @@ mod export;
 mod graph;
 mod plan;
 mod schema;
+mod selection;
 mod session;
 mod validate;
 
@@ -101,7 +102,7 @@ pub(crate) async fn run(cli: Cli, ui: Ui) -> ExitCode {
     let ended = match command {
         Command::Validate(args) => validate::run(&args, &global, ui),
         Command::Plan(args) => plan::run(&args, &global, ui).await,
-        Command::Apply(args) => apply::run(&args, &global, ui).await,
+        Command::Apply(args) => Box::pin(apply::run(&args, &global, ui)).await,
         Command::Drift(args) => drift::run(&args, &global, ui).await,
         Command::Export(args) => export::run(&args, &global, ui).await,
         Command::Destroy(args) => destroy::run(&args, &global, ui).await,

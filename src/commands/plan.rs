@@ -1,5 +1,6 @@
+use super::Failure;
+use super::selection::{SelectionArgs, select};
 use super::session::{self, Session};
-use super::{Failure, session::address};
 use crate::cli::{ExitCode, Global};
 use crate::kinds::{Address, is_saved_plan};
 use crate::plan::{Approval, Policy, Status, Terms};
@@ -33,8 +34,10 @@ pub(crate) struct PlanningArgs {
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = clap::builder::BoolishValueParser::new(), env = "IVS_APPLY_PRUNE")]
     prune: Option<bool>,
     /// Resource whose audience may be cut off
-    #[arg(long, value_name = "KIND/NAME", value_parser = address)]
+    #[arg(long, value_name = "KIND/NAME")]
     allow_live: Vec<Address>,
+    #[command(flatten)]
+    selection: SelectionArgs,
     /// How much to read: `full` reads every object even where its digest already answers [default:
     /// auto]
     #[arg(long, value_enum)]
@@ -58,6 +61,7 @@ impl PlanningArgs {
             allow_live: self.allow_live.iter().map(ToString::to_string).collect(),
             refresh_full: self.refresh == Some(Refresh::Full),
             confirm_deletes,
+            ..self.selection.terms()
         }
     }
 
@@ -71,6 +75,9 @@ impl PlanningArgs {
         let conflicts = [
             ("--prune", said.prune.is_some() && said.prune != saved.prune),
             ("--allow-live", !said.allow_live.is_empty() && said.allow_live != saved.allow_live),
+            ("--only", !said.only.is_empty() && said.only != saved.only),
+            ("--exclude", !said.exclude.is_empty() && said.exclude != saved.exclude),
+            ("-l", !said.labels.is_empty() && said.labels != saved.labels),
             ("--refresh", self.refresh.is_some() && said.refresh_full != saved.refresh_full),
             (
                 "--confirm-deletes",
@@ -88,8 +95,8 @@ impl PlanningArgs {
 
 /// The policy of a run under `terms`.
 pub(super) fn policy(terms: &Terms, loaded: &crate::manifest::Loaded) -> Result<Policy, Failure> {
-    let allowed: Result<_, String> = terms.allow_live.iter().map(|it| address(it)).collect();
-    Ok(terms.policy(loaded.stack.prune, loaded.desired.len(), allowed.map_err(Failure::error)?))
+    let selected = select(&terms.selection().map_err(Failure::error)?, loaded)?;
+    terms.policy(loaded.stack.prune, loaded.desired.len(), selected).map_err(Failure::error)
 }
 
 /// What may be written over.

@@ -5,9 +5,9 @@ use crate::aws::{self, Clients, Target};
 use crate::cli::{ExitCode, Format, Global};
 use crate::cloud::{ReadError, Reading, look_up_users, read};
 use crate::emulator::{Emulator, Settings};
-use crate::kinds::{Address, Kind, LiveState, Stack};
+use crate::kinds::{Desired, LiveState, Stack};
 use crate::manifest::{self, Loaded};
-use crate::plan::{Approval, Note, Plan, Policy, Status, Terms, approval, plan};
+use crate::plan::{Approval, Note, Plan, Policy, Selected, Status, Terms, approval, plan};
 use crate::ui::plan::Header;
 use crate::ui::{Ui, diagnostic, json};
 
@@ -133,12 +133,11 @@ impl Connection {
     /// Reads the account.
     pub(super) async fn read(
         &self,
-        loaded: &Loaded,
+        stack: &Stack,
+        desired: &[Desired],
         reading: Reading,
     ) -> Result<LiveState, Failure> {
-        read(&self.aws, &loaded.stack, &loaded.desired, reading)
-            .await
-            .map_err(|error| unreadable(&error))
+        read(&self.aws, stack, desired, reading).await.map_err(|error| unreadable(&error))
     }
 
     /// Plans, and plans again where somebody turns out to use what would be deleted.
@@ -202,9 +201,16 @@ impl Session {
         }
         let every_kind = policy.prune || policy.destroy;
         let reading = Reading { every_kind, full, strangers: false };
-        let live = connection.read(&loaded, reading).await?;
+        let in_sight = policy.in_sight(&loaded.desired);
+        let live = connection.read(&loaded.stack, &in_sight, reading).await?;
         let (live, plan) = connection.plan(&loaded, live, policy).await?;
         Ok(Self { loaded, connection, live, plan, policy: policy.clone(), reading })
+    }
+
+    /// Leaves only this part of a plan that deletes.
+    pub(super) fn narrow(&mut self, selected: Selected) {
+        self.policy.selected = Some(selected);
+        self.plan = plan(&self.loaded.stack, &self.loaded.desired, &self.live, &self.policy);
     }
 
     /// Consent to what is not there is a slip of the pen.
@@ -239,7 +245,8 @@ impl Session {
     /// Whether the account would still give the same plan: somebody may have been at it while a person
     /// was reading.
     pub(super) async fn still_holds(&self) -> Result<bool, Failure> {
-        let live = self.connection.read(&self.loaded, self.reading).await?;
+        let in_sight = self.policy.in_sight(&self.loaded.desired);
+        let live = self.connection.read(&self.loaded.stack, &in_sight, self.reading).await?;
         let (_, again) = self.connection.plan(&self.loaded, live, &self.policy).await?;
         Ok(again.does_the_same_as(&self.plan))
     }
@@ -308,21 +315,8 @@ impl Session {
             Note::Quota { kind, wanted, quota } => {
                 Some(format!("{wanted} objects of kind {kind} do not fit into a quota of {quota}"))
             }
-            Note::Duplicate { .. } | Note::Ambiguous { .. } => None,
+            Note::Duplicate { .. } | Note::Ambiguous { .. } | Note::Selected(_) => None,
         });
         found.unwrap_or_else(|| "the plan does not fit".to_owned())
     }
-}
-
-/// `KIND/NAME` from the command line.
-pub(super) fn address(text: &str) -> Result<Address, String> {
-    let (kind, name) = text.split_once('/').ok_or("write it as KIND/NAME, such as Channel/main")?;
-    let kind = Kind::named(kind).ok_or_else(|| {
-        let names = Kind::ALL.iter().map(|it| it.name());
-        match crate::diag::suggest(kind, names) {
-            Some(near) => format!("unknown kind `{kind}`: did you mean `{near}`?"),
-            None => format!("unknown kind `{kind}`"),
-        }
-    })?;
-    Ok(Address::new(kind, name))
 }

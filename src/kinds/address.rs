@@ -4,6 +4,7 @@ use super::Kind;
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::str::FromStr;
 
 /// A resource as manifests know it, shown as `Channel/main`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,6 +25,24 @@ impl Address {
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.kind, self.name)
+    }
+}
+
+/// As it is shown, and as the command line takes it.
+impl FromStr for Address {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (kind, name) =
+            text.split_once('/').ok_or("write it as KIND/NAME, such as Channel/main")?;
+        let kind = Kind::named(kind).ok_or_else(|| {
+            let names = Kind::ALL.iter().map(|it| it.name());
+            match crate::diag::suggest(kind, names) {
+                Some(near) => format!("unknown kind `{kind}`: did you mean `{near}`?"),
+                None => format!("unknown kind `{kind}`"),
+            }
+        })?;
+        Ok(Self::new(kind, name))
     }
 }
 

@@ -4,9 +4,9 @@
 //! the one that was looked at (`reliability.md` §6). Holds specs, which hold no secrets, and of live objects
 //! a fingerprint.
 
-use super::{Decision, Plan, Policy, Step};
+use super::{Decision, Plan, Policy, Selected, Selection, Step};
 use crate::kinds::spec::{changes, fingerprint, sorted};
-use crate::kinds::{API_VERSION, Address, Body, Book, Owner, SAVED_PLAN, json};
+use crate::kinds::{API_VERSION, Body, Book, Owner, SAVED_PLAN, json};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -41,6 +41,12 @@ pub struct Terms {
     pub refresh_full: bool,
     /// `--confirm-deletes`, where it was given.
     pub confirm_deletes: Option<usize>,
+    /// `--only`.
+    pub only: BTreeSet<String>,
+    /// `--exclude`.
+    pub exclude: BTreeSet<String>,
+    /// `-l`, as `key=value`.
+    pub labels: BTreeSet<String>,
 }
 
 /// One step of a saved plan.
@@ -241,18 +247,34 @@ fn approved(step: &Step, book: &Book, names: &BTreeMap<usize, String>) -> Approv
 
 impl Terms {
     /// The policy that these terms make under a stack. Without a single declared resource nothing is ever
-    /// pruned: an empty folder looks just like a wrong one.
+    /// pruned: an empty folder looks just like a wrong one. Nor is it under a selection, since what was not
+    /// selected looks just like what is gone.
     pub fn policy(
         &self,
         stack_prunes: bool,
         declared: usize,
-        allow_live: BTreeSet<Address>,
-    ) -> Policy {
-        Policy {
-            prune: declared > 0 && self.prune.unwrap_or(stack_prunes),
+        selected: Option<Selected>,
+    ) -> Result<Policy, String> {
+        let allow_live: Result<_, String> = self.allow_live.iter().map(|it| it.parse()).collect();
+        Ok(Policy {
+            prune: declared > 0 && selected.is_none() && self.prune.unwrap_or(stack_prunes),
             destroy: false,
-            allow_live,
-        }
+            allow_live: allow_live?,
+            selected,
+        })
+    }
+
+    /// What was named of the manifests.
+    pub fn selection(&self) -> Result<Selection, String> {
+        let patterns =
+            |texts: &BTreeSet<String>| texts.iter().map(|it| it.parse()).collect::<Result<_, _>>();
+        let label =
+            |it: &String| it.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned()));
+        Ok(Selection {
+            only: patterns(&self.only)?,
+            exclude: patterns(&self.exclude)?,
+            labels: self.labels.iter().filter_map(label).collect(),
+        })
     }
 }
 

@@ -5,10 +5,12 @@
 pub mod approval;
 pub mod graph;
 pub mod policy;
+pub mod selection;
 pub mod step;
 
 pub use approval::{Approval, Terms};
 pub use policy::{Policy, Refusal};
+pub use selection::{Selected, Selection};
 pub use step::{Action, Cause, Decision, Note, Plan, Status, Step, StepId, Summary};
 
 use crate::kinds::spec::{FieldChange, difference, named_targets};
@@ -27,6 +29,14 @@ use step::foreign;
 /// # Panics
 /// If `desired` refers in a circle; loading manifests refuses that.
 pub fn plan(stack: &Stack, desired: &[Desired], live: &LiveState, policy: &Policy) -> Plan {
+    let in_scope: Vec<Desired>;
+    let desired = match &policy.selected {
+        None => desired,
+        Some(selected) => {
+            in_scope = desired.iter().filter(|it| selected.has(&it.address)).cloned().collect();
+            &in_scope
+        }
+    };
     // A reference by ARN to something of this stack is a reference to it, whatever it is written as.
     let by_name: Vec<Desired>;
     let desired = if desired.iter().any(|it| names_by_arn(it, live)) {
@@ -67,10 +77,12 @@ fn plan_named(
     planner.clear_up(&mut plan, &taken);
     planner.order(&mut plan);
     plan.notes.extend(ambiguous.iter().map(|it| Note::Ambiguous { arn: it.arn.clone() }));
-    plan.notes.extend(live.duplicates.iter().map(|(address, live)| Note::Duplicate {
+    let duplicates = live.duplicates.iter().filter(|(address, _)| policy.is_about(address));
+    plan.notes.extend(duplicates.map(|(address, live)| Note::Duplicate {
         address: address.clone(),
         arn: live.arn.clone(),
     }));
+    plan.notes.extend(policy.selected.clone().map(Note::Selected));
     let notes = quotas(&plan, live, stack);
     plan.notes.extend(notes);
     plan
@@ -555,10 +567,12 @@ impl<'a> Planner<'a> {
     /// What is there and not wanted: predecessors of replaced objects always, orphans with prune.
     fn clear_up(&mut self, plan: &mut Plan, taken: &BTreeSet<Arn>) {
         let live = self.live;
-        for (address, old) in &live.superseded {
+        let about = |(address, _): &(&Address, &Live)| self.policy.is_about(address);
+        let superseded = live.superseded.iter().map(|(address, old)| (address, old));
+        for (address, old) in superseded.filter(about).collect::<Vec<_>>() {
             self.delete(address, old, Cause::Superseded, None);
         }
-        for (address, orphan) in &live.owned {
+        for (address, orphan) in live.owned.iter().filter(about).collect::<Vec<_>>() {
             if taken.contains(&orphan.arn) {
                 continue;
             }
@@ -568,6 +582,8 @@ impl<'a> Planner<'a> {
             }
             if self.policy.destroy {
                 self.delete(address, orphan, Cause::Destroy, None);
+            } else if self.policy.selected.is_some() {
+                // What is declared and not selected is no orphan, and what is an orphan is not selected.
             } else if self.policy.prune {
                 self.delete(address, orphan, Cause::Orphan, None);
             } else {

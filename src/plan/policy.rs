@@ -1,7 +1,11 @@
 //! What a run may do: consent, protection, pruning, quotas. Each rule is one function with its reason.
 
+use super::selection::Selected;
 use super::step::{Action, Decision, Note, Plan};
-use crate::kinds::{Address, Audience, Kind, Live, LiveState, OnLive, Owner, Replace, Stack};
+use crate::kinds::{
+    Address, Audience, Desired, Kind, Live, LiveState, OnLive, Owner, Replace, Stack,
+};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the command line and the stack allow.
@@ -13,6 +17,24 @@ pub struct Policy {
     pub destroy: bool,
     /// Resources whose audience may be cut off.
     pub allow_live: BTreeSet<Address>,
+    /// The part that the run is about, where that is not everything. Nothing is pruned then.
+    pub selected: Option<Selected>,
+}
+
+impl Policy {
+    /// Whether the run is about `address` at all.
+    pub fn is_about(&self, address: &Address) -> bool {
+        self.selected.as_ref().is_none_or(|it| it.has(address))
+    }
+
+    /// What has to be read for such a run: all that is declared, or the selected part and whoever refers
+    /// to it.
+    pub fn in_sight<'a>(&self, desired: &'a [Desired]) -> Cow<'a, [Desired]> {
+        match &self.selected {
+            Some(selected) => Cow::Owned(selected.in_sight(desired)),
+            None => Cow::Borrowed(desired),
+        }
+    }
 }
 
 /// More deletes than this, and more than this share of the stack, need their number confirmed.
@@ -35,10 +57,20 @@ impl Plan {
     /// The guard against a plan that deletes much: a wrong folder or branch looks just like it.
     pub fn refusal(&self, confirmed_deletes: Option<usize>) -> Option<Refusal> {
         let deletes = self.deletes();
-        let of = deletes + self.unchanged.len() + self.orphans.len() + self.kept();
+        let of =
+            deletes + self.unchanged.len() + self.orphans.len() + self.kept() + self.left_alone();
         let many = deletes > MANY_DELETES && deletes * 100 > of * MANY_PERCENT;
         (many && confirmed_deletes != Some(deletes))
             .then_some(Refusal::UnconfirmedDeletes { deletes, of })
+    }
+
+    /// Resources that were not selected.
+    fn left_alone(&self) -> usize {
+        let others = |note: &Note| match note {
+            Note::Selected(selected) => selected.others,
+            _ => 0,
+        };
+        self.notes.iter().map(others).sum()
     }
 
     /// Owned objects that are there and stay, in some step or other.

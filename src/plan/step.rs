@@ -1,6 +1,7 @@
 //! What a plan is made of. A plan is a value: it can be printed, saved, compared, and carried out without
 //! another decision.
 
+use super::selection::Selected;
 use crate::diag::Origin;
 use crate::kinds::owner::Owner;
 use crate::kinds::spec::FieldChange;
@@ -195,6 +196,8 @@ impl Decision {
 /// Something a reader must know that is not a step.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Note {
+    /// The run is about a part only.
+    Selected(Selected),
     /// Two owned objects share an address.
     Duplicate {
         /// The address they share.
@@ -363,7 +366,7 @@ impl Plan {
                 && step.because.iter().any(|it| matches!(it, Cause::Drift | Cause::Failed { .. }))
         });
         self.orphans.clear();
-        self.notes.clear();
+        self.notes.retain(|it| matches!(it, Note::Selected(_)));
         (pending, missing)
     }
 

@@ -3,7 +3,7 @@
 use super::escape::escape;
 use super::plan::{Header, title, value};
 use crate::diag::{Place, SourceMap};
-use crate::plan::{Cause, Plan};
+use crate::plan::{Cause, Note, Plan};
 use anstyle::{AnsiColor, Style};
 use std::fmt::Write;
 
@@ -38,6 +38,11 @@ pub fn text(
         }
         if let Some(why) = step.decision.reason() {
             let _ = writeln!(text, "      {}", escape(why, 400));
+        }
+    }
+    for note in &plan.notes {
+        if let Note::Selected(selected) = note {
+            let _ = writeln!(text, "note: {}", escape(&super::plan::selected(selected), 600));
         }
     }
     let drifted = plan.steps.len();

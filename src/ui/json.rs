@@ -4,7 +4,7 @@ use crate::apply::{Outcome, StepStatus};
 use crate::aws::rates::floor_seconds;
 use crate::diag::{Place, SourceMap};
 use crate::kinds::Stack;
-use crate::plan::{Note, Plan, Status, Step, StepId};
+use crate::plan::{Note, Plan, Selected, Status, Step, StepId};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -155,6 +155,9 @@ fn step(step: &Step, applied: bool, status: Option<&StepStatus>, sources: &Sourc
 
 fn note(note: &Note) -> Value {
     match note {
+        Note::Selected(Selected { chosen, needed, left_out, others }) => json!({
+            "note": "selected", "chosen": chosen, "needed": needed, "leftOut": left_out, "others": others,
+        }),
         Note::Duplicate { address, arn } => {
             json!({ "note": "duplicate", "address": address, "arn": arn })
         }

@@ -4,10 +4,10 @@
 use super::escape::escape;
 use crate::diag::SourceMap;
 use crate::kinds::owner::PREFIX;
-use crate::kinds::{Body, Stack};
+use crate::kinds::{Address, Body, Stack};
 use crate::manifest::write::yaml;
 use crate::plan::policy::live;
-use crate::plan::{Action, Cause, Decision, Note, Plan, Step, Summary};
+use crate::plan::{Action, Cause, Decision, Note, Plan, Selected, Step, Summary};
 use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
@@ -198,6 +198,7 @@ fn notes(plan: &Plan, text: &mut String) {
     }
     for note in &plan.notes {
         let said = match note {
+            Note::Selected(selected) => self::selected(selected),
             Note::Duplicate { address, arn } => format!(
                 "two objects are {address}; {arn} is left alone, and `{PREFIX}op` tells which came first"
             ),
@@ -211,16 +212,39 @@ fn notes(plan: &Plan, text: &mut String) {
         let _ = writeln!(text, "{yellow}note{yellow:#}: {}", escape(&said, 3 * CAP));
     }
     if !plan.orphans.is_empty() {
-        let names: Vec<String> = plan.orphans.iter().take(5).map(ToString::to_string).collect();
-        let more = plan.orphans.len().saturating_sub(names.len());
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         let _ = writeln!(
             text,
-            "{yellow}note{yellow:#}: owned, and declared nowhere: {}{more}; not pruned, `--prune` deletes \
+            "{yellow}note{yellow:#}: owned, and declared nowhere: {}; not pruned, `--prune` deletes \
              them, and looks at kinds that no manifest names as well",
-            escape(&names.join(", "), 3 * CAP)
+            escape(&list(&plan.orphans), 3 * CAP)
         );
     }
+}
+
+/// What part of the stack a run is about.
+pub fn selected(selected: &Selected) -> String {
+    let Selected { chosen, needed, left_out, others } = selected;
+    let mut said = format!("{} selected", chosen.len());
+    if !needed.is_empty() {
+        said.push_str(&format!(", with what that needs: {}", list(needed)));
+    }
+    if !left_out.is_empty() {
+        said.push_str(&format!("; left out with what they need: {}", list(left_out)));
+    }
+    let s = if *others == 1 { "" } else { "s" };
+    said.push_str(&format!("; {others} other{s} left alone, and nothing is pruned"));
+    said
+}
+
+/// The first few of many.
+fn list<'a, L: IntoIterator<Item = &'a Address, IntoIter: ExactSizeIterator>>(
+    addresses: L,
+) -> String {
+    let addresses = addresses.into_iter();
+    let more = addresses.len().saturating_sub(5);
+    let names: Vec<String> = addresses.take(5).map(ToString::to_string).collect();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more}", names.join(", "))
 }
 
 /// One line that sums a plan up.

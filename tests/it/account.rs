@@ -58,8 +58,10 @@ impl Account {
         policy: &Policy,
     ) -> (LiveState, Plan) {
         let every_kind = policy.prune || policy.destroy;
-        let mut live =
-            self.read(stack, desired, Reading { every_kind, full: false, strangers: false }).await;
+        let in_sight = policy.in_sight(desired);
+        let mut live = self
+            .read(stack, &in_sight, Reading { every_kind, full: false, strangers: false })
+            .await;
         let mut made = plan(stack, desired, &live, policy);
         if look_up_users(&self.aws, &mut live, made.doomed()).await.expect("readable") {
             made = plan(stack, desired, &live, policy);

@@ -7,7 +7,7 @@ use ivs_apply::cloud::Reading;
 use ivs_apply::kinds::spec::named_targets;
 use ivs_apply::kinds::{Arn, Desired, Kind, Lifecycle, Stack};
 use ivs_apply::manifest::{export, load_text, write};
-use ivs_apply::plan::{Action, Plan, Policy, Status, plan};
+use ivs_apply::plan::{Action, Plan, Policy, Selection, Status, plan};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use serde_json::{Value, json};
@@ -34,7 +34,8 @@ fn config() -> ProptestConfig {
 /// A policy that lets everything happen, so that nothing is left for later.
 fn everything(desired: &[Desired], before: &[Desired]) -> Policy {
     let all = desired.iter().chain(before);
-    Policy { prune: true, destroy: false, allow_live: all.map(|it| it.address.clone()).collect() }
+    let allow_live = all.map(|it| it.address.clone()).collect();
+    Policy { prune: true, allow_live, ..Policy::default() }
 }
 
 fn by_manifest(pieces: &[Piece]) -> Vec<Desired> {
@@ -122,6 +123,46 @@ proptest! {
             // The pretend account refuses every delete of what is still referred to.
             let outcome = account.apply(&stack, &live, &plan).await;
             assert!(outcome.is_well(), "{outcome:#?}\n{plan:#?}");
+        });
+    }
+
+    #[test]
+    fn a_selection_touches_nothing_else_and_keeps_no_later_run_from_the_rest(
+        first in pieces(),
+        second in pieces(),
+        which in any::<proptest::sample::Index>(),
+    ) {
+        on_paused_time(async {
+            let (account, stack) = (Account::empty().await, stack());
+            let (first, second) = (by_manifest(&first), by_manifest(&second));
+            settle(&account, &stack, &first, &everything(&first, &[])).await;
+            if second.is_empty() {
+                return;
+            }
+            let one = which.get(&second).address.to_string();
+            let only = vec![one.parse().expect("an address is a pattern")];
+            let selection = Selection { only, ..Selection::default() };
+            let selected = selection.of(&second).expect("it is declared");
+            // A key that something else still has cannot be imported again, and AWS says so.
+            let has = |it: &Desired, of: &Desired| {
+                let exclusive = it.body.exclusive().map(|it| it.value);
+                exclusive.is_some() && exclusive == of.body.exclusive().map(|it| it.value)
+            };
+            let in_scope = second.iter().filter(|it| selected.has(&it.address));
+            let mut others = first.iter().filter(|it| !selected.has(&it.address));
+            if others.any(|other| in_scope.clone().any(|it| has(it, other))) {
+                return;
+            }
+            let whole = everything(&second, &first);
+            let part = Policy { prune: false, selected: Some(selected.clone()), ..whole.clone() };
+            let (live, plan) = account.plan(&stack, &second, &part).await;
+            for step in &plan.steps {
+                assert!(selected.has(&step.address), "{one}: {step:#?}");
+            }
+            assert_ordered(&plan);
+            let outcome = account.apply(&stack, &live, &plan).await;
+            assert!(outcome.is_well(), "{one}: {outcome:#?}\n{plan:#?}");
+            settle(&account, &stack, &second, &whole).await;
         });
     }
 

@@ -22,6 +22,7 @@ mod replication;
 mod rules;
 mod saved_plans;
 mod scenarios;
+mod selection;
 mod users;
 mod world;
 mod zeros;

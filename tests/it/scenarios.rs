@@ -3,14 +3,16 @@
 //! `1.yaml`, `2.yaml`, … are applied one after another, and then back down to the first: every way must be
 //! possible both ways. `N.before.json` holds control requests that come before step N on the way up, and calls
 //! of the API itself, `["AWS", "UpdateChannel", {…}]`, for what somebody does by hand;
-//! `policy.json` what the command line allows. After each apply the plan is made again and told as well.
+//! `policy.json` what the command line allows and selects, `N.policy.json` the same for one step. After each
+//! apply the plan is made again and told as well.
 
 use crate::account::{Account, on_paused_time};
 use crate::golden;
 use ivs_apply::apply::StepStatus;
 use ivs_apply::kinds::{Address, Kind};
-use ivs_apply::manifest::load_text;
-use ivs_apply::plan::{Plan, Policy, Status};
+use ivs_apply::manifest::{Loaded, load_text};
+use ivs_apply::plan::selection::Pattern;
+use ivs_apply::plan::{Plan, Policy, Selection, Status};
 use ivs_apply::ui;
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -42,11 +44,28 @@ fn read_json(path: &Path) -> Option<Value> {
     Some(serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
 }
 
-fn policy(folder: &Path, prunes: bool) -> Policy {
-    let written = read_json(&folder.join("policy.json")).unwrap_or(Value::Null);
+fn policy(folder: &Path, step: usize, loaded: &Loaded) -> Policy {
+    let of_step = read_json(&folder.join(format!("{step}.policy.json")));
+    let of_all = || read_json(&folder.join("policy.json"));
+    let written = of_step.or_else(of_all).unwrap_or(Value::Null);
+    let patterns = |flag: &str| -> Vec<Pattern> {
+        let texts = written[flag].as_array().into_iter().flatten().filter_map(Value::as_str);
+        texts.map(|it| it.parse().expect("a pattern")).collect()
+    };
+    let labels = written["labels"].as_object().into_iter().flatten();
+    let selection = Selection {
+        only: patterns("only"),
+        exclude: patterns("exclude"),
+        labels: labels
+            .map(|(key, value)| (key.clone(), value.as_str().expect("a text").to_owned()))
+            .collect(),
+    };
+    let everything = selection.is_everything();
+    let selected =
+        (!everything).then(|| selection.of(&loaded.desired).expect("it selects something"));
     let allowed = written["allowLive"].as_array().into_iter().flatten().filter_map(Value::as_str);
     Policy {
-        prune: written["prune"].as_bool().unwrap_or(prunes),
+        prune: everything && written["prune"].as_bool().unwrap_or(loaded.stack.prune),
         destroy: false,
         allow_live: allowed
             .map(|it| {
@@ -54,6 +73,7 @@ fn policy(folder: &Path, prunes: bool) -> Policy {
                 Address::new(Kind::named(kind).expect("a kind"), name)
             })
             .collect(),
+        selected,
     }
 }
 
@@ -74,7 +94,7 @@ async fn tell(folder: &Path) -> String {
             control(&account, &before, &mut story).await;
         }
         let _ = writeln!(story, "=== {step}.yaml\n");
-        let policy = policy(folder, loaded.stack.prune);
+        let policy = policy(folder, step, &loaded);
         account.calls();
         let (live, plan) = account.plan(&loaded.stack, &loaded.desired, &policy).await;
         let calls = account.calls();
