@@ -93,6 +93,10 @@ pub enum Format {
     Text,
     /// For programs.
     Json,
+    /// Variables for a shell; `output` alone has it.
+    Env,
+    /// Lines for `$GITHUB_OUTPUT`; `output` alone has it.
+    Github,
     /// For Graphviz; `graph` alone has it.
     Dot,
     /// For Markdown; `graph` alone has it.

@@ -7,12 +7,14 @@ pub mod connection;
 pub mod error;
 pub mod exact;
 pub mod rates;
+pub mod secret;
 pub mod tags;
 
 pub use connection::Meter;
 pub use error::{Applied, Class, CloudError, Sorted, found, gone};
 pub use exact::exactly;
 pub use rates::Rates;
+pub use secret::Secret;
 pub use tags::Service;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};

@@ -6,6 +6,7 @@ mod drift;
 mod emulator;
 mod export;
 mod graph;
+mod output;
 mod plan;
 mod schema;
 mod selection;
@@ -14,7 +15,7 @@ mod validate;
 
 use crate::cli::{Cli, ExitCode, Format, Global};
 use crate::ui::{Ui, json};
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -27,6 +28,7 @@ pub(crate) enum Command {
     Drift(drift::DriftArgs),
     Export(export::ExportArgs),
     Destroy(destroy::DestroyArgs),
+    Output(output::OutputArgs),
     Graph(graph::GraphArgs),
     Schema(schema::SchemaArgs),
     Emulator(emulator::EmulatorArgs),
@@ -94,9 +96,11 @@ pub(crate) async fn run(cli: Cli, ui: Ui) -> ExitCode {
     let Cli { global, command } = cli;
     let format = global.format;
     let name = command.name();
-    let drawing = matches!(format, Format::Dot | Format::Mermaid | Format::Svg);
-    if drawing && !matches!(command, Command::Graph(_)) {
-        ui.say(&format!("error: `{name}` answers in text or json\n"));
+    if !command.formats().contains(&format) {
+        let names: Vec<_> =
+            command.formats().iter().filter_map(ValueEnum::to_possible_value).collect();
+        let names: Vec<&str> = names.iter().map(clap::builder::PossibleValue::get_name).collect();
+        ui.say(&format!("error: `{name}` answers in {}\n", names.join(", ")));
         return ExitCode::Error;
     }
     let ended = match command {
@@ -106,6 +110,7 @@ pub(crate) async fn run(cli: Cli, ui: Ui) -> ExitCode {
         Command::Drift(args) => drift::run(&args, &global, ui).await,
         Command::Export(args) => export::run(&args, &global, ui).await,
         Command::Destroy(args) => destroy::run(&args, &global, ui).await,
+        Command::Output(args) => output::run(&args, &global, ui).await,
         Command::Graph(args) => graph::run(&args, &global, ui).await,
         Command::Schema(args) => schema::run(&args, ui),
         Command::Emulator(args) => emulator::run(args, &global, ui).await,
@@ -131,6 +136,17 @@ pub(crate) async fn run(cli: Cli, ui: Ui) -> ExitCode {
 }
 
 impl Command {
+    /// The forms of its answer.
+    fn formats(&self) -> &'static [Format] {
+        match self {
+            Self::Graph(_) => {
+                &[Format::Text, Format::Json, Format::Dot, Format::Mermaid, Format::Svg]
+            }
+            Self::Output(_) => &[Format::Text, Format::Json, Format::Env, Format::Github],
+            _ => &[Format::Text, Format::Json],
+        }
+    }
+
     fn name(&self) -> &'static str {
         match self {
             Self::Validate(_) => "validate",
@@ -139,6 +155,7 @@ impl Command {
             Self::Drift(_) => "drift",
             Self::Export(_) => "export",
             Self::Destroy(_) => "destroy",
+            Self::Output(_) => "output",
             Self::Graph(_) => "graph",
             Self::Schema(_) => "schema",
             Self::Emulator(_) => "emulator",

@@ -2,10 +2,10 @@
 
 use super::word::sdk_enums;
 use super::{
-    Arn, Audience, Book, Check, Edge, Facts, Kind, Live, Ref, Resource, Scope, Service, Word,
-    answered_tags, drain, inside, json, sent_tags, side_by_side,
+    Arn, Audience, Book, Check, Edge, Facts, Kind, Live, Ref, Resource, Scope, Secrets, Service,
+    Word, answered_tags, drain, inside, json, sent_tags, side_by_side,
 };
-use crate::aws::{Class, Clients, CloudError, Sorted, Tags, exactly, found, gone};
+use crate::aws::{Class, Clients, CloudError, Secret, Sorted, Tags, exactly, found, gone};
 use crate::diag::Code;
 use crate::kinds::reference::{arn_or_detach, edge_of};
 use crate::kinds::{
@@ -235,24 +235,15 @@ impl Resource for Channel {
     }
 
     async fn get(aws: &Clients, arns: &[Arn], book: &Book) -> Result<Vec<Live>, CloudError> {
-        let batches = arns.chunks(50).map(|batch| async move {
-            let arns = batch.iter().map(|arn| arn.as_str().to_owned()).collect();
-            let request = aws.ivs.batch_get_channel().set_arns(Some(arns));
-            let answer = request.send().await.sorted("BatchGetChannel")?;
-            // The code of a batch error is opaque; an object that is merely gone must not look unreadable.
-            for error in answer.errors.unwrap_or_default() {
-                let code = error.code.unwrap_or_default();
-                if !code.contains("NotFound") && code != "404" {
-                    let arn = error.arn.unwrap_or_default();
-                    let text = error.message.unwrap_or_default();
-                    let text = format!("{arn} could not be read: {code} {text}");
-                    return Err(CloudError::unusable("BatchGetChannel", text));
-                }
-            }
-            let channels = answer.channels.unwrap_or_default();
-            Ok(channels.into_iter().filter_map(|it| read(it, book)).collect::<Vec<_>>())
-        });
-        Ok(side_by_side(batches.collect()).await?.into_iter().flatten().collect())
+        Ok(answered(aws, arns).await?.into_iter().filter_map(|it| read(it, book)).collect())
+    }
+
+    async fn secrets(aws: &Clients, arns: &[Arn]) -> Result<Vec<Secrets>, CloudError> {
+        let secret = |it: sdk::Channel| {
+            let passphrase = Secret::new(it.srt?.passphrase?);
+            Some((Arn::new(it.arn?), vec![("srtPassphrase", passphrase)]))
+        };
+        Ok(answered(aws, arns).await?.into_iter().filter_map(secret).collect())
     }
 
     async fn create(&self, aws: &Clients, tags: &Tags, book: &Book) -> Result<Live, CloudError> {
@@ -335,6 +326,27 @@ impl Resource for Channel {
     }
 }
 
+/// AWS's answers about some. They carry SRT passphrases: only what the callers above take goes on.
+async fn answered(aws: &Clients, arns: &[Arn]) -> Result<Vec<sdk::Channel>, CloudError> {
+    let batches = arns.chunks(50).map(|batch| async move {
+        let arns = batch.iter().map(|arn| arn.as_str().to_owned()).collect();
+        let request = aws.ivs.batch_get_channel().set_arns(Some(arns));
+        let answer = request.send().await.sorted("BatchGetChannel")?;
+        // The code of a batch error is opaque; an object that is merely gone must not look unreadable.
+        for error in answer.errors.unwrap_or_default() {
+            let code = error.code.unwrap_or_default();
+            if !code.contains("NotFound") && code != "404" {
+                let arn = error.arn.unwrap_or_default();
+                let text = error.message.unwrap_or_default();
+                let text = format!("{arn} could not be read: {code} {text}");
+                return Err(CloudError::unusable("BatchGetChannel", text));
+            }
+        }
+        Ok(answer.channels.unwrap_or_default())
+    });
+    Ok(side_by_side(batches.collect()).await?.into_iter().flatten().collect())
+}
+
 /// Every stream of the account at this moment: one sweep tells which channels are live.
 pub async fn streams(aws: &Clients) -> Result<Vec<(Arn, Audience)>, CloudError> {
     let mut found = Vec::new();
@@ -410,5 +422,10 @@ fn read(it: sdk::Channel, book: &Book) -> Option<Live> {
         tags: Tags::new(),
     };
     spec.normalise();
-    Some(Live::listed(Kind::Channel, it.arn?, answered_tags(it.tags)).with(spec))
+    let outputs = [
+        ("ingestEndpoint", it.ingest_endpoint),
+        ("playbackUrl", it.playback_url),
+        ("srtEndpoint", it.srt.and_then(|it| it.endpoint)),
+    ];
+    Some(Live::listed(Kind::Channel, it.arn?, answered_tags(it.tags)).with(spec).telling(outputs))
 }

@@ -2,10 +2,10 @@
 
 use super::word::sdk_enums;
 use super::{
-    Arn, Audience, Book, Check, Edge, Facts, Kind, Live, Mutable, Ref, Resource, Scope, Service,
-    Word, answered_tags, drain, each, inside, sent_tags,
+    Arn, Audience, Book, Check, Edge, Facts, Kind, Live, Mutable, Ref, Resource, Scope, Secrets,
+    Service, Word, answered_tags, drain, each, inside, sent_tags, side_by_side,
 };
-use crate::aws::{Class, Clients, CloudError, Sorted, Tags, found, gone};
+use crate::aws::{Class, Clients, CloudError, Secret, Sorted, Tags, found, gone};
 use crate::diag::Code;
 use crate::kinds::Stage;
 use crate::kinds::reference::{arn_or_detach, edge_of};
@@ -138,6 +138,18 @@ impl Resource for IngestConfiguration {
             .await
     }
 
+    async fn secrets(aws: &Clients, arns: &[Arn]) -> Result<Vec<Secrets>, CloudError> {
+        let reads = arns.iter().map(|arn| async move {
+            let Some(it) = answered(aws, arn.as_str()).await? else { return Ok(None) };
+            let second = it.redundant_ingest_credentials.unwrap_or_default();
+            let second = second.into_iter().filter_map(|it| it.stream_key);
+            let second = second.map(|it| ("redundantStreamKey", Secret::new(it)));
+            let first = ("streamKey", Secret::new(it.stream_key));
+            Ok(Some((arn.clone(), std::iter::once(first).chain(second).collect())))
+        });
+        Ok(side_by_side(reads.collect()).await?.into_iter().flatten().collect())
+    }
+
     async fn create(&self, aws: &Clients, tags: &Tags, book: &Book) -> Result<Live, CloudError> {
         let made = aws
             .realtime_once
@@ -256,5 +268,6 @@ fn read(it: sdk::IngestConfiguration, book: &Book) -> Live {
     };
     spec.insecure_ingest = spec.is_plain();
     let live = Live::listed(Kind::IngestConfiguration, it.arn, answered_tags(it.tags));
+    let live = live.telling([("participantId", Some(it.participant_id.clone()))]);
     live.in_state(it.state.as_str()).publishing_as(it.participant_id).with(spec)
 }

@@ -38,7 +38,7 @@ pub use states::{Audience, Desired, Lifecycle, Live, LiveState, OnLive, Stack};
 pub use word::Word;
 
 pub use crate::aws::Service;
-use crate::aws::{Clients, CloudError, Tags};
+use crate::aws::{Clients, CloudError, Secret, Tags};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use schemars::{JsonSchema, Schema};
 use serde::Serialize;
@@ -53,13 +53,19 @@ pub const API_VERSION: &str = "ivs-apply.dev/v1";
 /// The `kind` of a saved plan, which may lie among manifests without being one.
 pub const SAVED_PLAN: &str = "Plan";
 
-/// Whether a text, or its beginning, is of a saved plan, as far as that can be told without parsing it.
+/// Whether a text, or its beginning, is of a saved plan.
 pub fn is_saved_plan(text: &str) -> bool {
+    begins_document(text, SAVED_PLAN)
+}
+
+/// Whether a text is the beginning of a JSON document of `kind`, as far as that can be told without parsing
+/// it.
+pub fn begins_document(text: &str, kind: &str) -> bool {
     let beginning: String =
         text.chars().filter(|it| !it.is_ascii_whitespace()).take(1_000).collect();
     beginning.starts_with('{')
         && beginning.contains(&format!("\"apiVersion\":\"{API_VERSION}\""))
-        && beginning.contains(&format!("\"kind\":\"{SAVED_PLAN}\""))
+        && beginning.contains(&format!("\"kind\":\"{kind}\""))
 }
 
 /// One AWS resource type; `Self` is what a manifest's `spec:` holds. Every absent field gets AWS's
@@ -143,6 +149,13 @@ pub trait Resource:
         arns: &[Arn],
         book: &Book,
     ) -> impl Future<Output = Result<Vec<Live>, CloudError>> + Send;
+    /// The secrets of these objects, by name. Asked for by whoever has a place to put them, and nobody else.
+    fn secrets(
+        _aws: &Clients,
+        _arns: &[Arn],
+    ) -> impl Future<Output = Result<Vec<Secrets>, CloudError>> + Send {
+        async { Ok(Vec::new()) }
+    }
     /// Makes it, in one request that carries `tags`. Never repeated by the SDK.
     fn create(
         &self,
@@ -218,6 +231,9 @@ pub trait Resource:
         async { Ok(false) }
     }
 }
+
+/// The secrets of one object, by name.
+pub type Secrets = (Arn, Vec<(&'static str, Secret)>);
 
 /// What is fixed about a kind.
 #[derive(Clone, Copy, Debug)]
@@ -408,6 +424,10 @@ macro_rules! kinds {
             /// [`Resource::users`].
             pub async fn users(self, aws: &Clients, arn: &Arn) -> Result<Vec<Live>, CloudError> {
                 match self { $(Kind::$name => $name::users(aws, arn).await),* }
+            }
+            /// [`Resource::secrets`].
+            pub async fn secrets(self, aws: &Clients, arns: &[Arn]) -> Result<Vec<Secrets>, CloudError> {
+                match self { $(Kind::$name => $name::secrets(aws, arns).await),* }
             }
             /// [`Resource::delete`].
             pub async fn delete(self, aws: &Clients, arn: &Arn) -> Result<(), CloudError> {

@@ -369,5 +369,11 @@ fn read(it: sdk::Stage, book: &Book) -> Live {
     spec.normalise();
     let mut live = Live::listed(Kind::Stage, it.arn, answered_tags(it.tags)).with(spec);
     live.session = it.active_session_id.filter(|it| !it.is_empty());
-    live
+    let Some(it) = it.endpoints else { return live };
+    live.telling([
+        ("eventsEndpoint", it.events),
+        ("rtmpEndpoint", it.rtmp),
+        ("rtmpsEndpoint", it.rtmps),
+        ("whipEndpoint", it.whip),
+    ])
 }

@@ -117,13 +117,24 @@ pub struct Live {
     pub session: Option<String>,
     /// Id of the participant who publishes with it, for ingest configurations: fixed at creation.
     pub participant: Option<String>,
+    /// What else AWS tells of it that others need and nobody can set: URLs, endpoints. Never a secret.
+    pub outputs: BTreeMap<&'static str, String>,
 }
 
 impl Live {
     /// An object from a listing.
     pub fn listed(kind: Kind, arn: impl Into<String>, tags: Tags) -> Self {
         let arn = Arn::new(arn.into());
-        Self { kind, arn, tags, body: None, state: None, session: None, participant: None }
+        Self {
+            kind,
+            arn,
+            tags,
+            body: None,
+            state: None,
+            session: None,
+            participant: None,
+            outputs: BTreeMap::new(),
+        }
     }
 
     /// The same with its spec.
@@ -142,6 +153,17 @@ impl Live {
     #[must_use]
     pub fn publishing_as(self, participant: String) -> Self {
         Self { participant: Some(participant), ..self }
+    }
+
+    /// The same with what AWS tells of it besides its spec.
+    #[must_use]
+    pub fn telling(
+        self,
+        outputs: impl IntoIterator<Item = (&'static str, Option<String>)>,
+    ) -> Self {
+        let there = |(name, value): (_, Option<String>)| Some((name, value?));
+        let outputs = outputs.into_iter().filter_map(there).filter(|(_, it)| !it.is_empty());
+        Self { outputs: outputs.collect(), ..self }
     }
 
     /// Whose it is.

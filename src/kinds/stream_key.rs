@@ -2,9 +2,9 @@
 
 use super::{
     Arn, Book, Check, Edge, Facts, Kind, Live, Mutable, Owner, Ref, Replace, Resource, Scope,
-    Service, answered_tags, drain, inside, sent_tags, side_by_side,
+    Secrets, Service, answered_tags, drain, inside, sent_tags, side_by_side,
 };
-use crate::aws::{Class, Clients, CloudError, Sorted, Tags, found, gone};
+use crate::aws::{Class, Clients, CloudError, Secret, Sorted, Tags, found, gone};
 use crate::diag::Code;
 use crate::kinds::Channel;
 use crate::kinds::check::is_tag_character;
@@ -109,6 +109,16 @@ impl Resource for StreamKey {
             }))
         })
         .await
+    }
+
+    async fn secrets(aws: &Clients, arns: &[Arn]) -> Result<Vec<Secrets>, CloudError> {
+        let reads = arns.iter().map(|arn| async move {
+            let request = aws.ivs.get_stream_key().arn(arn.as_str());
+            let key = found(request.send().await.sorted("GetStreamKey"))?;
+            let value = key.and_then(|it| it.stream_key).and_then(|it| it.value);
+            Ok(value.map(|it| (arn.clone(), vec![("streamKey", Secret::new(it))])))
+        });
+        Ok(side_by_side(reads.collect()).await?.into_iter().flatten().collect())
     }
 
     /// Takes the channel's key over; makes one only where the channel has none (after a rotation).

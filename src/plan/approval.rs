@@ -6,7 +6,7 @@
 
 use super::{Decision, Plan, Policy, Selected, Selection, Step};
 use crate::kinds::spec::{changes, fingerprint, sorted};
-use crate::kinds::{API_VERSION, Body, Book, Owner, SAVED_PLAN, json};
+use crate::kinds::{API_VERSION, Arn, Body, Book, Owner, SAVED_PLAN, json};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -205,8 +205,13 @@ fn told(path: &str, approved: &Value, now: &Value) -> String {
     format!("`{path}` was approved as {}, and is {} now", nothing(approved), nothing(now))
 }
 
+/// The object's ARN, where it has one of its own.
+fn arn(step: &Step) -> Option<&Arn> {
+    step.arn.as_ref().filter(|_| step.address.kind.facts().arn_type.is_some())
+}
+
 fn title(step: &Step) -> String {
-    let of = step.arn.as_ref().map(|arn| format!(" of {arn}")).unwrap_or_default();
+    let of = arn(step).map(|arn| format!(" of {arn}")).unwrap_or_default();
     format!("{} {}{of}", step.action.word(), step.address)
 }
 
@@ -218,7 +223,7 @@ fn approved(step: &Step, book: &Book, names: &BTreeMap<usize, String>) -> Approv
     ApprovedStep {
         address: step.address.to_string(),
         action: step.action.word().to_owned(),
-        arn: step.arn.as_ref().map(ToString::to_string),
+        arn: arn(step).map(ToString::to_string),
         decision: match &step.decision {
             // To cut somebody off is more than to do it, and needs to have been seen.
             Decision::Interrupt => "interrupt".to_owned(),

@@ -67,6 +67,14 @@ pub fn error(message: &str, help: Option<&str>) -> Value {
     json!({ "message": message, "help": help })
 }
 
+/// A document of outputs by address; `missing` are declared and not there.
+pub fn outputs(frame: &Frame<'_>, outputs: Value, missing: &[String]) -> Value {
+    let mut document = head(frame, Status::Clean);
+    document.insert("outputs".to_owned(), outputs);
+    document.insert("missing".to_owned(), missing.into());
+    Value::Object(tail(document, frame, None))
+}
+
 /// A document of a command that needs no account.
 pub fn checked(frame: &Frame<'_>, resources: usize, failed: bool) -> Value {
     let mut document = head(frame, if failed { Status::Failed } else { Status::Clean });

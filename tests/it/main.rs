@@ -18,6 +18,7 @@ mod keys;
 mod kind_rules;
 mod laws;
 mod memory;
+mod output;
 mod replication;
 mod rules;
 mod saved_plans;

@@ -1,0 +1,201 @@
+//! What the rest of a product needs to know of a stack: ARNs, playback URLs, ingest endpoints, by logical
+//! name; for people, for programs, for shells and for GitHub. And secrets, for a file alone.
+
+use super::escape::escape;
+use super::file::Sort;
+use crate::aws::Secret;
+use crate::kinds::{API_VERSION, Address, Live, begins_document};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use zeroize::Zeroizing;
+
+/// Outputs by address, then by their own name.
+pub type Outputs = BTreeMap<Address, BTreeMap<&'static str, String>>;
+
+/// All that a live object tells of itself.
+pub fn of(live: &Live) -> BTreeMap<&'static str, String> {
+    let mut outputs = live.outputs.clone();
+    if live.kind.facts().arn_type.is_some() {
+        outputs.insert("arn", live.arn.as_str().to_owned());
+    }
+    outputs
+}
+
+/// For people.
+pub fn text(outputs: &Outputs) -> String {
+    let mut text = String::new();
+    let width = outputs.values().flat_map(BTreeMap::keys).map(|it| it.len()).max().unwrap_or(0);
+    for (address, values) in outputs {
+        let _ = writeln!(text, "{}", escape(&address.to_string(), 200));
+        for (name, value) in values {
+            let _ = writeln!(text, "  {name:<width$}  {}", escape(value, 500));
+        }
+    }
+    text
+}
+
+/// For programs.
+pub fn json(outputs: &Outputs) -> Value {
+    let of = |values: &BTreeMap<&'static str, String>| json!(values);
+    outputs
+        .iter()
+        .map(|(address, values)| (address.to_string(), of(values)))
+        .collect::<Map<_, _>>()
+        .into()
+}
+
+/// Two outputs that would be one variable.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} and {1} would both be the variable `{2}`")]
+pub struct Ambiguous(Address, Address, String);
+
+/// For a shell, or a file of variables: `IVS_CHANNEL_MAIN_PLAYBACK_URL='…'`.
+pub fn env(outputs: &Outputs) -> Result<String, Ambiguous> {
+    let mut lines: BTreeMap<String, (&Address, &str)> = BTreeMap::new();
+    for (address, values) in outputs {
+        for (output, value) in values {
+            let name = format!(
+                "IVS_{}_{}_{}",
+                shouted(address.kind.name()),
+                shouted(&address.name),
+                shouted(output)
+            );
+            if let Some((other, _)) = lines.insert(name.clone(), (address, value)) {
+                return Err(Ambiguous(other.clone(), address.clone(), name));
+            }
+        }
+    }
+    let line =
+        |(name, (_, value)): (String, (&Address, &str))| format!("{name}={}\n", quoted(value));
+    Ok(lines.into_iter().map(line).collect())
+}
+
+/// `playbackUrl` as `PLAYBACK_URL`; whatever cannot stand in a variable's name as `_`.
+fn shouted(text: &str) -> String {
+    let mut shouted = String::new();
+    let mut small = false;
+    for c in text.chars() {
+        if c.is_ascii_uppercase() && small {
+            shouted.push('_');
+        }
+        small = c.is_ascii_lowercase() || c.is_ascii_digit();
+        shouted.push(if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' });
+    }
+    shouted
+}
+
+/// In single quotes, in which a shell expands nothing; no control character gets through.
+fn quoted(value: &str) -> String {
+    let plain: String = value.chars().filter(|it| !it.is_control()).collect();
+    format!("'{}'", plain.replace('\'', "'\\''"))
+}
+
+/// For `$GITHUB_OUTPUT`: always these names, so that no resource can set another one.
+pub fn github(outputs: &Outputs, stack: &str, account: Option<&str>, region: &str) -> String {
+    [
+        ("stack", stack.to_owned()),
+        ("account", account.unwrap_or_default().to_owned()),
+        ("region", region.to_owned()),
+        ("outputs", json(outputs).to_string()),
+    ]
+    .iter()
+    .map(|(key, value)| github_line(key, value))
+    .collect()
+}
+
+/// `key=value`, or the form with a delimiter, one that the value does not contain.
+fn github_line(key: &str, value: &str) -> String {
+    if !value.contains(['\n', '\r']) {
+        return format!("{key}={value}\n");
+    }
+    let delimiters = (0..).map(|it| format!("ivs_apply_{it}"));
+    let mut unused = delimiters.filter(|it| !value.contains(it.as_str()));
+    let delimiter = unused.next().expect("a text contains finitely many delimiters");
+    format!("{key}<<{delimiter}\n{value}\n{delimiter}\n")
+}
+
+/// The `kind` of a file of secrets.
+const SECRETS: &str = "Secrets";
+
+/// What a file of secrets may be written over.
+pub const SECRETS_FILE: Sort =
+    Sort { what: "a file of secrets", is: |text| begins_document(text, SECRETS) };
+
+/// Secrets by address, then by their own name.
+pub type Secrets = BTreeMap<Address, Vec<(&'static str, Secret)>>;
+
+/// The text of a file of secrets.
+pub fn secrets(secrets: &Secrets, stack: &str) -> Zeroizing<String> {
+    #[derive(serde::Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct File<'a> {
+        api_version: &'a str,
+        kind: &'a str,
+        stack: &'a str,
+        secrets: BTreeMap<String, BTreeMap<&'a str, &'a str>>,
+    }
+    let secrets = secrets
+        .iter()
+        .map(|(address, values)| {
+            let values = values.iter().map(|(name, secret)| (*name, secret.expose()));
+            (address.to_string(), values.collect())
+        })
+        .collect();
+    let file = File { api_version: API_VERSION, kind: SECRETS, stack, secrets };
+    let mut text =
+        Zeroizing::new(serde_json::to_string_pretty(&file).expect("texts by texts are JSON"));
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::Kind;
+
+    fn outputs(names: &[&str], value: &str) -> Outputs {
+        let values =
+            BTreeMap::from([("arn", "arn:x".to_owned()), ("playbackUrl", value.to_owned())]);
+        names.iter().map(|it| (Address::new(Kind::StreamKey, *it), values.clone())).collect()
+    }
+
+    #[test]
+    fn a_shell_expands_nothing_of_a_value() {
+        let text = env(&outputs(&["a-1"], "x'; $(touch y) `z`\nPATH=/")).unwrap();
+        assert_eq!(
+            text,
+            "IVS_STREAM_KEY_A_1_ARN='arn:x'\nIVS_STREAM_KEY_A_1_PLAYBACK_URL='x'\\''; $(touch y) `z`PATH=/'\n"
+        );
+        let run = std::process::Command::new("sh")
+            .args(["-c", &format!("{text}printf %s \"$IVS_STREAM_KEY_A_1_PLAYBACK_URL\"")])
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8_lossy(&run.stdout), "x'; $(touch y) `z`PATH=/");
+    }
+
+    #[test]
+    fn two_resources_never_share_a_variable() {
+        let ambiguous = env(&outputs(&["a-b", "a_b"], "")).unwrap_err();
+        assert_eq!(
+            ambiguous.to_string(),
+            "StreamKey/a-b and StreamKey/a_b would both be the variable `IVS_STREAM_KEY_A_B_ARN`"
+        );
+    }
+
+    #[test]
+    fn no_value_sets_another_output_of_a_step() {
+        let text = github(&outputs(&["a"], "x\nstack=evil"), "s\nregion=evil", Some("1"), "r");
+        let mut lines = text.lines();
+        assert_eq!(lines.next(), Some("stack<<ivs_apply_0"));
+        assert_eq!(lines.next(), Some("s"));
+        assert_eq!(lines.next(), Some("region=evil"));
+        assert_eq!(lines.next(), Some("ivs_apply_0"));
+        assert_eq!(lines.next(), Some("account=1"));
+        assert_eq!(lines.next(), Some("region=r"));
+        let rest = lines.next().unwrap().strip_prefix("outputs=").unwrap();
+        assert!(rest.contains("x\\nstack=evil"), "{rest}");
+        assert_eq!(lines.next(), None);
+        assert!(github_line("k", "ivs_apply_0\n").starts_with("k<<ivs_apply_1\n"));
+    }
+}
