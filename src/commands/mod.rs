@@ -109,7 +109,7 @@ pub(crate) async fn run(cli: Cli, ui: Ui) -> ExitCode {
         Command::Apply(args) => Box::pin(apply::run(&args, &global, ui)).await,
         Command::Drift(args) => drift::run(&args, &global, ui).await,
         Command::Export(args) => export::run(&args, &global, ui).await,
-        Command::Destroy(args) => destroy::run(&args, &global, ui).await,
+        Command::Destroy(args) => Box::pin(destroy::run(&args, &global, ui)).await,
         Command::Output(args) => output::run(&args, &global, ui).await,
         Command::Graph(args) => graph::run(&args, &global, ui).await,
         Command::Schema(args) => schema::run(&args, ui),
