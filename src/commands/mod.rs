@@ -6,6 +6,7 @@ mod drift;
 mod emulator;
 mod export;
 mod graph;
+mod iam_policy;
 mod output;
 mod plan;
 mod schema;
@@ -30,6 +31,7 @@ pub(crate) enum Command {
     Destroy(destroy::DestroyArgs),
     Output(output::OutputArgs),
     Graph(graph::GraphArgs),
+    IamPolicy(iam_policy::IamPolicyArgs),
     Schema(schema::SchemaArgs),
     Emulator(emulator::EmulatorArgs),
 }
@@ -112,6 +114,7 @@ pub(crate) async fn run(cli: Cli, ui: Ui) -> ExitCode {
         Command::Destroy(args) => Box::pin(destroy::run(&args, &global, ui)).await,
         Command::Output(args) => output::run(&args, &global, ui).await,
         Command::Graph(args) => graph::run(&args, &global, ui).await,
+        Command::IamPolicy(args) => iam_policy::run(&args, &global, ui),
         Command::Schema(args) => schema::run(&args, ui),
         Command::Emulator(args) => emulator::run(args, &global, ui).await,
     };
@@ -157,6 +160,7 @@ impl Command {
             Self::Destroy(_) => "destroy",
             Self::Output(_) => "output",
             Self::Graph(_) => "graph",
+            Self::IamPolicy(_) => "iam-policy",
             Self::Schema(_) => "schema",
             Self::Emulator(_) => "emulator",
         }

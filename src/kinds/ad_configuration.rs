@@ -1,8 +1,8 @@
 //! An ad configuration: which `MediaTailor` configurations put ads into a channel's stream.
 
 use super::{
-    Arn, Book, Check, Facts, Kind, Live, Resource, Scope, Service, answered_tags, channel, drain,
-    each, inside, json, sent_tags,
+    Arn, Book, Check, Facts, Kind, Live, On, Operation, Resource, Scope, Service, answered_tags,
+    channel, drain, each, inside, json, sent_tags,
 };
 use crate::aws::{Clients, CloudError, Sorted, Tags, exactly, found, gone};
 use crate::diag::{Code, quote};
@@ -88,7 +88,18 @@ fn is_media_tailor(arn: &str) -> bool {
 
 impl Resource for AdConfiguration {
     const KIND: Kind = Kind::AdConfiguration;
-    const FACTS: Facts = Facts { ..Facts::plain(Service::LowLatency, "ad-configuration") };
+    const FACTS: Facts = Facts {
+        operations: &[
+            Operation::list("ListAdConfigurations"),
+            Operation::read("GetAdConfiguration"),
+            Operation::create("CreateAdConfiguration"),
+            // IAM knows no resource for it.
+            Operation::change("UpdateAdConfiguration").on(On::Anything),
+            Operation::delete("DeleteAdConfiguration"),
+            Operation::list("ListChannels"),
+        ],
+        ..Facts::plain(Service::LowLatency, "ad-configuration")
+    };
 
     fn name_mut(&mut self) -> Option<&mut Option<String>> {
         Some(&mut self.name)

@@ -2,8 +2,8 @@
 
 use super::word::sdk_enums;
 use super::{
-    Arn, Audience, Book, Check, Edge, Facts, Kind, Live, Ref, Resource, Scope, Secrets, Service,
-    Word, answered_tags, drain, inside, json, sent_tags, side_by_side,
+    Arn, Audience, Book, Check, Edge, Facts, Kind, Live, On, Operation, Ref, Resource, Scope,
+    Secrets, Service, Word, answered_tags, drain, inside, json, sent_tags, side_by_side,
 };
 use crate::aws::{Class, Clients, CloudError, Secret, Sorted, Tags, exactly, found, gone};
 use crate::diag::Code;
@@ -116,6 +116,17 @@ impl Channel {
 impl Resource for Channel {
     const KIND: Kind = Kind::Channel;
     const FACTS: Facts = Facts {
+        operations: &[
+            Operation::list("ListChannels"),
+            Operation::list("ListStreams"),
+            Operation::read("BatchGetChannel"),
+            Operation::read("GetStream"),
+            Operation::create("CreateChannel").on(On::OwnAnd(Kind::StreamKey)),
+            Operation::change("UpdateChannel"),
+            Operation::change("StopStream"),
+            Operation::delete("DeleteChannel").on(On::OwnAnd(Kind::StreamKey)),
+        ],
+
         quota: Some(5_000),
         loss: Some("a new channel has another playback URL, ingest endpoint and stream key"),
         ..Facts::plain(Service::LowLatency, "channel")

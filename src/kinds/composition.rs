@@ -2,9 +2,9 @@
 
 use super::word::{sdk_enums, sorted_words};
 use super::{
-    Arn, Audience, Book, Check, Edge, Facts, Kind, Live, LiveState, Mutable, Presence, Ref,
-    Replace, Resource, Scope, Service, Word, answered_or, answered_tags, answered_words, drain,
-    each, inside, json, owner, sent_tags, sent_words,
+    Arn, Audience, Book, Check, Edge, Facts, Kind, Live, LiveState, Mutable, On, Operation,
+    Presence, Ref, Replace, Resource, Scope, Service, Word, answered_or, answered_tags,
+    answered_words, drain, each, inside, json, owner, sent_tags, sent_words,
 };
 use crate::aws::{Class, Clients, CloudError, Sorted, Tags, exactly, found};
 use crate::diag::Code;
@@ -237,6 +237,18 @@ impl Default for Pip {
 impl Resource for Composition {
     const KIND: Kind = Kind::Composition;
     const FACTS: Facts = Facts {
+        operations: &[
+            Operation::list("ListCompositions"),
+            Operation::read("GetComposition"),
+            Operation::create("StartComposition").on(On::Others(&[
+                Kind::Stage,
+                Kind::EncoderConfiguration,
+                Kind::Channel,
+                Kind::StorageConfiguration,
+            ])),
+            Operation::delete("StopComposition"),
+        ],
+
         mutable: Mutable::TagsOnly,
         replace: Replace::DeleteFirst,
         local: &["run"],

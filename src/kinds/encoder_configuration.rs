@@ -1,7 +1,7 @@
 //! An encoder configuration: size, rate and bitrate of the video that a composition makes.
 
 use super::{
-    Arn, Book, Check, Facts, Kind, Live, Mutable, Resource, Scope, Service, answered_or,
+    Arn, Book, Check, Facts, Kind, Live, Mutable, Operation, Resource, Scope, Service, answered_or,
     answered_tags, composition, drain, each, inside, json, sent_tags,
 };
 use crate::aws::{Clients, CloudError, Sorted, Tags, exactly, found, gone};
@@ -66,6 +66,14 @@ impl Default for Video {
 impl Resource for EncoderConfiguration {
     const KIND: Kind = Kind::EncoderConfiguration;
     const FACTS: Facts = Facts {
+        operations: &[
+            Operation::list("ListEncoderConfigurations"),
+            Operation::read("GetEncoderConfiguration"),
+            Operation::create("CreateEncoderConfiguration"),
+            Operation::delete("DeleteEncoderConfiguration"),
+            Operation::list("ListCompositions"),
+        ],
+
         mutable: Mutable::TagsOnly,
         quota: Some(20),
         ..Facts::plain(Service::RealTime, "encoder-configuration")

@@ -1,8 +1,8 @@
 //! A failover slate configuration: when viewers are shown a slate because the broadcast broke off.
 
 use super::{
-    Arn, Book, Check, Facts, Kind, Live, Resource, Scope, Service, answered_or, answered_tags,
-    channel, drain, each, inside, sent_tags,
+    Arn, Book, Check, Facts, Kind, Live, Operation, Resource, Scope, Service, answered_or,
+    answered_tags, channel, drain, each, inside, sent_tags,
 };
 use crate::aws::{Clients, CloudError, Sorted, Tags, found, gone};
 use aws_sdk_ivs::types as sdk;
@@ -41,6 +41,15 @@ impl Default for FailoverSlateConfiguration {
 impl Resource for FailoverSlateConfiguration {
     const KIND: Kind = Kind::FailoverSlateConfiguration;
     const FACTS: Facts = Facts {
+        operations: &[
+            Operation::list("ListFailoverSlateConfigurations"),
+            Operation::read("GetFailoverSlateConfiguration"),
+            Operation::create("CreateFailoverSlateConfiguration"),
+            Operation::change("UpdateFailoverSlateConfiguration"),
+            Operation::delete("DeleteFailoverSlateConfiguration"),
+            Operation::list("ListChannels"),
+        ],
+
         usable: Some(("CREATED", "CREATE_FAILED")),
         ..Facts::plain(Service::LowLatency, "failover-slate-configuration")
     };

@@ -2,8 +2,8 @@
 
 use super::word::sdk_enums;
 use super::{
-    Arn, Audience, Book, Check, Edge, Facts, Kind, Live, Mutable, Ref, Resource, Scope, Secrets,
-    Service, Word, answered_tags, drain, each, inside, sent_tags, side_by_side,
+    Arn, Audience, Book, Check, Edge, Facts, Kind, Live, Mutable, On, Operation, Ref, Resource,
+    Scope, Secrets, Service, Word, answered_tags, drain, each, inside, sent_tags, side_by_side,
 };
 use crate::aws::{Class, Clients, CloudError, Secret, Sorted, Tags, found, gone};
 use crate::diag::Code;
@@ -55,6 +55,15 @@ impl IngestConfiguration {
 impl Resource for IngestConfiguration {
     const KIND: Kind = Kind::IngestConfiguration;
     const FACTS: Facts = Facts {
+        operations: &[
+            Operation::list("ListIngestConfigurations"),
+            Operation::read("GetIngestConfiguration"),
+            Operation::create("CreateIngestConfiguration"),
+            Operation::change("UpdateIngestConfiguration"),
+            Operation::change("DisconnectParticipant").on(On::Others(&[Kind::Stage])),
+            Operation::delete("DeleteIngestConfiguration"),
+        ],
+
         mutable: Mutable::Only(&["stage", "redundantIngest"]),
         quota: Some(100),
         loss: Some("the encoder needs the new stream key"),

@@ -6,6 +6,7 @@
 
 pub mod address;
 pub mod check;
+pub mod operation;
 pub mod owner;
 pub mod reference;
 pub mod spec;
@@ -32,6 +33,7 @@ pub use address::{Address, Arn, Book};
 pub use channel::streams;
 pub use check::Check;
 pub use composition::Pip;
+pub use operation::{Elsewhere, On, Operation, Verb};
 pub use owner::{Marks, Owner};
 pub use reference::{Edge, Pointer, Ref};
 pub use states::{Audience, Desired, Lifecycle, Live, LiveState, OnLive, Stack};
@@ -122,6 +124,10 @@ pub trait Resource:
     fn unseen(&mut self, _from: &Self) {}
     /// This spec with each other value that such a field may have.
     fn alternatives(&self) -> Vec<Self> {
+        Vec::new()
+    }
+    /// What AWS does elsewhere in the caller's name when this is made or deleted.
+    fn elsewhere(&self) -> Vec<Elsewhere> {
         Vec::new()
     }
     /// The rotation tag, for the one kind that has it.
@@ -238,6 +244,8 @@ pub type Secrets = (Arn, Vec<(&'static str, Secret)>);
 /// What is fixed about a kind.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts {
+    /// What it calls, and on what; the tag operations aside.
+    pub operations: &'static [Operation],
     /// Which of the two services has it, for the tag calls.
     pub service: Service,
     /// The resource type inside its ARNs; `None` for a relation between objects, which has none and carries
@@ -270,6 +278,7 @@ impl Facts {
     /// on its own, and nobody published a quota. Each kind says where it differs.
     pub const fn plain(service: Service, arn_type: &'static str) -> Self {
         Self {
+            operations: &[],
             service,
             arn_type: Some(arn_type),
             mutable: Mutable::All,
@@ -537,6 +546,10 @@ macro_rules! kinds {
             /// [`Resource::exclusive`].
             pub fn exclusive(&self) -> Option<Exclusive> {
                 match self { $(Body::$name(it) => it.exclusive()),* }
+            }
+            /// [`Resource::elsewhere`].
+            pub fn elsewhere(&self) -> Vec<Elsewhere> {
+                match self { $(Body::$name(it) => it.elsewhere()),* }
             }
             /// [`Resource::rotation`].
             pub fn rotation(&self) -> Option<&str> {

@@ -27,7 +27,7 @@ pub const STREAM_KEY: &str = "ivs-apply:stream-key";
 /// Start of the keys under which a stage remembers its replications, which carry no tags themselves.
 pub const REPLICA: &str = "ivs-apply:replica:";
 /// The tag that `CloudFormation` puts on what it owns.
-const CLOUDFORMATION: &str = "aws:cloudformation:stack-name";
+pub const CLOUDFORMATION: &str = "aws:cloudformation:stack-name";
 
 /// What an object's tags say about it.
 #[derive(Clone, Debug, PartialEq)]

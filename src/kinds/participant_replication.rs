@@ -7,8 +7,8 @@
 
 use super::composition::Run;
 use super::{
-    Arn, Audience, Book, Check, Edge, Facts, Kind, Live, LiveState, Mutable, Owner, Pointer,
-    Presence, Ref, Replace, Resource, Scope, Service, drain, each, json, owner, sent_tags,
+    Arn, Audience, Book, Check, Edge, Facts, Kind, Live, LiveState, Mutable, On, Operation, Owner,
+    Pointer, Presence, Ref, Replace, Resource, Scope, Service, drain, each, json, owner, sent_tags,
     side_by_side,
 };
 use crate::aws::{Class, Clients, CloudError, Sorted, Tags, found, gone};
@@ -76,6 +76,14 @@ impl ParticipantReplication {
 impl Resource for ParticipantReplication {
     const KIND: Kind = Kind::ParticipantReplication;
     const FACTS: Facts = Facts {
+        operations: &[
+            Operation::read("ListParticipantReplicas").on(On::Others(&[Kind::Stage])),
+            Operation::read("GetParticipant").on(On::Others(&[Kind::Stage])),
+            // Its request carries no tags.
+            Operation::change("StartParticipantReplication").on(On::Others(&[Kind::Stage])),
+            Operation::change("StopParticipantReplication").on(On::Others(&[Kind::Stage])),
+        ],
+
         arn_type: None,
         mutable: Mutable::TagsOnly,
         replace: Replace::DeleteFirst,

@@ -6,8 +6,8 @@
 
 use super::key_material::{self, FIELD, fingerprint};
 use super::{
-    Arn, Beside, Book, Check, Exclusive, Facts, Kind, Live, LiveState, Mutable, Presence, Replace,
-    Resource, Scope, Service, answered_tags, drain, each, inside, sent_tags,
+    Arn, Beside, Book, Check, Exclusive, Facts, Kind, Live, LiveState, Mutable, Operation,
+    Presence, Replace, Resource, Scope, Service, answered_tags, drain, each, inside, sent_tags,
 };
 use crate::aws::{Class, Clients, CloudError, Sorted, Tags, found, gone};
 use crate::diag::Code;
@@ -39,6 +39,13 @@ pub struct PlaybackKeyPair {
 impl Resource for PlaybackKeyPair {
     const KIND: Kind = Kind::PlaybackKeyPair;
     const FACTS: Facts = Facts {
+        operations: &[
+            Operation::list("ListPlaybackKeyPairs"),
+            Operation::read("GetPlaybackKeyPair"),
+            Operation::create("ImportPlaybackKeyPair"),
+            Operation::delete("DeletePlaybackKeyPair"),
+        ],
+
         mutable: Mutable::TagsOnly,
         // The same key cannot be imported twice, and three are all an account may have.
         replace: Replace::DeleteFirst,

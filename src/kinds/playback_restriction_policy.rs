@@ -1,8 +1,8 @@
 //! A playback restriction policy: from which countries and web pages a channel may be watched.
 
 use super::{
-    Arn, Book, Check, Facts, Kind, Live, Resource, Scope, Service, answered_tags, channel, drain,
-    each, inside, sent_tags,
+    Arn, Book, Check, Facts, Kind, Live, Operation, Resource, Scope, Service, answered_tags,
+    channel, drain, each, inside, sent_tags,
 };
 use crate::aws::{Clients, CloudError, Sorted, Tags, found, gone};
 use crate::diag::{Code, quote};
@@ -52,8 +52,17 @@ fn is_origin(text: &str) -> bool {
 
 impl Resource for PlaybackRestrictionPolicy {
     const KIND: Kind = Kind::PlaybackRestrictionPolicy;
-    const FACTS: Facts =
-        Facts { ..Facts::plain(Service::LowLatency, "playback-restriction-policy") };
+    const FACTS: Facts = Facts {
+        operations: &[
+            Operation::list("ListPlaybackRestrictionPolicies"),
+            Operation::read("GetPlaybackRestrictionPolicy"),
+            Operation::create("CreatePlaybackRestrictionPolicy"),
+            Operation::change("UpdatePlaybackRestrictionPolicy"),
+            Operation::delete("DeletePlaybackRestrictionPolicy"),
+            Operation::list("ListChannels"),
+        ],
+        ..Facts::plain(Service::LowLatency, "playback-restriction-policy")
+    };
 
     fn name_mut(&mut self) -> Option<&mut Option<String>> {
         Some(&mut self.name)

@@ -2,8 +2,8 @@
 
 use super::key_material::{self, FIELD, canonical, fingerprint};
 use super::{
-    Arn, Beside, Book, Check, Exclusive, Facts, Kind, Live, Mutable, Replace, Resource, Scope,
-    Service, answered_tags, drain, each, inside, sent_tags,
+    Arn, Beside, Book, Check, Exclusive, Facts, Kind, Live, Mutable, Operation, Replace, Resource,
+    Scope, Service, answered_tags, drain, each, inside, sent_tags,
 };
 use crate::aws::{Clients, CloudError, Sorted, Tags, found, gone};
 use crate::diag::Code;
@@ -31,6 +31,13 @@ pub struct PublicKey {
 impl Resource for PublicKey {
     const KIND: Kind = Kind::PublicKey;
     const FACTS: Facts = Facts {
+        operations: &[
+            Operation::list("ListPublicKeys"),
+            Operation::read("GetPublicKey"),
+            Operation::create("ImportPublicKey"),
+            Operation::delete("DeletePublicKey"),
+        ],
+
         mutable: Mutable::TagsOnly,
         // The same key cannot be imported twice, and three are all an account may have.
         replace: Replace::DeleteFirst,

@@ -2,8 +2,8 @@
 
 use super::word::{sdk_enums, sorted_words};
 use super::{
-    Arn, Book, Check, Facts, Kind, Live, Mutable, Resource, Scope, Service, Word, answered_tags,
-    answered_words, channel, drain, each, inside, json, sent_tags, sent_words,
+    Arn, Book, Check, Elsewhere, Facts, Kind, Live, Mutable, Operation, Resource, Scope, Service,
+    Word, answered_tags, answered_words, channel, drain, each, inside, json, sent_tags, sent_words,
 };
 use crate::aws::{Clients, CloudError, Sorted, Tags, exactly, found, gone};
 use crate::diag::Code;
@@ -109,6 +109,14 @@ impl Thumbnails {
 impl Resource for RecordingConfiguration {
     const KIND: Kind = Kind::RecordingConfiguration;
     const FACTS: Facts = Facts {
+        operations: &[
+            Operation::list("ListRecordingConfigurations"),
+            Operation::read("GetRecordingConfiguration"),
+            Operation::create("CreateRecordingConfiguration"),
+            Operation::delete("DeleteRecordingConfiguration"),
+            Operation::list("ListChannels"),
+        ],
+
         mutable: Mutable::TagsOnly,
         usable: Some(("ACTIVE", "CREATE_FAILED")),
         quota: Some(20),
@@ -130,6 +138,26 @@ impl Resource for RecordingConfiguration {
         }
         sorted_words(&mut thumbnails.storage);
         sorted_words(&mut self.rendition_configuration.renditions);
+    }
+
+    /// AWS makes its service-linked role in the caller's name, and lets it write to the bucket.
+    fn elsewhere(&self) -> Vec<Elsewhere> {
+        let role = "arn:aws:iam::{account}:role/aws-service-role/ivs.amazonaws.com/AWSServiceRoleForIVSRecordToS3*";
+        let bucket = &self.destination_configuration.s3.bucket_name;
+        vec![
+            Elsewhere {
+                actions: &[
+                    "iam:AttachRolePolicy",
+                    "iam:CreateServiceLinkedRole",
+                    "iam:PutRolePolicy",
+                ],
+                resource: role.to_owned(),
+            },
+            Elsewhere {
+                actions: &["s3:GetBucketLocation", "s3:ListBucket"],
+                resource: format!("arn:aws:s3:::{bucket}"),
+            },
+        ]
     }
 
     fn check(&self, at: &mut Check<'_>) {

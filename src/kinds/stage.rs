@@ -2,9 +2,9 @@
 
 use super::word::{sdk_enums, sorted_words};
 use super::{
-    Arn, Audience, Book, Check, Edge, Facts, Kind, Live, Ref, Resource, Scope, Service, Word,
-    answered_or, answered_tags, answered_words, composition, drain, each, ingest_configuration,
-    inside, json, sent_tags, sent_words,
+    Arn, Audience, Book, Check, Edge, Facts, Kind, Live, Operation, Ref, Resource, Scope, Service,
+    Word, answered_or, answered_tags, answered_words, composition, drain, each,
+    ingest_configuration, inside, json, sent_tags, sent_words,
 };
 use crate::aws::{Clients, CloudError, Sorted, Tags, exactly, found, gone};
 use crate::diag::Code;
@@ -137,6 +137,16 @@ impl ParticipantRecording {
 impl Resource for Stage {
     const KIND: Kind = Kind::Stage;
     const FACTS: Facts = Facts {
+        operations: &[
+            Operation::list("ListStages"),
+            Operation::read("GetStage"),
+            Operation::create("CreateStage"),
+            Operation::change("UpdateStage"),
+            Operation::delete("DeleteStage"),
+            Operation::list("ListCompositions"),
+            Operation::list("ListIngestConfigurations"),
+        ],
+
         quota: Some(1_000),
         loss: Some("a new stage has other endpoints, and tokens of the old one are invalid"),
         ..Facts::plain(Service::RealTime, "stage")

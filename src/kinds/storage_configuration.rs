@@ -1,8 +1,8 @@
 //! A storage configuration: the S3 bucket that compositions and stages record to.
 
 use super::{
-    Arn, Book, Check, Facts, Kind, Live, Mutable, Resource, Scope, Service, answered_tags, drain,
-    each, inside, sent_tags,
+    Arn, Book, Check, Elsewhere, Facts, Kind, Live, Mutable, Operation, Resource, Scope, Service,
+    answered_tags, drain, each, inside, sent_tags,
 };
 use crate::aws::{Clients, CloudError, Sorted, Tags, found, gone};
 use aws_sdk_ivsrealtime::types as sdk;
@@ -35,6 +35,13 @@ pub struct StorageBucket {
 impl Resource for StorageConfiguration {
     const KIND: Kind = Kind::StorageConfiguration;
     const FACTS: Facts = Facts {
+        operations: &[
+            Operation::list("ListStorageConfigurations"),
+            Operation::read("GetStorageConfiguration"),
+            Operation::create("CreateStorageConfiguration"),
+            Operation::delete("DeleteStorageConfiguration"),
+        ],
+
         mutable: Mutable::TagsOnly,
         quota: Some(5),
         ..Facts::plain(Service::RealTime, "storage-configuration")
@@ -46,6 +53,19 @@ impl Resource for StorageConfiguration {
 
     fn tags_mut(&mut self) -> Option<&mut Tags> {
         Some(&mut self.tags)
+    }
+
+    /// AWS writes a statement into the bucket's policy in the caller's name, and takes it out again.
+    fn elsewhere(&self) -> Vec<Elsewhere> {
+        vec![Elsewhere {
+            actions: &[
+                "s3:DeleteBucketPolicy",
+                "s3:GetBucketLocation",
+                "s3:GetBucketPolicy",
+                "s3:PutBucketPolicy",
+            ],
+            resource: format!("arn:aws:s3:::{}", self.s3.bucket_name),
+        }]
     }
 
     fn check(&self, at: &mut Check<'_>) {

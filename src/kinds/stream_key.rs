@@ -1,8 +1,8 @@
 //! A stream key: what a broadcaster needs to stream to one channel. Its value is never read.
 
 use super::{
-    Arn, Book, Check, Edge, Facts, Kind, Live, Mutable, Owner, Ref, Replace, Resource, Scope,
-    Secrets, Service, answered_tags, drain, inside, sent_tags, side_by_side,
+    Arn, Book, Check, Edge, Facts, Kind, Live, Mutable, Operation, Owner, Ref, Replace, Resource,
+    Scope, Secrets, Service, answered_tags, drain, inside, sent_tags, side_by_side,
 };
 use crate::aws::{Class, Clients, CloudError, Secret, Sorted, Tags, found, gone};
 use crate::diag::Code;
@@ -30,6 +30,13 @@ pub struct StreamKey {
 impl Resource for StreamKey {
     const KIND: Kind = Kind::StreamKey;
     const FACTS: Facts = Facts {
+        operations: &[
+            Operation::list("ListStreamKeys"),
+            Operation::reveal("GetStreamKey"),
+            Operation::create("CreateStreamKey"),
+            Operation::delete("DeleteStreamKey"),
+        ],
+
         mutable: Mutable::TagsOnly,
         replace: Replace::DeleteFirst,
         loss: Some("broadcasters need the new stream key"),

@@ -4,6 +4,7 @@
 
 pub mod approval;
 pub mod graph;
+pub mod permission;
 pub mod policy;
 pub mod selection;
 pub mod step;

@@ -380,7 +380,17 @@ fn an_interrupted_apply_drains_and_the_next_one_goes_on() {
 fn help_and_every_commands_help_are_what_is_documented() {
     let place = Place::new();
     let commands = [
-        "", "validate", "plan", "apply", "drift", "export", "destroy", "output", "graph", "schema",
+        "",
+        "validate",
+        "plan",
+        "apply",
+        "drift",
+        "export",
+        "destroy",
+        "output",
+        "graph",
+        "iam-policy",
+        "schema",
         "emulator",
     ];
     let mut text = String::new();

@@ -19,6 +19,7 @@ mod kind_rules;
 mod laws;
 mod memory;
 mod output;
+mod permissions;
 mod replication;
 mod rules;
 mod saved_plans;

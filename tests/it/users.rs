@@ -6,8 +6,12 @@ use ivs_apply::kinds::{Kind, Live, Stack};
 use ivs_apply::manifest::load_text;
 use ivs_apply::plan::{Action, Decision, Plan, Policy};
 
-const PRUNE: Policy =
-    Policy { prune: true, destroy: false, allow_live: std::collections::BTreeSet::new() };
+const PRUNE: Policy = Policy {
+    prune: true,
+    destroy: false,
+    allow_live: std::collections::BTreeSet::new(),
+    selected: None,
+};
 
 fn manifest(kind: &str, name: &str, spec: &str) -> String {
     format!(

@@ -1,0 +1,99 @@
+//! What a kind calls at AWS, and on what: the table that permissions are generated from.
+//!
+//! Each kind lists its operations in [`Facts`](super::Facts); a test compares the lists with what the code
+//! calls, both ways. Decides nothing about who may do what; that is `plan::permission`.
+
+use super::Kind;
+
+/// One operation of the API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Operation {
+    /// Its name, `CreateChannel`: the IAM action is `ivs:CreateChannel`.
+    pub name: &'static str,
+    /// What it is called for.
+    pub verb: Verb,
+    /// What IAM looks at.
+    pub on: On,
+}
+
+/// What an operation is called for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// To see what is there.
+    Look,
+    /// To see one object just before it is changed, in an answer that carries a secret.
+    Reveal,
+    /// To make an object; its tags are in the request.
+    Create,
+    /// To change an object, or who is live on it.
+    Change,
+    /// To delete an object.
+    Delete,
+}
+
+/// The resources that IAM looks at for an operation, as the service authorization reference has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum On {
+    /// All of them at once, or none: `*` is all that can be said.
+    Anything,
+    /// Objects of the kind itself.
+    Own,
+    /// Those, and objects of a kind that AWS makes and deletes with them, whose tags nobody wrote.
+    OwnAnd(Kind),
+    /// Objects of other kinds, which the spec refers to.
+    Others(&'static [Kind]),
+}
+
+impl Operation {
+    const fn new(name: &'static str, verb: Verb, on: On) -> Self {
+        Self { name, verb, on }
+    }
+
+    /// A listing.
+    pub const fn list(name: &'static str) -> Self {
+        Self::new(name, Verb::Look, On::Anything)
+    }
+
+    /// A look at single objects.
+    pub const fn read(name: &'static str) -> Self {
+        Self::new(name, Verb::Look, On::Own)
+    }
+
+    /// A look at an object that tells a secret.
+    pub const fn reveal(name: &'static str) -> Self {
+        Self::new(name, Verb::Reveal, On::Own)
+    }
+
+    /// One that makes an object.
+    pub const fn create(name: &'static str) -> Self {
+        Self::new(name, Verb::Create, On::Own)
+    }
+
+    /// One that changes an object.
+    pub const fn change(name: &'static str) -> Self {
+        Self::new(name, Verb::Change, On::Own)
+    }
+
+    /// One that deletes an object.
+    pub const fn delete(name: &'static str) -> Self {
+        Self::new(name, Verb::Delete, On::Own)
+    }
+
+    /// The same on something else.
+    #[must_use]
+    pub const fn on(self, on: On) -> Self {
+        Self { on, ..self }
+    }
+}
+
+/// The tag operations, which every kind with an ARN has: reading, writing, removing.
+pub const TAGS: [&str; 3] = ["ListTagsForResource", "TagResource", "UntagResource"];
+
+/// What AWS does at another service in the caller's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// IAM actions, with their service.
+    pub actions: &'static [&'static str],
+    /// On what; `{account}` stands for the account.
+    pub resource: String,
+}

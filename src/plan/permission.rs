@@ -1,0 +1,351 @@
+//! The least that a set of manifests needs to be allowed to do, as an IAM policy.
+//!
+//! Made from the table of operations of the kinds. What is written is held to this stack by its tags: creates
+//! must carry them, changes and deletes need an object that has them, and the tags themselves cannot be put on
+//! an object that is somebody else's. What IAM cannot say is said in the notes.
+
+use crate::kinds::operation::TAGS;
+use crate::kinds::{Desired, Kind, On, Operation, Pointer, Stack, Verb, owner};
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is to be allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Plans, drift, graphs: nothing is written.
+    Plan,
+    /// Carrying plans out.
+    Apply,
+}
+
+/// The largest managed policy that IAM takes, in characters without white space.
+pub const LARGEST: usize = 6_144;
+
+/// The policy. With `prune` it covers every kind, since what no manifest declares may be of any.
+pub fn policy(stack: &Stack, desired: &[Desired], prune: bool, purpose: Purpose) -> Value {
+    let declared: BTreeSet<Kind> = desired.iter().map(|it| it.address.kind).collect();
+    let referred = desired.iter().flat_map(|it| it.body.refs()).map(|edge| edge.kind);
+    let looked_at: BTreeSet<Kind> = if prune {
+        Kind::ALL.iter().copied().collect()
+    } else {
+        declared.iter().copied().chain(referred).collect()
+    };
+    let policy = Policy { stack, desired, declared, looked_at, prune };
+    let mut statements = policy.look();
+    match purpose {
+        Purpose::Plan => statements.push(json!({
+            "Sid": "NoStreamKeys",
+            "Effect": "Deny",
+            "Action": ["ivs:BatchGetStreamKey", "ivs:GetStreamKey"],
+            "Resource": "*",
+        })),
+        Purpose::Apply => {
+            statements.extend(policy.create());
+            statements.extend(policy.change());
+            statements.extend(policy.tag());
+            statements.extend(policy.adopt());
+            statements.extend(policy.elsewhere());
+            statements.extend(policy.keep_protected());
+        }
+    }
+    json!({ "Version": "2012-10-17", "Statement": statements })
+}
+
+struct Policy<'a> {
+    stack: &'a Stack,
+    desired: &'a [Desired],
+    declared: BTreeSet<Kind>,
+    looked_at: BTreeSet<Kind>,
+    prune: bool,
+}
+
+/// Actions, each with the resources that it is allowed on.
+#[derive(Default)]
+struct Grant {
+    actions: BTreeSet<String>,
+    resources: BTreeSet<String>,
+}
+
+impl Grant {
+    fn add(&mut self, operation: &str, resources: impl IntoIterator<Item = String>) {
+        self.actions.insert(format!("ivs:{operation}"));
+        self.resources.extend(resources);
+    }
+
+    fn statement(self, sid: &str, condition: Option<Value>) -> Option<Value> {
+        let Self { actions, resources } = self;
+        if actions.is_empty() || resources.is_empty() {
+            return None;
+        }
+        let mut statement = Map::from_iter([
+            ("Sid".to_owned(), json!(sid)),
+            ("Effect".to_owned(), json!("Allow")),
+            ("Action".to_owned(), json!(actions)),
+            ("Resource".to_owned(), json!(resources)),
+        ]);
+        if let Some(condition) = condition {
+            statement.insert("Condition".to_owned(), condition);
+        }
+        Some(Value::Object(statement))
+    }
+}
+
+fn resource_tag(key: &str) -> String {
+    format!("aws:ResourceTag/{key}")
+}
+
+fn request_tag(key: &str) -> String {
+    format!("aws:RequestTag/{key}")
+}
+
+impl Policy<'_> {
+    /// `arn:aws:ivs:<region>:<account>:<type>/*`
+    fn objects(&self, kind: Kind) -> Option<String> {
+        let region = self.stack.region.as_deref().unwrap_or("*");
+        let account = self.stack.account.as_deref().unwrap_or("*");
+        let kind = kind.facts().arn_type?;
+        Some(format!("arn:aws:ivs:{region}:{account}:{kind}/*"))
+    }
+
+    /// What manifests of `from` refer to by ARN: objects of somebody else.
+    fn outside(&self, from: Kind, to: &[Kind]) -> Vec<String> {
+        let edges =
+            self.desired.iter().filter(|it| it.address.kind == from).flat_map(|it| it.body.refs());
+        let arn = |it: Pointer| match it {
+            Pointer::Outside(arn) => Some(arn.as_str().to_owned()),
+            Pointer::Named(_) => None,
+        };
+        edges.filter(|it| to.contains(&it.kind)).filter_map(|it| arn(it.to)).collect()
+    }
+
+    /// Every operation for one of `verbs`, of the kinds that it is needed for.
+    fn operations(&self, verbs: &[Verb]) -> Vec<(Kind, Operation)> {
+        let kinds = |verb: Verb| match verb {
+            Verb::Look => &self.looked_at,
+            // Whatever is there may have to go.
+            Verb::Delete | Verb::Change if self.prune => &self.looked_at,
+            _ => &self.declared,
+        };
+        verbs
+            .iter()
+            .flat_map(|&verb| {
+                kinds(verb).iter().flat_map(move |&kind| {
+                    let operations = kind.facts().operations.iter();
+                    operations.filter(move |it| it.verb == verb).map(move |it| (kind, *it))
+                })
+            })
+            .collect()
+    }
+
+    fn of_this_stack(&self) -> Value {
+        json!({ "StringEquals": { resource_tag(owner::STACK): self.stack.name } })
+    }
+
+    /// Everything that is read. Listings cannot be limited, and tell little.
+    fn look(&self) -> Vec<Value> {
+        let (mut lists, mut reads) = (Grant::default(), Grant::default());
+        lists.actions.insert("sts:GetCallerIdentity".to_owned());
+        lists.resources.insert("*".to_owned());
+        for (kind, operation) in self.operations(&[Verb::Look]) {
+            match operation.on {
+                On::Anything => lists.add(operation.name, []),
+                On::Own | On::OwnAnd(_) => reads.add(operation.name, self.objects(kind)),
+                On::Others(kinds) => {
+                    reads.add(operation.name, kinds.iter().filter_map(|it| self.objects(*it)));
+                }
+            }
+        }
+        reads.add(TAGS[0], self.looked_at.iter().filter_map(|it| self.objects(*it)));
+        [lists.statement("List", None), reads.statement("Read", None)]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
+    /// Objects are born with this stack's tags, or not at all.
+    fn create(&self) -> Vec<Value> {
+        let mut own = Grant::default();
+        let mut born = BTreeSet::new();
+        let mut statements = Vec::new();
+        let marked = json!({ "StringEquals": { request_tag(owner::STACK): self.stack.name } });
+        for (kind, operation) in self.operations(&[Verb::Create]) {
+            born.extend(self.objects(kind));
+            match operation.on {
+                On::Anything | On::Own => own.add(operation.name, self.objects(kind)),
+                On::OwnAnd(other) => {
+                    own.add(
+                        operation.name,
+                        [kind, other].iter().filter_map(|it| self.objects(*it)),
+                    );
+                }
+                On::Others(kinds) => {
+                    let mut named = Grant::default();
+                    named.add(operation.name, kinds.iter().filter_map(|it| self.objects(*it)));
+                    statements.extend(named.statement(
+                        operation.name,
+                        Some(json!({ "StringEquals": {
+                            request_tag(owner::STACK): self.stack.name,
+                            resource_tag(owner::STACK): self.stack.name,
+                        } })),
+                    ));
+                    let mut outside = Grant::default();
+                    outside.add(operation.name, self.outside(kind, kinds));
+                    let sid = format!("{}Elsewhere", operation.name);
+                    statements.extend(outside.statement(&sid, Some(marked.clone())));
+                }
+            }
+        }
+        statements.extend(own.statement("Create", Some(marked)));
+        // The tags of a request that makes something count as tagging. The tag of the attempt, which only
+        // creates have, and the absence of owners, keep this from taking over what is there.
+        let mut tags = Grant::default();
+        tags.add(TAGS[1], born);
+        statements.extend(tags.statement(
+            "TagWhatIsMade",
+            Some(json!({
+                "StringEquals": { request_tag(owner::STACK): self.stack.name },
+                "Null": {
+                    request_tag(owner::OP): "false",
+                    resource_tag(owner::STACK): "true",
+                    resource_tag(owner::CLOUDFORMATION): "true",
+                },
+            })),
+        ));
+        statements
+    }
+
+    /// Only what this stack owns is changed or deleted.
+    fn change(&self) -> Vec<Value> {
+        let (mut own, mut reveal) = (Grant::default(), Grant::default());
+        // Conditions on tags never hold where IAM sees no tags.
+        let (mut untagged, mut anything) = (Grant::default(), Grant::default());
+        let mut outside = Grant::default();
+        for (kind, operation) in self.operations(&[Verb::Change, Verb::Delete]) {
+            match operation.on {
+                On::Anything => anything.add(operation.name, ["*".to_owned()]),
+                On::Own => own.add(operation.name, self.objects(kind)),
+                On::OwnAnd(other) => {
+                    own.add(operation.name, self.objects(kind));
+                    untagged.add(operation.name, self.objects(other));
+                }
+                On::Others(kinds) => {
+                    own.add(operation.name, kinds.iter().filter_map(|it| self.objects(*it)));
+                    outside.add(operation.name, self.outside(kind, kinds));
+                }
+            }
+        }
+        for (kind, operation) in self.operations(&[Verb::Reveal]) {
+            reveal.add(operation.name, self.objects(kind));
+        }
+        let ours_or_nobodys =
+            json!({ "StringEqualsIfExists": { resource_tag(owner::STACK): self.stack.name } });
+        [
+            own.statement("Change", Some(self.of_this_stack())),
+            reveal.statement("ReadKeys", Some(ours_or_nobodys)),
+            untagged.statement("ChangeWhatComesWithIt", None),
+            outside.statement("ChangeElsewhere", None),
+            anything.statement("ChangeWithoutResource", None),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    /// Tags of what this stack owns; it stays this stack's.
+    fn tag(&self) -> Vec<Value> {
+        let all = |operation| {
+            let mut grant = Grant::default();
+            let mut kinds = self.declared.clone();
+            // A replication is remembered on a stage.
+            let related = kinds.iter().filter(|it| it.facts().arn_type.is_none());
+            kinds.extend(related.filter_map(|it| it.facts().listed_per).collect::<Vec<_>>());
+            grant.add(operation, kinds.iter().filter_map(|it| self.objects(*it)));
+            grant
+        };
+        let mut write = self.of_this_stack();
+        write["StringEqualsIfExists"] = json!({ request_tag(owner::STACK): self.stack.name });
+        let mut remove = self.of_this_stack();
+        let identity = [owner::DIGEST, owner::NAME, owner::STACK];
+        remove["ForAllValues:StringNotEquals"] = json!({ "aws:TagKeys": identity });
+        [all(TAGS[1]).statement("Tag", Some(write)), all(TAGS[2]).statement("Untag", Some(remove))]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
+    /// What nobody owns is taken over where a manifest names it, or where AWS made it together with
+    /// something of ours.
+    fn adopt(&self) -> Vec<Value> {
+        let mut grant = Grant::default();
+        let named = self.desired.iter().filter_map(|it| it.lifecycle.adopt.clone());
+        grant.add(TAGS[1], named);
+        let comes_with = self.declared.iter().filter(|it| it.facts().comes_with.is_some());
+        grant.add(TAGS[1], comes_with.filter_map(|it| self.objects(*it)));
+        let condition = json!({
+            "StringEquals": { request_tag(owner::STACK): self.stack.name },
+            "Null": {
+                resource_tag(owner::STACK): "true",
+                resource_tag(owner::CLOUDFORMATION): "true",
+            },
+        });
+        grant.statement("Adopt", Some(condition)).into_iter().collect()
+    }
+
+    /// What AWS does at other services in the caller's name.
+    fn elsewhere(&self) -> Vec<Value> {
+        let mut by_actions: BTreeMap<&[&str], BTreeSet<String>> = BTreeMap::new();
+        let account = self.stack.account.as_deref().unwrap_or("*");
+        for it in self.desired.iter().flat_map(|it| it.body.elsewhere()) {
+            let resource = it.resource.replace("{account}", account);
+            by_actions.entry(it.actions).or_default().insert(resource);
+        }
+        by_actions
+            .into_iter()
+            .map(|(actions, resources)| {
+                json!({ "Effect": "Allow", "Action": actions, "Resource": resources })
+            })
+            .collect()
+    }
+
+    /// The tag counts here as it does in a plan.
+    fn keep_protected(&self) -> Vec<Value> {
+        let deletes = self.operations(&[Verb::Delete]).into_iter();
+        let actions: BTreeSet<String> =
+            deletes.map(|(_, operation)| format!("ivs:{}", operation.name)).collect();
+        if actions.is_empty() {
+            return Vec::new();
+        }
+        vec![json!({
+            "Sid": "KeepProtected",
+            "Effect": "Deny",
+            "Action": actions,
+            "Resource": "*",
+            "Condition": { "StringEquals": { resource_tag(owner::PROTECT): "true" } },
+        })]
+    }
+}
+
+/// What a reader must know of a policy that the policy cannot say.
+pub fn notes(policy: &Value) -> Vec<String> {
+    let mut notes = Vec::new();
+    let length = policy.to_string().chars().filter(|it| !it.is_whitespace()).count();
+    if length > LARGEST {
+        notes.push(format!(
+            "{length} characters are more than the {LARGEST} that a managed policy may have: split it by \
+             statements"
+        ));
+    }
+    let has = |action: &str| policy.to_string().contains(action);
+    if has("ivs:UpdateAdConfiguration") {
+        notes.push(
+            "IAM cannot limit ivs:UpdateAdConfiguration to the objects of this stack".to_owned(),
+        );
+    }
+    if has("FailoverSlateConfiguration") {
+        notes.push(
+            "AWS has not published which conditions the operations of FailoverSlateConfiguration take"
+                .to_owned(),
+        );
+    }
+    notes
+}

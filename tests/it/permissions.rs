@@ -1,0 +1,364 @@
+//! The IAM policies that are printed: they allow what the program calls, nothing that it does not call, and
+//! nothing to what is not the stack's. Judged by an evaluator of policies that knows just the operators used.
+
+use crate::binary::{Place, document};
+use crate::golden::root;
+use ivs_apply::kinds::operation::TAGS;
+use ivs_apply::kinds::{Kind, On, Verb};
+use ivs_apply::manifest::load_text;
+use ivs_apply::plan::permission::{LARGEST, Purpose, notes, policy};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Names of the operations that the code of a room or a file calls.
+fn called(path: &str) -> BTreeSet<String> {
+    let path = root().join("src").join(path);
+    let files: Vec<_> = if path.is_dir() {
+        let entries = std::fs::read_dir(&path).expect("readable");
+        entries.map(|it| it.expect("readable").path()).collect()
+    } else {
+        vec![path]
+    };
+    let name = regex::Regex::new(r#"sorted\(\s*"([A-Za-z]+)"\s*\)"#).expect("a valid pattern");
+    let mut found = BTreeSet::new();
+    for file in files {
+        let text = std::fs::read_to_string(&file).expect("readable");
+        let code = text.split("#[cfg(test)]\nmod").next().unwrap_or_default();
+        found.extend(name.captures_iter(code).map(|it| it[1].to_owned()));
+    }
+    found
+}
+
+/// `RecordingConfiguration` lives in `recording_configuration.rs`.
+fn file(kind: Kind) -> String {
+    let mut name = String::new();
+    for c in kind.name().chars() {
+        if c.is_ascii_uppercase() && !name.is_empty() {
+            name.push('_');
+        }
+        name.push(c.to_ascii_lowercase());
+    }
+    format!("kinds/{name}.rs")
+}
+
+#[test]
+fn the_table_of_operations_is_what_the_code_calls() {
+    let mut all: BTreeSet<String> = TAGS.map(str::to_owned).into();
+    for &kind in Kind::ALL {
+        let own = called(&file(kind));
+        let table: BTreeSet<String> =
+            kind.facts().operations.iter().map(|it| it.name.to_owned()).collect();
+        for missing in own.iter().filter(|it| !TAGS.contains(&it.as_str())) {
+            assert!(table.contains(missing), "{kind} calls {missing}");
+        }
+        for operation in kind.facts().operations {
+            // Who uses an object is found by the listings of other kinds.
+            let by_others = operation.verb == Verb::Look
+                && operation.on == On::Anything
+                && Kind::ALL.iter().any(|it| called(&file(*it)).contains(operation.name));
+            assert!(own.contains(operation.name) || by_others, "{kind}: {}", operation.name);
+        }
+        all.extend(table);
+    }
+    assert_eq!(
+        called("kinds").union(&called("aws/tags.rs")).cloned().collect::<BTreeSet<_>>(),
+        all
+    );
+}
+
+/// A request as IAM sees it.
+#[derive(Clone, Default)]
+struct Request {
+    action: &'static str,
+    resource: String,
+    resource_tags: BTreeMap<String, String>,
+    sent_tags: BTreeMap<String, String>,
+    tag_keys: Vec<String>,
+}
+
+impl Request {
+    fn on(action: &'static str, resource: &str) -> Self {
+        let full = format!("arn:aws:ivs:us-west-2:123456789012:{resource}/abcdABCDefgh");
+        let resource = if resource.contains(':') { resource.to_owned() } else { full };
+        Self { action, resource, ..Self::default() }
+    }
+
+    fn owned(mut self, stack: &str) -> Self {
+        self.resource_tags.insert("ivs-apply:stack".to_owned(), stack.to_owned());
+        self
+    }
+
+    fn with(mut self, key: &str, value: &str) -> Self {
+        self.resource_tags.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    fn sending(mut self, key: &str, value: &str) -> Self {
+        self.sent_tags.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    fn context(&self, key: &str) -> Option<&String> {
+        let (kind, key) = key.split_once('/').expect("a tag");
+        match kind {
+            "aws:ResourceTag" => self.resource_tags.get(key),
+            "aws:RequestTag" => self.sent_tags.get(key),
+            other => panic!("unknown key {other}"),
+        }
+    }
+
+    fn meets(&self, operator: &str, key: &str, wanted: &Value) -> bool {
+        match operator {
+            "StringEquals" => self.context(key).is_some_and(|it| wanted == it.as_str()),
+            "StringEqualsIfExists" => self.context(key).is_none_or(|it| wanted == it.as_str()),
+            "Null" => (wanted == "true") == self.context(key).is_none(),
+            "ForAllValues:StringNotEquals" => {
+                assert_eq!(key, "aws:TagKeys");
+                let wanted: Vec<&str> =
+                    wanted.as_array().expect("a list").iter().filter_map(Value::as_str).collect();
+                self.tag_keys.iter().all(|it| !wanted.contains(&it.as_str()))
+            }
+            other => panic!("unknown operator {other}"),
+        }
+    }
+
+    fn is_met_by(&self, statement: &Value) -> bool {
+        let texts = |field: &str| -> Vec<String> {
+            match &statement[field] {
+                Value::String(one) => vec![one.clone()],
+                Value::Array(all) => {
+                    all.iter().map(|it| it.as_str().expect("a text").to_owned()).collect()
+                }
+                other => panic!("{field}: {other}"),
+            }
+        };
+        let action = texts("Action").contains(&self.action.to_owned());
+        let resource = texts("Resource").iter().any(|pattern| match pattern.strip_suffix('*') {
+            Some(start) => self.resource.starts_with(start),
+            None => self.resource == *pattern,
+        });
+        let conditions = statement["Condition"].as_object().into_iter().flatten();
+        action
+            && resource
+            && conditions.into_iter().all(|(operator, pairs)| {
+                let mut pairs = pairs.as_object().expect("pairs").iter();
+                pairs.all(|(key, wanted)| self.meets(operator, key, wanted))
+            })
+    }
+
+    fn is_allowed_by(&self, policy: &Value) -> bool {
+        let statements = policy["Statement"].as_array().expect("statements");
+        let effect =
+            |word: &str| statements.iter().any(|it| it["Effect"] == word && self.is_met_by(it));
+        effect("Allow") && !effect("Deny")
+    }
+}
+
+const MANIFESTS: &str = "apiVersion: ivs-apply.dev/v1
+kind: Stack
+metadata: { name: prod }
+spec: { region: us-west-2, account: \"123456789012\" }
+---
+apiVersion: ivs-apply.dev/v1
+kind: RecordingConfiguration
+metadata: { name: archive }
+spec: { destinationConfiguration: { s3: { bucketName: an-archive } } }
+---
+apiVersion: ivs-apply.dev/v1
+kind: Channel
+metadata: { name: main }
+spec: { recordingConfiguration: archive }
+---
+apiVersion: ivs-apply.dev/v1
+kind: StreamKey
+metadata: { name: main }
+spec: { channel: main }
+---
+apiVersion: ivs-apply.dev/v1
+kind: Channel
+metadata: { name: old }
+spec: {}
+lifecycle: { adopt: \"arn:aws:ivs:us-west-2:123456789012:channel/OldOldOldOld\" }
+---
+apiVersion: ivs-apply.dev/v1
+kind: EncoderConfiguration
+metadata: { name: hd }
+spec: {}
+---
+apiVersion: ivs-apply.dev/v1
+kind: Composition
+metadata: { name: show }
+spec:
+  stage: \"arn:aws:ivs:us-west-2:123456789012:stage/ElsewhereElse\"
+  destinations: [{ name: out, channel: { channel: main, encoderConfiguration: hd } }]
+";
+
+fn of(purpose: Purpose) -> Value {
+    let loaded = load_text("all.yaml", MANIFESTS, None);
+    assert!(!loaded.report.has_errors(), "{:#?}", loaded.report);
+    policy(&loaded.stack, &loaded.desired, false, purpose)
+}
+
+const STACK: &str = "ivs-apply:stack";
+const OP: &str = "ivs-apply:op";
+
+#[test]
+fn only_what_is_the_stacks_is_written() {
+    let apply = of(Purpose::Apply);
+    let plan = of(Purpose::Plan);
+    let allowed = [
+        Request::on("ivs:CreateChannel", "channel").sending(STACK, "prod"),
+        // AWS makes the key with the channel, and deletes it with it.
+        Request::on("ivs:CreateChannel", "stream-key").sending(STACK, "prod"),
+        Request::on("ivs:DeleteChannel", "stream-key"),
+        Request::on("ivs:TagResource", "channel").sending(STACK, "prod").sending(OP, "01"),
+        Request::on("ivs:UpdateChannel", "channel").owned("prod"),
+        Request::on("ivs:DeleteChannel", "channel").owned("prod"),
+        Request::on("ivs:StopStream", "channel").owned("prod"),
+        Request::on("ivs:TagResource", "channel").owned("prod").sending("tier", "gold"),
+        Request::on("ivs:UntagResource", "channel").owned("prod"),
+        Request::on("ivs:TagResource", "arn:aws:ivs:us-west-2:123456789012:channel/OldOldOldOld")
+            .sending(STACK, "prod"),
+        Request::on("ivs:TagResource", "stream-key").sending(STACK, "prod"),
+        Request::on("ivs:GetStreamKey", "stream-key").owned("prod"),
+        Request::on("ivs:StartComposition", "channel").owned("prod").sending(STACK, "prod"),
+        Request::on(
+            "ivs:StartComposition",
+            "arn:aws:ivs:us-west-2:123456789012:stage/ElsewhereElse",
+        )
+        .sending(STACK, "prod"),
+        Request::on("ivs:StopComposition", "composition").owned("prod"),
+        Request::on("s3:GetBucketLocation", "arn:aws:s3:::an-archive"),
+        Request::on(
+            "iam:CreateServiceLinkedRole",
+            "arn:aws:iam::123456789012:role/aws-service-role/ivs.amazonaws.com/AWSServiceRoleForIVSRecordToS3",
+        ),
+    ];
+    for it in &allowed {
+        assert!(it.is_allowed_by(&apply), "{} on {}", it.action, it.resource);
+        assert!(!it.is_allowed_by(&plan), "a plan writes nothing: {}", it.action);
+    }
+    let refused = [
+        Request::on("ivs:CreateChannel", "channel"),
+        Request::on("ivs:CreateChannel", "channel").sending(STACK, "dev"),
+        Request::on("ivs:UpdateChannel", "channel"),
+        Request::on("ivs:UpdateChannel", "channel").owned("dev"),
+        Request::on("ivs:DeleteChannel", "channel").owned("dev"),
+        Request::on("ivs:DeleteChannel", "channel").owned("prod").with("ivs-apply:protect", "true"),
+        Request::on("ivs:DeleteChannel", "arn:aws:ivs:us-west-2:999999999999:channel/x")
+            .owned("prod"),
+        // Nobody's object is taken over unless a manifest names it, and somebody's never.
+        Request::on("ivs:TagResource", "channel").sending(STACK, "prod"),
+        Request::on("ivs:TagResource", "channel")
+            .owned("dev")
+            .sending(STACK, "prod")
+            .sending(OP, "01"),
+        Request::on("ivs:TagResource", "channel")
+            .with("aws:cloudformation:stack-name", "web")
+            .sending(STACK, "prod")
+            .sending(OP, "01"),
+        Request::on("ivs:TagResource", "arn:aws:ivs:us-west-2:123456789012:channel/OldOldOldOld")
+            .owned("dev")
+            .sending(STACK, "prod"),
+        // What is ours is not given away.
+        Request::on("ivs:TagResource", "channel").owned("prod").sending(STACK, "dev"),
+        Request {
+            tag_keys: vec![STACK.to_owned()],
+            ..Request::on("ivs:UntagResource", "channel").owned("prod")
+        },
+        Request::on("ivs:UntagResource", "channel").owned("dev"),
+        Request::on("ivs:StartComposition", "stage").sending(STACK, "prod"),
+        Request::on("ivs:GetStreamKey", "stream-key").owned("dev"),
+        Request::on("ivs:DeleteStage", "stage").owned("prod"),
+        Request::on("s3:GetBucketLocation", "arn:aws:s3:::another"),
+    ];
+    for it in &refused {
+        assert!(!it.is_allowed_by(&apply), "{} on {}", it.action, it.resource);
+    }
+    for action in ["ivs:ListChannels", "ivs:ListStreams", "sts:GetCallerIdentity"] {
+        assert!(Request::on(action, "channel").is_allowed_by(&plan), "{action}");
+    }
+}
+
+fn actions(policy: &Value) -> BTreeSet<String> {
+    let statements = policy["Statement"].as_array().expect("statements").iter();
+    statements
+        .filter(|it| it["Effect"] == "Allow")
+        .flat_map(|it| it["Action"].as_array().expect("a list"))
+        .filter_map(|it| it.as_str()?.strip_prefix("ivs:").map(ToOwned::to_owned))
+        .collect()
+}
+
+#[test]
+fn every_example_is_allowed_what_it_calls() {
+    let known: BTreeSet<String> = called("kinds").union(&called("aws/tags.rs")).cloned().collect();
+    let mut stories = 0;
+    for entry in std::fs::read_dir(root().join("examples")).expect("readable") {
+        let story = entry.expect("readable").path();
+        if !story.is_dir() {
+            continue;
+        }
+        stories += 1;
+        let place = Place::new();
+        let from = story.display().to_string();
+        let run = |words: &str| {
+            let mut command = crate::binary::ivs_apply(place.folder.path());
+            command.current_dir(place.folder.path()).args(words.split_whitespace());
+            crate::binary::run(command.args(["-f", &from, "--emulator", "--format", "json"]))
+        };
+        let allowed = |words: &str| {
+            let ran = run(&format!("iam-policy {words}"));
+            assert_eq!(ran.code, Some(0), "{ran:?}");
+            let policy: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+            let length = policy.to_string().len();
+            assert!(words.contains("prune") || length <= LARGEST, "{from}: {words}: {length}");
+            let allowed = actions(&policy);
+            assert!(allowed.is_subset(&known), "{:?}", allowed.difference(&known));
+            allowed
+        };
+        let (plan, apply, prune) = (allowed("plan"), allowed("apply"), allowed("apply --prune"));
+        assert!(plan.is_subset(&apply) && apply.is_subset(&prune));
+        let check = |words: &str, allowed: &BTreeSet<String>| {
+            let ran = run(words);
+            let told = document(&ran);
+            for (operation, _) in told["calls"].as_object().expect("calls") {
+                let free = operation == "GetCallerIdentity";
+                assert!(free || allowed.contains(operation), "{from}: {words}: {operation}");
+            }
+            (ran.code, told)
+        };
+        let (code, planned) = check("plan", &plan);
+        assert_eq!(code, Some(0));
+        assert_eq!(check("apply --yes", &apply).0, Some(0));
+        check("plan --refresh full", &plan);
+        check("drift", &plan);
+        check("output", &plan);
+        let mut destroy = "destroy --yes".to_owned();
+        for step in planned["steps"].as_array().expect("steps") {
+            let address = step["address"].as_str().expect("a name");
+            destroy.push_str(&format!(" --allow-live {address}"));
+        }
+        let (mut code, refused) = check(&destroy, &prune);
+        let help = refused["error"]["help"].as_str().unwrap_or_default();
+        if let Some(number) = help.split("--confirm-deletes ").nth(1) {
+            let number = number.trim_end_matches('`');
+            code = check(&format!("{destroy} --confirm-deletes {number}"), &prune).0;
+        }
+        assert_eq!(code, Some(0), "{from}");
+    }
+    assert!(stories >= 5);
+}
+
+#[test]
+fn a_policy_that_is_too_long_or_too_wide_is_told() {
+    let place = Place::new();
+    place.write("all.yaml", MANIFESTS);
+    let ran = place.run("iam-policy apply --prune");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.stderr.contains("IAM cannot limit ivs:UpdateAdConfiguration"), "{ran:?}");
+    let policy: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    let long = policy.to_string().len() > LARGEST;
+    assert_eq!(long, notes(&policy).iter().any(|it| it.contains("split it")));
+    assert_eq!(place.run("iam-policy destroy").code, Some(1));
+    assert!(notes(&of(Purpose::Plan)).is_empty());
+}
