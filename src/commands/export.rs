@@ -1,21 +1,37 @@
-use super::session::Connection;
+use super::session::{Connection, account_in_force};
 use super::{Failure, chain};
 use crate::cli::{ExitCode, Global};
 use crate::cloud::{Reading, read};
-use crate::kinds::Stack;
+use crate::kinds::{Desired, Kind, Stack};
 use crate::manifest::{export, write};
+use crate::plan::selection::{Pattern, Selection};
 use crate::ui::Ui;
 use crate::ui::escape::escape;
+use crate::ui::file;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 /// Write manifests for what exists
 ///
 /// Reads the whole account and writes one minimal manifest for each object that nobody else owns, with
-/// `lifecycle.adopt` set. No secrets are read. Objects of other stacks and of `CloudFormation` stay out.
+/// `lifecycle.adopt` set. No secrets are read. Objects of other stacks and of `CloudFormation` stay out. A name
+/// is the display name where only one object has it, else with the object's id.
 #[derive(Debug, clap::Args)]
-pub(crate) struct ExportArgs {}
+pub(crate) struct ExportArgs {
+    /// Only what matches, such as `Channel/*`, and what that needs
+    #[arg(long, value_name = "GLOB")]
+    only: Vec<Pattern>,
+    /// Write into this folder, one new file a kind and a Stack, instead of standard output
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
+}
 
-pub(super) async fn run(_: &ExportArgs, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
-    let stack = Stack::named(global.stack.as_deref().unwrap_or("default"));
+pub(super) async fn run(args: &ExportArgs, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
+    if let Some(folder) = &args.out {
+        let names = Kind::ALL.iter().map(|it| it.name()).chain([STACK]);
+        file::may_fill(folder, names.map(file_name))?;
+    }
+    let mut stack = Stack::named(global.stack.as_deref().unwrap_or("default"));
     let connection = Connection::open(global, &stack).await?;
     let failed = |error: crate::cloud::ReadError| Failure::error(chain(&error));
     let reading = Reading { every_kind: true, full: true, strangers: true };
@@ -30,8 +46,47 @@ pub(super) async fn run(_: &ExportArgs, global: &Global, ui: Ui) -> Result<ExitC
     for it in &mut declared {
         it.body = it.body.renamed(&book);
     }
-    let text: String = declared.iter().map(write::manifest).collect();
-    ui.answer(&text)?;
+    let selection = Selection { only: args.only.clone(), ..Selection::default() };
+    if !selection.is_everything() {
+        let selected = selection.of(&declared)?;
+        declared.retain(|it| selected.has(&it.address));
+    }
+    if let Some(folder) = &args.out {
+        stack.region = Some(connection.aws.region.clone());
+        stack.account = Some(account_in_force(&connection.aws).await?);
+        let files = by_kind(&stack, &declared);
+        file::fill(folder, &files)?;
+        say_written(folder, &files, declared.len(), ui);
+    } else {
+        let text: String = declared.iter().map(write::manifest).collect();
+        ui.answer(&text)?;
+    }
     connection.close()?;
     Ok(ExitCode::Done)
+}
+
+const STACK: &str = crate::manifest::envelope::STACK;
+
+fn file_name(kind: &str) -> String {
+    format!("{kind}.yaml")
+}
+
+/// Files by name. The stack says where all this is, so that it can be applied there and nowhere else.
+fn by_kind(stack: &Stack, declared: &[Desired]) -> BTreeMap<String, String> {
+    let mut files = BTreeMap::from([(file_name(STACK), write::stack(stack))]);
+    for it in declared {
+        let text = files.entry(file_name(it.address.kind.name())).or_default();
+        text.push_str(&write::manifest(it));
+    }
+    files
+}
+
+fn say_written(folder: &Path, files: &BTreeMap<String, String>, count: usize, ui: Ui) {
+    let s = if count == 1 { "" } else { "s" };
+    let name = escape(&folder.display().to_string(), 200);
+    ui.say(&format!(
+        "{count} resource{s} in {} files of {name}: `ivs-apply plan -f {name}` shows what taking them over \
+         writes\n",
+        files.len()
+    ));
 }

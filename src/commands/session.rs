@@ -166,7 +166,7 @@ fn unreadable(error: &ReadError) -> Failure {
     }
 }
 
-async fn account_in_force(aws: &Clients) -> Result<String, Failure> {
+pub(super) async fn account_in_force(aws: &Clients) -> Result<String, Failure> {
     aws.account().await.map_err(|error| {
         let failure = Failure::error(format!("the account could not be checked: {error}"));
         match error.help() {

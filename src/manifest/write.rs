@@ -3,8 +3,8 @@
 //! Emits block style by hand, since no emitter quotes what only YAML 1.1 readers misread (`NO`, `1e3`,
 //! `12:30`): a text that could be anything else to anybody stands in quotes.
 
-use super::envelope::API_VERSION;
-use crate::kinds::{Desired, Lifecycle, OnLive};
+use super::envelope::{API_VERSION, STACK};
+use crate::kinds::{Desired, Lifecycle, OnLive, Stack};
 use serde_json::{Map, Value, json};
 
 /// A resource as a manifest that says no more than it must.
@@ -33,6 +33,21 @@ pub fn manifest(desired: &Desired) -> String {
         document.insert("lifecycle".to_owned(), Value::Object(lifecycle));
     }
     format!("---\n{}", yaml(&Value::Object(document)))
+}
+
+/// The document of a stack that says where it is.
+pub fn stack(stack: &Stack) -> String {
+    let mut spec = Map::new();
+    if let Some(region) = &stack.region {
+        spec.insert("region".to_owned(), json!(region));
+    }
+    if let Some(account) = &stack.account {
+        spec.insert("account".to_owned(), json!(account));
+    }
+    let document = json!({
+        "apiVersion": API_VERSION, "kind": STACK, "metadata": { "name": stack.name }, "spec": spec,
+    });
+    format!("---\n{}", yaml(&document))
 }
 
 fn lifecycle(it: &Lifecycle) -> Map<String, Value> {

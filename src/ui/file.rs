@@ -1,6 +1,7 @@
 //! Answers that go into a file a person named: readable by nobody else, whole or not at all, and never
 //! written over or through anything but an earlier answer of the same sort.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -18,6 +19,9 @@ pub enum Refused {
     /// Somebody's file.
     #[error("`{0}` is there already and is not {1}, so it is left alone")]
     Foreign(PathBuf, &'static str),
+    /// A file where a new one was to be.
+    #[error("`{0}` is there already, so nothing is written")]
+    There(PathBuf),
     /// The system says no.
     #[error("`{path}` cannot be written: {source}")]
     Io {
@@ -93,6 +97,32 @@ pub fn write(path: &Path, text: &str, sort: Sort) -> Result<(), Refused> {
     Ok(())
 }
 
+/// Makes sure, before any work is done, that new files of these names may be put into a folder.
+pub fn may_fill(folder: &Path, names: impl IntoIterator<Item = String>) -> Result<(), Refused> {
+    for path in names.into_iter().map(|it| folder.join(it)) {
+        match fs::symlink_metadata(&path) {
+            Ok(_) => return Err(Refused::There(path)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(Refused::Io { path, source }),
+        }
+    }
+    Ok(())
+}
+
+/// Puts new files into a folder, which is made if need be. What is there already is never written over.
+pub fn fill(folder: &Path, files: &BTreeMap<String, String>) -> Result<(), Refused> {
+    may_fill(folder, files.keys().cloned())?;
+    let io = |path: &Path, source| Refused::Io { path: path.to_owned(), source };
+    fs::create_dir_all(folder).map_err(|source| io(folder, source))?;
+    for (name, text) in files {
+        let path = folder.join(name);
+        let file = OpenOptions::new().write(true).create_new(true).open(&path);
+        file.and_then(|mut file| file.write_all(text.as_bytes()))
+            .map_err(|source| io(&path, source))?;
+    }
+    Ok(())
+}
+
 fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
@@ -114,6 +144,20 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), "note 2");
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left over");
+    }
+
+    #[test]
+    fn a_folder_is_filled_with_new_files_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let into = folder.path().join("a/b");
+        let files = |text: &str| BTreeMap::from([("x".to_owned(), text.to_owned())]);
+        fill(&into, &files("1")).unwrap();
+        assert!(matches!(fill(&into, &files("2")), Err(Refused::There(_))));
+        assert_eq!(fs::read_to_string(into.join("x")).unwrap(), "1");
+        fs::remove_file(into.join("x")).unwrap();
+        symlink("elsewhere", into.join("x")).unwrap();
+        assert!(matches!(fill(&into, &files("3")), Err(Refused::There(_))));
+        assert!(!into.join("elsewhere").exists());
     }
 
     #[test]

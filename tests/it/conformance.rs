@@ -90,6 +90,11 @@ fn the_program_manages_channels_of_moto() {
 }
 
 #[test]
+fn an_account_made_by_hand_is_exported_and_taken_over_as_it_is() {
+    holds("export.py", &[env!("CARGO_BIN_EXE_ivs-apply")], 50);
+}
+
+#[test]
 fn terraform_finds_nothing_to_do_after_it_has_applied_to_the_emulator() {
     holds("terraform.py", &["--at-hand"], 13);
 }
