@@ -23,6 +23,8 @@ pub enum Verb {
     Look,
     /// To see one object just before it is changed, in an answer that carries a secret.
     Reveal,
+    /// To see many at once, in an answer that carries secrets; whoever may not looks at one after the other.
+    Shortcut,
     /// To make an object; its tags are in the request.
     Create,
     /// To change an object, or who is live on it.
@@ -62,6 +64,11 @@ impl Operation {
     /// A look at an object that tells a secret.
     pub const fn reveal(name: &'static str) -> Self {
         Self::new(name, Verb::Reveal, On::Own)
+    }
+
+    /// A look at many objects that tells secrets, and that can be done without.
+    pub const fn shortcut(name: &'static str) -> Self {
+        Self::new(name, Verb::Shortcut, On::Own)
     }
 
     /// One that makes an object.

@@ -33,10 +33,10 @@ impl Resource for StreamKey {
         operations: &[
             Operation::list("ListStreamKeys"),
             Operation::reveal("GetStreamKey"),
+            Operation::shortcut("BatchGetStreamKey"),
             Operation::create("CreateStreamKey"),
             Operation::delete("DeleteStreamKey"),
         ],
-
         mutable: Mutable::TagsOnly,
         replace: Replace::DeleteFirst,
         loss: Some("broadcasters need the new stream key"),

@@ -234,7 +234,7 @@ impl Policy<'_> {
                 }
             }
         }
-        for (kind, operation) in self.operations(&[Verb::Reveal]) {
+        for (kind, operation) in self.operations(&[Verb::Reveal, Verb::Shortcut]) {
             reveal.add(operation.name, self.objects(kind));
         }
         let ours_or_nobodys =
