@@ -1,7 +1,9 @@
 //! The program as people run it: real processes, exit codes, both streams; against an emulator behind a
 //! real socket, or with one inside.
 
+use crate::client::Client;
 use crate::golden;
+use serde_json::json;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -298,6 +300,60 @@ fn the_real_clients_reach_the_emulator_through_a_socket() {
     assert_eq!(applied.code, Some(0), "{applied:?}");
     let again = on_socket(&["plan", "--detailed-exitcode"]);
     assert_eq!(again.code, Some(0), "{again:?}");
+}
+
+#[test]
+fn a_show_goes_on_through_an_apply_and_the_next_one_does_what_waited() {
+    let place = Place::new();
+    let served = Served::start(place.folder.path(), &[]);
+    let mut client = Client::new(&served.url);
+    let run = |words: &str| {
+        run(ivs_apply(place.folder.path())
+            .current_dir(place.folder.path())
+            .args(words.split_whitespace())
+            .args(["--region", "us-west-2", "--endpoint-url", &served.url, "-f", "manifests"])
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test"))
+    };
+    let channel = |latency: &str| {
+        format!(
+            "apiVersion: ivs-apply.dev/v1\nkind: Channel\nmetadata: {{ name: main }}\nspec: {{ latencyMode: {latency} }}\n"
+        )
+    };
+    let stage =
+        "---\napiVersion: ivs-apply.dev/v1\nkind: Stage\nmetadata: { name: studio }\nspec: {}\n";
+    place.write("show.yaml", &format!("{}{stage}", channel("LOW")));
+    let ran = run("apply --yes");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let objects =
+        |client: &mut Client| client.control("GET", "objects", &json!({}))["objects"].clone();
+    let before = objects(&mut client);
+    let arn = |kind: &str| {
+        let mut all = before.as_array().expect("a list").iter();
+        all.find(|it| it["kind"] == kind).expect("made")["arn"].clone()
+    };
+    client.control(
+        "POST",
+        "streams",
+        &json!({ "channelArn": arn("Channel"), "viewerCount": 1204 }),
+    );
+    client.control("POST", "participants", &json!({ "stageArn": arn("Stage"), "userId": "host" }));
+    client.control("DELETE", "history", &json!({}));
+    place.write("show.yaml", &channel("NORMAL"));
+    let ran = run("apply --yes --prune");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.stdout.contains("1,204 viewers") && ran.stdout.contains("2 deferred"), "{ran:?}");
+    let latency = |all: &serde_json::Value| {
+        let mut all = all.as_array().expect("a list").iter();
+        all.find(|it| it["kind"] == "Channel").expect("there")["object"]["latencyMode"].clone()
+    };
+    assert_eq!(latency(&objects(&mut client)), "LOW");
+    assert_eq!(client.control("GET", "history", &json!({}))["events"], json!([]));
+    client.control("DELETE", "streams", &json!({ "channelArn": arn("Channel") }));
+    client.control("POST", "clock", &json!({ "advanceSeconds": 60 }));
+    let ran = run("apply --yes --prune");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_eq!(latency(&objects(&mut client)), "NORMAL");
 }
 
 #[test]

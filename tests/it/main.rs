@@ -6,6 +6,7 @@ mod architecture;
 mod binary;
 mod calls;
 mod change;
+mod client;
 mod conformance;
 mod examples;
 mod faults;
