@@ -5,7 +5,7 @@
 
 use super::Kind;
 use crate::aws::Tags;
-use crate::diag::{Code, Diagnostic, FieldPath, Origin, Part, Place, Report};
+use crate::diag::{Code, Diagnostic, FieldPath, Origin, Part, Place, Report, quote};
 use std::fmt::Display;
 
 /// Collects what is wrong with one resource.
@@ -97,7 +97,7 @@ impl<'a> Check<'a> {
                 self.report(
                     Code::DuplicateItem,
                     &format!("{field}[{index}]"),
-                    format!("`{item}` stands in this list twice"),
+                    format!("{} stands in this list twice", quote(item)),
                 );
             }
         }

@@ -90,7 +90,8 @@ pub trait Resource:
     }
     /// Brings equal things to one form (defaults that depend on other fields, sets in order).
     fn normalise(&mut self) {}
-    /// AWS's rules for this kind that types cannot say. Called after [`Resource::normalise`].
+    /// AWS's rules for this kind that types cannot say. Called before [`Resource::normalise`]: items stand where
+    /// they do in the manifest.
     fn check(&self, at: &mut Check<'_>);
     /// Every field set to something that is not its default: feeds round trips and registry tests.
     fn example() -> Self;

@@ -83,7 +83,7 @@ impl Resource for PlaybackKeyPair {
             Some(material) => {
                 key_material::check(at, material);
                 let its = fingerprint(material);
-                if its.is_some() && its != self.fingerprint {
+                if its.is_some() && self.fingerprint.is_some() && its != self.fingerprint {
                     let message = "this is the fingerprint of another key than the one given here";
                     at.report(Code::ConflictingFields, "fingerprint", message);
                 }

@@ -78,26 +78,30 @@ impl Resource for PlaybackRestrictionPolicy {
         self.allowed_origins.sort();
     }
 
-    // Reports at the lists and not at their items: in the manifest those stand in another order.
     fn check(&self, at: &mut Check<'_>) {
-        for code in self.allowed_countries.iter().filter(|it| !is_country(it)) {
+        for (index, code) in self.allowed_countries.iter().enumerate() {
+            if is_country(code) {
+                continue;
+            }
             let upper = code.to_ascii_uppercase();
             let message = format!("{} is not a country of ISO 3166-1 alpha-2", quote(code));
-            let found = at.report(Code::PatternMismatch, "allowedCountries", message);
+            let field = format!("allowedCountries[{index}]");
+            let found = at.report(Code::PatternMismatch, &field, message);
             match upper.as_str() {
                 "UK" => found.help("the United Kingdom is `GB`"),
                 upper if is_country(upper) => found.help(format!("write `{upper}`")),
                 _ => {}
             }
         }
-        for origin in &self.allowed_origins {
+        for (index, origin) in self.allowed_origins.iter().enumerate() {
+            let field = format!("allowedOrigins[{index}]");
             if origin.chars().count() > 128 {
                 let message = "an origin has at most 128 characters";
-                at.report(Code::OutOfRange, "allowedOrigins", message);
+                at.report(Code::OutOfRange, &field, message);
             }
             if !is_origin(origin) {
                 let message = format!("no browser sends {} as its origin", quote(origin));
-                at.report(Code::IneffectiveSetting, "allowedOrigins", message)
+                at.report(Code::IneffectiveSetting, &field, message)
                     .help("write it as `https://example.com`, with a port if it is not the usual one, and no path");
             }
         }
@@ -105,11 +109,7 @@ impl Resource for PlaybackRestrictionPolicy {
             ("allowedCountries", &self.allowed_countries),
             ("allowedOrigins", &self.allowed_origins),
         ] {
-            // In order, so that equal ones are neighbours.
-            if let Some((twice, _)) = list.iter().zip(list.iter().skip(1)).find(|(a, b)| a == b) {
-                let message = format!("{} stands in this list twice", quote(twice));
-                at.report(Code::DuplicateItem, field, message);
-            }
+            at.unique(field, list.iter().map(String::as_str), usize::MAX);
         }
         if self.enable_strict_origin_enforcement && self.allowed_origins.is_empty() {
             at.report(

@@ -103,8 +103,8 @@ fn understand(sources: SourceMap, mut report: Report, stack: Option<&str>) -> Lo
     for it in &mut desired {
         add_stack_tags(it, &stack, &mut report);
         read_beside(it, &sources, &mut report);
-        it.body.normalise();
         check(it, &mut report);
+        it.body.normalise();
     }
     set::check(&stack, &desired, &broken, &mut report);
     Loaded { sources, report, stack, desired }

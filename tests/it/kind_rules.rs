@@ -11,6 +11,57 @@ fn wrong(kind: &str, spec: &str) -> Vec<Code> {
     load_text("it.yaml", &text, None).report.iter().map(|it| it.code).collect()
 }
 
+/// Which lines and columns of this spec are wrong; it starts in the fourth line.
+fn places(kind: &str, spec: &str) -> Vec<(Code, usize, usize)> {
+    let text = format!(
+        "apiVersion: ivs-apply.dev/v1\nkind: {kind}\nmetadata: {{ name: it }}\nspec:\n{spec}"
+    );
+    let loaded = load_text("it.yaml", &text, None);
+    let position = |at| loaded.sources.position(at).expect("a place in the text");
+    let found = loaded.report.iter().map(|it| (it.code, position(&it.at)));
+    found.map(|(code, at)| (code, at.line, at.column)).collect()
+}
+
+#[test]
+fn what_is_wrong_in_a_list_is_shown_where_it_stands_in_the_manifest() {
+    let recording = "  destinationConfiguration: { s3: { bucketName: tape } }\n";
+    for (kind, spec, code, line, column) in [
+        (
+            "RecordingConfiguration",
+            format!("{recording}  thumbnailConfiguration:\n    storage:\n      - SEQUENTIAL\n      - SEQUENTIAL\n      - LATEST\n"),
+            Code::DuplicateItem,
+            9,
+            9,
+        ),
+        (
+            "RecordingConfiguration",
+            format!("{recording}  renditionConfiguration: {{ renditionSelection: CUSTOM, renditions: [SD, SD, HD] }}\n"),
+            Code::DuplicateItem,
+            6,
+            74,
+        ),
+        (
+            "PlaybackRestrictionPolicy",
+            "  allowedCountries: [\"NO\", CH, uk, AT]\n".to_owned(),
+            Code::PatternMismatch,
+            5,
+            32,
+        ),
+        (
+            "PlaybackRestrictionPolicy",
+            "  allowedOrigins: [\"https://b.example\", \"https://a.example\", \"https://b.example\"]\n"
+                .to_owned(),
+            Code::DuplicateItem,
+            5,
+            62,
+        ),
+    ] {
+        let found = places(kind, &spec);
+        assert!(found.contains(&(code, line, column)), "{kind}\n{spec}{found:?}");
+        assert!(found.iter().all(|it| it.0 != code || *it == (code, line, column)), "{found:?}");
+    }
+}
+
 fn each(kind: &str, cases: &[(&str, &[Code])]) {
     for (spec, codes) in cases {
         assert_eq!(wrong(kind, spec), *codes, "{kind} {spec}");

@@ -26,10 +26,10 @@ fn zeroed(kind: Kind, body: &Body, path: &str) -> Option<Body> {
     let leaf = spec.pointer_mut(path).expect("a path of this very value");
     *leaf = if leaf.is_boolean() { Value::Bool(false) } else { Value::from(0) };
     let mut body = kind.from_json(spec)?;
-    body.normalise();
     let mut report = ivs_apply::diag::Report::new();
     let origin = ivs_apply::diag::Origin { source: ivs_apply::diag::SourceId(0), document: 0 };
     body.check(&mut ivs_apply::kinds::Check::new(origin, &mut report));
+    body.normalise();
     (!report.has_errors()).then_some(body)
 }
 
