@@ -17,15 +17,18 @@ use std::collections::BTreeSet;
 /// How many faults of one document are told in one run; each costs another pass over its values.
 const ROUNDS: usize = 50;
 
+/// Which fields the mapping at a path must have: serde names no more than the first that is missing.
+pub(super) type Required<'a> = &'a dyn Fn(&FieldPath) -> Vec<String>;
+
 /// Reads the document as a `T`. Faults go into the report, and then there is no value; unless fields that
 /// nobody knows were all there was, since what is left is whole and can be checked further.
 pub(super) fn decode<T: DeserializeOwned>(
     tree: &Tree,
     origin: Origin,
+    required: Required<'_>,
     report: &mut Report,
 ) -> Option<T> {
     let mut skipped = BTreeSet::new();
-    let mut skipped_paths: BTreeSet<FieldPath> = BTreeSet::new();
     let mut whole = true;
     for _ in 0..ROUNDS {
         let here = Here { tree, skipped: &skipped, node: Tree::ROOT, trail: Trail::ROOT };
@@ -35,21 +38,39 @@ pub(super) fn decode<T: DeserializeOwned>(
         };
         whole &= fault.code == Code::UnknownField;
         let path = fault.path.clone().unwrap_or_default();
-        // A field that is only missing because it was at fault is not told again.
-        if fault.code == Code::MissingField && skipped_paths.contains(&path) {
-            return None;
+        let place = |path: FieldPath| Place::Field { origin, path, part: fault.part };
+        if let Some(missing) = fault.missing {
+            // A field that is only missing because it was at fault is not told again.
+            let around = path.parent().unwrap_or_default();
+            let given = keys(tree, fault.skip.unwrap_or(Tree::ROOT));
+            let mut names = required(&around);
+            if !names.iter().any(|it| it == missing) {
+                names.push(missing.to_owned());
+            }
+            for name in names.into_iter().filter(|it| !given.contains(it.as_str())) {
+                let message = format!("missing field `{name}`");
+                let place = place(around.clone().key(name));
+                report.push(Diagnostic::new(Code::MissingField, place, message));
+            }
+        } else {
+            let mut diagnostic = Diagnostic::new(fault.code, place(path), fault.message);
+            diagnostic.help = fault.help;
+            report.push(diagnostic);
         }
-        let place = Place::Field { origin, path: path.clone(), part: fault.part };
-        let mut diagnostic = Diagnostic::new(fault.code, place, fault.message);
-        diagnostic.help = fault.help;
-        report.push(diagnostic);
         // Without a value to leave out, or with the same again, nothing more can be learned.
         if !fault.skip.is_some_and(|it| skipped.insert(it)) {
             return None;
         }
-        skipped_paths.insert(path);
     }
     None
+}
+
+/// The keys that are written in a mapping.
+fn keys(tree: &Tree, node: NodeId) -> BTreeSet<&str> {
+    match tree.resolve(node).map(|it| &it.shape) {
+        Some(Shape::Map(entries)) => entries.iter().map(|it| it.key.as_str()).collect(),
+        _ => BTreeSet::new(),
+    }
 }
 
 /// The way to a value, as a chain on the stack: it becomes a path only when there is a fault.

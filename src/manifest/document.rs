@@ -2,7 +2,7 @@
 //!
 //! Nothing here reads a file, and nothing knows a kind.
 
-use super::decode;
+use super::decode::{self, Required};
 use crate::diag::{Diagnostic, DocumentSpan, Origin, Report, SourceMap};
 use serde::de::DeserializeOwned;
 
@@ -81,13 +81,14 @@ fn is_null(text: &str) -> bool {
 
 /// One document as a value. What does not fit goes into the report, all of it as far as one fault
 /// does not hide another; then there is no value.
-pub fn parse<T: DeserializeOwned>(
+pub(super) fn parse<T: DeserializeOwned>(
     origin: Origin,
     sources: &SourceMap,
+    required: Required<'_>,
     report: &mut Report,
 ) -> Option<T> {
     match &*sources.tree(origin) {
-        Ok(tree) => decode::decode(tree, origin, report),
+        Ok(tree) => decode::decode(tree, origin, required, report),
         Err(broken) => {
             let place = sources.place(origin, broken.offset);
             let mut diagnostic = Diagnostic::new(broken.code, place, &broken.message);
@@ -167,7 +168,7 @@ tags:
         let sources = from_text("a.yaml", text);
         let mut report = Report::new();
         let value = guard(FIRST, &sources, &mut report)
-            .then(|| parse::<Sample>(FIRST, &sources, &mut report))
+            .then(|| parse::<Sample>(FIRST, &sources, &|_| vec![], &mut report))
             .flatten();
         let told = report.sorted(&sources).into_iter().map(|(position, it)| {
             let at = position
@@ -388,7 +389,7 @@ tags:
             for origin in sources.origins().collect::<Vec<_>>() {
                 let mut report = Report::new();
                 let readable = guard(origin, &sources, &mut report);
-                let value = parse::<Sample>(origin, &sources, &mut report);
+                let value = parse::<Sample>(origin, &sources, &|_| vec![], &mut report);
                 prop_assert!(readable || !report.is_empty());
                 prop_assert!(value.is_some() || report.has_errors());
                 for it in &report {

@@ -3,6 +3,7 @@
 pub use crate::kinds::API_VERSION;
 
 use crate::aws::Tags;
+use crate::diag::FieldPath;
 use crate::kinds::{Kind, Lifecycle};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,14 @@ pub const STACK: &str = "Stack";
 pub(super) struct Envelope {
     pub(super) api_version: String,
     pub(super) kind: String,
+}
+
+impl Envelope {
+    /// The fields it must have.
+    pub(super) fn required(path: &FieldPath) -> Vec<String> {
+        let fields = if path.is_root() { &["apiVersion", "kind"][..] } else { &[] };
+        fields.iter().map(|it| (*it).to_owned()).collect()
+    }
 }
 
 /// The name of a document that is broken elsewhere.

@@ -63,9 +63,9 @@ fn understand(sources: SourceMap, mut report: Report, stack: Option<&str>) -> Lo
         if !guard::guard(origin, &sources, &mut report) {
             continue;
         }
-        let Some(envelope) = document::parse::<Envelope>(origin, &sources, &mut report) else {
-            continue;
-        };
+        let required = |path: &FieldPath| Envelope::required(path);
+        let envelope = document::parse::<Envelope>(origin, &sources, &required, &mut report);
+        let Some(envelope) = envelope else { continue };
         if envelope.api_version != API_VERSION {
             let message =
                 format!("unknown apiVersion {}", crate::diag::quote(&envelope.api_version));
@@ -77,7 +77,9 @@ fn understand(sources: SourceMap, mut report: Report, stack: Option<&str>) -> Lo
             continue;
         }
         if envelope.kind == STACK {
-            stacks.extend(document::parse(origin, &sources, &mut report).map(|it| (origin, it)));
+            let required = |path: &FieldPath| schema::required(&schema::of_stack(), path);
+            let document = document::parse(origin, &sources, &required, &mut report);
+            stacks.extend(document.map(|it| (origin, it)));
             continue;
         }
         let Some(kind) = Kind::named(&envelope.kind) else {
@@ -93,7 +95,9 @@ fn understand(sources: SourceMap, mut report: Report, stack: Option<&str>) -> Lo
         let typed = Typed { origin, sources: &sources, report: &mut report };
         if let Some((body, (metadata, lifecycle))) = kind.parse_with(typed) {
             desired.push(resource(origin, body, metadata, lifecycle));
-        } else if let Some(it) = document::parse::<Named>(origin, &sources, &mut Report::new()) {
+        } else if let Some(it) =
+            document::parse::<Named>(origin, &sources, &|_| Vec::new(), &mut Report::new())
+        {
             // It is declared, whatever else is wrong with it: who refers to it is not to blame.
             broken.insert(Address::new(kind, it.metadata.name));
         }
@@ -124,7 +128,9 @@ impl crate::kinds::ParseSpec for Typed<'_> {
     where
         Body: From<K>,
     {
-        let document: Document<K> = document::parse(self.origin, self.sources, self.report)?;
+        let required = |path: &FieldPath| schema::required(&schema::of_kind(K::KIND), path);
+        let document: Document<K> =
+            document::parse(self.origin, self.sources, &required, self.report)?;
         Some((document.spec.into(), (document.metadata, document.lifecycle)))
     }
 }

@@ -3,6 +3,7 @@
 //! Draft 7, which the YAML language server reads. What a schema cannot say is said by `validate`.
 
 use super::envelope::{API_VERSION, Metadata, STACK, StackSpec, kind_names};
+use crate::diag::{FieldPath, Segment};
 use crate::kinds::{Kind, Lifecycle};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
@@ -65,6 +66,21 @@ fn document(kind: &str, description: &Value, spec: &Value, lifecycle: Option<Val
         "required": required,
         "additionalProperties": false,
     })
+}
+
+/// The fields that the mapping at a path must have, by the schema of its document.
+pub fn required(schema: &Value, path: &FieldPath) -> Vec<String> {
+    let inner = path.segments().iter().try_fold(schema.clone(), |schema, segment| {
+        let schema = without_null(&schema);
+        let inner = match segment {
+            Segment::Key(key) => schema.get("properties")?.get(key),
+            Segment::Index(_) => schema.get("items"),
+        };
+        inner.cloned()
+    });
+    let schema = inner.map(|it| without_null(&it)).unwrap_or_default();
+    let names = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    names.map(ToOwned::to_owned).collect()
 }
 
 /// One schema for every document: the part for its kind applies.

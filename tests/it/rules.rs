@@ -229,3 +229,57 @@ fn a_field_that_nobody_knows_does_not_hide_what_else_is_wrong() {
         "{codes:?}"
     );
 }
+
+/// What is told of a text: code, line, column, message, in the order of the text.
+fn told(text: &str) -> Vec<String> {
+    let loaded = load_text("rules.yaml", text, None);
+    let all = loaded.report.sorted(&loaded.sources).into_iter();
+    all.map(|(at, it)| {
+        let at = at.map_or_else(String::new, |it| format!("{}:{}", it.line, it.column));
+        format!("{at} {} {}", it.code, it.message)
+    })
+    .collect()
+}
+
+#[test]
+fn every_field_that_is_missing_is_told_in_one_run() {
+    let head = |kind: &str| {
+        format!("apiVersion: ivs-apply.dev/v1\nkind: {kind}\nmetadata: {{ name: x }}\n")
+    };
+    let composition = format!(
+        "{}spec:\n  destinations:\n    - s3: {{}}\n    - channel: {{}}\n  layout: {{ grid: {{ gridGap: wide }} }}\n",
+        head("Composition")
+    );
+    for (text, expected) in [
+        ("{}\n", &["1:1 E0107 missing field `apiVersion`", "1:1 E0107 missing field `kind`"][..]),
+        (
+            "apiVersion: ivs-apply.dev/v1\nkind: Composition\n",
+            &["1:1 E0107 missing field `metadata`", "1:1 E0107 missing field `spec`"],
+        ),
+        (
+            &format!("{}spec: {{}}\n", head("Composition")),
+            &["4:1 E0107 missing field `destinations`", "4:1 E0107 missing field `stage`"],
+        ),
+        (
+            &composition,
+            &[
+                "4:1 E0107 missing field `stage`",
+                "6:7 E0107 missing field `encoderConfigurations`",
+                "6:7 E0107 missing field `storageConfiguration`",
+                "7:7 E0107 missing field `channel`",
+                "8:30 E0108 expected a whole number, found `wide`",
+            ],
+        ),
+        (
+            "apiVersion: ivs-apply.dev/v1\nkind: Stack\nmetadata: {}\nspec: { prune: perhaps }\n",
+            &[
+                "3:1 E0107 missing field `name`",
+                "4:16 E0108 expected `true` or `false`, found `perhaps`",
+            ],
+        ),
+    ] {
+        let mut told = told(text);
+        told.sort();
+        assert_eq!(told, expected, "{text}");
+    }
+}

@@ -22,8 +22,8 @@ pub(super) struct Fault {
     pub(super) part: Part,
     /// What to leave out so that the rest can be read.
     pub(super) skip: Option<Skip>,
-    /// The field that is missing from the place.
-    missing: Option<&'static str>,
+    /// The field that is missing; the mapping without it is what to leave out.
+    pub(super) missing: Option<&'static str>,
     /// Whether the message only says what was expected, and the value is to be put before it.
     nameless: bool,
 }
@@ -51,7 +51,7 @@ impl Fault {
     ) -> Self {
         if self.path.is_none() {
             (self.path, self.part, self.skip) = match self.missing {
-                Some(field) => (Some(path().key(field)), Part::Key, None),
+                Some(field) => (Some(path().key(field)), Part::Key, skip),
                 None => (Some(path()), part, skip),
             };
         }
