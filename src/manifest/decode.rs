@@ -20,23 +20,29 @@ const ROUNDS: usize = 50;
 /// Which fields the mapping at a path must have: serde names no more than the first that is missing.
 pub(super) type Required<'a> = &'a dyn Fn(&FieldPath) -> Vec<String>;
 
-/// Reads the document as a `T`. Faults go into the report, and then there is no value; unless fields that
-/// nobody knows were all there was, since what is left is whole and can be checked further.
+/// What could be read.
+pub(super) struct Read<T> {
+    pub(super) value: T,
+    /// Where something was left out because it could not be read, and has its default instead. Nothing is where
+    /// fields that nobody knows were all there was: what is left is whole then.
+    pub(super) left_out: Vec<FieldPath>,
+}
+
+/// Reads the document as a `T`. Faults go into the report; there is a value if it can be had without them.
 pub(super) fn decode<T: DeserializeOwned>(
     tree: &Tree,
     origin: Origin,
     required: Required<'_>,
     report: &mut Report,
-) -> Option<T> {
+) -> Option<Read<T>> {
     let mut skipped = BTreeSet::new();
-    let mut whole = true;
+    let mut left_out = Vec::new();
     for _ in 0..ROUNDS {
         let here = Here { tree, skipped: &skipped, node: Tree::ROOT, trail: Trail::ROOT };
         let fault = match T::deserialize(here) {
-            Ok(value) => return whole.then_some(value),
+            Ok(value) => return Some(Read { value, left_out }),
             Err(fault) => fault,
         };
-        whole &= fault.code == Code::UnknownField;
         let path = fault.path.clone().unwrap_or_default();
         let place = |path: FieldPath| Place::Field { origin, path, part: fault.part };
         if let Some(missing) = fault.missing {
@@ -47,12 +53,16 @@ pub(super) fn decode<T: DeserializeOwned>(
             if !names.iter().any(|it| it == missing) {
                 names.push(missing.to_owned());
             }
+            left_out.push(around.clone());
             for name in names.into_iter().filter(|it| !given.contains(it.as_str())) {
                 let message = format!("missing field `{name}`");
                 let place = place(around.clone().key(name));
                 report.push(Diagnostic::new(Code::MissingField, place, message));
             }
         } else {
+            if fault.code != Code::UnknownField {
+                left_out.push(path.clone());
+            }
             let mut diagnostic = Diagnostic::new(fault.code, place(path), fault.message);
             diagnostic.help = fault.help;
             report.push(diagnostic);

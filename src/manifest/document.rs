@@ -6,6 +6,7 @@ use super::decode::{self, Required};
 use crate::diag::{Diagnostic, DocumentSpan, Origin, Report, SourceMap};
 use serde::de::DeserializeOwned;
 
+pub(super) use super::decode::Read;
 pub use super::guard::guard;
 
 /// The documents of a text: what stands between lines that start with `---` or `...`.
@@ -87,6 +88,17 @@ pub(super) fn parse<T: DeserializeOwned>(
     required: Required<'_>,
     report: &mut Report,
 ) -> Option<T> {
+    let read = parse_in_part(origin, sources, required, report)?;
+    read.left_out.is_empty().then_some(read.value)
+}
+
+/// The same, with a value also where some of it had to be left out.
+pub(super) fn parse_in_part<T: DeserializeOwned>(
+    origin: Origin,
+    sources: &SourceMap,
+    required: Required<'_>,
+    report: &mut Report,
+) -> Option<Read<T>> {
     match &*sources.tree(origin) {
         Ok(tree) => decode::decode(tree, origin, required, report),
         Err(broken) => {

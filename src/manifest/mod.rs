@@ -13,7 +13,7 @@ pub mod source;
 pub mod write;
 
 use crate::aws::{REGIONS, Tags};
-use crate::diag::{Code, Diagnostic, FieldPath, Origin, Part, Place, Report, SourceMap};
+use crate::diag::{Code, Diagnostic, FieldPath, Origin, Part, Place, Report, Segment, SourceMap};
 use crate::kinds::owner::matches;
 use crate::kinds::{Address, Body, Check, Desired, Kind, Lifecycle, Resource, Stack};
 use envelope::{
@@ -52,6 +52,7 @@ fn understand(sources: SourceMap, mut report: Report, stack: Option<&str>) -> Lo
     let mut stacks: Vec<(Origin, StackDocument)> = Vec::new();
     let mut desired: Vec<Desired> = Vec::new();
     let mut broken: BTreeSet<Address> = BTreeSet::new();
+    let mut in_part: Vec<(Desired, Vec<FieldPath>)> = Vec::new();
     let origins: Vec<Origin> = sources.origins().collect();
     if origins.is_empty() && !report.has_errors() {
         report.push(
@@ -93,8 +94,14 @@ fn understand(sources: SourceMap, mut report: Report, stack: Option<&str>) -> Lo
             continue;
         };
         let typed = Typed { origin, sources: &sources, report: &mut report };
-        if let Some((body, (metadata, lifecycle))) = kind.parse_with(typed) {
-            desired.push(resource(origin, body, metadata, lifecycle));
+        if let Some((body, (metadata, lifecycle, left_out))) = kind.parse_with(typed) {
+            let it = resource(origin, body, metadata, lifecycle);
+            if left_out.is_empty() {
+                desired.push(it);
+            } else {
+                broken.insert(it.address.clone());
+                in_part.push((it, left_out));
+            }
         } else if let Some(it) =
             document::parse::<Named>(origin, &sources, &|_| Vec::new(), &mut Report::new())
         {
@@ -103,15 +110,53 @@ fn understand(sources: SourceMap, mut report: Report, stack: Option<&str>) -> Lo
         }
     }
     let stack = the_stack(stacks, stack, &mut report);
-    set::settle_names(&mut desired, &broken);
+    let known: BTreeSet<Address> =
+        desired.iter().map(|it| it.address.clone()).chain(broken.clone()).collect();
+    for it in desired.iter_mut().chain(in_part.iter_mut().map(|it| &mut it.0)) {
+        set::settle_names(it, &known);
+    }
     for it in &mut desired {
         add_stack_tags(it, &stack, &mut report);
         read_beside(it, &sources, &mut report);
         check(it, &mut report);
         it.body.normalise();
     }
-    set::check(&stack, &desired, &broken, &mut report);
+    set::check(&stack, &desired, &known, &mut report);
+    for (it, left_out) in &mut in_part {
+        let mut found = Report::new();
+        check(it, &mut found);
+        set::references(&stack, std::slice::from_ref(it), &known, &mut found);
+        report.extend(found.iter().filter(|it| stands_without(it, left_out)).cloned());
+    }
     Loaded { sources, report, stack, desired }
+}
+
+/// Whether something is wrong whatever was meant where a document could not be read: a rule about one value,
+/// which is another. Of a list with something left out, no item is where it was.
+fn stands_without(found: &Diagnostic, left_out: &[FieldPath]) -> bool {
+    let Place::Field { path, .. } = &found.at else { return false };
+    let of_one_value = matches!(
+        found.code,
+        Code::InvalidName
+            | Code::UnknownField
+            | Code::UnknownReference
+            | Code::OutOfRange
+            | Code::PatternMismatch
+            | Code::TooManyItems
+            | Code::DuplicateItem
+            | Code::TooManyTags
+            | Code::ReservedTag
+            | Code::WrongArn
+            | Code::WrongRegion
+            | Code::WrongAccount
+    );
+    let apart = |other: &FieldPath| {
+        let list = other.segments().iter().position(|it| matches!(it, Segment::Index(_)));
+        let other: FieldPath =
+            other.segments()[..list.unwrap_or(other.segments().len())].iter().cloned().collect();
+        !path.starts_with(&other) && !other.starts_with(path)
+    };
+    of_one_value && left_out.iter().all(apart)
 }
 
 /// Parses a document as that of one kind.
@@ -122,16 +167,20 @@ struct Typed<'a> {
 }
 
 impl crate::kinds::ParseSpec for Typed<'_> {
-    type Rest = (Metadata, Lifecycle);
+    type Rest = (Metadata, Lifecycle, Vec<FieldPath>);
 
     fn spec<K: Resource>(self) -> Option<(Body, Self::Rest)>
     where
         Body: From<K>,
     {
         let required = |path: &FieldPath| schema::required(&schema::of_kind(K::KIND), path);
-        let document: Document<K> =
-            document::parse(self.origin, self.sources, &required, self.report)?;
-        Some((document.spec.into(), (document.metadata, document.lifecycle)))
+        let document::Read { value, left_out } = document::parse_in_part::<Document<K>>(
+            self.origin,
+            self.sources,
+            &required,
+            self.report,
+        )?;
+        Some((value.spec.into(), (value.metadata, value.lifecycle, left_out)))
     }
 }
 

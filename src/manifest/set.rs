@@ -6,11 +6,12 @@ use crate::kinds::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Everything about the set as a whole; `broken` are declared by documents that could not be read.
+/// Everything about the set as a whole; `known` is all that is declared, also by documents that could not be
+/// read.
 pub(super) fn check(
     stack: &Stack,
     desired: &[Desired],
-    broken: &BTreeSet<Address>,
+    known: &BTreeSet<Address>,
     report: &mut Report,
 ) {
     let mut by_address: BTreeMap<&Address, &Desired> = BTreeMap::new();
@@ -29,7 +30,7 @@ pub(super) fn check(
     }
     previous_names(desired, &by_address, report);
     adopts(stack, desired, report);
-    references(stack, desired, &by_address, broken, report);
+    references(stack, desired, known, report);
     quotas(stack, desired, report);
     exclusive(desired, report);
     pairs(desired, &by_address, report);
@@ -92,24 +93,24 @@ fn adopts(stack: &Stack, desired: &[Desired], report: &mut Report) {
     }
 }
 
-fn references(
+/// References to what nobody declares, or to what is elsewhere.
+pub(super) fn references(
     stack: &Stack,
     desired: &[Desired],
-    by_address: &BTreeMap<&Address, &Desired>,
-    broken: &BTreeSet<Address>,
+    known: &BTreeSet<Address>,
     report: &mut Report,
 ) {
     for it in desired {
         for edge in it.body.refs() {
             let place = Place::value(it.origin, format!("spec.{}", edge.field).as_str());
             match &edge.to {
-                Pointer::Named(to) if !by_address.contains_key(to) && !broken.contains(to) => {
+                Pointer::Named(to) if !known.contains(to) => {
                     let message =
                         format!("there is no {} named {}", edge.kind, crate::diag::quote(&to.name));
-                    let same_kind = by_address.keys().filter(|it| it.kind == edge.kind);
+                    let same_kind = known.iter().filter(|it| it.kind == edge.kind);
                     let names = same_kind.map(|it| it.name.as_str());
                     let mut diagnostic = Diagnostic::new(Code::UnknownReference, place, message);
-                    let other = by_address.keys().find(|it| it.name == to.name);
+                    let other = known.iter().find(|it| it.name == to.name);
                     diagnostic = match other {
                         Some(other) => diagnostic.help(format!(
                             "`{}` is the name of {}: this field needs {}",
@@ -170,16 +171,11 @@ fn quotas(stack: &Stack, desired: &[Desired], report: &mut Report) {
 }
 
 /// Names that nobody has, read as what else they can mean; a near miss stays a name, to be told so.
-pub(super) fn settle_names(desired: &mut [Desired], broken: &BTreeSet<Address>) {
-    let known: BTreeSet<Address> =
-        desired.iter().map(|it| it.address.clone()).chain(broken.iter().cloned()).collect();
-    let is_name = |address: &Address| {
+pub(super) fn settle_names(desired: &mut Desired, known: &BTreeSet<Address>) {
+    desired.body.settle_names(&|address: &Address| {
         let names = known.iter().filter(|it| it.kind == address.kind).map(|it| it.name.as_str());
         known.contains(address) || suggest(&address.name, names).is_some()
-    };
-    for it in desired {
-        it.body.settle_names(&is_name);
-    }
+    });
 }
 
 /// Rules between two resources (`ivs-api.md` §2: 12, 13, 38, 40, 45).

@@ -5,6 +5,7 @@ use crate::change::{
     Course, Manifests, NEEDED, courses, excused, fields_of, follow, let_people_in, neighbours,
     objects, planned, settle,
 };
+use ivs_apply::diag::{Code, Diagnostic, FieldPath, Place};
 use ivs_apply::kinds::spec::named_targets;
 use ivs_apply::kinds::{Address, Kind, LiveState};
 use ivs_apply::manifest::Loaded;
@@ -368,4 +369,52 @@ fn of_a_choice_the_fields_that_go_and_those_that_come_are_told() {
             settle(&account, &manifests).await;
         }
     });
+}
+
+#[test]
+fn an_arn_of_another_kind_region_or_account_is_refused_at_the_field_that_names_it() {
+    let mut tried = BTreeSet::new();
+    for &kind in Kind::ALL {
+        for example in kind.examples() {
+            let spec = example.minimal();
+            let mut manifests = world(kind, &spec);
+            let stack = manifests.documents.last_mut().expect("the stack");
+            stack["spec"] = json!({ "region": "us-west-2", "account": "123456789012" });
+            for field in fields_of(kind) {
+                let Some(target) = field.target() else { continue };
+                let own = target.facts().arn_type.expect("what is referred to has an ARN");
+                let other = if own == "channel" { "stage" } else { "channel" };
+                let arn = |region: &str, account: &str, kind: &str| {
+                    json!(format!("arn:aws:ivs:{region}:{account}:{kind}/abcABC123"))
+                };
+                let is_list = field.schema["type"] == "array";
+                let value = |arn: Value| if is_list { json!([arn]) } else { arn };
+                let good = value(arn("us-west-2", "123456789012", own));
+                for place in field.places(&spec) {
+                    let with = |it: Value| field.put(&spec, &place, it);
+                    if !manifests.takes(0, &with(good.clone())) {
+                        continue;
+                    }
+                    tried.insert((kind, field.path.clone()));
+                    let at = FieldPath::from("spec").join(&place);
+                    let at = if is_list { at.index(0) } else { at };
+                    for (arn, code) in [
+                        (arn("us-west-2", "123456789012", other), Code::WrongArn),
+                        (arn("eu-west-1", "123456789012", own), Code::WrongRegion),
+                        (arn("us-west-2", "210987654321", own), Code::WrongAccount),
+                    ] {
+                        manifests.documents[0]["spec"] = with(value(arn));
+                        let loaded = manifests.load();
+                        let errors: Vec<&Diagnostic> = loaded.report.errors().collect();
+                        let [one] = errors[..] else { panic!("{kind} {at}: {errors:#?}") };
+                        let there = matches!(&one.at, Place::Field { path, .. } if *path == at);
+                        assert!(one.code == code && there, "{kind} {at}: {one:#?}");
+                    }
+                }
+            }
+        }
+    }
+    let fields = Kind::ALL.iter().flat_map(|kind| fields_of(*kind));
+    let references = fields.filter(|it| it.target().is_some()).map(|it| (it.kind, it.path));
+    assert_eq!(tried, references.collect());
 }

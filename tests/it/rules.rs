@@ -283,3 +283,55 @@ fn every_field_that_is_missing_is_told_in_one_run() {
         assert_eq!(told, expected, "{text}");
     }
 }
+
+#[test]
+fn a_value_that_cannot_be_read_hides_no_rule_that_does_not_depend_on_it() {
+    let document = |kind: &str, name: &str, spec: &str| {
+        format!(
+            "apiVersion: ivs-apply.dev/v1\nkind: {kind}\nmetadata: {{ name: {name} }}\nspec: {spec}\n"
+        )
+    };
+    for (text, expected) in [
+        // How many pixels there are depends on the width.
+        (
+            document(
+                "EncoderConfiguration",
+                "x",
+                "{ video: { width: wide, height: 1920, bitrate: 0 } }",
+            ),
+            &["4:25 E0108", "4:54 E0201"][..],
+        ),
+        // Whether a preset fits depends on the type; what is called `x.y` and what is there does not.
+        (
+            document(
+                "Channel",
+                "\"a b\"",
+                "{ type: STANDRD, preset: HIGHER_BANDWIDTH_DELIVERY, name: x.y, recordingConfiguration: nowhere }",
+            ),
+            &["3:19 E0112", "4:15 E0109", "4:65 E0202", "4:94 E0103"],
+        ),
+        // Of a list with an item that cannot be read, nothing is known by its number.
+        (
+            document(
+                "Composition",
+                "x",
+                "{ stage: nowhere, destinations: [{ s3: 1 }, { name: a.b, channel: { channel: none } }] }",
+            ),
+            &["4:16 E0103", "4:46 E0108"],
+        ),
+        // One whose kind of reference is settled by what else is declared.
+        (
+            document(
+                "ParticipantReplication",
+                "x",
+                "{ sourceStage: a, destinationStage: b, participant: abCD12efGH34, run: NEVER }",
+            ),
+            &["4:22 E0103", "4:43 E0103", "4:78 E0109"],
+        ),
+    ] {
+        let all = told(&text);
+        let places: Vec<String> =
+            all.iter().map(|it| it.split(' ').take(2).collect::<Vec<_>>().join(" ")).collect();
+        assert_eq!(places, expected, "{text}{all:#?}");
+    }
+}
