@@ -7,8 +7,8 @@ use crate::ui::{Ui, drift, json};
 
 /// Tell what was changed outside
 ///
-/// Compares what exists with what was last applied. Writes nothing. Exits 2 on drift; a manifest that
-/// changed since, a deferred change and a dormant composition are not drift.
+/// Compares what exists with what was last applied; what is live comes first. Writes nothing. Exits 2 on
+/// drift; a manifest that changed since, a deferred change and a dormant composition are not drift.
 #[derive(Debug, clap::Args)]
 pub(crate) struct DriftArgs {
     #[command(flatten)]
@@ -23,14 +23,14 @@ pub(super) async fn run(args: &DriftArgs, global: &Global, ui: Ui) -> Result<Exi
     let selected = select(&args.selection.selection(), &loaded)?;
     let policy = Policy { selected, ..Policy::default() };
     let mut session = Session::open(loaded, global, &policy, false, false).await?;
-    let others = session.plan.keep_drift();
+    let others = session.plan.keep_drift(&session.live.audience);
     let drifted = !session.plan.steps.is_empty();
     let text = if global.format == Format::Json {
         let frame = session.connection.frame("drift", &session.loaded);
         pretty(&json::plan(&frame, &session.plan, None, &session.loaded.sources))
     } else {
         let header = session.connection.header(&session.loaded.stack);
-        drift::text(&session.plan, others, &header, &session.loaded.sources)
+        drift::text(&session.plan, &others, &header, &session.loaded.sources)
     };
     ui.answer(&text)?;
     session.connection.close()?;

@@ -12,7 +12,9 @@ pub mod step;
 pub use approval::{Approval, Terms};
 pub use policy::{Policy, Refusal};
 pub use selection::{Selected, Selection};
-pub use step::{Action, Cause, Decision, Note, Plan, Status, Step, StepId, Summary};
+pub use step::{
+    Action, Attention, Cause, Decision, NotDrift, Note, Plan, Status, Step, StepId, Summary,
+};
 
 use crate::kinds::spec::{FieldChange, difference, named_targets};
 use crate::kinds::{

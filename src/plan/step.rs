@@ -239,6 +239,26 @@ pub struct Summary {
     pub orphans: usize,
 }
 
+/// How much attention a resource needs that is not as it was applied; the most first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Attention {
+    /// Somebody changed it, and it is live.
+    Live,
+    /// Somebody changed it.
+    Changed,
+    /// AWS failed to make it.
+    Failed,
+}
+
+/// What differs and is no drift.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NotDrift {
+    /// Its manifest changed.
+    pub pending: Vec<Step>,
+    /// It is declared and not there.
+    pub missing: Vec<Step>,
+}
+
 /// What a plan comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -264,6 +284,17 @@ impl Step {
     /// merely updates something that is there already only goes first.
     pub fn stands_on(&self, needed: &Step) -> bool {
         self.action == Action::Delete || needed.action.makes() || needed.action == Action::Delete
+    }
+
+    /// How much attention what was changed outside needs.
+    pub fn attention(&self) -> Attention {
+        if self.because.iter().all(|it| *it != Cause::Drift) {
+            Attention::Failed
+        } else if self.impact.is_some() {
+            Attention::Live
+        } else {
+            Attention::Changed
+        }
     }
 
     /// Whether it changes more than tags.
@@ -352,22 +383,33 @@ impl Plan {
             .count()
     }
 
-    /// Leaves only what was changed outside since it was applied, and returns how many resources differ
-    /// because their manifests changed, and how many are not there. Neither is drift, deferred or not; a
-    /// change by hand is, even where putting it back has to wait for an audience.
-    pub fn keep_drift(&mut self) -> (usize, usize) {
-        let count = |cause: fn(&Cause) -> bool| {
-            self.steps.iter().filter(|it| it.body.is_some() && it.because.iter().any(cause)).count()
-        };
-        let pending = count(|it| *it == Cause::Pending);
-        let missing = count(|it| *it == Cause::Missing);
-        self.steps.retain(|step| {
-            step.body.is_some()
-                && step.because.iter().any(|it| matches!(it, Cause::Drift | Cause::Failed { .. }))
-        });
+    /// Leaves only what was changed outside since it was applied, what is live first, what AWS failed to make
+    /// last; and returns what differs because its manifest changed, and what is not there. Neither is drift,
+    /// deferred or not: without a record nobody can tell a deleted object from one that was never made. A
+    /// change by hand is drift, even where putting it back has to wait for an audience.
+    pub fn keep_drift(&mut self, audience: &BTreeMap<Arn, Audience>) -> NotDrift {
+        let steps = std::mem::take(&mut self.steps);
+        let mut not_drift = NotDrift::default();
+        for step in steps.into_iter().filter(|it| it.body.is_some()) {
+            let has = |cause: fn(&Cause) -> bool| step.because.iter().any(cause);
+            if has(|it| matches!(it, Cause::Drift | Cause::Failed { .. })) {
+                self.steps.push(step);
+            } else if has(|it| *it == Cause::Pending) {
+                not_drift.pending.push(step);
+            } else if has(|it| *it == Cause::Missing)
+                && !matches!(step.decision, Decision::Dormant(_))
+            {
+                not_drift.missing.push(step);
+            }
+        }
+        for step in &mut self.steps {
+            // Who is live matters to whoever looks, whether or not putting it back would cut them off.
+            step.impact = step.arn.as_ref().and_then(|it| audience.get(it)).cloned();
+        }
+        self.steps.sort_by_key(|it| (it.attention(), it.address.clone()));
         self.orphans.clear();
         self.notes.retain(|it| matches!(it, Note::Selected(_)));
-        (pending, missing)
+        not_drift
     }
 
     /// Whether another plan would do the same; how many are watching by now does not matter.

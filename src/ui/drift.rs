@@ -1,45 +1,28 @@
-//! Drift, worded from the live side: what is there, and what was applied.
+//! Drift, worded from the live side: what is there, and what was applied; what needs attention first, first.
 
 use super::escape::escape;
 use super::plan::{Header, title, value};
 use crate::diag::{Place, SourceMap};
-use crate::plan::{Cause, Note, Plan};
+use crate::plan::policy::live;
+use crate::plan::{Attention, Cause, NotDrift, Note, Plan, Step};
 use anstyle::{AnsiColor, Style};
 use std::fmt::Write;
 
-/// Drift as text; beside it how many differ because of their manifests,
-/// and how many are not there.
-pub fn text(
-    plan: &Plan,
-    (pending, missing): (usize, usize),
-    header: &Header<'_>,
-    sources: &SourceMap,
-) -> String {
+/// Drift as text, and beside it what differs because its manifest changed, and what is not there.
+pub fn text(plan: &Plan, others: &NotDrift, header: &Header<'_>, sources: &SourceMap) -> String {
+    let NotDrift { pending, missing } = others;
     let mut text = String::new();
     title("Drift", header, &mut text);
-    let (red, dim) = (AnsiColor::Red.on_default(), Style::new().dimmed());
-    for step in &plan.steps {
-        let address = escape(&step.address.to_string(), 200);
-        let _ = write!(text, "  {red}{address}{red:#}");
-        if let Some(at) = step.origin.and_then(|it| sources.position(&Place::value(it, "kind"))) {
-            let _ =
-                write!(text, "  {dim}{}:{}{dim:#}", escape(sources.name(at.source), 200), at.line);
-        }
-        text.push('\n');
-        for cause in &step.because {
-            if let Cause::Failed { state } = cause {
-                let _ = writeln!(text, "      AWS says {state}");
-            }
-        }
-        for field in &step.fields {
-            let (is, was) = (value(&field.before), value(&field.after));
-            let _ =
-                writeln!(text, "      {} is {is}, and {was} was applied", escape(&field.path, 200));
-        }
-        if let Some(why) = step.decision.reason() {
-            let _ = writeln!(text, "      {}", escape(why, 400));
-        }
+    for (attention, heading) in [
+        (Attention::Live, "Live, and changed outside"),
+        (Attention::Changed, "Changed outside"),
+        (Attention::Failed, "AWS could not make"),
+    ] {
+        let steps: Vec<&Step> =
+            plan.steps.iter().filter(|it| it.attention() == attention).collect();
+        group(heading, AnsiColor::Red, &steps, sources, &mut text);
     }
+    group("Not there", AnsiColor::Yellow, &missing.iter().collect::<Vec<_>>(), sources, &mut text);
     for note in &plan.notes {
         if let Note::Selected(selected) = note {
             let _ = writeln!(text, "note: {}", escape(&super::plan::selected(selected), 600));
@@ -50,19 +33,68 @@ pub fn text(
         let s = if drifted == 1 { "" } else { "s" };
         let _ = writeln!(
             text,
-            "\nDrift: {drifted} resource{s}; `ivs-apply apply` puts back what was applied"
+            "Drift: {drifted} resource{s}; `ivs-apply apply` puts back what was applied"
         );
     } else {
         let _ = writeln!(text, "No drift: {} unchanged", plan.unchanged.len());
     }
-    if pending > 0 {
+    if !missing.is_empty() {
         let _ = writeln!(
             text,
-            "{pending} more differ because their manifests changed: see `ivs-apply plan`"
+            "{} declared and not there, never made or deleted outside: see `ivs-apply plan`",
+            missing.len()
         );
     }
-    if missing > 0 {
-        let _ = writeln!(text, "{missing} declared and not there: see `ivs-apply plan`");
+    if !pending.is_empty() {
+        let _ = writeln!(
+            text,
+            "{} more differ because their manifests changed: see `ivs-apply plan`",
+            pending.len()
+        );
     }
     text
+}
+
+fn group(
+    heading: &str,
+    colour: AnsiColor,
+    steps: &[&Step],
+    sources: &SourceMap,
+    text: &mut String,
+) {
+    if steps.is_empty() {
+        return;
+    }
+    let bold = Style::new().bold();
+    let _ = writeln!(text, "{bold}{heading}{bold:#}");
+    for step in steps {
+        one(step, colour, sources, text);
+    }
+    text.push('\n');
+}
+
+fn one(step: &Step, colour: AnsiColor, sources: &SourceMap, text: &mut String) {
+    let (colour, dim) = (colour.on_default(), Style::new().dimmed());
+    let address = escape(&step.address.to_string(), 200);
+    let _ = write!(text, "  {colour}{address}{colour:#}");
+    if let Some(audience) = &step.impact {
+        let _ = write!(text, "  {}", live(audience));
+    }
+    if let Some(at) = step.origin.and_then(|it| sources.position(&Place::value(it, "kind"))) {
+        let _ = write!(text, "  {dim}{}:{}{dim:#}", escape(sources.name(at.source), 200), at.line);
+    }
+    text.push('\n');
+    for cause in &step.because {
+        if let Cause::Failed { state } = cause {
+            let _ = writeln!(text, "      AWS says {state}");
+        }
+    }
+    for field in &step.fields {
+        let (is, was) = (value(&field.before), value(&field.after));
+        let _ = writeln!(text, "      {} is {is}, and {was} was applied", escape(&field.path, 200));
+    }
+    let said = step.impact.as_ref().map(live);
+    if let Some(why) = step.decision.reason().filter(|why| said.as_deref() != Some(why)) {
+        let _ = writeln!(text, "      {}", escape(why, 400));
+    }
 }

@@ -8,6 +8,7 @@ mod calls;
 mod change;
 mod client;
 mod conformance;
+mod drift;
 mod examples;
 mod faults;
 mod fields;

@@ -1,0 +1,96 @@
+//! What a night watch reads: what somebody changed, what is live first, and what only looks like it.
+
+use crate::binary::{Place, document};
+use crate::saved_plans::by_hand;
+
+const MANIFESTS: &str = "apiVersion: ivs-apply.dev/v1
+kind: Channel
+metadata: { name: a-quiet }
+spec: {}
+---
+apiVersion: ivs-apply.dev/v1
+kind: Channel
+metadata: { name: b-live }
+spec: {}
+---
+apiVersion: ivs-apply.dev/v1
+kind: Channel
+metadata: { name: c-live-tag }
+spec: {}
+---
+apiVersion: ivs-apply.dev/v1
+kind: Stage
+metadata: { name: gone }
+spec: {}
+---
+apiVersion: ivs-apply.dev/v1
+kind: Stage
+metadata: { name: pending }
+spec: {}
+";
+
+#[test]
+fn what_is_live_and_was_changed_comes_first() {
+    let place = Place::new();
+    place.write("all.yaml", MANIFESTS);
+    assert_eq!(place.run("apply --yes").code, Some(0));
+    by_hand(&place, async |account| {
+        let channels = account.aws.ivs.list_channels().send().await.expect("listed").channels;
+        for channel in channels {
+            let (arn, name) = (channel.arn.expect("an ARN"), channel.name.expect("a name"));
+            if name == "c-live-tag" {
+                let tag = account.aws.ivs.tag_resource().resource_arn(&arn).tags("who", "me");
+                tag.send().await.expect("tagged");
+            } else {
+                let update = account.aws.ivs.update_channel().arn(&arn).authorized(true);
+                update.send().await.expect("updated");
+            }
+            if name != "a-quiet" {
+                let body = serde_json::json!({ "channelArn": arn, "viewerCount": 12 });
+                account.control("POST", "/_emulator/streams", body);
+            }
+        }
+        let stages = account.aws.realtime.list_stages().send().await.expect("listed").stages;
+        let gone = stages.into_iter().find(|it| it.name.as_deref() == Some("gone"));
+        let arn = gone.expect("there").arn;
+        account.aws.realtime.delete_stage().arn(arn).send().await.expect("deleted");
+    });
+    place.write(
+        "all.yaml",
+        &MANIFESTS
+            .replace("name: pending }\nspec: {}", "name: pending }\nspec: { tags: { a: b } }"),
+    );
+    let ran = place.run("drift");
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    assert_eq!(
+        ran.stdout,
+        "Drift for stack `default` in us-west-2 at endpoint emulator
+
+Live, and changed outside
+  Channel/b-live  live: 12 viewers  manifests/all.yaml:7
+      spec.authorized is true, and false was applied
+  Channel/c-live-tag  live: 12 viewers  manifests/all.yaml:12
+      spec.tags.who is me, and (none) was applied
+
+Changed outside
+  Channel/a-quiet  manifests/all.yaml:2
+      spec.authorized is true, and false was applied
+
+Not there
+  Stage/gone  manifests/all.yaml:17
+
+Drift: 3 resources; `ivs-apply apply` puts back what was applied
+1 declared and not there, never made or deleted outside: see `ivs-apply plan`
+1 more differ because their manifests changed: see `ivs-apply plan`
+"
+    );
+    let told = document(&place.run("drift --format json"));
+    let order: Vec<&str> = told["steps"]
+        .as_array()
+        .expect("steps")
+        .iter()
+        .filter_map(|it| it["address"].as_str())
+        .collect();
+    assert_eq!(order, ["Channel/b-live", "Channel/c-live-tag", "Channel/a-quiet"]);
+    assert_eq!(told["steps"][1]["impact"]["viewers"], 12);
+}
