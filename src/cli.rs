@@ -93,6 +93,8 @@ pub enum Format {
     Text,
     /// For programs.
     Json,
+    /// A comment on a pull request; `plan` alone has it.
+    Markdown,
     /// Variables for a shell; `output` alone has it.
     Env,
     /// Lines for `$GITHUB_OUTPUT`; `output` alone has it.

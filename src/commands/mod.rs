@@ -1,12 +1,14 @@
 //! One file a command. Each is a prefix or a branch of one line: load, connect, read, plan, apply.
 
 mod apply;
+mod completions;
 mod destroy;
 mod drift;
 mod emulator;
 mod export;
 mod graph;
 mod iam_policy;
+mod man;
 mod output;
 mod plan;
 mod schema;
@@ -34,6 +36,8 @@ pub(crate) enum Command {
     IamPolicy(iam_policy::IamPolicyArgs),
     Schema(schema::SchemaArgs),
     Emulator(emulator::EmulatorArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
 }
 
 /// What went wrong before there was a plan to show, or kept one from being carried out.
@@ -116,6 +120,8 @@ pub(crate) async fn run(cli: Cli, ui: Ui) -> ExitCode {
         Command::Graph(args) => graph::run(&args, &global, ui).await,
         Command::IamPolicy(args) => iam_policy::run(&args, &global, ui),
         Command::Schema(args) => schema::run(&args, ui),
+        Command::Completions(args) => completions::run(&args, ui),
+        Command::Man(args) => man::run(&args, ui),
         Command::Emulator(args) => emulator::run(args, &global, ui).await,
     };
     let failure = match ended {
@@ -145,6 +151,7 @@ impl Command {
             Self::Graph(_) => {
                 &[Format::Text, Format::Json, Format::Dot, Format::Mermaid, Format::Svg]
             }
+            Self::Plan(_) => &[Format::Text, Format::Json, Format::Markdown],
             Self::Output(_) => &[Format::Text, Format::Json, Format::Env, Format::Github],
             _ => &[Format::Text, Format::Json],
         }
@@ -163,6 +170,8 @@ impl Command {
             Self::IamPolicy(_) => "iam-policy",
             Self::Schema(_) => "schema",
             Self::Emulator(_) => "emulator",
+            Self::Completions(_) => "completions",
+            Self::Man(_) => "man",
         }
     }
 }

@@ -275,6 +275,8 @@ impl Session {
                 document["differences"] = differences.into();
             }
             pretty(&document)
+        } else if global.format == Format::Markdown {
+            crate::ui::markdown::text(&self.plan, &self.connection.header(&self.loaded.stack))
         } else {
             let header = self.connection.header(&self.loaded.stack);
             crate::ui::plan::text(&self.plan, &header, &self.loaded.sources)

@@ -8,6 +8,7 @@ pub mod escape;
 pub mod file;
 pub mod graph;
 pub mod json;
+pub mod markdown;
 pub mod output;
 pub mod plan;
 pub mod progress;

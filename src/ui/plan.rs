@@ -96,7 +96,7 @@ fn one_step(step: &Step, width: usize, sources: &SourceMap, text: &mut String) {
 }
 
 /// The spec of what is made; the diff of what changes.
-fn details(step: &Step, text: &mut String) {
+pub(super) fn details(step: &Step, text: &mut String) {
     match (&step.before, &step.body) {
         (_, None) => {}
         (None, Some(body)) => {
@@ -191,7 +191,7 @@ fn cause(cause: &Cause) -> String {
     }
 }
 
-fn notes(plan: &Plan, text: &mut String) {
+pub(super) fn notes(plan: &Plan, text: &mut String) {
     let yellow = AnsiColor::Yellow.on_default();
     if !plan.steps.is_empty() {
         text.push('\n');

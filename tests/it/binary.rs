@@ -448,6 +448,8 @@ fn help_and_every_commands_help_are_what_is_documented() {
         "iam-policy",
         "schema",
         "emulator",
+        "completions",
+        "man",
     ];
     let mut text = String::new();
     for command in commands {

@@ -19,6 +19,7 @@ mod ingest;
 mod keys;
 mod kind_rules;
 mod laws;
+mod markdown;
 mod memory;
 mod output;
 mod permissions;

@@ -1,0 +1,107 @@
+//! A plan as a comment on a pull request.
+//!
+//! Everything that came from outside stands in code spans or fences, each longer than any run of backticks
+//! inside, so that no value can be a heading, a link, an image or a mention.
+
+use super::escape::escape;
+use super::plan::{Header, because, details, notes, sum};
+use crate::plan::policy::live;
+use crate::plan::{Decision, Plan};
+use std::fmt::Write;
+
+/// The longest comment that GitHub takes has 65,536 characters; others take more.
+const LONGEST: usize = 60_000;
+
+/// A plan in Markdown.
+pub fn text(plan: &Plan, header: &Header<'_>) -> String {
+    let short = written(plan, header, false);
+    let whole = written(plan, header, true);
+    if whole.chars().count() <= LONGEST {
+        return whole;
+    }
+    let mut text: String = short.chars().take(LONGEST).collect();
+    // Half a line could be half a code span.
+    text.truncate(text.rfind('\n').map_or(0, |it| it + 1));
+    text.push_str("\nThe rest does not fit into a comment; `ivs-apply plan` shows it.\n");
+    text
+}
+
+fn written(plan: &Plan, header: &Header<'_>, with_details: bool) -> String {
+    let mut text =
+        format!("### Plan for stack {} in {}\n\n", span(&header.stack.name), span(header.region));
+    if let Some(endpoint) = header.endpoint {
+        let _ = writeln!(text, "At endpoint {}\n", span(endpoint));
+    }
+    let _ = writeln!(text, "**{}**\n", sum(&plan.summary()));
+    for step in &plan.steps {
+        let verdict = match &step.decision {
+            Decision::Do => step.action.word().to_owned(),
+            Decision::Interrupt => format!("{}, cutting off its audience", step.action.word()),
+            other => format!("{} {}", step.action.word(), other.word()),
+        };
+        let address = span(&step.address.to_string());
+        let _ = writeln!(text, "- {address} **{verdict}**: {}", span(&because(step)));
+        if let Some(why) = step.decision.reason() {
+            let _ = writeln!(text, "  - {}", span(why));
+        } else if let Some(audience) = &step.impact {
+            let _ = writeln!(text, "  - impact: {}", span(&live(audience)));
+        }
+    }
+    let mut noted = String::new();
+    notes(plan, &mut noted);
+    for note in anstream::adapter::strip_str(&noted).to_string().lines().filter(|it| !it.is_empty())
+    {
+        let _ = writeln!(text, "- {}", span(note));
+    }
+    if !with_details {
+        return text;
+    }
+    let mut diff = String::new();
+    for step in &plan.steps {
+        let mut shown = String::new();
+        details(step, &mut shown);
+        if shown.is_empty() {
+            continue;
+        }
+        let _ = writeln!(diff, "# {}", escape(&step.address.to_string(), 200));
+        for line in anstream::adapter::strip_str(&shown).to_string().lines() {
+            // The signs stand first, where a diff has them.
+            let _ = writeln!(diff, "{}", line.strip_prefix("      ").unwrap_or(line));
+        }
+    }
+    if !diff.is_empty() {
+        let fence = "`".repeat(longest_run(&diff).max(2) + 1);
+        let _ = write!(
+            text,
+            "\n<details><summary>Details</summary>\n\n{fence}diff\n{diff}{fence}\n\n</details>\n"
+        );
+    }
+    text
+}
+
+/// Text that came from outside, on one line, in a code span that it cannot leave.
+fn span(text: &str) -> String {
+    let text = escape(text, 600);
+    let ticks = "`".repeat(longest_run(&text) + 1);
+    let pad =
+        if text.is_empty() || text.starts_with('`') || text.ends_with('`') { " " } else { "" };
+    format!("{ticks}{pad}{text}{pad}{ticks}")
+}
+
+fn longest_run(text: &str) -> usize {
+    text.split(|it| it != '`').map(str::len).max().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_leaves_its_code_span() {
+        assert_eq!(span("plain"), "`plain`");
+        assert_eq!(span("a`b"), "``a`b``");
+        assert_eq!(span("``"), "``` `` ```");
+        assert_eq!(span(""), "`  `");
+        assert_eq!(span("a\n# b"), "`a\\u{a}# b`");
+    }
+}
