@@ -4,7 +4,8 @@
 //! is the plan's; this only deals with lost replies, throttles, waits and answers that do not fit.
 
 use super::event::Failure;
-use crate::aws::{Applied, Class, Clients, CloudError, Tags};
+use crate::aws::sabotage::{Bug, planted};
+use crate::aws::{Applied, Class, Clients, CloudError, Tags, found};
 use crate::cloud::show_managed_tags;
 use crate::kinds::owner;
 use crate::kinds::spec::difference;
@@ -24,10 +25,13 @@ const LOOKS: [u64; 5] = [500, 1_000, 2_000, 4_000, 8_000];
 /// configuration; a composition takes seconds.
 const PATIENCE: Duration = Duration::from_mins(10);
 
+/// How long reads may lag behind what was just written.
+const LAG: Duration = Duration::from_mins(1);
+
 /// How a try to make something ended.
 pub(super) enum Made {
-    /// It is there.
-    Live(Box<Live>),
+    /// It is there; with the name of the attempt that made it.
+    Live(Box<Live>, String),
     /// Nobody knows.
     Unknown(CloudError),
 }
@@ -37,35 +41,52 @@ pub(super) enum Made {
 pub(super) async fn created(aws: &Clients, step: &Step, book: &Book) -> Result<Made, Failure> {
     let body = step.body.as_ref().expect("a step that makes something has a spec");
     let kind = step.address.kind;
-    let mut lost = 0;
+    let comes = kind.facts().listed_per.is_some();
+    // Attempts of which nobody knows what became.
+    let mut lost: Vec<String> = Vec::new();
     let mut throttled = 0;
     let mut young = 0;
+    let start = Instant::now();
     loop {
-        let op = new_op(aws);
+        let op = new_op(aws)?;
         let tags = all_tags(step, body, book, &op);
-        let error = match body.create(aws, &tags, book).await {
-            Ok(live) => return Ok(Made::Live(Box::new(live))),
+        let error = match attempt(aws, body, &tags, book).await {
+            Ok(live) => return Ok(Made::Live(Box::new(live), op)),
             Err(error) => error,
         };
-        match (error.class, error.applied()) {
-            (Class::Throttled, _) if throttled + 1 < TRIES => {
-                sleep(FIRST_PAUSE * 2_u32.pow(throttled)).await;
+        if error.applied() == Applied::Unknown {
+            if planted(Bug::UnknownIsDone) {
+                let nowhere = Live::listed(kind, "arn:aws:ivs:us-west-2:0:nowhere/0", tags);
+                return Ok(Made::Live(Box::new(nowhere), op));
+            }
+            lost.push(op);
+        }
+        match error.class {
+            Class::Throttled if throttled + 1 < TRIES => {
+                sleep(pause_after(throttled)).await;
                 throttled += 1;
             }
             // What this run made a moment ago may not be known everywhere yet.
-            (Class::NotFound, _) if young + 1 < TRIES && !body.refs().is_empty() => {
-                sleep(FIRST_PAUSE * 2_u32.pow(young)).await;
+            Class::NotFound if young + 1 < TRIES && !body.refs().is_empty() => {
+                sleep(pause_after(young)).await;
                 young += 1;
             }
-            (_, Applied::No) => return Err(error.into()),
-            (_, Applied::Unknown) => {
-                if let Some(live) = look_for(aws, kind, &op, book).await {
-                    return Ok(Made::Live(Box::new(live)));
+            // What AWS made by itself is there and not listed yet.
+            Class::Quota if comes && start.elapsed() < LAG => {
+                sleep(pause_after(young.min(3))).await;
+                young += 1;
+            }
+            _ if lost.is_empty() => return Err(error.into()),
+            // Taking over what comes with something else looks first, so it may be tried again.
+            Class::Unknown if comes && lost.len() < TRIES as usize => {
+                sleep(pause_after(u32::try_from(lost.len()).unwrap_or(TRIES) - 1)).await;
+            }
+            _ => {
+                // A refusal now says nothing of the attempt before: it may be refused because of that.
+                if let Some((live, op)) = look_for(aws, kind, &lost, book).await {
+                    return Ok(Made::Live(Box::new(live), op));
                 }
-                lost += 1;
-                // What is listed for each of something else is looked for by its own create.
-                let most = if kind.facts().listed_per.is_some() { TRIES } else { 2 };
-                if lost == most {
+                if error.applied() == Applied::No || comes || lost.len() > 1 {
                     return Ok(Made::Unknown(error));
                 }
             }
@@ -73,11 +94,30 @@ pub(super) async fn created(aws: &Clients, step: &Step, book: &Book) -> Result<M
     }
 }
 
-/// A create attempt's own name, in the server's time: two machines' clocks never decide who was first.
-fn new_op(aws: &Clients) -> String {
-    let millis = aws.meter.server_time().map_or(0, jiff::Timestamp::as_millisecond);
-    let millis = u64::try_from(millis).unwrap_or_default();
-    ulid::Ulid::from_parts(millis, fastrand::u128(..)).to_string()
+/// One create, in one request that carries all the tags.
+async fn attempt(aws: &Clients, body: &Body, tags: &Tags, book: &Book) -> Result<Live, CloudError> {
+    if planted(Bug::TagsAfterCreate) && body.kind().facts().listed_per.is_none() {
+        let live = body.create(aws, &Tags::new(), book).await?;
+        aws.tag(live.kind.facts().service, live.arn.as_str(), tags).await?;
+        return Ok(live);
+    }
+    body.create(aws, tags, book).await
+}
+
+fn pause_after(tried: u32) -> Duration {
+    FIRST_PAUSE * 2_u32.pow(tried)
+}
+
+/// A create attempt's own name, in the server's time: two machines' clocks never decide who was first. One
+/// without a time would count as the first of all, so without the server's time nothing is made.
+fn new_op(aws: &Clients) -> Result<String, CloudError> {
+    let time = aws.meter.server_time().ok_or_else(|| CloudError {
+        class: Class::NotSent,
+        ..CloudError::unusable("create", "no answer carried a `Date` header, so nothing is made")
+    })?;
+    let millis = u64::try_from(time.as_millisecond()).unwrap_or_default();
+    let millis = if planted(Bug::OpWithoutTime) { 0 } else { millis };
+    Ok(ulid::Ulid::from_parts(millis, fastrand::u128(..)).to_string())
 }
 
 fn all_tags(step: &Step, body: &Body, book: &Book, op: &str) -> Tags {
@@ -93,19 +133,68 @@ fn tags_in(body: &Body) -> Tags {
     body.clone().tags_mut().cloned().unwrap_or_default()
 }
 
-/// Looks for the object that one create attempt made. A listing that fails counts as not found.
-async fn look_for(aws: &Clients, kind: Kind, op: &str, book: &Book) -> Option<Live> {
+/// Looks for the object that one of these create attempts made; of several the first. A listing that fails
+/// counts as not found.
+async fn look_for(
+    aws: &Clients,
+    kind: Kind,
+    ops: &[String],
+    book: &Book,
+) -> Option<(Live, String)> {
+    // What comes with another object is looked for by the create itself.
     kind.facts().listed_per.is_none().then_some(())?;
+    if planted(Bug::NoLookAfterUnknown) {
+        return None;
+    }
     for pause in LOOKS {
         sleep(Duration::from_millis(pause)).await;
         let Ok(listing) = kind.list_tagged(aws, &Scope::default()).await else { continue };
-        let hit = listing.into_iter().find(|it| it.tags.get(owner::OP).is_some_and(|it| it == op));
-        if let Some(live) = hit {
+        let hit = ops.iter().find_map(|op| {
+            let made = listing.iter().find(|it| it.tags.get(owner::OP) == Some(op))?;
+            Some((made, op))
+        });
+        if let Some((live, op)) = hit {
             let read = kind.get(aws, std::slice::from_ref(&live.arn), book).await;
-            return Some(read.ok().and_then(|mut it| it.pop()).unwrap_or(live));
+            let live = read.ok().and_then(|mut it| it.pop()).unwrap_or_else(|| live.clone());
+            return Some((live, op.clone()));
         }
     }
     None
+}
+
+/// Waits until a new object was read twice in a row with the name of its attempt: only then will those that
+/// are about to refer to it find it wherever their request goes.
+pub(super) async fn seen_twice(
+    aws: &Clients,
+    live: &Live,
+    op: &str,
+    book: &Book,
+    waiting: impl Fn(String),
+) -> Result<(), Failure> {
+    // Taken over, or a relation that nothing refers to.
+    if live.kind.facts().listed_per.is_some() {
+        return Ok(());
+    }
+    let start = Instant::now();
+    let mut pause = Duration::from_millis(100);
+    let mut seen = 0;
+    loop {
+        let read = live.kind.get(aws, std::slice::from_ref(&live.arn), book).await?.pop();
+        let ours = read.is_some_and(|it| it.tags.get(owner::OP).is_some_and(|it| it == op));
+        seen = if ours { seen + 1 } else { 0 };
+        if seen == 2 {
+            return Ok(());
+        }
+        if start.elapsed() > LAG {
+            let state = "not readable with the tags it was made with".to_owned();
+            return Err(Failure::TooSlow { state, seconds: LAG.as_secs() });
+        }
+        if !ours {
+            waiting("waiting until it can be read".to_owned());
+            pause = (pause * 2).min(Duration::from_secs(5));
+        }
+        sleep(pause).await;
+    }
 }
 
 /// What came back must be what was planned.
@@ -137,6 +226,9 @@ pub(super) async fn usable(
 ) -> Result<Live, Failure> {
     let facts = live.kind.facts();
     let Some((good, bad)) = facts.usable else { return Ok(live) };
+    if planted(Bug::UsedTooSoon) {
+        return Ok(live);
+    }
     let start = Instant::now();
     let mut pause = Duration::from_millis(250);
     loop {
@@ -166,93 +258,112 @@ pub(super) async fn usable(
     }
 }
 
-/// Repeats a call that is safe to repeat: it writes a whole, so that twice is once.
-async fn again<T, F>(call: impl FnMut() -> F) -> Result<T, CloudError>
-where
-    F: Future<Output = Result<T, CloudError>>,
-{
-    again_while(call, |error| matches!(error.class, Class::Throttled | Class::Unknown)).await
-}
+/// Tries of one write. Each is preceded by another look at the object: between two tries somebody may have
+/// changed it, taken it over, or gone live.
+#[derive(Default)]
+pub(super) struct Tries(u32);
 
-/// The same for errors of one's own choice.
-async fn again_while<T, F>(
-    mut call: impl FnMut() -> F,
-    passing: impl Fn(&CloudError) -> bool,
-) -> Result<T, CloudError>
-where
-    F: Future<Output = Result<T, CloudError>>,
-{
-    let mut tried = 0;
-    loop {
-        let error = match call().await {
-            Ok(answer) => return Ok(answer),
-            Err(error) => error,
-        };
-        tried += 1;
-        if !passing(&error) || tried == TRIES {
-            return Err(error);
+impl Tries {
+    /// Whether there was a try already, of which nobody may know what became.
+    pub(super) fn again(&self) -> bool {
+        self.0 > 0
+    }
+
+    /// Waits before the next try; false where it would be no use.
+    pub(super) async fn after(&mut self, error: &CloudError) -> bool {
+        self.after_if(matches!(error.class, Class::Throttled | Class::Unknown)).await
+    }
+
+    async fn after_if(&mut self, passing: bool) -> bool {
+        self.0 += 1;
+        if !passing || self.0 == TRIES {
+            return false;
         }
-        sleep(FIRST_PAUSE * 2_u32.pow(tried - 1)).await;
+        sleep(pause_after(self.0 - 1)).await;
+        true
     }
 }
 
-/// Makes the spec and tags of an existing object what the step wants.
-pub(super) async fn changed(
+/// Sends one update of the spec; `None` where it shall be tried again.
+pub(super) async fn updated(
     aws: &Clients,
-    step: &Step,
-    there: &Live,
+    body: &Body,
+    arn: &Arn,
     book: &Book,
-    waiting: impl Fn(String),
-) -> Result<Arn, Failure> {
-    let body = step.wanted(there.body.as_ref()).expect("a step that changes something has a spec");
-    if !step.writes_spec() {
-        tagged(aws, step, &body, &there.arn, book).await?;
-        return Ok(there.arn.clone());
-    }
-    // What this run made a moment ago may not be known everywhere yet; the object itself was just read.
-    let young = !body.refs().is_empty();
-    let passing = |error: &CloudError| match error.class {
+    tries: &mut Tries,
+) -> Result<Option<Live>, Failure> {
+    let error = match body.update(aws, arn, book).await {
+        Ok(live) => return fits(body, live, "the update").map(Some),
+        Err(error) => error,
+    };
+    let passing = match error.class {
         Class::Throttled | Class::Unknown => true,
-        Class::NotFound => young,
+        // What this run made a moment ago may not be known everywhere yet; the object itself was just read.
+        Class::NotFound => !body.refs().is_empty(),
         _ => false,
     };
-    let live = again_while(|| body.update(aws, &there.arn, book), passing).await?;
-    let live = fits(&body, live, "the update")?;
+    if tries.after_if(passing).await { Ok(None) } else { Err(error.into()) }
+}
+
+/// What follows an update of the spec: it takes effect, and the tags are written.
+pub(super) async fn update_finished(
+    aws: &Clients,
+    step: &Step,
+    body: &Body,
+    live: Live,
+    book: &Book,
+    waiting: impl Fn(String),
+) -> Result<(), Failure> {
+    let arn = live.arn.clone();
     // While AWS still carries the update out, the object takes no other.
+    let waits = live.kind.facts().usable.is_some();
     let rest = async {
         usable(aws, live, book, waiting).await?;
-        tagged(aws, step, &body, &there.arn, book).await
+        // While that was waited for, somebody else may have come.
+        if waits {
+            let now = step.address.kind.tags_of(aws, &arn).await?;
+            let owner = Owner::of(&now);
+            if !may_still_be_tagged(step, &owner) {
+                return Err(Failure::TakenAway(format!("it belongs to {owner} now")));
+            }
+        }
+        tagged(aws, step, body, &arn, book).await
     };
     rest.await.map_err(|failure| Failure::HalfDone {
         done: "the update".to_owned(),
         failure: Box::new(failure),
-    })?;
-    Ok(there.arn.clone())
+    })
 }
 
-/// The object of a step as it is now, if that is what the plan saw.
+/// The object of a step as it is now, if that is what the plan saw; or, where a try went before of which
+/// nobody knows what became, if it is what that try was to make of it.
 pub(super) async fn as_planned(
     aws: &Clients,
     stack: &Stack,
     step: &Step,
     planned: &Book,
-) -> Result<Still<Box<Live>>, CloudError> {
+    book: &Book,
+    tries: &Tries,
+) -> Result<Still<(Box<Live>, bool)>, CloudError> {
     let arn = step.arn.clone().expect("a step that changes something has an object");
     let there = if step.writes_spec() {
         step.address.kind.get(aws, &[arn], planned).await?.pop()
     } else {
         // Tags alone say whether tags may be changed.
-        let tags = crate::aws::found(step.address.kind.tags_of(aws, &arn).await)?;
+        let tags = found(step.address.kind.tags_of(aws, &arn).await)?;
         let listed = |tags| Live::listed(step.address.kind, arn.as_str(), tags);
         tags.map(|tags| Live { body: step.before.clone(), ..listed(tags) })
     };
     let Some(mut there) = there else { return Ok(Still::Gone) };
+    if planted(Bug::NoLookBeforeUpdate) {
+        return Ok(Still::So((Box::new(there), false)));
+    }
     if there.owner() != step.owner {
         return Ok(Still::Not(format!("it belongs to {} now", there.owner())));
     }
     show_managed_tags(&mut there, stack);
     let (Some(before), Some(now)) = (&step.before, &mut there.body) else {
-        return Ok(Still::So(Box::new(there)));
+        return Ok(Still::So((Box::new(there), false)));
     };
     if step.owner == Owner::Nobody {
         now.taken_over(before);
@@ -260,14 +371,33 @@ pub(super) async fn as_planned(
     now.unseen(before);
     let fields = difference(before, now, &step.ignored);
     if fields.is_empty() {
-        return Ok(Still::So(Box::new(there)));
+        return Ok(Still::So((Box::new(there), false)));
+    }
+    if tries.again() && step.writes_spec() && is_as_wanted(step, now, planned, book) {
+        return Ok(Still::So((Box::new(there), true)));
     }
     let fields: Vec<&str> = fields.iter().map(|it| it.path.as_str()).collect();
     Ok(Still::Not(format!("it was changed since the plan was made: {}", fields.join(", "))))
 }
 
+/// Whether an object has the spec that the step is to write, tags aside. By digest, since a reference that
+/// keeps its name may be to another object.
+fn is_as_wanted(step: &Step, now: &Body, planned: &Book, book: &Book) -> bool {
+    let bare = |mut body: Body| {
+        if let Some(tags) = body.tags_mut() {
+            tags.clear();
+        }
+        body
+    };
+    let Some(wanted) = step.wanted(Some(now)) else { return false };
+    let mut now = now.clone();
+    now.unseen(&wanted);
+    let digest = bare(wanted).digest(book);
+    digest.is_some() && digest == bare(now).digest(planned)
+}
+
 /// Writes the tags that differ: those of the manifest, and our own marks with the new digest.
-async fn tagged(
+pub(super) async fn tagged(
     aws: &Clients,
     step: &Step,
     body: &Body,
@@ -296,12 +426,46 @@ async fn tagged(
     {
         gone.push(owner::ROTATION.to_owned());
     }
-    // Removing first keeps an object near the limit of 50 tags within it (rule 5).
-    if !gone.is_empty() {
-        again(|| kind.untag(aws, arn, &gone)).await?;
+    let write = async || {
+        // Removing first keeps an object near the limit of 50 tags within it (rule 5).
+        if !gone.is_empty() {
+            kind.untag(aws, arn, &gone).await?;
+        }
+        body.tag(aws, arn, &wanted, book).await
+    };
+    let mut tries = Tries::default();
+    loop {
+        let Err(error) = write().await else { return Ok(()) };
+        if !tries.after(&error).await {
+            return Err(error.into());
+        }
+        let Some(now) = found(kind.tags_of(aws, arn).await)? else {
+            return Err(Failure::TakenAway("it is gone".to_owned()));
+        };
+        let written = wanted.iter().all(|(key, value)| now.get(key) == Some(value));
+        if written && gone.iter().all(|key| !now.contains_key(key)) {
+            return Ok(());
+        }
+        let owner = Owner::of(&now);
+        if !may_still_be_tagged(step, &owner) {
+            return Err(Failure::TakenAway(format!("it belongs to {owner} now")));
+        }
     }
-    again(|| body.tag(aws, arn, &wanted, book)).await?;
-    Ok(())
+}
+
+/// Whether the tags of an object are those of before or after a step, or in between.
+fn may_still_be_tagged(step: &Step, owner: &Owner) -> bool {
+    match (owner, &step.owner) {
+        (Owner::Stack(now), Owner::Stack(then)) => {
+            now.stack == then.stack
+                && now.op == then.op
+                && (now.name == then.name || now.name == step.marks.name)
+        }
+        (Owner::Stack(now), Owner::Nobody) => {
+            (&now.stack, &now.name) == (&step.marks.stack, &step.marks.name)
+        }
+        (now, then) => now == then,
+    }
 }
 
 /// Whether an object is still what the plan saw: ours, under this name, and not protected meanwhile.
@@ -310,12 +474,22 @@ pub(super) async fn still_ours(
     step: &Step,
     arn: &Arn,
 ) -> Result<Still<()>, CloudError> {
-    let tags = match step.address.kind.tags_of(aws, arn).await {
-        Ok(tags) => tags,
-        Err(error) if error.class == Class::NotFound => return Ok(Still::Gone),
-        Err(error) => return Err(error),
+    let mut pause = FIRST_PAUSE;
+    let tags = loop {
+        if let Some(tags) = found(step.address.kind.tags_of(aws, arn).await)? {
+            break tags;
+        }
+        // One that was made a moment ago may only not be known everywhere yet: that is no proof.
+        if !is_young(aws, step) {
+            return Ok(Still::Gone);
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(5));
     };
     let owner = Owner::of(&tags);
+    if planted(Bug::TagsIgnoredOnDelete) {
+        return Ok(Still::So(()));
+    }
     Ok(match (&owner, &step.owner) {
         (Owner::Stack(now), _) if now.protect => {
             Still::Not("it was protected meanwhile".to_owned())
@@ -329,6 +503,13 @@ pub(super) async fn still_ours(
     })
 }
 
+/// Whether reads may still lag behind the create of a step's object.
+fn is_young(aws: &Clients, step: &Step) -> bool {
+    let Owner::Stack(marks) = &step.owner else { return false };
+    let (Some(made), Some(now)) = (marks.made(), aws.meter.server_time()) else { return false };
+    now.duration_since(made).unsigned_abs() < LAG
+}
+
 /// Whether an object is still what the plan saw.
 pub(super) enum Still<T> {
     /// It is.
@@ -339,18 +520,37 @@ pub(super) enum Still<T> {
     Not(String),
 }
 
-/// Deletes an object and waits until it is over.
-pub(super) async fn deleted(
+/// Waits until a delete is over, where others have to wait for that: until a composition has ended, and
+/// until a key whose place is taken next is not listed any more, lest it be taken for its own successor.
+pub(super) async fn over(
     aws: &Clients,
-    kind: Kind,
+    step: &Step,
     arn: &Arn,
+    planned: &Book,
     waiting: impl Fn(String),
 ) -> Result<(), Failure> {
-    again(|| kind.delete(aws, arn)).await?;
-    if kind.facts().ended.is_empty() {
+    let kind = step.address.kind;
+    if !kind.facts().ended.is_empty() {
+        return until_nobody_is_there(aws, kind, arn, waiting).await;
+    }
+    if kind.facts().comes_with.is_none() || planted(Bug::DeletedKeyRetaken) {
         return Ok(());
     }
-    until_nobody_is_there(aws, kind, arn, waiting).await
+    let Some(body) = step.before.as_ref() else { return Ok(()) };
+    let declared = vec![body];
+    let scope = Scope { declared, book: planned.clone(), ..Scope::default() };
+    let start = Instant::now();
+    let mut pause = Duration::from_millis(250);
+    while kind.list(aws, &scope).await?.iter().any(|it| it.arn == *arn) {
+        if start.elapsed() > LAG {
+            let state = "listed".to_owned();
+            return Err(Failure::TooSlow { state, seconds: LAG.as_secs() });
+        }
+        waiting("waiting until it is not listed any more".to_owned());
+        sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(5));
+    }
+    Ok(())
 }
 
 /// Sends the audience away and waits until it is gone.
@@ -360,7 +560,15 @@ pub(super) async fn interrupted(
     arn: &Arn,
     waiting: impl Fn(String),
 ) -> Result<(), Failure> {
-    if !again(|| kind.interrupt(aws, arn)).await? {
+    let mut tries = Tries::default();
+    let sent = loop {
+        match kind.interrupt(aws, arn).await {
+            Ok(sent) => break sent,
+            Err(error) if tries.after(&error).await => {}
+            Err(error) => return Err(error.into()),
+        }
+    };
+    if !sent {
         return Ok(());
     }
     until_nobody_is_there(aws, kind, arn, waiting).await

@@ -99,6 +99,9 @@ pub enum Failure {
         /// What failed after that.
         failure: Box<Failure>,
     },
+    /// Somebody else came between two tries.
+    #[error("after a try that may have been carried out, {0}")]
+    TakenAway(String),
     /// It took too long.
     #[error("it is still {state} after {seconds} s")]
     TooSlow {
@@ -123,7 +126,9 @@ impl Failure {
     pub fn help(&self) -> Option<&'static str> {
         match self {
             Self::Cloud(error) => error.help(),
-            Self::Inconsistent { .. } => Some("run `ivs-apply plan` to see how it stands now"),
+            Self::Inconsistent { .. } | Self::TakenAway(_) => {
+                Some("run `ivs-apply plan` to see how it stands now")
+            }
             Self::State { .. } => Some(
                 "check what it refers to, such as a bucket in the same account and region; then apply again",
             ),

@@ -8,16 +8,18 @@ mod event;
 
 pub use event::{Event, Failure, Outcome, Signal, StepStatus};
 
-use crate::aws::{Clients, CloudError};
+use crate::aws::sabotage::{Bug, planted};
+use crate::aws::{Clients, CloudError, found};
 use crate::kinds::spec::named_targets;
-use crate::kinds::{Address, Arn, Body, Book, Kind, LiveState, Scope, Stack};
-use crate::plan::{Action, Decision, Plan, Step, StepId};
-use ensure::{Made, Still};
+use crate::kinds::{Address, Arn, Body, Book, Kind, Live, LiveState, Owner, Scope, Stack, owner};
+use crate::plan::{Action, Cause, Decision, Plan, Step, StepId};
+use ensure::{Made, Still, Tries};
 use futures_util::future::{Either, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::pin::pin;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -30,6 +32,16 @@ const DRAIN: Duration = Duration::from_secs(6);
 
 /// At the end, new objects must show up in the listings within this long.
 const BARRIER: Duration = Duration::from_mins(1);
+
+/// Between the two listings that both show what was made: long enough to be answered from elsewhere.
+const BETWEEN_LISTINGS: Duration = Duration::from_millis(250);
+
+/// A listing shows what others have made; one this old is taken again before something is made. Shorter would
+/// cost more listings than a long run has rates for: a thousand channels take three minutes and a half.
+const FRESH: Duration = Duration::from_mins(1);
+
+/// Two listings that prove a duplicate lie at least so far apart (`reliability.md` §2).
+const APART: Duration = Duration::from_secs(15);
 
 /// How many signals a run has had, and which came first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,14 +62,16 @@ pub async fn apply(
     tell: &(dyn Fn(Event) + Sync),
 ) -> Outcome {
     let written = aws.meter.writes();
-    let book = Mutex::new(live.book.clone());
-    let run = Run { aws, stack, planned: &live.book, book, tell };
+    let run = Run::new(aws, stack, plan, live, tell);
     let mut queue = Queue::new(plan, tell);
     unless_stopped(&stop, run.settle(plan, live)).await;
     let mut running = FuturesUnordered::new();
     let mut deadline: Option<Instant> = None;
     loop {
         let stopping = stop.borrow().first.is_some();
+        if stopping && planted(Bug::DroppedOnStop) {
+            break;
+        }
         if stopping && deadline.is_none() {
             deadline = Some(Instant::now() + DRAIN);
             tell(Event::Draining { in_flight: running.len(), at_most: DRAIN });
@@ -92,6 +106,9 @@ pub async fn apply(
         }
     }
     drop(running);
+    if planted(Bug::DroppedOnStop) && stop.borrow().first.is_some() {
+        queue.started.clear();
+    }
     let mut outcome = Outcome { steps: queue.finish(), ..Outcome::default() };
     unless_stopped(&stop, run.confirm(plan, &mut outcome)).await;
     outcome.stopped = stop.borrow().first;
@@ -199,17 +216,93 @@ impl<'a> Queue<'a> {
     }
 }
 
+/// A complete listing of one kind, and the server's time when it was begun.
+type Listing = (Timestamp, Arc<Vec<Live>>);
+
 struct Run<'a> {
     aws: &'a Clients,
     stack: &'a Stack,
+    /// What the plan was made from.
+    live: &'a LiveState,
     /// The book the plan was made with.
     planned: &'a Book,
     /// The same, with what this run made.
     book: Mutex<Book>,
+    /// Steps that others come after.
+    needed: BTreeSet<StepId>,
+    /// Listings that this run took, one lock a kind: who needs one waits for who is taking it.
+    listings: BTreeMap<Kind, tokio::sync::Mutex<Option<Listing>>>,
+    /// The attempts that made something.
+    ops: Mutex<BTreeMap<Arn, String>>,
     tell: &'a (dyn Fn(Event) + Sync),
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    fn new(
+        aws: &'a Clients,
+        stack: &'a Stack,
+        plan: &Plan,
+        live: &'a LiveState,
+        tell: &'a (dyn Fn(Event) + Sync),
+    ) -> Self {
+        let doing = plan.steps.iter().filter(|it| it.decision.is_do());
+        Self {
+            aws,
+            stack,
+            live,
+            planned: &live.book,
+            book: Mutex::new(live.book.clone()),
+            needed: doing.flat_map(|it| it.after.iter().copied()).collect(),
+            listings: Kind::ALL.iter().map(|kind| (*kind, tokio::sync::Mutex::default())).collect(),
+            ops: Mutex::default(),
+            tell,
+        }
+    }
+
+    /// The server's time. Every run has had answers by the time it changes something.
+    fn now(&self) -> Result<Timestamp, CloudError> {
+        let nobody_said = || CloudError::unusable("apply", "no answer carried a `Date` header");
+        self.aws.meter.server_time().ok_or_else(nobody_said)
+    }
+
+    /// A complete listing of a kind, begun no earlier than `since`. One listing serves all who wait for it.
+    async fn listing(&self, kind: Kind, since: Timestamp) -> Result<Arc<Vec<Live>>, CloudError> {
+        let mut last = self.listings[&kind].lock().await;
+        if let Some((begun, listing)) = &*last
+            && *begun >= since
+        {
+            return Ok(listing.clone());
+        }
+        let begun = self.now()?;
+        let listing = Arc::new(kind.list_tagged(self.aws, &Scope::default()).await?);
+        *last = Some((begun, listing.clone()));
+        Ok(listing)
+    }
+
+    /// An object that has come to carry a step's name since the plan was read: another run made it.
+    async fn made_meanwhile(&self, step: &Step) -> Result<Option<Arn>, CloudError> {
+        let kind = step.address.kind;
+        // What comes with something else is looked for by the create itself.
+        if kind.facts().listed_per.is_some() || planted(Bug::NoLookBeforeCreate) {
+            return Ok(None);
+        }
+        let since = self.now()? - FRESH;
+        if self.live.as_of.is_some_and(|it| it >= since) {
+            return Ok(None);
+        }
+        let listing = self.listing(kind, since).await?;
+        let known: BTreeSet<&Arn> = self.live.all().map(|it| &it.arn).collect();
+        let ended = kind.facts().ended;
+        let hit = listing.iter().find(|it| {
+            let owner = it.owner();
+            let same =
+                owner.in_stack(&self.stack.name).is_some_and(|it| it.name == step.address.name);
+            let over = it.state.as_deref().is_some_and(|state| ended.contains(&state));
+            same && !over && !known.contains(&it.arn)
+        });
+        Ok(hit.map(|it| it.arn.clone()))
+    }
+
     /// What a step needs to know of who is who by now.
     fn book(&self, step: &Step) -> Book {
         let book = self.book.lock().expect("nobody panics with the book in hand");
@@ -263,19 +356,29 @@ impl Run<'_> {
     }
 
     async fn create(&self, step: &Step) -> Result<StepStatus, Failure> {
+        if let Some(arn) = self.made_meanwhile(step).await? {
+            return Ok(StepStatus::Stale(format!("another run has made {arn} meanwhile")));
+        }
         let book = self.book(step);
-        let live = match ensure::created(self.aws, step, &book).await? {
+        let (live, op) = match ensure::created(self.aws, step, &book).await? {
             Made::Unknown(error) => return Ok(StepStatus::Unknown(error.into())),
-            Made::Live(live) => live,
+            Made::Live(live, op) => (live, op),
         };
         let arn = live.arn.clone();
         self.note(&step.address, &arn);
+        self.ops.lock().expect("nobody panics with it in hand").insert(arn.clone(), op.clone());
         let body = step.body.as_ref().expect("a step that makes something has a spec");
-        let used = match ensure::fits(body, *live, "the create") {
-            Ok(live) => ensure::usable(self.aws, live, &book, self.waiting(&step.address)).await,
-            Err(failure) => Err(failure),
+        let waiting = || self.waiting(&step.address);
+        let used = async {
+            let live = ensure::fits(body, *live, "the create")?;
+            let live = ensure::usable(self.aws, live, &book, waiting()).await?;
+            // What nobody refers to is confirmed by the listings at the end.
+            if self.needed.contains(&step.id) && !planted(Bug::UsedTooSoon) {
+                ensure::seen_twice(self.aws, &live, &op, &book, waiting()).await?;
+            }
+            Ok(())
         };
-        used.map_err(|failure| Failure::HalfDone {
+        used.await.map_err(|failure: Failure| Failure::HalfDone {
             done: format!("making {arn}"),
             failure: Box::new(failure),
         })?;
@@ -284,19 +387,36 @@ impl Run<'_> {
 
     async fn change(&self, step: &Step) -> Result<StepStatus, Failure> {
         let arn = step.arn.clone().expect("a step that changes something has an object");
-        let there = match ensure::as_planned(self.aws, self.stack, step, self.planned).await? {
-            Still::So(there) => there,
-            Still::Gone => return Ok(StepStatus::Stale("it is gone".to_owned())),
-            Still::Not(why) => return Ok(StepStatus::Stale(why)),
-        };
-        if step.writes_spec()
-            && let Some(why) = self.cut_off(step, &arn).await?
-        {
-            return Ok(StepStatus::Deferred(why));
-        }
         let book = self.book(step);
-        let arn =
-            ensure::changed(self.aws, step, &there, &book, self.waiting(&step.address)).await?;
+        let mut tries = Tries::default();
+        loop {
+            let (aws, stack) = (self.aws, self.stack);
+            let still = ensure::as_planned(aws, stack, step, self.planned, &book, &tries).await?;
+            let (there, as_wanted) = match still {
+                Still::So(there) => there,
+                Still::Gone => return Ok(StepStatus::Stale("it is gone".to_owned())),
+                Still::Not(why) => return Ok(StepStatus::Stale(why)),
+            };
+            let body = step.wanted(there.body.as_ref());
+            let body = body.expect("a step that changes something has a spec");
+            if !step.writes_spec() {
+                ensure::tagged(aws, step, &body, &arn, &book).await?;
+                break;
+            }
+            if !as_wanted && let Some(why) = self.cut_off(step, &arn).await? {
+                return Ok(StepStatus::Deferred(why));
+            }
+            let live = if as_wanted {
+                Some(*there)
+            } else {
+                ensure::updated(aws, &body, &arn, &book, &mut tries).await?
+            };
+            if let Some(live) = live {
+                let waiting = self.waiting(&step.address);
+                ensure::update_finished(aws, step, &body, live, &book, waiting).await?;
+                break;
+            }
+        }
         self.note(&step.address, &arn);
         Ok(StepStatus::Done(Some(arn)))
     }
@@ -304,22 +424,111 @@ impl Run<'_> {
     async fn delete(&self, step: &Step) -> Result<StepStatus, Failure> {
         let arn = step.arn.clone().expect("a step that deletes something has an object");
         let kind = step.address.kind;
-        match ensure::still_ours(self.aws, step, &arn).await? {
-            Still::So(()) => {}
-            Still::Gone => return Ok(StepStatus::Done(Some(arn))),
-            Still::Not(why) => return Ok(StepStatus::Stale(why)),
+        let winner = step.because.iter().find_map(|cause| match cause {
+            Cause::Duplicate { of } => Some(of),
+            _ => None,
+        });
+        if let Some(winner) = winner
+            && let Some(why) = self.not_a_duplicate(step, winner).await?
+        {
+            return Ok(StepStatus::Stale(why));
         }
-        if let Some(why) = self.cut_off(step, &arn).await? {
-            return Ok(StepStatus::Deferred(why));
+        if step.because.contains(&Cause::Superseded) && !self.has_successor(step, &arn).await? {
+            return Ok(StepStatus::Stale("what takes its place is gone".to_owned()));
         }
-        ensure::deleted(self.aws, kind, &arn, self.waiting(&step.address)).await?;
+        let mut tries = Tries::default();
+        let mut last = None;
+        loop {
+            match ensure::still_ours(self.aws, step, &arn).await? {
+                Still::So(()) => {}
+                Still::Gone => break,
+                Still::Not(why) => return Ok(StepStatus::Stale(why)),
+            }
+            if let Some(why) = self.cut_off(step, &arn).await? {
+                return Ok(StepStatus::Deferred(why));
+            }
+            if let Some(error) = last {
+                return Err(Failure::Cloud(error));
+            }
+            match kind.delete(self.aws, &arn).await {
+                Ok(()) => break,
+                Err(error) if tries.after(&error).await => {}
+                // Nobody knows what became of the last try: one more look tells.
+                Err(error) => last = Some(error),
+            }
+        }
+        ensure::over(self.aws, step, &arn, self.planned, self.waiting(&step.address)).await?;
         Ok(StepStatus::Done(Some(arn)))
+    }
+
+    /// Whether what replaces an object is still there: the last of a name is not deleted for having been
+    /// replaced once.
+    async fn has_successor(&self, step: &Step, arn: &Arn) -> Result<bool, CloudError> {
+        let replaces = |live: &&Live| match live.owner() {
+            Owner::Stack(marks) => marks.replaces.as_deref() == Some(arn.id()),
+            _ => false,
+        };
+        let made = self.book(step).arn(&step.address).cloned();
+        let there = self.live.all().filter(replaces).map(|it| it.arn.clone());
+        for successor in made.into_iter().chain(there) {
+            let tags = found(step.address.kind.tags_of(self.aws, &successor).await)?;
+            if tags.is_some_and(|it| it.get(owner::REPLACES).is_some_and(|it| it == arn.id())) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The second look at a duplicate, some time after the plan's: both objects must still be listed, the one
+    /// that counts must still be there to be read, and the duplicate must be as it was.
+    async fn not_a_duplicate(
+        &self,
+        step: &Step,
+        winner: &Arn,
+    ) -> Result<Option<String>, CloudError> {
+        let kind = step.address.kind;
+        if planted(Bug::PrunedAtOnce) {
+            return Ok(None);
+        }
+        let Some(first) = self.live.as_of else {
+            return Ok(Some("nobody knows when the plan was made".to_owned()));
+        };
+        let since = first + APART;
+        let early = since.duration_since(self.now()?);
+        if early.is_positive() {
+            (self.tell)(Event::Waiting {
+                address: step.address.clone(),
+                what: "waiting to look at the duplicate again".to_owned(),
+            });
+            sleep(early.unsigned_abs()).await;
+        }
+        let listing = self.listing(kind, since).await?;
+        let marks = |arn: &Arn| {
+            let live = listing.iter().find(|it| it.arn == *arn)?;
+            match live.owner() {
+                Owner::Stack(marks) if marks.name == step.address.name => Some(marks),
+                _ => None,
+            }
+        };
+        let arn = step.arn.as_ref().expect("a step that deletes something has an object");
+        let (Some(first), Some(second)) = (marks(winner), marks(arn)) else {
+            return Ok(Some("it is not the second of two any more".to_owned()));
+        };
+        let still = first.stack == second.stack
+            && (&first.op, winner) < (&second.op, arn)
+            && Owner::Stack(second) == step.owner;
+        let read = kind.get(self.aws, std::slice::from_ref(winner), self.planned).await?;
+        let there = read.first().is_some_and(|it| it.owner() == Owner::Stack(first));
+        Ok((!still || !there).then(|| "the tags of the two have changed".to_owned()))
     }
 
     /// The last look before a call that could cut somebody off: whoever went live since the plan was made
     /// is left alone, and an audience is sent away only with consent.
     async fn cut_off(&self, step: &Step, arn: &Arn) -> Result<Option<String>, Failure> {
         let kind = step.address.kind;
+        if planted(Bug::NoLookForAudience) {
+            return Ok(None);
+        }
         // Who uses a stream key is whoever watches its channel.
         let parent = kind.facts().comes_with.and_then(|parent| {
             let edges = step.before.iter().flat_map(Body::refs);
@@ -338,45 +547,64 @@ impl Run<'_> {
         Ok(Some(crate::plan::policy::live(&audience)))
     }
 
-    /// Waits until every object made by this run is listed, so that the next run cannot miss one and make
-    /// it again.
+    /// Waits until every object made by this run is listed with its tags, in two listings in a row, so that
+    /// the next run cannot miss one and make it again.
     async fn confirm(&self, plan: &Plan, outcome: &mut Outcome) {
+        if planted(Bug::NoEndBarrier) {
+            return;
+        }
         let steps = plan.by_id();
-        let mut unlisted: BTreeMap<Kind, BTreeMap<Arn, StepId>> = BTreeMap::new();
+        let ops = self.ops.lock().expect("nobody panics with it in hand").clone();
+        let mut unlisted: BTreeMap<Kind, BTreeMap<Arn, (StepId, u8)>> = BTreeMap::new();
         for (id, status) in &outcome.steps {
             let step = steps[id];
             let listed_alone = step.address.kind.facts().listed_per.is_none();
             if let (true, true, StepStatus::Done(Some(arn))) =
                 (step.action.makes(), listed_alone, status)
             {
-                unlisted.entry(step.address.kind).or_default().insert(arn.clone(), *id);
+                let objects = unlisted.entry(step.address.kind).or_default();
+                objects.insert(arn.clone(), (*id, 0));
             }
         }
         let start = Instant::now();
         let mut pause = Duration::from_millis(500);
         while !unlisted.is_empty() {
+            let mut all_seen = true;
             for (kind, missing) in &mut unlisted {
                 // A listing that fails now is asked again; only time ends this.
-                if let Ok(listing) = kind.list(self.aws, &Scope::default()).await {
-                    for live in listing {
-                        missing.remove(&live.arn);
-                    }
-                }
+                let listing = kind.list(self.aws, &Scope::default()).await.unwrap_or_default();
+                let listed: BTreeMap<&Arn, &Live> =
+                    listing.iter().map(|it| (&it.arn, it)).collect();
+                missing.retain(|arn, (_, seen)| {
+                    let ours = listed.get(arn).is_some_and(|it| is_of(it, ops.get(arn)));
+                    *seen = if ours { *seen + 1 } else { 0 };
+                    all_seen &= ours;
+                    *seen < 2
+                });
             }
             unlisted.retain(|_, missing| !missing.is_empty());
             if unlisted.is_empty() || start.elapsed() > BARRIER {
                 break;
             }
+            if all_seen {
+                sleep(BETWEEN_LISTINGS).await;
+                continue;
+            }
             (self.tell)(Event::Confirming { unlisted: unlisted.values().map(BTreeMap::len).sum() });
             sleep(pause).await;
             pause = (pause * 2).min(Duration::from_secs(5));
         }
-        let late: BTreeMap<StepId, Arn> =
-            unlisted.into_values().flatten().map(|(arn, id)| (id, arn)).collect();
+        let late = unlisted.into_values().flatten();
+        let late: BTreeMap<StepId, Arn> = late.map(|(arn, (id, _))| (id, arn)).collect();
         for (id, status) in &mut outcome.steps {
             if let Some(arn) = late.get(id) {
                 *status = StepStatus::Unconfirmed(arn.clone());
             }
         }
     }
+}
+
+/// Whether a listed object is the one that an attempt made; one kind is listed without tags.
+fn is_of(live: &Live, op: Option<&String>) -> bool {
+    live.tags.is_empty() || live.tags.get(owner::OP) == op
 }

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use tokio::time::Instant;
 
 /// What a run has asked so far, shared by all its tasks.
 #[derive(Clone, Debug)]
@@ -23,7 +24,8 @@ pub struct Meter(Arc<Inner>);
 struct Inner {
     buckets: Buckets,
     calls: Mutex<BTreeMap<String, u64>>,
-    server_time: Mutex<Option<Timestamp>>,
+    /// What the server last said, and when it said so on this machine's monotonic clock.
+    server_time: Mutex<Option<(Timestamp, Instant)>>,
     writes: AtomicU64,
 }
 
@@ -48,9 +50,11 @@ impl Meter {
         self.0.writes.load(Ordering::Relaxed)
     }
 
-    /// The time the server last gave in its `Date` header; `None` before its first answer.
+    /// The time at the server: its last `Date` header, and what has passed since on the monotonic clock.
+    /// `None` while no answer carried one. The clock on the wall is never asked.
     pub fn server_time(&self) -> Option<Timestamp> {
-        *self.0.server_time.lock().expect("counting does not panic")
+        let (then, heard) = (*self.0.server_time.lock().expect("counting does not panic"))?;
+        then.checked_add(heard.elapsed()).ok()
     }
 
     /// Puts this meter in front of an HTTP client.
@@ -110,7 +114,7 @@ impl HttpConnector for MeteredConnector {
                 && let Ok(time) = jiff::fmt::rfc2822::parse(date)
             {
                 *meter.0.server_time.lock().expect("counting does not panic") =
-                    Some(time.timestamp());
+                    Some((time.timestamp(), Instant::now()));
             }
             if response.status().as_u16() == 429 {
                 meter.0.buckets.throttled(&operation);

@@ -7,6 +7,7 @@ pub mod connection;
 pub mod error;
 pub mod exact;
 pub mod rates;
+pub mod sabotage;
 pub mod secret;
 pub mod tags;
 
@@ -19,9 +20,11 @@ pub use tags::Service;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_ivs::config::Credentials;
+use aws_sdk_ivs::config::retry::{RetryPartition, TokenBucket};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
+use sabotage::{Bug, planted};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -168,12 +171,25 @@ pub async fn connect(target: &Target) -> Result<Clients, ConnectError> {
         target.in_process.clone().or_else(|| config.http_client()).unwrap_or_else(encrypted_http);
     let config = config.into_builder().http_client(meter.in_front_of(http)).build();
     // AWS_MAX_ATTEMPTS and the profile's max_attempts must not bring retries of writes back.
-    let once = config.to_builder().retry_config(RetryConfig::disabled()).build();
+    let retries =
+        if planted(Bug::SdkRetries) { RetryConfig::standard() } else { RetryConfig::disabled() };
+    let once = config.to_builder().retry_config(retries).build();
+    // The SDK counts retries for the whole process; one connection must not use up those of another.
+    let partition =
+        RetryPartition::custom("ivs-apply").token_bucket(TokenBucket::default()).build();
+    let ivs = |config: &SdkConfig| {
+        let config = aws_sdk_ivs::config::Builder::from(config);
+        aws_sdk_ivs::Client::from_conf(config.retry_partition(partition.clone()).build())
+    };
+    let realtime = |config: &SdkConfig| {
+        let config = aws_sdk_ivsrealtime::config::Builder::from(config);
+        aws_sdk_ivsrealtime::Client::from_conf(config.retry_partition(partition.clone()).build())
+    };
     Ok(Clients {
-        ivs: aws_sdk_ivs::Client::new(&config),
-        realtime: aws_sdk_ivsrealtime::Client::new(&config),
-        ivs_once: aws_sdk_ivs::Client::new(&once),
-        realtime_once: aws_sdk_ivsrealtime::Client::new(&once),
+        ivs: ivs(&config),
+        realtime: realtime(&config),
+        ivs_once: ivs(&once),
+        realtime_once: realtime(&once),
         sts: aws_sdk_sts::Client::new(&config),
         meter,
         region,

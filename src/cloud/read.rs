@@ -3,15 +3,19 @@
 //! The order matters: listings make the book (whose ARN is whose name), stream keys need the book to know
 //! their channels, gets need it to turn ARNs back into names.
 
+use crate::aws::sabotage::{Bug, planted};
 use crate::aws::{Clients, CloudError};
 use crate::kinds::owner::is_managed_tag;
 use crate::kinds::{
-    Address, Arn, Audience, Book, Desired, Kind, Live, LiveState, Marks, Mutable, Owner, Pointer,
-    Scope, Stack, streams,
+    Address, Arn, Audience, Body, Book, Desired, Duplicate, Kind, Live, LiveState, Marks, Mutable,
+    Owner, Pointer, READS_LAG, Scope, Stack, streams,
 };
 use futures_util::future::{try_join, try_join_all};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+
+/// How far a planted bug puts the clock forward.
+const A_DAY: Duration = Duration::from_hours(24);
 
 /// How much to read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,9 +39,6 @@ pub struct ReadError {
     pub source: CloudError,
 }
 
-/// Pauses before a listed object that cannot be got is asked for again: reads lag behind one another.
-const LAGS: [u64; 4] = [250, 500, 1_000, 2_000];
-
 /// Reads what `desired` needs to be compared with.
 pub async fn read(
     aws: &Clients,
@@ -46,8 +47,12 @@ pub async fn read(
     reading: Reading,
 ) -> Result<LiveState, ReadError> {
     let kinds = kinds_in_play(desired, reading);
+    // What was last heard, moved on: a listing is never older than it says.
+    let before = aws.meter.server_time();
     let (listings, streams) = try_join(list_all(aws, &kinds), sweep_streams(aws, &kinds)).await?;
-    let mut state = LiveState { listed: kinds.clone(), ..LiveState::default() };
+    let as_of = before.or_else(|| aws.meter.server_time());
+    let as_of = if planted(Bug::PrunedAtOnce) { as_of.map(|it| it + A_DAY) } else { as_of };
+    let mut state = LiveState { listed: kinds.clone(), as_of, ..LiveState::default() };
     let wanted: BTreeMap<&Address, &Desired> = desired.iter().map(|it| (&it.address, it)).collect();
     sort_by_owner(&mut state, listings, stack, desired);
     note_future_names(&mut state, desired);
@@ -60,10 +65,12 @@ pub async fn read(
         .values_mut()
         .chain(state.adoptable.values_mut())
         .chain(state.superseded.iter_mut().map(|(_, live)| live))
+        .chain(state.duplicates.iter_mut().map(|it| &mut it.live))
         .chain(state.others.values_mut())
     {
         show_managed_tags(live, stack);
     }
+    look_at_duplicates(aws, &mut state, stack).await?;
     for (address, live) in &mut state.adoptable {
         // One that is ours already, under another name, does remember; but a name that asks for no
         // rotation does not destroy a key that somebody streams with.
@@ -175,8 +182,15 @@ fn take_owned(state: &mut LiveState, owned: Vec<Live>) {
         let address = Address::new(live.kind, marks.name);
         if replaced.contains(&(live.kind, live.arn.id().to_owned())) {
             state.superseded.push((address, live));
-        } else if state.owned.contains_key(&address) {
-            state.duplicates.push((address, live));
+        } else if let Some(winner) = state.owned.get(&address) {
+            let winner = winner.arn.clone();
+            state.duplicates.push(Duplicate {
+                address,
+                live,
+                winner,
+                untouched: false,
+                winner_untouched: false,
+            });
         } else {
             state.book.note(address.clone(), live.arn.clone());
             state.owned.insert(address, live);
@@ -287,7 +301,9 @@ async fn get_bodies(
         if desired.is_none() && !reading.every_kind && !former.contains(address) {
             continue;
         }
-        let create_only = address.kind.facts().mutable == Mutable::TagsOnly;
+        let create_only = address.kind.facts().mutable == Mutable::TagsOnly
+            // One of several with this name is not taken at its digest's word.
+            && state.duplicates.iter().all(|it| it.address != *address);
         if let (Some(desired), true, false) = (desired, create_only, reading.full)
             && let Owner::Stack(marks) = live.owner()
             && desired.body.digest(&book).as_deref() == Some(marks.digest.as_str())
@@ -299,7 +315,9 @@ async fn get_bodies(
     }
     let nobodys =
         state.others.values().filter(|it| reading.strangers && it.owner() == Owner::Nobody);
-    for live in state.adoptable.values().chain(nobodys).filter(|it| it.body.is_none()) {
+    let duplicates = state.duplicates.iter().map(|it| &it.live);
+    let unread = state.adoptable.values().chain(nobodys).chain(duplicates);
+    for live in unread.filter(|it| it.body.is_none()) {
         open.entry(live.kind).or_default().push(live.arn.clone());
     }
     let gets = open.iter().map(|(&kind, arns)| got(aws, kind, arns, &book));
@@ -316,10 +334,12 @@ async fn get_bodies(
     state.owned.retain(|_, live| !gone(live));
     state.adoptable.retain(|_, live| !gone(live));
     state.others.retain(|_, live| !gone(live));
+    state.duplicates.retain(|it| !gone(&it.live));
     for live in state
         .owned
         .values_mut()
         .chain(state.adoptable.values_mut())
+        .chain(state.duplicates.iter_mut().map(|it| &mut it.live))
         .chain(state.others.values_mut())
     {
         if let Some(newer) = read.remove(&live.arn) {
@@ -330,12 +350,73 @@ async fn get_bodies(
     Ok(())
 }
 
+/// What must be known of several objects with one address before one of them may go: whether it is still as
+/// it was made, and who refers to either. Costs nothing where there are none.
+async fn look_at_duplicates(
+    aws: &Clients,
+    state: &mut LiveState,
+    stack: &Stack,
+) -> Result<(), ReadError> {
+    // The one that counted may turn out to be gone: then the next one counts.
+    for mut it in std::mem::take(&mut state.duplicates) {
+        if let Some(winner) = state.owned.get(&it.address) {
+            it.winner = winner.arn.clone();
+            state.duplicates.push(it);
+        } else {
+            state.book.note(it.address.clone(), it.live.arn.clone());
+            state.owned.insert(it.address, it.live);
+        }
+    }
+    if state.duplicates.is_empty() {
+        return Ok(());
+    }
+    let book = &state.book;
+    let mut kinds = BTreeSet::new();
+    let mut either = BTreeSet::new();
+    for it in &mut state.duplicates {
+        kinds.insert(it.address.kind);
+        either.extend([it.live.arn.clone(), it.winner.clone()]);
+        it.untouched = is_untouched(&it.live, stack, book);
+        let winner = state.owned.get(&it.address);
+        it.winner_untouched = winner.is_some_and(|it| is_untouched(it, stack, book));
+    }
+    let refers = |kind: &Kind| {
+        let alone = kind.facts().listed_per.is_none();
+        let mut edges = kind.examples().into_iter().flat_map(|it| it.refs());
+        alone && edges.any(|edge| kinds.contains(&edge.kind))
+    };
+    let referring: BTreeSet<Kind> = Kind::ALL.iter().copied().filter(refers).collect();
+    let mut arns: BTreeMap<Kind, Vec<Arn>> = BTreeMap::new();
+    for live in list_all(aws, &referring).await? {
+        arns.entry(live.kind).or_default().push(live.arn);
+    }
+    let gets = arns.iter().map(|(&kind, arns)| got(aws, kind, arns, book));
+    let read = try_join_all(gets).await?;
+    for live in read.iter().flatten() {
+        for edge in live.body.iter().flat_map(Body::refs) {
+            if let Some(to) = edge.to.arn(book).filter(|it| either.contains(it)) {
+                state.referrers.insert((live.arn.clone(), to));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether the spec of an owned object is the one that its digest says was written.
+fn is_untouched(live: &Live, stack: &Stack, book: &Book) -> bool {
+    let owner = live.owner();
+    let (Some(marks), Some(body)) = (owner.in_stack(&stack.name), &live.body) else { return false };
+    let mut body = body.clone();
+    body.recall(&body.clone(), Some(&marks.digest), book);
+    body.digest(book).as_ref() == Some(&marks.digest)
+}
+
 /// Gets objects that were listed a moment ago. One that cannot be got is absent only when a listing made
 /// after that says so too.
 async fn got(aws: &Clients, kind: Kind, arns: &[Arn], book: &Book) -> Result<Vec<Live>, ReadError> {
     let failed = |source| ReadError { kind, source };
     let mut all = kind.get(aws, arns, book).await.map_err(failed)?;
-    for lag in LAGS {
+    for lag in READS_LAG {
         let there: BTreeSet<&Arn> = all.iter().map(|it| &it.arn).collect();
         let missing: Vec<Arn> = arns.iter().filter(|it| !there.contains(it)).cloned().collect();
         if missing.is_empty() {
@@ -402,7 +483,7 @@ fn note_audience(state: &mut LiveState, streams: Vec<(Arn, Audience)>) {
             continue;
         }
         // A channel must be offline when a composition starts broadcasting to it, so its stream is that.
-        for edge in live.body.iter().flat_map(super::super::kinds::Body::refs) {
+        for edge in live.body.iter().flat_map(Body::refs) {
             if let Some(entry) = edge.to.arn(&state.book).and_then(|arn| audience.get_mut(&arn))
                 && entry.viewers.is_some()
             {
@@ -412,7 +493,7 @@ fn note_audience(state: &mut LiveState, streams: Vec<(Arn, Audience)>) {
     }
     for live in state.all() {
         let Some(parent) = live.kind.facts().comes_with else { continue };
-        let parents = live.body.iter().flat_map(super::super::kinds::Body::refs);
+        let parents = live.body.iter().flat_map(Body::refs);
         for edge in parents.filter(|edge| edge.kind == parent) {
             let arn = match &edge.to {
                 Pointer::Outside(arn) => Some(arn),

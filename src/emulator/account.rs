@@ -74,6 +74,9 @@ pub(crate) struct Common {
     /// The id of the request being answered.
     #[serde(skip)]
     pub(crate) request_id: String,
+    /// Who asks.
+    #[serde(skip)]
+    pub(crate) caller: String,
 }
 
 impl Common {
@@ -102,6 +105,7 @@ impl Account {
                 quotas: Quotas::default(),
                 history: History::default(),
                 request_id: String::new(),
+                caller: String::new(),
             },
             regions: BTreeMap::new(),
             latest: Millis::default(),
@@ -155,6 +159,7 @@ impl Account {
 
     fn outcome(&mut self, request: &Request, now: Millis, lens: &Lens) -> reply::Outcome {
         let scope = signature::scope(&request.headers).map_err(|failure| (None, failure))?;
+        self.common.caller.clone_from(&scope.access_key);
         if caller::is_meant(request, &scope) {
             return Ok(reply::Body::Xml(caller::answer(&self.common.account, request, &scope)));
         }

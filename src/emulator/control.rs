@@ -57,7 +57,8 @@ pub(crate) fn control(
         ("POST", "clock") => advance(world, &body, now),
         ("GET", "clock") => Ok(json!({ "now": now.to_iso(), "nowMillis": now.0 })),
         ("POST", "faults") => add_fault(world, body, now),
-        ("GET", "faults") => Ok(json!({ "faults": world.faults.list() })),
+        ("GET", "faults") => Ok(json!({ "faults": world.faults.list(), "held": world.held })),
+        ("GET", "marks") => Ok(json!({ "calls": world.counted, "marks": world.marks })),
         ("DELETE", "faults") => {
             world.faults.clear();
             Ok(json!({}))
@@ -81,6 +82,8 @@ pub(crate) fn control(
             world.account.reset();
             world.faults.clear();
             world.calls.clear();
+            world.marks.clear();
+            world.held = 0;
             world.rates = super::rates::Rates::default();
             Ok(json!({}))
         }

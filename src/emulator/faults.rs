@@ -1,12 +1,13 @@
 //! Injected faults: which of them strike a request, and what they do to it.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::clock::Millis;
 use super::failure::Failure;
 use super::generator::Generator;
 use super::model::Operation;
-use super::scene::Lens;
+use super::scene::{Lens, Paging};
 use super::switches::Switches;
 
 /// What goes wrong.
@@ -36,6 +37,18 @@ pub(crate) enum Wrong {
     CreateFailed,
     /// What is created now stays in its first state for ever.
     Stuck,
+    /// The request is never answered, and `held` counts it; with `done` after the work. For tests that end a
+    /// client at just this point.
+    Hold,
+    /// A page token that was given out is refused.
+    ExpireToken,
+    /// A page comes with the token that asked for it.
+    RepeatToken,
+    /// A page begins with the last item of the page before: it moved while the list was read.
+    MovedItem,
+    /// The answer is of an odd kind, `name` says which: `word` (a state nobody knows), `control` (control
+    /// characters in names), `empty` (the members of the object are missing), `account` (ARNs of another account).
+    Odd,
 }
 
 /// One fault, as `POST /_emulator/faults` gives it.
@@ -54,10 +67,12 @@ pub(crate) struct Fault {
     probability: Option<f64>,
     /// For delay, stall and lags how long; for the others how long the fault is in force.
     seconds: Option<f64>,
-    /// For error500 and loseReply: whether the work is done.
+    /// For error500, loseReply and hold: whether the work is done.
     done: Option<bool>,
-    /// For error: the error's name.
+    /// For error: the error's name. For odd: how.
     name: Option<String>,
+    /// Calls signed with this access key are neither counted nor struck: those of a test's own hand.
+    spares: Option<String>,
     #[serde(skip)]
     seen: u64,
     #[serde(skip)]
@@ -83,6 +98,12 @@ pub(crate) struct Effects {
     pub(crate) delay: u64,
     /// Milliseconds before the work; `u64::MAX` is for ever.
     pub(crate) stall: u64,
+    /// Never answer; the value says whether the work is done.
+    pub(crate) hold: Option<bool>,
+    /// How the answer is odd.
+    pub(crate) odd: Option<String>,
+    /// The faults that struck.
+    pub(crate) struck: Vec<Value>,
 }
 
 /// The faults that are set.
@@ -104,8 +125,8 @@ impl Faults {
         if fault.nth == Some(0) {
             return Err("nth counts from 1".to_owned());
         }
-        if fault.kind == Wrong::Error && fault.name.is_none() {
-            return Err("kind error needs a name".to_owned());
+        if matches!(fault.kind, Wrong::Error | Wrong::Odd) && fault.name.is_none() {
+            return Err("kinds error and odd need a name".to_owned());
         }
         fault.since = now;
         self.list.push(fault);
@@ -125,6 +146,7 @@ impl Faults {
         &mut self,
         name: &str,
         operation: Option<&Operation>,
+        caller: Option<&str>,
         switches: &Switches,
         random: &mut Generator,
         now: Millis,
@@ -134,8 +156,14 @@ impl Faults {
             if fault.operation != "*" && fault.operation != name {
                 continue;
             }
+            if fault.spares.is_some() && fault.spares.as_deref() == caller {
+                continue;
+            }
             fault.seen += 1;
             if fault.strikes(random, now) {
+                effects
+                    .struck
+                    .push(json!({ "fault": fault.kind, "done": fault.done, "name": fault.name }));
                 fault.apply(&mut effects, operation, switches);
             }
         }
@@ -201,6 +229,11 @@ impl Fault {
             Wrong::Twice => effects.twice = true,
             Wrong::CreateFailed => effects.lens.doomed = Some("CREATE_FAILED".to_owned()),
             Wrong::Stuck => effects.lens.doomed = Some("stuck".to_owned()),
+            Wrong::Hold => effects.hold = Some(self.done == Some(true)),
+            Wrong::ExpireToken => effects.lens.pages = Some(Paging::Expired),
+            Wrong::RepeatToken => effects.lens.pages = Some(Paging::Repeated),
+            Wrong::MovedItem => effects.lens.pages = Some(Paging::Moved),
+            Wrong::Odd => effects.odd.clone_from(&self.name),
         }
     }
 }
@@ -228,6 +261,7 @@ mod tests {
             .map(|_| {
                 let effects = faults.strike(
                     "CreateChannel",
+                    None,
                     None,
                     &Switches::default(),
                     &mut random,

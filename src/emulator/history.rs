@@ -18,9 +18,13 @@ pub(crate) struct Event {
     pub(crate) region: String,
     pub(crate) arn: String,
     pub(crate) request_id: String,
+    /// The access key id of whoever asked.
+    pub(crate) caller: String,
     pub(crate) at: Millis,
     /// The object's tags: for a creation those it was born with, otherwise those it had before.
     pub(crate) tags: Value,
+    /// The tags that a tag operation left it with.
+    pub(crate) after: Option<Value>,
     /// Who was cut off: streams, participants, compositions.
     pub(crate) cut: Vec<String>,
 }
@@ -41,6 +45,13 @@ impl History {
         }
     }
 
+    /// What the last event left an object's tags at.
+    pub(crate) fn left(&mut self, tags: Value) {
+        if let Some(last) = self.events.back_mut() {
+            last.after = Some(tags);
+        }
+    }
+
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }
@@ -53,8 +64,9 @@ impl History {
             .map(|event| {
                 json!({
                     "operation": event.operation, "region": event.region, "arn": event.arn,
-                    "requestId": event.request_id,
+                    "requestId": event.request_id, "caller": event.caller,
                     "at": event.at.to_iso(), "atMillis": event.at.0, "tags": event.tags,
+                    "after": event.after,
                     "cutOff": !event.cut.is_empty(), "victims": event.cut,
                 })
             })

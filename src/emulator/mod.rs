@@ -126,6 +126,7 @@ struct Inner {
     saver: Mutex<Option<Saver>>,
     watch: Watch,
     latency: Duration,
+    held: tokio::sync::Notify,
 }
 
 impl std::fmt::Debug for Emulator {
@@ -169,6 +170,7 @@ impl Emulator {
             saver: Mutex::new(None),
             watch,
             latency,
+            held: tokio::sync::Notify::new(),
         }))
     }
 
@@ -196,6 +198,9 @@ impl Emulator {
         }
         let request = plain(request);
         let admitted = self.world().admit(&request, self.0.watch.now());
+        if let Some(done) = admitted.effects.hold {
+            return self.hold(&request, admitted, done).await;
+        }
         match admitted.effects.stall {
             0 => self.finish(&request, admitted).await,
             u64::MAX => std::future::pending().await,
@@ -209,6 +214,25 @@ impl Emulator {
                 late.await.unwrap_or(Err(Dropped))
             }
         }
+    }
+
+    /// A request that will never be answered.
+    async fn hold<T>(&self, request: &Request, admitted: Admitted, done: bool) -> T {
+        if done {
+            let writes = admitted.writes();
+            self.world().carry_out(request, admitted, self.0.watch.now());
+            if writes {
+                self.changed();
+            }
+        }
+        self.world().held += 1;
+        self.0.held.notify_one();
+        std::future::pending().await
+    }
+
+    /// Waits until a request is held (fault `hold`).
+    pub async fn until_held(&self) {
+        self.0.held.notified().await;
     }
 
     async fn finish(

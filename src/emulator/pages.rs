@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::clock::Millis;
 use super::failure::Failure;
 use super::generator::constant_hex;
-use super::scene::{Answer, Scene};
+use super::scene::{Answer, Paging, Scene};
 use super::shelf::text;
 
 /// One page of `rows`, which are in ascending order of their position: `{"member": […],
@@ -20,10 +20,23 @@ pub(crate) fn page(
 ) -> Answer {
     let asked = input.get("maxResults").and_then(Value::as_u64);
     let size = asked.and_then(|asked| usize::try_from(asked).ok()).unwrap_or(default);
+    let size = match scene.common.switches.largest_page {
+        0 => size,
+        // A service may answer with less than it was asked for.
+        largest => size.min(usize::try_from(largest).unwrap_or(usize::MAX)),
+    };
     let list = fingerprint(scene, input);
     let after = match text(input, "nextToken") {
         "" => 0,
+        _ if scene.lens.pages == Some(Paging::Expired) => {
+            return Err(Failure::validation("Invalid nextToken: it has expired"));
+        }
         token => read(scene, token, &list)?,
+    };
+    let again = rows.iter().rev().map(|(position, _)| *position).find(|it| *it <= after);
+    let after = match (scene.lens.pages, again) {
+        (Some(Paging::Moved), Some(again)) if after > 0 => again.saturating_sub(1),
+        _ => after,
     };
     let mut rest = rows.into_iter().filter(|(position, _)| *position > after).peekable();
     let (mut items, mut last) = (Vec::new(), after);
@@ -32,7 +45,10 @@ pub(crate) fn page(
         items.push(Value::Object(row.clone()));
         last = position;
     }
-    let token = rest.peek().map(|_| write(last, scene.now, &list));
+    let mut token = rest.peek().map(|_| write(last, scene.now, &list));
+    if scene.lens.pages == Some(Paging::Repeated) && after > 0 {
+        token = Some(text(input, "nextToken").to_owned());
+    }
     Ok(json!({ member: items, "nextToken": token }))
 }
 

@@ -25,6 +25,19 @@ pub(crate) struct Lens {
     pub(crate) get_lag: i64,
     /// An object created now that passes through a state ends in this one; `stuck` never ends.
     pub(crate) doomed: Option<String>,
+    /// What is wrong with the pages of a list.
+    pub(crate) pages: Option<Paging>,
+}
+
+/// What can be wrong with a page of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Paging {
+    /// Its token is not taken any more.
+    Expired,
+    /// It comes with the token that asked for it.
+    Repeated,
+    /// It begins with the last item of the page before.
+    Moved,
 }
 
 /// See the module.
@@ -183,8 +196,10 @@ impl Scene<'_> {
             region: self.region_name.to_owned(),
             arn: arn.to_owned(),
             request_id: self.common.request_id.clone(),
+            caller: self.common.caller.clone(),
             at: self.now,
             tags,
+            after: None,
             cut,
         });
     }

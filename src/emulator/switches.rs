@@ -94,6 +94,8 @@ pub struct Switches {
     pub throttle_error: String,
     /// The status of a throttle where the operation models none. Default: 429.
     pub throttle_status: u16,
+    /// Pages hold no more than this, whatever was asked for; 0 is no such limit. Default: 0.
+    pub largest_page: u32,
     /// How long a page token is accepted. Default: one hour.
     pub page_token_seconds: u32,
     /// A stage's thumbnail interval without `recordingMode: INTERVAL`, even the default of 60 that
@@ -130,6 +132,7 @@ impl Default for Switches {
             recording_defaults: true,
             throttle_error: "ThrottlingException".to_owned(),
             throttle_status: 429,
+            largest_page: 0,
             page_token_seconds: 3600,
             interval_while_disabled: Stance::Refuse,
             slow_stop_stream: true,

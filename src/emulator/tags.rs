@@ -74,6 +74,7 @@ pub(crate) fn tag(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer {
         )));
     }
     scene.record(arn, Vec::new());
+    scene.common.history.left(json!(tags));
     scene.find_mut(kind, arn)?.wire.insert("tags".to_owned(), Value::Object(tags));
     Ok(json!({}))
 }
@@ -88,6 +89,7 @@ pub(crate) fn untag(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer
         tags.shift_remove(key);
     }
     scene.record(arn, Vec::new());
+    scene.common.history.left(json!(tags));
     scene.find_mut(kind, arn)?.wire.insert("tags".to_owned(), Value::Object(tags));
     Ok(json!({}))
 }

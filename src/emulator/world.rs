@@ -1,7 +1,9 @@
 //! The account together with what belongs to the running emulator only: call counts, rate buckets,
 //! faults. Decides what happens to a request before the account sees it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+
+use serde_json::{Value, json};
 
 use super::account::{Account, Request};
 use super::clock::Millis;
@@ -21,13 +23,24 @@ pub(crate) struct World {
     pub(crate) calls: BTreeMap<String, u64>,
     /// Whether rates are enforced.
     pub(crate) enforce_rates: bool,
+    /// What faults struck, and what was refused without one, with the number of the call: the latest.
+    pub(crate) marks: VecDeque<Value>,
+    /// All calls so far.
+    pub(crate) counted: u64,
+    /// Requests that are held.
+    pub(crate) held: u64,
 }
+
+/// How many marks are kept.
+const KEPT: usize = 10_000;
 
 /// A request that has been counted and looked at by the faults.
 #[derive(Debug)]
 pub(crate) struct Admitted {
     pub(crate) operation: Option<&'static Operation>,
     pub(crate) effects: Effects,
+    /// Its number among all calls.
+    pub(crate) call: u64,
 }
 
 impl Admitted {
@@ -45,6 +58,9 @@ impl World {
             rates: Rates::default(),
             calls: BTreeMap::new(),
             enforce_rates,
+            marks: VecDeque::new(),
+            counted: 0,
+            held: 0,
         }
     }
 
@@ -57,12 +73,21 @@ impl World {
         let name = match operation {
             Some(operation) => operation.name.as_str(),
             None if meant_for_sts => "GetCallerIdentity",
-            None => return Admitted { operation, effects: Effects::default() },
+            None => return Admitted { operation, effects: Effects::default(), call: 0 },
         };
         *self.calls.entry(name.to_owned()).or_default() += 1;
+        self.counted += 1;
+        let call = self.counted;
         let common = &mut self.account.common;
-        let mut effects =
-            self.faults.strike(name, operation, &common.switches, &mut common.generator, now);
+        let caller = scope.as_ref().map(|it| it.access_key.as_str());
+        let mut effects = self.faults.strike(
+            name,
+            operation,
+            caller,
+            &common.switches,
+            &mut common.generator,
+            now,
+        );
         if self.enforce_rates
             && let (Some(operation), Some(scope)) = (operation, scope)
         {
@@ -71,7 +96,20 @@ impl World {
                 effects.refuse = Some(throttle(Some(operation), &common.switches));
             }
         }
-        Admitted { operation, effects }
+        for mut struck in std::mem::take(&mut effects.struck) {
+            struck["call"] = json!(call);
+            struck["operation"] = json!(name);
+            struck["on"] = json!(subject(request));
+            self.mark(struck);
+        }
+        Admitted { operation, effects, call }
+    }
+
+    fn mark(&mut self, mark: Value) {
+        self.marks.push_back(mark);
+        if self.marks.len() > KEPT {
+            self.marks.pop_front();
+        }
     }
 
     /// Carries an admitted request out.
@@ -81,7 +119,7 @@ impl World {
         admitted: Admitted,
         now: Millis,
     ) -> Reply {
-        let Admitted { operation, effects } = admitted;
+        let Admitted { operation, effects, call } = admitted;
         let refuse =
             |world: &mut Self, failure: Failure| world.account.refuse(operation, failure, now);
         if let Some(failure) = effects.refuse {
@@ -95,9 +133,66 @@ impl World {
         if effects.twice {
             reply = self.account.handle_through(request, now, &effects.lens);
         }
+        if reply.status >= 400
+            && let Some(operation) = operation
+        {
+            let header = |name: &str| {
+                let found = reply.headers.iter().find(|(it, _)| it.eq_ignore_ascii_case(name));
+                found.map(|(_, value)| value.clone())
+            };
+            self.mark(json!({
+                "call": call, "refused": header("x-amzn-errortype"), "operation": operation.name,
+                "on": subject(request), "message": String::from_utf8_lossy(&reply.body),
+            }));
+        }
+        if let (Some(how), true) = (&effects.odd, reply.status < 300) {
+            reply.body = odd(&reply.body, how, &self.account.common.account);
+        }
         match effects.fail {
             Some(failure) => refuse(self, failure),
             None => reply,
         }
     }
+}
+
+/// The object that a request names, if it names one in the usual place.
+fn subject(request: &Request) -> Option<String> {
+    if let Some((_, arn)) = request.path.split_once("/tags/") {
+        return Some(arn.replace("%3A", ":").replace("%2F", "/"));
+    }
+    let body: Value = serde_json::from_slice(&request.body).ok()?;
+    let named =
+        body.get("arn").or_else(|| body.get("arns")?.get(0)).or_else(|| body.get("channelArn"))?;
+    named.as_str().map(ToOwned::to_owned)
+}
+
+/// An answer as no client expects it. One that is no JSON stays as it is.
+fn odd(body: &[u8], how: &str, account: &str) -> Vec<u8> {
+    fn twist(value: &mut Value, how: &str) {
+        match value {
+            Value::Object(members) => {
+                for (name, value) in members.iter_mut() {
+                    match (how, name.as_str(), &*value) {
+                        ("word", "state", Value::String(_)) => *value = json!("SOMETHING_NEW"),
+                        ("control", "name", Value::String(text)) => {
+                            *value = json!(format!("{text}\u{1b}[31m\u{202e}"));
+                        }
+                        _ => twist(value, how),
+                    }
+                }
+                if how == "empty" && members.contains_key("arn") {
+                    members.clear();
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(|it| twist(it, how)),
+            _ => {}
+        }
+    }
+    if how == "account" {
+        let text = String::from_utf8_lossy(body);
+        return text.replace(&format!(":{account}:"), ":999999999999:").into_bytes();
+    }
+    let Ok(mut value) = serde_json::from_slice::<Value>(body) else { return body.to_vec() };
+    twist(&mut value, how);
+    value.to_string().into_bytes()
 }

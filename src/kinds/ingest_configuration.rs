@@ -2,8 +2,9 @@
 
 use super::word::sdk_enums;
 use super::{
-    Arn, Audience, Book, Check, Edge, Facts, Kind, Live, Mutable, On, Operation, Ref, Resource,
-    Scope, Secrets, Service, Word, answered_tags, drain, each, inside, sent_tags, side_by_side,
+    Arn, Audience, Book, Check, Edge, Facts, Kind, Live, Mutable, On, Operation, READS_LAG, Ref,
+    Resource, Scope, Secrets, Service, Word, answered_tags, drain, each, inside, sent_tags,
+    side_by_side,
 };
 use crate::aws::{Class, Clients, CloudError, Secret, Sorted, Tags, found, gone};
 use crate::diag::Code;
@@ -135,11 +136,23 @@ impl Resource for IngestConfiguration {
         listed(aws, None).await
     }
 
-    /// The only kind whose listing leaves the tags out: one get each.
+    /// The only kind whose listing leaves the tags out: one get each. Without its tags a listed object would
+    /// be a stranger, or not there at all, so one that cannot be got makes the listing incomplete.
     async fn list_tagged(aws: &Clients, scope: &Scope<'_>) -> Result<Vec<Live>, CloudError> {
-        let arns: Vec<Arn> =
-            Self::list(aws, scope).await?.into_iter().map(|live| live.arn).collect();
-        Self::get(aws, &arns, &scope.book).await
+        let mut lags = READS_LAG.iter();
+        loop {
+            let listed = Self::list(aws, scope).await?;
+            let arns: Vec<Arn> = listed.into_iter().map(|live| live.arn).collect();
+            let got = Self::get(aws, &arns, &scope.book).await?;
+            let unread = arns.iter().find(|arn| got.iter().all(|live| live.arn != **arn));
+            let Some(unread) = unread else { return Ok(got) };
+            let Some(lag) = lags.next() else {
+                let message =
+                    format!("{unread} is listed, but cannot be read; try again in a minute");
+                return Err(CloudError::unusable("ListIngestConfigurations", message));
+            };
+            tokio::time::sleep(std::time::Duration::from_millis(*lag)).await;
+        }
     }
 
     async fn get(aws: &Clients, arns: &[Arn], book: &Book) -> Result<Vec<Live>, CloudError> {

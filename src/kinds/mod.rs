@@ -36,11 +36,12 @@ pub use composition::Pip;
 pub use operation::{Elsewhere, On, Operation, Verb};
 pub use owner::{Marks, Owner};
 pub use reference::{Edge, Pointer, Ref};
-pub use states::{Audience, Desired, Lifecycle, Live, LiveState, OnLive, Stack};
+pub use states::{Audience, Desired, Duplicate, Lifecycle, Live, LiveState, OnLive, Stack};
 pub use word::Word;
 
 pub use crate::aws::Service;
-use crate::aws::{Clients, CloudError, Secret, Tags};
+use crate::aws::sabotage::{Bug, planted};
+use crate::aws::{Class, Clients, CloudError, Secret, Tags};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use schemars::{JsonSchema, Schema};
 use serde::Serialize;
@@ -631,8 +632,17 @@ where
     stream::iter(calls).buffer_unordered(8).try_collect().await
 }
 
+/// Pauses, in milliseconds, before a listed object that cannot be got is asked for again: reads lag behind one
+/// another.
+pub const READS_LAG: [u64; 4] = [250, 500, 1_000, 2_000];
+
+/// How often a listing is begun again when AWS does not take its own page token any more.
+const RESTARTS: u32 = 3;
+
 /// Drains a listing page by page. A page that repeats a token would end the SDK's own
-/// paginator silently, as if the list were complete; here it is an error.
+/// paginator silently, as if the list were complete; here it is an error. A token that is refused has
+/// expired: the listing begins again at its first page, and what was taken before counts as seen twice, of
+/// which the later one is believed.
 async fn drain<P, F>(
     operation: &'static str,
     mut page: impl FnMut(Option<String>) -> F,
@@ -643,8 +653,21 @@ where
 {
     let mut seen = std::collections::BTreeSet::new();
     let mut token: Option<String> = None;
+    let mut restarts = 0;
     loop {
-        let next = take(page(token).await?).filter(|it| !it.is_empty());
+        let answer = match page(token.clone()).await {
+            Err(_) if token.is_some() && planted(Bug::PartialListing) => return Ok(()),
+            Err(error)
+                if error.class == Class::Invalid && token.is_some() && restarts < RESTARTS =>
+            {
+                restarts += 1;
+                token = None;
+                seen.clear();
+                continue;
+            }
+            answer => answer?,
+        };
+        let next = take(answer).filter(|it| !it.is_empty());
         let Some(next) = next else { return Ok(()) };
         if !seen.insert(next.clone()) {
             return Err(CloudError::unusable(operation, "the listing repeats a page token"));

@@ -106,6 +106,13 @@ impl fmt::Display for Owner {
 }
 
 impl Marks {
+    /// When the create attempt that made the object began, by the server's clock; `None` where it was
+    /// adopted, or where somebody wrote something else into the tag.
+    pub fn made(&self) -> Option<jiff::Timestamp> {
+        let op = ulid::Ulid::from_string(&self.op).ok()?;
+        jiff::Timestamp::from_millisecond(i64::try_from(op.timestamp_ms()).ok()?).ok()
+    }
+
     /// These marks as tags, whole set.
     pub fn tags(&self) -> Tags {
         let mut tags = Tags::from([

@@ -217,6 +217,22 @@ impl Audience {
     }
 }
 
+/// One of several owned objects with one address, which is not the one that counts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Duplicate {
+    /// The address they share.
+    pub address: Address,
+    /// The object.
+    pub live: Live,
+    /// The one that counts.
+    pub winner: Arn,
+    /// Whether its spec is the one that its own tags say was written: nobody has changed it since, and the
+    /// tags were not copied onto something else.
+    pub untouched: bool,
+    /// The same of the one that counts.
+    pub winner_untouched: bool,
+}
+
 /// The account as one run read it. Made by `cloud::read` alone, and only from complete listings.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LiveState {
@@ -227,7 +243,11 @@ pub struct LiveState {
     /// Owned objects that a newer one replaces, and that are still there.
     pub superseded: Vec<(Address, Live)>,
     /// Owned objects that share an address with the one that counts, without either replacing the other.
-    pub duplicates: Vec<(Address, Live)>,
+    pub duplicates: Vec<Duplicate>,
+    /// Who refers to a duplicate, or to the object that counts in its place: (who, to what), whoever owns it.
+    pub referrers: BTreeSet<(Arn, Arn)>,
+    /// The server's time when the reading began.
+    pub as_of: Option<jiff::Timestamp>,
     /// What a declared resource may take over: the object that its manifest names, or the one that AWS
     /// made for it.
     pub adoptable: BTreeMap<Address, Live>,
@@ -254,7 +274,7 @@ impl LiveState {
         self.owned
             .values()
             .chain(self.superseded.iter().map(|(_, live)| live))
-            .chain(self.duplicates.iter().map(|(_, live)| live))
+            .chain(self.duplicates.iter().map(|it| &it.live))
             .chain(self.adoptable.values())
             .chain(self.foreign.values())
             .chain(self.others.values())

@@ -3,6 +3,7 @@
 //! Takes everything as arguments and returns a value. Knows no clock, no network, no terminal, no SDK.
 
 pub mod approval;
+mod duplicate;
 pub mod graph;
 pub mod permission;
 pub mod policy;
@@ -13,13 +14,13 @@ pub use approval::{Approval, Terms};
 pub use policy::{Policy, Refusal};
 pub use selection::{Selected, Selection};
 pub use step::{
-    Action, Attention, Cause, Decision, NotDrift, Note, Plan, Status, Step, StepId, Summary,
+    Action, Attention, Cause, Decision, NotDrift, Note, Plan, Status, Step, StepId, Summary, Twin,
 };
 
 use crate::kinds::spec::{FieldChange, difference, named_targets};
 use crate::kinds::{
-    Address, Arn, Audience, Body, Desired, Live, LiveState, Marks, Owner, Pointer, Presence,
-    Replace, Stack, owner,
+    Address, Arn, Audience, Body, Desired, Duplicate, Live, LiveState, Marks, Owner, Pointer,
+    Presence, Replace, Stack, owner,
 };
 use policy::{on_audience, protected, quotas};
 use serde_json::Value;
@@ -80,11 +81,7 @@ fn plan_named(
     planner.clear_up(&mut plan, &taken);
     planner.order(&mut plan);
     plan.notes.extend(ambiguous.iter().map(|it| Note::Ambiguous { arn: it.arn.clone() }));
-    let duplicates = live.duplicates.iter().filter(|(address, _)| policy.is_about(address));
-    plan.notes.extend(duplicates.map(|(address, live)| Note::Duplicate {
-        address: address.clone(),
-        arn: live.arn.clone(),
-    }));
+    plan.notes.extend(duplicate::notes(live, policy));
     plan.notes.extend(policy.selected.clone().map(Note::Selected));
     let notes = quotas(&plan, live, stack);
     plan.notes.extend(notes);
@@ -148,6 +145,7 @@ impl<'a> Planner<'a> {
                 self.push(step);
             }
             Found::Held(why) => {
+                taken.extend(self.live.owned.get(&wanted.address).map(|it| it.arn.clone()));
                 let mut step = draft(wanted, Action::Create, None, marks);
                 step.because = vec![Cause::Missing];
                 step.decision = Decision::Blocked(why);
@@ -205,7 +203,10 @@ impl<'a> Planner<'a> {
 
     fn find(&self, wanted: &Desired) -> Found<'a> {
         if let Some(live) = self.live.owned.get(&wanted.address) {
-            return Found::Owned(live);
+            return match duplicate::unclear(self.live, live) {
+                Some(why) => Found::Held(why),
+                None => Found::Owned(live),
+            };
         }
         for name in &wanted.previous_names {
             let before = Address::new(wanted.address.kind, name.clone());
@@ -497,6 +498,12 @@ impl<'a> Planner<'a> {
             self.push(new);
             return;
         }
+        if self.live.duplicates.iter().any(|it| it.winner == live.arn) {
+            // Of three objects with one name, the oldest would count once this one is superseded.
+            new.decision = Decision::Deferred("it waits until its duplicate is gone".to_owned());
+            self.push(new);
+            return;
+        }
         new.marks.op = String::new();
         match first {
             Replace::CreateFirst => {
@@ -575,6 +582,9 @@ impl<'a> Planner<'a> {
         for (address, old) in superseded.filter(about).collect::<Vec<_>>() {
             self.delete(address, old, Cause::Superseded, None);
         }
+        for it in live.duplicates.iter().filter(|it| self.policy.is_about(&it.address)) {
+            self.settle_duplicate(it, taken);
+        }
         for (address, orphan) in live.owned.iter().filter(about).collect::<Vec<_>>() {
             if taken.contains(&orphan.arn) {
                 continue;
@@ -592,6 +602,30 @@ impl<'a> Planner<'a> {
             } else {
                 plan.orphans.push(address.clone());
             }
+        }
+    }
+
+    /// One that is not the first of its name goes once that is proven; where its name is not declared, it is
+    /// an orphan as the first one is.
+    fn settle_duplicate(&mut self, it: &'a Duplicate, taken: &BTreeSet<Arn>) {
+        let facts = it.live.kind.facts();
+        // What is listed for each of something else is there as often as that is.
+        if facts.listed_per.is_some() {
+            return;
+        }
+        let ending = facts.ending;
+        if it.live.state.as_deref().is_some_and(|state| ending.contains(&state)) {
+            return;
+        }
+        let declared = taken.contains(&it.winner);
+        if !declared && !self.policy.destroy && !self.policy.prune {
+            return;
+        }
+        self.delete(&it.address, &it.live, Cause::Duplicate { of: it.winner.clone() }, None);
+        let audience = self.live.audience.get(&it.live.arn);
+        let step = &mut self.drafts.last_mut().expect("just pushed").step;
+        if let Some(decision) = duplicate::decide(it, audience, self.live.as_of) {
+            step.decision = decision;
         }
     }
 
@@ -700,12 +734,35 @@ impl<'a> Planner<'a> {
                 (None, _) => format!("{}, which no manifest declares,", referrer.arn),
             };
             let step = &mut self.drafts[deleted].step;
-            if step.decision.is_do() {
-                step.decision = Decision::Deferred(format!("{name} still refers to it"));
+            let why = format!("{name} still refers to it");
+            let duplicate = step.because.iter().any(|it| matches!(it, Cause::Duplicate { .. }));
+            if duplicate && !matches!(step.decision, Decision::Blocked(_)) {
+                step.decision = Decision::Blocked(why);
+            } else if step.decision.is_do() {
+                step.decision = Decision::Deferred(why);
             }
         }
+        self.spare_used_duplicates();
         self.make_room_late();
         self.delete_predecessors_first();
+    }
+
+    /// Of what was read only to know who refers to a duplicate, no step makes anything let go of it.
+    fn spare_used_duplicates(&mut self) {
+        let planned: BTreeSet<&Arn> =
+            self.live.all().filter(|it| it.body.is_some()).map(|it| &it.arn).collect();
+        for draft in &mut self.drafts {
+            let step = &mut draft.step;
+            if !step.because.iter().any(|it| matches!(it, Cause::Duplicate { .. })) {
+                continue;
+            }
+            let users = self.live.referrers.iter().filter(|(_, to)| step.arn.as_ref() == Some(to));
+            if let Some((user, _)) = users.into_iter().find(|(user, _)| !planned.contains(user))
+                && !matches!(step.decision, Decision::Blocked(_))
+            {
+                step.decision = Decision::Blocked(format!("{user} refers to it"));
+            }
+        }
     }
 
     /// Whether an object will refer to `arn` after a step.
@@ -767,8 +824,11 @@ impl<'a> Planner<'a> {
     /// What only one object can have is free once the object that has it is deleted: a key that moves to
     /// another name, or two that swap theirs.
     fn after_whoever_has_it(&self) -> Vec<(usize, usize)> {
+        // One that is to be replaced in a later run has it till then.
+        let keeps = |step: &Step| step.action == Action::Replace && !step.decision.is_do();
         let had_by = |step: &Step| {
-            let body = step.before.as_ref().filter(|_| step.action == Action::Delete)?;
+            let has = step.action == Action::Delete || keeps(step);
+            let body = step.before.as_ref().filter(|_| has)?;
             Some((body.kind(), body.exclusive()?.value))
         };
         let made_by = |step: &Step| {

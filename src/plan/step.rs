@@ -130,6 +130,11 @@ pub enum Cause {
     Orphan,
     /// A newer object has taken its place.
     Superseded,
+    /// Another object with its name was made before it.
+    Duplicate {
+        /// The one that stays.
+        of: Arn,
+    },
     /// Its successor cannot be made while it is there.
     MakesRoom,
     /// Its manifest asks to take an existing object over, or AWS made it together with something else.
@@ -198,12 +203,12 @@ impl Decision {
 pub enum Note {
     /// The run is about a part only.
     Selected(Selected),
-    /// Two owned objects share an address.
+    /// Several owned objects share an address.
     Duplicate {
         /// The address they share.
         address: Address,
-        /// The one that is left alone.
-        arn: Arn,
+        /// All of them; the first one counts.
+        copies: Vec<Twin>,
     },
     /// An object carries only some of our tags, so nobody can say whose it is.
     Ambiguous {
@@ -219,6 +224,24 @@ pub enum Note {
         /// Objects there may be.
         quota: u32,
     },
+}
+
+/// One of several objects with one address, as a person needs to know it to decide.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Twin {
+    /// The object.
+    pub arn: Arn,
+    /// When it was made, by the server's clock; `None` where its tags do not say.
+    pub made: Option<String>,
+    /// How old that was when the account was read, in whole minutes.
+    pub minutes: Option<i64>,
+    /// Where people find it, for kinds that have such an address.
+    pub url: Option<String>,
+    /// Who would be cut off by its end.
+    pub audience: Option<Audience>,
+    /// Who refers to it: resources of the stack by address, others by ARN.
+    pub referrers: Vec<String>,
 }
 
 /// Counts for the summary line.

@@ -166,8 +166,8 @@ fn note(note: &Note) -> Value {
         Note::Selected(Selected { chosen, needed, left_out, others }) => json!({
             "note": "selected", "chosen": chosen, "needed": needed, "leftOut": left_out, "others": others,
         }),
-        Note::Duplicate { address, arn } => {
-            json!({ "note": "duplicate", "address": address, "arn": arn })
+        Note::Duplicate { address, copies } => {
+            json!({ "note": "duplicate", "address": address, "copies": copies })
         }
         Note::Ambiguous { arn } => json!({ "note": "ambiguous", "arn": arn }),
         Note::Quota { kind, wanted, quota } => {

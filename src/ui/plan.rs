@@ -7,7 +7,7 @@ use crate::kinds::owner::PREFIX;
 use crate::kinds::{Address, Body, Stack};
 use crate::manifest::write::yaml;
 use crate::plan::policy::live;
-use crate::plan::{Action, Cause, Decision, Note, Plan, Selected, Step, Summary};
+use crate::plan::{Action, Cause, Decision, Note, Plan, Selected, Step, Summary, Twin};
 use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
@@ -182,6 +182,7 @@ fn cause(cause: &Cause) -> String {
         Cause::Failed { state } => format!("AWS could not make it ({state})"),
         Cause::Orphan => "no manifest declares it".to_owned(),
         Cause::Superseded => "a newer one takes its place".to_owned(),
+        Cause::Duplicate { of } => format!("{of} has the same name and was made first"),
         Cause::MakesRoom => "makes room for its successor".to_owned(),
         Cause::Adopt => "it exists without our doing and is taken over".to_owned(),
         Cause::Rename { from } => format!("it was `{from}`"),
@@ -199,9 +200,18 @@ pub(super) fn notes(plan: &Plan, text: &mut String) {
     for note in &plan.notes {
         let said = match note {
             Note::Selected(selected) => self::selected(selected),
-            Note::Duplicate { address, arn } => format!(
-                "two objects are {address}; {arn} is left alone, and `{PREFIX}op` tells which came first"
-            ),
+            Note::Duplicate { address, copies } => {
+                let _ = writeln!(
+                    text,
+                    "{yellow}note{yellow:#}: {} objects are {}; the first one counts",
+                    copies.len(),
+                    escape(&address.to_string(), CAP)
+                );
+                for copy in copies {
+                    let _ = writeln!(text, "      {}", escape(&twin(copy), 3 * CAP));
+                }
+                continue;
+            }
             Note::Ambiguous { arn } => {
                 format!("{arn} carries only some of the `{PREFIX}` tags; it is left alone")
             }
@@ -245,6 +255,21 @@ fn list<'a, L: IntoIterator<Item = &'a Address, IntoIter: ExactSizeIterator>>(
     let names: Vec<String> = addresses.take(5).map(ToString::to_string).collect();
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("{}{more}", names.join(", "))
+}
+
+/// One of several objects with one name, on one line.
+fn twin(it: &Twin) -> String {
+    let mut parts = vec![it.arn.to_string()];
+    match (&it.made, it.minutes) {
+        (Some(made), Some(minutes)) => parts.push(format!("made {made} ({minutes} min ago)")),
+        _ => parts.push("nobody knows when it was made".to_owned()),
+    }
+    parts.extend(it.url.clone());
+    parts.extend(it.audience.as_ref().map(live));
+    if !it.referrers.is_empty() {
+        parts.push(format!("referred to by {}", it.referrers.join(", ")));
+    }
+    parts.join("; ")
 }
 
 /// One line that sums a plan up.

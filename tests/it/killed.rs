@@ -1,0 +1,381 @@
+//! The program killed, run through faults, and run twice at once, as real processes against an emulator behind a
+//! real socket: nothing made twice, nothing lost, nothing said that is secret (`reliability.md` §7, level 2).
+
+use crate::binary::{Place, Ran, Served, ivs_apply, run};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Twelve objects of ten kinds, made in four layers.
+const MANIFESTS: &str = r#"
+apiVersion: ivs-apply.dev/v1
+kind: Stack
+metadata: { name: killed }
+spec: { region: us-west-2, account: "000000000000" }
+---
+apiVersion: ivs-apply.dev/v1
+kind: RecordingConfiguration
+metadata: { name: archive }
+spec: { destinationConfiguration: { s3: { bucketName: archive } } }
+---
+apiVersion: ivs-apply.dev/v1
+kind: PlaybackRestrictionPolicy
+metadata: { name: home }
+spec: { allowedCountries: [CH] }
+---
+apiVersion: ivs-apply.dev/v1
+kind: FailoverSlateConfiguration
+metadata: { name: slate }
+spec: {}
+---
+apiVersion: ivs-apply.dev/v1
+kind: Channel
+metadata: { name: main }
+spec: { recordingConfiguration: archive, playbackRestrictionPolicy: home }
+---
+apiVersion: ivs-apply.dev/v1
+kind: Channel
+metadata: { name: second }
+spec: { failoverSlateConfiguration: slate }
+---
+apiVersion: ivs-apply.dev/v1
+kind: StreamKey
+metadata: { name: main }
+spec: { channel: main }
+---
+apiVersion: ivs-apply.dev/v1
+kind: StorageConfiguration
+metadata: { name: tape }
+spec: { s3: { bucketName: tape } }
+---
+apiVersion: ivs-apply.dev/v1
+kind: EncoderConfiguration
+metadata: { name: hd }
+spec: {}
+---
+apiVersion: ivs-apply.dev/v1
+kind: Stage
+metadata: { name: studio }
+spec: { autoParticipantRecordingConfiguration: { storageConfiguration: tape } }
+---
+apiVersion: ivs-apply.dev/v1
+kind: IngestConfiguration
+metadata: { name: camera }
+spec: { ingestProtocol: RTMPS, stage: studio }
+---
+apiVersion: ivs-apply.dev/v1
+kind: PublicKey
+metadata: { name: viewers }
+spec:
+  publicKeyMaterial: |
+    -----BEGIN PUBLIC KEY-----
+    MHYwEAYHKoZIzj0CAQYFK4EEACIDYgAEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
+    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
+    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
+    -----END PUBLIC KEY-----
+---
+apiVersion: ivs-apply.dev/v1
+kind: AdConfiguration
+metadata: { name: breaks }
+spec:
+  mediaTailorPlaybackConfigurations:
+    - playbackConfigurationArn: arn:aws:mediatailor:us-west-2:123456789012:playbackConfiguration/one
+"#;
+
+/// An emulator of its own, and the manifests.
+struct Stage {
+    place: Place,
+    served: Served,
+}
+
+impl Stage {
+    fn new(words: &[&str]) -> Self {
+        let place = Place::new();
+        place.write("all.yaml", MANIFESTS);
+        let served = Served::start(place.folder.path(), words);
+        Self { place, served }
+    }
+
+    fn command(&self, words: &str) -> Command {
+        let home = self.place.folder.path();
+        let mut command = ivs_apply(home);
+        command
+            .current_dir(home)
+            .args(words.split_whitespace())
+            .args(["-f", "manifests", "--region", "us-west-2", "--endpoint-url", &self.served.url])
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test");
+        command
+    }
+
+    /// A control request to the emulator.
+    fn control(&self, method: &str, path: &str, body: &Value) -> Value {
+        let address = self.served.url.trim_start_matches("http://");
+        let mut stream = TcpStream::connect(address).expect("the emulator listens");
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let head = format!(
+            "{method} /_emulator/{path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(format!("{head}{body}").as_bytes()).expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        assert!(head.starts_with("HTTP/1.1 200"), "{method} {path}: {answer}");
+        serde_json::from_str(body).expect("JSON")
+    }
+
+    /// Owned objects by kind and name: their ARNs.
+    fn objects(&self) -> BTreeMap<String, Vec<String>> {
+        let answer = self.control("GET", "objects", &Value::Null);
+        let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for it in answer["objects"].as_array().expect("a list") {
+            if let Some(name) = it["object"]["tags"]["ivs-apply:name"].as_str() {
+                let kind = it["kind"].as_str().unwrap_or_default();
+                let arn = it["arn"].as_str().unwrap_or_default().to_owned();
+                all.entry(format!("{kind}/{name}")).or_default().push(arn);
+            }
+        }
+        all
+    }
+
+    /// Everything declared is there once, nothing else is, and there is nothing left to do.
+    #[track_caller]
+    fn assert_whole(&self, what: &str) {
+        let objects = self.objects();
+        let counts: Vec<(&String, usize)> =
+            objects.iter().map(|(name, arns)| (name, arns.len())).collect();
+        assert!(
+            counts.len() == 12 && counts.iter().all(|(_, count)| *count == 1),
+            "{what}: {counts:?}"
+        );
+        // The key that comes with the second channel is nobody's.
+        let all = self.control("GET", "objects", &Value::Null);
+        assert_eq!(all["objects"].as_array().map(Vec::len), Some(13), "{what}: {all:#}");
+        let plan = run(&mut self.command("plan --detailed-exitcode"));
+        assert_eq!(plan.code, Some(0), "{what}: {plan:?}");
+    }
+
+    /// Applies until all is well, three times at most.
+    #[track_caller]
+    fn applied(&self, what: &str) -> Vec<Ran> {
+        let mut runs = Vec::new();
+        for _ in 0..3 {
+            let ran = run(&mut self.command("apply --yes"));
+            let done = ran.code == Some(0);
+            runs.push(ran);
+            if done {
+                return runs;
+            }
+        }
+        panic!("{what}: not well after three applies: {runs:#?}");
+    }
+}
+
+/// Where a run is killed, in relation to a request.
+#[derive(Clone, Copy, Debug)]
+enum Moment {
+    Before,
+    Done,
+    Answered,
+}
+
+/// Kills an apply at the n-th request. False where it ended by itself before that.
+fn killed_at(stage: &Stage, request: u64, moment: Moment) -> bool {
+    let hold = match moment {
+        Moment::Before => json!({ "kind": "hold", "nth": request }),
+        Moment::Done => json!({ "kind": "hold", "nth": request, "done": true }),
+        // The answer has gone out, and nothing after it is carried out.
+        Moment::Answered => json!({ "kind": "hold", "nth": request + 1, "times": 1_000_000 }),
+    };
+    stage.control("POST", "faults", &hold);
+    let mut child = stage
+        .command("apply --yes")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    let start = Instant::now();
+    let killed = loop {
+        if child.try_wait().expect("a child").is_some() {
+            break false;
+        }
+        if stage.control("GET", "faults", &Value::Null)["held"] != 0 {
+            child.kill().expect("it runs");
+            child.wait().expect("it ends");
+            break true;
+        }
+        assert!(start.elapsed() < Duration::from_secs(60), "{request} {moment:?} hangs");
+        std::thread::sleep(Duration::from_millis(4));
+    };
+    stage.control("DELETE", "faults", &Value::Null);
+    killed
+}
+
+/// Time passes quickly for the emulator, so that nothing has to be waited for, and not at all for the program.
+fn while_time_flies<T>(stage: &Stage, work: impl FnOnce() -> T) -> T {
+    let over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                stage.control("POST", "clock", &json!({ "advanceSeconds": 1 }));
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        });
+        let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+        over.store(true, std::sync::atomic::Ordering::Relaxed);
+        done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+/// For each request of an apply: the run is killed there, and the next ones make good. Returns at how many.
+fn killed_at_every_request(moment: Moment) -> u64 {
+    let stage = Stage::new(&[]);
+    while_time_flies(&stage, || {
+        for request in 1.. {
+            stage.control("POST", "reset", &Value::Null);
+            let what = format!("killed {moment:?} request {request}");
+            if !killed_at(&stage, request, moment) {
+                stage.assert_whole(&what);
+                return request - 1;
+            }
+            stage.applied(&what);
+            stage.assert_whole(&what);
+        }
+        unreachable!("an apply ends")
+    })
+}
+
+#[test]
+fn an_apply_killed_before_any_request_is_made_good_by_the_next() {
+    assert!(killed_at_every_request(Moment::Before) > 40);
+}
+
+#[test]
+fn an_apply_killed_after_any_request_was_carried_out_is_made_good_by_the_next() {
+    assert!(killed_at_every_request(Moment::Done) > 40);
+}
+
+#[test]
+fn an_apply_killed_after_the_answer_to_any_request_is_made_good_by_the_next() {
+    assert!(killed_at_every_request(Moment::Answered) > 40);
+}
+
+/// What the emulator's state holds and no output may.
+fn secrets(state: &Path) -> BTreeSet<String> {
+    fn gather(value: &Value, found: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(members) => {
+                for (name, value) in members {
+                    let secret = matches!(name.as_str(), "value" | "streamKey" | "passphrase");
+                    match value.as_str().filter(|text| secret && text.len() > 8) {
+                        Some(text) => drop(found.insert(text.to_owned())),
+                        None => gather(value, found),
+                    }
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|it| gather(it, found)),
+            _ => {}
+        }
+    }
+    let text = std::fs::read_to_string(state).expect("kept");
+    let mut found = BTreeSet::new();
+    gather(&serde_json::from_str(&text).expect("JSON"), &mut found);
+    found
+}
+
+#[test]
+fn lost_replies_server_errors_and_throttles_cost_time_and_nothing_else_and_no_secret_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = folder.path().join("state.json");
+    let stage = Stage::new(&["--state", state.to_str().expect("a plain path")]);
+    while_time_flies(&stage, || {
+        // The emulator's chances go on from round to round, so each is another one.
+        for round in 0..6 {
+            stage.control("POST", "reset", &Value::Null);
+            for fault in [
+                json!({ "kind": "loseReply", "probability": 0.06 }),
+                json!({ "kind": "error500", "done": true, "probability": 0.04 }),
+                json!({ "kind": "throttle", "probability": 0.05 }),
+            ] {
+                stage.control("POST", "faults", &fault);
+            }
+            let ran = run(stage.command("apply --yes -vvv").env("RUST_LOG", "trace"));
+            assert!(matches!(ran.code, Some(0 | 1 | 3)), "round {round}: {ran:?}");
+            stage.control("DELETE", "faults", &Value::Null);
+            let mut runs = stage.applied(&format!("round {round}"));
+            stage.assert_whole(&format!("round {round}"));
+            runs.push(ran);
+            for words in ["plan --refresh full -vvv", "export -vvv", "drift --format json"] {
+                runs.push(run(stage.command(words).env("RUST_LOG", "trace")));
+            }
+            // The state is written a moment later.
+            std::thread::sleep(Duration::from_millis(300));
+            let secrets = secrets(&state);
+            assert!(
+                secrets.len() >= 3,
+                "the account holds secrets, or this proves nothing: {secrets:?}"
+            );
+            for secret in secrets {
+                for ran in &runs {
+                    let told = ran.stdout.contains(&secret) || ran.stderr.contains(&secret);
+                    assert!(!told, "round {round}: a secret was told");
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn two_runs_at_once_converge_and_what_was_there_before_them_stays() {
+    let stage = Stage::new(&[]);
+    let first_half = MANIFESTS.split("\n---").take(5).collect::<Vec<_>>().join("\n---");
+    stage.place.write("all.yaml", &first_half);
+    stage.applied("the first half");
+    let established = stage.objects();
+    assert_eq!(established.len(), 4);
+    stage.place.write("all.yaml", MANIFESTS);
+    let two: Vec<_> = (0..2)
+        .map(|_| {
+            let mut command = stage.command("apply --yes");
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts")
+        })
+        .collect();
+    for child in two {
+        let output = child.wait_with_output().expect("it ends");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(matches!(output.status.code(), Some(0 | 3)), "{output:?} {said}");
+    }
+    // Duplicates are left alone while they are young.
+    stage.control("POST", "clock", &json!({ "advanceSeconds": 1_200 }));
+    // Duplicates are counted as any other delete is, and so many need their number.
+    let refused = run(&mut stage.command("apply --yes"));
+    if refused.code == Some(4) {
+        let (_, number) =
+            refused.stderr.split_once("--confirm-deletes ").expect("the number is told");
+        let number = number.split('`').next().unwrap_or_default();
+        let pruned = run(&mut stage.command(&format!("apply --yes --confirm-deletes {number}")));
+        assert_eq!(pruned.code, Some(0), "{pruned:?}");
+    }
+    stage.applied("after both");
+    stage.assert_whole("after both");
+    for (name, arns) in stage.objects() {
+        if let Some(before) = established.get(&name) {
+            assert_eq!(before, &arns, "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_full_disk_changes_the_exit_code_and_nothing_else() {
+    let stage = Stage::new(&[]);
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("this is Linux");
+    let mut command = stage.command("apply --yes");
+    let status = command.stdout(full).stderr(Stdio::null()).status().expect("it runs");
+    assert_eq!(status.code(), Some(3));
+    stage.assert_whole("with a full disk");
+}

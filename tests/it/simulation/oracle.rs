@@ -1,0 +1,293 @@
+//! Judges a life by the account's own history: the invariants of `reliability.md` §7. Knows nothing of how the
+//! engine comes to what it does, only what it planned, what it said, and what truly happened.
+
+use super::chance::OUTSIDE;
+use super::life::{Life, Run};
+use ivs_apply::apply::{Failure, StepStatus};
+use ivs_apply::aws::Tags;
+use ivs_apply::kinds::{Kind, Owner};
+use ivs_apply::plan::{Action, Cause, Decision, Step};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// The least age of a duplicate that is deleted.
+const RIPE_MILLIS: i64 = 15 * 60 * 1000;
+
+/// How far the time in an attempt's name may lie from when it is carried out: an attempt times out after ten
+/// seconds, and a stalled request is carried out at most 45 s late.
+const OP_MILLIS: i64 = 60_000;
+
+/// A run makes no more calls than this, whatever goes wrong.
+const CALLS: u64 = 5_000;
+
+/// What is wrong with a life, if anything.
+pub(crate) fn judge(life: &Life) -> Result<(), String> {
+    if let Some(why) = &life.unsettled {
+        return Err(format!("I5: {why}"));
+    }
+    let mut world = World::default();
+    for (index, event) in life.history.iter().enumerate() {
+        let event = Happened::read(index, event);
+        if event.caller != OUTSIDE {
+            world.judge(&event, life)?;
+        }
+        world.note(&event);
+    }
+    for run in &life.runs {
+        report_is_true(run, life)?;
+        if run.ended - run.began > CALLS {
+            return Err(format!("I11: {} calls in one run", run.ended - run.began));
+        }
+        let said = format!("{:?}{:?}", run.plan, run.outcome);
+        for secret in ["sk_emulator", "rt_0000", "passphrase"] {
+            if said.contains(secret) {
+                return Err(format!("I9: {secret} in what a run holds"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// One event of the history.
+struct Happened {
+    index: usize,
+    operation: String,
+    arn: String,
+    kind: Option<Kind>,
+    at: i64,
+    tags: Tags,
+    after: Option<Tags>,
+    caller: String,
+    victims: Vec<String>,
+}
+
+fn tags(value: &Value) -> Tags {
+    serde_json::from_value(value.clone()).unwrap_or_default()
+}
+
+impl Happened {
+    fn read(index: usize, event: &Value) -> Self {
+        let text = |member: &str| event[member].as_str().unwrap_or_default().to_owned();
+        let arn = text("arn");
+        let of_kind =
+            |kind: &&Kind| kind.facts().arn_type.is_some_and(|it| arn.contains(&format!(":{it}/")));
+        Self {
+            index,
+            operation: text("operation"),
+            kind: Kind::ALL.iter().find(of_kind).copied(),
+            at: event["atMillis"].as_i64().unwrap_or_default(),
+            tags: tags(&event["tags"]),
+            after: event["after"].is_object().then(|| tags(&event["after"])),
+            caller: text("caller"),
+            victims: event["victims"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(ToString::to_string)
+                .collect(),
+            arn,
+        }
+    }
+
+    fn deletes(&self) -> bool {
+        self.operation.starts_with("Delete") || self.operation == "StopComposition"
+    }
+
+    fn says(&self, what: &str) -> String {
+        format!("{what}: event {} {} on {} {:?}", self.index, self.operation, self.arn, self.tags)
+    }
+}
+
+/// What is truly there: ARN and tags.
+#[derive(Default)]
+struct World {
+    there: BTreeMap<String, Tags>,
+}
+
+fn op(tags: &Tags) -> &str {
+    tags.get("ivs-apply:op").map_or("", String::as_str)
+}
+
+fn made(tags: &Tags) -> Option<i64> {
+    i64::try_from(ulid::Ulid::from_string(op(tags)).ok()?.timestamp_ms()).ok()
+}
+
+impl World {
+    fn note(&mut self, event: &Happened) {
+        if event.deletes() {
+            self.there.remove(&event.arn);
+        } else {
+            let tags = event.after.clone().unwrap_or_else(|| event.tags.clone());
+            self.there.insert(event.arn.clone(), tags);
+        }
+    }
+
+    fn judge(&self, event: &Happened, life: &Life) -> Result<(), String> {
+        if !self.there.contains_key(&event.arn) {
+            return born_well(event);
+        }
+        let owner = Owner::of(&event.tags);
+        let ours = owner.in_stack("laws").is_some();
+        let taken_over = event.kind == Some(Kind::StreamKey) && owner == Owner::Nobody;
+        if !ours && !taken_over {
+            return Err(event.says("I3: written to, and not ours"));
+        }
+        let steps = || {
+            life.runs.iter().filter(|run| run.from <= event.index).flat_map(|run| {
+                let steps = run.plan.iter().flat_map(|it| &it.steps);
+                steps.filter(|it| it.decision.is_do()).map(move |step| (run, step))
+            })
+        };
+        let mine = |step: &Step| step.arn.as_ref().is_some_and(|it| it.as_str() == event.arn);
+        // Who publishes by an ingest configuration is thrown out of its stage.
+        let consented = |step: &Step| {
+            let through = match event.operation.as_str() {
+                "DisconnectParticipant" => step.address.kind == Kind::IngestConfiguration,
+                "StopParticipantReplication" => step.address.kind == Kind::ParticipantReplication,
+                _ => false,
+            };
+            (mine(step) || through) && step.decision == Decision::Interrupt
+        };
+        if !event.victims.is_empty() && !steps().any(|(_, step)| consented(step)) {
+            return Err(event.says(&format!("I4: cut off without consent: {:?}", event.victims)));
+        }
+        if !event.deletes() {
+            return Ok(());
+        }
+        if event.tags.get("ivs-apply:protect").is_some_and(|it| it == "true") {
+            return Err(event.says("I4: protected, and deleted"));
+        }
+        let mut verdicts = steps()
+            .filter(|(_, it)| it.action == Action::Delete && mine(it))
+            .map(|(run, step)| self.may_go(event, run, step));
+        let first = verdicts.next().unwrap_or_else(|| Err(event.says("I2: no plan says so")));
+        // One plan that says so rightly is enough.
+        verdicts.fold(first, |so_far, next| if so_far.is_ok() { so_far } else { next })
+    }
+
+    /// Whether a delete is right by the reason its plan gives.
+    fn may_go(&self, event: &Happened, run: &Run, step: &Step) -> Result<(), String> {
+        match step.because.first() {
+            Some(Cause::Duplicate { of }) => {
+                let winner = self.there.get(of.as_str());
+                let winner = winner.ok_or_else(|| event.says("I2: the last copy goes"))?;
+                let same = |key: &str| winner.get(key) == event.tags.get(key);
+                if !same("ivs-apply:stack") || !same("ivs-apply:name") {
+                    return Err(event.says("I2: it is no duplicate"));
+                }
+                if (op(winner), of.as_str()) >= (op(&event.tags), event.arn.as_str()) {
+                    return Err(event.says("I2: the one that counts goes"));
+                }
+                match made(&event.tags) {
+                    Some(made) if event.at - made > RIPE_MILLIS => Ok(()),
+                    _ => Err(event.says("I2: a duplicate goes too soon")),
+                }
+            }
+            Some(Cause::Superseded) => {
+                let id = event.arn.rsplit('/').next().unwrap_or_default();
+                let mut others = self.there.values();
+                let successor =
+                    others.any(|it| it.get("ivs-apply:replaces").is_some_and(|it| it == id));
+                if successor { Ok(()) } else { Err(event.says("I2: nothing takes its place")) }
+            }
+            Some(Cause::Orphan) if !run.prune || run.desired.contains(&step.address) => {
+                Err(event.says("I2: declared, and pruned"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// I1: whatever is made says from birth whose it is.
+fn born_well(event: &Happened) -> Result<(), String> {
+    // The key that AWS makes with a channel belongs to nobody yet.
+    if event.kind == Some(Kind::StreamKey) && event.operation == "CreateChannel" {
+        return Ok(());
+    }
+    let owner = Owner::of(&event.tags);
+    let whole = owner.in_stack("laws").is_some_and(|it| !it.name.is_empty() && !it.op.is_empty());
+    if !whole {
+        return Err(event.says("I1: made without its tags"));
+    }
+    match made(&event.tags) {
+        Some(made) if (event.at - made).abs() < OP_MILLIS => Ok(()),
+        _ => Err(event.says("I1: its attempt does not say when it was")),
+    }
+}
+
+/// I10: what a run says of its steps is what happened.
+fn report_is_true(run: &Run, life: &Life) -> Result<(), String> {
+    let (Some(plan), Some(outcome)) = (&run.plan, &run.outcome) else { return Ok(()) };
+    let during: Vec<Happened> = life.history[run.from..run.to]
+        .iter()
+        .enumerate()
+        .map(|(index, event)| Happened::read(run.from + index, event))
+        .filter(|it| it.caller != OUTSIDE)
+        .collect();
+    let struck =
+        |kind: &str| life.case.faults.iter().chain(&life.case.late).any(|it| it["kind"] == kind);
+    let by_id = plan.by_id();
+    for (id, status) in &outcome.steps {
+        let step = by_id[id];
+        let lies = |what: &str| {
+            Err(format!("I10: {} {}: {what}: {status:?}", step.action.word(), step.address))
+        };
+        let arn = step.arn.as_ref().map(|it| it.as_str());
+        let written = || during.iter().any(|it| Some(it.arn.as_str()) == arn);
+        let others = plan.steps.iter().filter(|it| it.arn == step.arn && it.id != step.id).count();
+        let born = || {
+            during.iter().find(|it| {
+                let name = it.tags.get("ivs-apply:name");
+                it.kind == Some(step.address.kind)
+                    && name == Some(&step.address.name)
+                    && (it.operation.starts_with("Create")
+                        || it.operation.starts_with("Import")
+                        || it.operation.starts_with("Start"))
+            })
+        };
+        match status {
+            StepStatus::Done(Some(arn)) | StepStatus::Unconfirmed(arn) if step.action.makes() => {
+                if !life.history.iter().any(|it| it["arn"] == arn.as_str()) {
+                    return lies("done, and it was never made");
+                }
+            }
+            StepStatus::Done(Some(arn)) if step.action == Action::Delete => {
+                let over = ["STOPPING", "STOPPED", "FAILED"];
+                if run.there.get(arn.as_str()).is_some_and(|state| !over.contains(&state.as_str()))
+                {
+                    return lies("done, and it is still there");
+                }
+            }
+            StepStatus::Done(_) if step.writes_spec() && step.action == Action::Update => {
+                if !written() && run.alone {
+                    return lies("done, and nothing was written");
+                }
+            }
+            StepStatus::NotStarted
+            | StepStatus::Skipped(_)
+            | StepStatus::Stale(_)
+            | StepStatus::Deferred(_)
+                if run.alone =>
+            {
+                if step.arn.is_some() && others == 0 && written() {
+                    return lies("it was written to");
+                }
+                if step.arn.is_none() && born().is_some() {
+                    return lies("it was made");
+                }
+            }
+            StepStatus::Failed(failure) if run.alone && step.action.makes() => {
+                let half = matches!(failure, Failure::HalfDone { .. });
+                // The second delivery is answered, and that is a refusal where only one can be.
+                if !half && born().is_some() && !struck("twice") {
+                    return lies("failed, and it was made");
+                }
+            }
+            _ => {}
+        }
+    }
+    if outcome.steps.len() != plan.steps.iter().filter(|it| it.decision.is_do()).count() {
+        return Err("I10: a step has no status".to_owned());
+    }
+    Ok(())
+}
