@@ -3,7 +3,7 @@
 //! Each function makes sure that something is so, and may be called again. What to do and in which order
 //! is the plan's; this only deals with lost replies, throttles, waits and answers that do not fit.
 
-use super::event::Failure;
+use super::event::{Failure, StepStatus};
 use crate::aws::sabotage::{Bug, planted};
 use crate::aws::{Applied, Class, Clients, CloudError, Tags, found};
 use crate::cloud::show_managed_tags;
@@ -267,6 +267,11 @@ impl Tries {
     /// Whether there was a try already, of which nobody may know what became.
     pub(super) fn again(&self) -> bool {
         self.0 > 0
+    }
+
+    /// What a step ends as whose object is another by now. Only before the first try nothing was written.
+    pub(super) fn gave_way(&self, why: String) -> Result<StepStatus, Failure> {
+        if self.again() { Err(Failure::TakenAway(why)) } else { Ok(StepStatus::Stale(why)) }
     }
 
     /// Waits before the next try; false where it would be no use.

@@ -394,8 +394,8 @@ impl<'a> Run<'a> {
             let still = ensure::as_planned(aws, stack, step, self.planned, &book, &tries).await?;
             let (there, as_wanted) = match still {
                 Still::So(there) => there,
-                Still::Gone => return Ok(StepStatus::Stale("it is gone".to_owned())),
-                Still::Not(why) => return Ok(StepStatus::Stale(why)),
+                Still::Gone => return tries.gave_way("it is gone".to_owned()),
+                Still::Not(why) => return tries.gave_way(why),
             };
             let body = step.wanted(there.body.as_ref());
             let body = body.expect("a step that changes something has a spec");
@@ -442,7 +442,7 @@ impl<'a> Run<'a> {
             match ensure::still_ours(self.aws, step, &arn).await? {
                 Still::So(()) => {}
                 Still::Gone => break,
-                Still::Not(why) => return Ok(StepStatus::Stale(why)),
+                Still::Not(why) => return tries.gave_way(why),
             }
             if let Some(why) = self.cut_off(step, &arn).await? {
                 return Ok(StepStatus::Deferred(why));

@@ -55,7 +55,7 @@ pub(crate) enum Wrong {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Fault {
-    /// An operation's name, `*` for all.
+    /// An operation's name; with `*` at its end all that begin so.
     #[serde(default = "all")]
     operation: String,
     kind: Wrong,
@@ -153,7 +153,9 @@ impl Faults {
     ) -> Effects {
         let mut effects = Effects::default();
         for fault in &mut self.list {
-            if fault.operation != "*" && fault.operation != name {
+            let group = fault.operation.strip_suffix('*');
+            let meant = group.map_or(fault.operation == name, |verb| name.starts_with(verb));
+            if !meant {
                 continue;
             }
             if fault.spares.is_some() && fault.spares.as_deref() == caller {
@@ -278,6 +280,7 @@ mod tests {
         assert_eq!(struck(nth, 4), [false, true, true, false]);
         let other = json!({"operation": "GetChannel", "kind": "throttle"});
         assert_eq!(struck(other, 1), [false]);
+        assert_eq!(struck(json!({"operation": "Create*", "kind": "throttle"}), 1), [true]);
         let over = json!({"kind": "loseReply", "seconds": 0.1});
         assert_eq!(struck(over, 1), [false]);
         let half = struck(json!({"kind": "error500", "probability": 0.5}), 100);

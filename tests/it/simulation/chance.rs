@@ -50,6 +50,8 @@ pub(crate) enum End {
         request: u64,
         late: bool,
     },
+    /// Killed where a fault of the case holds a request.
+    Steered,
     /// Asked to stop after so many events; twice, to stop now.
     Signal {
         event: usize,
@@ -333,5 +335,71 @@ impl Case {
             pause: pick(random, &[0, 0, 5, 300]),
             faulted_runs: random.usize(1..3),
         }
+    }
+
+    /// A life in which a fault is likely to meet a step: for cells of the table that chance has left open.
+    pub(crate) fn steered(seed: u64, fault: &str, step: &str) -> Self {
+        let mut case = Self::of(seed);
+        let random = &mut Rng::with_seed(seed);
+        let operation = match step {
+            "S2" | "S6" | "S13" => "List*",
+            "S3" | "S8" => pick(random, &["Get*", "BatchGet*"]),
+            "S7" => pick(random, &["Create*", "Import*", "Start*"]),
+            "S9" => "Update*",
+            "S10" => pick(random, &["TagResource", "UntagResource"]),
+            "S11" => "GetStream",
+            _ => pick(random, &["Delete*", "Stop*"]),
+        };
+        let steered = match fault {
+            "F1" => json!({ "kind": "hold", "done": random.bool() }),
+            "F2" => json!({ "kind": "loseReply" }),
+            "F3" => json!({ "kind": "loseReply", "done": false }),
+            "F4" => json!({ "kind": "error500", "done": random.bool() }),
+            "F5" => json!({ "kind": "throttle" }),
+            "F6" => json!({ "kind": "stall", "seconds": 12 }),
+            "F7" => json!({ "kind": "twice" }),
+            "F8" => json!({ "kind": "listLag", "seconds": 5 }),
+            "F9" => json!({ "kind": "error500", "done": false }),
+            "F13" => json!({ "kind": "error", "name": "ExpiredTokenException" }),
+            "F15" => json!({ "kind": pick(random, &["createFailed", "getLag"]), "seconds": 3 }),
+            "F18" => json!({ "kind": "odd", "name": "word" }),
+            _ => Value::Null,
+        };
+        let which = random.usize(..64);
+        let edits = [Other::Edits(which), Other::StripsTags(which), Other::TakesOver(which)];
+        case.faults.clear();
+        case.late.clear();
+        case.others.clear();
+        case.second = Second::None;
+        case.end = End::Nothing;
+        match fault {
+            "F10" if step == "S10" => {
+                let strips = |it| (0, Other::StripsTags(which + it));
+                case.others = (0..4).map(strips).collect();
+            }
+            "F10" => case.others = vec![(random.usize(..6), pick(random, &edits))],
+            "F11" => case.second = Second::Paused(30),
+            "F12" => case.others = vec![(random.usize(..4), Other::GoesLive(which))],
+            "F17" => case.end = End::Signal { event: random.usize(..24), twice: false },
+            _ => {
+                let mut it = marked(steered);
+                it["operation"] = json!(operation);
+                it["nth"] = json!(1 + random.u64(..3));
+                let early = matches!(step, "S2" | "S3");
+                if fault == "F1" {
+                    case.end = End::Steered;
+                }
+                if early {
+                    case.faults.push(it)
+                } else {
+                    case.late.push(it)
+                }
+                case.faulted_runs = 1;
+            }
+        }
+        if step == "S6" {
+            case.pause = 300;
+        }
+        case
     }
 }

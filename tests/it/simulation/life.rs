@@ -248,7 +248,7 @@ impl World {
         let ended = async {
             tokio::time::timeout(LONGEST_RUN, whole).await.expect("a run ends in time");
         };
-        if matches!(plot.end, End::Killed { .. } | End::KilledAfter { .. }) {
+        if matches!(plot.end, End::Killed { .. } | End::KilledAfter { .. } | End::Steered) {
             tokio::select! {
                 // In this order, since a seed decides everything.
                 biased;
@@ -612,9 +612,10 @@ pub(crate) async fn live(case: Case) -> Life {
             }
         }
         // A dead run holds nobody else back.
-        if matches!(case.end, End::Killed { .. } | End::KilledAfter { .. }) {
+        if matches!(case.end, End::Killed { .. } | End::KilledAfter { .. } | End::Steered) {
             world.control("DELETE", "faults", Value::Null);
-            for fault in case.faults.iter().chain(&case.late) {
+            let faults = case.faults.iter().chain(&case.late);
+            for fault in faults.filter(|it| it["kind"] != "hold") {
                 world.control("POST", "faults", fault.clone());
             }
         }
@@ -630,7 +631,7 @@ pub(crate) async fn live(case: Case) -> Life {
 /// Two runs at once are not killed: which of them the held request belongs to nobody can say.
 fn unkilled(end: End) -> End {
     match end {
-        End::Killed { .. } | End::KilledAfter { .. } => End::Nothing,
+        End::Killed { .. } | End::KilledAfter { .. } | End::Steered => End::Nothing,
         other => other,
     }
 }

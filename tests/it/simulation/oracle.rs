@@ -233,7 +233,11 @@ fn report_is_true(run: &Run, life: &Life) -> Result<(), String> {
             Err(format!("I10: {} {}: {what}: {status:?}", step.action.word(), step.address))
         };
         let arn = step.arn.as_ref().map(|it| it.as_str());
-        let written = || during.iter().any(|it| Some(it.arn.as_str()) == arn);
+        // A channel is told which key it has by the step of that key.
+        let keys = plan.steps.iter().any(|it| it.address.kind == Kind::StreamKey);
+        let by_key =
+            |it: &Happened| keys && it.kind == Some(Kind::Channel) && it.operation == "TagResource";
+        let written = || during.iter().any(|it| Some(it.arn.as_str()) == arn && !by_key(it));
         let others = plan.steps.iter().filter(|it| it.arn == step.arn && it.id != step.id).count();
         let born = || {
             during.iter().find(|it| {
