@@ -256,9 +256,9 @@ impl Policy<'_> {
         let all = |operation| {
             let mut grant = Grant::default();
             let mut kinds = self.declared.clone();
-            // A replication is remembered on a stage.
-            let related = kinds.iter().filter(|it| it.facts().arn_type.is_none());
-            kinds.extend(related.filter_map(|it| it.facts().listed_per).collect::<Vec<_>>());
+            // A replication is remembered on a stage, a key on its channel.
+            let parents = kinds.iter().filter_map(|it| it.facts().listed_per);
+            kinds.extend(parents.collect::<Vec<_>>());
             grant.add(operation, kinds.iter().filter_map(|it| self.objects(*it)));
             grant
         };
