@@ -5,6 +5,7 @@ mod completions;
 mod destroy;
 mod drift;
 mod emulator;
+mod explain;
 mod export;
 mod graph;
 mod iam_policy;
@@ -35,6 +36,7 @@ pub(crate) enum Command {
     Graph(graph::GraphArgs),
     IamPolicy(iam_policy::IamPolicyArgs),
     Schema(schema::SchemaArgs),
+    Explain(explain::ExplainArgs),
     Emulator(emulator::EmulatorArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -119,6 +121,7 @@ pub(crate) async fn run(cli: Cli, ui: Ui) -> ExitCode {
         Command::Output(args) => output::run(&args, &global, ui).await,
         Command::Graph(args) => graph::run(&args, &global, ui).await,
         Command::IamPolicy(args) => iam_policy::run(&args, &global, ui),
+        Command::Explain(args) => explain::run(&args, ui),
         Command::Schema(args) => schema::run(&args, ui),
         Command::Completions(args) => completions::run(&args, ui),
         Command::Man(args) => man::run(&args, ui),
@@ -169,6 +172,7 @@ impl Command {
             Self::Graph(_) => "graph",
             Self::IamPolicy(_) => "iam-policy",
             Self::Schema(_) => "schema",
+            Self::Explain(_) => "explain",
             Self::Emulator(_) => "emulator",
             Self::Completions(_) => "completions",
             Self::Man(_) => "man",

@@ -151,22 +151,69 @@ fn reference() -> String {
     text
 }
 
+/// One field of a document, as the reference shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// `spec.video.width`
+    pub path: String,
+    /// Its type, words in backticks.
+    pub r#type: String,
+    /// Its default, if it has one that can be written.
+    pub default: Option<String>,
+    /// Whether it must be given.
+    pub required: bool,
+    /// What it is.
+    pub about: String,
+}
+
+/// Every field of a document of this kind, outermost first; `None` for no kind.
+pub fn fields_of(name: &str) -> Option<(String, Vec<Field>)> {
+    let schema = match Kind::named(name) {
+        Some(kind) => of_kind(kind),
+        None if name == STACK => of_stack(),
+        None => return None,
+    };
+    let about = schema["description"].as_str().unwrap_or_default().to_owned();
+    let mut found = Vec::new();
+    for part in ["spec", "metadata", "lifecycle"] {
+        fields(part, &schema["properties"][part], &mut found);
+    }
+    Some((about, found))
+}
+
 fn rows(path: &str, schema: &Value, text: &mut String) {
+    let mut found = Vec::new();
+    fields(path, schema, &mut found);
+    for Field { path, r#type, default, required, about } in found {
+        let default = if required {
+            "**required**".to_owned()
+        } else {
+            default.map(|it| format!("`{it}`")).unwrap_or_default()
+        };
+        let about = about.replace('|', "\\|");
+        let _ = writeln!(text, "| `{path}` | {type} | {default} | {about} |");
+    }
+}
+
+fn fields(path: &str, schema: &Value, found: &mut Vec<Field>) {
     let required: Vec<&str> =
         schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     for (name, field) in schema["properties"].as_object().into_iter().flatten() {
         let path = format!("{path}.{name}");
         let field = without_null(field);
-        let items = &field["items"];
         let default = match &field["default"] {
-            _ if required.contains(&name.as_str()) => "**required**".to_owned(),
-            Value::Null | Value::Object(_) => String::new(),
-            value => format!("`{value}`"),
+            Value::Null | Value::Object(_) => None,
+            value => Some(value.to_string()),
         };
-        let about = field["description"].as_str().unwrap_or_default().replace('|', "\\|");
-        let _ = writeln!(text, "| `{path}` | {} | {default} | {about} |", type_of(&field));
-        rows(&path, &field, text);
-        rows(&format!("{path}[]"), items, text);
+        found.push(Field {
+            path: path.clone(),
+            r#type: type_of(&field),
+            default,
+            required: required.contains(&name.as_str()),
+            about: field["description"].as_str().unwrap_or_default().to_owned(),
+        });
+        fields(&path, &field, found);
+        fields(&format!("{path}[]"), &field["items"], found);
     }
 }
 

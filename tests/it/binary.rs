@@ -447,6 +447,7 @@ fn help_and_every_commands_help_are_what_is_documented() {
         "graph",
         "iam-policy",
         "schema",
+        "explain",
         "emulator",
         "completions",
         "man",

@@ -10,6 +10,7 @@ mod client;
 mod conformance;
 mod drift;
 mod examples;
+mod explain;
 mod faults;
 mod fields;
 mod generated;
