@@ -138,11 +138,11 @@ async fn change_every_field(story: &Path, changed: &mut BTreeMap<Kind, BTreeSet<
     };
     lasting.documents.retain(is_lasting);
     settle(&account, &lasting).await;
-    change_fields(&account, &mut lasting, |_| true, changed).await;
+    Box::pin(change_fields(&account, &mut lasting, |_| true, changed)).await;
     if whole.documents.len() > lasting.documents.len() {
         let_people_in(&account, &["guest"]);
         settle(&account, &whole).await;
-        change_fields(&account, &mut whole, |it| !is_lasting(it), changed).await;
+        Box::pin(change_fields(&account, &mut whole, |it| !is_lasting(it), changed)).await;
     }
     destroy(&account, &whole).await;
 }
