@@ -112,3 +112,36 @@ fn objects_that_show_up_late_in_listings_are_waited_for() {
     assert!(well, "twenty seconds are within the patience of the end barrier");
     assert_eq!(objects, one_of_each());
 }
+
+/// A key is rotated while listings lag behind; whether the one run did it.
+pub(crate) fn a_key_is_rotated_while_listings_lag() -> bool {
+    let manifests = |rotation: &str| {
+        format!(
+            "apiVersion: ivs-apply.dev/v1\nkind: Channel\nmetadata: {{ name: main }}\nspec: {{}}\n---\n\
+             apiVersion: ivs-apply.dev/v1\nkind: StreamKey\nmetadata: {{ name: main }}\n\
+             spec: {{ channel: main, rotation: {rotation} }}\n"
+        )
+    };
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let mut well = Vec::new();
+        for rotation in ["first", "second"] {
+            let loaded = load_text("key.yaml", &manifests(rotation), None);
+            let (live, plan) =
+                account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
+            let lag = json!({ "operation": "ListStreamKeys", "kind": "listLag", "seconds": 30 });
+            if rotation == "second" {
+                // Long enough for the first key to be listed in spite of the lag.
+                tokio::time::sleep(std::time::Duration::from_mins(1)).await;
+                account.control("POST", "/_emulator/faults", lag);
+            }
+            well.push(account.apply(&loaded.stack, &live, &plan).await.is_well());
+        }
+        well == [true, true]
+    })
+}
+
+#[test]
+fn a_deleted_key_that_is_still_listed_is_not_taken_for_its_successor() {
+    assert!(a_key_is_rotated_while_listings_lag());
+}

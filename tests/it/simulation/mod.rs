@@ -133,11 +133,11 @@ fn a_seed_decides_everything() {
 /// Each rule of the engine is held by a life that fails without it.
 #[cfg(debug_assertions)]
 mod teeth {
-    use super::{FIXED, lived};
+    use super::{FIXED, ONCE_FAILED, lived};
     use ivs_apply::aws::sabotage::{Bug, with};
 
-    /// Planted bugs, and a seed that catches each, to begin with.
-    const PLANTED: [(Bug, u64); 15] = [
+    /// Planted bugs, each with a seed that is likely to notice it: tried first, to be quick.
+    const PLANTED: [(Bug, u64); 14] = [
         (Bug::SdkRetries, 0),
         (Bug::NoLookAfterUnknown, 0),
         (Bug::NoLookBeforeCreate, 0),
@@ -152,17 +152,15 @@ mod teeth {
         (Bug::NoLookBeforeUpdate, 0),
         (Bug::TagsIgnoredOnDelete, 0),
         (Bug::NoLookForAudience, 0),
-        (Bug::DeletedKeyRetaken, 0),
     ];
 
     #[test]
     fn every_planted_bug_is_caught_within_the_fixed_lives() {
-        let mut caught = Vec::new();
-        let mut missed = Vec::new();
+        let (mut caught, mut missed) = (Vec::new(), Vec::new());
         for (bug, likely) in PLANTED {
-            let seeds = std::iter::once(likely).chain(FIXED);
-            match with(bug, || seeds.into_iter().find_map(|seed| Some((seed, lived(seed).err()?))))
-            {
+            let seeds = std::iter::once(likely).chain(FIXED).chain(ONCE_FAILED);
+            let mut lives = seeds.map(|seed| (seed, with(bug, || lived(seed))));
+            match lives.find_map(|(seed, life)| Some((seed, life.err()?))) {
                 Some((seed, why)) => {
                     caught.push((bug, seed, why.chars().take(160).collect::<String>()))
                 }
@@ -173,5 +171,12 @@ mod teeth {
             eprintln!("{caught:#?}");
         }
         assert!(missed.is_empty(), "no fixed life notices {missed:?}; caught: {caught:#?}");
+    }
+
+    /// Needs a lag and a rotation at once, which is told by itself.
+    #[test]
+    fn taking_a_deleted_key_over_again_is_caught_too() {
+        let rotated = crate::faults::a_key_is_rotated_while_listings_lag;
+        assert!(!with(Bug::DeletedKeyRetaken, rotated));
     }
 }

@@ -1,7 +1,7 @@
 //! Judges a life by the account's own history: the invariants of `reliability.md` §7. Knows nothing of how the
 //! engine comes to what it does, only what it planned, what it said, and what truly happened.
 
-use super::chance::OUTSIDE;
+use super::chance::{End, OUTSIDE, Second};
 use super::life::{Life, Run};
 use ivs_apply::apply::{Failure, StepStatus};
 use ivs_apply::aws::Tags;
@@ -98,11 +98,16 @@ impl Happened {
     }
 }
 
-/// What is truly there: ARN and tags.
+/// What is truly there: ARN, tags, and since when.
 #[derive(Default)]
 struct World {
     there: BTreeMap<String, Tags>,
+    since: BTreeMap<String, i64>,
 }
+
+/// An object that has been there for so long is seen before another is made: a look counts for a minute, and
+/// what follows it takes less than another.
+const SEEN_MILLIS: i64 = 130_000;
 
 fn op(tags: &Tags) -> &str {
     tags.get("ivs-apply:op").map_or("", String::as_str)
@@ -118,13 +123,14 @@ impl World {
             self.there.remove(&event.arn);
         } else {
             let tags = event.after.clone().unwrap_or_else(|| event.tags.clone());
+            self.since.entry(event.arn.clone()).or_insert(event.at);
             self.there.insert(event.arn.clone(), tags);
         }
     }
 
     fn judge(&self, event: &Happened, life: &Life) -> Result<(), String> {
         if !self.there.contains_key(&event.arn) {
-            return born_well(event);
+            return born_well(event).and_then(|()| self.born_alone(event, life));
         }
         let owner = Owner::of(&event.tags);
         let ours = owner.in_stack("laws").is_some();
@@ -165,6 +171,39 @@ impl World {
         verdicts.fold(first, |so_far, next| if so_far.is_ok() { so_far } else { next })
     }
 
+    /// Nothing is made while another of its name is there, apart from what it replaces: not where somebody
+    /// could have known.
+    fn born_alone(&self, event: &Happened, life: &Life) -> Result<(), String> {
+        let ephemeral = event.kind.is_some_and(|it| !it.facts().ended.is_empty());
+        if event.kind == Some(Kind::StreamKey) || ephemeral {
+            return Ok(());
+        }
+        let name = event.tags.get("ivs-apply:name");
+        let replaces = event.tags.get("ivs-apply:replaces");
+        let kind = event.arn.split('/').next().unwrap_or_default();
+        let twins = self.there.iter().filter(|(arn, tags)| {
+            let its_id = arn.rsplit('/').next();
+            let superseded = self
+                .there
+                .values()
+                .any(|it| it.get("ivs-apply:replaces").map(String::as_str) == its_id);
+            arn.starts_with(&format!("{kind}/"))
+                && Owner::of(tags).in_stack("laws").is_some_and(|it| Some(&it.name) == name)
+                && replaces.map(String::as_str) != its_id
+                && !superseded
+        });
+        for (twin, _) in twins {
+            let age = event.at - self.since.get(twin).copied().unwrap_or(event.at);
+            if may_be_doubled(life, age) {
+                continue;
+            }
+            return Err(
+                event.says(&format!("I5: made beside {twin}, which was there for {age} ms"))
+            );
+        }
+        Ok(())
+    }
+
     /// Whether a delete is right by the reason its plan gives.
     fn may_go(&self, event: &Happened, run: &Run, step: &Step) -> Result<(), String> {
         match step.because.first() {
@@ -196,6 +235,31 @@ impl World {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether a life has something in it that makes a second object unavoidable beside one of this age.
+fn may_be_doubled(life: &Life, age: i64) -> bool {
+    let case = &life.case;
+    let faults = || case.faults.iter().chain(&case.late);
+    let any = |kinds: &[&str]| {
+        faults().any(|it| it["kind"].as_str().is_some_and(|it| kinds.contains(&it)))
+    };
+    let lag = faults().filter(|it| it["kind"] == "listLag");
+    let lag = lag.filter_map(|it| it["seconds"].as_i64()).max().unwrap_or(0);
+    // Somebody copies tags or takes them off; answers that leave objects out or name them wrongly.
+    if !case.others.is_empty() || any(&["twice", "odd"]) {
+        return true;
+    }
+    if age > SEEN_MILLIS {
+        return lag >= 60;
+    }
+    let at_once = case.second != Second::None;
+    let late = any(&["stall", "delay"]);
+    // Longer than a lost create is looked for, or than the end of a run waits; or a run that never came to it.
+    let unseen = lag >= 60
+        || (lag >= 15 && any(&["loseReply", "error500"]))
+        || (lag > 0 && case.end != End::Nothing);
+    at_once || late || unseen
 }
 
 /// I1: whatever is made says from birth whose it is.
