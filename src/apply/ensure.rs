@@ -10,7 +10,7 @@ use crate::cloud::show_managed_tags;
 use crate::kinds::owner;
 use crate::kinds::spec::difference;
 use crate::kinds::{Arn, Body, Book, Kind, Live, Marks, Owner, Scope, Stack};
-use crate::plan::Step;
+use crate::plan::{Action, Step};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -326,11 +326,7 @@ pub(super) async fn update_finished(
         usable(aws, live, book, waiting).await?;
         // While that was waited for, somebody else may have come.
         if waits {
-            let now = step.address.kind.tags_of(aws, &arn).await?;
-            let owner = Owner::of(&now);
-            if !may_still_be_tagged(step, &owner) {
-                return Err(Failure::TakenAway(format!("it belongs to {owner} now")));
-            }
+            still_to_be_changed(aws, step, &arn).await?;
         }
         tagged(aws, step, body, &arn, book).await
     };
@@ -456,6 +452,23 @@ pub(super) async fn tagged(
             return Err(Failure::TakenAway(format!("it belongs to {owner} now")));
         }
     }
+}
+
+/// Another look at whose an object is, after something that took its time.
+pub(super) async fn still_to_be_changed(
+    aws: &Clients,
+    step: &Step,
+    arn: &Arn,
+) -> Result<(), Failure> {
+    let owner = Owner::of(&step.address.kind.tags_of(aws, arn).await?);
+    if !may_still_be_tagged(step, &owner) {
+        return Err(Failure::TakenAway(format!("it belongs to {owner} now")));
+    }
+    let protected = matches!(&owner, Owner::Stack(now) if now.protect);
+    if step.action == Action::Delete && protected {
+        return Err(Failure::TakenAway("it was protected".to_owned()));
+    }
+    Ok(())
 }
 
 /// Whether the tags of an object are those of before or after a step, or in between.

@@ -99,8 +99,8 @@ pub enum Failure {
         /// What failed after that.
         failure: Box<Failure>,
     },
-    /// Somebody else came between two tries.
-    #[error("after a try that may have been carried out, {0}")]
+    /// Somebody else came after something may have been written.
+    #[error("meanwhile {0}")]
     TakenAway(String),
     /// It took too long.
     #[error("it is still {state} after {seconds} s")]

@@ -542,6 +542,11 @@ impl<'a> Run<'a> {
         let Some(audience) = audience else { return Ok(None) };
         if step.decision == Decision::Interrupt {
             ensure::interrupted(self.aws, kind, arn, self.waiting(&step.address)).await?;
+            // That took its time, and somebody else may have come.
+            ensure::still_to_be_changed(self.aws, step, arn).await.map_err(|failure| {
+                let done = "sending its audience away".to_owned();
+                Failure::HalfDone { done, failure: Box::new(failure) }
+            })?;
             return Ok(None);
         }
         Ok(Some(crate::plan::policy::live(&audience)))
