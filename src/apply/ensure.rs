@@ -154,8 +154,9 @@ async fn look_for(
             Some((made, op))
         });
         if let Some((live, op)) = hit {
+            // A listing alone is no proof: what it calls the object must be what the object is read by.
             let read = kind.get(aws, std::slice::from_ref(&live.arn), book).await;
-            let live = read.ok().and_then(|mut it| it.pop()).unwrap_or_else(|| live.clone());
+            let Some(live) = read.ok().and_then(|mut it| it.pop()) else { continue };
             return Some((live, op.clone()));
         }
     }

@@ -50,6 +50,7 @@ pub async fn read(
     // What was last heard, moved on: a listing is never older than it says.
     let before = aws.meter.server_time();
     let (listings, streams) = try_join(list_all(aws, &kinds), sweep_streams(aws, &kinds)).await?;
+    all_of_one_account(aws, stack, &listings)?;
     let as_of = before.or_else(|| aws.meter.server_time());
     let as_of = if planted(Bug::PrunedAtOnce) { as_of.map(|it| it + A_DAY) } else { as_of };
     let mut state = LiveState { listed: kinds.clone(), as_of, ..LiveState::default() };
@@ -126,6 +127,20 @@ async fn list_all(aws: &Clients, kinds: &BTreeSet<Kind>) -> Result<Vec<Live>, Re
         live.state.as_deref().is_some_and(|state| ended.contains(&state))
     };
     Ok(all.filter(|live| !over(live)).collect())
+}
+
+/// Every ARN must be of the region in force and of one account: an answer that leaves one out, or names another
+/// place, is not of the account that this run is about, and nothing is planned from it.
+fn all_of_one_account(aws: &Clients, stack: &Stack, listings: &[Live]) -> Result<(), ReadError> {
+    let first = listings.first().and_then(|it| it.arn.account());
+    let account = stack.account.as_deref().or(first);
+    let elsewhere = listings
+        .iter()
+        .find(|it| it.arn.region() != Some(aws.region.as_str()) || it.arn.account() != account);
+    let Some(live) = elsewhere else { return Ok(()) };
+    let message =
+        format!("an object is listed as `{}`, which is not of this account and region", live.arn);
+    Err(ReadError { kind: live.kind, source: CloudError::unusable("List", message) })
 }
 
 async fn sweep_streams(

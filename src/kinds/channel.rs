@@ -391,8 +391,8 @@ pub(super) async fn listed(
             async move { page.send().await.sorted("ListChannels") }
         },
         |page| {
-            found.extend(page.channels.into_iter().filter_map(|it| {
-                Some(Live::listed(Kind::Channel, it.arn?, answered_tags(it.tags)))
+            found.extend(page.channels.into_iter().map(|it| {
+                Live::listed(Kind::Channel, it.arn.unwrap_or_default(), answered_tags(it.tags))
             }));
             page.next_token
         },

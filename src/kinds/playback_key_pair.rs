@@ -145,8 +145,8 @@ impl Resource for PlaybackKeyPair {
                 page.send().await.sorted("ListPlaybackKeyPairs")
             },
             |page| {
-                found.extend(page.key_pairs.into_iter().filter_map(|it| {
-                    Some(Live::listed(Self::KIND, it.arn?, answered_tags(it.tags)))
+                found.extend(page.key_pairs.into_iter().map(|it| {
+                    Live::listed(Self::KIND, it.arn.unwrap_or_default(), answered_tags(it.tags))
                 }));
                 page.next_token
             },

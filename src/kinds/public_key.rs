@@ -112,8 +112,8 @@ impl Resource for PublicKey {
                 page.send().await.sorted("ListPublicKeys")
             },
             |page| {
-                found.extend(page.public_keys.into_iter().filter_map(|it| {
-                    Some(Live::listed(Self::KIND, it.arn?, answered_tags(it.tags)))
+                found.extend(page.public_keys.into_iter().map(|it| {
+                    Live::listed(Self::KIND, it.arn.unwrap_or_default(), answered_tags(it.tags))
                 }));
                 page.next_token
             },

@@ -72,7 +72,7 @@ impl Account {
     pub(crate) async fn apply(&self, stack: &Stack, live: &LiveState, plan: &Plan) -> Outcome {
         let (_stopper, stop) = watch::channel(Stop::default());
         let tell = |_: Event| {};
-        apply(&self.aws, stack, plan, live, stop, &tell).await
+        Box::pin(apply(&self.aws, stack, plan, live, stop, &tell)).await
     }
 }
 

@@ -180,13 +180,11 @@ impl Calls {
 /// One of any of these groups that has some.
 fn one_of(random: &mut Rng, groups: &[&Vec<String>]) -> String {
     let groups: Vec<&&Vec<String>> = groups.iter().filter(|it| !it.is_empty()).collect();
-    match groups.as_slice() {
-        [] => "*".to_owned(),
-        _ => {
-            let group = groups[random.usize(..groups.len())];
-            group[random.usize(..group.len())].clone()
-        }
+    if groups.is_empty() {
+        return "*".to_owned();
     }
+    let group = groups[random.usize(..groups.len())];
+    group[random.usize(..group.len())].clone()
 }
 
 /// When a fault strikes: a certain call, some in a row, or by chance.
@@ -389,11 +387,8 @@ impl Case {
                 if fault == "F1" {
                     case.end = End::Steered;
                 }
-                if early {
-                    case.faults.push(it)
-                } else {
-                    case.late.push(it)
-                }
+                let faults = if early { &mut case.faults } else { &mut case.late };
+                faults.push(it);
                 case.faulted_runs = 1;
             }
         }

@@ -234,7 +234,16 @@ impl World {
     }
 
     /// One run from reading to report, as the command line does it; whatever ends it, the record is kept.
-    async fn run(&self, desired: &[Desired], policy: &Policy, plot: &Plot<'_>) -> Run {
+    fn run<'a>(
+        &'a self,
+        desired: &'a [Desired],
+        policy: &'a Policy,
+        plot: &'a Plot<'a>,
+    ) -> futures_util::future::LocalBoxFuture<'a, Run> {
+        Box::pin(self.run_inside(desired, policy, plot))
+    }
+
+    async fn run_inside(&self, desired: &[Desired], policy: &Policy, plot: &Plot<'_>) -> Run {
         let record = Mutex::new(Run {
             desired: desired.iter().map(|it| it.address.clone()).collect(),
             prune: policy.prune,
@@ -244,7 +253,7 @@ impl World {
             ..Run::default()
         });
         let start = Instant::now();
-        let whole = self.whole_run(desired, policy, plot, &record);
+        let whole = Box::pin(self.whole_run(desired, policy, plot, &record));
         let ended = async {
             tokio::time::timeout(LONGEST_RUN, whole).await.expect("a run ends in time");
         };
@@ -312,7 +321,7 @@ impl World {
         let (stopper, stop) = watch::channel(Stop::default());
         let seen = Mutex::new((0_usize, "S2"));
         let tell = |event: Event| self.told(&event, plot, record, &stopper, &seen);
-        let outcome = apply(&aws, &self.stack, &plan, &live, stop, &tell).await;
+        let outcome = Box::pin(apply(&aws, &self.stack, &plan, &live, stop, &tell)).await;
         lock(record).outcome = Some(outcome);
     }
 

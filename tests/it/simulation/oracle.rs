@@ -296,7 +296,7 @@ fn report_is_true(run: &Run, life: &Life) -> Result<(), String> {
         let lies = |what: &str| {
             Err(format!("I10: {} {}: {what}: {status:?}", step.action.word(), step.address))
         };
-        let arn = step.arn.as_ref().map(|it| it.as_str());
+        let arn = step.arn.as_ref().map(ivs_apply::kinds::Arn::as_str);
         // A channel is told which key it has by the step of that key.
         let keys = plan.steps.iter().any(|it| it.address.kind == Kind::StreamKey);
         let by_key =
@@ -314,10 +314,11 @@ fn report_is_true(run: &Run, life: &Life) -> Result<(), String> {
             })
         };
         match status {
-            StepStatus::Done(Some(arn)) | StepStatus::Unconfirmed(arn) if step.action.makes() => {
-                if !life.history.iter().any(|it| it["arn"] == arn.as_str()) {
-                    return lies("done, and it was never made");
-                }
+            StepStatus::Done(Some(arn)) | StepStatus::Unconfirmed(arn)
+                if step.action.makes()
+                    && !life.history.iter().any(|it| it["arn"] == arn.as_str()) =>
+            {
+                return lies("done, and it was never made");
             }
             StepStatus::Done(Some(arn)) if step.action == Action::Delete => {
                 let over = ["STOPPING", "STOPPED", "FAILED"];
@@ -326,10 +327,13 @@ fn report_is_true(run: &Run, life: &Life) -> Result<(), String> {
                     return lies("done, and it is still there");
                 }
             }
-            StepStatus::Done(_) if step.writes_spec() && step.action == Action::Update => {
-                if !written() && run.alone {
-                    return lies("done, and nothing was written");
-                }
+            StepStatus::Done(_)
+                if step.writes_spec()
+                    && step.action == Action::Update
+                    && !written()
+                    && run.alone =>
+            {
+                return lies("done, and nothing was written");
             }
             StepStatus::NotStarted
             | StepStatus::Skipped(_)
