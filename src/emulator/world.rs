@@ -32,7 +32,7 @@ pub(crate) struct World {
 }
 
 /// How many marks are kept.
-const KEPT: usize = 10_000;
+const KEPT: usize = 1_000;
 
 /// A request that has been counted and looked at by the faults.
 #[derive(Debug)]
