@@ -7,7 +7,7 @@ use clap::ValueEnum;
 /// Print the least IAM policy that the manifests need
 ///
 /// Made from the table of operations that the program itself uses, without any call. Writes are held to the
-/// stack by its tags, deletes of protected objects are denied; `plan` is read-only and never reads stream
+/// stack by its tags, deletes of protected objects are denied; `plan` is read-only and may not read stream
 /// keys. Secrets of `output --secrets-to`, and ARNs that are not in the manifests, are left to you.
 #[derive(Debug, clap::Args)]
 pub(crate) struct IamPolicyArgs {

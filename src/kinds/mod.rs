@@ -56,9 +56,17 @@ pub const API_VERSION: &str = "ivs-apply.dev/v1";
 /// The `kind` of a saved plan, which may lie among manifests without being one.
 pub const SAVED_PLAN: &str = "Plan";
 
+/// The `kind` of a file of secrets, which may lie there as well.
+pub const SECRETS: &str = "Secrets";
+
 /// Whether a text, or its beginning, is of a saved plan.
 pub fn is_saved_plan(text: &str) -> bool {
     begins_document(text, SAVED_PLAN)
+}
+
+/// Whether a text, or its beginning, is of a file that this program wrote and that declares nothing.
+pub fn is_our_own(text: &str) -> bool {
+    is_saved_plan(text) || begins_document(text, SECRETS)
 }
 
 /// Whether a text is the beginning of a JSON document of `kind`, as far as that can be told without parsing

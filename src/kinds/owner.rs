@@ -14,6 +14,8 @@ pub const STACK: &str = "ivs-apply:stack";
 pub const NAME: &str = "ivs-apply:name";
 /// Short hash of the spec as last written.
 pub const DIGEST: &str = "ivs-apply:digest";
+/// Behind the digest where the manifest asked for protection.
+const MEANT_PROTECTED: &str = "+p";
 /// `true` on what must not be deleted.
 pub const PROTECT: &str = "ivs-apply:protect";
 /// The create attempt that made it.
@@ -24,6 +26,8 @@ pub const REPLACES: &str = "ivs-apply:replaces";
 pub const ROTATION: &str = "ivs-apply:rotation";
 /// The id of the stream key that a channel has, on the channel: keys have no listing of their own.
 pub const STREAM_KEY: &str = "ivs-apply:stream-key";
+/// Behind that id where the key is protected.
+pub const KEPT: &str = ":protected";
 /// Start of the keys under which a stage remembers its replications, which carry no tags themselves.
 pub const REPLICA: &str = "ivs-apply:replica:";
 /// The tag that `CloudFormation` puts on what it owns.
@@ -57,6 +61,8 @@ pub struct Marks {
     pub replaces: Option<String>,
     /// Whether deletes are refused.
     pub protect: bool,
+    /// Whether its manifest asked for that when the digest was written: the tag may have been taken off since.
+    pub meant_protected: bool,
     /// Rotation of a stream key.
     pub rotation: Option<String>,
 }
@@ -72,7 +78,8 @@ impl Owner {
             (Some(stack), Some(name), Some(digest)) => Self::Stack(Marks {
                 stack,
                 name,
-                digest,
+                meant_protected: digest.ends_with(MEANT_PROTECTED),
+                digest: digest.trim_end_matches(MEANT_PROTECTED).to_owned(),
                 op: tag(OP).unwrap_or_default(),
                 replaces: tag(REPLACES),
                 protect: tag(PROTECT).as_deref() == Some("true"),
@@ -115,10 +122,11 @@ impl Marks {
 
     /// These marks as tags, whole set.
     pub fn tags(&self) -> Tags {
+        let meant = if self.protect { MEANT_PROTECTED } else { "" };
         let mut tags = Tags::from([
             (STACK.to_owned(), self.stack.clone()),
             (NAME.to_owned(), self.name.clone()),
-            (DIGEST.to_owned(), self.digest.clone()),
+            (DIGEST.to_owned(), format!("{}{meant}", self.digest)),
         ]);
         let mut put = |key: &str, value: Option<&str>| {
             if let Some(value) = value {
@@ -167,6 +175,7 @@ mod tests {
             name: "main".into(),
             digest: "d".into(),
             protect: true,
+            meant_protected: true,
             ..Marks::default()
         };
         assert_eq!(Owner::of(&whole.tags()), Owner::Stack(whole.clone()));

@@ -65,11 +65,19 @@ impl ParticipantReplication {
     }
 
     fn is_possible(&self, now: &LiveState) -> bool {
-        match (&self.participant, self.parts(&now.book)) {
+        match (&self.participant, self.person(&now.book)) {
             (Some(ingest), _) => now.is_live(ingest.pointer()),
-            (None, Some(parts)) => now.audience.contains_key(&parts.person()),
+            (None, Some((.., person))) => now.audience.contains_key(&person),
             (None, None) => false,
         }
+    }
+
+    /// The participant that an id tells, on their stage: the stage, the id, and the two in one.
+    fn person(&self, book: &Book) -> Option<(Arn, &str, Arn)> {
+        let id = self.participant_id.as_deref()?;
+        let stage = self.source_stage.pointer().arn(book)?;
+        let person = Arn::new(format!("{stage}/participant/{id}"));
+        Some((stage, id, person))
     }
 }
 
@@ -347,21 +355,23 @@ impl Resource for ParticipantReplication {
         aws: &Clients,
         now: &LiveState,
     ) -> Result<Option<(Arn, Audience)>, CloudError> {
-        let by_id = self.participant_id.is_some() && self.run != Run::Stopped;
-        let Some(parts) = self.parts(&now.book).filter(|_| by_id) else { return Ok(None) };
-        let session = now.audience.get(&parts.source).and_then(|it| it.session.clone());
+        let wanted = self.run != Run::Stopped;
+        let Some((stage, id, person)) = self.person(&now.book).filter(|_| wanted) else {
+            return Ok(None);
+        };
+        let session = now.audience.get(&stage).and_then(|it| it.session.clone());
         let Some(session) = session else { return Ok(None) };
         let request = aws
             .realtime
             .get_participant()
-            .stage_arn(parts.source.as_str())
+            .stage_arn(stage.as_str())
             .session_id(session)
-            .participant_id(&parts.participant);
+            .participant_id(id);
         let answer = found(request.send().await.sorted("GetParticipant"))?;
         let publishes = answer.and_then(|it| it.participant).is_some_and(|it| {
             it.published && it.state.is_some_and(|it| it == ParticipantState::Connected)
         });
-        Ok(publishes.then(|| (parts.person(), Audience::publisher())))
+        Ok(publishes.then(|| (person, Audience::publisher())))
     }
 
     fn audience_of(_: &Live) -> Option<Audience> {
@@ -400,11 +410,6 @@ impl Parts {
     fn between(source: &Arn, destination: &str, participant: &str) -> Self {
         let destination = source.beside(destination);
         Self { source: source.clone(), destination, participant: participant.to_owned() }
-    }
-
-    /// The participant on their stage.
-    fn person(&self) -> Arn {
-        Arn::new(format!("{}/participant/{}", self.source, self.participant))
     }
 
     /// Of the tag that remembers it.

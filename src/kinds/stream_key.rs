@@ -8,7 +8,7 @@ use crate::aws::{Class, Clients, CloudError, Secret, Sorted, Tags, found, gone};
 use crate::diag::Code;
 use crate::kinds::Channel;
 use crate::kinds::check::is_tag_character;
-use crate::kinds::owner::{ROTATION, STREAM_KEY};
+use crate::kinds::owner::{KEPT, ROTATION, STREAM_KEY};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -203,10 +203,12 @@ async fn remember(aws: &Clients, channel: &Arn, key: &Arn, tags: &Tags) -> Resul
     let (Owner::Stack(its_marks), Owner::Stack(marks)) = (Owner::of(&its), Owner::of(tags)) else {
         return Ok(());
     };
-    if its_marks.stack != marks.stack || its.get(STREAM_KEY).is_some_and(|it| it == key.id()) {
+    // The key goes with its channel, so what protects the one protects the other.
+    let value = if marks.protect { format!("{}{KEPT}", key.id()) } else { key.id().to_owned() };
+    if its_marks.stack != marks.stack || its.get(STREAM_KEY).is_some_and(|it| *it == value) {
         return Ok(());
     }
-    let tag = Tags::from([(STREAM_KEY.to_owned(), key.id().to_owned())]);
+    let tag = Tags::from([(STREAM_KEY.to_owned(), value)]);
     aws.tag(Service::LowLatency, channel.as_str(), &tag).await
 }
 
@@ -241,6 +243,7 @@ async fn remembered(
 
 /// The ARN of the key of that id, in the place of its channel.
 fn key_of(channel: &Arn, id: &str) -> String {
+    let id = id.strip_suffix(KEPT).unwrap_or(id);
     channel.beside(id).as_str().replace(":channel/", ":stream-key/")
 }
 

@@ -6,7 +6,7 @@
 
 use super::document::split;
 use crate::diag::{Code, Diagnostic, Place, Report, Source, SourceId, SourceMap};
-use crate::kinds::is_saved_plan;
+use crate::kinds::is_our_own;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, fstat, openat, statat};
 use rustix::io::Errno;
 use std::collections::BTreeSet;
@@ -328,7 +328,7 @@ impl Collector<'_> {
         match read(file, file_bytes, total_bytes, &mut self.bytes) {
             Err(refused) => self.refuse(shown, refused),
             // It lies where it was saved, often beside what it was made from.
-            Ok(text) if is_saved_plan(&text) => {}
+            Ok(text) if is_our_own(&text) => {}
             Ok(text) => {
                 let name = shown.display().to_string();
                 self.sources.add(source(name, Some(real), Some(root.to_owned()), text));

@@ -69,8 +69,16 @@ fn plan_named(
     policy: &Policy,
     ambiguous: &[&Live],
 ) -> Plan {
-    let mut planner =
-        Planner { stack, ambiguous, live, policy, drafts: Vec::new(), replaced: BTreeMap::new() };
+    let declared = desired.iter().filter(|_| !policy.destroy).map(|it| &it.address).collect();
+    let mut planner = Planner {
+        stack,
+        declared,
+        ambiguous,
+        live,
+        policy,
+        drafts: Vec::new(),
+        replaced: BTreeMap::new(),
+    };
     let mut plan = Plan::default();
     let mut taken = BTreeSet::new();
     if !policy.destroy {
@@ -112,6 +120,8 @@ struct Draft {
 
 struct Planner<'a> {
     stack: &'a Stack,
+    /// What is to be there.
+    declared: BTreeSet<&'a Address>,
     ambiguous: &'a [&'a Live],
     live: &'a LiveState,
     policy: &'a Policy,
@@ -193,6 +203,7 @@ impl<'a> Planner<'a> {
                     return;
                 }
                 if presence == Presence::Unwanted {
+                    self.lift_protection(wanted, live);
                     self.delete(&wanted.address, live, Cause::Stopped, Some(wanted));
                     return;
                 }
@@ -309,8 +320,12 @@ impl<'a> Planner<'a> {
         let as_applied = owned.as_ref().is_some_and(|it| digest.as_deref() == Some(&it.digest));
         let outside = |it: &FieldChange| upstream.iter().all(|(path, _)| *path != it.path);
         if fields.iter().any(outside) {
-            // The digest is of the spec: what stands beside it can only have been changed here.
-            let as_applied = as_applied && fields.iter().any(|it| it.path.starts_with("spec"));
+            // The digest is of the spec: of what stands beside it, it only says what was meant then.
+            let meant = owned.as_ref().is_some_and(|it| it.meant_protected == marks.protect);
+            let outside = |it: &FieldChange| {
+                it.path.starts_with("spec") || (it.path == "lifecycle.protect" && meant)
+            };
+            let as_applied = as_applied && fields.iter().any(outside);
             because.push(if as_applied { Cause::Drift } else { Cause::Pending });
         }
         for (_, address) in upstream {
@@ -569,8 +584,31 @@ impl<'a> Planner<'a> {
             step.decision = self.consent(address, &live.arn, wanted, audience);
         }
         if let Some(blocked) = protected(live) {
-            step.decision = blocked;
+            step.decision = if wanted.is_some_and(|it| !it.lifecycle.protect) {
+                let why = "it is protected, which this run lifts; the next one deletes it";
+                Decision::Deferred(why.to_owned())
+            } else {
+                blocked
+            };
         }
+        self.push(step);
+    }
+
+    /// The tag goes by a step of its own, before what it stood against.
+    fn lift_protection(&mut self, wanted: &Desired, live: &Live) {
+        let Owner::Stack(owned) = live.owner() else { return };
+        if !owned.protect || wanted.lifecycle.protect {
+            return;
+        }
+        let marks = Marks { protect: false, ..owned };
+        let mut step = draft(wanted, Action::Retag, Some(live), marks);
+        step.body.clone_from(&live.body);
+        step.because = vec![Cause::Pending];
+        step.fields = vec![FieldChange {
+            path: "lifecycle.protect".to_owned(),
+            before: Value::Bool(true),
+            after: Value::Bool(false),
+        }];
         self.push(step);
     }
 
@@ -693,8 +731,10 @@ impl<'a> Planner<'a> {
         needs.extend(self.after_whoever_has_it());
         for referrer in self.live.all() {
             let moved = touching.get(&referrer.arn).map_or(&[][..], Vec::as_slice);
-            // What comes with something goes with it, so it does not hold it back.
-            let comes_with = referrer.kind.facts().comes_with;
+            // What comes with something goes with it, so it does not hold it back, unless it is to stay.
+            let address = self.live.book.address(&referrer.arn);
+            let stays = address.is_some_and(|it| self.declared.contains(it));
+            let comes_with = referrer.kind.facts().comes_with.filter(|_| !stays);
             let edges = referrer.body.iter().flat_map(Body::refs);
             for edge in edges.filter(|edge| comes_with != Some(edge.kind)) {
                 let Some(arn) = edge.to.arn(&self.live.book) else { continue };

@@ -4,7 +4,7 @@
 use super::escape::escape;
 use super::file::Sort;
 use crate::aws::Secret;
-use crate::kinds::{API_VERSION, Address, Live, begins_document};
+use crate::kinds::{API_VERSION, Address, Live, SECRETS, begins_document};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -114,9 +114,6 @@ fn github_line(key: &str, value: &str) -> String {
     let delimiter = unused.next().expect("a text contains finitely many delimiters");
     format!("{key}<<{delimiter}\n{value}\n{delimiter}\n")
 }
-
-/// The `kind` of a file of secrets.
-const SECRETS: &str = "Secrets";
 
 /// What a file of secrets may be written over.
 pub const SECRETS_FILE: Sort =

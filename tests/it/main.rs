@@ -25,6 +25,7 @@ mod markdown;
 mod memory;
 mod output;
 mod permissions;
+mod protection;
 mod replication;
 mod rules;
 mod saved_plans;

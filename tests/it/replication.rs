@@ -285,3 +285,21 @@ fn a_replication_of_somebody_who_is_there_can_be_changed_at_once() {
         }
     });
 }
+
+#[test]
+fn somebody_who_is_there_is_replicated_to_a_stage_that_the_same_run_makes() {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let stack = Stack::named("default");
+        let studio =
+            "apiVersion: ivs-apply.dev/v1\nkind: Stage\nmetadata: { name: studio }\nspec: {}\n";
+        let loaded = load_text("a.yaml", studio, None);
+        let (live, plan) = account.plan(&stack, &loaded.desired, &Policy::default()).await;
+        assert!(account.apply(&stack, &live, &plan).await.is_well());
+        let there = json!({ "stageArn": stage(&account, "studio").0, "userId": "host" });
+        let there = account.control("POST", "/_emulator/participants", there);
+        let wanted = spec(&format!("participantId: {}", there["participantId"]));
+        applied(&account, &wanted).await;
+        assert_eq!(planned(&account, &wanted).await.status(), Status::Clean);
+    });
+}
