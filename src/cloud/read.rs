@@ -50,7 +50,7 @@ pub async fn read(
     // What was last heard, moved on: a listing is never older than it says.
     let before = aws.meter.server_time();
     let (listings, streams) = try_join(list_all(aws, &kinds), sweep_streams(aws, &kinds)).await?;
-    all_of_one_account(aws, stack, &listings)?;
+    all_of_one_account(aws, &listings)?;
     let as_of = before.or_else(|| aws.meter.server_time());
     let as_of = if planted(Bug::PrunedAtOnce) { as_of.map(|it| it + A_DAY) } else { as_of };
     let mut state = LiveState { listed: kinds.clone(), as_of, ..LiveState::default() };
@@ -131,9 +131,8 @@ async fn list_all(aws: &Clients, kinds: &BTreeSet<Kind>) -> Result<Vec<Live>, Re
 
 /// Every ARN must be of the region in force and of one account: an answer that leaves one out, or names another
 /// place, is not of the account that this run is about, and nothing is planned from it.
-fn all_of_one_account(aws: &Clients, stack: &Stack, listings: &[Live]) -> Result<(), ReadError> {
-    let first = listings.first().and_then(|it| it.arn.account());
-    let account = stack.account.as_deref().or(first);
+fn all_of_one_account(aws: &Clients, listings: &[Live]) -> Result<(), ReadError> {
+    let account = listings.first().and_then(|it| it.arn.account());
     let elsewhere = listings
         .iter()
         .find(|it| it.arn.region() != Some(aws.region.as_str()) || it.arn.account() != account);

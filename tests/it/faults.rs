@@ -145,3 +145,80 @@ pub(crate) fn a_key_is_rotated_while_listings_lag() -> bool {
 fn a_deleted_key_that_is_still_listed_is_not_taken_for_its_successor() {
     assert!(a_key_is_rotated_while_listings_lag());
 }
+
+/// Two runs one after the other while listings lag behind; whether the second one found what the first had made.
+pub(crate) fn the_next_run_sees_what_was_made_in_spite_of_the_lag() -> bool {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let loaded = load_text("broadcast.yaml", MANIFESTS, None);
+        let lag = json!({ "operation": "*", "kind": "listLag", "seconds": 20 });
+        account.control("POST", "/_emulator/faults", lag);
+        let (live, plan) = account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
+        let first = account.apply(&loaded.stack, &live, &plan).await;
+        let (_, plan) = account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
+        first.is_well() && plan.status() == Status::Clean
+    })
+}
+
+#[test]
+fn a_run_ends_when_the_next_one_can_see_what_it_made() {
+    assert!(the_next_run_sees_what_was_made_in_spite_of_the_lag());
+}
+
+/// A listing whose second page never comes; whether that is told from an account with one page.
+pub(crate) fn a_listing_that_breaks_off_is_no_plan() -> bool {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let channel = |name: &str| {
+            format!(
+                "---\napiVersion: ivs-apply.dev/v1\nkind: Channel\nmetadata: {{ name: {name} }}\nspec: {{}}\n"
+            )
+        };
+        let loaded = load_text("two.yaml", &(channel("a") + &channel("b")), None);
+        let (live, plan) = account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
+        assert!(account.apply(&loaded.stack, &live, &plan).await.is_well());
+        account.control("POST", "/_emulator/switches", json!({ "largestPage": 1 }));
+        // The SDK asks eight times.
+        let fault =
+            json!({ "operation": "ListChannels", "kind": "error500", "nth": 2, "times": 8 });
+        account.control("POST", "/_emulator/faults", fault);
+        let reading = ivs_apply::cloud::Reading::default();
+        let read = ivs_apply::cloud::read(&account.aws, &loaded.stack, &loaded.desired, reading);
+        read.await.is_err()
+    })
+}
+
+#[test]
+fn nothing_is_planned_from_a_listing_that_breaks_off() {
+    assert!(a_listing_that_breaks_off_is_no_plan());
+}
+
+#[test]
+fn an_expired_page_token_begins_the_listing_again_and_a_repeated_one_ends_it() {
+    for (kind, well) in [("expireToken", true), ("movedItem", true), ("repeatToken", false)] {
+        on_paused_time(async {
+            let account = Account::empty().await;
+            let loaded = load_text("broadcast.yaml", MANIFESTS, None);
+            let (live, plan) =
+                account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
+            assert!(account.apply(&loaded.stack, &live, &plan).await.is_well());
+            for name in ["one", "two"] {
+                let made = account.aws.ivs.create_channel().name(name).send().await;
+                made.expect("made by somebody else");
+            }
+            account.control("POST", "/_emulator/switches", json!({ "largestPage": 2 }));
+            let fault = json!({ "operation": "ListChannels", "kind": kind, "nth": 2 });
+            account.control("POST", "/_emulator/faults", fault);
+            let reading = ivs_apply::cloud::Reading::default();
+            let read =
+                ivs_apply::cloud::read(&account.aws, &loaded.stack, &loaded.desired, reading);
+            match read.await {
+                Ok(live) => {
+                    assert!(well, "{kind}");
+                    assert_eq!((live.owned.len(), live.others.len()), (6, 2), "{kind}");
+                }
+                Err(error) => assert!(!well, "{kind}: {error}"),
+            }
+        });
+    }
+}
