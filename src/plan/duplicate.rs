@@ -30,12 +30,8 @@ pub(super) fn decide(
             it.winner
         )));
     }
-    if !it.untouched {
-        return Some(Decision::Blocked(format!(
-            "{} has the same name, and this one is not as it was made: delete it by hand, or take its \
-             `ivs-apply:` tags off",
-            it.winner
-        )));
+    if let Some(why) = not_as_made(it) {
+        return Some(Decision::Blocked(why));
     }
     let (Some(made), Some(now)) = (marks.made(), as_of) else {
         return Some(Decision::Blocked(format!(
@@ -49,6 +45,17 @@ pub(super) fn decide(
             "another run may be at work on it; it may go after {}",
             text(ripe)
         ))
+    })
+}
+
+/// Why an object that is not as it was made stays: somebody may use it, or its tags may be copies.
+pub(super) fn not_as_made(it: &Duplicate) -> Option<String> {
+    (!it.untouched).then(|| {
+        format!(
+            "{} has the same name, and this one is not as it was made: delete it by hand, or take its \
+             `ivs-apply:` tags off",
+            it.winner
+        )
     })
 }
 

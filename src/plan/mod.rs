@@ -655,15 +655,26 @@ impl<'a> Planner<'a> {
         if it.live.state.as_deref().is_some_and(|state| ending.contains(&state)) {
             return;
         }
-        let declared = taken.contains(&it.winner);
-        if !declared && !self.policy.destroy && !self.policy.prune {
+        if taken.contains(&it.winner) {
+            let cause = Cause::Duplicate { of: it.winner.clone() };
+            self.delete(&it.address, &it.live, cause, None);
+            let audience = self.live.audience.get(&it.live.arn);
+            let step = &mut self.drafts.last_mut().expect("just pushed").step;
+            if let Some(decision) = duplicate::decide(it, audience, self.live.as_of) {
+                step.decision = decision;
+            }
             return;
         }
-        self.delete(&it.address, &it.live, Cause::Duplicate { of: it.winner.clone() }, None);
-        let audience = self.live.audience.get(&it.live.arn);
-        let step = &mut self.drafts.last_mut().expect("just pushed").step;
-        if let Some(decision) = duplicate::decide(it, audience, self.live.as_of) {
-            step.decision = decision;
+        // All of a name that is not declared go alike: none of them is the one to stay.
+        let cause = match (self.policy.destroy, self.policy.prune) {
+            (true, _) => Cause::Destroy,
+            (false, true) => Cause::Orphan,
+            (false, false) => return,
+        };
+        self.delete(&it.address, &it.live, cause, None);
+        if let Some(why) = duplicate::not_as_made(it) {
+            let step = &mut self.drafts.last_mut().expect("just pushed").step;
+            step.decision = Decision::Blocked(why);
         }
     }
 

@@ -73,6 +73,7 @@ struct Touched {
     ingests: BTreeSet<String>,
     tampered: BTreeSet<String>,
     protected: BTreeSet<String>,
+    edited: BTreeSet<String>,
 }
 
 impl World {
@@ -192,6 +193,7 @@ impl World {
                     _ => json!({ "arn": arn, "name": "edited" }),
                 };
                 self.outside("POST", &format!("/Update{kind}"), &body);
+                touched.edited.insert(arn);
             }
             Other::Deletes(which) => {
                 let lasting = |kind: &str| kind != "Composition";
@@ -402,13 +404,21 @@ impl World {
         for arn in touched.protected {
             self.untag(&arn, "ivs-apply:protect");
         }
-        for it in self.objects() {
+        let objects = self.objects();
+        let named = |it: &Value| {
+            let tags = &it["object"]["tags"];
+            (it["kind"].clone(), tags["ivs-apply:stack"].clone(), tags["ivs-apply:name"].clone())
+        };
+        for it in &objects {
             let (Some(kind), Some(arn)) = (it["kind"].as_str(), it["arn"].as_str()) else {
                 continue;
             };
             // What hangs for ever is deleted, as well as what nobody knows whose it is.
             let stuck = matches!(it["object"]["state"].as_str(), Some("CREATING" | "STARTING"));
-            if stuck || touched.tampered.contains(arn) {
+            // Of two with one name, one of which somebody has changed, only a person knows which is meant.
+            let unclear = touched.edited.contains(arn)
+                && objects.iter().filter(|other| named(other) == named(it)).count() > 1;
+            if stuck || unclear || touched.tampered.contains(arn) {
                 let (status, _) =
                     self.outside("POST", &format!("/Delete{kind}"), &json!({ "arn": arn }));
                 if status >= 400 {
