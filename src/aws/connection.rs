@@ -1,6 +1,7 @@
-//! The one place every request passes: pacing, counting, and the server's clock.
+//! The one place every request passes: pacing, counting, the time limit, and the server's clock.
 //!
-//! A decorator over whatever carries HTTP (TLS to AWS, a socket on loopback, the emulator in process), so
+//! A request waits for its turn here, and its time starts when it leaves: the SDK's own limits would count
+//! the wait, and give up requests that were never sent. A decorator over whatever carries HTTP (TLS to AWS, a socket on loopback, the emulator in process), so
 //! that SDK retries pass it too. Never looks into a body.
 
 use super::rates::{Buckets, Rates};
@@ -8,13 +9,20 @@ use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
     SharedHttpConnector,
 };
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::byte_stream::ByteStream;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::time::Instant;
+
+/// How long a request may take from when it leaves until all of its answer is there.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// What a run has asked so far, shared by all its tasks.
 #[derive(Clone, Debug)]
@@ -94,7 +102,7 @@ impl HttpConnector for MeteredConnector {
         let inner = self.inner.clone();
         HttpConnectorFuture::new(async move {
             let operation = operation_of(&request);
-            meter.0.buckets.wait(&operation).await;
+            let left = meter.0.buckets.wait(&operation).await;
             *meter
                 .0
                 .calls
@@ -103,7 +111,8 @@ impl HttpConnector for MeteredConnector {
                 .entry(operation.clone())
                 .or_default() += 1;
             let reads = ["Get", "List", "BatchGet"].iter().any(|verb| operation.starts_with(verb));
-            let response = inner.call(request).await;
+            let answer = tokio::time::timeout(ANSWER_WITHIN, whole(inner, request)).await;
+            let response = answer.unwrap_or_else(|late| Err(ConnectorError::timeout(late.into())));
             // A refusal changed nothing; anything else did, or nobody knows.
             let refused = response.as_ref().is_ok_and(|it| it.status().is_client_error());
             if !reads && !refused {
@@ -116,12 +125,34 @@ impl HttpConnector for MeteredConnector {
                 *meter.0.server_time.lock().expect("counting does not panic") =
                     Some((time.timestamp(), Instant::now()));
             }
-            if response.status().as_u16() == 429 {
-                meter.0.buckets.throttled(&operation);
+            if is_throttle(&response) {
+                meter.0.buckets.throttled(&operation, left);
+            } else {
+                meter.0.buckets.answered(&operation);
             }
             Ok(response)
         })
     }
+}
+
+/// The answer with all of its body: a body that stalls is as good as no answer.
+async fn whole(
+    inner: SharedHttpConnector,
+    request: HttpRequest,
+) -> Result<HttpResponse, ConnectorError> {
+    let mut response = inner.call(request).await?;
+    let body = ByteStream::new(response.take_body()).collect().await;
+    let body = body.map_err(|error| ConnectorError::io(error.into()))?;
+    *response.body_mut() = SdkBody::from(body.into_bytes());
+    Ok(response)
+}
+
+/// Whether an answer says that the rate was too high. Not every operation models that, so the error's name
+/// counts where the status is another.
+fn is_throttle(response: &HttpResponse) -> bool {
+    let name = response.headers().get("x-amzn-errortype").unwrap_or_default();
+    let names = ["Throttling", "TooManyRequests", "SlowDown"];
+    response.status().as_u16() == 429 || names.iter().any(|it| name.contains(it))
 }
 
 /// The operation a request is for: its path, or for the three tag operations its method

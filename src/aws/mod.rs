@@ -115,11 +115,8 @@ const EMULATOR_REGION: &str = "us-west-2";
 /// Resolves configuration and makes the clients. Sends nothing, apart from what a credentials provider
 /// needs.
 pub async fn connect(target: &Target) -> Result<Clients, ConnectError> {
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(3))
-        .operation_attempt_timeout(Duration::from_secs(10))
-        .operation_timeout(Duration::from_mins(1))
-        .build();
+    // The meter sees to the rest: see there.
+    let timeouts = TimeoutConfig::builder().connect_timeout(Duration::from_secs(3)).build();
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         // Reads are safe to repeat; a plan that gave up under a little throttling would be no use.
         .retry_config(RetryConfig::standard().with_max_attempts(8))

@@ -4,7 +4,7 @@
 //! to repeat; it only makes the bucket slower.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -55,45 +55,111 @@ pub enum Rates {
     },
 }
 
-/// The buckets of one run. A bucket is the instant at which the next call may leave: calls are spaced
-/// evenly, without bursts, since nobody published how large a burst AWS tolerates.
+/// The buckets of one run, one for each operation.
 #[derive(Debug)]
 pub struct Buckets {
     rates: Rates,
-    next: Mutex<BTreeMap<String, Instant>>,
+    buckets: Mutex<BTreeMap<String, Arc<Bucket>>>,
+}
+
+/// When calls of one operation may leave. They are spaced evenly, without bursts, since nobody published how
+/// large a burst AWS tolerates.
+#[derive(Debug)]
+struct Bucket {
+    /// Whose turn it is, first come first served. Only the first in the row knows when it may leave, so that
+    /// a throttle answer holds up everybody behind it.
+    turn: tokio::sync::Mutex<()>,
+    pace: Mutex<Pace>,
+}
+
+#[derive(Debug)]
+struct Pace {
+    /// When the next call may leave.
+    next: Instant,
+    /// Part of the allowed rate that is used: less after a throttle answer, more with each other one.
+    part: f64,
+    /// When the last throttle answer came.
+    throttled: Option<Instant>,
 }
 
 /// A throttled bucket pauses this long before its next call.
 const PAUSE_AFTER_THROTTLE: Duration = Duration::from_secs(1);
 
+/// A throttle answer halves the rate of its bucket, down to this part: somebody else is using the rest.
+const LEAST_PART: f64 = 1.0 / 16.0;
+
+/// Each answer that is no throttle gives this part of the rate back.
+const RECOVERY: f64 = 1.0 / 16.0;
+
 impl Buckets {
     /// Buckets at the given rates.
     pub fn new(rates: Rates) -> Self {
-        Self { rates, next: Mutex::new(BTreeMap::new()) }
+        Self { rates, buckets: Mutex::default() }
     }
 
-    /// Waits until a call of `operation` may leave.
-    pub async fn wait(&self, operation: &str) {
-        let Rates::Aws { share } = self.rates else { return };
-        let gap = Duration::from_secs_f64(1.0 / (calls_per_second(operation) * share));
-        let slot = {
-            let mut next = self.next.lock().expect("no task panics while it holds the buckets");
-            let slot =
-                next.get(operation).copied().unwrap_or_else(Instant::now).max(Instant::now());
-            next.insert(operation.to_owned(), slot + gap);
-            slot
+    fn of(&self, operation: &str) -> Arc<Bucket> {
+        let mut buckets = self.buckets.lock().expect("no task panics while it holds the buckets");
+        let fresh = || {
+            let pace = Pace { next: Instant::now(), part: 1.0, throttled: None };
+            Arc::new(Bucket { turn: tokio::sync::Mutex::default(), pace: Mutex::new(pace) })
         };
-        tokio::time::sleep_until(slot).await;
+        buckets.entry(operation.to_owned()).or_insert_with(fresh).clone()
     }
 
-    /// Slows a bucket down after a throttle answer.
-    pub fn throttled(&self, operation: &str) {
+    /// Waits until a call of `operation` may leave, and tells when it did.
+    pub async fn wait(&self, operation: &str) -> Instant {
+        let Rates::Aws { share } = self.rates else { return Instant::now() };
+        let bucket = self.of(operation);
+        let _turn = bucket.turn.lock().await;
+        loop {
+            let next = {
+                let mut pace = bucket.pace();
+                let now = Instant::now();
+                if pace.next <= now {
+                    let rate = calls_per_second(operation) * share * pace.part;
+                    let gap = Duration::from_secs_f64(1.0 / rate);
+                    // A timer that fires a little late must not add up to a slower rate.
+                    let late = now.duration_since(pace.next);
+                    pace.next = if late < gap { pace.next + gap } else { now + gap };
+                    return now;
+                }
+                pace.next
+            };
+            tokio::time::sleep_until(next).await;
+        }
+    }
+
+    /// Slows a bucket down after a throttle answer to a call that left at `left`; once for all the calls
+    /// that were on their way together.
+    pub fn throttled(&self, operation: &str, left: Instant) {
         if self.rates == Rates::Off {
             return;
         }
-        let mut next = self.next.lock().expect("no task panics while it holds the buckets");
-        let slot = next.get(operation).copied().unwrap_or_else(Instant::now);
-        next.insert(operation.to_owned(), slot.max(Instant::now()) + PAUSE_AFTER_THROTTLE);
+        let bucket = self.of(operation);
+        let mut pace = bucket.pace();
+        if pace.throttled.is_some_and(|at| left <= at) {
+            return;
+        }
+        let now = Instant::now();
+        pace.throttled = Some(now);
+        pace.part = (pace.part / 2.0).max(LEAST_PART);
+        pace.next = pace.next.max(now) + PAUSE_AFTER_THROTTLE;
+    }
+
+    /// Lets a bucket that was slowed down recover, after an answer that is no throttle.
+    pub fn answered(&self, operation: &str) {
+        if self.rates == Rates::Off {
+            return;
+        }
+        let bucket = self.of(operation);
+        let mut pace = bucket.pace();
+        pace.part = (pace.part + RECOVERY).min(1.0);
+    }
+}
+
+impl Bucket {
+    fn pace(&self) -> MutexGuard<'_, Pace> {
+        self.pace.lock().expect("no task panics while it holds the pace")
     }
 }
 
@@ -113,13 +179,72 @@ mod tests {
         assert_eq!(start.elapsed().as_millis(), 5_000, "another operation has its own bucket");
     }
 
+    /// Seconds that some calls of an operation take, one after the other.
+    async fn seconds(buckets: &Buckets, operation: &str, calls: usize) -> f64 {
+        let start = Instant::now();
+        for _ in 0..calls {
+            buckets.wait(operation).await;
+            buckets.answered(operation);
+        }
+        start.elapsed().as_secs_f64()
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn a_throttle_answer_slows_its_bucket_down() {
+    async fn a_throttle_answer_slows_exactly_its_own_bucket_and_that_recovers() {
+        let buckets = Buckets::new(Rates::Aws { share: 1.0 });
+        let left = buckets.wait("CreateChannel").await;
+        buckets.throttled("CreateChannel", left);
+        let other = seconds(&buckets, "CreateStage", 6).await;
+        assert!((other - 1.0).abs() < 0.01, "{other}: another operation goes on as before");
+        let slow = seconds(&buckets, "CreateChannel", 8).await;
+        assert!(slow > 1.5, "{slow}: eight calls at full speed take 1.4 s after the pause");
+        seconds(&buckets, "CreateChannel", 1).await;
+        let recovered = seconds(&buckets, "CreateChannel", 25).await;
+        assert!((recovered - 5.0).abs() < 0.01, "{recovered}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_throttle_answer_holds_up_calls_that_wait_already() {
+        let buckets = Buckets::new(Rates::Aws { share: 1.0 });
+        let left = buckets.wait("CreateChannel").await;
+        let start = Instant::now();
+        let waiting = async { buckets.wait("CreateChannel").await };
+        let answer = async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            buckets.throttled("CreateChannel", left);
+        };
+        futures_util::future::join(waiting, answer).await;
+        assert!(start.elapsed() >= PAUSE_AFTER_THROTTLE, "{:?}", start.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn calls_that_were_throttled_together_slow_their_bucket_once() {
+        let slowed = async |answers: usize| {
+            let buckets = Buckets::new(Rates::Aws { share: 1.0 });
+            let left = buckets.wait("CreateChannel").await;
+            for _ in 0..answers {
+                buckets.throttled("CreateChannel", left);
+            }
+            seconds(&buckets, "CreateChannel", 5).await
+        };
+        let (one, all) = (slowed(1).await, slowed(10).await);
+        assert!((one - all).abs() < 0.01, "{one} {all}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_share_of_the_rate_is_that_share() {
+        let buckets = Buckets::new(Rates::Aws { share: 0.5 });
+        let taken = seconds(&buckets, "CreateChannel", 26).await;
+        assert!((taken - 10.0).abs() < 0.01, "{taken}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn tasks_share_a_bucket_and_take_turns() {
         let buckets = Buckets::new(Rates::Aws { share: 1.0 });
         let start = Instant::now();
-        buckets.throttled("CreateChannel");
-        buckets.wait("CreateChannel").await;
-        assert!(start.elapsed() >= PAUSE_AFTER_THROTTLE);
+        let task = || seconds(&buckets, "CreateChannel", 13);
+        futures_util::future::join(task(), task()).await;
+        assert_eq!(start.elapsed().as_millis(), 5_000);
     }
 
     #[test]

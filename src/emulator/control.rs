@@ -64,8 +64,10 @@ pub(crate) fn control(
             Ok(json!({}))
         }
         ("GET", "calls") => Ok(json!(world.calls)),
+        ("GET", "throttled") => Ok(json!(world.throttled)),
         ("DELETE", "calls") => {
             world.calls.clear();
+            world.throttled.clear();
             Ok(json!({}))
         }
         ("GET", "history") => Ok(world.account.common.history.to_json()),
@@ -84,6 +86,7 @@ pub(crate) fn control(
             world.calls.clear();
             world.marks.clear();
             world.held = 0;
+            world.throttled.clear();
             world.rates = super::rates::Rates::default();
             Ok(json!({}))
         }

@@ -21,6 +21,8 @@ pub(crate) struct World {
     pub(crate) faults: Faults,
     pub(crate) rates: Rates,
     pub(crate) calls: BTreeMap<String, u64>,
+    /// Those of them that were answered with a throttle.
+    pub(crate) throttled: BTreeMap<String, u64>,
     /// Whether rates are enforced.
     pub(crate) enforce_rates: bool,
     /// What faults struck, and what was refused without one, with the number of the call: the latest.
@@ -57,6 +59,7 @@ impl World {
             faults: Faults::default(),
             rates: Rates::default(),
             calls: BTreeMap::new(),
+            throttled: BTreeMap::new(),
             enforce_rates,
             marks: VecDeque::new(),
             counted: 0,
@@ -94,6 +97,7 @@ impl World {
             // A call that is refused uses up nothing but the caller's patience.
             if !self.rates.admit(&scope.region, operation, &request.body, now) {
                 effects.refuse = Some(throttle(Some(operation), &common.switches));
+                *self.throttled.entry(name.to_owned()).or_default() += 1;
             }
         }
         for mut struck in std::mem::take(&mut effects.struck) {
