@@ -1,7 +1,8 @@
 //! One pass over the account: list what matters, tell whose is whose, get only what the listing left open.
 //!
 //! The order matters: listings make the book (whose ARN is whose name), stream keys need the book to know
-//! their channels, gets need it to turn ARNs back into names.
+//! their channels, specs need it to turn ARNs back into names. Gets that are needed whatever else is listed
+//! start while their listing still pages: each operation has a rate of its own, so they cost no time.
 
 use crate::aws::sabotage::{Bug, planted};
 use crate::aws::{Clients, CloudError};
@@ -11,8 +12,10 @@ use crate::kinds::{
     Owner, Pointer, READS_LAG, Scope, Stack, streams,
 };
 use futures_util::future::{try_join, try_join_all};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// How far a planted bug puts the clock forward.
 const A_DAY: Duration = Duration::from_hours(24);
@@ -49,18 +52,33 @@ pub async fn read(
     let kinds = kinds_in_play(desired, reading);
     // What was last heard, moved on: a listing is never older than it says.
     let before = aws.meter.server_time();
-    let (listings, streams) = try_join(list_all(aws, &kinds), sweep_streams(aws, &kinds)).await?;
-    all_of_one_account(aws, &listings)?;
-    let as_of = before.or_else(|| aws.meter.server_time());
-    let as_of = if planted(Bug::PrunedAtOnce) { as_of.map(|it| it + A_DAY) } else { as_of };
-    let mut state = LiveState { listed: kinds.clone(), as_of, ..LiveState::default() };
     let wanted: BTreeMap<&Address, &Desired> = desired.iter().map(|it| (&it.address, it)).collect();
-    sort_by_owner(&mut state, listings, stack, desired);
-    note_future_names(&mut state, desired);
-    let children = list_children(aws, &kinds, stack, desired, &state).await?;
-    take_children(&mut state, children, stack, desired);
-    note_future_names(&mut state, desired);
-    get_bodies(aws, &mut state, &wanted, reading).await?;
+    let (doors, gets) = early_gets(aws, &kinds);
+    let listed = async {
+        let glance = Glance::new(stack, desired, reading);
+        let seen = |live: &Live| {
+            if let Some(door) = doors.get(&live.kind).filter(|_| glance.needs_a_get(live)) {
+                // The other end is gone only when a get has failed, which ends the reading anyway.
+                let _ = door.send(live.arn.clone());
+            }
+        };
+        let all = try_join(list_all(aws, &kinds, &seen), sweep_streams(aws, &kinds)).await?;
+        drop(doors);
+        let (listings, streams) = all;
+        all_of_one_account(aws, &listings)?;
+        let as_of = before.or_else(|| aws.meter.server_time());
+        let as_of = if planted(Bug::PrunedAtOnce) { as_of.map(|it| it + A_DAY) } else { as_of };
+        let mut state = LiveState { listed: kinds.clone(), as_of, ..LiveState::default() };
+        sort_by_owner(&mut state, listings, stack, desired);
+        note_future_names(&mut state, desired);
+        let children = list_children(aws, &kinds, stack, desired, &state).await?;
+        take_children(&mut state, children, stack, desired);
+        note_future_names(&mut state, desired);
+        Ok((state, streams))
+    };
+    let ((mut state, streams), early) = try_join(listed, try_join_all(gets)).await?;
+    let early = early.into_iter().flatten().collect();
+    get_bodies(aws, &mut state, &wanted, reading, early).await?;
     for live in state
         .owned
         .values_mut()
@@ -110,9 +128,100 @@ fn kinds_in_play(desired: &[Desired], reading: Reading) -> BTreeSet<Kind> {
     kinds
 }
 
-/// The listings of all these kinds, without what is over.
-async fn list_all(aws: &Clients, kinds: &BTreeSet<Kind>) -> Result<Vec<Live>, ReadError> {
-    let nothing = Scope::default();
+/// What a listed object tells by itself: whether its spec has to be got, whatever else is listed.
+struct Glance<'a> {
+    stack: &'a str,
+    reading: Reading,
+    /// Names under which declared objects may be found.
+    names: BTreeSet<(Kind, &'a str)>,
+    adopts: BTreeSet<&'a str>,
+}
+
+impl<'a> Glance<'a> {
+    fn new(stack: &'a Stack, desired: &'a [Desired], reading: Reading) -> Self {
+        let names = desired.iter().flat_map(|it| {
+            let former = it.previous_names.iter().map(String::as_str);
+            let names = former.chain([it.address.name.as_str()]);
+            names.map(|name| (it.address.kind, name))
+        });
+        let adopts = desired.iter().filter_map(|it| it.lifecycle.adopt.as_deref());
+        Self { stack: &stack.name, reading, names: names.collect(), adopts: adopts.collect() }
+    }
+
+    /// Of kinds that cannot be changed in place the digest may do instead, and only the whole book tells.
+    fn needs_a_get(&self, live: &Live) -> bool {
+        let by_digest = live.kind.facts().mutable == Mutable::TagsOnly && !self.reading.full;
+        if live.body.is_some() || by_digest {
+            return false;
+        }
+        let owner = live.owner();
+        match owner.in_stack(self.stack) {
+            Some(marks) => {
+                self.reading.every_kind || self.names.contains(&(live.kind, marks.name.as_str()))
+            }
+            None => {
+                self.adopts.contains(live.arn.as_str())
+                    || (self.reading.strangers && owner == Owner::Nobody)
+            }
+        }
+    }
+}
+
+/// As many as a call takes of those kinds that have a call for many.
+const BATCH: usize = 50;
+
+/// Batches of a kind that are asked for at a time; the meter spaces them.
+const BATCHES: usize = 8;
+
+/// For each kind a door for what its listing shows, and the gets behind it, which start as soon as a batch is
+/// full, while the listing goes on. What they bring knows nothing of the book yet.
+#[expect(clippy::type_complexity, reason = "two halves of one thing, taken apart at once")]
+fn early_gets<'a>(
+    aws: &'a Clients,
+    kinds: &BTreeSet<Kind>,
+) -> (
+    BTreeMap<Kind, UnboundedSender<Arn>>,
+    Vec<impl Future<Output = Result<Vec<Live>, ReadError>> + use<'a>>,
+) {
+    let mut doors = BTreeMap::new();
+    let mut gets = Vec::new();
+    for &kind in kinds {
+        let (door, listed) = unbounded_channel();
+        doors.insert(kind, door);
+        gets.push(get_while_listed(aws, kind, listed));
+    }
+    (doors, gets)
+}
+
+async fn get_while_listed(
+    aws: &Clients,
+    kind: Kind,
+    listed: UnboundedReceiver<Arn>,
+) -> Result<Vec<Live>, ReadError> {
+    let batches = stream::unfold(listed, |mut listed| async {
+        let mut batch = Vec::new();
+        while batch.len() < BATCH {
+            let Some(arn) = listed.recv().await else { break };
+            batch.push(arn);
+        }
+        (!batch.is_empty()).then_some((batch, listed))
+    });
+    let got = batches.map(|batch| async move { kind.get(aws, &batch, &Book::default()).await });
+    let got: Vec<Vec<Live>> = got
+        .buffer_unordered(BATCHES)
+        .try_collect()
+        .await
+        .map_err(|source| ReadError { kind, source })?;
+    Ok(got.into_iter().flatten().collect())
+}
+
+/// The listings of all these kinds, without what is over. `seen` is told of each object as its page comes.
+async fn list_all(
+    aws: &Clients,
+    kinds: &BTreeSet<Kind>,
+    seen: &(dyn Fn(&Live) + Sync),
+) -> Result<Vec<Live>, ReadError> {
+    let nothing = Scope { seen: Some(seen), ..Scope::default() };
     let listed = kinds.iter().filter(|kind| kind.facts().listed_per.is_none());
     let listings = listed.map(|&kind| {
         let nothing = &nothing;
@@ -246,6 +355,7 @@ async fn list_children(
             declared: declared.map(|it| &it.body).collect(),
             parents: state.owned.values().filter(|it| it.kind == parent).collect(),
             book: state.book.clone(),
+            seen: None,
         };
         all.extend(kind.list(aws, &scope).await.map_err(|source| ReadError { kind, source })?);
     }
@@ -293,6 +403,7 @@ async fn get_bodies(
     state: &mut LiveState,
     wanted: &BTreeMap<&Address, &Desired>,
     reading: Reading,
+    early: Vec<Live>,
 ) -> Result<(), ReadError> {
     let mut open: BTreeMap<Kind, Vec<Arn>> = BTreeMap::new();
     let book = state.book.clone();
@@ -334,9 +445,15 @@ async fn get_bodies(
     for live in unread.filter(|it| it.body.is_none()) {
         open.entry(live.kind).or_default().push(live.arn.clone());
     }
-    let gets = open.iter().map(|(&kind, arns)| got(aws, kind, arns, &book));
+    let renamed = |live: Live| Live { body: live.body.map(|it| it.renamed(&book)), ..live };
     let mut read: BTreeMap<Arn, Live> =
-        try_join_all(gets).await?.into_iter().flatten().map(|it| (it.arn.clone(), it)).collect();
+        early.into_iter().map(|it| (it.arn.clone(), renamed(it))).collect();
+    let gets = open.iter().map(|(&kind, arns)| {
+        let rest = arns.iter().filter(|arn| !read.contains_key(arn)).cloned().collect();
+        got(aws, kind, rest, &book)
+    });
+    let late = try_join_all(gets).await?;
+    read.extend(late.into_iter().flatten().map(|it| (it.arn.clone(), it)));
     let asked: BTreeSet<Arn> = open.into_values().flatten().collect();
     // What is neither listed nor there any more is gone: the plan sees it as missing.
     let gone = |live: &Live| asked.contains(&live.arn) && !read.contains_key(&live.arn);
@@ -401,10 +518,10 @@ async fn look_at_duplicates(
     };
     let referring: BTreeSet<Kind> = Kind::ALL.iter().copied().filter(refers).collect();
     let mut arns: BTreeMap<Kind, Vec<Arn>> = BTreeMap::new();
-    for live in list_all(aws, &referring).await? {
+    for live in list_all(aws, &referring, &|_| {}).await? {
         arns.entry(live.kind).or_default().push(live.arn);
     }
-    let gets = arns.iter().map(|(&kind, arns)| got(aws, kind, arns, book));
+    let gets = arns.into_iter().map(|(kind, arns)| got(aws, kind, arns, book));
     let read = try_join_all(gets).await?;
     for live in read.iter().flatten() {
         for edge in live.body.iter().flat_map(Body::refs) {
@@ -427,9 +544,14 @@ fn is_untouched(live: &Live, stack: &Stack, book: &Book) -> bool {
 
 /// Gets objects that were listed a moment ago. One that cannot be got is absent only when a listing made
 /// after that says so too.
-async fn got(aws: &Clients, kind: Kind, arns: &[Arn], book: &Book) -> Result<Vec<Live>, ReadError> {
+async fn got(
+    aws: &Clients,
+    kind: Kind,
+    arns: Vec<Arn>,
+    book: &Book,
+) -> Result<Vec<Live>, ReadError> {
     let failed = |source| ReadError { kind, source };
-    let mut all = kind.get(aws, arns, book).await.map_err(failed)?;
+    let mut all = kind.get(aws, &arns, book).await.map_err(failed)?;
     for lag in READS_LAG {
         let there: BTreeSet<&Arn> = all.iter().map(|it| &it.arn).collect();
         let missing: Vec<Arn> = arns.iter().filter(|it| !there.contains(it)).cloned().collect();

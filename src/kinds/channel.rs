@@ -241,8 +241,8 @@ impl Resource for Channel {
         vec![Self { ad_configuration: ads, container_format: Word::of("TS"), ..Self::example() }]
     }
 
-    async fn list(aws: &Clients, _: &Scope<'_>) -> Result<Vec<Live>, CloudError> {
-        listed(aws, |all| all).await
+    async fn list(aws: &Clients, scope: &Scope<'_>) -> Result<Vec<Live>, CloudError> {
+        listed_in(aws, scope, |all| all).await
     }
 
     async fn get(aws: &Clients, arns: &[Arn], book: &Book) -> Result<Vec<Live>, CloudError> {
@@ -383,6 +383,14 @@ pub(super) async fn listed(
     aws: &Clients,
     narrow: impl Fn(ListChannelsFluentBuilder) -> ListChannelsFluentBuilder,
 ) -> Result<Vec<Live>, CloudError> {
+    listed_in(aws, &Scope::default(), narrow).await
+}
+
+async fn listed_in(
+    aws: &Clients,
+    scope: &Scope<'_>,
+    narrow: impl Fn(ListChannelsFluentBuilder) -> ListChannelsFluentBuilder,
+) -> Result<Vec<Live>, CloudError> {
     let mut found = Vec::new();
     drain(
         "ListChannels",
@@ -391,9 +399,9 @@ pub(super) async fn listed(
             async move { page.send().await.sorted("ListChannels") }
         },
         |page| {
-            found.extend(page.channels.into_iter().map(|it| {
+            found.extend(scope.page(page.channels.into_iter().map(|it| {
                 Live::listed(Kind::Channel, it.arn.unwrap_or_default(), answered_tags(it.tags))
-            }));
+            })));
             page.next_token
         },
     )

@@ -363,8 +363,8 @@ pub struct Exclusive {
 }
 
 /// What a listing needs to know beforehand, where it is one for each of another kind
-/// ([`Facts::listed_per`]).
-#[derive(Clone, Debug, Default)]
+/// ([`Facts::listed_per`]), and who is told before it ends.
+#[derive(Clone, Default)]
 pub struct Scope<'a> {
     /// Whose tags count.
     pub stack: &'a str,
@@ -374,6 +374,15 @@ pub struct Scope<'a> {
     pub parents: Vec<&'a Live>,
     /// What the other kinds' listings said.
     pub book: Book,
+    /// Is told of each object as its page comes, by kinds that may have many and are got afterwards.
+    pub seen: Option<&'a (dyn Fn(&Live) + Sync)>,
+}
+
+impl Scope<'_> {
+    /// Passes a page on, and tells of it.
+    fn page(&self, page: impl IntoIterator<Item = Live>) -> impl Iterator<Item = Live> {
+        page.into_iter().inspect(|live| self.seen.into_iter().for_each(|seen| seen(live)))
+    }
 }
 
 /// Makes [`Kind`] and [`Body`] from the only list of kinds in the code.

@@ -256,7 +256,7 @@ impl Resource for Stage {
         }
     }
 
-    async fn list(aws: &Clients, _: &Scope<'_>) -> Result<Vec<Live>, CloudError> {
+    async fn list(aws: &Clients, scope: &Scope<'_>) -> Result<Vec<Live>, CloudError> {
         let mut found = Vec::new();
         drain(
             "ListStages",
@@ -265,11 +265,11 @@ impl Resource for Stage {
                 page.send().await.sorted("ListStages")
             },
             |page| {
-                found.extend(page.stages.into_iter().map(|it| {
+                found.extend(scope.page(page.stages.into_iter().map(|it| {
                     let mut live = Live::listed(Self::KIND, it.arn, answered_tags(it.tags));
                     live.session = it.active_session_id.filter(|it| !it.is_empty());
                     live
-                }));
+                })));
                 page.next_token
             },
         )
