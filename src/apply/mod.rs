@@ -24,8 +24,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
-/// Steps that run side by side. Each operation has its own rate bucket; more than this only waits there.
-const SIDE_BY_SIDE: usize = 32;
+/// Steps of one kind and action that run side by side: they call the same operations, and more than this
+/// only wait for the rate of those. Others never wait for them.
+const SIDE_BY_SIDE: usize = 16;
 
 /// After the first signal, calls in flight are given this long (`reliability.md` §4).
 const DRAIN: Duration = Duration::from_secs(6);
@@ -76,7 +77,7 @@ pub async fn apply(
             deadline = Some(Instant::now() + DRAIN);
             tell(Event::Draining { in_flight: running.len(), at_most: DRAIN });
         }
-        while !stopping && running.len() < SIDE_BY_SIDE {
+        while !stopping {
             let Some(step) = queue.next() else { break };
             let run = &run;
             running.push(async move { (step.id, run.step(step).await) });
@@ -136,10 +137,17 @@ struct Queue<'a> {
     waits: BTreeMap<StepId, usize>,
     /// Who waits for a step.
     behind: BTreeMap<StepId, Vec<StepId>>,
-    ready: VecDeque<StepId>,
+    lines: BTreeMap<(Kind, Action), Line>,
     started: BTreeSet<StepId>,
     ended: BTreeMap<StepId, StepStatus>,
     tell: &'a (dyn Fn(Event) + Sync),
+}
+
+/// Steps of one kind and action that nothing holds up.
+#[derive(Default)]
+struct Line {
+    ready: VecDeque<StepId>,
+    running: usize,
 }
 
 impl<'a> Queue<'a> {
@@ -148,29 +156,39 @@ impl<'a> Queue<'a> {
             plan.steps.iter().filter(|it| it.decision.is_do()).map(|it| (it.id, it)).collect();
         let mut waits = BTreeMap::new();
         let mut behind: BTreeMap<StepId, Vec<StepId>> = BTreeMap::new();
-        let mut ready = VecDeque::new();
+        let mut lines: BTreeMap<(Kind, Action), Line> = BTreeMap::new();
         for (id, step) in &steps {
             let needs: Vec<StepId> =
                 step.after.iter().copied().filter(|it| steps.contains_key(it)).collect();
+            let line = lines.entry((step.address.kind, step.action)).or_default();
             if needs.is_empty() {
-                ready.push_back(*id);
+                line.ready.push_back(*id);
             }
             waits.insert(*id, needs.len());
             for needed in needs {
                 behind.entry(needed).or_default().push(*id);
             }
         }
-        Self { steps, waits, behind, ready, started: BTreeSet::new(), ended: BTreeMap::new(), tell }
+        Self { steps, waits, behind, lines, started: BTreeSet::new(), ended: BTreeMap::new(), tell }
     }
 
     fn next(&mut self) -> Option<&'a Step> {
-        let id = self.ready.pop_front()?;
+        let free = |line: &&mut Line| line.running < SIDE_BY_SIDE && !line.ready.is_empty();
+        let line = self.lines.values_mut().find(free)?;
+        let id = line.ready.pop_front()?;
+        line.running += 1;
         self.started.insert(id);
         Some(self.steps[&id])
     }
 
+    fn line(&mut self, id: StepId) -> &mut Line {
+        let step = self.steps[&id];
+        self.lines.entry((step.address.kind, step.action)).or_default()
+    }
+
     /// Notes how a step ended. What stands on it and cannot go on ends with it, and so on.
     fn end(&mut self, id: StepId, status: StepStatus) {
+        self.line(id).running -= 1;
         let mut open = vec![(id, status)];
         while let Some((id, status)) = open.pop() {
             let step = self.steps[&id];
@@ -188,7 +206,7 @@ impl<'a> Queue<'a> {
                     let waits = self.waits.get_mut(&next).expect("every step has a count");
                     *waits -= 1;
                     if *waits == 0 {
-                        self.ready.push_back(next);
+                        self.line(next).ready.push_back(next);
                     }
                 } else if matches!(status, StepStatus::Deferred(_)) {
                     let why = format!("waits for {}", step.address);
