@@ -2,7 +2,7 @@
 //! SDK clients and a clock that stands still until somebody waits.
 
 use ivs_apply::apply::{Event, Outcome, Stop, apply};
-use ivs_apply::aws::{Clients, Target, connect};
+use ivs_apply::aws::{Clients, Rates, Target, connect};
 use ivs_apply::cloud::{Reading, look_up_users, read};
 use ivs_apply::emulator::{Clock, Emulator, Settings};
 use ivs_apply::kinds::{Desired, LiveState, Stack};
@@ -23,8 +23,25 @@ impl Account {
     }
 
     pub(crate) async fn with(settings: Settings) -> Self {
+        Self::paced(settings, None).await
+    }
+
+    /// An empty one that enforces AWS's rates and takes 50 ms over each answer, and a client that keeps to
+    /// this share of the rates.
+    pub(crate) async fn at_aws_rates(share: f64) -> Self {
+        let settings = Settings {
+            clock: Clock::Tokio,
+            rates: true,
+            latency: std::time::Duration::from_millis(50),
+            ..Settings::default()
+        };
+        Self::paced(settings, Some(Rates::Aws { share })).await
+    }
+
+    async fn paced(settings: Settings, rates: Option<Rates>) -> Self {
         let emulator = Emulator::new(settings);
-        let target = Target { in_process: Some(emulator.http_client()), ..Target::default() };
+        let in_process = Some(emulator.http_client());
+        let target = Target { in_process, rates, ..Target::default() };
         let aws = connect(&target).await.expect("a pretend account needs no configuration");
         Self { emulator, aws }
     }

@@ -7,7 +7,8 @@ use ivs_apply::plan::{Policy, Status};
 use serde_json::{Value, json};
 use std::fmt::Write;
 
-fn channels(count: usize) -> String {
+/// Manifests of so many plain channels.
+pub(crate) fn channels(count: usize) -> String {
     let mut text = String::new();
     for index in 0..count {
         let _ = write!(

@@ -24,6 +24,7 @@ mod laws;
 mod markdown;
 mod memory;
 mod output;
+mod pace;
 mod permissions;
 mod protection;
 mod replication;

@@ -1,0 +1,169 @@
+//! How long a run takes at AWS's rates, on a clock that nobody waits for: the emulator enforces the rates and
+//! takes 50 ms over each answer, and the time that passes is that of the calls alone.
+
+use crate::account::{Account, on_paused_time};
+use crate::calls::channels;
+use ivs_apply::apply::Outcome;
+use ivs_apply::aws::rates::floor_seconds;
+use ivs_apply::cloud::Reading;
+use ivs_apply::kinds::{Desired, Stack};
+use ivs_apply::manifest::{Loaded, load_text};
+use ivs_apply::plan::{Plan, Policy, Status};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use tokio::time::Instant;
+
+fn loaded(text: &str) -> Loaded {
+    let loaded = load_text("manifests.yaml", text, Some("pace"));
+    assert!(!loaded.report.has_errors());
+    loaded
+}
+
+fn stages(count: usize) -> String {
+    let mut text = String::new();
+    for index in 0..count {
+        let _ = write!(
+            text,
+            "---\napiVersion: ivs-apply.dev/v1\nkind: Stage\nmetadata: {{ name: s{index} }}\nspec: {{}}\n"
+        );
+    }
+    text
+}
+
+/// What some work took and how long, and the least time that its calls take.
+struct Taken {
+    seconds: f64,
+    calls: BTreeMap<String, u64>,
+}
+
+impl Taken {
+    fn floor(&self) -> f64 {
+        floor_seconds(&self.calls)
+    }
+
+    /// Not longer than so many times its floor; and no sooner either, but for the first call, which waits for
+    /// nobody.
+    fn is_within(&self, most: f64) {
+        let floor = self.floor();
+        assert!(self.seconds <= most * floor, "{} s, floor {floor} s", self.seconds);
+        assert!(self.seconds >= floor - 0.4, "{} s, floor {floor} s", self.seconds);
+    }
+}
+
+async fn taken<T>(account: &Account, work: impl Future<Output = T>) -> (T, Taken) {
+    account.calls();
+    let start = Instant::now();
+    let done = work.await;
+    let seconds = start.elapsed().as_secs_f64();
+    let throttled = account.control("GET", "/_emulator/throttled", Value::Null);
+    assert_eq!(throttled, json!({}), "no throttle is provoked");
+    let calls = serde_json::from_value(account.calls()).expect("counts");
+    (done, Taken { seconds, calls })
+}
+
+async fn apply(account: &Account, desired: &[Desired]) -> Outcome {
+    let stack = Stack::named("pace");
+    let (live, plan) = account.plan(&stack, desired, &Policy::default()).await;
+    let outcome = account.apply(&stack, &live, &plan).await;
+    assert!(outcome.is_well());
+    outcome
+}
+
+async fn plan(account: &Account, desired: &[Desired]) -> Plan {
+    account.plan(&Stack::named("pace"), desired, &Policy::default()).await.1
+}
+
+#[test]
+fn a_thousand_channels_are_made_and_planned_again_in_the_time_that_their_calls_take() {
+    on_paused_time(async {
+        let account = Account::at_aws_rates(1.0).await;
+        let desired = loaded(&channels(1_000)).desired;
+        let (_, making) = taken(&account, apply(&account, &desired)).await;
+        assert_eq!(making.calls["CreateChannel"], 1_000);
+        making.is_within(1.05);
+        let (again, planning) = taken(&account, plan(&account, &desired)).await;
+        assert_eq!(again.status(), Status::Clean);
+        assert_eq!(
+            json!(planning.calls),
+            json!({ "BatchGetChannel": 20, "ListChannels": 10, "ListStreams": 1 }),
+        );
+        planning.is_within(1.1);
+    });
+}
+
+#[test]
+fn half_of_the_rates_takes_twice_as_long_and_provokes_no_timeout() {
+    on_paused_time(async {
+        let account = Account::at_aws_rates(0.5).await;
+        let desired = loaded(&channels(100)).desired;
+        let (_, making) = taken(&account, apply(&account, &desired)).await;
+        assert_eq!(making.calls["CreateChannel"], 100);
+        let halves = making.seconds / making.floor();
+        assert!((1.95..2.1).contains(&halves), "{halves}");
+    });
+}
+
+/// The wait for its turn once counted towards the time that a request may take, so that requests which had
+/// never left were given up, and looked for in the listing.
+#[test]
+fn a_request_may_wait_for_its_turn_as_long_as_it_takes() {
+    on_paused_time(async {
+        let account = Account::at_aws_rates(0.02).await;
+        let desired = loaded(&stages(20)).desired;
+        let (_, making) = taken(&account, apply(&account, &desired)).await;
+        assert_eq!(making.calls["CreateStage"], 20);
+        let (again, reading) = taken(&account, plan(&account, &desired)).await;
+        assert_eq!(again.status(), Status::Clean);
+        assert_eq!(json!(reading.calls), json!({ "GetStage": 20, "ListStages": 1 }));
+    });
+}
+
+#[test]
+fn kinds_do_not_wait_for_one_another() {
+    on_paused_time(async {
+        let account = Account::at_aws_rates(1.0).await;
+        let text = channels(100) + &stages(100);
+        let desired = loaded(&text).desired;
+        let (_, making) = taken(&account, apply(&account, &desired)).await;
+        assert_eq!((making.calls["CreateChannel"], making.calls["CreateStage"]), (100, 100));
+        making.is_within(1.1);
+        let (_, planning) = taken(&account, plan(&account, &desired)).await;
+        assert_eq!(planning.calls["GetStage"], 100);
+        planning.is_within(1.1);
+    });
+}
+
+#[test]
+fn gets_start_while_the_listing_still_pages_and_their_batches_are_full() {
+    on_paused_time(async {
+        let account = Account::at_aws_rates(1.0).await;
+        // Every second one is declared: a page of a hundred does not fill two batches.
+        let desired = loaded(&channels(240)).desired;
+        apply(&account, &desired).await;
+        let some: Vec<Desired> = desired.iter().step_by(2).cloned().collect();
+        let reading = Reading::default();
+        let read = async { account.read(&Stack::named("pace"), &some, reading).await };
+        let (live, reading) = taken(&account, read).await;
+        assert_eq!(reading.calls["ListChannels"], 3);
+        assert_eq!(reading.calls["BatchGetChannel"], 3, "120 channels are 50, 50 and 20");
+        assert_eq!(live.owned.values().filter(|it| it.body.is_some()).count(), 120);
+        assert!(reading.seconds < 0.95, "{} s: the last batch alone comes later", reading.seconds);
+    });
+}
+
+#[test]
+fn a_throttled_run_goes_on_slower_and_loses_nothing() {
+    on_paused_time(async {
+        let account = Account::at_aws_rates(1.0).await;
+        let throttle =
+            json!({ "operation": "CreateChannel", "kind": "throttle", "nth": 10, "times": 3 });
+        account.control("POST", "/_emulator/faults", throttle);
+        let desired = loaded(&channels(100)).desired;
+        let (_, making) = taken(&account, apply(&account, &desired)).await;
+        assert_eq!(making.calls["CreateChannel"], 103);
+        assert!((21.0..30.0).contains(&making.seconds), "{} s", making.seconds);
+        let (again, _) = taken(&account, plan(&account, &desired)).await;
+        assert_eq!(again.status(), Status::Clean);
+    });
+}
