@@ -1,0 +1,46 @@
+//! How fast and how large, as one Markdown table: `cargo bench --bench table` measures and writes
+//! `benches/README.md`.
+//!
+//! The rows that take minutes are measured with `-- --long` (a thousand channels at AWS's rates) and
+//! `-- --terraform` (the same work by Terraform's AWS provider, where the two are at hand), all with
+//! `-- --all`; a row that was not measured says so. Nothing here is an assertion about time: tests count
+//! calls.
+#![expect(clippy::print_stderr, reason = "whoever runs it wants to see how far it is")]
+
+mod account;
+mod process;
+mod rows;
+mod terraform;
+mod work;
+
+use rows::{Row, Table};
+use std::io;
+
+fn main() -> io::Result<()> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let [word, count, ..] = words.as_slice()
+        && word == work::PLAN_ONLY
+    {
+        // This very program again, as a process whose memory can be looked at.
+        return work::plan_only(count);
+    }
+    let wanted = |word: &str| words.iter().any(|it| it == word || it == "--all");
+    let mut table = Table::default();
+    work::size(&mut table)?;
+    work::cold_start(&mut table)?;
+    work::validate(&mut table)?;
+    work::pure_plan(&mut table)?;
+    work::at_aws_rates(&mut table, 100)?;
+    if wanted("--long") {
+        work::at_aws_rates(&mut table, 1_000)?;
+    } else {
+        table.push(Row::left_out("1,000 channels at AWS's rates", "not run, `-- --long` runs it"));
+    }
+    if wanted("--terraform") {
+        terraform::side_by_side(&mut table)?;
+    } else {
+        let what = "100 channels by Terraform's AWS provider";
+        table.push(Row::left_out(what, "not run, `-- --terraform` runs it"));
+    }
+    table.write()
+}

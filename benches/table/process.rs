@@ -1,0 +1,100 @@
+//! One process from its start to its end: how long, how much processor time, how much memory at its peak.
+//!
+//! Memory is sampled from `/proc` while it runs, so that a process which grows in its last moments may have
+//! had a little more.
+
+use std::io;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// What a process took.
+#[derive(Clone, Copy, Debug)]
+pub struct Cost {
+    /// From start to end.
+    pub wall: Duration,
+    /// Of it and all its children.
+    pub cpu: Duration,
+    /// The peaks of it and its children, added up, in bytes.
+    pub memory: u64,
+}
+
+/// The program that is measured, with nothing of this machine's configuration.
+pub fn ivs_apply(home: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ivs-apply"));
+    command
+        .env_clear()
+        .env("HOME", home)
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("AWS_ACCESS_KEY_ID", "bench")
+        .env("AWS_SECRET_ACCESS_KEY", "bench")
+        .env("AWS_REGION", "us-west-2")
+        .current_dir(home)
+        .stdin(Stdio::null());
+    command
+}
+
+/// Runs a command to its end; anything but success is an error.
+pub fn run(command: &mut Command) -> io::Result<Cost> {
+    let folder = tempfile::tempdir()?;
+    let said = folder.path().join("said");
+    let talk = std::fs::File::create(&said)?;
+    let before = children_ticks()?;
+    let start = Instant::now();
+    let mut child = command.stdout(Stdio::null()).stderr(talk).spawn()?;
+    let (status, wall, memory) = watch(&mut child, start)?;
+    if !status.success() {
+        let said = std::fs::read_to_string(&said)?;
+        return Err(io::Error::other(format!("{command:?} ended with {status}: {said}")));
+    }
+    // The kernel counts in hundredths of a second, whatever the machine.
+    let cpu = Duration::from_millis(10 * (children_ticks()? - before));
+    Ok(Cost { wall, cpu, memory })
+}
+
+fn watch(child: &mut Child, start: Instant) -> io::Result<(ExitStatus, Duration, u64)> {
+    let mut peaks: std::collections::BTreeMap<u32, u64> = std::collections::BTreeMap::new();
+    loop {
+        for id in family(child.id()) {
+            if let Some(peak) = status_of(id, "VmHWM:") {
+                peaks.insert(id, peak * 1024);
+            }
+        }
+        if let Some(status) = child.try_wait()? {
+            return Ok((status, start.elapsed(), peaks.values().sum()));
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// A process and what it has started, as far as that is still there.
+fn family(id: u32) -> Vec<u32> {
+    let mut all = vec![id];
+    let mut next = 0;
+    while let Some(id) = all.get(next) {
+        let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
+        let children = children.unwrap_or_default();
+        all.extend(children.split_whitespace().filter_map(|it| it.parse::<u32>().ok()));
+        next += 1;
+    }
+    all
+}
+
+/// A number out of `/proc/…/status`; nothing once the process has ended.
+fn status_of(id: u32, name: &str) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+    let line = status.lines().find(|it| it.starts_with(name))?;
+    line.split_whitespace().nth(1)?.parse().ok()
+}
+
+/// Processor time of all children that have ended, in hundredths of a second.
+fn children_ticks() -> io::Result<u64> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    // The name in brackets may hold anything.
+    let fields = stat.rsplit(')').next().unwrap_or_default();
+    let fields: Vec<&str> = fields.split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at).and_then(|it| it.parse::<u64>().ok());
+    ticks(13).zip(ticks(14)).map(|(user, system)| user + system).ok_or_else(|| {
+        io::Error::other("/proc/self/stat does not tell the processor time of children")
+    })
+}
