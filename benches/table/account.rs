@@ -10,15 +10,15 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 
 /// An emulator that is ended with it.
-pub struct Account {
+pub(crate) struct Account {
     child: Child,
     /// Where it listens, `127.0.0.1:PORT`.
-    pub address: String,
+    pub(crate) address: String,
 }
 
 impl Account {
     /// One that takes 50 ms over each answer.
-    pub fn at_aws_rates(home: &Path) -> io::Result<Self> {
+    pub(crate) fn at_aws_rates(home: &Path) -> io::Result<Self> {
         let mut command = ivs_apply(home);
         command.args([
             "emulator",
@@ -48,7 +48,7 @@ impl Account {
     }
 
     /// Its address as clients take it.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
@@ -66,12 +66,12 @@ impl Account {
     }
 
     /// Forgets the calls so far.
-    pub fn count_anew(&self) -> io::Result<()> {
+    pub(crate) fn count_anew(&self) -> io::Result<()> {
         self.control("DELETE", "calls").map(|_| ())
     }
 
     /// Calls since then, and how many of them were throttled.
-    pub fn calls(&self) -> io::Result<(BTreeMap<String, u64>, u64)> {
+    pub(crate) fn calls(&self) -> io::Result<(BTreeMap<String, u64>, u64)> {
         let counts = |it: Value| {
             serde_json::from_value::<BTreeMap<String, u64>>(it).map_err(io::Error::other)
         };
@@ -89,7 +89,7 @@ impl Drop for Account {
 }
 
 /// So many plain channels in one file.
-pub fn channels(count: usize) -> String {
+pub(crate) fn channels(count: usize) -> String {
     let mut text = String::new();
     for index in 0..count {
         let _ = write!(
@@ -101,7 +101,7 @@ pub fn channels(count: usize) -> String {
 }
 
 /// So many resources of several kinds that refer to one another, twenty documents a text.
-pub fn mixed(count: usize) -> Vec<String> {
+pub(crate) fn mixed(count: usize) -> Vec<String> {
     let document = |index: usize| {
         let group = index / 10;
         let (kind, spec) = match index % 10 {

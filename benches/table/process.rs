@@ -10,17 +10,17 @@ use std::time::{Duration, Instant};
 
 /// What a process took.
 #[derive(Clone, Copy, Debug)]
-pub struct Cost {
+pub(crate) struct Cost {
     /// From start to end.
-    pub wall: Duration,
+    pub(crate) wall: Duration,
     /// Of it and all its children.
-    pub cpu: Duration,
+    pub(crate) cpu: Duration,
     /// The peaks of it and its children, added up, in bytes.
-    pub memory: u64,
+    pub(crate) memory: u64,
 }
 
 /// The program that is measured, with nothing of this machine's configuration.
-pub fn ivs_apply(home: &Path) -> Command {
+pub(crate) fn ivs_apply(home: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ivs-apply"));
     command
         .env_clear()
@@ -35,7 +35,7 @@ pub fn ivs_apply(home: &Path) -> Command {
 }
 
 /// Runs a command to its end; anything but success is an error.
-pub fn run(command: &mut Command) -> io::Result<Cost> {
+pub(crate) fn run(command: &mut Command) -> io::Result<Cost> {
     let folder = tempfile::tempdir()?;
     let said = folder.path().join("said");
     let talk = std::fs::File::create(&said)?;

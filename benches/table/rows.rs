@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// One line of the table.
 #[derive(Debug, Default)]
-pub struct Row {
+pub(crate) struct Row {
     what: String,
     figures: String,
     budget: String,
@@ -15,17 +15,17 @@ pub struct Row {
 
 impl Row {
     /// One that has no budget.
-    pub fn of(what: impl Into<String>, figures: impl Into<String>) -> Self {
+    pub(crate) fn of(what: impl Into<String>, figures: impl Into<String>) -> Self {
         Self { what: what.into(), figures: figures.into(), ..Self::default() }
     }
 
     /// One that was not measured, and why.
-    pub fn left_out(what: &str, why: &str) -> Self {
+    pub(crate) fn left_out(what: &str, why: &str) -> Self {
         Self { verdict: why.to_owned(), ..Self::of(what, "") }
     }
 
     /// The same with what is allowed, and whether that was kept.
-    pub fn within(self, budget: impl Into<String>, kept: bool) -> Self {
+    pub(crate) fn within(self, budget: impl Into<String>, kept: bool) -> Self {
         let verdict = if kept { "yes" } else { "**no**" }.to_owned();
         Self { budget: budget.into(), verdict, ..self }
     }
@@ -33,19 +33,19 @@ impl Row {
 
 /// All lines so far.
 #[derive(Debug, Default)]
-pub struct Table {
+pub(crate) struct Table {
     rows: Vec<Row>,
 }
 
 impl Table {
     /// Adds a line, and shows it to whoever waits.
-    pub fn push(&mut self, row: Row) {
+    pub(crate) fn push(&mut self, row: Row) {
         eprintln!("{}: {} {}", row.what, row.figures, row.verdict);
         self.rows.push(row);
     }
 
     /// Writes `benches/README.md`.
-    pub fn write(&self) -> io::Result<()> {
+    pub(crate) fn write(&self) -> io::Result<()> {
         let cores = std::thread::available_parallelism()?;
         let today = jiff::Timestamp::now().strftime("%Y-%m-%d");
         let mut text = format!(
@@ -65,13 +65,13 @@ impl Table {
 }
 
 /// The middle one.
-pub fn median<T: Copy + PartialOrd>(mut all: Vec<T>) -> T {
+pub(crate) fn median<T: Copy + PartialOrd>(mut all: Vec<T>) -> T {
     all.sort_by(|a, b| a.partial_cmp(b).expect("times and sizes can be compared"));
     all[all.len() / 2]
 }
 
 /// A time as people read it.
-pub fn time(it: Duration) -> String {
+pub(crate) fn time(it: Duration) -> String {
     match it.as_secs_f64() {
         seconds if seconds >= 10.0 => format!("{seconds:.1} s"),
         seconds if seconds >= 1.0 => format!("{seconds:.2} s"),
@@ -81,12 +81,12 @@ pub fn time(it: Duration) -> String {
 
 /// A size as people read it.
 #[expect(clippy::cast_precision_loss, reason = "sizes stay far below 2^52")]
-pub fn mebibytes(bytes: u64) -> f64 {
+pub(crate) fn mebibytes(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }
 
 /// A count with its thousands apart.
-pub fn thousands(count: usize) -> String {
+pub(crate) fn thousands(count: usize) -> String {
     let digits = count.to_string();
     let apart = digits.as_bytes().rchunks(3).rev();
     let apart: Vec<&str> = apart.filter_map(|it| std::str::from_utf8(it).ok()).collect();

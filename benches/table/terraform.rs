@@ -18,7 +18,7 @@ const COUNT: usize = 100;
 const USUAL: [&str; 3] = ["/opt", "/usr/share/terraform", "/usr/local/share/terraform"];
 
 /// Makes channels, and looks again, with either.
-pub fn side_by_side(table: &mut Table) -> io::Result<()> {
+pub(crate) fn side_by_side(table: &mut Table) -> io::Result<()> {
     let what = format!("{} channels by Terraform's AWS provider", thousands(COUNT));
     if Command::new("terraform").arg("version").output().is_err() {
         table.push(Row::left_out(&what, "not run: there is no `terraform` on this machine"));

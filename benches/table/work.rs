@@ -14,13 +14,13 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// The word that makes this program plan and do nothing else.
-pub const PLAN_ONLY: &str = "plan-only";
+pub(crate) const PLAN_ONLY: &str = "plan-only";
 
 /// How many resources the rows that grow are measured with.
 const COUNTS: [usize; 3] = [1_000, 10_000, 100_000];
 
 /// The size of the program.
-pub fn size(table: &mut Table) -> io::Result<()> {
+pub(crate) fn size(table: &mut Table) -> io::Result<()> {
     let size = mebibytes(std::fs::metadata(env!("CARGO_BIN_EXE_ivs-apply"))?.len());
     let row = Row::of("the program, stripped", format!("{size:.1} MiB"));
     table.push(row.within("30 MiB", size <= 30.0));
@@ -28,7 +28,7 @@ pub fn size(table: &mut Table) -> io::Result<()> {
 }
 
 /// From nothing to an answer, and to the first call.
-pub fn cold_start(table: &mut Table) -> io::Result<()> {
+pub(crate) fn cold_start(table: &mut Table) -> io::Result<()> {
     const TURNS: usize = 21;
     let home = tempfile::tempdir()?;
     let costs = turns(TURNS, || run(ivs_apply(home.path()).arg("--version")))?;
@@ -58,7 +58,7 @@ fn until_first_call(home: &Path) -> io::Result<Duration> {
 }
 
 /// The whole command, manifests in files.
-pub fn validate(table: &mut Table) -> io::Result<()> {
+pub(crate) fn validate(table: &mut Table) -> io::Result<()> {
     let mut smaller: Option<Duration> = None;
     for count in COUNTS {
         let home = tempfile::tempdir()?;
@@ -93,7 +93,7 @@ fn is_linear(wall: Duration, smaller: Option<Duration>) -> bool {
 }
 
 /// The plan alone, of an account that was read already.
-pub fn pure_plan(table: &mut Table) -> io::Result<()> {
+pub(crate) fn pure_plan(table: &mut Table) -> io::Result<()> {
     let mut smaller: Option<Duration> = None;
     for count in COUNTS {
         let home = tempfile::tempdir()?;
@@ -129,7 +129,7 @@ pub fn pure_plan(table: &mut Table) -> io::Result<()> {
 }
 
 /// Plans resources that are all there, and leaves the seconds of the plan alone in a file.
-pub fn plan_only(count: &str) -> io::Result<()> {
+pub(crate) fn plan_only(count: &str) -> io::Result<()> {
     let count: usize = count.parse().map_err(io::Error::other)?;
     let loaded = load_text("manifests.yaml", &mixed(count).concat(), Some("bench"));
     let (stack, live) = as_wanted(&loaded);
@@ -171,7 +171,7 @@ fn as_wanted(loaded: &Loaded) -> (Stack, LiveState) {
 }
 
 /// Makes channels and plans them again, with the whole program and over a socket.
-pub fn at_aws_rates(table: &mut Table, count: usize) -> io::Result<()> {
+pub(crate) fn at_aws_rates(table: &mut Table, count: usize) -> io::Result<()> {
     let home = tempfile::tempdir()?;
     let account = Account::at_aws_rates(home.path())?;
     std::fs::write(home.path().join("channels.yaml"), channels(count))?;
@@ -196,7 +196,7 @@ pub fn at_aws_rates(table: &mut Table, count: usize) -> io::Result<()> {
 }
 
 /// One command at AWS's rates.
-pub fn paced(home: &Path, account: &Account, word: &str) -> io::Result<Cost> {
+pub(crate) fn paced(home: &Path, account: &Account, word: &str) -> io::Result<Cost> {
     let url = account.url();
     let mut command = ivs_apply(home);
     command.args([word, "-f", "channels.yaml", "--endpoint-url", &url, "--rates", "aws"]);
@@ -207,7 +207,7 @@ pub fn paced(home: &Path, account: &Account, word: &str) -> io::Result<Cost> {
 }
 
 /// Processor time and memory, in words.
-pub fn beside(cost: &Cost) -> String {
+pub(crate) fn beside(cost: &Cost) -> String {
     format!("processor {}, {:.0} MiB", time(cost.cpu), mebibytes(cost.memory))
 }
 

@@ -77,8 +77,7 @@ pub async fn apply(
             deadline = Some(Instant::now() + DRAIN);
             tell(Event::Draining { in_flight: running.len(), at_most: DRAIN });
         }
-        while !stopping {
-            let Some(step) = queue.next() else { break };
+        while let Some(step) = if stopping { None } else { queue.next() } {
             let run = &run;
             running.push(async move { (step.id, run.step(step).await) });
         }

@@ -79,10 +79,10 @@ fn a_thousand_channels_are_made_and_planned_again_in_the_time_that_their_calls_t
     on_paused_time(async {
         let account = Account::at_aws_rates(1.0).await;
         let desired = loaded(&channels(1_000)).desired;
-        let (_, making) = taken(&account, apply(&account, &desired)).await;
+        let (_, making) = Box::pin(taken(&account, apply(&account, &desired))).await;
         assert_eq!(making.calls["CreateChannel"], 1_000);
         making.is_within(1.05);
-        let (again, planning) = taken(&account, plan(&account, &desired)).await;
+        let (again, planning) = Box::pin(taken(&account, plan(&account, &desired))).await;
         assert_eq!(again.status(), Status::Clean);
         assert_eq!(
             json!(planning.calls),
@@ -97,7 +97,7 @@ fn half_of_the_rates_takes_twice_as_long_and_provokes_no_timeout() {
     on_paused_time(async {
         let account = Account::at_aws_rates(0.5).await;
         let desired = loaded(&channels(100)).desired;
-        let (_, making) = taken(&account, apply(&account, &desired)).await;
+        let (_, making) = Box::pin(taken(&account, apply(&account, &desired))).await;
         assert_eq!(making.calls["CreateChannel"], 100);
         let halves = making.seconds / making.floor();
         assert!((1.95..2.1).contains(&halves), "{halves}");
@@ -111,9 +111,9 @@ fn a_request_may_wait_for_its_turn_as_long_as_it_takes() {
     on_paused_time(async {
         let account = Account::at_aws_rates(0.02).await;
         let desired = loaded(&stages(20)).desired;
-        let (_, making) = taken(&account, apply(&account, &desired)).await;
+        let (_, making) = Box::pin(taken(&account, apply(&account, &desired))).await;
         assert_eq!(making.calls["CreateStage"], 20);
-        let (again, reading) = taken(&account, plan(&account, &desired)).await;
+        let (again, reading) = Box::pin(taken(&account, plan(&account, &desired))).await;
         assert_eq!(again.status(), Status::Clean);
         assert_eq!(json!(reading.calls), json!({ "GetStage": 20, "ListStages": 1 }));
     });
@@ -125,10 +125,10 @@ fn kinds_do_not_wait_for_one_another() {
         let account = Account::at_aws_rates(1.0).await;
         let text = channels(100) + &stages(100);
         let desired = loaded(&text).desired;
-        let (_, making) = taken(&account, apply(&account, &desired)).await;
+        let (_, making) = Box::pin(taken(&account, apply(&account, &desired))).await;
         assert_eq!((making.calls["CreateChannel"], making.calls["CreateStage"]), (100, 100));
         making.is_within(1.1);
-        let (_, planning) = taken(&account, plan(&account, &desired)).await;
+        let (_, planning) = Box::pin(taken(&account, plan(&account, &desired))).await;
         assert_eq!(planning.calls["GetStage"], 100);
         planning.is_within(1.1);
     });
@@ -144,7 +144,7 @@ fn gets_start_while_the_listing_still_pages_and_their_batches_are_full() {
         let some: Vec<Desired> = desired.iter().step_by(2).cloned().collect();
         let reading = Reading::default();
         let read = async { account.read(&Stack::named("pace"), &some, reading).await };
-        let (live, reading) = taken(&account, read).await;
+        let (live, reading) = Box::pin(taken(&account, read)).await;
         assert_eq!(reading.calls["ListChannels"], 3);
         assert_eq!(reading.calls["BatchGetChannel"], 3, "120 channels are 50, 50 and 20");
         assert_eq!(live.owned.values().filter(|it| it.body.is_some()).count(), 120);
@@ -160,10 +160,10 @@ fn a_throttled_run_goes_on_slower_and_loses_nothing() {
             json!({ "operation": "CreateChannel", "kind": "throttle", "nth": 10, "times": 3 });
         account.control("POST", "/_emulator/faults", throttle);
         let desired = loaded(&channels(100)).desired;
-        let (_, making) = taken(&account, apply(&account, &desired)).await;
+        let (_, making) = Box::pin(taken(&account, apply(&account, &desired))).await;
         assert_eq!(making.calls["CreateChannel"], 103);
         assert!((21.0..30.0).contains(&making.seconds), "{} s", making.seconds);
-        let (again, _) = taken(&account, plan(&account, &desired)).await;
+        let (again, _) = Box::pin(taken(&account, plan(&account, &desired))).await;
         assert_eq!(again.status(), Status::Clean);
     });
 }
