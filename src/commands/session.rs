@@ -270,7 +270,6 @@ impl Session {
             let mut document = json::plan(&frame, &self.plan, None, &self.loaded.sources);
             if let Some(failure) = refused {
                 document["error"] = json::error(&failure.message, failure.help.as_deref());
-                document["status"] = "blocked".into();
             }
             if !differences.is_empty() {
                 document["differences"] = differences.into();

@@ -233,6 +233,30 @@ fn many_deletes_need_their_exact_number() {
 }
 
 #[test]
+fn six_of_twenty_go_without_a_number_and_seven_only_with_theirs() {
+    let stages = |count: usize| -> String {
+        let one = |index| {
+            format!(
+                "---\napiVersion: ivs-apply.dev/v1\nkind: Stage\nmetadata: {{ name: s{index} }}\nspec: {{}}\n"
+            )
+        };
+        (0..count).map(one).collect()
+    };
+    for (left, code) in [(14, 0), (13, 4)] {
+        let place = Place::new();
+        place.write("stages.yaml", &stages(20));
+        assert_eq!(place.run("apply --yes").code, Some(0));
+        place.write("stages.yaml", &stages(left));
+        let ran = place.run("apply --yes --prune");
+        assert_eq!(ran.code, Some(code), "{ran:?}");
+        if code == 4 {
+            assert!(ran.stderr.contains("--confirm-deletes 7"), "{ran:?}");
+            assert_eq!(place.run("apply --yes --prune --confirm-deletes 7").code, Some(0));
+        }
+    }
+}
+
+#[test]
 fn an_empty_set_of_manifests_deletes_nothing() {
     let place = Place::new();
     place.write("broadcast.yaml", BROADCAST);
