@@ -67,8 +67,11 @@ pub(super) fn unclear(live: &LiveState, winner: &Live) -> Option<String> {
         _ => String::new(),
     };
     let mut twins = live.duplicates.iter().filter(|it| it.winner == winner.arn);
-    let copied =
-        twins.find(|it| !(it.untouched && it.winner_untouched) && op(&it.live) == op(winner))?;
+    let copied = twins.find(|it| {
+        let one_attempt = op(&it.live) == op(winner);
+        // One without an attempt was taken over, or its tags were copied without it.
+        op(winner).is_empty() || (one_attempt && !(it.untouched && it.winner_untouched))
+    })?;
     Some(format!(
         "{} and {} carry the same tags: take the `ivs-apply:` tags off the one that is not it",
         winner.arn, copied.live.arn

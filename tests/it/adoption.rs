@@ -128,3 +128,26 @@ fn an_object_with_half_of_its_tags_holds_back_what_may_be_it() {
         assert!(plan.steps[0].decision.reason().expect("a reason").contains(arn.as_str()));
     });
 }
+
+#[test]
+fn a_copy_of_our_tags_without_the_attempt_does_not_take_the_place_of_what_is_ours() {
+    on_paused_time(async {
+        let (account, stack) = (Account::empty().await, Stack::named("hand"));
+        let text = format!("{HEAD}kind: Channel\nmetadata: {{ name: main }}\nspec: {{}}\n");
+        applied(&account, &stack, &text).await;
+        let all = ivs_apply::kinds::Kind::Channel
+            .list(&account.aws, &ivs_apply::kinds::Scope::default())
+            .await
+            .expect("listed");
+        let tags: Vec<(&str, &str)> = all[0]
+            .tags
+            .iter()
+            .filter(|(key, _)| *key != "ivs-apply:op")
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+            .collect();
+        by_hand(&account, &tags).await;
+        account.control("POST", "/_emulator/clock", serde_json::json!({ "advanceSeconds": 3600 }));
+        let plan = planned(&account, &stack, &text).await;
+        assert_eq!(plan.status(), Status::Blocked, "{plan:#?}");
+    });
+}
