@@ -115,7 +115,12 @@ impl Connection {
     }
 
     pub(super) fn header<'a>(&'a self, stack: &'a Stack) -> Header<'a> {
-        Header { stack, region: &self.aws.region, endpoint: self.aws.endpoint.as_deref() }
+        Header {
+            stack,
+            region: &self.aws.region,
+            endpoint: self.aws.endpoint.as_deref(),
+            calls: self.aws.meter.calls(),
+        }
     }
 
     pub(super) fn frame<'a>(&'a self, command: &'a str, loaded: &'a Loaded) -> json::Frame<'a> {
@@ -317,7 +322,10 @@ impl Session {
             Note::Quota { kind, wanted, quota } => {
                 Some(format!("{wanted} objects of kind {kind} do not fit into a quota of {quota}"))
             }
-            Note::Duplicate { .. } | Note::Ambiguous { .. } | Note::Selected(_) => None,
+            Note::Duplicate { .. }
+            | Note::Ambiguous { .. }
+            | Note::Selected(_)
+            | Note::UnknownWord { .. } => None,
         });
         found.unwrap_or_else(|| "the plan does not fit".to_owned())
     }

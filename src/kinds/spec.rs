@@ -6,6 +6,7 @@
 use super::address::{Address, Book};
 use super::{Body, Kind, Mutable, Pointer, json};
 use crate::diag::{FieldPath, Segment};
+use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -94,6 +95,17 @@ impl Body {
             }
         }
         self.kind().from_json(wanted).unwrap_or_else(|| self.clone())
+    }
+
+    /// Where this spec has a word that the service model does not know, because AWS has grown since; of a list,
+    /// the whole list.
+    pub fn unknown_words(&self) -> Vec<String> {
+        let mut settings = SchemaSettings::draft07();
+        settings.inline_subschemas = true;
+        let schema = self.kind().schema(&mut settings.into_generator()).to_value();
+        let mut found = Vec::new();
+        unknown_words("spec", &json(self), &schema, &mut found);
+        found
     }
 
     /// This spec with ARNs that `book` knows turned into names.
@@ -410,6 +422,32 @@ fn join(path: &str, key: &str) -> String {
     let plain =
         !key.is_empty() && key.chars().all(|it| it.is_ascii_alphanumeric() || "-_".contains(it));
     if plain { format!("{path}.{key}") } else { format!("{path}[{key:?}]") }
+}
+
+fn unknown_words(path: &str, value: &Value, schema: &Value, found: &mut Vec<String>) {
+    let optional = schema["anyOf"].as_array();
+    let schema =
+        optional.and_then(|it| it.iter().find(|it| it["type"] != "null")).unwrap_or(schema);
+    match value {
+        Value::String(_) => {
+            if schema["enum"].as_array().is_some_and(|words| !words.contains(value)) {
+                found.push(path.to_owned());
+            }
+        }
+        Value::Object(map) => {
+            for (key, value) in map {
+                unknown_words(&join(path, key), value, &schema["properties"][key], found);
+            }
+        }
+        Value::Array(list) => {
+            let mut inside = Vec::new();
+            for value in list {
+                unknown_words(path, value, &schema["items"], &mut inside);
+            }
+            found.extend(inside.first().map(|_| path.to_owned()));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 /// The addresses a body refers to by name.

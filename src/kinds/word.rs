@@ -2,10 +2,12 @@
 //!
 //! The SDK's own lists are never copied: schema, "expected one of" and comparison derive from them.
 
-use crate::diag::{Code, quote, refuse_with_help, suggest};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{EnumAccess, VariantAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
+use std::fmt::Formatter;
+use std::marker::PhantomData;
 
 /// An SDK enumeration as this crate uses it.
 pub trait SdkEnum: Clone + std::fmt::Debug + PartialEq + Send + Sync + 'static {
@@ -46,19 +48,27 @@ impl<T: SdkEnum> Serialize for Word<T> {
     }
 }
 
+/// Any word: the format that is read says whether it must be one of the model's. Manifests do; what AWS once
+/// answered is taken as it is.
 impl<'de, T: SdkEnum> Deserialize<'de> for Word<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let word = String::deserialize(deserializer)?;
-        if T::words().contains(&word.as_str()) {
-            return Ok(Self(T::read(&word)));
-        }
-        let message = format!("unknown word {}", quote(&word));
-        let expected = format!("use one of {}", T::words().join(", "));
-        let help = match suggest(&word, T::words().iter().copied()) {
-            Some(near) => format!("did you mean `{near}`? {expected}"),
-            None => expected,
-        };
-        Err(refuse_with_help(Code::UnknownWord, message, help))
+        deserializer.deserialize_enum(T::NAME, T::words(), AnyWord(PhantomData))
+    }
+}
+
+struct AnyWord<T>(PhantomData<T>);
+
+impl<'de, T: SdkEnum> Visitor<'de> for AnyWord<T> {
+    type Value = Word<T>;
+
+    fn expecting(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "one of {}", T::words().join(", "))
+    }
+
+    fn visit_enum<A: EnumAccess<'de>>(self, access: A) -> Result<Word<T>, A::Error> {
+        let (word, rest) = access.variant::<String>()?;
+        rest.unit_variant()?;
+        Ok(Word::of(&word))
     }
 }
 

@@ -321,11 +321,14 @@ impl<'t> Deserializer<'t> for Here<'t, '_> {
     fn deserialize_enum<V: Visitor<'t>>(
         self,
         _: &'static str,
-        _: &'static [&'static str],
+        words: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Fault> {
         let value = match &self.node().map_err(|fault| self.mark(fault))?.shape {
             Shape::Scalar { text, .. } if !self.is_nothing() => {
+                if !words.contains(&text.as_str()) {
+                    return Err(self.mark(de::Error::unknown_variant(text, words)));
+                }
                 let word: StrDeserializer<'_, Fault> = text.as_str().into_deserializer();
                 visitor.visit_enum(word)
             }

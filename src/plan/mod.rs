@@ -9,6 +9,7 @@ pub mod permission;
 pub mod policy;
 pub mod selection;
 pub mod step;
+mod work;
 
 pub use approval::{Approval, Terms};
 pub use policy::{Policy, Refusal};
@@ -286,8 +287,22 @@ impl<'a> Planner<'a> {
         plan: &mut Plan,
     ) {
         let before = live.body.as_ref().expect("what is declared and there was read");
-        let ignored = ignored(wanted, before);
-        let body = wanted.body.with_ignored(before, &ignored);
+        let mut ignored = ignored(wanted, before);
+        let mut body = wanted.body.with_ignored(before, &ignored);
+        if body != *before {
+            // A word from after this program's time is neither drift nor understood.
+            let fields = difference(before, &body, &[]);
+            let differs = |path: &String| {
+                difference(before, &body, std::slice::from_ref(path)).len() < fields.len()
+            };
+            let unknown: Vec<String> = before.unknown_words().into_iter().filter(differs).collect();
+            for path in unknown {
+                let address = wanted.address.clone();
+                plan.notes.push(Note::UnknownWord { address, path: path.clone() });
+                ignored.push(path);
+            }
+            body = wanted.body.with_ignored(before, &ignored);
+        }
         let mut fields = difference(before, &body, &[]);
         let upstream = self.upstream(&body, &mut fields);
         let owned = match live.owner() {

@@ -215,6 +215,13 @@ pub enum Note {
         /// The object, which is left alone.
         arn: Arn,
     },
+    /// A field has a word that this program does not know, and is left as it is.
+    UnknownWord {
+        /// Whose field.
+        address: Address,
+        /// Which: `spec.type`.
+        path: String,
+    },
     /// A plan that cannot fit into the account.
     Quota {
         /// Which kind.
@@ -431,7 +438,7 @@ impl Plan {
         }
         self.steps.sort_by_key(|it| (it.attention(), it.address.clone()));
         self.orphans.clear();
-        self.notes.retain(|it| matches!(it, Note::Selected(_)));
+        self.notes.retain(|it| matches!(it, Note::Selected(_) | Note::UnknownWord { .. }));
         not_drift
     }
 

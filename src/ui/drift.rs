@@ -24,9 +24,12 @@ pub fn text(plan: &Plan, others: &NotDrift, header: &Header<'_>, sources: &Sourc
     }
     group("Not there", AnsiColor::Yellow, &missing.iter().collect::<Vec<_>>(), sources, &mut text);
     for note in &plan.notes {
-        if let Note::Selected(selected) = note {
-            let _ = writeln!(text, "note: {}", escape(&super::plan::selected(selected), 600));
-        }
+        let said = match note {
+            Note::Selected(selected) => super::plan::selected(selected),
+            Note::UnknownWord { address, path } => super::plan::unknown_word(address, path),
+            Note::Duplicate { .. } | Note::Ambiguous { .. } | Note::Quota { .. } => continue,
+        };
+        let _ = writeln!(text, "note: {}", escape(&said, 600));
     }
     let drifted = plan.steps.len();
     if drifted > 0 {

@@ -53,6 +53,9 @@ pub fn plan(
     document.insert("steps".to_owned(), Value::Array(steps));
     document.insert("orphans".to_owned(), json!(plan.orphans));
     document.insert("notes".to_owned(), plan.notes.iter().map(note).collect());
+    let writes = plan.writes();
+    let floor = floor_seconds(&writes);
+    document.insert("writes".to_owned(), json!({ "calls": writes, "floorSeconds": floor }));
     Value::Object(tail(document, frame, None))
 }
 
@@ -170,6 +173,9 @@ fn note(note: &Note) -> Value {
             json!({ "note": "duplicate", "address": address, "copies": copies })
         }
         Note::Ambiguous { arn } => json!({ "note": "ambiguous", "arn": arn }),
+        Note::UnknownWord { address, path } => {
+            json!({ "note": "unknownWord", "address": address, "path": path })
+        }
         Note::Quota { kind, wanted, quota } => {
             json!({ "note": "quota", "kind": kind, "wanted": wanted, "quota": quota })
         }

@@ -4,7 +4,7 @@
 //! inside, so that no value can be a heading, a link, an image or a mention.
 
 use super::escape::escape;
-use super::plan::{Header, because, details, notes, sum};
+use super::plan::{Header, because, calls, details, notes, sum};
 use crate::plan::policy::live;
 use crate::plan::{Decision, Plan};
 use std::fmt::Write;
@@ -32,7 +32,7 @@ fn written(plan: &Plan, header: &Header<'_>, with_details: bool) -> String {
     if let Some(endpoint) = header.endpoint {
         let _ = writeln!(text, "At endpoint {}\n", span(endpoint));
     }
-    let _ = writeln!(text, "**{}**\n", sum(&plan.summary()));
+    let _ = writeln!(text, "**{}**\n\n{}\n", sum(&plan.summary()), calls(plan, header));
     for step in &plan.steps {
         let verdict = match &step.decision {
             Decision::Do => step.action.word().to_owned(),

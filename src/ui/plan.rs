@@ -2,6 +2,7 @@
 //! a unified diff of each spec that changes, one line that sums it up.
 
 use super::escape::escape;
+use crate::aws::rates::floor_seconds;
 use crate::diag::SourceMap;
 use crate::kinds::owner::PREFIX;
 use crate::kinds::{Address, Body, Stack};
@@ -11,6 +12,7 @@ use crate::plan::{Action, Cause, Decision, Note, Plan, Selected, Step, Summary, 
 use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// Where a plan was made.
@@ -22,6 +24,8 @@ pub struct Header<'a> {
     pub region: &'a str,
     /// Endpoint that is not AWS's own.
     pub endpoint: Option<&'a str>,
+    /// Calls that reading the account took, by operation.
+    pub calls: BTreeMap<String, u64>,
 }
 
 /// Longest value shown of anything that came from outside.
@@ -36,8 +40,24 @@ pub fn text(plan: &Plan, header: &Header<'_>, sources: &SourceMap) -> String {
         one_step(step, width, sources, &mut text);
     }
     notes(plan, &mut text);
-    let _ = writeln!(text, "{}", sum(&plan.summary()));
+    let dim = Style::new().dimmed();
+    let _ = writeln!(text, "{}\n{dim}{}{dim:#}", sum(&plan.summary()), calls(plan, header));
     text
+}
+
+/// How many calls that took and will take, with the least time AWS's rates allow for them.
+pub(super) fn calls(plan: &Plan, header: &Header<'_>) -> String {
+    let told = |calls: &BTreeMap<String, u64>, word: &str| {
+        let count: u64 = calls.values().sum();
+        let s = if count == 1 { "" } else { "s" };
+        format!("{count} {word}{s}, {:.1} s", floor_seconds(calls))
+    };
+    let read = format!("Read with {} at AWS's rates", told(&header.calls, "call"));
+    let writes = plan.writes();
+    if writes.is_empty() {
+        return read;
+    }
+    format!("{read}; carrying it out takes at least {}", told(&writes, "write"))
 }
 
 /// `Plan for stack …`.
@@ -215,6 +235,7 @@ pub(super) fn notes(plan: &Plan, text: &mut String) {
             Note::Ambiguous { arn } => {
                 format!("{arn} carries only some of the `{PREFIX}` tags; it is left alone")
             }
+            Note::UnknownWord { address, path } => unknown_word(address, path),
             Note::Quota { kind, wanted, quota } => format!(
                 "{wanted} objects of kind {kind} do not fit: the quota is {quota}; nothing will be written"
             ),
@@ -244,6 +265,14 @@ pub fn selected(selected: &Selected) -> String {
     let s = if *others == 1 { "" } else { "s" };
     said.push_str(&format!("; {others} other{s} left alone, and nothing is pruned"));
     said
+}
+
+/// A field that a newer version may understand.
+pub(super) fn unknown_word(address: &Address, path: &str) -> String {
+    format!(
+        "{path} of {address} is a word that this version does not know; it is left as it is: a newer version \
+         may manage it"
+    )
 }
 
 /// The first few of many.
@@ -309,6 +338,7 @@ pub fn sum(summary: &Summary) -> String {
     match (changes, parts.is_empty()) {
         (_, true) => "Nothing to do: no manifest declares a resource".to_owned(),
         _ if *blocked > 0 => format!("Refused: {}", parts.join(", ")),
+        (0, _) if *deferred > 0 => format!("No changes now: {}", parts.join(", ")),
         (0, _) => format!("No changes: {}", parts.join(", ")),
         _ => format!("Plan: {}", parts.join(", ")),
     }

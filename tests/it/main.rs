@@ -34,5 +34,6 @@ mod scenarios;
 mod selection;
 mod simulation;
 mod users;
+mod words;
 mod world;
 mod zeros;

@@ -98,7 +98,12 @@ async fn tell(folder: &Path) -> String {
         account.calls();
         let (live, plan) = account.plan(&loaded.stack, &loaded.desired, &policy).await;
         let calls = account.calls();
-        let header = ui::plan::Header { stack: &loaded.stack, region: "us-west-2", endpoint: None };
+        let header = ui::plan::Header {
+            stack: &loaded.stack,
+            region: "us-west-2",
+            endpoint: None,
+            calls: serde_json::from_value(calls.clone()).expect("counts by operation"),
+        };
         let text = ui::plan::text(&plan, &header, &loaded.sources);
         let _ = writeln!(story, "{}", anstream::adapter::strip_str(&text));
         let _ = writeln!(story, "calls to plan: {calls}\n");
@@ -108,7 +113,14 @@ async fn tell(folder: &Path) -> String {
         }
         let outcome = account.apply(&loaded.stack, &live, &plan).await;
         told(&plan, &outcome.steps, &mut story);
-        let _ = writeln!(story, "calls to apply: {}\n", account.calls());
+        let calls = account.calls();
+        if outcome.steps.iter().all(|(_, it)| it.is_done()) {
+            for (operation, least) in plan.writes() {
+                let made = calls[&operation].as_u64().unwrap_or_default();
+                assert!(made >= least, "{operation}: {made} of at least {least}:\n{story}");
+            }
+        }
+        let _ = writeln!(story, "calls to apply: {calls}\n");
         let (_, again) = account.plan(&loaded.stack, &loaded.desired, &policy).await;
         let _ = writeln!(story, "then: {}", ui::plan::sum(&again.summary()));
         there(&account, &mut story);

@@ -1,0 +1,39 @@
+//! What carrying a plan out asks of AWS: its writes, counted before the first one is made.
+//!
+//! A floor, not a forecast: looks just before a write, waiting and repeats come on top of it. Calls nothing.
+
+use super::{Action, Plan, Step};
+use crate::kinds::operation::{Operation, Verb};
+use std::collections::BTreeMap;
+
+impl Plan {
+    /// How often each operation that writes is called at least, by the operation's name.
+    pub fn writes(&self) -> BTreeMap<String, u64> {
+        let mut writes = BTreeMap::new();
+        for operation in self.steps.iter().filter(|it| it.decision.is_do()).flat_map(of_step) {
+            *writes.entry(operation.to_owned()).or_default() += 1;
+        }
+        writes
+    }
+}
+
+/// The writes of one step, in their order.
+fn of_step(step: &Step) -> Vec<&'static str> {
+    let operations = step.address.kind.facts().operations;
+    let first = |verb| operations.iter().find(|it: &&Operation| it.verb == verb);
+    // What is neither made nor deleted, but begun and ended on something else, has operations that change that.
+    let last_change = || operations.iter().rfind(|it| it.verb == Verb::Change);
+    let change = first(Verb::Change);
+    let write = match step.action {
+        Action::Create | Action::Replace => first(Verb::Create).or(change),
+        Action::Delete => first(Verb::Delete).or_else(last_change),
+        Action::Adopt if step.arn.is_none() => None,
+        Action::Update | Action::Adopt | Action::Rename | Action::Retag => {
+            change.filter(|_| step.writes_spec())
+        }
+    };
+    // What is made has its tags from the start; what is changed gets its digest afterwards.
+    let tagged = !step.action.makes() && step.action != Action::Delete;
+    let tag = tagged.then_some("TagResource");
+    write.map(|it| it.name).into_iter().chain(tag).collect()
+}

@@ -1,0 +1,106 @@
+//! Words that AWS has and this program has not: neither drift, nor lost when something else is changed.
+
+use ivs_apply::diag::{Origin, SourceId};
+use ivs_apply::kinds::{Address, Arn, Body, Desired, Kind, Live, LiveState, Marks, Stack};
+use ivs_apply::plan::{Action, Note, Plan, Policy, plan};
+use serde_json::{Value, json};
+
+const WORD: &str = "FROM_THE_FUTURE";
+
+/// Pointers to every text of a value.
+fn texts(value: &Value, path: &str, found: &mut Vec<String>) {
+    match value {
+        Value::Object(map) => {
+            map.iter().for_each(|(key, it)| texts(it, &format!("{path}/{key}"), found));
+        }
+        Value::Array(list) => {
+            list.iter().enumerate().for_each(|(at, it)| texts(it, &format!("{path}/{at}"), found));
+        }
+        Value::String(_) => found.push(path.to_owned()),
+        _ => {}
+    }
+}
+
+/// The example as AWS would answer it, with the text at a pointer another one.
+fn with_word(kind: Kind, pointer: &str) -> Option<Body> {
+    let mut spec = serde_json::to_value(kind.example()).expect("specs serialise");
+    *spec.pointer_mut(pointer).expect("a pointer of this very value") = json!(WORD);
+    kind.from_json(spec)
+}
+
+/// The plan of a wanted spec where another one is there, as applied.
+fn planned(wanted: Body, there: Body) -> Plan {
+    let address = Address::new(wanted.kind(), "main");
+    let mut live =
+        LiveState { listed: Kind::ALL.iter().copied().collect(), ..LiveState::default() };
+    let arn_type = wanted.kind().facts().arn_type.expect("kinds without ARN have no words");
+    let arn = format!("arn:aws:ivs:us-west-2:000000000000:{arn_type}/abcdefghijkl");
+    live.book.note(address.clone(), Arn::new(arn.clone()));
+    for edge in wanted.refs() {
+        if let ivs_apply::kinds::Pointer::Named(target) = edge.to {
+            let arn = format!("arn:aws:ivs:us-west-2:000000000000:x/{}", target.name);
+            live.book.note(target, Arn::new(arn));
+        }
+    }
+    let marks = Marks {
+        stack: "words".to_owned(),
+        name: "main".to_owned(),
+        digest: wanted.digest(&live.book).expect("everything it refers to is there"),
+        op: "1".to_owned(),
+        ..Marks::default()
+    };
+    let object = Live::listed(wanted.kind(), arn, marks.tags()).with(there);
+    live.owned.insert(address.clone(), object);
+    let desired = Desired {
+        address,
+        body: wanted,
+        lifecycle: ivs_apply::kinds::Lifecycle::default(),
+        labels: std::collections::BTreeMap::default(),
+        previous_names: Vec::new(),
+        name_is_default: false,
+        origin: Origin { source: SourceId(0), document: 0 },
+    };
+    plan(&Stack::named("words"), &[desired], &live, &Policy::default())
+}
+
+#[test]
+fn a_word_that_nobody_knows_is_no_drift_in_any_field_of_any_kind() {
+    let mut seen = Vec::new();
+    for &kind in Kind::ALL {
+        let mut pointers = Vec::new();
+        texts(&serde_json::to_value(kind.example()).expect("specs serialise"), "", &mut pointers);
+        for pointer in pointers {
+            let Some(there) = with_word(kind, &pointer) else { continue };
+            if there.unknown_words().is_empty() {
+                continue;
+            }
+            seen.push(format!("{kind}{pointer}"));
+            let plan = planned(kind.example(), there);
+            assert!(plan.steps.is_empty(), "{kind}{pointer}: {:#?}", plan.steps);
+            let told = |note: &Note| matches!(note, Note::UnknownWord { .. });
+            assert!(plan.notes.iter().any(told), "{kind}{pointer}: {:?}", plan.notes);
+        }
+    }
+    for known in ["Channel/latencyMode", "Channel/type", "Channel/containerFormat"] {
+        assert!(seen.iter().any(|it| it == known), "{known} has a word: {seen:?}");
+    }
+}
+
+#[test]
+fn what_differs_beside_such_a_word_is_put_back_and_the_word_is_sent_as_it_came() {
+    let mut there = serde_json::to_value(kind_of_words().example()).expect("specs serialise");
+    there["type"] = json!(WORD);
+    there["authorized"] = json!(there["authorized"] != json!(true));
+    let there = kind_of_words().from_json(there).expect("AWS may answer any word");
+    let plan = planned(kind_of_words().example(), there.clone());
+    let [step] = plan.steps.as_slice() else { panic!("{:#?}", plan.steps) };
+    assert_eq!(step.action, Action::Update);
+    let paths: Vec<&str> = step.fields.iter().map(|it| it.path.as_str()).collect();
+    assert_eq!(paths, ["spec.authorized"]);
+    let sent = step.wanted(Some(&there)).expect("a spec");
+    assert_eq!(serde_json::to_value(sent).expect("specs serialise")["type"], WORD);
+}
+
+fn kind_of_words() -> Kind {
+    Kind::named("Channel").expect("a kind")
+}
