@@ -141,6 +141,13 @@ impl Marks {
     }
 }
 
+/// The id of the stream key that a channel with these tags had when it was applied, and whether that key is
+/// protected.
+pub fn remembered_key(tags: &Tags) -> Option<(&str, bool)> {
+    let value = tags.get(STREAM_KEY)?;
+    Some(value.strip_suffix(KEPT).map_or((value, false), |id| (id, true)))
+}
+
 /// Whether a live tag is shown and managed at all: neither ours, nor AWS's, nor ignored by the stack.
 pub fn is_managed_tag(key: &str, ignored: &[String]) -> bool {
     !key.starts_with(PREFIX)

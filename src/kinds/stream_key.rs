@@ -8,7 +8,7 @@ use crate::aws::{Class, Clients, CloudError, Secret, Sorted, Tags, found, gone};
 use crate::diag::Code;
 use crate::kinds::Channel;
 use crate::kinds::check::is_tag_character;
-use crate::kinds::owner::{KEPT, ROTATION, STREAM_KEY};
+use crate::kinds::owner::{KEPT, ROTATION, STREAM_KEY, remembered_key};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -224,7 +224,7 @@ async fn remembered(
         .parents
         .iter()
         .filter(|it| asked.contains(&it.arn))
-        .filter_map(|it| Some(key_of(&it.arn, it.tags.get(STREAM_KEY)?)))
+        .filter_map(|it| Some(key_of(&it.arn, remembered_key(&it.tags)?.0)))
         .collect();
     let batches = arns.chunks(50).map(|batch| async move {
         let request = aws.ivs.batch_get_stream_key().set_arns(Some(batch.to_vec()));
@@ -243,7 +243,6 @@ async fn remembered(
 
 /// The ARN of the key of that id, in the place of its channel.
 fn key_of(channel: &Arn, id: &str) -> String {
-    let id = id.strip_suffix(KEPT).unwrap_or(id);
     channel.beside(id).as_str().replace(":channel/", ":stream-key/")
 }
 

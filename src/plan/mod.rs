@@ -173,7 +173,8 @@ impl<'a> Planner<'a> {
                         (Action::Create, Cause::Missing)
                     };
                     let mut step = draft(wanted, action, None, marks);
-                    step.because = vec![cause];
+                    step.because =
+                        vec![if self.was_there(wanted, None) { Cause::Drift } else { cause }];
                     self.push(step);
                 }
                 Presence::Dormant(why) | Presence::Later(why) | Presence::Unmakeable(why) => {
@@ -263,6 +264,20 @@ impl<'a> Planner<'a> {
                 (None, name) => name == Some(wanted.address.name.as_str()),
             };
             it.kind == wanted.address.kind && maybe
+        })
+    }
+
+    /// Whether the object that it comes with remembers another one than is `there` now: somebody swapped or
+    /// deleted it. Of anything else nobody can tell whether it was ever made.
+    fn was_there(&self, wanted: &Desired, there: Option<&Live>) -> bool {
+        let Some(parent) = wanted.address.kind.facts().comes_with else { return false };
+        let edges = wanted.body.refs();
+        let Some(edge) = edges.iter().find(|it| it.kind == parent) else { return false };
+        let Some(arn) = edge.to.arn(&self.live.book) else { return false };
+        let parent = self.live.all().find(|it| it.arn == arn);
+        parent.and_then(|it| owner::remembered_key(&it.tags)).is_some_and(|(id, _)| {
+            let ours = |it: &Live| it.kind == wanted.address.kind && it.arn.id() == id;
+            there.is_none_or(|it| it.arn.id() != id) && !self.live.owned.values().any(ours)
         })
     }
 
@@ -375,6 +390,7 @@ impl<'a> Planner<'a> {
             }
             Found::Adoptable(_) => {
                 because = vec![Cause::Adopt];
+                because.extend(self.was_there(wanted, Some(live)).then_some(Cause::Drift));
                 Action::Adopt
             }
             _ if fields.iter().any(|it| spec(&it)) => Action::Update,

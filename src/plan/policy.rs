@@ -2,7 +2,7 @@
 
 use super::selection::Selected;
 use super::step::{Action, Decision, Note, Plan};
-use crate::kinds::owner::{KEPT, STREAM_KEY};
+use crate::kinds::owner::remembered_key;
 use crate::kinds::{
     Address, Audience, Desired, Kind, Live, LiveState, OnLive, Owner, Replace, Stack,
 };
@@ -138,7 +138,7 @@ fn thousands(number: i64) -> String {
 
 /// A protected object is neither deleted nor replaced: the tag on it counts, since its manifest may be gone.
 pub(super) fn protected(live: &Live) -> Option<Decision> {
-    if live.tags.get(STREAM_KEY).is_some_and(|it| it.ends_with(KEPT)) {
+    if remembered_key(&live.tags).is_some_and(|(_, protected)| protected) {
         return Some(Decision::Blocked(
             "its stream key is protected, and goes with it: lift that first".to_owned(),
         ));

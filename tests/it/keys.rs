@@ -152,3 +152,40 @@ fn another_stacks_stream_key_is_left_alone() {
         assert_eq!(account.read(&Stack::named("theirs"), &[], all).await, before);
     });
 }
+
+#[test]
+fn a_stream_key_that_was_swapped_or_deleted_by_hand_is_drift() {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let text =
+            manifest("Channel", "main", "") + &manifest("StreamKey", "main", "channel: main");
+        let loaded = load_text("a.yaml", &text, None);
+        let drifted = async || {
+            let (live, mut plan) =
+                account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
+            plan.keep_drift(&live.audience);
+            plan.steps.iter().map(|it| it.address.to_string()).collect::<Vec<_>>()
+        };
+        let put_back = async || {
+            let (live, plan) =
+                account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
+            assert!(account.apply(&loaded.stack, &live, &plan).await.is_well());
+            assert_eq!(drifted().await, [""; 0]);
+        };
+        assert_eq!(drifted().await, [""; 0], "what was never made is no drift");
+        put_back().await;
+
+        let (live, _) = account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
+        let arn = |kind: &str| {
+            let found = live.owned.values().find(|it| it.kind.name() == kind).expect("made");
+            found.arn.as_str().to_owned()
+        };
+        let (channel, key) = (arn("Channel"), arn("StreamKey"));
+        let aws = &account.aws.ivs_once;
+        aws.delete_stream_key().arn(&key).send().await.expect("deleted");
+        assert_eq!(drifted().await, ["StreamKey/main"], "it is gone");
+        aws.create_stream_key().channel_arn(&channel).send().await.expect("made by hand");
+        assert_eq!(drifted().await, ["StreamKey/main"], "it is another one");
+        put_back().await;
+    });
+}
