@@ -116,7 +116,14 @@ impl CloudError {
                     .bytes()
                     .and_then(message_of)
                     .or_else(|| service.err().message().map(ToOwned::to_owned))
-                    .unwrap_or_else(|| format!("HTTP {status} without a message"));
+                    .unwrap_or_else(|| match status {
+                        404 | 405 | 501 if code.is_none() => {
+                            format!(
+                                "HTTP {status} without a message: this endpoint may not know it"
+                            )
+                        }
+                        _ => format!("HTTP {status} without a message"),
+                    });
                 let message = match &code {
                     Some(code) => format!("{code}: {message}"),
                     None => message,

@@ -3,6 +3,7 @@ use super::session::{self, Session};
 use super::{Failure, pretty};
 use crate::apply::{Event, Outcome, Signal, Stop, apply};
 use crate::cli::{ExitCode, Format, Global};
+use crate::diag::Code;
 use crate::manifest::source::read_named;
 use crate::plan::Approval;
 use crate::ui::progress::{Progress, report};
@@ -55,7 +56,7 @@ pub(super) async fn run(args: &ApplyArgs, global: &Global, ui: Ui) -> Result<Exi
     let session = Session::open(loaded, global, &policy, terms.refresh_full, true).await?;
     let consent = ConsentArgs { yes: args.consent.yes, confirm_deletes: terms.confirm_deletes };
     let Some(approval) = approval else {
-        session.allowed_are_there()?;
+        session.say_what_is_not_there(ui);
         return carry_out("apply", session, &consent, None, global, ui).await;
     };
     let now = session.approval(terms).await?;
@@ -68,8 +69,12 @@ const SAVED_PLAN_BYTES: u64 = 64 * 1024 * 1024;
 
 fn read_approval(path: &Path) -> Result<Approval, Failure> {
     let name = path.display();
-    let text = read_named(path, SAVED_PLAN_BYTES)
-        .map_err(|refused| Failure::error(format!("`{name}` {}", refused.message)))?;
+    let text = read_named(path, SAVED_PLAN_BYTES).map_err(|refused| {
+        let message = format!("`{name}` {}", refused.message);
+        // What is no text is no plan any more; a file that is not there never was one.
+        let broken = refused.code == Code::NotUtf8;
+        if broken { Failure::stale(message) } else { Failure::error(message) }
+    })?;
     Approval::read(&text).map_err(|why| Failure::stale(format!("`{name}` {why}")))
 }
 

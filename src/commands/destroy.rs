@@ -38,7 +38,7 @@ pub(super) async fn run(args: &DestroyArgs, global: &Global, ui: Ui) -> Result<E
         selected: None,
     };
     let mut session = Session::open(loaded, global, &policy, false, true).await?;
-    session.allowed_are_there()?;
+    session.say_what_is_not_there(ui);
     let selection =
         Selection { only: args.only.clone(), exclude: args.exclude.clone(), labels: Vec::new() };
     if !selection.is_everything() {

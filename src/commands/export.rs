@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 ///
 /// Reads the whole account and writes one minimal manifest for each object that nobody else owns, with
 /// `lifecycle.adopt` set. No secrets are read. Objects of other stacks and of `CloudFormation` stay out. A name
-/// is the display name where only one object has it, else with the object's id.
+/// is the display name where only one object has it, else with the object's id. A replication that was begun
+/// by hand is not exported, as AWS gives it nothing to know it by.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ExportArgs {
     /// Only what matches, such as `Channel/*`, and what that needs
@@ -36,10 +37,10 @@ pub(super) async fn run(args: &ExportArgs, global: &Global, ui: Ui) -> Result<Ex
     let failed = |error: crate::cloud::ReadError| Failure::error(chain(&error));
     let reading = Reading { every_kind: true, full: true, strangers: true };
     let live = read(&connection.aws, &stack, &[], reading).await.map_err(failed)?;
-    let (book, left_out) = export::names(&live, &stack);
+    let (book, left_out) = export::names(&live);
     for it in &left_out {
         let arn = escape(it.live.arn.as_str(), 200);
-        ui.say(&format!("left out: {arn}: it belongs to {}\n", escape(&it.owner.to_string(), 200)));
+        ui.say(&format!("left out: {arn}: {}\n", escape(&it.why, 200)));
     }
     let mut declared =
         export::declare(live.owned.values().chain(live.others.values()), &book, &stack);
@@ -50,6 +51,12 @@ pub(super) async fn run(args: &ExportArgs, global: &Global, ui: Ui) -> Result<Ex
     if !selection.is_everything() {
         let selected = selection.of(&declared)?;
         declared.retain(|it| selected.has(&it.address));
+    }
+    for it in declared.iter().filter(|it| !it.address.kind.facts().ended.is_empty()) {
+        ui.say(&format!(
+            "note: {} ends by itself; its manifest has it made again whenever it is wanted\n",
+            escape(&it.address.to_string(), 200)
+        ));
     }
     if let Some(folder) = &args.out {
         stack.region = Some(connection.aws.region.clone());

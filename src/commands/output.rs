@@ -33,8 +33,9 @@ pub(super) async fn run(args: &OutputArgs, global: &Global, ui: Ui) -> Result<Ex
     };
     let selected = select(&args.selection.selection(), &loaded)?;
     let chosen = |address| selected.as_ref().is_none_or(|it| it.chosen.contains(address));
-    let connection = Connection::open(global, &loaded.stack).await?;
+    let mut connection = Connection::open(global, &loaded.stack).await?;
     let live = connection.read(&loaded.stack, &loaded.desired, Reading::default()).await?;
+    connection.learn_account(&live);
     let mut outputs = Outputs::new();
     let mut missing = Vec::new();
     for address in loaded.desired.iter().map(|it| &it.address).filter(|it| chosen(it)) {
@@ -52,7 +53,7 @@ pub(super) async fn run(args: &OutputArgs, global: &Global, ui: Ui) -> Result<Ex
             Failure::error(error.to_string()).help("leave one out, or use `--format json`")
         })?,
         Format::Github => {
-            let account = loaded.stack.account.as_deref();
+            let account = connection.account.as_deref();
             output::github(&outputs, &loaded.stack.name, account, &connection.aws.region)
         }
         _ => output::text(&outputs),

@@ -113,7 +113,7 @@ pub(super) async fn run(args: &PlanArgs, global: &Global, ui: Ui) -> Result<Exit
     let terms = args.planning.terms(args.confirm_deletes);
     let policy = policy(&terms, &loaded)?;
     let session = Session::open(loaded, global, &policy, terms.refresh_full, false).await?;
-    session.allowed_are_there()?;
+    session.say_what_is_not_there(ui);
     let approval = match &args.out {
         Some(_) => Some(session.approval(terms).await?),
         None => None,

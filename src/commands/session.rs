@@ -8,6 +8,7 @@ use crate::emulator::{Emulator, Settings};
 use crate::kinds::{Desired, LiveState, Stack};
 use crate::manifest::{self, Loaded};
 use crate::plan::{Approval, Note, Plan, Policy, Selected, Status, Terms, approval, plan};
+use crate::ui::escape::escape;
 use crate::ui::plan::Header;
 use crate::ui::{Ui, diagnostic, json};
 
@@ -145,6 +146,12 @@ impl Connection {
         read(&self.aws, stack, desired, reading).await.map_err(|error| unreadable(&error))
     }
 
+    /// The account as its objects say, where the Stack does not name it: that costs no call.
+    pub(super) fn learn_account(&mut self, live: &LiveState) {
+        let told = live.all().find_map(|it| it.arn.account());
+        self.account = self.account.take().or_else(|| told.map(ToOwned::to_owned));
+    }
+
     /// Plans, and plans again where somebody turns out to use what would be deleted.
     async fn plan(
         &self,
@@ -200,7 +207,7 @@ impl Session {
         full: bool,
         writes: bool,
     ) -> Result<Self, Failure> {
-        let connection = Connection::open(global, &loaded.stack).await?;
+        let mut connection = Connection::open(global, &loaded.stack).await?;
         if writes {
             connection.must_be_spelled_out(&loaded.stack)?;
         }
@@ -208,6 +215,7 @@ impl Session {
         let reading = Reading { every_kind, full, strangers: false };
         let in_sight = policy.in_sight(&loaded.desired);
         let live = connection.read(&loaded.stack, &in_sight, reading).await?;
+        connection.learn_account(&live);
         let (live, plan) = connection.plan(&loaded, live, policy).await?;
         Ok(Self { loaded, connection, live, plan, policy: policy.clone(), reading })
     }
@@ -218,17 +226,18 @@ impl Session {
         self.plan = plan(&self.loaded.stack, &self.loaded.desired, &self.live, &self.policy);
     }
 
-    /// Consent to what is not there is a slip of the pen.
-    pub(super) fn allowed_are_there(&self) -> Result<(), Failure> {
+    /// Consent to what is not there is a slip of the pen, or the run before has done it already: said, and no
+    /// reason to stop.
+    pub(super) fn say_what_is_not_there(&self, ui: Ui) {
         for allowed in &self.policy.allow_live {
             let declared = self.loaded.desired.iter().any(|it| it.address == *allowed);
             if !declared && !self.live.owned.contains_key(allowed) {
-                return Err(Failure::error(format!(
-                    "`--allow-live {allowed}` names nothing of this stack"
-                )));
+                ui.say(&format!(
+                    "warning: `--allow-live {}` names nothing of this stack\n",
+                    escape(&allowed.to_string(), 200)
+                ));
             }
         }
-        Ok(())
     }
 
     /// What there is to approve.
@@ -274,6 +283,7 @@ impl Session {
             let frame = self.connection.frame(command, &self.loaded);
             let mut document = json::plan(&frame, &self.plan, None, &self.loaded.sources);
             if let Some(failure) = refused {
+                document["status"] = serde_json::json!(Status::Blocked);
                 document["error"] = json::error(&failure.message, failure.help.as_deref());
             }
             if !differences.is_empty() {

@@ -151,7 +151,7 @@ impl<'a> Check<'a> {
 }
 
 /// AWS allows 50 tags an object; ours are stack, name, digest, protect, op, replaces, rotation.
-const MOST_OWN_TAGS: usize = 43;
+pub const MOST_OWN_TAGS: usize = 43;
 
 /// `[\p{L}\p{Z}\p{N}_.:/=+\-@]`, the rule of the low-latency model (rule 3). `char::is_alphanumeric` is
 /// wider by a few combining letters than `\p{L}\p{N}`; AWS has the last word on those.

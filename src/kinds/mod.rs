@@ -31,7 +31,7 @@ mod stream_key;
 
 pub use address::{Address, Arn, Book};
 pub use channel::streams;
-pub use check::Check;
+pub use check::{Check, MOST_OWN_TAGS};
 pub use composition::Pip;
 pub use operation::{Elsewhere, On, Operation, Verb};
 pub use owner::{Marks, Owner};

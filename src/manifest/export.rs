@@ -9,13 +9,13 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct LeftOut<'a> {
     /// The object.
     pub live: &'a Live,
-    /// Whose it is.
-    pub owner: Owner,
+    /// Why nobody is to take it over.
+    pub why: String,
 }
 
 /// Gives every object that nobody else owns a logical name: the one it has in this stack, else its display
 /// name where that is free, else that with its id.
-pub fn names<'a>(live: &'a LiveState, stack: &Stack) -> (Book, Vec<LeftOut<'a>>) {
+pub fn names(live: &LiveState) -> (Book, Vec<LeftOut<'_>>) {
     let mut book = Book::default();
     let mut left_out = Vec::new();
     let mut taken: BTreeSet<Address> = live.owned.keys().cloned().collect();
@@ -30,8 +30,17 @@ pub fn names<'a>(live: &'a LiveState, stack: &Stack) -> (Book, Vec<LeftOut<'a>>)
     }
     for (it, name) in strangers {
         let owner = it.owner();
-        if owner != Owner::Nobody || owner.in_stack(&stack.name).is_some() {
-            left_out.push(LeftOut { live: it, owner });
+        let failed =
+            it.kind.facts().usable.filter(|(_, failed)| it.state.as_deref() == Some(failed));
+        let why = match failed {
+            _ if owner != Owner::Nobody => Some(format!("it belongs to {owner}")),
+            Some((_, state)) => {
+                Some(format!("AWS could not make it ({state}), so it is of no use"))
+            }
+            None => None,
+        };
+        if let Some(why) = why {
+            left_out.push(LeftOut { live: it, why });
             continue;
         }
         let id = it.arn.id();

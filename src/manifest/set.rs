@@ -2,7 +2,8 @@
 
 use crate::diag::{Code, Diagnostic, Place, Report, suggest};
 use crate::kinds::{
-    Address, Arn, Body, Channel, Desired, Kind, Pip, Pointer, RecordingConfiguration, Ref, Stack,
+    Address, Arn, Body, Channel, Desired, Kind, MOST_OWN_TAGS, Pip, Pointer,
+    RecordingConfiguration, Ref, Stack,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -185,6 +186,7 @@ fn pairs(desired: &[Desired], by_address: &BTreeMap<&Address, &Desired>, report:
     let mut per_stage: BTreeMap<Pointer, usize> = BTreeMap::new();
     let mut per_participant: BTreeMap<_, usize> = BTreeMap::new();
     let mut replicas = BTreeMap::new();
+    let mut remembered: BTreeMap<Pointer, usize> = BTreeMap::new();
     for it in desired {
         let found = |address: &Pointer| match address {
             Pointer::Named(address) => by_address.get(address).map(|it| &it.body),
@@ -229,6 +231,25 @@ fn pairs(desired: &[Desired], by_address: &BTreeMap<&Address, &Desired>, report:
                         "a participant is replicated to at most 5 stages, and this is the sixth";
                     let place = Place::value(it.origin, "spec.destinationStage");
                     report.push(Diagnostic::new(Code::QuotaExceeded, place, message));
+                }
+                let fields = ["sourceStage", "destinationStage"];
+                let stages = [replication.source_stage.pointer(), to];
+                let stage = fields.into_iter().zip(stages).find_map(|(field, stage)| {
+                    let Some(Body::Stage(body)) = found(stage) else { return None };
+                    Some((field, stage, body.tags.len()))
+                });
+                if let Some((field, stage, tags)) = stage {
+                    let count = remembered.entry(stage.clone()).or_default();
+                    *count += 1;
+                    if tags + *count == MOST_OWN_TAGS + 1 {
+                        let message = format!(
+                            "a stage remembers each of its replications in a tag: with {tags} tags of its own \
+                             there is no room for more than {}",
+                            *count - 1
+                        );
+                        let place = Place::value(it.origin, format!("spec.{field}").as_str());
+                        report.push(Diagnostic::new(Code::TooManyTags, place, message));
+                    }
                 }
                 if let Some(Body::IngestConfiguration(ingest)) = who.and_then(found)
                     && ingest.stage.as_ref() != Some(&replication.source_stage)

@@ -336,6 +336,12 @@ pub fn notes(policy: &Value) -> Vec<String> {
         ));
     }
     let has = |action: &str| policy.to_string().contains(action);
+    if has("ReadKeys") {
+        notes.push(
+            "a stream key is read once before it is taken over, so keys that nobody has tagged can be read"
+                .to_owned(),
+        );
+    }
     if has("ivs:UpdateAdConfiguration") {
         notes.push(
             "IAM cannot limit ivs:UpdateAdConfiguration to the objects of this stack".to_owned(),

@@ -61,7 +61,10 @@ impl Plan {
         let of =
             deletes + self.unchanged.len() + self.orphans.len() + self.kept() + self.left_alone();
         let many = deletes > MANY_DELETES && deletes * 100 > of * MANY_PERCENT;
-        (many && confirmed_deletes != Some(deletes))
+        // A number that was given is what somebody expects, also where none is needed; a run that has
+        // nothing to delete any more has done it already.
+        let unexpected = deletes > 0 && confirmed_deletes.is_some_and(|it| it != deletes);
+        (unexpected || many && confirmed_deletes.is_none())
             .then_some(Refusal::UnconfirmedDeletes { deletes, of })
     }
 

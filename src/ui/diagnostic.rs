@@ -3,7 +3,7 @@
 //! Texts of the user are escaped here. A line that may hold a secret is never shown, nor any line of
 //! a file that holds a private key.
 
-use super::escape::{escape, is_unsafe};
+use super::escape::{escape, is_command, is_unsafe};
 use crate::diag::{Diagnostic, Place, Position, Report, Severity, SourceMap, looks_secret};
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
 use serde_json::{Value, json};
@@ -105,11 +105,12 @@ fn visible_line(position: &Position, sources: &SourceMap) -> Option<Line> {
     let caret = position.column.saturating_sub(1);
     let end = caret.saturating_add(position.width.min(WIDTH));
     let mut line = Line { text: String::new(), start: 0, end: 0 };
-    for (at, c) in raw.chars().enumerate().take(end.saturating_add(WIDTH)) {
+    for (at, (byte, c)) in raw.char_indices().enumerate().take(end.saturating_add(WIDTH)) {
         if at == caret {
             line.start = line.text.len();
         }
-        line.text.push(if is_unsafe(c) && c != '\t' { char::REPLACEMENT_CHARACTER } else { c });
+        let hidden = is_unsafe(c) && c != '\t' || is_command(raw, byte);
+        line.text.push(if hidden { char::REPLACEMENT_CHARACTER } else { c });
         if at >= caret && at < end {
             line.end = line.text.len();
         }

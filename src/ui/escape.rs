@@ -2,22 +2,31 @@
 //!
 //! Everything from a manifest or from AWS goes through here before it is printed.
 
-/// The text with everything that steers a terminal, or cannot be seen, written as `\u{…}`, and cut
-/// to a number of characters. Line feeds are escaped too: the answer is always one line.
+/// The text with everything that steers a terminal or a CI's log, or cannot be seen, written as `\u{…}`, and
+/// cut to a number of characters. Line feeds are escaped too: the answer is always one line.
 pub fn escape(text: &str, cap: usize) -> String {
     let mut shown = String::with_capacity(text.len().min(cap));
-    for (count, c) in text.chars().enumerate() {
+    for (count, (at, c)) in text.char_indices().enumerate() {
         if count == cap {
             shown.push('…');
             break;
         }
-        if is_unsafe(c) {
+        if is_unsafe(c) || is_command(text, at) {
             shown.extend(c.escape_unicode());
         } else {
             shown.push(c);
         }
     }
     shown
+}
+
+/// Whether a command to a CI begins here: GitHub and Azure look for `##[` and `##vso[` anywhere in a line, for
+/// `::` where the line begins.
+pub(super) fn is_command(text: &str, at: usize) -> bool {
+    let (before, rest) = text.split_at(at);
+    rest.starts_with("##[")
+        || rest.get(..6).is_some_and(|it| it.eq_ignore_ascii_case("##vso["))
+        || (rest.starts_with("::") && before.chars().all(char::is_whitespace))
 }
 
 /// Control characters, what turns the direction of writing, and what has no width.
@@ -38,6 +47,15 @@ mod tests {
         assert_eq!(escape("a\u{1b}[31mb", 100), "a\\u{1b}[31mb");
         assert_eq!(escape("a\nb\tc\u{7f}\u{9b}", 100), "a\\u{a}b\\u{9}c\\u{7f}\\u{9b}");
         assert_eq!(escape("x\u{202e}y\u{200b}z\u{2066}", 100), "x\\u{202e}y\\u{200b}z\\u{2066}");
+    }
+
+    #[test]
+    fn what_a_ci_takes_for_a_command_is_broken() {
+        assert_eq!(escape("a ##[error] b", 100), "a \\u{23}#[error] b");
+        assert_eq!(escape("a##VSO[task.setvariable]x", 100), "a\\u{23}#VSO[task.setvariable]x");
+        assert_eq!(escape(" ::set-output name=a::b", 100), " \\u{3a}:set-output name=a::b");
+        assert_eq!(escape("arn:aws:s3:::bucket ## [x]", 100), "arn:aws:s3:::bucket ## [x]");
+        assert_eq!(escape("###[x]", 100), "#\\u{23}#[x]");
     }
 
     #[test]

@@ -13,6 +13,11 @@ pub enum Refused {
     /// Writing through a link would write somewhere else.
     #[error("`{0}` is a link, which is not followed")]
     Link(PathBuf),
+    /// What elsewhere means a standard stream.
+    #[error(
+        "`-` is no file: standard output has the answer already, and `./-` would be a file of that name"
+    )]
+    Dash,
     /// A folder, a pipe, a device.
     #[error("`{0}` is not a regular file")]
     NotAFile(PathBuf),
@@ -46,6 +51,9 @@ const BEGINNING: u64 = 4_096;
 
 /// Makes sure, before any work is done, that `path` may be written.
 pub fn may_write(path: &Path, sort: Sort) -> Result<(), Refused> {
+    if path == Path::new("-") {
+        return Err(Refused::Dash);
+    }
     let io = |source| Refused::Io { path: path.to_owned(), source };
     let there = match fs::symlink_metadata(path) {
         Ok(there) => there,
@@ -171,6 +179,7 @@ mod tests {
         assert!(matches!(write(&link, "note", SORT), Err(Refused::Link(_))));
         assert!(matches!(write(folder.path(), "note", SORT), Err(Refused::NotAFile(_))));
         assert!(matches!(write(&none, "note", SORT), Err(Refused::Io { .. })));
+        assert!(matches!(write(Path::new("-"), "note", SORT), Err(Refused::Dash)));
         assert_eq!(fs::read_to_string(&file).unwrap(), "kind: Channel");
         assert!(!folder.path().join("elsewhere").exists());
     }

@@ -92,6 +92,10 @@ def by_hand(ivs, realtime):
         stageArn=stage["arn"], tags=TAGS, layout={"grid": {"gridGap": 0, "omitStoppedVideo": False}},
         destinations=[{"name": "out", "s3": {"storageConfigurationArn": storage["arn"],
                                               "encoderConfigurationArns": [encoder["arn"]]}}])
+    # Nothing anybody can use.
+    control("faults", {"kind": "createFailed", "operation": "CreateRecordingConfiguration", "nth": 1})
+    ivs.create_recording_configuration(name="broken", destinationConfiguration={"s3": {"bucketName": "nowhere"}})
+    control("clock", {"advanceSeconds": 60})
     # Somebody else's.
     ivs.create_channel(name="theirs", tags={"ivs-apply:stack": "other", "ivs-apply:name": "theirs",
                                             "ivs-apply:digest": "0"})
@@ -135,6 +139,8 @@ def main():
         code, stream, talk = program(folder, "export", "--stack", "hands")
         equal("export", (code, "left out" in talk), (0, True))
         check("nobody else's", "theirs" not in stream, stream)
+        check("nothing that AWS could not make", "broken" not in stream and "CREATE_FAILED" in talk, talk)
+        check("what a manifest of a composition means", "note: Composition/" in talk, talk)
         code, out, talk = program(folder, "export", "--stack", "hands", "--out", "manifests")
         equal("export into a folder", (code, out), (0, ""))
         files = {it.name: it.read_text() for it in (folder / "manifests").iterdir()}

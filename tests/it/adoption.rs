@@ -63,7 +63,7 @@ fn what_is_exported_and_applied_keeps_its_tags_and_plans_nothing() {
         by_hand(&account, &[]).await;
         let reading = Reading { every_kind: true, full: true, strangers: true };
         let live = account.read(&stack, &[], reading).await;
-        let (book, left_out) = export::names(&live, &stack);
+        let (book, left_out) = export::names(&live);
         assert!(left_out.is_empty(), "{left_out:?}");
         let text: String = export::declare(live.others.values(), &book, &stack)
             .iter()

@@ -175,7 +175,7 @@ fn json_is_whole_and_versioned_even_where_the_run_fails() {
 
     let refused = place.run("apply --format json");
     let told = document(&refused);
-    assert_eq!((refused.code, told["status"].as_str()), (Some(4), Some("changes")));
+    assert_eq!((refused.code, told["status"].as_str()), (Some(4), Some("blocked")));
     assert!(told["error"]["help"].as_str().is_some_and(|it| it.contains("--yes")));
 
     let validated = place.run("validate --format json");
@@ -252,8 +252,51 @@ fn six_of_twenty_go_without_a_number_and_seven_only_with_theirs() {
         if code == 4 {
             assert!(ran.stderr.contains("--confirm-deletes 7"), "{ran:?}");
             assert_eq!(place.run("apply --yes --prune --confirm-deletes 7").code, Some(0));
+            let again = place.run("apply --yes --prune --confirm-deletes 7");
+            assert_eq!(again.code, Some(0), "what was done needs no number: {again:?}");
         }
     }
+}
+
+#[test]
+fn a_number_of_deletes_that_is_not_the_plans_is_refused_also_where_none_is_needed() {
+    let place = Place::new();
+    let stage = |name: &str| {
+        format!(
+            "---\napiVersion: ivs-apply.dev/v1\nkind: Stage\nmetadata: {{ name: {name} }}\nspec: {{}}\n"
+        )
+    };
+    place.write("stages.yaml", &(stage("a") + &stage("b")));
+    assert_eq!(place.run("apply --yes").code, Some(0));
+    place.write("stages.yaml", &stage("a"));
+    let ran = place.run("apply --yes --prune --confirm-deletes 2");
+    assert_eq!(ran.code, Some(4), "{ran:?}");
+    assert!(ran.stderr.contains("this would delete 1 of 2 resources"), "{ran:?}");
+    assert_eq!(place.run("apply --yes --prune --confirm-deletes 1").code, Some(0));
+}
+
+#[test]
+fn consent_to_what_is_gone_is_said_and_the_run_goes_on() {
+    let place = Place::new();
+    place.write("broadcast.yaml", BROADCAST);
+    let ran = place.run("apply --yes --allow-live Channel/gone");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.stderr.contains("`--allow-live Channel/gone` names nothing of this stack"));
+}
+
+#[test]
+fn an_account_that_the_stack_does_not_name_is_known_by_its_objects() {
+    let place = Place::new();
+    let stage = "apiVersion: ivs-apply.dev/v1\nkind: Stage\nmetadata: { name: a }\nspec: {}\n";
+    place.write("stage.yaml", stage);
+    let nothing = document(&place.run("plan --format json"));
+    assert_eq!(nothing["account"], serde_json::Value::Null);
+    assert_eq!(place.run("apply --yes").code, Some(0));
+    let told = document(&place.run("plan --format json"));
+    assert_eq!(told["account"], "000000000000");
+    assert!(told["calls"].get("GetCallerIdentity").is_none(), "{}", told["calls"]);
+    let lines = place.run("output --format github").stdout;
+    assert!(lines.contains("account=000000000000"), "{lines}");
 }
 
 #[test]

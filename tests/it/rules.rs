@@ -335,3 +335,29 @@ fn a_value_that_cannot_be_read_hides_no_rule_that_does_not_depend_on_it() {
         assert_eq!(places, expected, "{text}{all:#?}");
     }
 }
+
+#[test]
+fn a_stage_has_room_for_so_many_replications_as_its_own_tags_leave() {
+    let stage = |name: &str, tags: usize| {
+        let tags: Vec<String> = (0..tags).map(|it| format!("t{it}: x")).collect();
+        format!(
+            "apiVersion: ivs-apply.dev/v1\nkind: Stage\nmetadata: {{ name: {name} }}\nspec: {{ tags: {{ {} }} }}\n---\n",
+            tags.join(", ")
+        )
+    };
+    let replication = |index: usize| {
+        format!(
+            "apiVersion: ivs-apply.dev/v1\nkind: ParticipantReplication\nmetadata: {{ name: r{index} }}\n\
+             spec: {{ sourceStage: a, destinationStage: b, participantId: p{index} }}\n---\n"
+        )
+    };
+    for (tags, replications, expected) in
+        [(40, 3, &[][..]), (40, 4, &["E0208"][..]), (0, 43, &[]), (0, 45, &["E0208"])]
+    {
+        let text = stage("a", tags)
+            + &stage("b", 0)
+            + &(0..replications).map(replication).collect::<String>();
+        let codes: Vec<String> = report(&text).iter().map(|it| it.code.code().to_owned()).collect();
+        assert_eq!(codes, expected, "{tags} tags, {replications} replications");
+    }
+}

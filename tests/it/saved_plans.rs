@@ -221,7 +221,12 @@ fn an_edited_or_broken_plan_is_refused() {
         std::fs::write(&file, text).expect("writable");
         stale(&place.run("apply plan.json"), because);
     }
+    std::fs::write(&file, b"\xff\xfe{}").expect("writable");
+    stale(&place.run("apply plan.json"), "is UTF-16");
     assert_eq!(place.run("apply no-such-plan.json").code, Some(1));
+    let dash = place.run("plan --out -");
+    assert_eq!(dash.code, Some(1));
+    assert!(dash.stderr.contains("`-` is no file"), "{dash:?}");
     assert!(is_as(&place, MANIFESTS), "nothing was written");
 }
 
