@@ -3,7 +3,7 @@ use super::session::{self, Connection};
 use super::{Failure, pretty};
 use crate::cli::{ExitCode, Format, Global};
 use crate::cloud::Reading;
-use crate::kinds::{Arn, Kind, LiveState};
+use crate::kinds::{Arn, Desired, Kind, LiveState};
 use crate::ui::output::{self, Outputs, SECRETS_FILE, Secrets};
 use crate::ui::{Ui, escape::escape, file, json};
 use std::collections::BTreeMap;
@@ -34,7 +34,13 @@ pub(super) async fn run(args: &OutputArgs, global: &Global, ui: Ui) -> Result<Ex
     let selected = select(&args.selection.selection(), &loaded)?;
     let chosen = |address| selected.as_ref().is_none_or(|it| it.chosen.contains(address));
     let mut connection = Connection::open(global, &loaded.stack).await?;
-    let live = connection.read(&loaded.stack, &loaded.desired, Reading::default()).await?;
+    let needed: Vec<Desired> = loaded
+        .desired
+        .iter()
+        .filter(|it| selected.as_ref().is_none_or(|selected| selected.has(&it.address)))
+        .cloned()
+        .collect();
+    let live = connection.read(&loaded.stack, &needed, Reading::default()).await?;
     connection.learn_account(&live);
     let mut outputs = Outputs::new();
     let mut missing = Vec::new();

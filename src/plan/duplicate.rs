@@ -5,35 +5,33 @@
 
 use super::policy::{self, Policy};
 use super::step::{Decision, Note, Twin};
-use crate::kinds::{Arn, Audience, Duplicate, Live, LiveState, Owner};
+use crate::kinds::{Arn, Duplicate, Live, LiveState, Owner};
 use jiff::{SignedDuration, Timestamp};
 
 /// A younger one may be that of a run which is still at work.
 const OLD: SignedDuration = SignedDuration::from_mins(15);
 
 /// Why a duplicate is not to be deleted, if so.
-pub(super) fn decide(
-    it: &Duplicate,
-    audience: Option<&Audience>,
-    as_of: Option<Timestamp>,
-) -> Option<Decision> {
+pub(super) fn decide(live: &LiveState, it: &Duplicate) -> Option<Decision> {
     let Owner::Stack(marks) = it.live.owner() else {
         return Some(Decision::Blocked("its tags are not whole".to_owned()));
     };
     if let Some(blocked) = policy::protected(&it.live) {
         return Some(blocked);
     }
-    if let Some(audience) = audience {
+    if let Some(audience) = live.audience.get(&it.live.arn) {
         let who = policy::live(audience);
         return Some(Decision::Blocked(format!(
             "{} has the same name, and this one is {who}",
             it.winner
         )));
     }
-    if let Some(why) = not_as_made(it) {
+    // The first of several that nobody can tell apart may be the copy, and this one what it was made from.
+    let winner = live.owned.get(&it.address);
+    if let Some(why) = winner.and_then(|it| unclear(live, it)).or_else(|| not_as_made(it)) {
         return Some(Decision::Blocked(why));
     }
-    let (Some(made), Some(now)) = (marks.made(), as_of) else {
+    let (Some(made), Some(now)) = (marks.made(), live.as_of) else {
         return Some(Decision::Blocked(format!(
             "{} has the same name, and nobody knows how old this one is",
             it.winner
@@ -83,7 +81,7 @@ pub(super) fn notes(live: &LiveState, policy: &Policy) -> Vec<Note> {
     let mut notes: Vec<Note> = Vec::new();
     for it in live.duplicates.iter().filter(|it| policy.is_about(&it.address)) {
         let last = notes.last_mut();
-        if let Some(Note::Duplicate { address, copies }) = last
+        if let Some(Note::Duplicate { address, copies, .. }) = last
             && *address == it.address
         {
             copies.push(twin(live, &it.live));
@@ -91,7 +89,8 @@ pub(super) fn notes(live: &LiveState, policy: &Policy) -> Vec<Note> {
         }
         let winner = live.owned.get(&it.address);
         let copies = winner.into_iter().chain([&it.live]).map(|it| twin(live, it)).collect();
-        notes.push(Note::Duplicate { address: it.address.clone(), copies });
+        let clear = winner.is_none_or(|it| unclear(live, it).is_none());
+        notes.push(Note::Duplicate { address: it.address.clone(), copies, clear });
     }
     notes
 }

@@ -689,9 +689,8 @@ impl<'a> Planner<'a> {
         if taken.contains(&it.winner) {
             let cause = Cause::Duplicate { of: it.winner.clone() };
             self.delete(&it.address, &it.live, cause, None);
-            let audience = self.live.audience.get(&it.live.arn);
             let step = &mut self.drafts.last_mut().expect("just pushed").step;
-            if let Some(decision) = duplicate::decide(it, audience, self.live.as_of) {
+            if let Some(decision) = duplicate::decide(self.live, it) {
                 step.decision = decision;
             }
             return;

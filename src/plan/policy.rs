@@ -99,7 +99,9 @@ pub(super) fn on_audience(
 ) -> Decision {
     let consent = policy.allow_live.contains(address);
     match on_live {
-        Some(OnLive::Fail) => Decision::Blocked(live(audience)),
+        Some(OnLive::Fail) => {
+            Decision::Blocked(format!("{}, and its manifest says `onLive: fail`", live(audience)))
+        }
         Some(OnLive::Interrupt) | None if consent => Decision::Interrupt,
         Some(OnLive::Interrupt) | None => Decision::Deferred(format!(
             "{}; `--allow-live {address}` would do it now",

@@ -207,8 +207,10 @@ pub enum Note {
     Duplicate {
         /// The address they share.
         address: Address,
-        /// All of them; the first one counts.
+        /// All of them.
         copies: Vec<Twin>,
+        /// Whether the first one counts; otherwise nobody can tell.
+        clear: bool,
     },
     /// An object carries only some of our tags, so nobody can say whose it is.
     Ambiguous {

@@ -169,7 +169,7 @@ fn note(note: &Note) -> Value {
         Note::Selected(Selected { chosen, needed, left_out, others }) => json!({
             "note": "selected", "chosen": chosen, "needed": needed, "leftOut": left_out, "others": others,
         }),
-        Note::Duplicate { address, copies } => {
+        Note::Duplicate { address, copies, .. } => {
             json!({ "note": "duplicate", "address": address, "copies": copies })
         }
         Note::Ambiguous { arn } => json!({ "note": "ambiguous", "arn": arn }),

@@ -202,9 +202,9 @@ fn cause(cause: &Cause) -> String {
         Cause::Failed { state } => format!("AWS could not make it ({state})"),
         Cause::Orphan => "no manifest declares it".to_owned(),
         Cause::Superseded => "a newer one takes its place".to_owned(),
-        Cause::Duplicate { of } => format!("{of} has the same name and was made first"),
+        Cause::Duplicate { of } => format!("{of} has the same name"),
         Cause::MakesRoom => "makes room for its successor".to_owned(),
-        Cause::Adopt => "it exists without our doing and is taken over".to_owned(),
+        Cause::Adopt => "it exists without our doing and is to be taken over".to_owned(),
         Cause::Rename { from } => format!("it was `{from}`"),
         Cause::Recorded => "its record of what was applied is out of date".to_owned(),
         Cause::Stopped => "its manifest says STOPPED".to_owned(),
@@ -220,10 +220,15 @@ pub(super) fn notes(plan: &Plan, text: &mut String) {
     for note in &plan.notes {
         let said = match note {
             Note::Selected(selected) => self::selected(selected),
-            Note::Duplicate { address, copies } => {
+            Note::Duplicate { address, copies, clear } => {
+                let counts = if *clear {
+                    "the first one counts"
+                } else {
+                    "nobody can tell which one is meant"
+                };
                 let _ = writeln!(
                     text,
-                    "{yellow}note{yellow:#}: {} objects are {}; the first one counts",
+                    "{yellow}note{yellow:#}: {} objects are {}; {counts}",
                     copies.len(),
                     escape(&address.to_string(), CAP)
                 );

@@ -3,9 +3,10 @@
 use crate::account::{Account, on_paused_time};
 use ivs_apply::aws::{Sorted, Tags};
 use ivs_apply::cloud::Reading;
+use ivs_apply::emulator::{Clock, Settings};
 use ivs_apply::kinds::Stack;
 use ivs_apply::manifest::{export, load_text, write};
-use ivs_apply::plan::{Action, Plan, Policy, Status};
+use ivs_apply::plan::{Action, Decision, Plan, Policy, Status};
 
 const HEAD: &str = "---\napiVersion: ivs-apply.dev/v1\n";
 
@@ -149,5 +150,34 @@ fn a_copy_of_our_tags_without_the_attempt_does_not_take_the_place_of_what_is_our
         account.control("POST", "/_emulator/clock", serde_json::json!({ "advanceSeconds": 3600 }));
         let plan = planned(&account, &stack, &text).await;
         assert_eq!(plan.status(), Status::Blocked, "{plan:#?}");
+    });
+}
+
+/// The first of the two may be the copy, so the plan must not say that the other one goes some time.
+#[test]
+fn of_two_that_nobody_can_tell_apart_none_is_to_go() {
+    on_paused_time(async {
+        // Their ids decide which one comes first.
+        for seed in 0..8 {
+            let settings = Settings { clock: Clock::Tokio, seed, ..Settings::default() };
+            let (account, stack) = (Account::with(settings).await, Stack::named("hand"));
+            let text = format!("{HEAD}kind: Channel\nmetadata: {{ name: main }}\nspec: {{}}\n");
+            applied(&account, &stack, &text).await;
+            let listed = account.aws.ivs.list_channels().send().await.sorted("ListChannels");
+            let first = listed.expect("listed").channels.remove(0);
+            let copy = account.aws.ivs.create_channel().authorized(true);
+            copy.set_tags(first.tags).send().await.sorted("CreateChannel").expect("made");
+            for _ in 0..2 {
+                let plan = planned(&account, &stack, &text).await;
+                let may: Vec<_> = plan
+                    .steps
+                    .iter()
+                    .filter(|it| !matches!(it.decision, Decision::Blocked(_)))
+                    .collect();
+                assert!(may.is_empty(), "{may:#?}");
+                let hour = serde_json::json!({ "advanceSeconds": 3600 });
+                account.control("POST", "/_emulator/clock", hour);
+            }
+        }
     });
 }

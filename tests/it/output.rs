@@ -64,6 +64,9 @@ fn outputs_are_told_by_logical_name_in_each_form() {
     let env = place.run("output --format env");
     assert!(env.stdout.contains(&format!("IVS_CHANNEL_MAIN_PLAYBACK_URL='{url}'\n")), "{env:?}");
     assert!(env.stderr.contains("not there: Composition/show"), "{env:?}");
+    let part = self::document(&place.run("output --format json --only Stage/*"));
+    let mut called = part["calls"].as_object().expect("calls").keys();
+    assert!(called.all(|it| it.contains("Stage")), "no more is read than is told: {part:#}");
     let github = place.run("output --format github --only Channel/*");
     let lines: Vec<&str> = github.stdout.lines().collect();
     let keys: Vec<&str> = lines.iter().filter_map(|it| Some(it.split_once('=')?.0)).collect();
