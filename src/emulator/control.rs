@@ -54,6 +54,7 @@ pub(crate) fn control(
         ("DELETE", "ingests") => on_ingest(world, &body, |region, _, ingest| {
             ingest_configuration::cease(region, ingest, now)
         }),
+        ("POST", "tags") => tag(world, &body),
         ("POST", "clock") => advance(world, &body, now),
         ("GET", "clock") => Ok(json!({ "now": now.to_iso(), "nowMillis": now.0 })),
         ("POST", "faults") => add_fault(world, body, now),
@@ -220,6 +221,19 @@ fn join(region: &mut Region, common: &mut Common, stage: &str, body: &Value, now
     };
     let (participant, session) = participant::join(region, common, stage, arrival, now);
     Ok(json!({ "participantId": participant, "sessionId": session }))
+}
+
+/// AWS itself tags an object, as `CloudFormation` does: with keys that nobody else may use.
+fn tag(world: &mut World, body: &Value) -> Told {
+    let arn = member(body, "resourceArn")?;
+    let missing = || (404, format!("`{arn}` does not exist"));
+    let kind = Kind::of_arn(arn).ok_or_else(missing)?;
+    let (region, _) = with(world, kind, arn)?;
+    let object = region.shelf_mut(kind).get_mut(arn).ok_or_else(missing)?;
+    let mut tags = super::scene::object(&object.wire, "tags");
+    tags.extend(super::scene::object(body.as_object().unwrap_or(&Map::new()), "tags"));
+    object.wire.insert("tags".to_owned(), Value::Object(tags));
+    Ok(json!({}))
 }
 
 fn advance(world: &mut World, body: &Value, now: Millis) -> Told {

@@ -96,7 +96,7 @@ impl Account {
 /// Runs one property case on a clock of its own.
 pub(crate) fn on_paused_time<F: Future>(case: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread()
-        .enable_time()
+        .enable_all()
         .start_paused(true)
         .build()
         .expect("a runtime")

@@ -2,19 +2,22 @@
 //!
 //! `1.yaml`, `2.yaml`, … are applied one after another, and then back down to the first: every way must be
 //! possible both ways. `N.before.json` holds control requests that come before step N on the way up, and calls
-//! of the API itself, `["AWS", "UpdateChannel", {…}]`, for what somebody does by hand;
+//! of the API itself, `["AWS", "UpdateChannel", {…}]`, for what somebody does by hand; `N.between.json` those
+//! that come between its plan and its apply;
 //! `policy.json` what the command line allows and selects, `N.policy.json` the same for one step. After each
-//! apply the plan is made again and told as well.
+//! apply the plan is made again and told as well. Where there is an `N.sh`, step N on the way up is what its
+//! lines do instead (see [`terminal`]). `$Kind/name` in any of these stands for an ARN.
+
+mod terminal;
 
 use crate::account::{Account, on_paused_time};
 use crate::golden;
 use ivs_apply::apply::StepStatus;
-use ivs_apply::kinds::{Address, Kind};
 use ivs_apply::manifest::{Loaded, load_text};
-use ivs_apply::plan::selection::Pattern;
-use ivs_apply::plan::{Plan, Policy, Selection, Status};
+use ivs_apply::plan::{Plan, Policy, Status, Terms};
 use ivs_apply::ui;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -39,6 +42,23 @@ fn every_scenario_goes_as_its_story_says() {
     }
 }
 
+#[test]
+fn every_scenario_stands_once_in_the_table_of_what_they_show() {
+    let table = std::fs::read_to_string(golden::root().join("tests/scenarios/README.md"));
+    let number = regex::Regex::new(r"\b[0-9]{3}\b").expect("a valid pattern");
+    let table = table.expect("readable");
+    let rows = table.lines().filter(|it| it.starts_with('|'));
+    let mut named: Vec<&str> =
+        rows.flat_map(|row| number.find_iter(row)).map(|it| it.as_str()).collect();
+    named.sort_unstable();
+    let folders = folders();
+    let numbers: Vec<String> = folders
+        .iter()
+        .map(|it| it.file_name().expect("a folder").to_string_lossy()[..3].to_owned())
+        .collect();
+    assert_eq!(named, numbers, "left: the table, right: the folders");
+}
+
 fn read_json(path: &Path) -> Option<Value> {
     let text = std::fs::read_to_string(path).ok()?;
     Some(serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
@@ -48,54 +68,59 @@ fn policy(folder: &Path, step: usize, loaded: &Loaded) -> Policy {
     let of_step = read_json(&folder.join(format!("{step}.policy.json")));
     let of_all = || read_json(&folder.join("policy.json"));
     let written = of_step.or_else(of_all).unwrap_or(Value::Null);
-    let patterns = |flag: &str| -> Vec<Pattern> {
-        let texts = written[flag].as_array().into_iter().flatten().filter_map(Value::as_str);
-        texts.map(|it| it.parse().expect("a pattern")).collect()
+    let texts = |flag: &str| -> BTreeSet<String> {
+        let texts = written[flag].as_array().into_iter().flatten();
+        texts.map(|it| it.as_str().expect("a text").to_owned()).collect()
     };
-    let labels = written["labels"].as_object().into_iter().flatten();
-    let selection = Selection {
-        only: patterns("only"),
-        exclude: patterns("exclude"),
-        labels: labels
-            .map(|(key, value)| (key.clone(), value.as_str().expect("a text").to_owned()))
-            .collect(),
+    let terms = Terms {
+        prune: written["prune"].as_bool(),
+        allow_live: texts("allowLive"),
+        only: texts("only"),
+        exclude: texts("exclude"),
+        ..Terms::default()
     };
-    let everything = selection.is_everything();
+    let selection = terms.selection().expect("patterns");
     let selected =
-        (!everything).then(|| selection.of(&loaded.desired).expect("it selects something"));
-    let allowed = written["allowLive"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    Policy {
-        prune: everything && written["prune"].as_bool().unwrap_or(loaded.stack.prune),
-        destroy: false,
-        allow_live: allowed
-            .map(|it| {
-                let (kind, name) = it.split_once('/').expect("KIND/NAME");
-                Address::new(Kind::named(kind).expect("a kind"), name)
-            })
-            .collect(),
-        selected,
-    }
+        (!selection.is_everything()).then(|| selection.of(&loaded.desired).expect("something"));
+    terms.policy(loaded.stack.prune, loaded.desired.len(), selected).expect("addresses")
 }
 
 async fn tell(folder: &Path) -> String {
     let account = Account::empty().await;
+    let mut terminal = None;
+    let mut ids = BTreeSet::new();
     let mut story = String::new();
     let steps = (1..100).take_while(|step| folder.join(format!("{step}.yaml")).exists()).count();
     assert!(steps > 0, "{} has no 1.yaml", folder.display());
     let back = (1..steps).rev();
     for (turn, step) in (1..=steps).chain(back).enumerate() {
-        let text = std::fs::read_to_string(folder.join(format!("{step}.yaml"))).expect("readable");
-        let unnamed = (!text.contains("kind: Stack\n")).then_some("scenario");
-        let loaded = load_text(&format!("{step}.yaml"), &text, unnamed);
-        assert!(!loaded.report.has_errors(), "{}: {:#?}", folder.display(), loaded.report);
-        if turn < steps
-            && let Some(before) = read_json(&folder.join(format!("{step}.before.json")))
-        {
+        let up = turn < steps;
+        if up && let Some(before) = read_json(&folder.join(format!("{step}.before.json"))) {
             control(&account, &before, &mut story).await;
         }
-        let _ = writeln!(story, "=== {step}.yaml\n");
+        let name = format!("{step}.yaml");
+        let text = std::fs::read_to_string(folder.join(&name)).expect("readable");
+        let text = with_arns(&account, &text);
+        let unnamed = (!text.contains("kind: Stack\n")).then_some("scenario");
+        let loaded = load_text(&name, &text, unnamed);
+        assert!(!loaded.report.has_errors(), "{}: {:#?}", folder.display(), loaded.report);
+        let _ = writeln!(story, "=== {name}\n");
         let policy = policy(folder, step, &loaded);
         account.calls();
+        let lines = std::fs::read_to_string(folder.join(format!("{step}.sh"))).ok();
+        if let Some(lines) = lines.filter(|_| up) {
+            assert!(unnamed.is_none(), "{} needs a Stack document", folder.display());
+            let terminal = match &mut terminal {
+                Some(terminal) => terminal,
+                none => none.insert(terminal::Terminal::on(&account).await),
+            };
+            terminal.declare(&name, &text);
+            terminal.run(&lines, &mut story).await;
+            let (_, again) = account.plan(&loaded.stack, &loaded.desired, &policy).await;
+            let _ = writeln!(story, "then: {}", ui::plan::sum(&again.summary()));
+            there(&account, &mut ids, &mut story);
+            continue;
+        }
         let (live, plan) = account.plan(&loaded.stack, &loaded.desired, &policy).await;
         let calls = account.calls();
         let header = ui::plan::Header {
@@ -108,8 +133,13 @@ async fn tell(folder: &Path) -> String {
         let _ = writeln!(story, "{}", anstream::adapter::strip_str(&text));
         let _ = writeln!(story, "calls to plan: {calls}\n");
         if plan.status() == Status::Blocked {
-            let _ = writeln!(story, "refused, nothing is written\n");
+            let _ = writeln!(story, "refused, nothing is written");
+            there(&account, &mut ids, &mut story);
+            assert!(turn < 2 * steps - 2, "{}: it ends refused", folder.display());
             continue;
+        }
+        if up && let Some(between) = read_json(&folder.join(format!("{step}.between.json"))) {
+            control(&account, &between, &mut story).await;
         }
         let outcome = account.apply(&loaded.stack, &live, &plan).await;
         told(&plan, &outcome.steps, &mut story);
@@ -123,14 +153,17 @@ async fn tell(folder: &Path) -> String {
         let _ = writeln!(story, "calls to apply: {calls}\n");
         let (_, again) = account.plan(&loaded.stack, &loaded.desired, &policy).await;
         let _ = writeln!(story, "then: {}", ui::plan::sum(&again.summary()));
-        there(&account, &mut story);
+        there(&account, &mut ids, &mut story);
+        let last = turn == 2 * steps - 2;
         // One run may do what another one waits for: lift the protection of what is to be replaced.
         let doing: Vec<_> =
             plan.steps.iter().filter(|it| it.decision.is_do()).map(|it| &it.address).collect();
         let mut waiting = plan.steps.iter().filter(|it| !it.decision.is_do());
         let in_two_runs = waiting.any(|it| doing.contains(&&it.address));
         assert!(
-            !again.has_work() || in_two_runs || outcome.steps.iter().any(|(_, it)| !it.is_well()),
+            !again.has_work()
+                || !last && in_two_runs
+                || outcome.steps.iter().any(|(_, it)| !it.is_well()),
             "{}:\n{story}",
             folder.display()
         );
@@ -139,31 +172,43 @@ async fn tell(folder: &Path) -> String {
         "/[A-Za-z0-9]{12}\\b|\\b01[0-9A-Z]{24}\\b|\\bst-[A-Za-z0-9]+|[0-9a-f-]{36}",
     )
     .expect("a valid pattern");
-    id.replace_all(&story, "/<id>").into_owned()
+    let story = id.replace_all(&story, "/<id>").into_owned();
+    // What the program asks side by side makes other ids each time, and names, tags and URLs have them in too.
+    let ids = if terminal.is_some() { ids } else { BTreeSet::new() };
+    ids.iter().fold(story, |story, id| story.replace(id, "<id>"))
 }
 
-/// Carries out control requests; `$Kind/name` stands for the ARN of the object whose display name that is.
+/// A text with the ARN in the place of each `$Kind/name`.
+fn with_arns(account: &Account, text: &str) -> String {
+    let named = regex::Regex::new(r"\$([A-Z][A-Za-z]+/[A-Za-z0-9._-]+)").expect("a valid pattern");
+    named.replace_all(text, |found: &regex::Captures<'_>| arn_of(account, &found[1])).into_owned()
+}
+
+/// Carries out control requests, and calls of the API. `"tags": "$Kind/name"` is a copy of that object's tags.
 async fn control(account: &Account, requests: &Value, story: &mut String) {
     for request in requests.as_array().expect("a list of requests") {
         let (method, path) =
             (request[0].as_str().expect("a method"), request[1].as_str().expect("a path"));
         let _ = writeln!(story, "--- {method} {path} {}", request[2]);
         let mut body = request[2].clone();
-        for value in body.as_object_mut().into_iter().flat_map(serde_json::Map::values_mut) {
-            let named = value.as_str().and_then(|it| it.strip_prefix('$')).map(ToOwned::to_owned);
-            if let Some(named) = named {
-                *value = json!(arn_of(account, &named));
-            }
+        for (key, value) in body.as_object_mut().into_iter().flatten() {
+            let Some(named) = value.as_str().and_then(|it| it.strip_prefix('$')) else { continue };
+            *value = match key.as_str() {
+                "tags" => object_of(account, named)["object"]["tags"].clone(),
+                _ => json!(arn_of(account, named)),
+            };
         }
-        if method == "AWS" {
+        if method.starts_with("AWS") {
             let path = match path.split_once('$') {
-                Some((start, named)) => {
+                Some((start, rest)) => {
+                    let (named, query) = rest.split_once('?').unwrap_or((rest, ""));
                     let arn = arn_of(account, named).replace(':', "%3A").replace('/', "%2F");
-                    format!("{start}{arn}")
+                    format!("{start}{arn}?{query}")
                 }
                 None => path.to_owned(),
             };
-            by_hand(account, &path, &body).await;
+            let method = method.strip_prefix("AWS ").unwrap_or("POST");
+            by_hand(account, method, &path, &body).await;
         } else {
             account.control(method, &format!("/_emulator/{path}"), body);
         }
@@ -172,13 +217,15 @@ async fn control(account: &Account, requests: &Value, story: &mut String) {
 }
 
 /// A call of the API that is not ours.
-async fn by_hand(account: &Account, operation: &str, body: &Value) {
+async fn by_hand(account: &Account, method: &str, operation: &str, body: &Value) {
     let authorization = format!(
         "AWS4-HMAC-SHA256 Credential=AKID/20260101/us-west-2/ivs/aws4_request, \
          SignedHeaders=host;x-amz-date, Signature={}",
         "0".repeat(64)
     );
-    let request = http::Request::post(format!("http://127.0.0.1/{operation}"))
+    let request = http::Request::builder()
+        .method(method)
+        .uri(format!("http://127.0.0.1/{operation}"))
         .header("authorization", authorization)
         .header("x-amz-date", "20260101T000000Z")
         .body(body.to_string().into_bytes())
@@ -194,17 +241,19 @@ fn objects(account: &Account) -> Vec<Value> {
     answer["objects"].as_array().expect("a list of objects").clone()
 }
 
+/// The object that carries this name of ours, else the one with this display name.
+fn object_of(account: &Account, named: &str) -> Value {
+    let (kind, name) = named.split_once('/').expect("Kind/name");
+    let objects = objects(account);
+    let mut tagged = objects.iter().filter(|it| it["object"]["tags"]["ivs-apply:name"] == name);
+    let mut called = objects.iter().filter(|it| it["name"] == name);
+    let found =
+        tagged.find(|it| it["kind"] == kind).or_else(|| called.find(|it| it["kind"] == kind));
+    found.unwrap_or_else(|| panic!("there is no {named}")).clone()
+}
+
 fn arn_of(account: &Account, named: &str) -> String {
-    let (kind, name) = named.split_once('/').expect("$Kind/name");
-    let arn_type = Kind::named(kind).expect("a kind").facts().arn_type;
-    let arn = objects(account).into_iter().find_map(|it| {
-        let arn = it["arn"].as_str()?.to_owned();
-        let tagged = it["object"]["tags"]["ivs-apply:name"] == name;
-        (arn.contains(&format!(":{}/", arn_type.unwrap_or("none")))
-            && (it["name"] == name || tagged))
-            .then_some(arn)
-    });
-    arn.unwrap_or_else(|| panic!("there is no {named}"))
+    object_of(account, named)["arn"].as_str().expect("an ARN").to_owned()
 }
 
 fn told(plan: &Plan, steps: &[(usize, StepStatus)], story: &mut String) {
@@ -228,8 +277,11 @@ fn told(plan: &Plan, steps: &[(usize, StepStatus)], story: &mut String) {
 }
 
 /// The account afterwards, by the emulator's own record.
-fn there(account: &Account, story: &mut String) {
-    let mut lines: Vec<String> = objects(account)
+fn there(account: &Account, ids: &mut BTreeSet<String>, story: &mut String) {
+    let objects = objects(account);
+    let arns = objects.iter().filter_map(|it| it["arn"].as_str());
+    ids.extend(arns.filter_map(|it| Some(it.rsplit_once('/')?.1.to_owned())));
+    let mut lines: Vec<String> = objects
         .iter()
         .map(|it| {
             let (kind, object) = (it["kind"].as_str().unwrap_or_default(), &it["object"]);
@@ -242,7 +294,7 @@ fn there(account: &Account, story: &mut String) {
                     "ivs-apply:replaces" => key.clone(),
                     _ => format!("{key}={}", value.as_str().unwrap_or_default()),
                 })
-                .collect::<std::collections::BTreeSet<_>>()
+                .collect::<BTreeSet<_>>()
                 .into_iter()
                 .collect();
             // The SDK sends tags in any order, and the emulator keeps the one they came in.

@@ -1,0 +1,3 @@
+ivs-apply apply plan.json
+ivs-apply plan --out plan.json
+ivs-apply apply plan.json

@@ -1,0 +1,1 @@
+ivs-apply apply plan.json

@@ -1,0 +1,3 @@
+ivs-apply apply --yes
+ivs-apply apply --yes --prune
+mkdir empty; ivs-apply apply --yes --prune -f empty --stack prod

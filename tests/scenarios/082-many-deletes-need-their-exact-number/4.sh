@@ -1,0 +1,3 @@
+ivs-apply apply --yes
+ivs-apply apply --yes --confirm-deletes 6
+ivs-apply apply --yes --confirm-deletes 7

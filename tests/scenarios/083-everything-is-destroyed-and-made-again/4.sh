@@ -1,0 +1,2 @@
+ivs-apply destroy --yes
+ivs-apply plan --detailed-exitcode

@@ -1,0 +1,2 @@
+ivs-apply drift
+ivs-apply drift --only Channel/a-quiet --format json

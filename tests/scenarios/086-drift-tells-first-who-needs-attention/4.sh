@@ -1,0 +1,2 @@
+ivs-apply apply --yes
+ivs-apply drift

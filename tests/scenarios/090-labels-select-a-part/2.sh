@@ -1,0 +1,2 @@
+ivs-apply plan -l team=sprots
+ivs-apply apply --yes -l team=sports
