@@ -138,7 +138,7 @@ enum Found<'a> {
     Adoptable(&'a Live),
     Foreign(&'a Live, Owner),
     /// It is not there; with a reason not to make it.
-    Held(String),
+    Held(Cause, String),
     Missing,
 }
 
@@ -155,10 +155,10 @@ impl<'a> Planner<'a> {
                 step.decision = Decision::Unmanaged(foreign(&owner));
                 self.push(step);
             }
-            Found::Held(why) => {
+            Found::Held(cause, why) => {
                 taken.extend(self.live.owned.get(&wanted.address).map(|it| it.arn.clone()));
                 let mut step = draft(wanted, Action::Create, None, marks);
-                step.because = vec![Cause::Missing];
+                step.because = vec![cause];
                 step.decision = Decision::Blocked(why);
                 self.push(step);
             }
@@ -217,7 +217,7 @@ impl<'a> Planner<'a> {
     fn find(&self, wanted: &Desired) -> Found<'a> {
         if let Some(live) = self.live.owned.get(&wanted.address) {
             return match duplicate::unclear(self.live, live) {
-                Some(why) => Found::Held(why),
+                Some(why) => Found::Held(Cause::Unclear, why),
                 None => Found::Owned(live),
             };
         }
@@ -236,18 +236,22 @@ impl<'a> Planner<'a> {
         // What ends by itself is simply made again; anything else that is gone was not meant to be.
         let lasting = wanted.address.kind.facts().ended.is_empty();
         if let Some(arn) = wanted.lifecycle.adopt.as_deref().filter(|_| lasting) {
-            return Found::Held(match self.live.book.address(&Arn::new(arn)) {
+            let why = match self.live.book.address(&Arn::new(arn)) {
                 Some(other) => format!("{arn} is {other} already; `previousNames` would rename it"),
                 None => format!(
                     "there is no {arn} to adopt; take `lifecycle.adopt` out to have a new one made"
                 ),
-            });
+            };
+            return Found::Held(Cause::Missing, why);
         }
         match self.maybe_it(wanted) {
-            Some(live) => Found::Held(format!(
-                "{} carries only some of the ownership tags and may be it: complete them, or take them off",
-                live.arn
-            )),
+            Some(live) => Found::Held(
+                Cause::Unclear,
+                format!(
+                    "{} carries only some of the ownership tags and may be it: complete them, or take them off",
+                    live.arn
+                ),
+            ),
             None => Found::Missing,
         }
     }

@@ -107,6 +107,8 @@ impl Action {
 pub enum Cause {
     /// It is declared and not there.
     Missing,
+    /// It is declared, and nobody can tell whether or which object it is: tags were taken off or copied.
+    Unclear,
     /// The live object differs, and the manifest is as last applied.
     Drift,
     /// The manifest changed since it was last applied.
@@ -130,7 +132,7 @@ pub enum Cause {
     Orphan,
     /// A newer object has taken its place.
     Superseded,
-    /// Another object with its name was made before it.
+    /// Another object has its name and comes before it.
     Duplicate {
         /// The one that stays.
         of: Arn,
@@ -278,6 +280,8 @@ pub enum Attention {
     Live,
     /// Somebody changed it.
     Changed,
+    /// Somebody changed tags, so that nobody can tell which object it is.
+    Unclear,
     /// AWS failed to make it.
     Failed,
 }
@@ -320,7 +324,9 @@ impl Step {
 
     /// How much attention what was changed outside needs.
     pub fn attention(&self) -> Attention {
-        if self.because.iter().all(|it| *it != Cause::Drift) {
+        if self.because.contains(&Cause::Unclear) {
+            Attention::Unclear
+        } else if !self.because.contains(&Cause::Drift) {
             Attention::Failed
         } else if self.impact.is_some() {
             Attention::Live
@@ -424,7 +430,7 @@ impl Plan {
         let mut not_drift = NotDrift::default();
         for step in steps.into_iter().filter(|it| it.body.is_some()) {
             let has = |cause: fn(&Cause) -> bool| step.because.iter().any(cause);
-            if has(|it| matches!(it, Cause::Drift | Cause::Failed { .. })) {
+            if has(|it| matches!(it, Cause::Drift | Cause::Unclear | Cause::Failed { .. })) {
                 self.steps.push(step);
             } else if has(|it| *it == Cause::Pending) {
                 not_drift.pending.push(step);

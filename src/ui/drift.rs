@@ -16,6 +16,7 @@ pub fn text(plan: &Plan, others: &NotDrift, header: &Header<'_>, sources: &Sourc
     for (attention, heading) in [
         (Attention::Live, "Live, and changed outside"),
         (Attention::Changed, "Changed outside"),
+        (Attention::Unclear, "Unclear, since its tags were changed outside"),
         (Attention::Failed, "AWS could not make"),
     ] {
         let steps: Vec<&Step> =
@@ -34,10 +35,13 @@ pub fn text(plan: &Plan, others: &NotDrift, header: &Header<'_>, sources: &Sourc
     let drifted = plan.steps.len();
     if drifted > 0 {
         let s = if drifted == 1 { "" } else { "s" };
-        let _ = writeln!(
-            text,
-            "Drift: {drifted} resource{s}; `ivs-apply apply` puts back what was applied"
-        );
+        let unclear = plan.steps.iter().any(|it| it.attention() == Attention::Unclear);
+        let apply = if unclear {
+            "does nothing while any is unclear"
+        } else {
+            "puts back what was applied"
+        };
+        let _ = writeln!(text, "Drift: {drifted} resource{s}; `ivs-apply apply` {apply}");
     } else {
         let _ = writeln!(text, "No drift: {} unchanged", plan.unchanged.len());
     }

@@ -193,6 +193,7 @@ pub fn because(step: &Step) -> String {
 fn cause(cause: &Cause) -> String {
     match cause {
         Cause::Missing => "it is not there".to_owned(),
+        Cause::Unclear => "nobody can tell which object it is".to_owned(),
         Cause::Drift => "it was changed outside".to_owned(),
         Cause::Pending => "its manifest changed".to_owned(),
         Cause::Immutable { fields } => {

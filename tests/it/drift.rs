@@ -94,3 +94,25 @@ Drift: 3 resources; `ivs-apply apply` puts back what was applied
     assert_eq!(order, ["Channel/b-live", "Channel/c-live-tag", "Channel/a-quiet"]);
     assert_eq!(told["steps"][1]["impact"]["viewers"], 12);
 }
+
+#[test]
+fn what_lost_some_of_its_tags_is_drift_and_not_said_to_be_gone() {
+    let place = Place::new();
+    place.write("all.yaml", MANIFESTS);
+    assert_eq!(place.run("apply --yes").code, Some(0));
+    by_hand(&place, async |account| {
+        let channel = account.aws.ivs.list_channels().send().await.expect("listed").channels;
+        let arn = channel[0].arn.clone().expect("an ARN");
+        let untag = account.aws.ivs.untag_resource().resource_arn(arn).tag_keys("ivs-apply:name");
+        untag.send().await.expect("untagged");
+    });
+    let ran = place.run("drift");
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    assert!(ran.stdout.contains("Unclear, since its tags were changed outside"), "{ran:?}");
+    assert!(!ran.stdout.contains("Not there"), "{ran:?}");
+    assert!(ran.stdout.contains("does nothing while any is unclear"), "{ran:?}");
+    assert_eq!(
+        document(&place.run("drift --format json"))["steps"][0]["because"][0]["cause"],
+        "unclear"
+    );
+}
