@@ -10,6 +10,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
+use std::fmt::Write;
 
 /// One field that differs.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -215,8 +216,11 @@ pub fn fingerprint(value: &Value) -> String {
 }
 
 fn hash(text: &str) -> String {
-    let hash = Sha256::digest(text.as_bytes());
-    hash.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+    let mut hexadecimal = String::with_capacity(64);
+    for byte in Sha256::digest(text.as_bytes()) {
+        let _ = write!(hexadecimal, "{byte:02x}");
+    }
+    hexadecimal
 }
 
 /// Replaces the reference at `path` by its ARN, under its name in the API.

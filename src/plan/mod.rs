@@ -278,7 +278,7 @@ impl<'a> Planner<'a> {
         let edges = wanted.body.refs();
         let Some(edge) = edges.iter().find(|it| it.kind == parent) else { return false };
         let Some(arn) = edge.to.arn(&self.live.book) else { return false };
-        let parent = self.live.all().find(|it| it.arn == arn);
+        let parent = self.live.book.address(&arn).and_then(|it| self.live.owned.get(it));
         parent.and_then(|it| owner::remembered_key(&it.tags)).is_some_and(|(id, _)| {
             let ours = |it: &Live| it.kind == wanted.address.kind && it.arn.id() == id;
             there.is_none_or(|it| it.arn.id() != id) && !self.live.owned.values().any(ours)
@@ -308,21 +308,27 @@ impl<'a> Planner<'a> {
         let before = live.body.as_ref().expect("what is declared and there was read");
         let mut ignored = ignored(wanted, before);
         let mut body = wanted.body.with_ignored(before, &ignored);
+        let mut fields = Vec::new();
+        // Comparing two specs is nothing beside writing both out as JSON, and most are equal.
         if body != *before {
+            fields = difference(before, &body, &[]);
             // A word from after this program's time is neither drift nor understood.
-            let fields = difference(before, &body, &[]);
             let differs = |path: &String| {
                 difference(before, &body, std::slice::from_ref(path)).len() < fields.len()
             };
             let unknown: Vec<String> = before.unknown_words().into_iter().filter(differs).collect();
-            for path in unknown {
-                let address = wanted.address.clone();
-                plan.notes.push(Note::UnknownWord { address, path: path.clone() });
-                ignored.push(path);
+            if !unknown.is_empty() {
+                ignored.extend(unknown.iter().cloned());
+                body = wanted.body.with_ignored(before, &ignored);
+                fields = difference(before, &body, &[]);
+                let address = &wanted.address;
+                plan.notes.extend(
+                    unknown
+                        .into_iter()
+                        .map(|path| Note::UnknownWord { address: address.clone(), path }),
+                );
             }
-            body = wanted.body.with_ignored(before, &ignored);
         }
-        let mut fields = difference(before, &body, &[]);
         let upstream = self.upstream(&body, &mut fields);
         let owned = match live.owner() {
             Owner::Stack(marks) => Some(marks),
