@@ -2,9 +2,11 @@
 //!
 //! Only here are the process's arguments and environment read. Decides nothing about manifests or AWS.
 
+use crate::apply::lock::Who;
 use crate::aws::Rates;
 use crate::commands::{self, Command};
 use crate::ui::Ui;
+use crate::ui::escape::escape;
 use anstream::ColorChoice;
 use clap::{Args, Parser, ValueEnum};
 use std::path::PathBuf;
@@ -187,6 +189,25 @@ impl From<ExitCode> for std::process::ExitCode {
             ExitCode::Interrupted => 130,
             ExitCode::Terminated => 143,
         })
+    }
+}
+
+/// Who runs this, for whoever meets its lock.
+pub(crate) fn who() -> Who {
+    let variable = |name: &str| std::env::var(name).ok().filter(|it| !it.is_empty());
+    let github = || {
+        let parts = ["GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID"].map(variable);
+        let [Some(server), Some(repository), Some(run)] = parts else { return None };
+        Some(format!("{server}/{repository}/actions/runs/{run}"))
+    };
+    let others = ["CI_JOB_URL", "BUILDKITE_BUILD_URL", "CIRCLE_BUILD_URL", "BUILD_URL"];
+    let run = github().or_else(|| others.into_iter().find_map(variable));
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let clean = |text: String| escape(&text, 200);
+    Who {
+        user: variable("USER").or_else(|| variable("LOGNAME")).map(clean),
+        host: Some(clean(host)),
+        run: run.map(clean),
     }
 }
 

@@ -170,19 +170,21 @@ impl StepStatus {
 pub struct Outcome {
     /// By number, in the order of the plan.
     pub steps: Vec<(StepId, StepStatus)>,
-    /// The signal that stopped it, if one did.
+    /// What stopped it, if anything did.
     pub stopped: Option<Signal>,
     /// Whether the account was changed, or may have been.
     pub wrote: bool,
 }
 
-/// What asks a run to stop.
+/// What makes a run stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Signal {
     /// Ctrl-C.
     Interrupt,
     /// A polite kill.
     Terminate,
+    /// The lock is not this run's any more.
+    LockLost,
 }
 
 impl Outcome {

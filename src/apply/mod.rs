@@ -5,6 +5,7 @@
 
 mod ensure;
 mod event;
+pub mod lock;
 
 pub use event::{Event, Failure, Outcome, Signal, StepStatus};
 
@@ -51,6 +52,17 @@ pub struct Stop {
     pub first: Option<Signal>,
     /// Whether another followed: stop now.
     pub now: bool,
+    /// How long the lock is ours, if nothing is heard of it: a run that was suspended may wake up long after
+    /// that, before anybody could tell it so.
+    pub until: Option<Instant>,
+}
+
+impl Stop {
+    /// Why nothing new may be started, if so.
+    pub fn why(&self) -> Option<Signal> {
+        let over = self.until.is_some_and(|it| Instant::now() >= it);
+        self.first.or(over.then_some(Signal::LockLost))
+    }
 }
 
 /// Carries out every step that the plan decides to do.
@@ -69,7 +81,7 @@ pub async fn apply(
     let mut running = FuturesUnordered::new();
     let mut deadline: Option<Instant> = None;
     loop {
-        let stopping = stop.borrow().first.is_some();
+        let stopping = stop.borrow().why().is_some();
         if stopping && planted(Bug::DroppedOnStop) {
             break;
         }
@@ -111,7 +123,7 @@ pub async fn apply(
     }
     let mut outcome = Outcome { steps: queue.finish(), ..Outcome::default() };
     unless_stopped(&stop, run.confirm(plan, &mut outcome)).await;
-    outcome.stopped = stop.borrow().first;
+    outcome.stopped = stop.borrow().why();
     outcome.wrote = aws.meter.writes() > written;
     outcome
 }
@@ -119,7 +131,7 @@ pub async fn apply(
 /// Waits for something that only watches, until the first signal.
 async fn unless_stopped(stop: &watch::Receiver<Stop>, work: impl Future<Output = ()>) {
     let mut stop = stop.clone();
-    if stop.borrow().first.is_none() {
+    if stop.borrow().why().is_none() {
         let stopped = async {
             if stop.wait_for(|it| it.first.is_some()).await.is_err() {
                 std::future::pending::<()>().await;

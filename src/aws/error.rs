@@ -135,7 +135,8 @@ impl CloudError {
         };
         let request_id = error
             .raw_response()
-            .and_then(|raw| raw.headers().get("x-amzn-requestid"))
+            .map(|raw| raw.headers())
+            .and_then(|it| it.get("x-amzn-requestid").or_else(|| it.get("x-amz-request-id")))
             .map(ToOwned::to_owned);
         Self { operation, class, code, message, request_id }
     }
@@ -145,15 +146,23 @@ impl CloudError {
 /// 404, 403 and 503 are shared by several names).
 fn classify(code: Option<&str>, status: u16) -> Class {
     match code {
-        Some("ResourceNotFoundException" | "ChannelNotBroadcasting") => Class::NotFound,
-        Some("ConflictException") => Class::Conflict,
+        Some(
+            "ResourceNotFoundException" | "ChannelNotBroadcasting" | "NoSuchKey" | "NoSuchBucket",
+        ) => Class::NotFound,
+        // S3's two are answers to conditional requests.
+        Some("ConflictException" | "PreconditionFailed" | "ConditionalRequestConflict") => {
+            Class::Conflict
+        }
         Some("ThrottlingException" | "TooManyRequestsException" | "Throttling" | "SlowDown") => {
             Class::Throttled
         }
         Some("ServiceQuotaExceededException") => Class::Quota,
-        Some("ValidationException") => Class::Invalid,
+        // S3's two: a bucket of another region, a store without conditions.
+        Some("ValidationException" | "PermanentRedirect" | "NotImplemented") => Class::Invalid,
         Some(
             "AccessDeniedException"
+            | "AccessDenied"
+            | "InvalidAccessKeyId"
             | "PendingVerification"
             | "UnrecognizedClientException"
             | "InvalidSignatureException"
@@ -239,6 +248,14 @@ mod tests {
             (Some("PendingVerification"), 403, Class::Denied),
             (Some("ExpiredTokenException"), 400, Class::Denied),
             (Some("ValidationException"), 400, Class::Invalid),
+            (Some("NoSuchKey"), 404, Class::NotFound),
+            (Some("NoSuchBucket"), 404, Class::NotFound),
+            (Some("PreconditionFailed"), 412, Class::Conflict),
+            (Some("ConditionalRequestConflict"), 409, Class::Conflict),
+            (Some("AccessDenied"), 403, Class::Denied),
+            (Some("PermanentRedirect"), 301, Class::Invalid),
+            (Some("NotImplemented"), 501, Class::Invalid),
+            (None, 412, Class::Unknown),
             (Some("InternalServerException"), 500, Class::Unknown),
             (Some("ServiceUnavailable"), 503, Class::Unknown),
             (None, 408, Class::Unknown),

@@ -6,6 +6,7 @@
 pub mod connection;
 pub mod error;
 pub mod exact;
+pub mod object;
 pub mod rates;
 pub mod sabotage;
 pub mod secret;
@@ -71,6 +72,9 @@ pub enum ConnectError {
     /// A plain-http endpoint on another machine.
     #[error("endpoint `{0}` is not encrypted and not on this machine")]
     PlainHttp(String),
+    /// This build has no client for S3.
+    #[error("this build was made without the cargo feature `lock-s3`")]
+    BuiltWithoutObjects,
 }
 
 impl ConnectError {
@@ -82,6 +86,10 @@ impl ConnectError {
             }
             Self::RegionWithoutIvs(_) => format!("use one of {}", REGIONS.join(", ")),
             Self::PlainHttp(_) => "use https, or an address on loopback".to_owned(),
+            Self::BuiltWithoutObjects => {
+                "use a build made with `--features lock-s3`, or take `lock` out of the Stack"
+                    .to_owned()
+            }
         }
     }
 }
@@ -99,6 +107,9 @@ pub struct Clients {
     /// Real-time service, for writes: one request a call.
     pub realtime_once: aws_sdk_ivsrealtime::Client,
     sts: aws_sdk_sts::Client,
+    /// As the SDK's chain resolved it, for clients of other services.
+    #[cfg(feature = "lock-s3")]
+    config: SdkConfig,
     /// What was called, and the server's clock.
     pub meter: Meter,
     /// Region in force.
@@ -164,6 +175,8 @@ pub async fn connect(target: &Target) -> Result<Clients, ConnectError> {
     };
     let rates = target.rates.unwrap_or(if local { Rates::Off } else { Rates::Aws { share: 1.0 } });
     let meter = Meter::new(rates);
+    #[cfg(feature = "lock-s3")]
+    let unmetered = config.clone();
     let http =
         target.in_process.clone().or_else(|| config.http_client()).unwrap_or_else(encrypted_http);
     let config = config.into_builder().http_client(meter.in_front_of(http)).build();
@@ -188,6 +201,8 @@ pub async fn connect(target: &Target) -> Result<Clients, ConnectError> {
         ivs_once: ivs(&once),
         realtime_once: realtime(&once),
         sts: aws_sdk_sts::Client::new(&config),
+        #[cfg(feature = "lock-s3")]
+        config: unmetered,
         meter,
         region,
         endpoint,
@@ -208,18 +223,24 @@ const SERVICES: [&str; 3] = ["ivs", "IVS RealTime", "STS"];
 /// The address in force for a service where it is not AWS's own: the flag's, or what the variables and the
 /// profile say, in the SDK's own order.
 fn endpoint_in_force(target: &Target, config: &SdkConfig, service: &'static str) -> Option<String> {
-    use aws_types::service_config::ServiceConfigKey;
     if target.endpoint_url.is_some() {
         return target.endpoint_url.clone();
     }
+    endpoint_of_service(config, service)
+        .or_else(|| config.endpoint_url().map(ToOwned::to_owned))
+        .filter(|it| !it.is_empty())
+}
+
+/// What the variables and the profile say for a service, or for all.
+fn endpoint_of_service(config: &SdkConfig, service: &'static str) -> Option<String> {
+    use aws_types::service_config::ServiceConfigKey;
     let key = ServiceConfigKey::builder()
         .service_id(service)
         .env("AWS_ENDPOINT_URL")
         .profile("endpoint_url")
         .build()
         .ok()?;
-    let of_service = config.service_config().and_then(|it| it.load_config(key));
-    of_service.or_else(|| config.endpoint_url().map(ToOwned::to_owned)).filter(|it| !it.is_empty())
+    config.service_config().and_then(|it| it.load_config(key)).filter(|it| !it.is_empty())
 }
 
 fn is_loopback(url: &str) -> bool {

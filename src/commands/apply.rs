@@ -1,7 +1,8 @@
+use super::lock::Guard;
 use super::plan::{PlanningArgs, policy};
-use super::session::{self, Session};
+use super::session::{self, Connection, Session};
 use super::{Failure, pretty};
-use crate::apply::{Event, Outcome, Signal, Stop, apply};
+use crate::apply::{Event, Outcome, Signal, StepStatus, apply};
 use crate::cli::{ExitCode, Format, Global};
 use crate::diag::Code;
 use crate::manifest::source::read_named;
@@ -9,7 +10,6 @@ use crate::plan::Approval;
 use crate::ui::progress::{Progress, report};
 use crate::ui::{Ui, json};
 use std::path::{Path, PathBuf};
-use tokio::sync::watch;
 
 /// Make the account equal to the manifests
 ///
@@ -53,15 +53,23 @@ pub(super) async fn run(args: &ApplyArgs, global: &Global, ui: Ui) -> Result<Exi
         Some(_) => Failure::stale(failure.message),
         None => failure,
     })?;
-    let session = Session::open(loaded, global, &policy, terms.refresh_full, true).await?;
-    let consent = ConsentArgs { yes: args.consent.yes, confirm_deletes: terms.confirm_deletes };
-    let Some(approval) = approval else {
-        session.say_what_is_not_there(ui);
-        return carry_out("apply", session, &consent, None, global, ui).await;
-    };
-    let now = session.approval(terms).await?;
-    let differences = approval.differences(&now);
-    carry_out("apply", session, &consent, Some(&differences), global, ui).await
+    let connection = Connection::open(global, &loaded.stack).await?;
+    connection.must_be_spelled_out(&loaded.stack)?;
+    // The plan that is carried out is made under the lock, so nothing has to be confirmed afterwards.
+    let guard = Guard::begin(&connection, &loaded.stack, ui).await?;
+    let ended = guard.watch(async {
+        let session = Session::read(loaded, connection, &policy, terms.refresh_full).await?;
+        let consent = ConsentArgs { yes: args.consent.yes, confirm_deletes: terms.confirm_deletes };
+        let Some(approval) = approval else {
+            session.say_what_is_not_there(ui);
+            return carry_out("apply", session, &consent, None, &guard, global, ui).await;
+        };
+        let now = session.approval(terms).await?;
+        let differences = approval.differences(&now);
+        carry_out("apply", session, &consent, Some(&differences), &guard, global, ui).await
+    });
+    let ended = ended.await;
+    guard.end(ended).await
 }
 
 /// The most that a saved plan may hold: some ten thousand steps.
@@ -85,10 +93,12 @@ pub(super) async fn carry_out(
     session: Session,
     consent: &ConsentArgs,
     approved: Option<&[String]>,
+    guard: &Guard,
     global: &Global,
     ui: Ui,
 ) -> Result<ExitCode, Failure> {
-    let ended = Carrying { command, session: &session, approved, global, ui }.out(consent).await;
+    let carrying = Carrying { command, session: &session, approved, guard, global, ui };
+    let ended = carrying.out(consent).await;
     // The pretend account keeps what was done to it, whatever came of the run.
     session.connection.close()?;
     ended
@@ -99,6 +109,7 @@ struct Carrying<'a> {
     command: &'a str,
     session: &'a Session,
     approved: Option<&'a [String]>,
+    guard: &'a Guard,
     global: &'a Global,
     ui: Ui,
 }
@@ -150,7 +161,10 @@ impl Carrying<'_> {
             let sources = &self.session.loaded.sources;
             self.ui.say(&crate::ui::plan::text(&self.session.plan, &header, sources));
         }
-        if !self.ui.ask("\nCarry this out? Only `yes` is taken: ") {
+        let ui = self.ui;
+        // Whoever answers with Ctrl-C must be heard while the question stands.
+        let ask = move || ui.ask("\nCarry this out? Only `yes` is taken: ");
+        if !tokio::task::spawn_blocking(ask).await.unwrap_or(false) {
             return self.refuse(Failure::refused(
                 "not confirmed, so nothing was done",
                 "answer `yes` next time",
@@ -199,7 +213,7 @@ impl Carrying<'_> {
 
     /// Does it, and reports.
     async fn finish(&self, shown: Result<(), Failure>) -> Result<ExitCode, Failure> {
-        let outcome = do_it(self.session, self.ui).await;
+        let outcome = do_it(self.session, self.guard, self.ui).await;
         match (exit_code(&outcome), shown, self.report(&outcome)) {
             // What came of the run matters more than who heard of it.
             (ExitCode::Done, Err(_), _) | (ExitCode::Done, _, Err(_)) => {
@@ -224,9 +238,7 @@ impl Carrying<'_> {
     }
 }
 
-async fn do_it(session: &Session, ui: Ui) -> Outcome {
-    let (stopper, stop) = watch::channel(Stop::default());
-    let signals = tokio::spawn(listen(stopper));
+async fn do_it(session: &Session, guard: &Guard, ui: Ui) -> Outcome {
     let doing = session.plan.steps.iter().filter(|it| it.decision.is_do()).count();
     let progress = Progress::new(ui, doing);
     let tell = |event: Event| progress.show(&event);
@@ -235,12 +247,14 @@ async fn do_it(session: &Session, ui: Ui) -> Outcome {
         &session.loaded.stack,
         &session.plan,
         &session.live,
-        stop,
+        guard.carry_out(),
         &tell,
     )
     .await;
     progress.finish();
-    signals.abort();
+    let steps = session.plan.by_id();
+    let unknown = outcome.steps.iter().filter(|(_, it)| matches!(it, StepStatus::Unknown(_)));
+    guard.leaves_unclear(unknown.map(|(id, _)| steps[id].address.to_string()));
     outcome
 }
 
@@ -249,30 +263,7 @@ fn exit_code(outcome: &Outcome) -> ExitCode {
         Some(Signal::Interrupt) => ExitCode::Interrupted,
         Some(Signal::Terminate) => ExitCode::Terminated,
         None if outcome.is_well() => ExitCode::Done,
-        None if outcome.wrote => ExitCode::Partly,
-        None => ExitCode::Error,
-    }
-}
-
-/// Turns signals into wishes: the first to stop soon, the second to stop now.
-async fn listen(stopper: watch::Sender<Stop>) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        // Without handlers the process simply ends on a signal, as it would have anyway.
-        tracing::warn!("signals cannot be listened for");
-        std::future::pending::<()>().await;
-        return;
-    };
-    loop {
-        let got = tokio::select! {
-            _ = interrupt.recv() => Signal::Interrupt,
-            _ = terminate.recv() => Signal::Terminate,
-        };
-        stopper.send_modify(|stop| match stop.first {
-            None => stop.first = Some(got),
-            Some(_) => stop.now = true,
-        });
+        Some(Signal::LockLost) | None if outcome.wrote => ExitCode::Partly,
+        Some(Signal::LockLost) | None => ExitCode::Error,
     }
 }

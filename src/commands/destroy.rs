@@ -1,6 +1,7 @@
 use super::Failure;
 use super::apply::{ConsentArgs, carry_out};
-use super::session::{Session, load};
+use super::lock::Guard;
+use super::session::{Connection, Session, load};
 use crate::cli::{ExitCode, Global};
 use crate::kinds::Address;
 use crate::plan::Policy;
@@ -37,12 +38,19 @@ pub(super) async fn run(args: &DestroyArgs, global: &Global, ui: Ui) -> Result<E
         allow_live: args.allow_live.iter().cloned().collect(),
         selected: None,
     };
-    let mut session = Session::open(loaded, global, &policy, false, true).await?;
-    session.say_what_is_not_there(ui);
-    let selection =
-        Selection { only: args.only.clone(), exclude: args.exclude.clone(), labels: Vec::new() };
-    if !selection.is_everything() {
-        session.narrow(selection.among(session.live.owned.keys())?);
-    }
-    carry_out("destroy", session, &args.consent, None, global, ui).await
+    let connection = Connection::open(global, &loaded.stack).await?;
+    connection.must_be_spelled_out(&loaded.stack)?;
+    let guard = Guard::begin(&connection, &loaded.stack, ui).await?;
+    let ended = guard.watch(async {
+        let mut session = Session::read(loaded, connection, &policy, false).await?;
+        session.say_what_is_not_there(ui);
+        let (only, exclude) = (args.only.clone(), args.exclude.clone());
+        let selection = Selection { only, exclude, labels: Vec::new() };
+        if !selection.is_everything() {
+            session.narrow(selection.among(session.live.owned.keys())?);
+        }
+        carry_out("destroy", session, &args.consent, None, &guard, global, ui).await
+    });
+    let ended = ended.await;
+    guard.end(ended).await
 }

@@ -22,7 +22,7 @@ pub(super) async fn run(args: &DriftArgs, global: &Global, ui: Ui) -> Result<Exi
     };
     let selected = select(&args.selection.selection(), &loaded)?;
     let policy = Policy { selected, ..Policy::default() };
-    let mut session = Session::open(loaded, global, &policy, false, false).await?;
+    let mut session = Session::open(loaded, global, &policy, false, ui).await?;
     let others = session.plan.keep_drift(&session.live.audience);
     let drifted = !session.plan.steps.is_empty();
     let text = if global.format == Format::Json {

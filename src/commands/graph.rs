@@ -39,7 +39,7 @@ pub(super) async fn run(args: &GraphArgs, global: &Global, ui: Ui) -> Result<Exi
         ui.answer(&draw(Picture::new(&in_scope(&loaded.desired), None)))?;
         return Ok(ExitCode::Done);
     }
-    let session = Session::open(loaded, global, &policy, false, false).await?;
+    let session = Session::open(loaded, global, &policy, false, ui).await?;
     let desired = in_scope(&session.loaded.desired);
     ui.answer(&draw(Picture::new(&desired, Some(&session.plan))))?;
     session.connection.close()?;

@@ -9,12 +9,14 @@ mod explain;
 mod export;
 mod graph;
 mod iam_policy;
+mod lock;
 mod man;
 mod output;
 mod plan;
 mod schema;
 mod selection;
 mod session;
+mod unlock;
 mod validate;
 
 use crate::cli::{Cli, ExitCode, Format, Global};
@@ -32,6 +34,7 @@ pub(crate) enum Command {
     Drift(drift::DriftArgs),
     Export(export::ExportArgs),
     Destroy(destroy::DestroyArgs),
+    Unlock(unlock::UnlockArgs),
     Output(output::OutputArgs),
     Graph(graph::GraphArgs),
     IamPolicy(iam_policy::IamPolicyArgs),
@@ -118,6 +121,7 @@ pub(crate) async fn run(cli: Cli, ui: Ui) -> ExitCode {
         Command::Drift(args) => drift::run(&args, &global, ui).await,
         Command::Export(args) => export::run(&args, &global, ui).await,
         Command::Destroy(args) => Box::pin(destroy::run(&args, &global, ui)).await,
+        Command::Unlock(args) => unlock::run(&args, &global, ui).await,
         Command::Output(args) => output::run(&args, &global, ui).await,
         Command::Graph(args) => graph::run(&args, &global, ui).await,
         Command::IamPolicy(args) => iam_policy::run(&args, &global, ui),
@@ -155,6 +159,7 @@ impl Command {
                 &[Format::Text, Format::Json, Format::Dot, Format::Mermaid, Format::Svg]
             }
             Self::Plan(_) => &[Format::Text, Format::Json, Format::Markdown],
+            Self::Unlock(_) => &[Format::Text],
             Self::Output(_) => &[Format::Text, Format::Json, Format::Env, Format::Github],
             _ => &[Format::Text, Format::Json],
         }
@@ -168,6 +173,7 @@ impl Command {
             Self::Drift(_) => "drift",
             Self::Export(_) => "export",
             Self::Destroy(_) => "destroy",
+            Self::Unlock(_) => "unlock",
             Self::Output(_) => "output",
             Self::Graph(_) => "graph",
             Self::IamPolicy(_) => "iam-policy",

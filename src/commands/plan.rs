@@ -112,7 +112,7 @@ pub(super) async fn run(args: &PlanArgs, global: &Global, ui: Ui) -> Result<Exit
     };
     let terms = args.planning.terms(args.confirm_deletes);
     let policy = policy(&terms, &loaded)?;
-    let session = Session::open(loaded, global, &policy, terms.refresh_full, false).await?;
+    let session = Session::open(loaded, global, &policy, terms.refresh_full, ui).await?;
     session.say_what_is_not_there(ui);
     let approval = match &args.out {
         Some(_) => Some(session.approval(terms).await?),

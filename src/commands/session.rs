@@ -1,6 +1,6 @@
 //! What plan, apply, drift, destroy, export and graph have in common: load, connect, check, read, plan.
 
-use super::{Failure, chain, paths, pretty};
+use super::{Failure, chain, lock, paths, pretty};
 use crate::aws::{self, Clients, Target};
 use crate::cli::{ExitCode, Format, Global};
 use crate::cloud::{ReadError, Reading, look_up_users, read};
@@ -105,6 +105,11 @@ impl Connection {
         ))
     }
 
+    /// Whether the account is a pretend one in this process, where nobody else can be.
+    pub(super) fn is_in_process(&self) -> bool {
+        self.emulator.is_some()
+    }
+
     /// Keeps what a pretend account has become.
     pub(super) fn close(&self) -> Result<(), Failure> {
         match &self.emulator {
@@ -199,18 +204,26 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// From manifests to a plan.
+    /// From manifests to a plan that is only looked at.
     pub(super) async fn open(
         loaded: Loaded,
         global: &Global,
         policy: &Policy,
         full: bool,
-        writes: bool,
+        ui: Ui,
     ) -> Result<Self, Failure> {
-        let mut connection = Connection::open(global, &loaded.stack).await?;
-        if writes {
-            connection.must_be_spelled_out(&loaded.stack)?;
-        }
+        let connection = Connection::open(global, &loaded.stack).await?;
+        lock::look(&connection, &loaded.stack, ui).await;
+        Self::read(loaded, connection, policy, full).await
+    }
+
+    /// From manifests and an account to a plan.
+    pub(super) async fn read(
+        loaded: Loaded,
+        mut connection: Connection,
+        policy: &Policy,
+        full: bool,
+    ) -> Result<Self, Failure> {
         let every_kind = policy.prune || policy.destroy;
         let reading = Reading { every_kind, full, strangers: false };
         let in_sight = policy.in_sight(&loaded.desired);

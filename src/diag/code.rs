@@ -124,6 +124,8 @@ codes! {
     E0113 "reserved-tag" ReservedTag;
     /// A label that a selector could not name.
     E0114 "unusable-label" UnusableLabel;
+    /// The `lock` of the Stack does not name one object in S3 as `s3://bucket/key`.
+    E0115 "malformed-lock" MalformedLock;
 
     /// A number or a length is outside of what AWS takes.
     E0201 "out-of-range" OutOfRange;

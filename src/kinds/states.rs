@@ -5,6 +5,7 @@ use super::owner::Owner;
 use super::reference::Pointer;
 use super::{Body, Kind};
 use crate::aws::Tags;
+use crate::aws::object::Location;
 use crate::diag::Origin;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -83,6 +84,8 @@ pub struct Stack {
     pub prune: bool,
     /// Quotas by kind, where they differ from AWS's defaults.
     pub quotas: BTreeMap<Kind, u32>,
+    /// What is locked while something is written.
+    pub lock: Option<Location>,
 }
 
 impl Stack {
@@ -96,6 +99,7 @@ impl Stack {
             ignore_tags: Vec::new(),
             prune: false,
             quotas: BTreeMap::new(),
+            lock: None,
         }
     }
 }

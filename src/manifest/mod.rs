@@ -265,6 +265,18 @@ fn the_stack(
             );
         }
     }
+    let lock = spec.lock.and_then(|text| match text.parse() {
+        Ok(location) => Some(location),
+        Err(why) => {
+            let message = format!("{} {why}", crate::diag::quote(&text));
+            let place = Place::value(origin, "spec.lock");
+            report.push(
+                Diagnostic::new(Code::MalformedLock, place, message)
+                    .help("write it as `s3://bucket/key`"),
+            );
+            None
+        }
+    });
     Stack {
         name: document.metadata.name,
         region: spec.region,
@@ -273,6 +285,7 @@ fn the_stack(
         ignore_tags: spec.ignore_tags,
         prune: spec.prune,
         quotas,
+        lock,
     }
 }
 

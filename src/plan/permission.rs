@@ -48,6 +48,7 @@ pub fn policy(stack: &Stack, desired: &[Desired], prune: bool, purpose: Purpose)
             statements.extend(policy.keep_protected());
         }
     }
+    statements.extend(policy.lock(purpose));
     json!({ "Version": "2012-10-17", "Statement": statements })
 }
 
@@ -307,6 +308,21 @@ impl Policy<'_> {
             .collect()
     }
 
+    /// The one object that is held while something is written.
+    fn lock(&self, purpose: Purpose) -> Option<Value> {
+        let location = self.stack.lock.as_ref()?;
+        let actions: &[&str] = match purpose {
+            Purpose::Plan => &["s3:GetObject"],
+            Purpose::Apply => &["s3:DeleteObject", "s3:GetObject", "s3:PutObject"],
+        };
+        Some(json!({
+            "Sid": "Lock",
+            "Effect": "Allow",
+            "Action": actions,
+            "Resource": location.arn(),
+        }))
+    }
+
     /// The tag counts here as it does in a plan.
     fn keep_protected(&self) -> Vec<Value> {
         let deletes = self.operations(&[Verb::Delete]).into_iter();
@@ -350,6 +366,13 @@ pub fn notes(policy: &Value) -> Vec<String> {
     if has("FailoverSlateConfiguration") {
         notes.push(
             "AWS has not published which conditions the operations of FailoverSlateConfiguration take"
+                .to_owned(),
+        );
+    }
+    if has("\"Sid\":\"Lock\"") {
+        notes.push(
+            "a bucket for the lock that is encrypted with a key of your own also needs kms:Decrypt and \
+             kms:GenerateDataKey on that key"
                 .to_owned(),
         );
     }

@@ -25,7 +25,11 @@ const WALLS: [(&str, &[&str], &str); 6] = [
         "files are read in one place, and written in one",
     ),
     ("hyper::", &["emulator/server.rs"], "the emulator's server is the only one"),
-    ("std::env", &[], "variables are read by clap, and by the SDK's own chain"),
+    (
+        "std::env",
+        &["cli.rs"],
+        "variables are read by clap, by the SDK's own chain, and for who runs this",
+    ),
 ];
 
 /// The pure heart knows none of these.

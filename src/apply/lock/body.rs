@@ -1,0 +1,121 @@
+//! What is written into a lock, and what others are told of it.
+//!
+//! Everything read here was written by somebody else: it is kept short, and whoever shows it escapes it.
+
+use super::{STEAL_AFTER, TTL};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::time::Duration;
+
+/// The form of what is written. Another first number is another program's business.
+const FORMAT: &str = "1.0";
+
+/// Longest part of what is told of a holder.
+const CAP: usize = 200;
+
+/// Who runs this.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Who {
+    /// The user's name on that machine.
+    pub user: Option<String>,
+    /// The machine.
+    pub host: Option<String>,
+    /// The run of a CI system, by its address.
+    pub run: Option<String>,
+}
+
+/// The text of a lock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Body {
+    format_version: String,
+    /// Tells one holder from another, and a lost reply from a lost race.
+    pub(super) nonce: String,
+    stack: String,
+    who: Who,
+    tool: String,
+    /// By the store's clock.
+    pub(super) taken_at: Option<String>,
+    pub(super) heartbeat: u64,
+    ttl_seconds: u64,
+    steal_after_seconds: u64,
+    /// Nobody holds it; it only tells what the last holder left undone.
+    #[serde(default)]
+    pub(super) released: bool,
+    /// What may still come about.
+    #[serde(default)]
+    pub(super) intents: Vec<String>,
+}
+
+impl Body {
+    pub(super) fn new(nonce: String, stack: &str, who: &Who) -> Self {
+        Self {
+            format_version: FORMAT.to_owned(),
+            nonce,
+            stack: stack.to_owned(),
+            who: who.clone(),
+            tool: format!("ivs-apply {}", env!("CARGO_PKG_VERSION")),
+            taken_at: None,
+            heartbeat: 0,
+            ttl_seconds: TTL.as_secs(),
+            steal_after_seconds: STEAL_AFTER.as_secs(),
+            released: false,
+            intents: Vec::new(),
+        }
+    }
+
+    /// What this program understands; `None` is not to be touched.
+    pub(super) fn read(text: &str) -> Option<Self> {
+        let body: Self = serde_json::from_str(text).ok()?;
+        body.format_version.starts_with("1.").then_some(body)
+    }
+
+    pub(super) fn text(&self) -> String {
+        serde_json::to_string(self).expect("plain data")
+    }
+
+    /// What is told of whoever wrote it.
+    pub(super) fn holder(&self, age: Option<Duration>) -> Holder {
+        let Self { nonce, stack, who, tool, taken_at, .. } = self.clone();
+        Holder { nonce, stack, who, tool, taken_at, age }
+    }
+}
+
+/// Who holds a lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// What `unlock` needs.
+    pub nonce: String,
+    /// The stack it works on.
+    pub stack: String,
+    /// Who it is.
+    pub who: Who,
+    /// Program and version.
+    pub tool: String,
+    /// Since when, by the store's clock.
+    pub taken_at: Option<String>,
+    /// Since its last heartbeat, by the store's clock.
+    pub age: Option<Duration>,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let short = |text: &str| text.chars().take(CAP).collect::<String>();
+        let Who { user, host, run } = &self.who;
+        let user = short(user.as_deref().unwrap_or("somebody"));
+        let host = short(host.as_deref().unwrap_or("a machine without a name"));
+        write!(f, "{user} on {host}")?;
+        if let Some(run) = run {
+            write!(f, " ({})", short(run))?;
+        }
+        write!(f, ", {} on stack `{}`", short(&self.tool), short(&self.stack))?;
+        if let Some(since) = &self.taken_at {
+            write!(f, ", since {}", short(since))?;
+        }
+        if let Some(age) = self.age {
+            write!(f, ", last heard of {} s ago", age.as_secs())?;
+        }
+        write!(f, ", nonce {}", short(&self.nonce))
+    }
+}

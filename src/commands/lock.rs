@@ -1,0 +1,241 @@
+//! What stands around a run that writes: the lock of its stack, if it has one, and the ears for signals.
+//!
+//! The lock is taken before the account is read and given back after everything else, whatever became of the
+//! run in between. Commands that only look never take it: they say who has it.
+
+use super::Failure;
+use super::session::Connection;
+use crate::apply::lock::{Lock, Look, Refusal, Released, WINDOW, look as look_at};
+use crate::apply::{Signal, Stop};
+use crate::aws::CloudError;
+use crate::aws::object::{Location, Object};
+use crate::cli::{ExitCode, who};
+use crate::kinds::Stack;
+use crate::ui::Ui;
+use crate::ui::escape::escape;
+use futures_util::future::{Either, select};
+use std::pin::pin;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// Giving a lock back takes at most so long: a person or a CI system waits for the end of the run.
+const GIVE_BACK_WITHIN: Duration = Duration::from_secs(5);
+
+/// A run that writes, from before it reads until after it has written.
+pub(super) struct Guard {
+    ui: Ui,
+    lock: Option<(Lock<Object>, Location)>,
+    stop: watch::Receiver<Stop>,
+    signals: JoinHandle<()>,
+    /// Whether the plan is being carried out, which stops in its own way.
+    carrying: AtomicBool,
+    unclear: Mutex<Vec<String>>,
+}
+
+impl Guard {
+    /// Listens for signals and takes the lock of the stack. Where that cannot be had there is no run.
+    pub(super) async fn begin(
+        connection: &Connection,
+        stack: &Stack,
+        ui: Ui,
+    ) -> Result<Self, Failure> {
+        let (stopper, mut stop) = watch::channel(Stop::default());
+        let signals = tokio::spawn(listen(stopper.clone()));
+        let mut guard = Self {
+            ui,
+            lock: None,
+            stop: stop.clone(),
+            signals,
+            carrying: AtomicBool::new(false),
+            unclear: Mutex::default(),
+        };
+        let Some(location) = &stack.lock else { return Ok(guard) };
+        if connection.is_in_process() {
+            ui.say(
+                "note: no lock is taken: nobody else can be at a pretend account in this process\n",
+            );
+            return Ok(guard);
+        }
+        let who = who();
+        let taking = Lock::take(store(connection, location)?, &stack.name, &who);
+        let stopped = stop.wait_for(|it| it.now);
+        // One signal waits for what is under way, so that no lock is left behind.
+        let mut lock = match select(pin!(taking), pin!(stopped)).await {
+            Either::Left((taken, _)) => taken.map_err(|refusal| refused(location, &refusal))?,
+            Either::Right(_) => return Err(stopped_early(guard.stop.borrow().why())),
+        };
+        lock.keep(stopper);
+        guard.lock = Some((lock, location.clone()));
+        Ok(guard)
+    }
+
+    /// Does the work of a run. Until it carries something out it is simply dropped when it has to stop.
+    pub(super) async fn watch(
+        &self,
+        work: impl Future<Output = Result<ExitCode, Failure>>,
+    ) -> Result<ExitCode, Failure> {
+        let work = async {
+            self.wait_for_predecessor().await;
+            work.await
+        };
+        let mut stop = self.stop.clone();
+        let early = async {
+            let stopped = stop.wait_for(|it| it.first.is_some()).await.is_ok();
+            if !stopped || self.carrying.load(Ordering::Relaxed) {
+                std::future::pending::<()>().await;
+            }
+        };
+        match select(pin!(work), pin!(early)).await {
+            Either::Left((ended, _)) => ended,
+            Either::Right(_) => Err(stopped_early(self.stop.borrow().why())),
+        }
+    }
+
+    /// What the holder before this one has sent must be listed before the account is read.
+    async fn wait_for_predecessor(&self) {
+        let Some((lock, _)) = &self.lock else { return };
+        let Some(after) = &lock.after else { return };
+        let unclear = match after.intents.as_slice() {
+            [] => String::new(),
+            some => format!(", and does not know what became of {}", some.join(", ")),
+        };
+        let text =
+            format!("the last holder of the lock did not end well{unclear}: {}", after.holder);
+        let (text, seconds) = (escape(&text, 2_000), WINDOW.as_secs());
+        self.ui.say(&format!("note: {text}; {seconds} s are waited for what it may have sent\n"));
+        tokio::time::sleep(WINDOW).await;
+    }
+
+    /// From here on the engine decides how to stop.
+    pub(super) fn carry_out(&self) -> watch::Receiver<Stop> {
+        self.carrying.store(true, Ordering::Relaxed);
+        self.stop.clone()
+    }
+
+    /// What may still come about after the run.
+    pub(super) fn leaves_unclear(&self, addresses: impl Iterator<Item = String>) {
+        self.unclear.lock().expect("nobody panics with it in hand").extend(addresses);
+    }
+
+    /// Gives the lock back.
+    pub(super) async fn end(self, ended: Result<ExitCode, Failure>) -> Result<ExitCode, Failure> {
+        self.signals.abort();
+        let ui = self.ui;
+        let Some((lock, location)) = self.lock else { return ended };
+        let unclear = self.unclear.into_inner().expect("nobody panics with it in hand");
+        if let Some(why) = lock.lost() {
+            let why = escape(&why, 1_000);
+            ui.say(&format!(
+                "error: the lock {location} was lost, so nothing new was started: {why}\n"
+            ));
+        }
+        let late = || CloudError::unusable("DeleteObject", "the store did not answer in time");
+        let released = tokio::time::timeout(GIVE_BACK_WITHIN, lock.release(&unclear)).await;
+        match released.unwrap_or_else(|_| Released::Unknown(late())) {
+            Released::Free | Released::NotOurs => {}
+            Released::Marked => ui.say(&format!(
+                "note: {location} is free, and tells the next run to wait for what is unclear\n"
+            )),
+            Released::Unknown(error) => ui.say(&format!(
+                "warning: nobody knows whether {location} was given back: {}\n",
+                escape(&error.to_string(), 1_000)
+            )),
+        }
+        ended
+    }
+}
+
+/// Tells who has the lock, for commands that do not need it.
+pub(super) async fn look(connection: &Connection, stack: &Stack, ui: Ui) {
+    let Some(location) = &stack.lock else { return };
+    if connection.is_in_process() {
+        return;
+    }
+    let looked = match store(connection, location) {
+        Err(failure) => Err(failure),
+        Ok(store) => look_at(&store).await.map_err(|error| unreachable(location, &error)),
+    };
+    let warning = match looked {
+        Ok(Look::Free) => return,
+        Ok(Look::Held(holder)) => {
+            format!("another run is at work, so this may change: {location} is held by {holder}")
+        }
+        Ok(Look::NotALock) => {
+            format!("{location} holds something else than a lock: `apply` will refuse")
+        }
+        Err(failure) => format!("{}; `apply` will refuse", failure.message),
+    };
+    ui.say(&format!("warning: {}\n", escape(&warning, 2_000)));
+}
+
+/// The store of a lock, or why there is none.
+pub(super) fn store(connection: &Connection, location: &Location) -> Result<Object, Failure> {
+    connection.aws.object(location).map_err(|error| {
+        Failure::error(format!("the lock {location} cannot be used: {error}")).help(error.help())
+    })
+}
+
+/// The store of a lock does not answer as it should.
+pub(super) fn unreachable(location: &Location, error: &CloudError) -> Failure {
+    let help = error.help().unwrap_or("check that the bucket exists, in the region in force");
+    Failure::error(format!("the lock {location} cannot be used: {error}")).help(help)
+}
+
+fn refused(location: &Location, refusal: &Refusal) -> Failure {
+    match refusal {
+        Refusal::Held(holder) => Failure::refused(
+            format!("{location} is held by {holder}; nothing was done"),
+            format!(
+                "wait for that run; if it is dead: `ivs-apply unlock --nonce {}` with the same manifests",
+                holder.nonce
+            ),
+        ),
+        Refusal::Crossed => Failure::refused(
+            format!("{location}: {refusal}; nothing was done"),
+            "run the command again",
+        ),
+        Refusal::NotALock => Failure::refused(
+            format!("{location}: {refusal}; nothing was done"),
+            "look at it, and delete it by hand or name another key",
+        ),
+        Refusal::IgnoresConditions(_) => Failure::error(format!("{location}: {refusal}"))
+            .help("use a bucket of Amazon S3, or take `lock` out of the Stack; nothing was done"),
+        Refusal::Store(error) => unreachable(location, error),
+    }
+}
+
+/// How a run ends that had to stop before anything was written.
+fn stopped_early(why: Option<Signal>) -> Failure {
+    let code = match why {
+        Some(Signal::Interrupt) => ExitCode::Interrupted,
+        Some(Signal::Terminate) => ExitCode::Terminated,
+        Some(Signal::LockLost) | None => ExitCode::Error,
+    };
+    Failure { code, message: "stopped before anything was written".to_owned(), help: None }
+}
+
+/// Turns signals into wishes: the first to stop soon, the second to stop now.
+async fn listen(stopper: watch::Sender<Stop>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        // Without handlers the process simply ends on a signal, as it would have anyway.
+        tracing::warn!("signals cannot be listened for");
+        std::future::pending::<()>().await;
+        return;
+    };
+    loop {
+        let got = tokio::select! {
+            _ = interrupt.recv() => Signal::Interrupt,
+            _ = terminate.recv() => Signal::Terminate,
+        };
+        stopper.send_modify(|stop| match stop.first {
+            None => stop.first = Some(got),
+            Some(_) => stop.now = true,
+        });
+    }
+}

@@ -1,0 +1,59 @@
+use super::Failure;
+use super::lock::{store, unreachable};
+use super::session::{Connection, load};
+use crate::apply::lock::{self, Unlocked, WINDOW};
+use crate::cli::{ExitCode, Global};
+use crate::ui::Ui;
+
+/// Take away the lock of a run that was killed
+///
+/// The nonce is that of the message which refused a run. The lock is watched for 15 s first: whoever is alive
+/// renews it in that time, and is left alone; what a dead run has sent is listed after it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct UnlockArgs {
+    /// Which lock: one that somebody has taken since then stays
+    #[arg(long)]
+    nonce: String,
+}
+
+pub(super) async fn run(args: &UnlockArgs, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
+    let loaded = match load("unlock", global, ui) {
+        Ok(loaded) => loaded,
+        Err(code) => return Ok(code),
+    };
+    let Some(location) = &loaded.stack.lock else {
+        return Err(Failure::error(format!("stack `{}` has no lock", loaded.stack.name))
+            .help("the lock is `spec.lock` of the Stack manifest"));
+    };
+    let connection = Connection::open(global, &loaded.stack).await?;
+    if connection.is_in_process() {
+        return Err(Failure::error("a pretend account in this process has no lock")
+            .help("leave `--emulator` out"));
+    }
+    let store = store(&connection, location)?;
+    ui.say(&format!("watching {location} for {} s\n", WINDOW.as_secs()));
+    let unlocked = lock::unlock(&store, &args.nonce).await;
+    match unlocked.map_err(|error| unreachable(location, &error))? {
+        Unlocked::Done => ui.answer(&format!("{location} is free\n"))?,
+        Unlocked::WasFree => ui.answer(&format!("{location} is free: nobody held it\n"))?,
+        Unlocked::Other(holder) => {
+            return Err(Failure::refused(
+                format!("{location} has another nonce: it is held by {holder}"),
+                "wait for that run, or give its nonce if it is dead",
+            ));
+        }
+        Unlocked::Alive(holder) => {
+            return Err(Failure::refused(
+                format!("{location} was renewed just now: its holder is alive: {holder}"),
+                "stop that run first; it gives the lock back by itself",
+            ));
+        }
+        Unlocked::NotALock => {
+            return Err(Failure::refused(
+                format!("{location} holds something else than a lock"),
+                "look at it, and delete it by hand or name another key",
+            ));
+        }
+    }
+    Ok(ExitCode::Done)
+}
