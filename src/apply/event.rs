@@ -193,6 +193,11 @@ impl Outcome {
         self.steps.iter().filter(|(_, status)| status.is_done()).count()
     }
 
+    /// Whether nobody knows what became of a step.
+    pub fn is_unclear(&self) -> bool {
+        self.steps.iter().any(|(_, status)| matches!(status, StepStatus::Unknown(_)))
+    }
+
     /// Whether everything went well.
     pub fn is_well(&self) -> bool {
         self.stopped.is_none() && self.steps.iter().all(|(_, status)| status.is_well())

@@ -263,7 +263,8 @@ fn exit_code(outcome: &Outcome) -> ExitCode {
         Some(Signal::Interrupt) => ExitCode::Interrupted,
         Some(Signal::Terminate) => ExitCode::Terminated,
         None if outcome.is_well() => ExitCode::Done,
-        Some(Signal::LockLost) | None if outcome.wrote => ExitCode::Partly,
+        // A call that was in flight at the end may have been carried out.
+        Some(Signal::LockLost) | None if outcome.wrote || outcome.is_unclear() => ExitCode::Partly,
         Some(Signal::LockLost) | None => ExitCode::Error,
     }
 }

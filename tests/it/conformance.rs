@@ -36,7 +36,7 @@ static PYTHON: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
 });
 
 #[expect(clippy::print_stderr, reason = "a test that is left out says so")]
-fn python() -> Option<&'static Path> {
+pub(crate) fn python() -> Option<&'static Path> {
     if PYTHON.is_none() {
         eprintln!("left out: python3 is not on this machine");
     }

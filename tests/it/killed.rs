@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Twelve objects of ten kinds, made in four layers.
-const MANIFESTS: &str = r#"
+pub(crate) const MANIFESTS: &str = r#"
 apiVersion: ivs-apply.dev/v1
 kind: Stack
 metadata: { name: killed }
@@ -87,20 +87,22 @@ spec:
 "#;
 
 /// An emulator of its own, and the manifests.
-struct Stage {
-    place: Place,
-    served: Served,
+pub(crate) struct Stage {
+    pub(crate) place: Place,
+    pub(crate) served: Served,
+    /// The address of a store for locks, where there is one.
+    pub(crate) store: Option<String>,
 }
 
 impl Stage {
-    fn new(words: &[&str]) -> Self {
+    pub(crate) fn new(words: &[&str]) -> Self {
         let place = Place::new();
         place.write("all.yaml", MANIFESTS);
         let served = Served::start(place.folder.path(), words);
-        Self { place, served }
+        Self { place, served, store: None }
     }
 
-    fn command(&self, words: &str) -> Command {
+    pub(crate) fn command(&self, words: &str) -> Command {
         let home = self.place.folder.path();
         let mut command = ivs_apply(home);
         command
@@ -108,12 +110,13 @@ impl Stage {
             .args(words.split_whitespace())
             .args(["-f", "manifests", "--region", "us-west-2", "--endpoint-url", &self.served.url])
             .env("AWS_ACCESS_KEY_ID", "test")
-            .env("AWS_SECRET_ACCESS_KEY", "test");
+            .env("AWS_SECRET_ACCESS_KEY", "test")
+            .envs(self.store.iter().map(|it| ("AWS_ENDPOINT_URL_S3", it)));
         command
     }
 
     /// A control request to the emulator.
-    fn control(&self, method: &str, path: &str, body: &Value) -> Value {
+    pub(crate) fn control(&self, method: &str, path: &str, body: &Value) -> Value {
         let address = self.served.url.trim_start_matches("http://");
         let mut stream = TcpStream::connect(address).expect("the emulator listens");
         let body = if body.is_null() { String::new() } else { body.to_string() };
@@ -130,7 +133,7 @@ impl Stage {
     }
 
     /// Owned objects by kind and name: their ARNs.
-    fn objects(&self) -> BTreeMap<String, Vec<String>> {
+    pub(crate) fn objects(&self) -> BTreeMap<String, Vec<String>> {
         let answer = self.control("GET", "objects", &Value::Null);
         let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for it in answer["objects"].as_array().expect("a list") {
@@ -145,7 +148,7 @@ impl Stage {
 
     /// Everything declared is there once, nothing else is, and there is nothing left to do.
     #[track_caller]
-    fn assert_whole(&self, what: &str) {
+    pub(crate) fn assert_whole(&self, what: &str) {
         let objects = self.objects();
         let counts: Vec<(&String, usize)> =
             objects.iter().map(|(name, arns)| (name, arns.len())).collect();

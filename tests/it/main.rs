@@ -21,6 +21,7 @@ mod keys;
 mod killed;
 mod kind_rules;
 mod laws;
+mod lock;
 mod markdown;
 mod memory;
 mod output;

@@ -280,6 +280,32 @@ fn only_what_is_the_stacks_is_written() {
     }
 }
 
+#[test]
+fn the_lock_is_one_object_that_a_plan_may_only_look_at() {
+    let with_lock = MANIFESTS.replacen(
+        "account: \"123456789012\" }",
+        "account: \"123456789012\", lock: \"s3://locks/ivs/prod.json\" }",
+        1,
+    );
+    let loaded = load_text("all.yaml", &with_lock, None);
+    assert!(!loaded.report.has_errors(), "{:#?}", loaded.report);
+    let of_lock = |purpose| policy(&loaded.stack, &loaded.desired, false, purpose);
+    let (apply, plan) = (of_lock(Purpose::Apply), of_lock(Purpose::Plan));
+    let object = "arn:aws:s3:::locks/ivs/prod.json";
+    for (action, when_planning) in
+        [("s3:GetObject", true), ("s3:PutObject", false), ("s3:DeleteObject", false)]
+    {
+        assert!(Request::on(action, object).is_allowed_by(&apply), "{action}");
+        assert_eq!(Request::on(action, object).is_allowed_by(&plan), when_planning, "{action}");
+        for other in ["arn:aws:s3:::locks/ivs/prod.json.bak", "arn:aws:s3:::locks/ivs"] {
+            assert!(!Request::on(action, other).is_allowed_by(&apply), "{action} on {other}");
+        }
+        assert!(!Request::on(action, object).is_allowed_by(&of(Purpose::Apply)), "{action}");
+    }
+    assert!(notes(&apply).iter().any(|it| it.contains("kms:")));
+    assert!(!notes(&of(Purpose::Apply)).iter().any(|it| it.contains("kms:")));
+}
+
 fn actions(policy: &Value) -> BTreeSet<String> {
     let statements = policy["Statement"].as_array().expect("statements").iter();
     statements

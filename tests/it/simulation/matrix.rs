@@ -37,17 +37,17 @@ const CELLS: [(&str, &[&str]); 16] = [
 /// Cells of the table that are not here, and why.
 pub(super) const ELSEWHERE: [(&str, &str); 6] = [
     ("S1", "who is asked for the account is a command: tests of the binary"),
-    ("S4 S5 S14", "there is no lock yet, so there is nothing to take, keep or give back"),
+    ("S4 S5 S14", "the engine knows no lock: tests of src/apply/lock.rs, and tests/it/lock.rs"),
     (
         "S15",
         "what is written is a command's: a reader that goes away, a full disk, a kill, are tests of the binary",
     ),
-    ("F11 with a lock", "there is no lock yet"),
+    ("F11 with a lock", "tests of src/apply/lock.rs; of the binary, in tests/it/lock.rs"),
     (
         "F14",
         "no clock of this machine is asked: clippy.toml bans it, and here the server's differs by years",
     ),
-    ("F16", "there is no lock store yet"),
+    ("F16", "tests of src/apply/lock.rs; of the binary, in tests/it/lock.rs"),
 ];
 
 /// Cells that nothing has hit.
