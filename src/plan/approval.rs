@@ -188,12 +188,39 @@ impl ApprovedStep {
         if self.object != now.object {
             lines.push(format!("{title}: the object was changed since it was approved"));
         }
-        let without_object = |it: &Self| json(&Self { object: None, ..it.clone() });
-        for change in changes("", &without_object(self), &without_object(now)) {
+        let fields = self.fields_that_differ(now);
+        lines.extend(fields.values().map(|line| format!("{title}: {line}")));
+        let rest = |it: &Self| json(&Self { object: None, fields: BTreeMap::new(), ..it.clone() });
+        for change in changes("", &rest(self), &rest(now)) {
             let path = change.path.trim_start_matches('.');
-            lines.push(format!("{title}: {}", told(path, &change.before, &change.after)));
+            if !fields.contains_key(path) {
+                lines.push(format!("{title}: {}", told(path, &change.before, &change.after)));
+            }
         }
         lines
+    }
+
+    /// What is said of each field that would not be changed as was approved.
+    fn fields_that_differ<'a>(&'a self, now: &'a Self) -> BTreeMap<&'a str, String> {
+        let change = |it: &Value| format!("{} -> {}", it["before"], it["after"]);
+        let paths = self.fields.keys().chain(now.fields.keys());
+        let differ = paths.filter_map(|path| {
+            let line = match (self.fields.get(path), now.fields.get(path)) {
+                (then, now) if then == now => return None,
+                (Some(then), Some(now)) => {
+                    format!("`{path}` was approved as {}, and is {} now", change(then), change(now))
+                }
+                (Some(then), None) => {
+                    format!("`{path}`: {} was approved, and would not be done now", change(then))
+                }
+                (_, now) => format!(
+                    "`{path}`: {} would be done now, and was not approved",
+                    now.map(change).unwrap_or_default()
+                ),
+            };
+            Some((path.as_str(), line))
+        });
+        differ.collect()
     }
 }
 

@@ -193,7 +193,7 @@ fn a_change_of_the_manifests_makes_a_plan_stale() {
     let (place, _) = approved(&normal());
     place.write("all.yaml", &normal().replace("tier: gold", "tier: silver"));
     let ran = place.run("apply plan.json");
-    stale(&ran, "`spec.tags.tier` was approved as \"gold\", and is \"silver\" now");
+    stale(&ran, "`spec.tags.tier`: \"gold\" -> \"silver\" would be done now, and was not approved");
     place.write(
         "more.yaml",
         "apiVersion: ivs-apply.dev/v1\nkind: Stage\nmetadata: { name: more }\nspec: {}\n",
