@@ -51,8 +51,12 @@ pub fn plan(stack: &Stack, desired: &[Desired], live: &LiveState, policy: &Polic
     } else {
         desired
     };
-    let ambiguous: Vec<&Live> =
-        live.others.values().filter(|it| it.owner() == Owner::Ambiguous).collect();
+    let unclear = |it: &&Live| match it.owner() {
+        Owner::Ambiguous => true,
+        Owner::CloudFormation(_) => it.tags.get(owner::STACK) == Some(&stack.name),
+        Owner::Nobody | Owner::Stack(_) => false,
+    };
+    let ambiguous: Vec<&Live> = live.others.values().filter(unclear).collect();
     plan_named(stack, desired, live, policy, &ambiguous)
 }
 
@@ -89,7 +93,8 @@ fn plan_named(
     }
     planner.clear_up(&mut plan, &taken);
     planner.order(&mut plan);
-    plan.notes.extend(ambiguous.iter().map(|it| Note::Ambiguous { arn: it.arn.clone() }));
+    let partial = ambiguous.iter().filter(|it| it.owner() == Owner::Ambiguous);
+    plan.notes.extend(partial.map(|it| Note::Ambiguous { arn: it.arn.clone() }));
     plan.notes.extend(duplicate::notes(live, policy));
     plan.notes.extend(policy.selected.clone().map(Note::Selected));
     let notes = quotas(&plan, live, stack);
@@ -244,28 +249,30 @@ impl<'a> Planner<'a> {
             };
             return Found::Held(Cause::Missing, why);
         }
-        match self.maybe_it(wanted) {
-            Some(live) => Found::Held(
-                Cause::Unclear,
-                format!(
-                    "{} carries only some of the ownership tags and may be it: complete them, or take them off",
-                    live.arn
-                ),
+        let Some(live) = self.maybe_it(wanted) else { return Found::Missing };
+        let why = match live.owner() {
+            owner @ Owner::CloudFormation(_) => format!(
+                "{} carries its tags, and belongs to {owner}: release it there, or take its manifest out",
+                live.arn
             ),
-            None => Found::Missing,
-        }
+            _ => format!(
+                "{} carries only some of the ownership tags and may be it: complete them, or take them off",
+                live.arn
+            ),
+        };
+        Found::Held(Cause::Unclear, why)
     }
 
-    /// An object whose tags were stripped in part may be the one that seems to be missing; making another
-    /// would give the audience a second playback URL.
+    /// An object whose tags were stripped in part may be the one that seems to be missing, and one that
+    /// `CloudFormation` imported is; making another would give the audience a second playback URL.
     fn maybe_it(&self, wanted: &Desired) -> Option<&'a Live> {
         self.ambiguous.iter().copied().find(|it| {
-            let tag = |key: &str| it.tags.get(key).map(String::as_str);
+            let tag = |key: &str| it.tags.get(key);
+            let its =
+                |it: &String| *it == wanted.address.name || wanted.previous_names.contains(it);
             let maybe = match (tag(owner::STACK), tag(owner::NAME)) {
-                (Some(stack), name) => {
-                    stack == self.stack.name && name.is_none_or(|it| it == wanted.address.name)
-                }
-                (None, name) => name == Some(wanted.address.name.as_str()),
+                (Some(stack), name) => *stack == self.stack.name && name.is_none_or(its),
+                (None, name) => name.is_some_and(its),
             };
             it.kind == wanted.address.kind && maybe
         })

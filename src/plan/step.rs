@@ -107,7 +107,8 @@ impl Action {
 pub enum Cause {
     /// It is declared and not there.
     Missing,
-    /// It is declared, and nobody can tell whether or which object it is: tags were taken off or copied.
+    /// It is declared, and nobody can tell which object it is, or whose: tags were taken off, copied, or put on
+    /// by `CloudFormation`.
     Unclear,
     /// The live object differs, and the manifest is as last applied.
     Drift,

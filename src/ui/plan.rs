@@ -112,7 +112,10 @@ fn one_step(step: &Step, width: usize, sources: &SourceMap, text: &mut String) {
     {
         let _ = writeln!(text, "      note: {loss}");
     }
-    details(step, text);
+    // What would become of somebody else's object is nothing.
+    if !matches!(step.decision, Decision::Unmanaged(_)) {
+        details(step, text);
+    }
 }
 
 /// The spec of what is made; the diff of what changes.
@@ -193,7 +196,7 @@ pub fn because(step: &Step) -> String {
 fn cause(cause: &Cause) -> String {
     match cause {
         Cause::Missing => "it is not there".to_owned(),
-        Cause::Unclear => "nobody can tell which object it is".to_owned(),
+        Cause::Unclear => "it is unclear which object it is, or whose".to_owned(),
         Cause::Drift => "it was changed outside".to_owned(),
         Cause::Pending => "its manifest changed".to_owned(),
         Cause::Immutable { fields } => {

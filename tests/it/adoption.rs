@@ -124,9 +124,18 @@ fn an_object_with_half_of_its_tags_holds_back_what_may_be_it() {
         let name = ["ivs-apply:name".to_owned()];
         let service = ivs_apply::aws::Service::LowLatency;
         account.aws.untag(service, arn.as_str(), &name).await.expect("untagged");
-        let plan = planned(&account, &stack, &text).await;
-        assert_eq!(plan.status(), Status::Blocked, "{:#?}", plan.steps);
-        assert!(plan.steps[0].decision.reason().expect("a reason").contains(arn.as_str()));
+        let held = async |text: &str| {
+            let plan = planned(&account, &stack, text).await;
+            assert_eq!(plan.status(), Status::Blocked, "{:#?}", plan.steps);
+            assert!(plan.steps[0].decision.reason().expect("a reason").contains(arn.as_str()));
+        };
+        held(&text).await;
+        let tags = [("ivs-apply:name".to_owned(), "c".to_owned())].into();
+        account.aws.tag(service, arn.as_str(), &tags).await.expect("tagged");
+        let digest = ["ivs-apply:digest".to_owned()];
+        account.aws.untag(service, arn.as_str(), &digest).await.expect("untagged");
+        held(&text).await;
+        held(&text.replace("name: c", "name: d, previousNames: [c]")).await;
     });
 }
 

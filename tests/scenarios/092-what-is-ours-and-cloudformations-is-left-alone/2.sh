@@ -1,0 +1,2 @@
+ivs-apply drift
+ivs-apply apply --yes
