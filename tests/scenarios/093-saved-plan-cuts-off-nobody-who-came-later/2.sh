@@ -1,0 +1,1 @@
+ivs-apply plan --out plan.json --allow-live Channel/main
