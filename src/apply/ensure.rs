@@ -605,7 +605,7 @@ async fn until_nobody_is_there(
         if start.elapsed() > PATIENCE {
             return Err(Failure::TooSlow { state: "live".to_owned(), seconds: PATIENCE.as_secs() });
         }
-        waiting("waiting for its end".to_owned());
+        waiting("cut off, waiting until nobody is there".to_owned());
         sleep(pause).await;
         pause = (pause * 2).min(Duration::from_secs(5));
     }

@@ -48,13 +48,14 @@ impl<'a> Terminal<'a> {
     pub(super) async fn run(&self, lines: &str, story: &mut String) {
         for line in lines.lines().filter(|it| !it.trim().is_empty()) {
             let ran = in_step(self.shell(line)).await;
-            let said = in_order(&ran.stderr);
-            let said: String = said.iter().map(|it| format!("2> {it}\n")).collect();
-            let text = format!("$ {line}\n{}{said}", ran.stdout).replace(&self.address, ADDRESS);
-            story.push_str(&text);
+            let mut text = format!("$ {line}\n{}", ran.stdout);
             if !text.ends_with('\n') {
-                story.push('\n');
+                text.push('\n');
             }
+            for said in in_order(&ran.stderr) {
+                let _ = writeln!(text, "2> {said}");
+            }
+            story.push_str(&text.replace(&self.address, ADDRESS));
             let code = ran.code.map_or("killed".to_owned(), |it| it.to_string());
             let _ = writeln!(story, "exit: {code}");
             let calls = self.account.calls();
