@@ -176,7 +176,13 @@ pub enum Unlocked {
 
 /// Looks, and touches nothing.
 pub async fn look<S: Store>(store: &S) -> Result<Look, CloudError> {
-    Ok(match read(store).await? {
+    let mut failed = 0;
+    let seen = loop {
+        if let Some(seen) = again_if_by_chance(read(store).await, &mut failed).await? {
+            break seen;
+        }
+    };
+    Ok(match seen {
         None => Look::Free,
         Some(seen) => match Body::read(&seen.body) {
             None => Look::NotALock,
@@ -330,9 +336,8 @@ impl<S: Store> Lock<S> {
         }
         loop {
             match again_if_by_chance(renew(&*self.store, &self.state).await, &mut failed).await? {
-                None => {}
+                None | Some(Renewal::Moved) => {}
                 Some(Renewal::Done) => return Ok(()),
-                Some(Renewal::Moved) => continue,
                 Some(Renewal::Lost(_)) => return Err(Refusal::Crossed),
             }
         }

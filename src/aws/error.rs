@@ -135,7 +135,7 @@ impl CloudError {
         };
         let request_id = error
             .raw_response()
-            .map(|raw| raw.headers())
+            .map(HttpResponse::headers)
             .and_then(|it| it.get("x-amzn-requestid").or_else(|| it.get("x-amz-request-id")))
             .map(ToOwned::to_owned);
         Self { operation, class, code, message, request_id }

@@ -57,7 +57,7 @@ pub(super) async fn run(args: &ApplyArgs, global: &Global, ui: Ui) -> Result<Exi
     connection.must_be_spelled_out(&loaded.stack)?;
     // The plan that is carried out is made under the lock, so nothing has to be confirmed afterwards.
     let guard = Guard::begin(&connection, &loaded.stack, ui).await?;
-    let ended = guard.watch(async {
+    let work = Box::pin(async {
         let session = Session::read(loaded, connection, &policy, terms.refresh_full).await?;
         let consent = ConsentArgs { yes: args.consent.yes, confirm_deletes: terms.confirm_deletes };
         let Some(approval) = approval else {
@@ -68,7 +68,7 @@ pub(super) async fn run(args: &ApplyArgs, global: &Global, ui: Ui) -> Result<Exi
         let differences = approval.differences(&now);
         carry_out("apply", session, &consent, Some(&differences), &guard, global, ui).await
     });
-    let ended = ended.await;
+    let ended = guard.watch(work).await;
     guard.end(ended).await
 }
 
@@ -242,17 +242,12 @@ async fn do_it(session: &Session, guard: &Guard, ui: Ui) -> Outcome {
     let doing = session.plan.steps.iter().filter(|it| it.decision.is_do()).count();
     let progress = Progress::new(ui, doing);
     let tell = |event: Event| progress.show(&event);
-    let outcome = apply(
-        &session.connection.aws,
-        &session.loaded.stack,
-        &session.plan,
-        &session.live,
-        guard.carry_out(),
-        &tell,
-    )
-    .await;
+    let Session { connection, loaded, live, plan, .. } = session;
+    let stop = guard.carry_out();
+    let carried = Box::pin(apply(&connection.aws, &loaded.stack, plan, live, stop, &tell));
+    let outcome = carried.await;
     progress.finish();
-    let steps = session.plan.by_id();
+    let steps = plan.by_id();
     let unknown = outcome.steps.iter().filter(|(_, it)| matches!(it, StepStatus::Unknown(_)));
     guard.leaves_unclear(unknown.map(|(id, _)| steps[id].address.to_string()));
     outcome

@@ -41,7 +41,7 @@ pub(super) async fn run(args: &DestroyArgs, global: &Global, ui: Ui) -> Result<E
     let connection = Connection::open(global, &loaded.stack).await?;
     connection.must_be_spelled_out(&loaded.stack)?;
     let guard = Guard::begin(&connection, &loaded.stack, ui).await?;
-    let ended = guard.watch(async {
+    let work = Box::pin(async {
         let mut session = Session::read(loaded, connection, &policy, false).await?;
         session.say_what_is_not_there(ui);
         let (only, exclude) = (args.only.clone(), args.exclude.clone());
@@ -51,6 +51,6 @@ pub(super) async fn run(args: &DestroyArgs, global: &Global, ui: Ui) -> Result<E
         }
         carry_out("destroy", session, &args.consent, None, &guard, global, ui).await
     });
-    let ended = ended.await;
+    let ended = guard.watch(work).await;
     guard.end(ended).await
 }

@@ -126,8 +126,9 @@ impl Guard {
         let ui = self.ui;
         let Some((lock, location)) = self.lock else { return ended };
         let unclear = self.unclear.into_inner().expect("nobody panics with it in hand");
-        if let Some(why) = lock.lost() {
-            let why = escape(&why, 1_000);
+        let lost = lock.lost();
+        if let Some(why) = &lost {
+            let why = escape(why, 1_000);
             ui.say(&format!(
                 "error: the lock {location} was lost, so nothing new was started: {why}\n"
             ));
@@ -135,6 +136,9 @@ impl Guard {
         let late = || CloudError::unusable("DeleteObject", "the store did not answer in time");
         let released = tokio::time::timeout(GIVE_BACK_WITHIN, lock.release(&unclear)).await;
         match released.unwrap_or_else(|_| Released::Unknown(late())) {
+            Released::NotOurs if lost.is_none() => ui.say(&format!(
+                "warning: {location} was taken away before this run had ended: another may be at work\n"
+            )),
             Released::Free | Released::NotOurs => {}
             Released::Marked => ui.say(&format!(
                 "note: {location} is free, and tells the next run to wait for what is unclear\n"

@@ -100,8 +100,7 @@ pub struct StackSpec {
     pub prune: bool,
     /// Quotas by kind, where they are not AWS's defaults.
     pub quotas: BTreeMap<String, u32>,
-    /// Object in S3 that `apply` and `destroy` hold while they run, as `s3://bucket/key`; needs a build with
-    /// the cargo feature `lock-s3`.
+    /// Object that `apply` and `destroy` lock, as `s3://bucket/key`; the build needs the feature `lock-s3`.
     pub lock: Option<String>,
 }
 

@@ -510,6 +510,7 @@ fn help_and_every_commands_help_are_what_is_documented() {
         "drift",
         "export",
         "destroy",
+        "unlock",
         "output",
         "graph",
         "iam-policy",

@@ -1,5 +1,7 @@
 //! The object of a build without the cargo feature `lock-s3`: there is none, and the type says so.
 
+#![expect(clippy::unused_async, reason = "each stands for one that waits for an answer")]
+
 use super::super::{Clients, CloudError, ConnectError};
 use super::{Location, Only, Seen};
 use jiff::Timestamp;
