@@ -27,8 +27,7 @@ pub(super) fn decide(live: &LiveState, it: &Duplicate) -> Option<Decision> {
         )));
     }
     // The first of several that nobody can tell apart may be the copy, and this one what it was made from.
-    let winner = live.owned.get(&it.address);
-    if let Some(why) = winner.and_then(|it| unclear(live, it)).or_else(|| not_as_made(it)) {
+    if let Some(why) = unclear_which(live, it).or_else(|| not_as_made(it)) {
         return Some(Decision::Blocked(why));
     }
     let (Some(made), Some(now)) = (marks.made(), live.as_of) else {
@@ -74,6 +73,11 @@ pub(super) fn unclear(live: &LiveState, winner: &Live) -> Option<String> {
         "{} and {} carry the same tags: take the `ivs-apply:` tags off the one that is not it",
         winner.arn, copied.live.arn
     ))
+}
+
+/// [`unclear`] of the one that counts in the place of a duplicate.
+pub(super) fn unclear_which(live: &LiveState, it: &Duplicate) -> Option<String> {
+    unclear(live, live.owned.get(&it.address)?)
 }
 
 /// One note for each address that several objects have.

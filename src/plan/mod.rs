@@ -681,10 +681,12 @@ impl<'a> Planner<'a> {
             }
             if self.policy.destroy {
                 self.delete(address, orphan, Cause::Destroy, None);
+                self.block_last(duplicate::unclear(live, orphan));
             } else if self.policy.selected.is_some() {
                 // What is declared and not selected is no orphan, and what is an orphan is not selected.
             } else if self.policy.prune {
                 self.delete(address, orphan, Cause::Orphan, None);
+                self.block_last(duplicate::unclear(live, orphan));
             } else {
                 plan.orphans.push(address.clone());
             }
@@ -719,9 +721,14 @@ impl<'a> Planner<'a> {
             (false, false) => return,
         };
         self.delete(&it.address, &it.live, cause, None);
-        if let Some(why) = duplicate::not_as_made(it) {
-            let step = &mut self.drafts.last_mut().expect("just pushed").step;
-            step.decision = Decision::Blocked(why);
+        self.block_last(
+            duplicate::unclear_which(self.live, it).or_else(|| duplicate::not_as_made(it)),
+        );
+    }
+
+    fn block_last(&mut self, why: Option<String>) {
+        if let (Some(why), Some(last)) = (why, self.drafts.last_mut()) {
+            last.step.decision = Decision::Blocked(why);
         }
     }
 

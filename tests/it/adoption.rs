@@ -190,3 +190,37 @@ fn of_two_that_nobody_can_tell_apart_none_is_to_go() {
         }
     });
 }
+
+/// The one that comes first may be the copy, which is somebody's own.
+#[test]
+fn of_two_that_nobody_can_tell_apart_none_is_pruned_or_destroyed() {
+    on_paused_time(async {
+        for seed in 0..8 {
+            let settings = Settings { clock: Clock::Tokio, seed, ..Settings::default() };
+            let (account, stack) = (Account::with(settings).await, Stack::named("hand"));
+            let stage = format!("{HEAD}kind: Stage\nmetadata: {{ name: s }}\nspec: {{}}\n");
+            let channel = format!("{HEAD}kind: Channel\nmetadata: {{ name: main }}\nspec: {{}}\n");
+            applied(&account, &stack, &format!("{stage}{channel}")).await;
+            let listed = account.aws.ivs.list_channels().send().await.sorted("ListChannels");
+            let first = listed.expect("listed").channels.remove(0);
+            let copy = account.aws.ivs.create_channel().authorized(true);
+            copy.set_tags(first.tags).send().await.sorted("CreateChannel").expect("made");
+            let hour = serde_json::json!({ "advanceSeconds": 3600 });
+            account.control("POST", "/_emulator/clock", hour);
+            let loaded = load_text("adopt.yaml", &stage, Some(&stack.name));
+            for destroy in [false, true] {
+                let policy = Policy { prune: !destroy, destroy, ..Policy::default() };
+                let (_, plan) = account.plan(&stack, &loaded.desired, &policy).await;
+                let channels: Vec<_> = plan
+                    .steps
+                    .iter()
+                    .filter(|it| it.address.kind == ivs_apply::kinds::Kind::Channel)
+                    .collect();
+                assert_eq!(channels.len(), 2, "{channels:#?}");
+                for it in channels {
+                    assert!(matches!(it.decision, Decision::Blocked(_)), "{seed}: {it:#?}");
+                }
+            }
+        }
+    });
+}

@@ -1,2 +1,3 @@
 ivs-apply drift
 ivs-apply apply --yes
+ivs-apply destroy --yes
