@@ -4,6 +4,7 @@ use crate::aws::CloudError;
 use crate::kinds::{Address, Arn};
 use crate::plan::{Action, StepId};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Something a watcher may want to know at once.
@@ -99,6 +100,12 @@ pub enum Failure {
         /// What failed after that.
         failure: Box<Failure>,
     },
+    /// Something was made, came to be of no use, and is not even listed.
+    #[error("{failure}; and the listings do not show it yet")]
+    Unlisted {
+        /// What came of it.
+        failure: Box<Failure>,
+    },
     /// Somebody else came after something may have been written.
     #[error("meanwhile {0}")]
     TakenAway(String),
@@ -117,7 +124,7 @@ impl Failure {
     pub fn request_id(&self) -> Option<&str> {
         match self {
             Self::Cloud(error) => error.request_id.as_deref(),
-            Self::HalfDone { failure, .. } => failure.request_id(),
+            Self::HalfDone { failure, .. } | Self::Unlisted { failure } => failure.request_id(),
             _ => None,
         }
     }
@@ -135,6 +142,9 @@ impl Failure {
             Self::HalfDone { .. } | Self::TooSlow { .. } => {
                 Some("run the same command again: it goes on from here")
             }
+            Self::Unlisted { .. } => Some(
+                "run the same command again in a few minutes: sooner, it may be made a second time",
+            ),
         }
     }
 }
@@ -152,6 +162,19 @@ impl StepStatus {
             Self::Deferred(_) => "deferred",
             Self::NotStarted => "notStarted",
         }
+    }
+
+    /// Notes that the listings do not show what the step made.
+    pub(super) fn not_listed(&mut self, arn: &Arn) {
+        *self = match std::mem::replace(self, Self::NotStarted) {
+            Self::Failed(failure) => Self::Failed(Failure::Unlisted { failure: Box::new(failure) }),
+            _ => Self::Unconfirmed(arn.clone()),
+        }
+    }
+
+    /// Whether the listings do not show what the step made: another run had better wait.
+    pub fn is_unlisted(&self) -> bool {
+        matches!(self, Self::Unconfirmed(_) | Self::Failed(Failure::Unlisted { .. }))
     }
 
     /// Whether what depends on the step can go on.
@@ -174,6 +197,8 @@ pub struct Outcome {
     pub stopped: Option<Signal>,
     /// Whether the account was changed, or may have been.
     pub wrote: bool,
+    /// AWS's id of each step's last write, where it made one and that was answered.
+    pub requests: BTreeMap<StepId, String>,
 }
 
 /// What makes a run stop.
@@ -196,6 +221,15 @@ impl Outcome {
     /// Whether nobody knows what became of a step.
     pub fn is_unclear(&self) -> bool {
         self.steps.iter().any(|(_, status)| matches!(status, StepStatus::Unknown(_)))
+    }
+
+    /// AWS's request id for a step: that of its last write, else that of the look which it failed by.
+    pub fn request_id<'a>(&'a self, id: StepId, status: &'a StepStatus) -> Option<&'a str> {
+        let failed_by = match status {
+            StepStatus::Failed(failure) | StepStatus::Unknown(failure) => failure.request_id(),
+            _ => None,
+        };
+        self.requests.get(&id).map(String::as_str).or(failed_by)
     }
 
     /// Whether everything went well.

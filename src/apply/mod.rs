@@ -10,7 +10,7 @@ pub mod lock;
 pub use event::{Event, Failure, Outcome, Signal, StepStatus};
 
 use crate::aws::sabotage::{Bug, planted};
-use crate::aws::{Clients, CloudError, found};
+use crate::aws::{Clients, CloudError, LastWrite, found};
 use crate::kinds::spec::named_targets;
 use crate::kinds::{Address, Arn, Body, Book, Kind, Live, LiveState, Owner, Scope, Stack, owner};
 use crate::plan::{Action, Cause, Decision, Plan, Step, StepId};
@@ -79,6 +79,7 @@ pub async fn apply(
     let mut queue = Queue::new(plan, tell);
     unless_stopped(&stop, run.settle(plan, live)).await;
     let mut running = FuturesUnordered::new();
+    let mut writes: BTreeMap<StepId, LastWrite> = BTreeMap::new();
     let mut deadline: Option<Instant> = None;
     loop {
         let stopping = stop.borrow().why().is_some();
@@ -90,8 +91,9 @@ pub async fn apply(
             tell(Event::Draining { in_flight: running.len(), at_most: DRAIN });
         }
         while let Some(step) = if stopping { None } else { queue.next() } {
-            let run = &run;
-            running.push(async move { (step.id, run.step(step).await) });
+            let (run, write) = (&run, LastWrite::default());
+            writes.insert(step.id, write.clone());
+            running.push(async move { (step.id, write.of(run.step(step)).await) });
         }
         if running.is_empty() {
             break;
@@ -121,7 +123,9 @@ pub async fn apply(
     if planted(Bug::DroppedOnStop) && stop.borrow().first.is_some() {
         queue.started.clear();
     }
-    let mut outcome = Outcome { steps: queue.finish(), ..Outcome::default() };
+    let requests = writes.iter().filter_map(|(id, write)| Some((*id, write.request_id()?)));
+    let requests = requests.collect();
+    let mut outcome = Outcome { steps: queue.finish(), requests, ..Outcome::default() };
     unless_stopped(&stop, run.confirm(plan, &mut outcome)).await;
     outcome.stopped = stop.borrow().why();
     outcome.wrote = aws.meter.writes() > written;
@@ -261,8 +265,8 @@ struct Run<'a> {
     needed: BTreeSet<StepId>,
     /// Listings that this run took, one lock a kind: who needs one waits for who is taking it.
     listings: BTreeMap<Kind, tokio::sync::Mutex<Option<Listing>>>,
-    /// The attempts that made something.
-    ops: Mutex<BTreeMap<Arn, String>>,
+    /// What this run made, with the name of the attempt, whatever became of the step afterwards.
+    made: Mutex<BTreeMap<StepId, (Arn, String)>>,
     tell: &'a (dyn Fn(Event) + Sync),
 }
 
@@ -283,7 +287,7 @@ impl<'a> Run<'a> {
             book: Mutex::new(live.book.clone()),
             needed: doing.flat_map(|it| it.after.iter().copied()).collect(),
             listings: Kind::ALL.iter().map(|kind| (*kind, tokio::sync::Mutex::default())).collect(),
-            ops: Mutex::default(),
+            made: Mutex::default(),
             tell,
         }
     }
@@ -395,7 +399,8 @@ impl<'a> Run<'a> {
         };
         let arn = live.arn.clone();
         self.note(&step.address, &arn);
-        self.ops.lock().expect("nobody panics with it in hand").insert(arn.clone(), op.clone());
+        let made = (arn.clone(), op.clone());
+        self.made.lock().expect("nobody panics with it in hand").insert(step.id, made);
         let body = step.body.as_ref().expect("a step that makes something has a spec");
         let waiting = || self.waiting(&step.address);
         let used = async {
@@ -532,19 +537,19 @@ impl<'a> Run<'a> {
             sleep(early.unsigned_abs()).await;
         }
         let listing = self.listing(kind, since).await?;
-        let marks = |arn: &Arn| {
+        let found = |arn: &Arn| {
             let live = listing.iter().find(|it| it.arn == *arn)?;
             match live.owner() {
-                Owner::Stack(marks) if marks.name == step.address.name => Some(marks),
+                Owner::Stack(marks) if marks.name == step.address.name => Some((live, marks)),
                 _ => None,
             }
         };
         let arn = step.arn.as_ref().expect("a step that deletes something has an object");
-        let (Some(first), Some(second)) = (marks(winner), marks(arn)) else {
+        let (Some((one, first)), Some((other, second))) = (found(winner), found(arn)) else {
             return Ok(Some("it is not the second of two any more".to_owned()));
         };
         let still = first.stack == second.stack
-            && (&first.op, winner) < (&second.op, arn)
+            && one.standing(&first) < other.standing(&second)
             && Owner::Stack(second) == step.owner;
         let read = kind.get(self.aws, std::slice::from_ref(winner), self.planned).await?;
         let there = read.first().is_some_and(|it| it.owner() == Owner::Stack(first));
@@ -582,22 +587,18 @@ impl<'a> Run<'a> {
     }
 
     /// Waits until every object made by this run is listed with its tags, in two listings in a row, so that
-    /// the next run cannot miss one and make it again.
+    /// the next run cannot miss one and make it again: those too that came to be of no use.
     async fn confirm(&self, plan: &Plan, outcome: &mut Outcome) {
         if planted(Bug::NoEndBarrier) {
             return;
         }
         let steps = plan.by_id();
-        let ops = self.ops.lock().expect("nobody panics with it in hand").clone();
-        let mut unlisted: BTreeMap<Kind, BTreeMap<Arn, (StepId, u8)>> = BTreeMap::new();
-        for (id, status) in &outcome.steps {
-            let step = steps[id];
-            let listed_alone = step.address.kind.facts().listed_per.is_none();
-            if let (true, true, StepStatus::Done(Some(arn))) =
-                (step.action.makes(), listed_alone, status)
-            {
-                let objects = unlisted.entry(step.address.kind).or_default();
-                objects.insert(arn.clone(), (*id, 0));
+        let made = self.made.lock().expect("nobody panics with it in hand").clone();
+        let mut unlisted: BTreeMap<Kind, BTreeMap<StepId, u8>> = BTreeMap::new();
+        for id in made.keys() {
+            let kind = steps[id].address.kind;
+            if kind.facts().listed_per.is_none() {
+                unlisted.entry(kind).or_default().insert(*id, 0);
             }
         }
         let start = Instant::now();
@@ -609,8 +610,9 @@ impl<'a> Run<'a> {
                 let listing = kind.list(self.aws, &Scope::default()).await.unwrap_or_default();
                 let listed: BTreeMap<&Arn, &Live> =
                     listing.iter().map(|it| (&it.arn, it)).collect();
-                missing.retain(|arn, (_, seen)| {
-                    let ours = listed.get(arn).is_some_and(|it| is_of(it, ops.get(arn)));
+                missing.retain(|id, seen| {
+                    let (arn, op) = &made[id];
+                    let ours = listed.get(arn).is_some_and(|it| is_of(it, op));
                     *seen = if ours { *seen + 1 } else { 0 };
                     all_seen &= ours;
                     *seen < 2
@@ -628,17 +630,16 @@ impl<'a> Run<'a> {
             sleep(pause).await;
             pause = (pause * 2).min(Duration::from_secs(5));
         }
-        let late = unlisted.into_values().flatten();
-        let late: BTreeMap<StepId, Arn> = late.map(|(arn, (id, _))| (id, arn)).collect();
+        let late: BTreeSet<StepId> = unlisted.into_values().flatten().map(|(id, _)| id).collect();
         for (id, status) in &mut outcome.steps {
-            if let Some(arn) = late.get(id) {
-                *status = StepStatus::Unconfirmed(arn.clone());
+            if late.contains(id) {
+                status.not_listed(&made[id].0);
             }
         }
     }
 }
 
 /// Whether a listed object is the one that an attempt made; one kind is listed without tags.
-fn is_of(live: &Live, op: Option<&String>) -> bool {
-    live.tags.is_empty() || live.tags.get(owner::OP) == op
+fn is_of(live: &Live, op: &String) -> bool {
+    live.tags.is_empty() || live.tags.get(owner::OP) == Some(op)
 }

@@ -1,4 +1,5 @@
-//! The one place every request passes: pacing, counting, the time limit, and the server's clock.
+//! The one place every request passes: pacing, counting, the time limit, the server's clock, and
+//! AWS's names of requests.
 //!
 //! A request waits for its turn here, and its time starts when it leaves: the SDK's own limits would count
 //! the wait, and give up requests that were never sent. A decorator over whatever carries HTTP (TLS to AWS, a socket on loopback, the emulator in process), so
@@ -21,8 +22,40 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// The header by which AWS names a request.
+pub(super) const REQUEST_ID: &str = "x-amzn-requestid";
+
 /// How long a request may take from when it leaves until all of its answer is there.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+tokio::task_local! {
+    static LAST_WRITE: LastWrite;
+}
+
+/// AWS's request id of the last write of some work. The work is told from other work by the task-local scope
+/// it runs in, so nothing between it and the wire has to hand anything on.
+#[derive(Clone, Debug, Default)]
+pub struct LastWrite(Arc<Mutex<Option<String>>>);
+
+impl LastWrite {
+    /// The same work, with its writes noted here.
+    pub fn of<W: Future>(&self, work: W) -> impl Future<Output = W::Output> + use<W> {
+        LAST_WRITE.scope(self.clone(), work)
+    }
+
+    /// The id; `None` where nothing was written, or where the last write was not answered.
+    pub fn request_id(&self) -> Option<String> {
+        self.0.lock().expect("noting does not panic").clone()
+    }
+
+    /// Notes what became of a write by whoever is at work here, if anybody wants to know.
+    fn note(request_id: Option<&str>) {
+        // Reading and confirming are nobody's step.
+        let _ = LAST_WRITE.try_with(|it| {
+            *it.0.lock().expect("noting does not panic") = request_id.map(ToOwned::to_owned);
+        });
+    }
+}
 
 /// What a run has asked so far, shared by all its tasks.
 #[derive(Clone, Debug)]
@@ -111,6 +144,10 @@ impl HttpConnector for MeteredConnector {
                 .entry(operation.clone())
                 .or_default() += 1;
             let reads = ["Get", "List", "BatchGet"].iter().any(|verb| operation.starts_with(verb));
+            if !reads {
+                // The id of an earlier write would be taken for this one's if no answer came.
+                LastWrite::note(None);
+            }
             let answer = tokio::time::timeout(ANSWER_WITHIN, whole(inner, request)).await;
             let response = answer.unwrap_or_else(|late| Err(ConnectorError::timeout(late.into())));
             // A refusal changed nothing; anything else did, or nobody knows.
@@ -119,6 +156,9 @@ impl HttpConnector for MeteredConnector {
                 meter.0.writes.fetch_add(1, Ordering::Relaxed);
             }
             let response = response?;
+            if !reads {
+                LastWrite::note(response.headers().get(REQUEST_ID));
+            }
             if let Some(date) = response.headers().get("date")
                 && let Ok(time) = jiff::fmt::rfc2822::parse(date)
             {

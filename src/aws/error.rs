@@ -3,6 +3,7 @@
 //! Built in one place from every `SdkError`. Never decides about retries itself; says whether the request
 //! may have been carried out (`Applied`), and the engine decides. Never holds a request body.
 
+use super::connection::REQUEST_ID;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -136,7 +137,7 @@ impl CloudError {
         let request_id = error
             .raw_response()
             .map(HttpResponse::headers)
-            .and_then(|it| it.get("x-amzn-requestid").or_else(|| it.get("x-amz-request-id")))
+            .and_then(|it| it.get(REQUEST_ID).or_else(|| it.get("x-amz-request-id")))
             .map(ToOwned::to_owned);
         Self { operation, class, code, message, request_id }
     }

@@ -12,7 +12,7 @@ pub mod sabotage;
 pub mod secret;
 pub mod tags;
 
-pub use connection::Meter;
+pub use connection::{LastWrite, Meter};
 pub use error::{Applied, Class, CloudError, Sorted, found, gone};
 pub use exact::exactly;
 pub use rates::Rates;

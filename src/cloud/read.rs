@@ -291,7 +291,7 @@ fn sort_by_owner(state: &mut LiveState, listings: Vec<Live>, stack: &Stack, desi
 /// Sorts what is ours. An object that another one says it replaces is superseded, whatever names the two
 /// have by now; links cannot break, since a predecessor is deleted before its successor. Of the rest, the
 /// one with the least (op, ARN) counts under its address, which any number of runs agree on
-/// (`reliability.md` §2).
+/// (`reliability.md` §2); one that AWS failed to make only where there is no other.
 fn take_owned(state: &mut LiveState, owned: Vec<Live>) {
     let marks = |live: &Live| match live.owner() {
         Owner::Stack(marks) => marks,
@@ -300,7 +300,7 @@ fn take_owned(state: &mut LiveState, owned: Vec<Live>) {
     let mut ours: Vec<(Marks, Live)> = owned.into_iter().map(|it| (marks(&it), it)).collect();
     let replaced: BTreeSet<(Kind, String)> =
         ours.iter().filter_map(|(marks, it)| Some((it.kind, marks.replaces.clone()?))).collect();
-    ours.sort_by(|(one, a), (other, b)| (&one.op, &a.arn).cmp(&(&other.op, &b.arn)));
+    ours.sort_by(|(one, a), (other, b)| a.standing(one).cmp(&b.standing(other)));
     for (marks, live) in ours {
         let address = Address::new(live.kind, marks.name);
         if replaced.contains(&(live.kind, live.arn.id().to_owned())) {

@@ -1,7 +1,7 @@
 //! What is wanted and what is there: the types that reading, planning and applying share.
 
 use super::address::{Address, Arn, Book};
-use super::owner::Owner;
+use super::owner::{Marks, Owner};
 use super::reference::Pointer;
 use super::{Body, Kind};
 use crate::aws::Tags;
@@ -218,6 +218,20 @@ impl Audience {
     /// Whoever publishes with an ingest configuration.
     pub fn publisher() -> Self {
         Self { publishing: true, ..Self::NOBODY }
+    }
+}
+
+impl Live {
+    /// Whether AWS failed to make it: nothing can ever use it.
+    pub fn has_failed(&self) -> bool {
+        let failed = self.kind.facts().usable.map(|(_, failed)| failed);
+        failed.is_some() && self.state.as_deref() == failed
+    }
+
+    /// Where it stands among owned objects of one address, of which the least counts. `marks` are its own. What
+    /// AWS failed to make comes last: that does not pass, and who counts must be of use to those who refer to it.
+    pub fn standing<'a>(&'a self, marks: &'a Marks) -> (bool, &'a str, &'a Arn) {
+        (self.has_failed(), &marks.op, &self.arn)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Several objects with one identity (`reliability.md` §2): which may go, when, and what a person must be told.
 //!
-//! The one that counts is the least by (op, ARN) and never loses; this only judges the others. The engine looks
+//! The one that counts is the least by `Live::standing` and never loses; this only judges the others. The engine looks
 //! at them again before it deletes one.
 
 use super::policy::{self, Policy};

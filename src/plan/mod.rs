@@ -360,8 +360,7 @@ impl<'a> Planner<'a> {
             .filter(|it| !kind.can_update(&it.path))
             .map(|it| it.path.clone())
             .collect();
-        let failed =
-            kind.facts().usable.filter(|(_, failed)| live.state.as_deref() == Some(failed));
+        let failed = live.state.clone().filter(|_| live.has_failed());
         let mut because = Vec::new();
         let digest = wanted.body.digest(&self.live.book);
         let as_applied = owned.as_ref().is_some_and(|it| digest.as_deref() == Some(&it.digest));
@@ -381,9 +380,9 @@ impl<'a> Planner<'a> {
                 because.push(cause);
             }
         }
-        if failed.is_some() || !immutable.is_empty() {
+        if live.has_failed() || !immutable.is_empty() {
             match failed {
-                Some((_, state)) => because.push(Cause::Failed { state: state.to_owned() }),
+                Some(state) => because.push(Cause::Failed { state }),
                 None => because.push(Cause::Immutable { fields: immutable }),
             }
             let mut step = draft(wanted, Action::Replace, Some(live), marks);

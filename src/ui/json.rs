@@ -42,7 +42,7 @@ pub fn plan(
     let steps: Vec<Value> = plan
         .steps
         .iter()
-        .map(|it| step(it, outcome.is_some(), statuses.get(&it.id).copied(), sources))
+        .map(|it| step(it, outcome, statuses.get(&it.id).copied(), sources))
         .collect();
     let status = match outcome {
         Some(outcome) if !outcome.is_well() => Status::Failed,
@@ -116,7 +116,12 @@ fn tail(
     document
 }
 
-fn step(step: &Step, applied: bool, status: Option<&StepStatus>, sources: &SourceMap) -> Value {
+fn step(
+    step: &Step,
+    outcome: Option<&Outcome>,
+    status: Option<&StepStatus>,
+    sources: &SourceMap,
+) -> Value {
     let position = step.origin.and_then(|origin| sources.position(&Place::value(origin, "kind")));
     let mut value = json!({
         "id": step.id,
@@ -133,7 +138,7 @@ fn step(step: &Step, applied: bool, status: Option<&StepStatus>, sources: &Sourc
         "reason": step.decision.reason(),
         "source": position.map(|it| json!({ "file": sources.name(it.source), "line": it.line })),
     });
-    if let (None, true, Value::Object(map)) = (status, applied, &mut value) {
+    if let (None, Some(_), Value::Object(map)) = (status, outcome, &mut value) {
         // What was not to be done has a status as well: that it was not.
         map.insert("status".to_owned(), json!(step.decision.word()));
         map.insert("requestId".to_owned(), Value::Null);
@@ -153,7 +158,8 @@ fn step(step: &Step, applied: bool, status: Option<&StepStatus>, sources: &Sourc
         if let Some(arn) = arn {
             map.insert("arn".to_owned(), json!(arn));
         }
-        map.insert("requestId".to_owned(), json!(failure.and_then(|it| it.request_id())));
+        let request_id = outcome.and_then(|it| it.request_id(step.id, status));
+        map.insert("requestId".to_owned(), json!(request_id));
         let error = failure.map(ToString::to_string).or_else(|| match status {
             StepStatus::Stale(why) | StepStatus::Deferred(why) => Some(why.clone()),
             StepStatus::Skipped(address) => Some(format!("{address} did not come about")),

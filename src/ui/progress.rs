@@ -151,7 +151,7 @@ pub fn report(plan: &Plan, outcome: &Outcome) -> String {
         let word =
             if matches!(status, StepStatus::NotStarted) { "not started" } else { status.word() };
         *counts.entry(word).or_default() += 1;
-        let not_told = matches!(status, StepStatus::NotStarted | StepStatus::Unconfirmed(_));
+        let not_told = matches!(status, StepStatus::NotStarted) || status.is_unlisted();
         let dropped = outcome.stopped.is_some() && matches!(status, StepStatus::Unknown(_));
         if not_told || dropped {
             let step = steps[id];
@@ -162,7 +162,7 @@ pub fn report(plan: &Plan, outcome: &Outcome) -> String {
     let parts: Vec<String> = counts.iter().map(|(word, count)| format!("{count} {word}")).collect();
     let unchanged = plan.unchanged.len();
     let _ = writeln!(text, "Applied: {}, {unchanged} unchanged", parts.join(", "));
-    if counts.contains_key("unconfirmed") {
+    if outcome.steps.iter().any(|(_, status)| status.is_unlisted()) {
         text.push_str("run again in a few minutes to see that everything is listed\n");
     }
     text

@@ -2,6 +2,7 @@
 //! `done` is never claimed for what was not.
 
 use crate::account::{Account, on_paused_time};
+use ivs_apply::apply::{Failure, StepStatus};
 use ivs_apply::kinds::Kind;
 use ivs_apply::manifest::load_text;
 use ivs_apply::plan::{Policy, Status};
@@ -163,6 +164,69 @@ pub(crate) fn the_next_run_sees_what_was_made_in_spite_of_the_lag() -> bool {
 #[test]
 fn a_run_ends_when_the_next_one_can_see_what_it_made() {
     assert!(the_next_run_sees_what_was_made_in_spite_of_the_lag());
+}
+
+/// Applies where AWS fails to make the recording configuration, while listings lag so many seconds behind.
+/// Returns how its step ended, and whether the next run can see what came of it.
+async fn made_in_vain(lag: u64) -> (StepStatus, bool) {
+    let account = Account::empty().await;
+    let loaded = load_text("broadcast.yaml", MANIFESTS, None);
+    let kind = Kind::RecordingConfiguration;
+    let lag = json!({ "operation": "*", "kind": "listLag", "seconds": lag });
+    let failed = json!({ "operation": "CreateRecordingConfiguration", "kind": "createFailed" });
+    account.control("POST", "/_emulator/faults", lag);
+    account.control("POST", "/_emulator/faults", failed);
+    let (live, plan) = account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
+    let outcome = account.apply(&loaded.stack, &live, &plan).await;
+    let its = plan.steps.iter().find(|it| it.address.kind == kind).expect("declared").id;
+    let (_, status) = outcome.steps.into_iter().find(|(id, _)| *id == its).expect("a status");
+    let (live, _) = account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
+    (status, live.owned.keys().any(|it| it.kind == kind))
+}
+
+#[test]
+fn what_aws_failed_to_make_is_waited_for_in_the_listings_like_anything_else() {
+    let (status, seen) = on_paused_time(made_in_vain(20));
+    let told = format!("{status:?}");
+    assert!(matches!(status, StepStatus::Failed(Failure::HalfDone { .. })), "{told}");
+    assert!(seen, "the next run would make it again");
+    // Longer than a run waits: then it says so.
+    let (status, seen) = on_paused_time(made_in_vain(90));
+    let StepStatus::Failed(failure) = status else { panic!("{status:?}") };
+    let told = failure.to_string();
+    assert!(told.contains("CREATE_FAILED; and the listings do not show it yet"), "{told}");
+    assert!(failure.help().is_some_and(|it| it.contains("in a few minutes")), "{failure:?}");
+    assert!(!seen);
+}
+
+#[test]
+fn a_copy_that_aws_failed_to_make_gives_way_to_one_that_is_in_use() {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let loaded = load_text("broadcast.yaml", MANIFESTS, None);
+        let policy = Policy::default();
+        let failed = json!({
+            "operation": "CreateRecordingConfiguration", "kind": "createFailed", "nth": 1,
+        });
+        account.control("POST", "/_emulator/faults", failed);
+        let lag = json!({ "operation": "*", "kind": "listLag", "seconds": 90 });
+        account.control("POST", "/_emulator/faults", lag);
+        // The second run sees nothing of the first, and makes all of it once more.
+        for _ in 0..2 {
+            let (live, plan) = account.plan(&loaded.stack, &loaded.desired, &policy).await;
+            account.apply(&loaded.stack, &live, &plan).await;
+        }
+        account.control("DELETE", "/_emulator/faults", Value::Null);
+        tokio::time::sleep(std::time::Duration::from_mins(20)).await;
+        for _ in 0..3 {
+            let (live, plan) = account.plan(&loaded.stack, &loaded.desired, &policy).await;
+            let outcome = account.apply(&loaded.stack, &live, &plan).await;
+            assert!(outcome.is_well(), "{outcome:#?}");
+        }
+        let (live, plan) = account.plan(&loaded.stack, &loaded.desired, &policy).await;
+        assert!(live.duplicates.is_empty(), "{:#?}", live.duplicates);
+        assert_eq!(plan.status(), Status::Clean, "{:#?}", plan.steps);
+    });
 }
 
 /// A listing whose second page never comes; whether that is told from an account with one page.

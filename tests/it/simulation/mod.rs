@@ -22,8 +22,22 @@ const FIXED: std::ops::Range<u64> = 0..400;
 const STEERED: u64 = 120;
 
 /// Seeds that found something once.
-const ONCE_FAILED: [u64; 8] =
-    [248, 290, 1765, 2714, 573_090_040, 2_004_094_323, 3_108_624_659, 3_704_330_671];
+const ONCE_FAILED: [u64; 14] = [
+    248,
+    290,
+    1765,
+    2714,
+    7_023_646,
+    7_066_854,
+    7_082_708,
+    7_098_163,
+    573_090_040,
+    2_004_094_323,
+    3_108_624_659,
+    3_452_800_059,
+    3_544_975_458,
+    3_704_330_671,
+];
 
 /// Lives one seed and says what was wrong with it.
 fn lived(seed: u64) -> Result<life::Life, String> {

@@ -98,11 +98,11 @@ impl Happened {
     }
 }
 
-/// What is truly there: ARN, tags, and since when.
+/// What is truly there: ARN, tags, and since when, with which event.
 #[derive(Default)]
 struct World {
     there: BTreeMap<String, Tags>,
-    since: BTreeMap<String, i64>,
+    since: BTreeMap<String, (i64, usize)>,
 }
 
 /// An object that has been there for so long is seen before another is made: a look counts for a minute, and
@@ -123,7 +123,7 @@ impl World {
             self.there.remove(&event.arn);
         } else {
             let tags = event.after.clone().unwrap_or_else(|| event.tags.clone());
-            self.since.entry(event.arn.clone()).or_insert(event.at);
+            self.since.entry(event.arn.clone()).or_insert((event.at, event.index));
             self.there.insert(event.arn.clone(), tags);
         }
     }
@@ -165,7 +165,7 @@ impl World {
         }
         let mut verdicts = steps()
             .filter(|(_, it)| it.action == Action::Delete && mine(it))
-            .map(|(run, step)| self.may_go(event, run, step));
+            .map(|(run, step)| self.may_go(event, life, run, step));
         let first = verdicts.next().unwrap_or_else(|| Err(event.says("I2: no plan says so")));
         // One plan that says so rightly is enough.
         verdicts.fold(first, |so_far, next| if so_far.is_ok() { so_far } else { next })
@@ -193,8 +193,9 @@ impl World {
                 && !superseded
         });
         for (twin, _) in twins {
-            let age = event.at - self.since.get(twin).copied().unwrap_or(event.at);
-            if may_be_doubled(life, age) {
+            let (since, index) = self.since.get(twin).copied().unwrap_or((event.at, event.index));
+            let age = event.at - since;
+            if may_be_doubled(life, age) || forgotten(life, age, index) {
                 continue;
             }
             return Err(
@@ -205,7 +206,7 @@ impl World {
     }
 
     /// Whether a delete is right by the reason its plan gives.
-    fn may_go(&self, event: &Happened, run: &Run, step: &Step) -> Result<(), String> {
+    fn may_go(&self, event: &Happened, life: &Life, run: &Run, step: &Step) -> Result<(), String> {
         match step.because.first() {
             Some(Cause::Duplicate { of }) => {
                 let winner = self.there.get(of.as_str());
@@ -214,7 +215,14 @@ impl World {
                 if !same("ivs-apply:stack") || !same("ivs-apply:name") {
                     return Err(event.says("I2: it is no duplicate"));
                 }
-                if (op(winner), of.as_str()) >= (op(&event.tags), event.arn.as_str()) {
+                // Nothing can refer to what AWS failed to make, and that does not pass.
+                let failed = |arn: &str| {
+                    let mut looks = life.runs.iter().filter_map(|it| it.there.get(arn));
+                    looks.any(|state| state == "CREATE_FAILED")
+                };
+                if (failed(of.as_str()), op(winner), of.as_str())
+                    >= (failed(&event.arn), op(&event.tags), event.arn.as_str())
+                {
                     return Err(event.says("I2: the one that counts goes"));
                 }
                 match made(&event.tags) {
@@ -260,6 +268,15 @@ fn may_be_doubled(life: &Life, age: i64) -> bool {
         || (lag >= 15 && any(&["loseReply", "error500"]))
         || (lag > 0 && case.end != End::Nothing);
     at_once || late || unseen
+}
+
+/// Whether listings came to lag after a run without faults had seen an object of this age in them: no run can
+/// know of what listings show and then show no more.
+fn forgotten(life: &Life, age: i64, birth: usize) -> bool {
+    let case = &life.case;
+    let early = !case.before.is_empty() && life.runs.first().is_some_and(|it| birth < it.to);
+    let lag = case.faults.iter().chain(&case.late).filter(|it| it["kind"] == "listLag");
+    early && lag.filter_map(|it| it["seconds"].as_i64()).any(|it| age < it * 1_000)
 }
 
 /// I1: whatever is made says from birth whose it is.
@@ -349,7 +366,7 @@ fn report_is_true(run: &Run, life: &Life) -> Result<(), String> {
                 }
             }
             StepStatus::Failed(failure) if run.alone && step.action.makes() => {
-                let half = matches!(failure, Failure::HalfDone { .. });
+                let half = matches!(failure, Failure::HalfDone { .. } | Failure::Unlisted { .. });
                 // The second delivery is answered, and that is a refusal where only one can be.
                 if !half && born().is_some() && !struck("twice") {
                     return lies("failed, and it was made");
