@@ -84,7 +84,7 @@ pub struct Global {
     )]
     pub deny_warnings: bool,
     /// Say more; twice for calls
-    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    #[arg(short, long, action = clap::ArgAction::Count, global = true, env = "IVS_APPLY_VERBOSE")]
     pub verbose: u8,
 }
 
@@ -254,4 +254,26 @@ fn log(verbose: u8) {
     let ours = Targets::new().with_target("ivs_apply", level);
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).without_time();
     let _ = tracing_subscriber::registry().with(layer.with_filter(ours)).try_init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cli;
+    use clap::CommandFactory;
+
+    #[test]
+    fn every_flag_has_its_variable() {
+        let cli = Cli::command();
+        for command in cli.get_subcommands().chain([&cli]) {
+            for flag in command.get_arguments().filter_map(|it| Some((it, it.get_long()?))) {
+                let (argument, name) = flag;
+                if matches!(name, "help" | "version") {
+                    continue;
+                }
+                let variable = format!("IVS_APPLY_{}", name.replace('-', "_").to_uppercase());
+                let its = argument.get_env().map(|it| it.to_string_lossy().into_owned());
+                assert_eq!(its, Some(variable), "{} --{name}", command.get_name());
+            }
+        }
+    }
 }

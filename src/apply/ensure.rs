@@ -28,6 +28,12 @@ const PATIENCE: Duration = Duration::from_mins(10);
 /// How long reads may lag behind what was just written.
 const LAG: Duration = Duration::from_mins(1);
 
+/// Who was sent away is gone within this long, or has come back.
+const GOES_WITHIN: Duration = Duration::from_secs(20);
+
+/// How often somebody who comes back is sent away before it is left to people.
+const STOPS: u32 = 4;
+
 /// How a try to make something ended.
 pub(super) enum Made {
     /// It is there; with the name of the attempt that made it.
@@ -550,7 +556,11 @@ pub(super) async fn over(
 ) -> Result<(), Failure> {
     let kind = step.address.kind;
     if !kind.facts().ended.is_empty() {
-        return until_nobody_is_there(aws, kind, arn, waiting).await;
+        if gone_within(PATIENCE, aws, kind, arn, &waiting).await? {
+            return Ok(());
+        }
+        let seconds = PATIENCE.as_secs();
+        return Err(Failure::TooSlow { state: "live".to_owned(), seconds });
     }
     if kind.facts().comes_with.is_none() || planted(Bug::DeletedKeyRetaken) {
         return Ok(());
@@ -572,42 +582,46 @@ pub(super) async fn over(
     Ok(())
 }
 
-/// Sends the audience away and waits until it is gone.
+/// Sends the audience away and waits until it is gone. An encoder that connects again is sent away again, but
+/// not for ever.
 pub(super) async fn interrupted(
     aws: &Clients,
     kind: Kind,
     arn: &Arn,
     waiting: impl Fn(String),
 ) -> Result<(), Failure> {
-    let mut tries = Tries::default();
-    let sent = loop {
-        match kind.interrupt(aws, arn).await {
-            Ok(sent) => break sent,
-            Err(error) if tries.after(&error).await => {}
-            Err(error) => return Err(error.into()),
+    for _ in 0..STOPS {
+        let mut tries = Tries::default();
+        let sent = loop {
+            match kind.interrupt(aws, arn).await {
+                Ok(sent) => break sent,
+                Err(error) if tries.after(&error).await => {}
+                Err(error) => return Err(error.into()),
+            }
+        };
+        if !sent || gone_within(GOES_WITHIN, aws, kind, arn, &waiting).await? {
+            return Ok(());
         }
-    };
-    if !sent {
-        return Ok(());
     }
-    until_nobody_is_there(aws, kind, arn, waiting).await
+    Err(Failure::ComesBack { times: STOPS })
 }
 
-async fn until_nobody_is_there(
+async fn gone_within(
+    patience: Duration,
     aws: &Clients,
     kind: Kind,
     arn: &Arn,
-    waiting: impl Fn(String),
-) -> Result<(), Failure> {
+    waiting: &impl Fn(String),
+) -> Result<bool, Failure> {
     let start = Instant::now();
     let mut pause = Duration::from_millis(250);
     while kind.audience(aws, arn).await?.is_some() {
-        if start.elapsed() > PATIENCE {
-            return Err(Failure::TooSlow { state: "live".to_owned(), seconds: PATIENCE.as_secs() });
+        if start.elapsed() > patience {
+            return Ok(false);
         }
         waiting("cut off, waiting until nobody is there".to_owned());
         sleep(pause).await;
         pause = (pause * 2).min(Duration::from_secs(5));
     }
-    Ok(())
+    Ok(true)
 }

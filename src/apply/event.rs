@@ -109,6 +109,12 @@ pub enum Failure {
     /// Somebody else came after something may have been written.
     #[error("meanwhile {0}")]
     TakenAway(String),
+    /// Whoever is sent away connects again.
+    #[error("its audience was cut off {times} times, and somebody was there again each time")]
+    ComesBack {
+        /// How often.
+        times: u32,
+    },
     /// It took too long.
     #[error("it is still {state} after {seconds} s")]
     TooSlow {
@@ -138,6 +144,9 @@ impl Failure {
             }
             Self::State { .. } => Some(
                 "check what it refers to, such as a bucket in the same account and region; then apply again",
+            ),
+            Self::ComesBack { .. } => Some(
+                "stop the encoder, which connects again by itself; then run the same command again",
             ),
             Self::HalfDone { .. } | Self::TooSlow { .. } => {
                 Some("run the same command again: it goes on from here")

@@ -80,6 +80,7 @@ pub async fn apply(
     unless_stopped(&stop, run.settle(plan, live)).await;
     let mut running = FuturesUnordered::new();
     let mut writes: BTreeMap<StepId, LastWrite> = BTreeMap::new();
+    let (halt, halted) = watch::channel(false);
     let mut deadline: Option<Instant> = None;
     loop {
         let stopping = stop.borrow().why().is_some();
@@ -88,12 +89,18 @@ pub async fn apply(
         }
         if stopping && deadline.is_none() {
             deadline = Some(Instant::now() + DRAIN);
-            tell(Event::Draining { in_flight: running.len(), at_most: DRAIN });
+            // What waits for its turn, or still looks at its object, is no call in flight.
+            halt.send_replace(true);
+            let in_flight = queue.running().filter(|it| writes[it].begun()).count();
+            tell(Event::Draining { in_flight, at_most: DRAIN });
         }
         while let Some(step) = if stopping { None } else { queue.next() } {
-            let (run, write) = (&run, LastWrite::default());
+            let (run, write) = (&run, LastWrite::unless(&halted));
             writes.insert(step.id, write.clone());
-            running.push(async move { (step.id, write.of(run.step(step)).await) });
+            running.push(async move {
+                let status = write.of(run.step(step)).await;
+                (step.id, if write.kept_back() { StepStatus::NotStarted } else { status })
+            });
         }
         if running.is_empty() {
             break;
@@ -123,6 +130,7 @@ pub async fn apply(
     if planted(Bug::DroppedOnStop) && stop.borrow().first.is_some() {
         queue.started.clear();
     }
+    queue.started.retain(|it| writes.get(it).is_none_or(LastWrite::begun));
     let requests = writes.iter().filter_map(|(id, write)| Some((*id, write.request_id()?)));
     let requests = requests.collect();
     let mut outcome = Outcome { steps: queue.finish(), requests, ..Outcome::default() };
@@ -223,6 +231,8 @@ impl<'a> Queue<'a> {
                     if *waits == 0 {
                         self.line(next).ready.push_back(next);
                     }
+                } else if matches!(status, StepStatus::NotStarted) {
+                    open.push((next, StepStatus::NotStarted));
                 } else if matches!(status, StepStatus::Deferred(_)) {
                     let why = format!("waits for {}", step.address);
                     open.push((next, StepStatus::Deferred(why)));
@@ -232,6 +242,11 @@ impl<'a> Queue<'a> {
             }
             self.ended.insert(id, status);
         }
+    }
+
+    /// Steps that were started and have not ended.
+    fn running(&self) -> impl Iterator<Item = &StepId> {
+        self.started.iter().filter(|it| !self.ended.contains_key(it))
     }
 
     /// Every step with its status; what was in flight when the run had to end is unknown.

@@ -18,8 +18,9 @@ use aws_smithy_types::byte_stream::ByteStream;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// The header by which AWS names a request.
@@ -32,12 +33,44 @@ tokio::task_local! {
     static LAST_WRITE: LastWrite;
 }
 
-/// AWS's request id of the last write of some work. The work is told from other work by the task-local scope
-/// it runs in, so nothing between it and the wire has to hand anything on.
-#[derive(Clone, Debug, Default)]
-pub struct LastWrite(Arc<Mutex<Option<String>>>);
+/// The writes of some work: how far it is with them, AWS's request id of the last one, and whether it may begin
+/// at all. The work is told from other work by the task-local scope it runs in, so nothing between it and the
+/// wire has to hand anything on.
+#[derive(Clone, Debug)]
+pub struct LastWrite {
+    noted: Arc<Mutex<Noted>>,
+    /// Whether work that has written nothing yet is to leave it at that.
+    halted: watch::Receiver<bool>,
+}
+
+#[derive(Debug, Default)]
+struct Noted {
+    begun: bool,
+    kept_back: bool,
+    request_id: Option<String>,
+}
 
 impl LastWrite {
+    /// Of work that has written nothing, and writes nothing once `halted` is true.
+    pub fn unless(halted: &watch::Receiver<bool>) -> Self {
+        Self { noted: Arc::default(), halted: halted.clone() }
+    }
+
+    /// Whether a write has left this machine.
+    pub fn begun(&self) -> bool {
+        self.noted().begun
+    }
+
+    /// Whether the first write was kept from leaving: what the work then says of itself is that it failed, and
+    /// it has changed nothing.
+    pub fn kept_back(&self) -> bool {
+        self.noted().kept_back
+    }
+
+    fn noted(&self) -> MutexGuard<'_, Noted> {
+        self.noted.lock().expect("noting does not panic")
+    }
+
     /// The same work, with its writes noted here.
     pub fn of<W: Future>(&self, work: W) -> impl Future<Output = W::Output> + use<W> {
         LAST_WRITE.scope(self.clone(), work)
@@ -45,14 +78,37 @@ impl LastWrite {
 
     /// The id; `None` where nothing was written, or where the last write was not answered.
     pub fn request_id(&self) -> Option<String> {
-        self.0.lock().expect("noting does not panic").clone()
+        self.noted().request_id.clone()
+    }
+
+    /// Waits for the turn of a write, unless that would be the first one of work that is to write nothing.
+    async fn turn<T>(turn: impl Future<Output = T>) -> Option<T> {
+        let Ok(mut its) = LAST_WRITE.try_with(Clone::clone) else { return Some(turn.await) };
+        if its.begun() {
+            return Some(turn.await);
+        }
+        let noted = its.noted.clone();
+        let halted = async {
+            if its.halted.wait_for(|it| *it).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        // Whoever is to halt has priority over whose turn it is.
+        let turn = tokio::select! {
+            biased;
+            () = halted => None,
+            turn = turn => Some(turn),
+        };
+        let mut noted = noted.lock().expect("noting does not panic");
+        (noted.begun, noted.kept_back) = (turn.is_some(), turn.is_none());
+        turn
     }
 
     /// Notes what became of a write by whoever is at work here, if anybody wants to know.
     fn note(request_id: Option<&str>) {
         // Reading and confirming are nobody's step.
         let _ = LAST_WRITE.try_with(|it| {
-            *it.0.lock().expect("noting does not panic") = request_id.map(ToOwned::to_owned);
+            it.noted().request_id = request_id.map(ToOwned::to_owned);
         });
     }
 }
@@ -135,7 +191,12 @@ impl HttpConnector for MeteredConnector {
         let inner = self.inner.clone();
         HttpConnectorFuture::new(async move {
             let operation = operation_of(&request);
-            let left = meter.0.buckets.wait(&operation).await;
+            let reads = ["Get", "List", "BatchGet"].iter().any(|verb| operation.starts_with(verb));
+            let turn = meter.0.buckets.wait(&operation);
+            let turn = if reads { Some(turn.await) } else { LastWrite::turn(turn).await };
+            let Some(left) = turn else {
+                return Err(ConnectorError::user("the run is stopping".into()));
+            };
             *meter
                 .0
                 .calls
@@ -143,7 +204,6 @@ impl HttpConnector for MeteredConnector {
                 .expect("counting does not panic")
                 .entry(operation.clone())
                 .or_default() += 1;
-            let reads = ["Get", "List", "BatchGet"].iter().any(|verb| operation.starts_with(verb));
             if !reads {
                 // The id of an earlier write would be taken for this one's if no answer came.
                 LastWrite::note(None);

@@ -613,19 +613,22 @@ fn note_audience(state: &mut LiveState, streams: Vec<(Arn, Audience)>) {
             audience.insert(live.arn.clone(), Audience::session(session.clone()));
         }
         let Some(entry) = live.kind.audience_of(live) else { continue };
-        let composes = entry.composition.is_some();
-        audience.insert(live.arn.clone(), entry);
-        if !composes {
+        if entry.composition.is_none() {
+            audience.insert(live.arn.clone(), entry);
             continue;
         }
-        // A channel must be offline when a composition starts broadcasting to it, so its stream is that.
+        let mut entry = entry;
+        // A channel must be offline when a composition starts broadcasting to it, so its stream is that, and who
+        // watches it watches the composition.
         for edge in live.body.iter().flat_map(Body::refs) {
-            if let Some(entry) = edge.to.arn(&state.book).and_then(|arn| audience.get_mut(&arn))
-                && entry.viewers.is_some()
+            if let Some(channel) = edge.to.arn(&state.book).and_then(|arn| audience.get_mut(&arn))
+                && let Some(viewers) = channel.viewers
             {
-                entry.composition = Some(live.arn.clone());
+                channel.composition = Some(live.arn.clone());
+                entry.viewers = Some(entry.viewers.unwrap_or_default().saturating_add(viewers));
             }
         }
+        audience.insert(live.arn.clone(), entry);
     }
     for live in state.all() {
         let Some(parent) = live.kind.facts().comes_with else { continue };

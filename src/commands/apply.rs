@@ -34,7 +34,7 @@ pub(crate) struct ConsentArgs {
     #[arg(short, long, env = "IVS_APPLY_YES", value_parser = clap::builder::FalseyValueParser::new())]
     yes: bool,
     /// The exact number of deletes, where a plan has many
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", env = "IVS_APPLY_CONFIRM_DELETES")]
     confirm_deletes: Option<usize>,
 }
 

@@ -17,13 +17,13 @@ pub(crate) struct DestroyArgs {
     #[command(flatten)]
     consent: ConsentArgs,
     /// Resource whose audience may be cut off
-    #[arg(long, value_name = "KIND/NAME")]
+    #[arg(long, value_name = "KIND/NAME", value_delimiter = ' ', env = "IVS_APPLY_ALLOW_LIVE")]
     allow_live: Vec<Address>,
     /// Only what matches, such as `Channel/test-*`; what something else still refers to stays
-    #[arg(long, value_name = "GLOB")]
+    #[arg(long, value_name = "GLOB", value_delimiter = ' ', env = "IVS_APPLY_ONLY")]
     only: Vec<Pattern>,
     /// Keep what matches
-    #[arg(long, value_name = "GLOB")]
+    #[arg(long, value_name = "GLOB", value_delimiter = ' ', env = "IVS_APPLY_EXCLUDE")]
     exclude: Vec<Pattern>,
 }
 

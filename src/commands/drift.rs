@@ -27,7 +27,9 @@ pub(super) async fn run(args: &DriftArgs, global: &Global, ui: Ui) -> Result<Exi
     let drifted = !session.plan.steps.is_empty();
     let text = if global.format == Format::Json {
         let frame = session.connection.frame("drift", &session.loaded);
-        pretty(&json::plan(&frame, &session.plan, None, &session.loaded.sources))
+        let mut document = json::plan(&frame, &session.plan, None, &session.loaded.sources);
+        document["notDrift"] = json::not_drift(&others);
+        pretty(&document)
     } else {
         let header = session.connection.header(&session.loaded.stack);
         drift::text(&session.plan, &others, &header, &session.loaded.sources)

@@ -14,16 +14,16 @@ use std::time::Duration;
 #[derive(Debug, clap::Args)]
 pub(crate) struct EmulatorArgs {
     /// Address to listen on; loopback only, port 0 takes a free one
-    #[arg(long, default_value = "127.0.0.1:4599")]
+    #[arg(long, default_value = "127.0.0.1:4599", env = "IVS_APPLY_LISTEN")]
     listen: SocketAddr,
     /// File that keeps the account; without it the account is gone with the process
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "IVS_APPLY_STATE")]
     state: Option<PathBuf>,
     /// Wait this long before every answer, such as 50ms
-    #[arg(long, value_name = "TIME", default_value = "0ms", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "0ms", value_parser = duration, env = "IVS_APPLY_LATENCY")]
     latency: Duration,
     /// Account of everything in it, twelve digits
-    #[arg(long, default_value = "000000000000")]
+    #[arg(long, default_value = "000000000000", env = "IVS_APPLY_ACCOUNT")]
     account: String,
 }
 

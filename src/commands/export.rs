@@ -20,10 +20,10 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, clap::Args)]
 pub(crate) struct ExportArgs {
     /// Only what matches, such as `Channel/*`, and what that needs
-    #[arg(long, value_name = "GLOB")]
+    #[arg(long, value_name = "GLOB", value_delimiter = ' ', env = "IVS_APPLY_ONLY")]
     only: Vec<Pattern>,
     /// Write into this folder, one new file a kind and a Stack, instead of standard output
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", env = "IVS_APPLY_OUT")]
     out: Option<PathBuf>,
 }
 

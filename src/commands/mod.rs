@@ -155,11 +155,9 @@ impl Command {
     /// The forms of its answer.
     fn formats(&self) -> &'static [Format] {
         match self {
-            Self::Graph(_) => {
-                &[Format::Text, Format::Json, Format::Dot, Format::Mermaid, Format::Svg]
-            }
+            Self::Graph(_) => &[Format::Text, Format::Dot, Format::Mermaid, Format::Svg],
             Self::Plan(_) => &[Format::Text, Format::Json, Format::Markdown],
-            Self::Unlock(_) => &[Format::Text],
+            Self::Unlock(_) | Self::Export(_) | Self::Explain(_) => &[Format::Text],
             Self::Output(_) => &[Format::Text, Format::Json, Format::Env, Format::Github],
             _ => &[Format::Text, Format::Json],
         }

@@ -19,7 +19,7 @@ pub(crate) struct OutputArgs {
     #[command(flatten)]
     selection: SelectionArgs,
     /// Write stream keys and SRT passphrases to this file, readable by its owner alone
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "IVS_APPLY_SECRETS_TO")]
     secrets_to: Option<PathBuf>,
 }
 

@@ -17,13 +17,13 @@ pub(crate) struct PlanArgs {
     #[command(flatten)]
     pub(super) planning: PlanningArgs,
     /// Exit 2 where there are changes
-    #[arg(long)]
+    #[arg(long, env = "IVS_APPLY_DETAILED_EXITCODE", value_parser = clap::builder::FalseyValueParser::new())]
     detailed_exitcode: bool,
     /// Save the plan, to be approved and given to `apply`
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "IVS_APPLY_OUT")]
     out: Option<PathBuf>,
     /// The exact number of deletes, where a saved plan has many
-    #[arg(long, value_name = "N", requires = "out")]
+    #[arg(long, value_name = "N", env = "IVS_APPLY_CONFIRM_DELETES")]
     confirm_deletes: Option<usize>,
 }
 
@@ -34,13 +34,13 @@ pub(crate) struct PlanningArgs {
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = clap::builder::BoolishValueParser::new(), env = "IVS_APPLY_PRUNE")]
     prune: Option<bool>,
     /// Resource whose audience may be cut off
-    #[arg(long, value_name = "KIND/NAME")]
+    #[arg(long, value_name = "KIND/NAME", value_delimiter = ' ', env = "IVS_APPLY_ALLOW_LIVE")]
     allow_live: Vec<Address>,
     #[command(flatten)]
     selection: SelectionArgs,
     /// How much to read: `full` reads every object even where its digest already answers [default:
     /// auto]
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, env = "IVS_APPLY_REFRESH")]
     refresh: Option<Refresh>,
 }
 
@@ -140,7 +140,8 @@ fn save(out: &std::path::Path, approval: &Approval, status: Status, ui: Ui) -> R
     }
     file::write(out, &approval.text(), SAVED)?;
     ui.say(&format!(
-        "saved: `ivs-apply apply {name}` carries it out, as long as nothing changed\n"
+        "saved: `ivs-apply apply {name}` carries it out, with the same manifests and in the same account, as \
+         long as nothing changed\n"
     ));
     Ok(())
 }

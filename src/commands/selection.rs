@@ -9,13 +9,13 @@ use crate::plan::selection::{Nothing, Pattern, Selected, Selection};
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct SelectionArgs {
     /// Only what matches, such as `Channel/*`, and what that needs; nothing is pruned
-    #[arg(long, value_name = "GLOB")]
+    #[arg(long, value_name = "GLOB", value_delimiter = ' ', env = "IVS_APPLY_ONLY")]
     only: Vec<Pattern>,
     /// Leave out what matches, such as `*/test-?`, and what depends on it; nothing is pruned
-    #[arg(long, value_name = "GLOB")]
+    #[arg(long, value_name = "GLOB", value_delimiter = ' ', env = "IVS_APPLY_EXCLUDE")]
     exclude: Vec<Pattern>,
     /// Only what has this label in its metadata, and what that needs; nothing is pruned
-    #[arg(short = 'l', long = "selector", value_name = "KEY=VALUE", value_parser = label, value_delimiter = ',')]
+    #[arg(short = 'l', long = "selector", value_name = "KEY=VALUE", value_parser = label, value_delimiter = ',', env = "IVS_APPLY_SELECTOR")]
     labels: Vec<(String, String)>,
 }
 

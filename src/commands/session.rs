@@ -239,9 +239,12 @@ impl Session {
         self.plan = plan(&self.loaded.stack, &self.loaded.desired, &self.live, &self.policy);
     }
 
-    /// Consent to what is not there is a slip of the pen, or the run before has done it already: said, and no
-    /// reason to stop.
+    /// Consent to what is not there is a slip of the pen, or the run before has done it already; and manifests
+    /// without a resource are a wrong folder. Said, and no reason to stop.
     pub(super) fn say_what_is_not_there(&self, ui: Ui) {
+        if self.loaded.desired.is_empty() && !self.policy.destroy {
+            ui.say("warning: no manifest declares a resource, so nothing is done, nor is anything pruned\n");
+        }
         for allowed in &self.policy.allow_live {
             let declared = self.loaded.desired.iter().any(|it| it.address == *allowed);
             if !declared && !self.live.owned.contains_key(allowed) {
@@ -348,7 +351,8 @@ impl Session {
             Note::Duplicate { .. }
             | Note::Ambiguous { .. }
             | Note::Selected(_)
-            | Note::UnknownWord { .. } => None,
+            | Note::UnknownWord { .. }
+            | Note::ManyDeletes { .. } => None,
         });
         found.unwrap_or_else(|| "the plan does not fit".to_owned())
     }

@@ -12,7 +12,7 @@ use crate::ui::Ui;
 #[derive(Debug, clap::Args)]
 pub(crate) struct UnlockArgs {
     /// Which lock: one that somebody has taken since then stays
-    #[arg(long)]
+    #[arg(long, env = "IVS_APPLY_NONCE")]
     nonce: String,
 }
 

@@ -325,7 +325,7 @@ impl Resource for Channel {
             aws.ivs.get_stream().channel_arn(arn.as_str()).send().await.sorted("GetStream");
         // A channel that is not broadcasting answers ChannelNotBroadcasting, not a state.
         let stream = found(answer)?.and_then(|it| it.stream);
-        Ok(stream.map(|it| Audience::stream(it.viewer_count)))
+        Ok(stream.map(|it| Audience::stream(it.viewer_count, it.stream_id)))
     }
 
     async fn interrupt(aws: &Clients, arn: &Arn) -> Result<bool, CloudError> {
@@ -369,7 +369,7 @@ pub async fn streams(aws: &Clients) -> Result<Vec<(Arn, Audience)>, CloudError> 
         },
         |page| {
             found.extend(page.streams.into_iter().filter_map(|it| {
-                Some((Arn::new(it.channel_arn?), Audience::stream(it.viewer_count)))
+                Some((Arn::new(it.channel_arn?), Audience::stream(it.viewer_count, it.stream_id)))
             }));
             page.next_token
         },

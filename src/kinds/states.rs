@@ -185,7 +185,7 @@ pub struct Audience {
     /// Viewers of a channel's stream, where AWS counted them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub viewers: Option<i64>,
-    /// Session of a stage.
+    /// Session of a stage, or the id of a channel's stream.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
     /// The running composition that feeds a channel, or that the object itself is.
@@ -201,8 +201,8 @@ impl Audience {
         Self { live: true, viewers: None, session: None, composition: None, publishing: false };
 
     /// The viewers of a channel's stream; AWS answers -1 where counting took too long.
-    pub fn stream(viewers: i64) -> Self {
-        Self { viewers: Some(viewers).filter(|it| *it >= 0), ..Self::NOBODY }
+    pub fn stream(viewers: i64, id: Option<String>) -> Self {
+        Self { viewers: Some(viewers).filter(|it| *it >= 0), session: id, ..Self::NOBODY }
     }
 
     /// The participants of a stage's session.

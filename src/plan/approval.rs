@@ -61,6 +61,9 @@ pub struct ApprovedStep {
     pub arn: Option<String>,
     /// `do`, `interrupt`, `deferred` or `dormant`.
     pub decision: String,
+    /// The stream, session or composition that is cut off, where one is: another show was not approved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cuts_off: Option<String>,
     /// Why it is there.
     pub because: Vec<Value>,
     /// Fields that differ, by path.
@@ -256,6 +259,11 @@ fn approved(step: &Step, book: &Book, names: &BTreeMap<usize, String>) -> Approv
             Decision::Interrupt => "interrupt".to_owned(),
             other => other.word().to_owned(),
         },
+        cuts_off: step
+            .impact
+            .as_ref()
+            .filter(|_| step.decision == Decision::Interrupt)
+            .and_then(|it| it.session.clone().or(it.composition.as_ref().map(ToString::to_string))),
         because: step.because.iter().map(json).collect(),
         fields: step
             .fields

@@ -16,7 +16,7 @@ pub(super) fn decide(live: &LiveState, it: &Duplicate) -> Option<Decision> {
     let Owner::Stack(marks) = it.live.owner() else {
         return Some(Decision::Blocked("its tags are not whole".to_owned()));
     };
-    if let Some(blocked) = policy::protected(&it.live) {
+    if let Some(blocked) = policy::protected(&it.live, None) {
         return Some(blocked);
     }
     if let Some(audience) = live.audience.get(&it.live.arn) {

@@ -23,8 +23,9 @@ use crate::kinds::{
     Address, Arn, Audience, Body, Desired, Duplicate, Live, LiveState, Marks, Owner, Pointer,
     Presence, Replace, Stack, owner,
 };
-use policy::{on_audience, protected, quotas};
+use policy::{live as in_words, on_audience, protected, quotas};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use step::foreign;
 
@@ -77,6 +78,7 @@ fn plan_named(
     let declared = desired.iter().filter(|_| !policy.destroy).map(|it| &it.address).collect();
     let mut planner = Planner {
         stack,
+        manifests: desired.iter().map(|it| (&it.address, it)).collect(),
         declared,
         ambiguous,
         live,
@@ -99,6 +101,10 @@ fn plan_named(
     plan.notes.extend(policy.selected.clone().map(Note::Selected));
     let notes = quotas(&plan, live, stack);
     plan.notes.extend(notes);
+    plan.notes.extend(plan.refusal(None).map(|it| {
+        let Refusal::UnconfirmedDeletes { deletes, of } = it;
+        Note::ManyDeletes { deletes, of }
+    }));
     plan
 }
 
@@ -126,6 +132,8 @@ struct Draft {
 
 struct Planner<'a> {
     stack: &'a Stack,
+    /// What the manifests say, also of what is to be destroyed.
+    manifests: BTreeMap<&'a Address, &'a Desired>,
     /// What is to be there.
     declared: BTreeSet<&'a Address>,
     ambiguous: &'a [&'a Live],
@@ -313,8 +321,9 @@ impl<'a> Planner<'a> {
         plan: &mut Plan,
     ) {
         let before = live.body.as_ref().expect("what is declared and there was read");
-        let mut ignored = ignored(wanted, before);
-        let mut body = wanted.body.with_ignored(before, &ignored);
+        let mut ignored = wanted.lifecycle.ignore_changes.clone();
+        let manifest = with_name(wanted, before);
+        let mut body = manifest.with_ignored(before, &ignored);
         let mut fields = Vec::new();
         // Comparing two specs is nothing beside writing both out as JSON, and most are equal.
         if body != *before {
@@ -326,7 +335,7 @@ impl<'a> Planner<'a> {
             let unknown: Vec<String> = before.unknown_words().into_iter().filter(differs).collect();
             if !unknown.is_empty() {
                 ignored.extend(unknown.iter().cloned());
-                body = wanted.body.with_ignored(before, &ignored);
+                body = manifest.with_ignored(before, &ignored);
                 fields = difference(before, &body, &[]);
                 let address = &wanted.address;
                 plan.notes.extend(
@@ -362,7 +371,7 @@ impl<'a> Planner<'a> {
             .collect();
         let failed = live.state.clone().filter(|_| live.has_failed());
         let mut because = Vec::new();
-        let digest = wanted.body.digest(&self.live.book);
+        let digest = manifest.digest(&self.live.book);
         let as_applied = owned.as_ref().is_some_and(|it| digest.as_deref() == Some(&it.digest));
         let outside = |it: &FieldChange| upstream.iter().all(|(path, _)| *path != it.path);
         if fields.iter().any(outside) {
@@ -422,6 +431,7 @@ impl<'a> Planner<'a> {
         };
         let writes_spec = fields.iter().any(|it| spec(&it));
         let mut step = draft(wanted, action, Some(live), marks);
+        step.body = Some(manifest.into_owned());
         step.fields = fields;
         step.because = because;
         step.ignored = ignored;
@@ -467,6 +477,8 @@ impl<'a> Planner<'a> {
         first.marks.digest = digest.unwrap_or_default();
         let of_spec = |it: &Cause| matches!(it, Cause::Immutable { .. } | Cause::Upstream { .. });
         first.because.retain(|it| !of_spec(it));
+        // What is left to the later run is told against what this one makes of it.
+        step.before.clone_from(&first.body);
         self.push(first);
         if !changes {
             step.action = Action::Update;
@@ -484,17 +496,19 @@ impl<'a> Planner<'a> {
         let on_live = wanted.map(|it| it.lifecycle.on_live);
         let decision = on_audience(address, on_live, audience, self.policy);
         let feeding = audience.composition.as_ref().filter(|it| *it != arn);
-        match (&decision, feeding) {
-            (Decision::Interrupt, Some(feeding)) => {
-                let feeding = match self.live.book.address(feeding) {
-                    Some(address) if self.policy.allow_live.contains(address) => return decision,
-                    Some(address) => address.to_string(),
-                    None => feeding.to_string(),
-                };
-                Decision::Deferred(format!(
-                    "its stream is that of {feeding}, which was not allowed to end"
-                ))
-            }
+        let waits = matches!(decision, Decision::Interrupt)
+            || matches!(decision, Decision::Deferred(_))
+                && on_live != Some(crate::kinds::OnLive::Defer);
+        match feeding {
+            Some(feeding) if waits => Decision::Deferred(match self.live.book.address(feeding) {
+                Some(address) if self.policy.allow_live.contains(address) => return decision,
+                Some(address) => format!(
+                    "{}; its stream is that of {address}, which has to be allowed to end as well: \
+                     `onLive: interrupt` in its manifest, and `--allow-live {address}`",
+                    in_words(audience)
+                ),
+                None => format!("{}; its stream is that of {feeding}", in_words(audience)),
+            }),
             _ => decision,
         }
     }
@@ -536,7 +550,7 @@ impl<'a> Planner<'a> {
     fn replace(&mut self, mut new: Step, live: &'a Live, wanted: &'a Desired, presence: Presence) {
         let first = wanted.address.kind.facts().replace;
         let audience = self.live.audience.get(&live.arn);
-        let protected = protected(live);
+        let protected = protected(live, Some(wanted));
         if let Some(blocked) = protected {
             if wanted.lifecycle.protect {
                 new.decision = blocked;
@@ -630,13 +644,14 @@ impl<'a> Planner<'a> {
             step.impact = Some(audience.clone());
             step.decision = self.consent(address, &live.arn, wanted, audience);
         }
-        if let Some(blocked) = protected(live) {
-            step.decision = if wanted.is_some_and(|it| !it.lifecycle.protect) {
-                let why = "it is protected, which this run lifts; the next one deletes it";
-                Decision::Deferred(why.to_owned())
-            } else {
-                blocked
-            };
+        if let Some(blocked) = protected(live, wanted) {
+            step.decision =
+                if wanted.is_some_and(|it| !it.lifecycle.protect) && !self.policy.destroy {
+                    let why = "it is protected, which this run lifts; the next one deletes it";
+                    Decision::Deferred(why.to_owned())
+                } else {
+                    blocked
+                };
         }
         self.push(step);
     }
@@ -679,7 +694,8 @@ impl<'a> Planner<'a> {
                 continue;
             }
             if self.policy.destroy {
-                self.delete(address, orphan, Cause::Destroy, None);
+                let wanted = self.manifests.get(address).copied();
+                self.delete(address, orphan, Cause::Destroy, wanted);
                 self.block_last(duplicate::unclear(live, orphan));
             } else if self.policy.selected.is_some() {
                 // What is declared and not selected is no orphan, and what is an orphan is not selected.
@@ -990,16 +1006,22 @@ impl<'a> Planner<'a> {
     }
 }
 
-/// Fields that are left as they are found. A display name that is only the default follows the logical
-/// name, but a rename is no reason to touch, let alone replace, the object.
-fn ignored(wanted: &Desired, before: &Body) -> Vec<String> {
-    let mut ignored = wanted.lifecycle.ignore_changes.clone();
-    let display = before.clone().name_mut().cloned().flatten().unwrap_or_default();
-    let create_only = !wanted.address.kind.can_update("spec.name");
-    if wanted.name_is_default && (create_only || wanted.previous_names.contains(&display)) {
-        ignored.push("spec.name".to_owned());
+/// The spec as its manifest means it for the object that is there. A display name that is only the default
+/// follows the logical name, but a rename is no reason to touch, let alone replace, the object: it keeps its
+/// name, and its digest is of that one.
+fn with_name<'a>(wanted: &'a Desired, before: &Body) -> Cow<'a, Body> {
+    let mut body = Cow::Borrowed(&wanted.body);
+    if wanted.name_is_default && wanted.body != *before {
+        let display = before.clone().name_mut().cloned().flatten();
+        let create_only = !wanted.address.kind.can_update("spec.name");
+        let former = |it: &String| wanted.previous_names.contains(it);
+        if (create_only || display.as_ref().is_some_and(former))
+            && let Some(name) = body.to_mut().name_mut()
+        {
+            *name = display;
+        }
     }
-    ignored
+    body
 }
 
 fn draft(wanted: &Desired, action: Action, live: Option<&Live>, marks: Marks) -> Step {

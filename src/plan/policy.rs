@@ -89,8 +89,8 @@ impl Plan {
     }
 }
 
-/// What to do where a change would cut an audience off. Without a manifest (orphans, destroy) consent on
-/// the command line is all there is.
+/// What to do where a change would cut an audience off. Without a manifest, of orphans, consent on the command
+/// line is all there is.
 pub(super) fn on_audience(
     address: &Address,
     on_live: Option<OnLive>,
@@ -105,6 +105,10 @@ pub(super) fn on_audience(
         Some(OnLive::Interrupt) | None if consent => Decision::Interrupt,
         Some(OnLive::Interrupt) | None => Decision::Deferred(format!(
             "{}; `--allow-live {address}` would do it now",
+            live(audience)
+        )),
+        Some(OnLive::Defer) if consent => Decision::Deferred(format!(
+            "{}; `--allow-live` needs `onLive: interrupt` in its manifest as well",
             live(audience)
         )),
         Some(OnLive::Defer) => Decision::Deferred(live(audience)),
@@ -141,20 +145,25 @@ fn thousands(number: i64) -> String {
     text
 }
 
-/// A protected object is neither deleted nor replaced: the tag on it counts, since its manifest may be gone.
-pub(super) fn protected(live: &Live) -> Option<Decision> {
+/// A protected object is neither deleted nor replaced: the tag on it counts, since its manifest may be gone, and
+/// its manifest does, since somebody may have taken the tag off.
+pub(super) fn protected(live: &Live, wanted: Option<&Desired>) -> Option<Decision> {
     if remembered_key(&live.tags).is_some_and(|(_, protected)| protected) {
         return Some(Decision::Blocked(
             "its stream key is protected, and goes with it: lift that first".to_owned(),
         ));
     }
-    match live.owner() {
-        Owner::Stack(marks) if marks.protect => Some(Decision::Blocked(
+    let tagged = matches!(live.owner(), Owner::Stack(marks) if marks.protect);
+    let why = match wanted {
+        Some(it) if tagged || it.lifecycle.protect => {
             "protected: take `lifecycle.protect` out of its manifest and apply that first"
-                .to_owned(),
-        )),
-        _ => None,
-    }
+        }
+        None if tagged => {
+            "protected: put its manifest back without `lifecycle.protect` and apply that first"
+        }
+        _ => return None,
+    };
+    Some(Decision::Blocked(why.to_owned()))
 }
 
 /// Objects there would be, against the quota, for every kind that was listed to the end.
@@ -186,9 +195,9 @@ mod tests {
 
     #[test]
     fn viewers_are_counted_in_thousands() {
-        assert_eq!(live(&Audience::stream(1_204)), "live: 1,204 viewers");
-        assert_eq!(live(&Audience::stream(1)), "live: 1 viewer");
-        assert_eq!(live(&Audience::stream(-1)), "live");
+        assert_eq!(live(&Audience::stream(1_204, None)), "live: 1,204 viewers");
+        assert_eq!(live(&Audience::stream(1, None)), "live: 1 viewer");
+        assert_eq!(live(&Audience::stream(-1, None)), "live");
         assert_eq!(thousands(1_234_567), "1,234,567");
     }
 }

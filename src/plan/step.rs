@@ -40,8 +40,7 @@ pub struct Step {
     pub body: Option<Body>,
     /// The spec as it is, where there is an object.
     pub before: Option<Body>,
-    /// Paths that are left as they are found: what the manifest ignores, and a display name that was only
-    /// the default.
+    /// Paths that are left as they are found: what the manifest ignores, and words that nobody knows.
     pub ignored: Vec<String>,
     /// Whose the object is at the time of the plan; `Nobody` before a create.
     pub owner: Owner,
@@ -226,6 +225,13 @@ pub enum Note {
         address: Address,
         /// Which: `spec.type`.
         path: String,
+    },
+    /// So many deletes that their number has to be confirmed.
+    ManyDeletes {
+        /// Deletes in the plan.
+        deletes: usize,
+        /// Resources of the stack.
+        of: usize,
     },
     /// A plan that cannot fit into the account.
     Quota {

@@ -2,8 +2,9 @@
 //!
 //! A floor, not a forecast: looks just before a write, waiting and repeats come on top of it. Calls nothing.
 
-use super::{Action, Plan, Step};
+use super::{Action, Decision, Plan, Step};
 use crate::kinds::operation::{Operation, Verb};
+use crate::kinds::spec::FieldChange;
 use std::collections::BTreeMap;
 
 impl Plan {
@@ -32,8 +33,15 @@ fn of_step(step: &Step) -> Vec<&'static str> {
             change.filter(|_| step.writes_spec())
         }
     };
+    // Whoever is there is sent away by another operation than that which changes the object.
+    let stop = last_change().filter(|it| {
+        step.decision == Decision::Interrupt && write.is_some() && Some(*it) != change
+    });
     // What is made has its tags from the start; what is changed gets its digest afterwards.
     let tagged = !step.action.makes() && step.action != Action::Delete;
     let tag = tagged.then_some("TagResource");
-    write.map(|it| it.name).into_iter().chain(tag).collect()
+    let removed = |it: &FieldChange| it.is_tag() && it.after.is_null();
+    let untag = (tagged && step.fields.iter().any(removed)).then_some("UntagResource");
+    let writes = stop.into_iter().chain(write).map(|it| it.name);
+    writes.chain(tag).chain(untag).collect()
 }

@@ -28,7 +28,10 @@ pub fn text(plan: &Plan, others: &NotDrift, header: &Header<'_>, sources: &Sourc
         let said = match note {
             Note::Selected(selected) => super::plan::selected(selected),
             Note::UnknownWord { address, path } => super::plan::unknown_word(address, path),
-            Note::Duplicate { .. } | Note::Ambiguous { .. } | Note::Quota { .. } => continue,
+            Note::Duplicate { .. }
+            | Note::Ambiguous { .. }
+            | Note::ManyDeletes { .. }
+            | Note::Quota { .. } => continue,
         };
         let _ = writeln!(text, "note: {}", escape(&said, 600));
     }

@@ -4,7 +4,7 @@ use crate::apply::{Outcome, StepStatus};
 use crate::aws::rates::floor_seconds;
 use crate::diag::{Place, SourceMap};
 use crate::kinds::Stack;
-use crate::plan::{Note, Plan, Selected, Status, Step, StepId};
+use crate::plan::{NotDrift, Note, Plan, Selected, Status, Step, StepId};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -57,6 +57,14 @@ pub fn plan(
     let floor = floor_seconds(&writes);
     document.insert("writes".to_owned(), json!({ "calls": writes, "floorSeconds": floor }));
     Value::Object(tail(document, frame, None))
+}
+
+/// What differs, or is not there, and is no drift.
+pub fn not_drift(others: &NotDrift) -> Value {
+    let addresses = |steps: &[Step]| -> Vec<Value> {
+        steps.iter().map(|it| json!(it.address.to_string())).collect()
+    };
+    json!({ "pending": addresses(&others.pending), "missing": addresses(&others.missing) })
 }
 
 /// A document of a run that ended before there was a plan.
@@ -179,6 +187,9 @@ fn note(note: &Note) -> Value {
             json!({ "note": "duplicate", "address": address, "copies": copies })
         }
         Note::Ambiguous { arn } => json!({ "note": "ambiguous", "arn": arn }),
+        Note::ManyDeletes { deletes, of } => {
+            json!({ "note": "manyDeletes", "deletes": deletes, "of": of })
+        }
         Note::UnknownWord { address, path } => {
             json!({ "note": "unknownWord", "address": address, "path": path })
         }

@@ -245,6 +245,9 @@ pub(super) fn notes(plan: &Plan, text: &mut String) {
                 format!("{arn} carries only some of the `{PREFIX}` tags; it is left alone")
             }
             Note::UnknownWord { address, path } => unknown_word(address, path),
+            Note::ManyDeletes { deletes, of } => format!(
+                "{deletes} of {of} resources of the stack go: carrying it out needs `--confirm-deletes {deletes}`"
+            ),
             Note::Quota { kind, wanted, quota } => format!(
                 "{wanted} objects of kind {kind} do not fit: the quota is {quota}; nothing will be written"
             ),
@@ -345,7 +348,7 @@ pub fn sum(summary: &Summary) -> String {
     .collect();
     let changes = create + update + replace + delete + adopt + rename + retag;
     match (changes, parts.is_empty()) {
-        (_, true) => "Nothing to do: no manifest declares a resource".to_owned(),
+        (_, true) => "Nothing to do".to_owned(),
         _ if *blocked > 0 => format!("Refused: {}", parts.join(", ")),
         (0, _) if *deferred > 0 => format!("No changes now: {}", parts.join(", ")),
         (0, _) => format!("No changes: {}", parts.join(", ")),

@@ -159,6 +159,9 @@ pub fn report(plan: &Plan, outcome: &Outcome) -> String {
             let _ = writeln!(text, "  {address}: {}", ended(step.action, status));
         }
     }
+    for step in plan.steps.iter().filter(|it| !it.decision.is_do()) {
+        *counts.entry(step.decision.word()).or_default() += 1;
+    }
     let parts: Vec<String> = counts.iter().map(|(word, count)| format!("{count} {word}")).collect();
     let unchanged = plan.unchanged.len();
     let _ = writeln!(text, "Applied: {}, {unchanged} unchanged", parts.join(", "));
