@@ -475,10 +475,23 @@ async fn get_bodies(
     {
         if let Some(newer) = read.remove(&live.arn) {
             let session = live.session.take().or(newer.session.clone());
-            *live = Live { session, ..newer };
+            // Whose it is was told by the listing. Where that is over, these tags make its step stale.
+            let listed = !is_still_of(&newer.owner(), &live.owner());
+            let tags = if listed { std::mem::take(&mut live.tags) } else { newer.tags.clone() };
+            *live = Live { session, tags, ..newer };
         }
     }
     Ok(())
+}
+
+/// Whether an object belongs to whom it belonged, under the same name and from the same attempt.
+fn is_still_of(now: &Owner, then: &Owner) -> bool {
+    match (now, then) {
+        (Owner::Stack(now), Owner::Stack(then)) => {
+            (&now.stack, &now.name, &now.op) == (&then.stack, &then.name, &then.op)
+        }
+        _ => now == then,
+    }
 }
 
 /// What must be known of several objects with one address before one of them may go: whether it is still as

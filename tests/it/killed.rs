@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Twelve objects of ten kinds, made in four layers.
+/// Twelve objects of eleven kinds, made in four layers.
 pub(crate) const MANIFESTS: &str = r#"
 apiVersion: ivs-apply.dev/v1
 kind: Stack
@@ -86,6 +86,64 @@ spec:
     - playbackConfigurationArn: arn:aws:mediatailor:us-west-2:123456789012:playbackConfiguration/one
 "#;
 
+/// What the other kinds need, which want somebody on a stage.
+const BEFORE_THE_SHOW: &str = r#"
+apiVersion: ivs-apply.dev/v1
+kind: Stack
+metadata: { name: killed }
+spec: { region: us-west-2, account: "000000000000" }
+---
+apiVersion: ivs-apply.dev/v1
+kind: Stage
+metadata: { name: studio }
+spec: {}
+---
+apiVersion: ivs-apply.dev/v1
+kind: Stage
+metadata: { name: fan-zone }
+spec: {}
+---
+apiVersion: ivs-apply.dev/v1
+kind: EncoderConfiguration
+metadata: { name: hd }
+spec: {}
+---
+apiVersion: ivs-apply.dev/v1
+kind: Channel
+metadata: { name: air }
+spec: {}
+"#;
+
+/// One object of each of the other three kinds.
+const THE_SHOW: &str = r#"
+---
+apiVersion: ivs-apply.dev/v1
+kind: PlaybackKeyPair
+metadata: { name: viewers }
+spec:
+  publicKeyMaterial: |
+    -----BEGIN PUBLIC KEY-----
+    MHYwEAYHKoZIzj0CAQYFK4EEACIDYgAEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
+    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
+    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
+    -----END PUBLIC KEY-----
+---
+apiVersion: ivs-apply.dev/v1
+kind: Composition
+metadata: { name: show }
+spec:
+  stage: studio
+  run: ALWAYS
+  destinations:
+    - name: air
+      channel: { channel: air, encoderConfiguration: hd }
+---
+apiVersion: ivs-apply.dev/v1
+kind: ParticipantReplication
+metadata: { name: camera }
+spec: { sourceStage: studio, destinationStage: fan-zone, participant: abCD12efGH34 }
+"#;
+
 /// An emulator of its own, and the manifests.
 pub(crate) struct Stage {
     pub(crate) place: Place,
@@ -100,6 +158,17 @@ impl Stage {
         place.write("all.yaml", MANIFESTS);
         let served = Served::start(place.folder.path(), words);
         Self { place, served, store: None }
+    }
+
+    /// Empties the account, makes what the show needs in it, and lets the camera onto the stage.
+    pub(crate) fn before_the_show(&self) {
+        self.control("POST", "reset", &Value::Null);
+        self.place.write("all.yaml", BEFORE_THE_SHOW);
+        self.applied("before the show");
+        let studio = self.objects()["Stage/studio"][0].clone();
+        let camera = json!({ "stageArn": studio, "participantId": "abCD12efGH34" });
+        self.control("POST", "participants", &camera);
+        self.place.write("all.yaml", &[BEFORE_THE_SHOW, THE_SHOW].concat());
     }
 
     pub(crate) fn command(&self, words: &str) -> Command {
@@ -149,18 +218,59 @@ impl Stage {
     /// Everything declared is there once, nothing else is, and there is nothing left to do.
     #[track_caller]
     pub(crate) fn assert_whole(&self, what: &str) {
+        self.assert_there(12, what);
+    }
+
+    /// So many objects are there once, and nothing else apart from the key that comes with a channel.
+    #[track_caller]
+    fn assert_there(&self, declared: usize, what: &str) {
         let objects = self.objects();
         let counts: Vec<(&String, usize)> =
             objects.iter().map(|(name, arns)| (name, arns.len())).collect();
         assert!(
-            counts.len() == 12 && counts.iter().all(|(_, count)| *count == 1),
+            counts.len() == declared && counts.iter().all(|(_, count)| *count == 1),
             "{what}: {counts:?}"
         );
-        // The key that comes with the second channel is nobody's.
+        // The key that comes with one of the channels is nobody's.
         let all = self.control("GET", "objects", &Value::Null);
-        assert_eq!(all["objects"].as_array().map(Vec::len), Some(13), "{what}: {all:#}");
+        assert_eq!(all["objects"].as_array().map(Vec::len), Some(declared + 1), "{what}: {all:#}");
         let plan = run(&mut self.command("plan --detailed-exitcode"));
         assert_eq!(plan.code, Some(0), "{what}: {plan:?}");
+    }
+
+    /// Makes four of the objects, declares all, and returns the four.
+    fn half(&self) -> BTreeMap<String, Vec<String>> {
+        let half = MANIFESTS.split("\n---").take(5).collect::<Vec<_>>().join("\n---");
+        self.place.write("all.yaml", &half);
+        self.applied("the first half");
+        self.place.write("all.yaml", MANIFESTS);
+        let established = self.objects();
+        assert_eq!(established.len(), 4);
+        established
+    }
+
+    /// What was there before is there, and the same.
+    #[track_caller]
+    fn assert_stay(&self, established: &BTreeMap<String, Vec<String>>) {
+        let objects = self.objects();
+        for (name, arns) in established {
+            assert_eq!(objects.get(name), Some(arns), "{name}");
+        }
+    }
+
+    /// Applies when duplicates are old enough to go.
+    fn prune_duplicates(&self) {
+        // Duplicates are left alone while they are young.
+        self.control("POST", "clock", &json!({ "advanceSeconds": 1_200 }));
+        // Duplicates are counted as any other delete is, and so many need their number.
+        let refused = run(&mut self.command("apply --yes"));
+        if refused.code == Some(4) {
+            let (_, number) =
+                refused.stderr.split_once("--confirm-deletes ").expect("the number is told");
+            let number = number.split('`').next().unwrap_or_default();
+            let pruned = run(&mut self.command(&format!("apply --yes --confirm-deletes {number}")));
+            assert_eq!(pruned.code, Some(0), "{pruned:?}");
+        }
     }
 
     /// Applies until all is well, three times at most.
@@ -268,6 +378,37 @@ fn an_apply_killed_after_the_answer_to_any_request_is_made_good_by_the_next() {
     assert!(killed_at_every_request(Moment::Answered) > 40);
 }
 
+/// The account passes through the states that its requests leave it in, one after the other, so each of them is
+/// what some killed run leaves behind.
+#[test]
+fn a_show_whose_making_was_killed_anywhere_is_on_the_air_once_after_the_next_apply() {
+    let stage = Stage::new(&[]);
+    stage.before_the_show();
+    stage.control("DELETE", "calls", &Value::Null);
+    run(&mut stage.command("plan"));
+    let calls = stage.control("GET", "calls", &Value::Null);
+    // Until then a run only looks, and leaves nothing behind.
+    let read: u64 = calls.as_object().expect("counts").values().filter_map(Value::as_u64).sum();
+    for request in read.. {
+        let what = format!("killed at request {request}");
+        let killed = killed_at(&stage, request, Moment::Done);
+        let replications = || {
+            let all = stage.control("GET", "objects", &Value::Null);
+            all["replications"].as_array().map(Vec::len)
+        };
+        if killed {
+            stage.applied(&what);
+        }
+        stage.assert_there(6, &what);
+        assert_eq!(replications(), Some(1), "{what}");
+        if !killed {
+            assert!(request - read >= 8, "{request} {read}");
+            return;
+        }
+        stage.before_the_show();
+    }
+}
+
 /// What the emulator's state holds and no output may.
 fn secrets(state: &Path) -> BTreeSet<String> {
     fn gather(value: &Value, found: &mut BTreeSet<String>) {
@@ -336,12 +477,7 @@ fn lost_replies_server_errors_and_throttles_cost_time_and_nothing_else_and_no_se
 #[test]
 fn two_runs_at_once_converge_and_what_was_there_before_them_stays() {
     let stage = Stage::new(&[]);
-    let first_half = MANIFESTS.split("\n---").take(5).collect::<Vec<_>>().join("\n---");
-    stage.place.write("all.yaml", &first_half);
-    stage.applied("the first half");
-    let established = stage.objects();
-    assert_eq!(established.len(), 4);
-    stage.place.write("all.yaml", MANIFESTS);
+    let established = stage.half();
     let two: Vec<_> = (0..2)
         .map(|_| {
             let mut command = stage.command("apply --yes");
@@ -353,24 +489,62 @@ fn two_runs_at_once_converge_and_what_was_there_before_them_stays() {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(matches!(output.status.code(), Some(0 | 3)), "{output:?} {said}");
     }
-    // Duplicates are left alone while they are young.
-    stage.control("POST", "clock", &json!({ "advanceSeconds": 1_200 }));
-    // Duplicates are counted as any other delete is, and so many need their number.
-    let refused = run(&mut stage.command("apply --yes"));
-    if refused.code == Some(4) {
-        let (_, number) =
-            refused.stderr.split_once("--confirm-deletes ").expect("the number is told");
-        let number = number.split('`').next().unwrap_or_default();
-        let pruned = run(&mut stage.command(&format!("apply --yes --confirm-deletes {number}")));
-        assert_eq!(pruned.code, Some(0), "{pruned:?}");
-    }
+    stage.prune_duplicates();
     stage.applied("after both");
     stage.assert_whole("after both");
-    for (name, arns) in stage.objects() {
-        if let Some(before) = established.get(&name) {
-            assert_eq!(before, &arns, "{name}");
-        }
+    stage.assert_stay(&established);
+}
+
+/// How much was written to the account so far.
+fn written(stage: &Stage) -> usize {
+    let history = stage.control("GET", "history", &Value::Null);
+    history["events"].as_array().map_or(0, Vec::len)
+}
+
+fn signal(child: &std::process::Child, name: &str) {
+    let sent = Command::new("kill").args([name, &child.id().to_string()]).status();
+    assert!(sent.expect("kill is there").success());
+}
+
+/// A run is paused when so much is written, another one does it all, and `later` the first goes on.
+fn paused_after(writes: usize, later: u64) {
+    let what = format!("paused after {writes} writes, for {later} s");
+    let stage = Stage::new(&[]);
+    let established = stage.half();
+    // Only the run that is to be paused is slow enough to be met in the middle.
+    let slow =
+        json!({ "kind": "delay", "operation": "Create*", "seconds": 0.5, "spares": "swift" });
+    stage.control("POST", "faults", &slow);
+    let before = written(&stage);
+    let mut command = stage.command("apply --yes");
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut paused = command.spawn().expect("the program starts");
+    let start = Instant::now();
+    while written(&stage) < before + writes {
+        assert!(start.elapsed() < Duration::from_mins(1), "{what}: nothing is written");
+        std::thread::sleep(Duration::from_millis(4));
     }
+    signal(&paused, "-STOP");
+    assert!(paused.try_wait().expect("a child").is_none(), "{what}: it is over already");
+    let other = run(stage.command("apply --yes").env("AWS_ACCESS_KEY_ID", "swift"));
+    stage.control("POST", "clock", &json!({ "advanceSeconds": later }));
+    signal(&paused, "-CONT");
+    let first = paused.wait_with_output().expect("it ends");
+    assert_eq!(other.code, Some(0), "{what}: {other:?}");
+    assert!(matches!(first.status.code(), Some(0 | 1 | 3)), "{what}: {first:?}");
+    stage.control("DELETE", "faults", &Value::Null);
+    stage.prune_duplicates();
+    stage.applied(&what);
+    stage.assert_whole(&what);
+    stage.assert_stay(&established);
+}
+
+#[test]
+fn a_run_that_was_paused_while_another_did_it_all_takes_nothing_away() {
+    std::thread::scope(|scope| {
+        scope.spawn(|| paused_after(1, 0));
+        scope.spawn(|| paused_after(4, 120));
+    });
 }
 
 #[test]

@@ -19,7 +19,7 @@ const UNPUBLISHED_COMPOSITION_ENDS: Duration = Duration::from_secs(90);
 
 /// The same cases every time, so that a change is judged by what it changes; `LAW_SEED=random` tries others,
 /// and a failure it finds becomes a test of its own.
-fn config() -> ProptestConfig {
+pub(crate) fn config() -> ProptestConfig {
     fn set<T: std::str::FromStr>(name: &str) -> Option<T> {
         std::env::var(name).ok()?.parse().ok()
     }
@@ -32,7 +32,7 @@ fn config() -> ProptestConfig {
 }
 
 /// A policy that lets everything happen, so that nothing is left for later.
-fn everything(desired: &[Desired], before: &[Desired]) -> Policy {
+pub(crate) fn everything(desired: &[Desired], before: &[Desired]) -> Policy {
     let all = desired.iter().chain(before);
     let allow_live = all.map(|it| it.address.clone()).collect();
     Policy { prune: true, allow_live, ..Policy::default() }
@@ -44,7 +44,12 @@ fn by_manifest(pieces: &[Piece]) -> Vec<Desired> {
 
 /// Applies until nothing is left, and says after how many rounds. Where all that is left waits for a
 /// composition without a publisher to end, time passes, and it does.
-async fn settle(account: &Account, stack: &Stack, desired: &[Desired], policy: &Policy) -> usize {
+pub(crate) async fn settle(
+    account: &Account,
+    stack: &Stack,
+    desired: &[Desired],
+    policy: &Policy,
+) -> usize {
     for round in 0..4 {
         let (live, plan) = account.plan(stack, desired, policy).await;
         if plan.status() == Status::Clean {

@@ -22,7 +22,7 @@ const FIXED: std::ops::Range<u64> = 0..400;
 const STEERED: u64 = 120;
 
 /// Seeds that found something once.
-const ONCE_FAILED: [u64; 14] = [
+const ONCE_FAILED: [u64; 16] = [
     248,
     290,
     1765,
@@ -32,6 +32,8 @@ const ONCE_FAILED: [u64; 14] = [
     7_082_708,
     7_098_163,
     573_090_040,
+    765_613_779,
+    1_976_604_499,
     2_004_094_323,
     3_108_624_659,
     3_452_800_059,

@@ -271,12 +271,12 @@ fn may_be_doubled(life: &Life, age: i64) -> bool {
 }
 
 /// Whether listings came to lag after a run without faults had seen an object of this age in them: no run can
-/// know of what listings show and then show no more.
+/// know of what listings show and then show no more. It may have looked a while before it made another.
 fn forgotten(life: &Life, age: i64, birth: usize) -> bool {
     let case = &life.case;
     let early = !case.before.is_empty() && life.runs.first().is_some_and(|it| birth < it.to);
     let lag = case.faults.iter().chain(&case.late).filter(|it| it["kind"] == "listLag");
-    early && lag.filter_map(|it| it["seconds"].as_i64()).any(|it| age < it * 1_000)
+    early && lag.filter_map(|it| it["seconds"].as_i64()).any(|it| age < it * 1_000 + SEEN_MILLIS)
 }
 
 /// I1: whatever is made says from birth whose it is.
