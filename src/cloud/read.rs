@@ -478,7 +478,7 @@ async fn get_bodies(
             // Whose it is was told by the listing. Where that is over, these tags make its step stale.
             let listed = !is_still_of(&newer.owner(), &live.owner());
             let tags = if listed { std::mem::take(&mut live.tags) } else { newer.tags.clone() };
-            *live = Live { session, tags, ..newer };
+            *live = Live { tags, session, ..newer };
         }
     }
     Ok(())

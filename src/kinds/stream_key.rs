@@ -166,7 +166,9 @@ impl Resource for StreamKey {
             .stream_key
             .and_then(|it| read(it.arn?, it.channel_arn.as_deref(), answered_tags(it.tags), book));
         let made = inside("CreateStreamKey", made)?;
-        remember(aws, &channel, &made.arn, tags).await?;
+        // The key is made, so this refusal is none of the whole: the next look finds the key.
+        let told = remember(aws, &channel, &made.arn, tags).await;
+        told.map_err(|error| CloudError { class: Class::Unknown, ..error })?;
         Ok(made)
     }
 

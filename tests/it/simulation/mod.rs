@@ -22,7 +22,7 @@ const FIXED: std::ops::Range<u64> = 0..400;
 const STEERED: u64 = 120;
 
 /// Seeds that found something once.
-const ONCE_FAILED: [u64; 16] = [
+const ONCE_FAILED: [u64; 17] = [
     248,
     290,
     1765,
@@ -33,6 +33,7 @@ const ONCE_FAILED: [u64; 16] = [
     7_098_163,
     573_090_040,
     765_613_779,
+    1_395_838_975,
     1_976_604_499,
     2_004_094_323,
     3_108_624_659,
