@@ -115,7 +115,7 @@ spec: {}
 "#;
 
 /// One object of each of the other three kinds.
-const THE_SHOW: &str = r#"
+const THE_SHOW: &str = r"
 ---
 apiVersion: ivs-apply.dev/v1
 kind: PlaybackKeyPair
@@ -142,7 +142,7 @@ apiVersion: ivs-apply.dev/v1
 kind: ParticipantReplication
 metadata: { name: camera }
 spec: { sourceStage: studio, destinationStage: fan-zone, participant: abCD12efGH34 }
-"#;
+";
 
 /// An emulator of its own, and the manifests.
 pub(crate) struct Stage {
