@@ -35,7 +35,9 @@ fn of_step(step: &Step) -> Vec<&'static str> {
     };
     // Whoever is there is sent away by another operation than that which changes the object.
     let stop = last_change().filter(|it| {
-        step.decision == Decision::Interrupt && write.is_some() && Some(*it) != change
+        step.decision == Decision::Interrupt
+            && write.is_some()
+            && ![change, write].contains(&Some(*it))
     });
     // What is made has its tags from the start; what is changed gets its digest afterwards.
     let tagged = !step.action.makes() && step.action != Action::Delete;

@@ -116,3 +116,44 @@ fn what_lost_some_of_its_tags_is_drift_and_not_said_to_be_gone() {
         "unclear"
     );
 }
+
+#[test]
+fn a_former_name_that_is_tidied_away_is_a_change_of_the_manifest_and_no_drift() {
+    let place = Place::new();
+    let stage = |metadata: &str| {
+        format!("apiVersion: ivs-apply.dev/v1\nkind: Stage\nmetadata: {metadata}\nspec: {{}}\n")
+    };
+    place.write("stage.yaml", &stage("{ name: a }"));
+    assert_eq!(place.run("apply --yes").code, Some(0));
+    place.write("stage.yaml", &stage("{ name: b, previousNames: [a] }"));
+    assert_eq!(place.run("apply --yes").code, Some(0));
+    assert_eq!(place.run("plan --detailed-exitcode").code, Some(0), "a rename is one tag change");
+    place.write("stage.yaml", &stage("{ name: b }"));
+    let ran = place.run("drift");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let ran = place.run("plan");
+    assert!(ran.stdout.contains("update: its manifest changed"), "{ran:?}");
+    assert_eq!(place.run("apply --yes").code, Some(0));
+    assert_eq!(place.run("plan --detailed-exitcode").code, Some(0));
+}
+
+#[test]
+fn what_is_no_drift_stands_in_the_document_as_it_does_in_the_text() {
+    let place = Place::new();
+    place.write("all.yaml", MANIFESTS);
+    assert_eq!(place.run("apply --yes").code, Some(0));
+    by_hand(&place, async |account| {
+        let stages = account.aws.realtime.list_stages().send().await.expect("listed").stages;
+        let gone = stages.iter().find(|it| it.name.as_deref() == Some("gone")).expect("made");
+        account.aws.realtime.delete_stage().arn(&gone.arn).send().await.expect("deleted");
+    });
+    place.write(
+        "all.yaml",
+        &MANIFESTS.replace("name: pending }\nspec: {}", "name: pending }\nspec: { name: other }"),
+    );
+    let ran = place.run("drift --format json");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let told = document(&ran);
+    assert_eq!(told["notDrift"]["missing"], serde_json::json!(["Stage/gone"]));
+    assert_eq!(told["notDrift"]["pending"], serde_json::json!(["Stage/pending"]));
+}

@@ -8,6 +8,7 @@ mod calls;
 mod change;
 mod client;
 mod conformance;
+mod consent;
 mod differential;
 mod drift;
 mod examples;

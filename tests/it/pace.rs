@@ -3,7 +3,7 @@
 
 use crate::account::{Account, on_paused_time};
 use crate::calls::channels;
-use ivs_apply::apply::Outcome;
+use ivs_apply::apply::{self, Event, Outcome, Signal, StepStatus, Stop};
 use ivs_apply::aws::rates::floor_seconds;
 use ivs_apply::cloud::Reading;
 use ivs_apply::kinds::{Desired, Stack};
@@ -12,6 +12,8 @@ use ivs_apply::plan::{Plan, Policy, Status};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 fn loaded(text: &str) -> Loaded {
@@ -165,5 +167,34 @@ fn a_throttled_run_goes_on_slower_and_loses_nothing() {
         assert!((21.0..30.0).contains(&making.seconds), "{} s", making.seconds);
         let (again, _) = Box::pin(taken(&account, plan(&account, &desired))).await;
         assert_eq!(again.status(), Status::Clean);
+    });
+}
+
+#[test]
+fn after_the_first_signal_nothing_leaves_that_waits_for_its_turn() {
+    on_paused_time(async {
+        let account = Account::at_aws_rates(0.2).await;
+        let it = loaded(&stages(40));
+        let (live, plan) = account.plan(&it.stack, &it.desired, &Policy::default()).await;
+        account.calls();
+        let (stopper, stop) = watch::channel(Stop::default());
+        let signal = async {
+            tokio::time::sleep(Duration::from_millis(3_500)).await;
+            let made =
+                account.control("GET", "/_emulator/calls", Value::Null)["CreateStage"].clone();
+            stopper.send_replace(Stop { first: Some(Signal::Terminate), ..Stop::default() });
+            made
+        };
+        let tell = |_: Event| {};
+        let run = apply::apply(&account.aws, &it.stack, &plan, &live, stop, &tell);
+        let (outcome, made) = futures_util::future::join(Box::pin(run), signal).await;
+        assert_eq!(account.calls()["CreateStage"], made, "none is sent after the signal");
+        let done = outcome.steps.iter().filter(|(_, it)| it.is_done()).count();
+        assert_eq!(json!(done), made);
+        let waiting = outcome.steps.iter().filter(|(_, it)| !it.is_done());
+        for (_, status) in waiting {
+            assert!(matches!(status, StepStatus::NotStarted), "nothing is unsure: {status:?}");
+        }
+        assert_eq!(outcome.stopped, Some(Signal::Terminate));
     });
 }

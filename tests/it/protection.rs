@@ -127,3 +127,33 @@ fn protection_that_somebody_took_off_is_drift_and_protection_that_is_new_is_not(
         assert_eq!(json!(planned(&account, &kept, &prune()).await.status()), json!("clean"));
     });
 }
+
+#[test]
+fn what_its_manifest_protects_is_neither_destroyed_nor_replaced_though_the_tag_was_taken_off() {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let recording = |bucket: &str| {
+            let spec =
+                format!("{{ destinationConfiguration: {{ s3: {{ bucketName: {bucket} }} }} }}");
+            manifest("RecordingConfiguration", "archive", &spec, PROTECT)
+        };
+        applied(&account, &recording("bucket-a"), &prune()).await;
+        let arn = all(&account, Kind::RecordingConfiguration).await[0].arn.clone();
+        let off = account.aws.ivs.untag_resource().resource_arn(arn.as_str());
+        off.tag_keys("ivs-apply:protect").send().await.expect("untagged");
+        let destroy = Policy { destroy: true, ..Policy::default() };
+        assert_eq!(
+            planned(&account, &recording("bucket-a"), &destroy).await.status(),
+            Status::Blocked
+        );
+        assert_eq!(
+            planned(&account, &recording("bucket-b"), &prune()).await.status(),
+            Status::Blocked
+        );
+        applied(&account, &recording("bucket-a"), &prune()).await;
+        assert_eq!(
+            planned(&account, &recording("bucket-a"), &prune()).await.status(),
+            Status::Clean
+        );
+    });
+}

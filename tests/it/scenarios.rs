@@ -149,6 +149,13 @@ async fn tell(folder: &Path) -> String {
                 let made = calls[&operation].as_u64().unwrap_or_default();
                 assert!(made >= least, "{operation}: {made} of at least {least}:\n{story}");
             }
+            let planned = plan.writes();
+            for (operation, made) in calls.as_object().into_iter().flatten() {
+                // Tags of our own come and go as well: that of a key on its channel, a rotation.
+                let others = ["Get", "List", "BatchGet", "TagResource", "UntagResource"];
+                let others = others.iter().any(|it| operation.starts_with(it));
+                assert!(others || planned.contains_key(operation), "{operation} {made}:\n{story}");
+            }
         }
         let _ = writeln!(story, "calls to apply: {calls}\n");
         let (_, again) = account.plan(&loaded.stack, &loaded.desired, &policy).await;
