@@ -119,7 +119,8 @@ pub(super) fn on_audience(
 pub fn live(audience: &Audience) -> String {
     if let Some(viewers) = audience.viewers {
         let s = if viewers == 1 { "" } else { "s" };
-        return format!("live: {} viewer{s}", thousands(viewers));
+        let what = if audience.composition.is_some() { "a composition is running, " } else { "" };
+        return format!("live: {what}{} viewer{s}", thousands(viewers));
     }
     if let Some(session) = &audience.session {
         return format!("live: session {session}");

@@ -90,7 +90,7 @@ fn who_watches_a_composition_on_its_channel_stands_in_its_impact() {
         .map(|it| it["impact"]["viewers"].clone())
         .collect();
     assert!(!impacts.is_empty() && impacts.iter().all(|it| *it == 9_000), "{told:#}");
-    assert!(place.run("plan").stdout.contains("live: 9,000 viewers"));
+    assert!(place.run("plan").stdout.contains("live: a composition is running, 9,000 viewers"));
 }
 
 #[test]
