@@ -348,6 +348,7 @@ fn check(desired: &mut Desired, report: &mut Report) {
     }
     for path in &desired.lifecycle.ignore_changes {
         let fields = desired.address.kind.field_names();
+        let paths: Vec<String> = fields.iter().map(|it| format!("spec.{it}")).collect();
         let field = path.strip_prefix("spec.").map(|it| it.split(['.', '[']).next().unwrap_or(it));
         if field.is_none_or(|field| !fields.iter().any(|it| it == field)) {
             let message = format!("{} is not a field of the spec", crate::diag::quote(path));
@@ -355,7 +356,10 @@ fn check(desired: &mut Desired, report: &mut Report) {
             report.push(
                 Diagnostic::new(Code::UnknownField, place, message)
                     .help("write it as `spec.latencyMode`")
-                    .did_you_mean(field.unwrap_or(path), fields.iter().map(String::as_str)),
+                    .did_you_mean(
+                        &format!("spec.{}", field.unwrap_or(path)),
+                        paths.iter().map(String::as_str),
+                    ),
             );
         }
     }

@@ -997,7 +997,13 @@ impl<'a> Planner<'a> {
         });
         let Some(&blocking) = blocking else { return };
         let blocking = &self.drafts[blocking].step;
-        let waits = format!("waits for {} ({})", blocking.address, blocking.action.word());
+        // Two objects of one name would read as one that waits for itself.
+        let whom = if blocking.address == self.drafts[index].step.address {
+            "another of this name".to_owned()
+        } else {
+            blocking.address.to_string()
+        };
+        let waits = format!("waits for {whom} ({})", blocking.action.word());
         let decision = match &blocking.decision {
             Decision::Dormant(_) => Decision::Dormant(waits),
             _ => Decision::Deferred(waits),
