@@ -1,6 +1,7 @@
 //! A pretend account in a process of its own, which enforces AWS's rates, and manifests for it.
 
 use crate::process::ivs_apply;
+use ivs_apply::kinds::Kind;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -100,10 +101,19 @@ pub(crate) fn channels(count: usize) -> String {
     text
 }
 
+/// A stack to which no quota applies.
+pub(crate) fn stack() -> String {
+    let quotas: String = Kind::ALL.iter().map(|kind| format!("    {kind}: 1000000\n")).collect();
+    format!(
+        "apiVersion: ivs-apply.dev/v1\nkind: Stack\nmetadata: {{ name: bench }}\nspec:\n  quotas:\n{quotas}"
+    )
+}
+
 /// So many resources of several kinds that refer to one another, twenty documents a text.
 pub(crate) fn mixed(count: usize) -> Vec<String> {
     let document = |index: usize| {
         let group = index / 10;
+        let (recording, policy, channel) = (group * 10, group * 10 + 1, group * 10 + 5);
         let (kind, spec) = match index % 10 {
             0 => (
                 "RecordingConfiguration",
@@ -118,11 +128,11 @@ pub(crate) fn mixed(count: usize) -> Vec<String> {
             ),
             2 => ("EncoderConfiguration", "  video: { width: 1280, height: 720 }\n".to_owned()),
             3 => ("Stage", "  tags: { team: video }\n".to_owned()),
-            4 => ("StreamKey", format!("  channel: r{group}5\n")),
+            4 => ("StreamKey", format!("  channel: r{channel}\n")),
             _ => (
                 "Channel",
                 format!(
-                    "  latencyMode: LOW\n  type: STANDARD\n  recordingConfiguration: r{group}0\n  playbackRestrictionPolicy: r{group}1\n  tags: {{ team: sports, tier: gold }}\n"
+                    "  latencyMode: LOW\n  type: STANDARD\n  recordingConfiguration: r{recording}\n  playbackRestrictionPolicy: r{policy}\n  tags: {{ team: sports, tier: gold }}\n"
                 ),
             ),
         };

@@ -1,6 +1,6 @@
 //! What is measured of the program alone.
 
-use crate::account::{Account, channels, mixed};
+use crate::account::{Account, channels, mixed, stack};
 use crate::process::{Cost, ivs_apply, run};
 use crate::rows::{Row, Table, mebibytes, median, thousands, time};
 use ivs_apply::aws::rates::floor_seconds;
@@ -65,6 +65,7 @@ pub(crate) fn validate(table: &mut Table) -> io::Result<()> {
         for (index, text) in mixed(count).iter().enumerate() {
             std::fs::write(home.path().join(format!("{index:05}.yaml")), text)?;
         }
+        std::fs::write(home.path().join("stack.yaml"), stack())?;
         let times = if count > 10_000 { 3 } else { 7 };
         let costs = turns(times, || run(ivs_apply(home.path()).args(["validate", "-f", "."])))?;
         let wall = median(walls(&costs));
