@@ -35,6 +35,8 @@ struct Inner {
     /// How far the store's clock is ahead of the world's.
     ahead: Duration,
     puts: usize,
+    /// How often which fault (`reliability.md` §7) met which request.
+    met: BTreeMap<(&'static str, &'static str), u32>,
     random: fastrand::Rng,
 }
 
@@ -53,6 +55,7 @@ impl Shelf {
             denies: false,
             ahead: Duration::ZERO,
             puts: 0,
+            met: BTreeMap::new(),
             random: fastrand::Rng::with_seed(0),
         };
         Self(Arc::new(Mutex::new(inner)), Instant::now())
@@ -92,6 +95,7 @@ impl Shelf {
     /// Meets a fault, or does it.
     async fn meet<T: Send + 'static>(
         &self,
+        request: &'static str,
         work: impl FnOnce(&Self) -> T + Send + 'static,
     ) -> Result<T, CloudError> {
         let fault = {
@@ -111,6 +115,15 @@ impl Shelf {
                 None
             }
         };
+        let known = fault.map(|it| match it {
+            Fault::Lost => "F2 done, reply lost",
+            Fault::NotDone => "F3 not done, reply lost",
+            Fault::Late(_) => "F6 done late",
+            Fault::Class(_) => "F5 refused",
+        });
+        if let Some(known) = known {
+            *self.inner().met.entry((known, request)).or_default() += 1;
+        }
         let failed =
             |class| CloudError { class, ..CloudError::unusable("PutObject", "a planned fault") };
         match fault {
@@ -141,7 +154,7 @@ fn version(text: &str) -> String {
 
 impl Store for Shelf {
     async fn get(&self) -> Result<Option<Seen>, CloudError> {
-        let seen = self.meet(|shelf| {
+        let seen = self.meet("look", |shelf| {
             let now = shelf.now();
             let inner = shelf.inner();
             inner.object.as_ref().map(|(body, written)| Seen {
@@ -164,7 +177,8 @@ impl Store for Shelf {
             Only::Absent => (true, String::new()),
             Only::Version(version) => (false, version.to_owned()),
         };
-        self.meet(move |shelf| {
+        let request = if absent { "S4 take" } else { "S5 renew or take over" };
+        self.meet(request, move |shelf| {
             let now = shelf.now();
             let mut inner = shelf.inner();
             let holds = match &inner.object {
@@ -184,7 +198,7 @@ impl Store for Shelf {
 
     async fn delete(&self, wanted: &str) -> Result<bool, CloudError> {
         let wanted = wanted.to_owned();
-        self.meet(move |shelf| {
+        self.meet("S14 give back", move |shelf| {
             let mut inner = shelf.inner();
             let there = inner.object.as_ref().map(|it| version(&it.0));
             let holds = there.is_some_and(|it| it == wanted) || inner.deaf.2;
@@ -540,19 +554,22 @@ fn fault_at(request: usize, fault: Fault) -> Vec<Option<Fault>> {
 #[test]
 fn whatever_the_store_does_no_two_runs_have_it_at_once() {
     let (mut taken, mut stolen, mut lost) = (0, 0, 0);
+    let mut met = BTreeMap::new();
     for seed in 0..150 {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .start_paused(true)
             .build()
             .expect("a runtime");
-        let counts = runtime.block_on(life(seed));
+        let counts = runtime.block_on(life(seed, &mut met));
         (taken, stolen, lost) = (taken + counts.0, stolen + counts.1, lost + counts.2);
     }
     assert!(taken > 500 && stolen > 50 && lost > 20, "{taken} taken, {stolen} stolen, {lost} lost");
+    // Four faults, four requests: a pair that never met is a rule that nothing holds.
+    assert_eq!(met.len(), 16, "{met:#?}");
 }
 
-async fn life(seed: u64) -> (u32, u32, u32) {
+async fn life(seed: u64, met: &mut BTreeMap<(&'static str, &'static str), u32>) -> (u32, u32, u32) {
     let shelf = Shelf::with(|it| {
         it.random = fastrand::Rng::with_seed(seed);
         it.chance = u8::try_from(seed % 5 * 9).expect("small");
@@ -601,6 +618,9 @@ async fn life(seed: u64) -> (u32, u32, u32) {
     for run in runs.collect::<Vec<_>>() {
         let (taken, stolen, lost) = run.await.expect("no run finds another in its place");
         sum = (sum.0 + taken, sum.1 + stolen, sum.2 + lost);
+    }
+    for (pair, count) in &shelf.inner().met {
+        *met.entry(*pair).or_default() += count;
     }
     sum
 }
