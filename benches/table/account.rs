@@ -103,10 +103,13 @@ pub(crate) fn channels(count: usize) -> String {
 
 /// A stack to which no quota applies.
 pub(crate) fn stack() -> String {
-    let quotas: String = Kind::ALL.iter().map(|kind| format!("    {kind}: 1000000\n")).collect();
-    format!(
-        "apiVersion: ivs-apply.dev/v1\nkind: Stack\nmetadata: {{ name: bench }}\nspec:\n  quotas:\n{quotas}"
-    )
+    let mut text =
+        "apiVersion: ivs-apply.dev/v1\nkind: Stack\nmetadata: { name: bench }\nspec:\n  quotas:\n"
+            .to_owned();
+    for kind in Kind::ALL {
+        let _ = writeln!(text, "    {kind}: 1000000");
+    }
+    text
 }
 
 /// So many resources of several kinds that refer to one another, twenty documents a text.
