@@ -797,11 +797,11 @@ impl<'a> Planner<'a> {
             }
         }
         let mut needs: Vec<(usize, usize)> = Vec::new();
-        let mut holding: Vec<(usize, &Live)> = Vec::new();
+        let mut holding: Vec<(usize, &Live, bool)> = Vec::new();
         for (arn, users) in &self.live.users {
             let deletes = touching.get(arn).into_iter().flatten();
             let deletes = deletes.filter(|it| self.drafts[**it].step.action == Action::Delete);
-            holding.extend(deletes.flat_map(|it| users.iter().map(move |user| (*it, user))));
+            holding.extend(deletes.flat_map(|it| users.iter().map(move |user| (*it, user, false))));
         }
         for (index, draft) in self.drafts.iter().enumerate() {
             for target in draft.step.body.iter().flat_map(named_targets) {
@@ -832,7 +832,13 @@ impl<'a> Planner<'a> {
                     if moved.iter().any(lets_go) {
                         needs.extend(moved.iter().copied().filter(lets_go).map(|it| (deleted, it)));
                     } else {
-                        holding.push((deleted, referrer));
+                        // One that is to be replaced, and cannot be in this run, lets go in a later one.
+                        let later = moved.iter().any(|it| {
+                            let step = &self.drafts[*it].step;
+                            let waits = matches!(step.decision, Decision::Deferred(_));
+                            *it != deleted && waits && !self.still_refers(step, &arn)
+                        });
+                        holding.push((deleted, referrer, later));
                     }
                 }
             }
@@ -842,7 +848,7 @@ impl<'a> Planner<'a> {
                 self.drafts[index].needs.insert(needed);
             }
         }
-        for (deleted, referrer) in holding {
+        for (deleted, referrer, later) in holding {
             let name = match (self.live.book.address(&referrer.arn), referrer.owner()) {
                 (Some(address), _) => address.to_string(),
                 (None, Owner::Stack(marks)) if marks.stack == self.stack.name => {
@@ -856,7 +862,7 @@ impl<'a> Planner<'a> {
             let step = &mut self.drafts[deleted].step;
             let why = format!("{name} still refers to it");
             let duplicate = step.because.iter().any(|it| matches!(it, Cause::Duplicate { .. }));
-            if duplicate && !matches!(step.decision, Decision::Blocked(_)) {
+            if duplicate && !later && !matches!(step.decision, Decision::Blocked(_)) {
                 step.decision = Decision::Blocked(why);
             } else if step.decision.is_do() {
                 step.decision = Decision::Deferred(why);
