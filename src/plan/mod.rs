@@ -991,7 +991,7 @@ impl<'a> Planner<'a> {
     }
 
     /// A step whose ground is not laid in this run waits with it; one that only follows an update of what
-    /// it refers to does not, since the object is there.
+    /// it refers to does not, since the object is there, nor one that refers to what a later run replaces.
     fn wait_for_the_undone(&mut self, index: usize) {
         let draft = &self.drafts[index];
         if !draft.step.decision.is_do() {
@@ -999,7 +999,11 @@ impl<'a> Planner<'a> {
         }
         let blocking = draft.needs.iter().find(|&&needed| {
             let needed = &self.drafts[needed].step;
-            !needed.decision.is_do() && draft.step.stands_on(needed)
+            let stays = needed.action == Action::Replace
+                && matches!(needed.decision, Decision::Deferred(_))
+                && !self.replaced.contains_key(&needed.address)
+                && draft.step.action != Action::Delete;
+            !needed.decision.is_do() && draft.step.stands_on(needed) && !stays
         });
         let Some(&blocking) = blocking else { return };
         let blocking = &self.drafts[blocking].step;

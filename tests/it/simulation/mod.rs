@@ -22,7 +22,7 @@ const FIXED: std::ops::Range<u64> = 0..400;
 const STEERED: u64 = 120;
 
 /// Seeds that found something once.
-const ONCE_FAILED: [u64; 18] = [
+const ONCE_FAILED: [u64; 19] = [
     248,
     290,
     1765,
@@ -38,6 +38,7 @@ const ONCE_FAILED: [u64; 18] = [
     2_004_094_323,
     2_866_593_324,
     3_108_624_659,
+    3_344_388_792,
     3_452_800_059,
     3_544_975_458,
     3_704_330_671,
