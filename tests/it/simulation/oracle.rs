@@ -358,7 +358,9 @@ fn report_is_true(run: &Run, life: &Life) -> Result<(), String> {
             | StepStatus::Deferred(_)
                 if run.alone =>
             {
-                if step.arn.is_some() && others == 0 && written() {
+                // A request that an earlier run sent and did not wait for comes in now, and makes it stale.
+                let stray = matches!(status, StepStatus::Stale(_)) && struck("stall");
+                if step.arn.is_some() && others == 0 && written() && !stray {
                     return lies("it was written to");
                 }
                 if step.arn.is_none() && born().is_some() {
