@@ -6,11 +6,13 @@
 use super::address::{Address, Book};
 use super::{Body, Kind, Mutable, Pointer, json};
 use crate::diag::{FieldPath, Segment};
+use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::sync::LazyLock;
 
 /// One field that differs.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -101,11 +103,13 @@ impl Body {
     /// Where this spec has a word that the service model does not know, because AWS has grown since; of a list,
     /// the whole list.
     pub fn unknown_words(&self) -> Vec<String> {
-        let mut settings = SchemaSettings::draft07();
-        settings.inline_subschemas = true;
-        let schema = self.kind().schema(&mut settings.into_generator()).to_value();
+        // Where much differs at once, this is asked of each.
+        static SCHEMAS: LazyLock<BTreeMap<Kind, Value>> = LazyLock::new(|| {
+            let of_kind = |kind: &Kind| (*kind, kind.schema(&mut schema_generator()).to_value());
+            Kind::ALL.iter().map(of_kind).collect()
+        });
         let mut found = Vec::new();
-        unknown_words("spec", &json(self), &schema, &mut found);
+        unknown_words("spec", &json(self), &SCHEMAS[&self.kind()], &mut found);
         found
     }
 
@@ -452,6 +456,14 @@ fn unknown_words(path: &str, value: &Value, schema: &Value, found: &mut Vec<Stri
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
+}
+
+/// Makes schemas that hold all their parts, in the draft that editors read.
+pub fn schema_generator() -> SchemaGenerator {
+    let mut settings = SchemaSettings::draft07();
+    settings.inline_subschemas = true;
+    settings.meta_schema = None;
+    settings.into_generator()
 }
 
 /// The addresses a body refers to by name.

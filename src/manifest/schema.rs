@@ -4,23 +4,16 @@
 
 use super::envelope::{API_VERSION, Metadata, STACK, StackSpec, kind_names};
 use crate::diag::{FieldPath, Segment};
+use crate::kinds::spec::schema_generator;
 use crate::kinds::{Kind, Lifecycle};
-use schemars::generate::SchemaSettings;
-use schemars::{JsonSchema, SchemaGenerator};
+use schemars::JsonSchema;
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
 
 const DRAFT: &str = "http://json-schema.org/draft-07/schema#";
 
-fn generator() -> SchemaGenerator {
-    let mut settings = SchemaSettings::draft07();
-    settings.inline_subschemas = true;
-    settings.meta_schema = None;
-    settings.into_generator()
-}
-
 fn part<T: JsonSchema>() -> Value {
-    trimmed(generator().into_root_schema_for::<T>().to_value())
+    trimmed(schema_generator().into_root_schema_for::<T>().to_value())
 }
 
 /// Without what a reader of the schema does not need.
@@ -34,7 +27,7 @@ fn trimmed(mut schema: Value) -> Value {
 
 /// The schema of a document of one kind.
 pub fn of_kind(kind: Kind) -> Value {
-    let spec = trimmed(kind.schema(&mut generator()).to_value());
+    let spec = trimmed(kind.schema(&mut schema_generator()).to_value());
     let description = spec.get("description").cloned().unwrap_or_default();
     document(kind.name(), &description, &spec, Some(part::<Lifecycle>()))
 }

@@ -75,11 +75,9 @@ fn plan_named(
     policy: &Policy,
     ambiguous: &[&Live],
 ) -> Plan {
-    let declared = desired.iter().filter(|_| !policy.destroy).map(|it| &it.address).collect();
     let mut planner = Planner {
         stack,
         manifests: desired.iter().map(|it| (&it.address, it)).collect(),
-        declared,
         ambiguous,
         live,
         policy,
@@ -134,8 +132,6 @@ struct Planner<'a> {
     stack: &'a Stack,
     /// What the manifests say, also of what is to be destroyed.
     manifests: BTreeMap<&'a Address, &'a Desired>,
-    /// What is to be there.
-    declared: BTreeSet<&'a Address>,
     ambiguous: &'a [&'a Live],
     live: &'a LiveState,
     policy: &'a Policy,
@@ -813,7 +809,8 @@ impl<'a> Planner<'a> {
             let moved = touching.get(&referrer.arn).map_or(&[][..], Vec::as_slice);
             // What comes with something goes with it, so it does not hold it back, unless it is to stay.
             let address = self.live.book.address(&referrer.arn);
-            let stays = address.is_some_and(|it| self.declared.contains(it));
+            let stays =
+                !self.policy.destroy && address.is_some_and(|it| self.manifests.contains_key(it));
             let comes_with = referrer.kind.facts().comes_with.filter(|_| !stays);
             let edges = referrer.body.iter().flat_map(Body::refs);
             for edge in edges.filter(|edge| comes_with != Some(edge.kind)) {

@@ -1,25 +1,12 @@
 //! Words that AWS has and this program has not: neither drift, nor lost when something else is changed.
 
+use crate::zeros::leaves;
 use ivs_apply::diag::{Origin, SourceId};
 use ivs_apply::kinds::{Address, Arn, Body, Desired, Kind, Live, LiveState, Marks, Stack};
 use ivs_apply::plan::{Action, Note, Plan, Policy, plan};
 use serde_json::{Value, json};
 
 const WORD: &str = "FROM_THE_FUTURE";
-
-/// Pointers to every text of a value.
-fn texts(value: &Value, path: &str, found: &mut Vec<String>) {
-    match value {
-        Value::Object(map) => {
-            map.iter().for_each(|(key, it)| texts(it, &format!("{path}/{key}"), found));
-        }
-        Value::Array(list) => {
-            list.iter().enumerate().for_each(|(at, it)| texts(it, &format!("{path}/{at}"), found));
-        }
-        Value::String(_) => found.push(path.to_owned()),
-        _ => {}
-    }
-}
 
 /// The example as AWS would answer it, with the text at a pointer another one.
 fn with_word(kind: Kind, pointer: &str) -> Option<Body> {
@@ -68,7 +55,8 @@ fn a_word_that_nobody_knows_is_no_drift_in_any_field_of_any_kind() {
     let mut seen = Vec::new();
     for &kind in Kind::ALL {
         let mut pointers = Vec::new();
-        texts(&serde_json::to_value(kind.example()).expect("specs serialise"), "", &mut pointers);
+        let value = serde_json::to_value(kind.example()).expect("specs serialise");
+        leaves(&value, "", Value::is_string, &mut pointers);
         for pointer in pointers {
             let Some(there) = with_word(kind, &pointer) else { continue };
             if there.unknown_words().is_empty() {

@@ -6,16 +6,17 @@ use ivs_apply::kinds::spec::difference;
 use ivs_apply::kinds::{Body, Kind};
 use serde_json::Value;
 
-/// Paths of every boolean and number in a value.
-fn leaves(value: &Value, path: &str, found: &mut Vec<String>) {
+/// Pointers to every part of a value that holds no others and is of such a sort.
+pub(crate) fn leaves(value: &Value, path: &str, sort: fn(&Value) -> bool, found: &mut Vec<String>) {
     match value {
         Value::Object(map) => {
-            map.iter().for_each(|(key, it)| leaves(it, &format!("{path}/{key}"), found));
+            map.iter().for_each(|(key, it)| leaves(it, &format!("{path}/{key}"), sort, found));
         }
         Value::Array(list) => {
-            list.iter().enumerate().for_each(|(at, it)| leaves(it, &format!("{path}/{at}"), found));
+            let parts = list.iter().enumerate();
+            parts.for_each(|(at, it)| leaves(it, &format!("{path}/{at}"), sort, found));
         }
-        Value::Bool(_) | Value::Number(_) => found.push(path.to_owned()),
+        leaf if sort(leaf) => found.push(path.to_owned()),
         _ => {}
     }
 }
@@ -40,7 +41,8 @@ fn every_field_at_its_zero_value_arrives() {
     for &kind in Kind::ALL.iter().filter(|it| it.facts().arn_type.is_some()) {
         let mut paths = Vec::new();
         for variant in variants(kind) {
-            leaves(&serde_json::to_value(&variant).expect("specs serialise"), "", &mut paths);
+            let value = serde_json::to_value(&variant).expect("specs serialise");
+            leaves(&value, "", |it| it.is_boolean() || it.is_number(), &mut paths);
             for path in paths.drain(..) {
                 let Some(body) = zeroed(kind, &variant, &path) else { continue };
                 tried.push(format!("{kind}{path}"));
