@@ -378,10 +378,14 @@ fn an_apply_killed_after_the_answer_to_any_request_is_made_good_by_the_next() {
     assert!(killed_at_every_request(Moment::Answered) > 40);
 }
 
-/// The account passes through the states that its requests leave it in, one after the other, so each of them is
-/// what some killed run leaves behind.
 #[test]
 fn a_show_whose_making_was_killed_anywhere_is_on_the_air_once_after_the_next_apply() {
+    for moment in [Moment::Before, Moment::Done, Moment::Answered] {
+        show_killed_at_every_request(moment);
+    }
+}
+
+fn show_killed_at_every_request(moment: Moment) {
     let stage = Stage::new(&[]);
     stage.before_the_show();
     stage.control("DELETE", "calls", &Value::Null);
@@ -391,7 +395,7 @@ fn a_show_whose_making_was_killed_anywhere_is_on_the_air_once_after_the_next_app
     let read: u64 = calls.as_object().expect("counts").values().filter_map(Value::as_u64).sum();
     for request in read.. {
         let what = format!("killed at request {request}");
-        let killed = killed_at(&stage, request, Moment::Done);
+        let killed = killed_at(&stage, request, moment);
         let replications = || {
             let all = stage.control("GET", "objects", &Value::Null);
             all["replications"].as_array().map(Vec::len)
