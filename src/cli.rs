@@ -33,6 +33,9 @@ pub struct Global {
         env = "IVS_APPLY_FILENAME"
     )]
     pub filename: Vec<PathBuf>,
+    /// Folder that file names in manifests from standard input are relative to, and cannot lead out of
+    #[arg(long, value_name = "FOLDER", global = true, env = "IVS_APPLY_STDIN_FOLDER")]
+    pub stdin_folder: Option<PathBuf>,
     /// Stack to work on, where no Stack document says so
     #[arg(long, value_name = "NAME", global = true, env = "IVS_APPLY_STACK")]
     pub stack: Option<String>,

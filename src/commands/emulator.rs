@@ -14,7 +14,13 @@ use std::time::Duration;
 #[derive(Debug, clap::Args)]
 pub(crate) struct EmulatorArgs {
     /// Address to listen on; loopback only, port 0 takes a free one
-    #[arg(long, default_value = "127.0.0.1:4599", env = "IVS_APPLY_LISTEN")]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:4599",
+        value_parser = address,
+        env = "IVS_APPLY_LISTEN"
+    )]
     listen: SocketAddr,
     /// File that keeps the account; without it the account is gone with the process
     #[arg(long, value_name = "FILE", env = "IVS_APPLY_STATE")]
@@ -25,6 +31,11 @@ pub(crate) struct EmulatorArgs {
     /// Account of everything in it, twelve digits
     #[arg(long, default_value = "000000000000", env = "IVS_APPLY_ACCOUNT")]
     account: String,
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| "an address has a host and a port, such as `127.0.0.1:4599`".to_owned())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -1,24 +1,35 @@
 use super::Failure;
 use crate::cli::ExitCode;
+use crate::diag::{Code, suggest};
 use crate::manifest::envelope::kind_names;
 use crate::manifest::schema::{Field, fields_of};
 use crate::ui::Ui;
 use crate::ui::explain;
 
-/// Explain a kind, or a field of one, such as `Channel.latencyMode`
+/// Explain a kind, a field such as `Channel.latencyMode`, or an error code such as `E0103`
 ///
-/// Type, default and meaning of each field, from the same source as the JSON Schemas.
+/// Type, default and meaning of each field, from the same source as the JSON Schemas. Without an argument: every
+/// kind. Upper and lower case are the same.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ExplainArgs {
-    /// The kind, and a field of its spec; other parts as `Channel.lifecycle.protect`
-    #[arg(value_name = "KIND[.FIELD]")]
-    what: String,
+    /// The kind, and a field of its spec; other parts as `Channel.lifecycle.protect`; or a code
+    #[arg(value_name = "KIND[.FIELD]|CODE")]
+    what: Option<String>,
 }
 
 pub(super) fn run(args: &ExplainArgs, ui: Ui) -> Result<ExitCode, Failure> {
-    let (kind, field) = match args.what.split_once('.') {
+    let Some(what) = &args.what else {
+        let about = |kind| fields_of(kind).map(|(about, _)| (kind, about));
+        ui.answer(&explain::kinds(kind_names().filter_map(about)))?;
+        return Ok(ExitCode::Done);
+    };
+    if let Some(code) = Code::ALL.iter().find(|it| it.code().eq_ignore_ascii_case(what)) {
+        ui.answer(&explain::code(*code))?;
+        return Ok(ExitCode::Done);
+    }
+    let (kind, field) = match what.split_once('.') {
         Some((kind, field)) => (kind, Some(field)),
-        None => (args.what.as_str(), None),
+        None => (what.as_str(), None),
     };
     let unknown = |what: &str, word: &str, near: Option<&str>| {
         let failure = Failure::error(format!("unknown {what} `{word}`"));
@@ -27,19 +38,24 @@ pub(super) fn run(args: &ExplainArgs, ui: Ui) -> Result<ExitCode, Failure> {
             None => failure,
         }
     };
-    let Some((about, fields)) = fields_of(kind) else {
-        return Err(unknown("kind", kind, crate::diag::suggest(kind, kind_names())));
+    let known = kind_names().find(|it| it.eq_ignore_ascii_case(kind));
+    let Some((kind, (about, fields))) = known.and_then(|it| Some((it, fields_of(it)?))) else {
+        let codes = Code::ALL.iter().map(|it| it.code());
+        return Err(unknown("kind or code", kind, suggest(kind, kind_names().chain(codes))));
     };
     let Some(field) = field else {
         ui.answer(&explain::kind(kind, &about, &fields))?;
         return Ok(ExitCode::Done);
     };
     let paths = [field.to_owned(), format!("spec.{field}")];
-    let found = fields.iter().find(|it| paths.contains(&it.path.replace("[]", "")));
+    let found = fields.iter().find(|it| {
+        let path = it.path.replace("[]", "");
+        paths.iter().any(|asked| asked.eq_ignore_ascii_case(&path))
+    });
     let Some(found) = found else {
         let bare = |it: &Field| it.path.strip_prefix("spec.").unwrap_or(&it.path).replace("[]", "");
         let names: Vec<String> = fields.iter().map(bare).collect();
-        let near = crate::diag::suggest(field, names.iter().map(String::as_str));
+        let near = suggest(field, names.iter().map(String::as_str));
         return Err(unknown("field", field, near));
     };
     let inner: Vec<&Field> = fields

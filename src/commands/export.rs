@@ -44,6 +44,14 @@ pub(super) async fn run(args: &ExportArgs, global: &Global, ui: Ui) -> Result<Ex
     }
     let mut declared =
         export::declare(live.owned.values().chain(live.others.values()), &book, &stack);
+    if declared.is_empty() {
+        ui.say(match left_out.as_slice() {
+            [] => "the account holds no Amazon IVS resource: there is nothing to export\n",
+            _ => "every resource of the account is left out: there is nothing to export\n",
+        });
+        connection.close()?;
+        return Ok(ExitCode::Done);
+    }
     for it in &mut declared {
         it.body = it.body.renamed(&book);
     }

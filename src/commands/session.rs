@@ -6,7 +6,7 @@ use crate::cli::{ExitCode, Format, Global};
 use crate::cloud::{ReadError, Reading, look_up_users, read};
 use crate::emulator::{Emulator, Settings};
 use crate::kinds::{Desired, LiveState, Stack};
-use crate::manifest::{self, Loaded};
+use crate::manifest::{self, Loaded, StandardInput};
 use crate::plan::{Approval, Note, Plan, Policy, Selected, Status, Terms, approval, plan};
 use crate::ui::escape::escape;
 use crate::ui::plan::Header;
@@ -14,7 +14,8 @@ use crate::ui::{Ui, diagnostic, json};
 
 /// Manifests that are in order.
 pub(super) fn load(command: &str, global: &Global, ui: Ui) -> Result<Loaded, ExitCode> {
-    let stdin = &mut std::io::stdin();
+    let folder = global.stdin_folder.as_deref();
+    let stdin = StandardInput { text: &mut std::io::stdin(), folder };
     let mut loaded = manifest::load(&paths(global), stdin, global.stack.as_deref());
     if global.deny_warnings {
         loaded.report.deny_warnings();

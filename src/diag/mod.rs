@@ -14,7 +14,7 @@ pub mod tree;
 pub use code::{Code, Severity};
 pub use locate::locate;
 pub use path::{FieldPath, Segment};
-pub use source::{DocumentSpan, Origin, Position, Source, SourceId, SourceMap};
+pub use source::{DocumentSpan, Folder, Origin, Position, Source, SourceId, SourceMap};
 pub use suggest::suggest;
 
 use std::fmt;

@@ -35,14 +35,21 @@ pub struct DocumentSpan {
 pub struct Source {
     /// The path as it is shown.
     pub name: String,
-    /// The file; nothing for standard input.
-    pub path: Option<PathBuf>,
-    /// The folder nothing named by this text may lead out of; nothing for standard input.
-    pub root: Option<PathBuf>,
+    /// Where the files that this text names are; `None` where it cannot name any.
+    pub folder: Option<Folder>,
     /// The text itself.
     pub text: String,
     /// Its documents.
     pub documents: Vec<DocumentSpan>,
+}
+
+/// Where the files that a text names are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Folder {
+    /// What their paths are relative to.
+    pub base: PathBuf,
+    /// The folder that no path may lead out of.
+    pub root: PathBuf,
 }
 
 /// A stretch of one line, for people.

@@ -169,7 +169,9 @@ fn explain(error: &serde_yaml::Error, text: &str) -> Broken {
             Some("write the character itself: `\\u` cannot give half of a surrogate pair in YAML")
         }
         "found unexpected end of stream" => Some("look for a quote that is never closed"),
-        "unknown anchor" => Some("an alias must come after its anchor, in the same document"),
+        "unknown anchor" => {
+            Some("an anchor comes before its alias in the same document: anchors end at `---`")
+        }
         _ => None,
     };
     let code = match phrase {
@@ -177,8 +179,18 @@ fn explain(error: &serde_yaml::Error, text: &str) -> Broken {
         "repetition limit exceeded" => Code::AliasLimit,
         _ => Code::InvalidYaml,
     };
-    let message = format!("the text is not YAML: {phrase}");
+    let message = match phrase {
+        "unknown anchor" => format!("unknown alias {}", super::quote(alias(&text[offset..]))),
+        _ => format!("the text is not YAML: {phrase}"),
+    };
     Broken { code, offset, message, help }
+}
+
+/// The name of the alias at the start of a text.
+fn alias(text: &str) -> &str {
+    let name = text.strip_prefix('*').unwrap_or(text);
+    let ends = |c: char| c.is_whitespace() || matches!(c, ',' | '[' | ']' | '{' | '}');
+    &name[..name.find(ends).unwrap_or(name.len())]
 }
 
 #[cfg(test)]

@@ -50,6 +50,13 @@ fn is_origin(text: &str) -> bool {
         && host.chars().all(|it| it.is_ascii_alphanumeric() || "-._:[]".contains(it))
 }
 
+/// The origin in a text that is one but for a path behind it.
+fn without_path(text: &str) -> Option<&str> {
+    let host = text.find("://")? + 3;
+    let end = text[host..].find('/').map_or(text.len(), |it| host + it);
+    Some(&text[..end]).filter(|it| is_origin(it))
+}
+
 impl Resource for PlaybackRestrictionPolicy {
     const KIND: Kind = Kind::PlaybackRestrictionPolicy;
     const FACTS: Facts = Facts {
@@ -101,8 +108,15 @@ impl Resource for PlaybackRestrictionPolicy {
             }
             if !is_origin(origin) {
                 let message = format!("no browser sends {} as its origin", quote(origin));
-                at.report(Code::IneffectiveSetting, &field, message)
-                    .help("write it as `https://example.com`, with a port if it is not the usual one, and no path");
+                let help = match without_path(origin) {
+                    Some(bare) => format!("write {}: an origin has no path", quote(bare)),
+                    None => {
+                        "write it as `https://example.com`, with a port if it is not the default \
+                             one, and without a path"
+                            .to_owned()
+                    }
+                };
+                at.report(Code::IneffectiveSetting, &field, message).help(help);
             }
         }
         for (field, list) in [

@@ -43,6 +43,18 @@ impl Kind {
         fields.into_iter().map(|(name, _)| name).collect()
     }
 
+    /// Whether a change of the field at `path` needs a new object. Fields that AWS knows nothing of do not, apart
+    /// from those that hold the text sent to AWS.
+    pub fn is_immutable(self, path: &str) -> bool {
+        let field = path.strip_prefix("spec.").unwrap_or(path);
+        let field = field.split(['.', '[']).next().unwrap_or(field);
+        let holds_text = self
+            .example()
+            .beside()
+            .is_some_and(|it| [it.file_field, it.text_field].contains(&field));
+        !self.can_update(path) && (holds_text || !self.facts().local.contains(&field))
+    }
+
     /// Whether an update can change the field at `path`.
     pub fn can_update(self, path: &str) -> bool {
         is_tag(path)

@@ -17,8 +17,24 @@ use std::collections::BTreeSet;
 /// How many faults of one document are told in one run; each costs another pass over its values.
 const ROUNDS: usize = 50;
 
-/// Which fields the mapping at a path must have: serde names no more than the first that is missing.
-pub(super) type Required<'a> = &'a dyn Fn(&FieldPath) -> Vec<String>;
+/// What the type of a document is known to hold, for messages that serde cannot give.
+pub(super) trait Outline {
+    /// The fields that the mapping at a path must have: serde names no more than the first one missing.
+    fn required(&self, around: &FieldPath) -> Vec<String>;
+
+    /// Where a field of this name belongs, if it does not exist at this path: `lifecycle.protect`.
+    fn elsewhere(&self, unknown: &FieldPath) -> Option<String> {
+        let _ = unknown;
+        None
+    }
+}
+
+/// Of a type about which nothing more is known.
+impl Outline for () {
+    fn required(&self, _: &FieldPath) -> Vec<String> {
+        Vec::new()
+    }
+}
 
 /// What could be read.
 pub(super) struct Read<T> {
@@ -32,7 +48,7 @@ pub(super) struct Read<T> {
 pub(super) fn decode<T: DeserializeOwned>(
     tree: &Tree,
     origin: Origin,
-    required: Required<'_>,
+    outline: &dyn Outline,
     report: &mut Report,
 ) -> Option<Read<T>> {
     let mut skipped = BTreeSet::new();
@@ -49,7 +65,7 @@ pub(super) fn decode<T: DeserializeOwned>(
             // A field that is only missing because it was at fault is not told again.
             let around = path.parent().unwrap_or_default();
             let given = keys(tree, fault.skip.unwrap_or(Tree::ROOT));
-            let mut names = required(&around);
+            let mut names = outline.required(&around);
             if !names.iter().any(|it| it == missing) {
                 names.push(missing.to_owned());
             }
@@ -60,11 +76,15 @@ pub(super) fn decode<T: DeserializeOwned>(
                 report.push(Diagnostic::new(Code::MissingField, place, message));
             }
         } else {
-            if fault.code != Code::UnknownField {
+            let mut help = fault.help;
+            if fault.code == Code::UnknownField {
+                let elsewhere = outline.elsewhere(&path);
+                help = elsewhere.map(|it| format!("did you mean `{it}`?")).or(help);
+            } else {
                 left_out.push(path.clone());
             }
             let mut diagnostic = Diagnostic::new(fault.code, place(path), fault.message);
-            diagnostic.help = fault.help;
+            diagnostic.help = help;
             report.push(diagnostic);
         }
         // Without a value to leave out, or with the same again, nothing more can be learned.
@@ -176,8 +196,11 @@ impl<'t> Here<'t, '_> {
 
     /// Marks a fault with this place, unless it has one from further in.
     fn mark(self, mut fault: Fault) -> Fault {
-        if let Ok(Node { shape: Shape::Scalar { text, .. }, .. }) = self.node() {
+        if let Ok(Node { shape: Shape::Scalar { text, plain }, .. }) = self.node() {
             fault.name_value(text);
+            if !plain && !matches!(meaning(text, true), Meaning::Text(_)) {
+                fault.name_quotes(text);
+            }
         }
         let skip = (self.node != Tree::ROOT).then_some(self.node);
         fault.or_at(|| self.trail.path(), Part::Value, skip)

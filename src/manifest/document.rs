@@ -2,11 +2,11 @@
 //!
 //! Nothing here reads a file, and nothing knows a kind.
 
-use super::decode::{self, Required};
+use super::decode;
 use crate::diag::{Diagnostic, DocumentSpan, Origin, Report, SourceMap};
 use serde::de::DeserializeOwned;
 
-pub(super) use super::decode::Read;
+pub(super) use super::decode::{Outline, Read};
 pub use super::guard::guard;
 
 /// The documents of a text: what stands between lines that start with `---` or `...`.
@@ -85,10 +85,10 @@ fn is_null(text: &str) -> bool {
 pub(super) fn parse<T: DeserializeOwned>(
     origin: Origin,
     sources: &SourceMap,
-    required: Required<'_>,
+    outline: &dyn Outline,
     report: &mut Report,
 ) -> Option<T> {
-    let read = parse_in_part(origin, sources, required, report)?;
+    let read = parse_in_part(origin, sources, outline, report)?;
     read.left_out.is_empty().then_some(read.value)
 }
 
@@ -96,11 +96,11 @@ pub(super) fn parse<T: DeserializeOwned>(
 pub(super) fn parse_in_part<T: DeserializeOwned>(
     origin: Origin,
     sources: &SourceMap,
-    required: Required<'_>,
+    outline: &dyn Outline,
     report: &mut Report,
 ) -> Option<Read<T>> {
     match &*sources.tree(origin) {
-        Ok(tree) => decode::decode(tree, origin, required, report),
+        Ok(tree) => decode::decode(tree, origin, outline, report),
         Err(broken) => {
             let place = sources.place(origin, broken.offset);
             let mut diagnostic = Diagnostic::new(broken.code, place, &broken.message);
@@ -180,7 +180,7 @@ tags:
         let sources = from_text("a.yaml", text);
         let mut report = Report::new();
         let value = guard(FIRST, &sources, &mut report)
-            .then(|| parse::<Sample>(FIRST, &sources, &|_| vec![], &mut report))
+            .then(|| parse::<Sample>(FIRST, &sources, &(), &mut report))
             .flatten();
         let told = report.sorted(&sources).into_iter().map(|(position, it)| {
             let at = position
@@ -280,6 +280,18 @@ tags:
         assert_eq!(
             told("insecure: true", "insecure: yes"),
             ["6:13+3 E0108: expected `true` or `false`, found `yes`"]
+        );
+        assert_eq!(
+            told("insecure: true", "insecure: \"true\""),
+            [
+                "6:13+6 E0108: expected `true` or `false`, found the string `\"true\"` (remove the quotes)"
+            ]
+        );
+        assert_eq!(
+            told("width: 720", "width: '30'"),
+            [
+                "5:10+4 E0108: expected a whole number from 0 to 65535, found the string `\"30\"` (remove the quotes)"
+            ]
         );
         assert_eq!(
             told("name: main", "name: [main]"),
@@ -401,7 +413,7 @@ tags:
             for origin in sources.origins().collect::<Vec<_>>() {
                 let mut report = Report::new();
                 let readable = guard(origin, &sources, &mut report);
-                let value = parse::<Sample>(origin, &sources, &|_| vec![], &mut report);
+                let value = parse::<Sample>(origin, &sources, &(), &mut report);
                 prop_assert!(readable || !report.is_empty());
                 prop_assert!(value.is_some() || report.has_errors());
                 for it in &report {

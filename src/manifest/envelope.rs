@@ -2,6 +2,7 @@
 
 pub use crate::kinds::API_VERSION;
 
+use super::document::Outline;
 use crate::aws::Tags;
 use crate::diag::FieldPath;
 use crate::kinds::{Kind, Lifecycle};
@@ -20,9 +21,11 @@ pub(super) struct Envelope {
     pub(super) kind: String,
 }
 
-impl Envelope {
-    /// The fields it must have.
-    pub(super) fn required(path: &FieldPath) -> Vec<String> {
+/// The fields that an [`Envelope`] must have.
+pub(super) struct EnvelopeOutline;
+
+impl Outline for EnvelopeOutline {
+    fn required(&self, path: &FieldPath) -> Vec<String> {
         let fields = if path.is_root() { &["apiVersion", "kind"][..] } else { &[] };
         fields.iter().map(|it| (*it).to_owned()).collect()
     }
@@ -49,7 +52,9 @@ pub(super) struct Document<S> {
     #[serde(rename = "kind")]
     pub(super) _kind: String,
     pub(super) metadata: Metadata,
-    pub(super) spec: S,
+    /// May be left out where every field of the spec has a default.
+    #[serde(default = "Option::default")]
+    pub(super) spec: Option<S>,
     #[serde(default)]
     pub(super) lifecycle: Lifecycle,
 }

@@ -4,9 +4,9 @@
 //! the text are walked once for what may be readable and is refused all the same. No text of the
 //! document is quoted where it may be a secret.
 
-use crate::diag::tree::{Shape, Tree};
+use crate::diag::tree::{Entry, Shape, Tree};
 use crate::diag::{Code, Diagnostic, Origin, Place, Report, SourceMap, quote};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 /// The tags that say what YAML 1.2 would find anyway.
@@ -140,10 +140,36 @@ fn tags(tree: &Tree, text: &str, found: &mut Found<'_>) {
     }
 }
 
+/// The keys with which every manifest begins.
+const ENVELOPE: [&str; 4] = ["apiVersion", "kind", "metadata", "spec"];
+
+/// Where a second manifest begins in the same document: at the first of two or more keys of [`ENVELOPE`] that
+/// are given again.
+fn second_manifest(entries: &[Entry]) -> Option<&Entry> {
+    let mut seen = BTreeSet::new();
+    let mut again = entries
+        .iter()
+        .filter(|it| ENVELOPE.contains(&it.key.as_str()) && !seen.insert(it.key.as_str()));
+    let first = again.next()?;
+    again.any(|it| it.key != first.key).then_some(first)
+}
+
 fn keys(tree: &Tree, found: &mut Found<'_>) {
     let mut told = 0;
-    for node in tree.nodes() {
+    for (id, node) in tree.nodes().iter().enumerate() {
         let Shape::Map(entries) = &node.shape else { continue };
+        let second = (id == Tree::ROOT).then(|| second_manifest(entries)).flatten();
+        if let Some(second) = second {
+            let place = found.place(second.at);
+            let line = found.sources.position(&place).map_or(0, |it| it.line);
+            found.push(
+                Code::DuplicateKey,
+                second.at,
+                format!("a second manifest begins here: a `---` is missing before line {line}"),
+                "put a line `---` between two manifests of one file",
+            );
+            continue;
+        }
         let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
         for entry in entries {
             if entry.plain && entry.key == "<<" {

@@ -16,11 +16,15 @@ use crate::aws::{REGIONS, Tags};
 use crate::diag::{Code, Diagnostic, FieldPath, Origin, Part, Place, Report, Segment, SourceMap};
 use crate::kinds::owner::matches;
 use crate::kinds::{Address, Body, Check, Desired, Kind, Lifecycle, Resource, Stack};
+use document::Outline;
 use envelope::{
-    API_VERSION, Document, Envelope, Metadata, Named, STACK, StackDocument, kind_names,
+    API_VERSION, Document, Envelope, EnvelopeOutline, Metadata, Named, STACK, StackDocument,
+    kind_names,
 };
+use schema::DocumentOutline;
+use serde::de::value::{Error as NotAllDefaults, MapDeserializer};
+pub use source::StandardInput;
 use std::collections::BTreeSet;
-use std::io::Read;
 use std::path::PathBuf;
 
 /// What the manifests of a run say.
@@ -37,7 +41,7 @@ pub struct Loaded {
 }
 
 /// Reads and checks the manifests at `paths`; `stack` is the name to use without a `Stack` document.
-pub fn load(paths: &[PathBuf], stdin: &mut dyn Read, stack: Option<&str>) -> Loaded {
+pub fn load(paths: &[PathBuf], stdin: StandardInput<'_>, stack: Option<&str>) -> Loaded {
     let mut report = Report::new();
     let sources = source::collect(paths, stdin, &source::Limits::default(), &mut report);
     understand(sources, report, stack)
@@ -64,9 +68,16 @@ fn understand(sources: SourceMap, mut report: Report, stack: Option<&str>) -> Lo
         if !guard::guard(origin, &sources, &mut report) {
             continue;
         }
-        let required = |path: &FieldPath| Envelope::required(path);
-        let envelope = document::parse::<Envelope>(origin, &sources, &required, &mut report);
-        let Some(envelope) = envelope else { continue };
+        let mut found = Report::new();
+        let envelope = document::parse::<Envelope>(origin, &sources, &EnvelopeOutline, &mut found);
+        let Some(envelope) = envelope else {
+            report.extend(not_a_manifest(origin, &found).map_or(found, |it| {
+                let mut only = Report::new();
+                only.push(it);
+                only
+            }));
+            continue;
+        };
         if envelope.api_version != API_VERSION {
             let message =
                 format!("unknown apiVersion {}", crate::diag::quote(&envelope.api_version));
@@ -78,8 +89,8 @@ fn understand(sources: SourceMap, mut report: Report, stack: Option<&str>) -> Lo
             continue;
         }
         if envelope.kind == STACK {
-            let required = |path: &FieldPath| schema::required(&schema::of_stack(), path);
-            let document = document::parse(origin, &sources, &required, &mut report);
+            let outline = DocumentOutline::Stack;
+            let document = document::parse(origin, &sources, &outline, &mut report);
             stacks.extend(document.map(|it| (origin, it)));
             continue;
         }
@@ -102,8 +113,7 @@ fn understand(sources: SourceMap, mut report: Report, stack: Option<&str>) -> Lo
                 broken.insert(it.address.clone());
                 in_part.push((it, left_out));
             }
-        } else if let Some(it) =
-            document::parse::<Named>(origin, &sources, &|_| Vec::new(), &mut Report::new())
+        } else if let Some(it) = document::parse::<Named>(origin, &sources, &(), &mut Report::new())
         {
             // It is declared, whatever else is wrong with it: who refers to it is not to blame.
             broken.insert(Address::new(kind, it.metadata.name));
@@ -173,15 +183,53 @@ impl crate::kinds::ParseSpec for Typed<'_> {
     where
         Body: From<K>,
     {
-        let required = |path: &FieldPath| schema::required(&schema::of_kind(K::KIND), path);
+        let outline = DocumentOutline::Of(K::KIND);
         let document::Read { value, left_out } = document::parse_in_part::<Document<K>>(
             self.origin,
             self.sources,
-            &required,
+            &outline,
             self.report,
         )?;
-        Some((value.spec.into(), (value.metadata, value.lifecycle, left_out)))
+        let spec = match value.spec {
+            Some(spec) => spec,
+            None => self.spec_left_out(&outline)?,
+        };
+        Some((spec.into(), (value.metadata, value.lifecycle, left_out)))
     }
+}
+
+impl Typed<'_> {
+    /// The spec of a document that has none: every field has its default, or those without one are missing.
+    fn spec_left_out<K: Resource>(self, outline: &DocumentOutline) -> Option<K> {
+        let none: [((), ()); 0] = [];
+        let defaults = K::deserialize(MapDeserializer::<_, NotAllDefaults>::new(none.into_iter()));
+        if let Ok(spec) = defaults {
+            return Some(spec);
+        }
+        for name in outline.required(&FieldPath::from("spec")) {
+            let path = FieldPath::from("spec").key(name.clone());
+            let place = Place::Field { origin: self.origin, path, part: Part::Key };
+            let message = format!("missing field `{name}`");
+            let diagnostic = Diagnostic::new(Code::MissingField, place, message);
+            self.report.push(diagnostic.help("it belongs into `spec`, which has nothing in it"));
+        }
+        None
+    }
+}
+
+/// What to say of a document that has nothing of a manifest, instead of naming the fields it lacks.
+fn not_a_manifest(origin: Origin, found: &Report) -> Option<Diagnostic> {
+    let missing = found.iter().filter(|it| it.code == Code::MissingField).count();
+    let not_a_mapping = found.iter().any(|it| {
+        it.code == Code::WrongType && matches!(&it.at, Place::Field { path, .. } if path.is_root())
+    });
+    (missing == 2 || not_a_mapping).then(|| {
+        let message = "this is not an ivs-apply manifest: it has neither `apiVersion` nor `kind`";
+        Diagnostic::new(Code::MissingField, Place::value(origin, ""), message).help(format!(
+            "a manifest begins with `apiVersion: {API_VERSION}`; name the folder or the files that \
+             hold manifests with `-f`"
+        ))
+    })
 }
 
 fn resource(origin: Origin, mut body: Body, metadata: Metadata, lifecycle: Lifecycle) -> Desired {
@@ -342,7 +390,7 @@ fn read_beside(desired: &mut Desired, sources: &SourceMap, report: &mut Report) 
 /// Everything about one resource that needs no other.
 fn check(desired: &mut Desired, report: &mut Report) {
     let origin = desired.origin;
-    logical_name(&desired.address.name, origin, "metadata.name", report);
+    let named_well = logical_name(&desired.address.name, origin, "metadata.name", report);
     for (index, name) in desired.previous_names.iter().enumerate() {
         logical_name(name, origin, &format!("metadata.previousNames[{index}]"), report);
     }
@@ -370,25 +418,35 @@ fn check(desired: &mut Desired, report: &mut Report) {
         let place = Place::value(origin, "lifecycle.adopt");
         report.push(Diagnostic::new(Code::WrongArn, place, message));
     }
-    let mut at = Check::new(origin, report);
     if let Some(tags) = desired.body.tags_mut() {
-        at.tags("tags", tags);
+        Check::new(origin, report).tags("tags", tags);
     }
     if let Some(Some(name)) = desired.body.name_mut() {
         let name = name.clone();
-        at.name("name", &name);
+        let mut found = Report::new();
+        Check::new(origin, &mut found).name("name", &name);
+        // The display name that defaults to the logical name stands where that one is written.
+        if desired.name_is_default {
+            let at_its_source =
+                |it: Diagnostic| Diagnostic { at: Place::value(origin, "metadata.name"), ..it };
+            report.extend(found.into_iter().map(at_its_source).filter(|_| named_well));
+        } else {
+            report.extend(found);
+        }
     }
-    desired.body.check(&mut at);
+    desired.body.check(&mut Check::new(origin, report));
 }
 
-fn logical_name(name: &str, origin: Origin, field: &str, report: &mut Report) {
+/// Whether a text can be a logical name; otherwise the report says why not.
+fn logical_name(name: &str, origin: Origin, field: &str, report: &mut Report) -> bool {
     let good = |it: char| it.is_ascii_alphanumeric() || "._-".contains(it);
     if (1..=63).contains(&name.chars().count()) && name.chars().all(good) {
-        return;
+        return true;
     }
     let message = format!("{} cannot be a logical name", crate::diag::quote(name));
     report.push(
         Diagnostic::new(Code::InvalidName, Place::value(origin, field), message)
             .help("use 1 to 63 letters, digits, `.`, `_` and `-`"),
     );
+    false
 }

@@ -2,6 +2,7 @@
 //!
 //! Draft 7, which the YAML language server reads. What a schema cannot say is said by `validate`.
 
+use super::document::Outline;
 use super::envelope::{API_VERSION, Metadata, STACK, StackSpec, kind_names};
 use crate::diag::{FieldPath, Segment};
 use crate::kinds::spec::schema_generator;
@@ -9,6 +10,9 @@ use crate::kinds::{Kind, Lifecycle};
 use schemars::JsonSchema;
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
+
+/// The parts of a document that hold fields.
+const PARTS: [&str; 3] = ["spec", "metadata", "lifecycle"];
 
 const DRAFT: &str = "http://json-schema.org/draft-07/schema#";
 
@@ -46,7 +50,10 @@ fn document(kind: &str, description: &Value, spec: &Value, lifecycle: Option<Val
     ]);
     let mut required = vec!["apiVersion", "kind", "metadata"];
     if let Some(mut lifecycle) = lifecycle {
-        required.push("spec");
+        // A spec without a required field may be left out.
+        if spec.get("required").and_then(Value::as_array).is_some_and(|it| !it.is_empty()) {
+            required.push("spec");
+        }
         lifecycle["description"] = json!("How the resource may be changed.");
         properties.insert("lifecycle".to_owned(), lifecycle);
     }
@@ -61,8 +68,41 @@ fn document(kind: &str, description: &Value, spec: &Value, lifecycle: Option<Val
     })
 }
 
+/// A document by the schema of its kind. The schema is made when something is wrong, not before.
+pub(super) enum DocumentOutline {
+    /// A resource.
+    Of(Kind),
+    /// The `Stack` document.
+    Stack,
+}
+
+impl DocumentOutline {
+    fn schema(&self) -> Value {
+        match self {
+            Self::Of(kind) => of_kind(*kind),
+            Self::Stack => of_stack(),
+        }
+    }
+}
+
+impl Outline for DocumentOutline {
+    fn required(&self, around: &FieldPath) -> Vec<String> {
+        required(&self.schema(), around)
+    }
+
+    fn elsewhere(&self, unknown: &FieldPath) -> Option<String> {
+        let Some(Segment::Key(name)) = unknown.segments().last() else { return None };
+        let mut known = Vec::new();
+        for part in PARTS {
+            fields(part, &self.schema()["properties"][part], &mut known);
+        }
+        let found = known.into_iter().map(|it| it.path).chain(PARTS.map(ToOwned::to_owned));
+        found.filter(|path| path.rsplit('.').next() == Some(name.as_str())).min_by_key(String::len)
+    }
+}
+
 /// The fields that the mapping at a path must have, by the schema of its document.
-pub fn required(schema: &Value, path: &FieldPath) -> Vec<String> {
+fn required(schema: &Value, path: &FieldPath) -> Vec<String> {
     let inner = path.segments().iter().try_fold(schema.clone(), |schema, segment| {
         let schema = without_null(&schema);
         let inner = match segment {
@@ -155,6 +195,8 @@ pub struct Field {
     pub default: Option<String>,
     /// Whether it must be given.
     pub required: bool,
+    /// Whether a change of it replaces the resource.
+    pub immutable: bool,
     /// What it is.
     pub about: String,
 }
@@ -168,8 +210,13 @@ pub fn fields_of(name: &str) -> Option<(String, Vec<Field>)> {
     };
     let about = schema["description"].as_str().unwrap_or_default().to_owned();
     let mut found = Vec::new();
-    for part in ["spec", "metadata", "lifecycle"] {
+    for part in PARTS {
         fields(part, &schema["properties"][part], &mut found);
+    }
+    if let Some(kind) = Kind::named(name) {
+        for it in found.iter_mut().filter(|it| it.path.starts_with("spec.")) {
+            it.immutable = kind.is_immutable(&it.path);
+        }
     }
     Some((about, found))
 }
@@ -177,7 +224,7 @@ pub fn fields_of(name: &str) -> Option<(String, Vec<Field>)> {
 fn rows(path: &str, schema: &Value, text: &mut String) {
     let mut found = Vec::new();
     fields(path, schema, &mut found);
-    for Field { path, r#type, default, required, about } in found {
+    for Field { path, r#type, default, required, immutable: _, about } in found {
         let default = if required {
             "**required**".to_owned()
         } else {
@@ -203,6 +250,7 @@ fn fields(path: &str, schema: &Value, found: &mut Vec<Field>) {
             r#type: type_of(&field),
             default,
             required: required.contains(&name.as_str()),
+            immutable: false,
             about: field["description"].as_str().unwrap_or_default().to_owned(),
         });
         fields(&path, &field, found);

@@ -106,6 +106,17 @@ pub(super) fn references(
             let place = Place::value(it.origin, format!("spec.{}", edge.field).as_str());
             match &edge.to {
                 Pointer::Named(to) if !known.contains(to) => {
+                    if let Some(name) = bare_name(edge.kind, &to.name) {
+                        let message = format!(
+                            "{} is an address: a reference is the name alone",
+                            crate::diag::quote(&to.name)
+                        );
+                        report.push(
+                            Diagnostic::new(Code::UnknownReference, place, message)
+                                .help(format!("write {}", crate::diag::quote(name))),
+                        );
+                        continue;
+                    }
                     let message =
                         format!("there is no {} named {}", edge.kind, crate::diag::quote(&to.name));
                     let same_kind = known.iter().filter(|it| it.kind == edge.kind);
@@ -132,6 +143,11 @@ pub(super) fn references(
             }
         }
     }
+}
+
+/// The name in a text of the form `Kind/name`, where the kind is the one that a field refers to.
+fn bare_name(kind: Kind, text: &str) -> Option<&str> {
+    text.strip_prefix(kind.name())?.strip_prefix('/')
 }
 
 /// An ARN of another region or account can never be referred to (rule 11).

@@ -5,7 +5,7 @@
 //! in the texts is interpreted.
 
 use super::document::split;
-use crate::diag::{Code, Diagnostic, Place, Report, Source, SourceId, SourceMap};
+use crate::diag::{Code, Diagnostic, Folder, Place, Report, Source, SourceId, SourceMap};
 use crate::kinds::is_our_own;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, fstat, openat, statat};
 use rustix::io::Errno;
@@ -37,6 +37,14 @@ impl Default for Limits {
     }
 }
 
+/// Standard input, where `-` names it.
+pub struct StandardInput<'a> {
+    /// Its text.
+    pub text: &'a mut dyn Read,
+    /// What the files that its manifests name are relative to; `None`: they can name none.
+    pub folder: Option<&'a Path>,
+}
+
 /// Reads everything that the paths name: files, folders with all that is in them, and `-` for
 /// standard input.
 ///
@@ -44,7 +52,7 @@ impl Default for Limits {
 /// A link is followed when it is itself the path; inside a folder it is an error.
 pub fn collect(
     paths: &[PathBuf],
-    stdin: &mut dyn Read,
+    mut stdin: StandardInput<'_>,
     limits: &Limits,
     report: &mut Report,
 ) -> SourceMap {
@@ -60,7 +68,7 @@ pub fn collect(
     };
     for path in paths {
         if path.as_os_str() == "-" {
-            collector.standard_input(stdin);
+            collector.standard_input(&mut stdin);
         } else {
             collector.argument(path);
         }
@@ -86,13 +94,13 @@ fn no_manifests(paths: &[PathBuf]) -> String {
 /// One text under a name, as if it had been read from there.
 pub fn from_text(name: impl Into<String>, text: impl Into<String>) -> SourceMap {
     let mut sources = SourceMap::default();
-    sources.add(source(name.into(), None, None, text.into()));
+    sources.add(source(name.into(), None, text.into()));
     sources
 }
 
-fn source(name: String, path: Option<PathBuf>, root: Option<PathBuf>, text: String) -> Source {
+fn source(name: String, folder: Option<Folder>, text: String) -> Source {
     let documents = split(&text);
-    Source { name, path, root, text, documents }
+    Source { name, folder, text, documents }
 }
 
 /// Why a file was not read.
@@ -146,11 +154,19 @@ fn not_regular() -> Refused {
 /// A text that a manifest names by a path relative to itself, such as a public key.
 ///
 /// It must be a regular file of at most `limit` bytes inside the folder that was given with `-f`,
-/// links resolved. A manifest from standard input can name none.
+/// links resolved. A manifest from standard input can name one where a folder was given for that.
 pub fn read_beside(source: &Source, relative: &str, limit: u64) -> Result<String, Refused> {
-    let (Some(path), Some(root)) = (&source.path, &source.root) else {
-        let message = "a manifest from standard input cannot name a file";
-        return Err(Refused::new(Code::OutsideRoot, message));
+    let Some(Folder { base, root }) = &source.folder else {
+        let mut refused = Refused::new(
+            Code::OutsideRoot,
+            "cannot be read: a manifest from standard input has no folder of its own",
+        );
+        refused.help = Some(
+            "give the folder that the path is relative to with `--stdin-folder`, such as \
+             `--stdin-folder .`, or write the text itself into the manifest"
+                .to_owned(),
+        );
+        return Err(refused);
     };
     let relative = Path::new(relative);
     let inside = |it: Component<'_>| {
@@ -160,7 +176,7 @@ pub fn read_beside(source: &Source, relative: &str, limit: u64) -> Result<String
         let message = "is not a path relative to the manifest";
         return Err(Refused::new(Code::OutsideRoot, message));
     }
-    let found = canonicalize(path.parent().unwrap_or(root).join(relative))?;
+    let found = canonicalize(base.join(relative))?;
     if !found.starts_with(root) {
         let message = "leads out of the folder that was given with `-f`";
         return Err(Refused::new(Code::OutsideRoot, message));
@@ -260,7 +276,7 @@ struct Collector<'a> {
 }
 
 /// A folder being walked.
-struct Folder<'f> {
+struct Walked<'f> {
     /// As it is shown.
     shown: PathBuf,
     /// Where it really is.
@@ -274,7 +290,7 @@ impl Collector<'_> {
     fn refuse(&mut self, name: &Path, refused: Refused) {
         self.failed = true;
         let name = name.display().to_string();
-        let id = self.sources.add(source(name, None, None, String::new()));
+        let id = self.sources.add(source(name, None, String::new()));
         self.tell(id, refused);
     }
 
@@ -286,14 +302,18 @@ impl Collector<'_> {
         self.report.push(diagnostic);
     }
 
-    fn standard_input(&mut self, stdin: &mut dyn Read) {
+    fn standard_input(&mut self, stdin: &mut StandardInput<'_>) {
         if std::mem::replace(&mut self.stdin_read, true) {
             return;
         }
+        let folder = match stdin.folder.map(canonicalize).transpose() {
+            Ok(real) => real.map(|root| Folder { base: root.clone(), root }),
+            Err(error) => return self.refuse(stdin.folder.unwrap_or(Path::new(".")), error.into()),
+        };
         let Limits { file_bytes, total_bytes, .. } = *self.limits;
-        match bounded(stdin, file_bytes, total_bytes, &mut self.bytes) {
+        match bounded(stdin.text, file_bytes, total_bytes, &mut self.bytes) {
             Ok(text) => {
-                self.sources.add(source("<stdin>".to_owned(), None, None, text));
+                self.sources.add(source("<stdin>".to_owned(), folder, text));
             }
             Err(refused) => self.refuse(Path::new("<stdin>"), refused),
         }
@@ -310,7 +330,7 @@ impl Collector<'_> {
             Err(refused) => self.refuse(path, refused),
             Ok((FileType::Directory, real, file)) => {
                 let folder =
-                    Folder { shown: path.to_owned(), real: real.clone(), root: &real, depth: 0 };
+                    Walked { shown: path.to_owned(), real: real.clone(), root: &real, depth: 0 };
                 self.folder(&file, &folder);
             }
             Ok((_, real, file)) => {
@@ -331,12 +351,14 @@ impl Collector<'_> {
             Ok(text) if is_our_own(&text) => {}
             Ok(text) => {
                 let name = shown.display().to_string();
-                self.sources.add(source(name, Some(real), Some(root.to_owned()), text));
+                let base = real.parent().unwrap_or(root).to_owned();
+                let folder = Folder { base, root: root.to_owned() };
+                self.sources.add(source(name, Some(folder), text));
             }
         }
     }
 
-    fn folder(&mut self, file: &OwnedFd, folder: &Folder<'_>) {
+    fn folder(&mut self, file: &OwnedFd, folder: &Walked<'_>) {
         if folder.depth > self.limits.depth {
             let message = format!("is more than {} folders deep", self.limits.depth);
             return self.refuse(&folder.shown, Refused::new(Code::TooDeep, message));
@@ -369,7 +391,7 @@ impl Collector<'_> {
         Ok(names)
     }
 
-    fn entry(&mut self, at: BorrowedFd<'_>, name: &OsStr, folder: &Folder<'_>) {
+    fn entry(&mut self, at: BorrowedFd<'_>, name: &OsStr, folder: &Walked<'_>) {
         let shown = if folder.shown.as_os_str() == "." {
             PathBuf::from(name)
         } else {
@@ -386,7 +408,7 @@ impl Collector<'_> {
                 Err(refused) => self.refuse(&shown, refused),
                 Ok(file) => {
                     let depth = folder.depth + 1;
-                    self.folder(&file, &Folder { shown, real, root: folder.root, depth });
+                    self.folder(&file, &Walked { shown, real, root: folder.root, depth });
                 }
             },
             FileType::Symlink => {
@@ -446,7 +468,10 @@ mod tests {
     fn read_within(paths: &[&Path], limits: &Limits) -> (SourceMap, Vec<(Code, String)>) {
         let mut report = Report::new();
         let paths: Vec<PathBuf> = paths.iter().map(|it| it.to_path_buf()).collect();
-        let sources = collect(&paths, &mut "kind: Channel\n".as_bytes(), limits, &mut report);
+        let sources = {
+            let text = &mut "kind: Channel\n".as_bytes();
+            collect(&paths, StandardInput { text, folder: None }, limits, &mut report)
+        };
         let told = report.iter().map(|it| (it.code, it.message.clone())).collect();
         (sources, told)
     }

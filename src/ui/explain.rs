@@ -1,15 +1,41 @@
 //! The field reference in the terminal.
 
+use crate::diag::Code;
 use crate::manifest::schema::Field;
 use anstyle::Style;
 use std::fmt::Write;
+
+/// Every kind, with the first line of what it is.
+pub fn kinds<'a>(all: impl Iterator<Item = (&'a str, String)>) -> String {
+    let bold = Style::new().bold();
+    let mut text = String::new();
+    for (name, about) in all {
+        let first = about.lines().next().unwrap_or_default();
+        let _ = writeln!(text, "{bold}{name:<28}{bold:#}{first}");
+    }
+    text.push_str(
+        "\n`ivs-apply explain KIND` lists the fields of a kind, `ivs-apply explain E0103` explains a code\n",
+    );
+    text
+}
 
 /// A kind with all its fields.
 pub fn kind(name: &str, about: &str, fields: &[Field]) -> String {
     let bold = Style::new().bold();
     let mut text = format!("{bold}{name}{bold:#}\n\n{about}\n\n");
     list(fields.iter(), &mut text);
+    if fields.iter().any(|it| it.immutable) {
+        text.push_str("\nA change of an immutable field replaces the resource.\n");
+    }
     text
+}
+
+/// What an error or a warning means.
+pub fn code(code: Code) -> String {
+    let bold = Style::new().bold();
+    let lines: Vec<&str> = code.explanation().lines().map(str::trim).collect();
+    let title = format!("{bold}{}[{code}]: {}{bold:#}", code.severity(), code.slug());
+    format!("{title}\n\n{}\n", lines.join("\n"))
 }
 
 /// One field of a kind, with what is inside it.
@@ -38,9 +64,13 @@ fn list<'a>(fields: impl Iterator<Item = &'a Field>, text: &mut String) {
 
 fn facts(field: &Field) -> String {
     let r#type = field.r#type.replace('`', "");
-    match (&field.default, field.required) {
+    let mut facts = match (&field.default, field.required) {
         (_, true) => format!("{type}, required"),
         (Some(default), false) => format!("{type}, default {default}"),
         (None, false) => r#type,
+    };
+    if field.immutable {
+        facts.push_str(", immutable");
     }
+    facts
 }

@@ -35,3 +35,40 @@ fn every_kind_and_field_is_explained() {
         assert!(ran.stderr.contains(&format!("did you mean {help}?")), "{ran:?}");
     }
 }
+
+#[test]
+fn codes_are_explained_and_kinds_listed_whatever_the_case() {
+    let place = Place::new();
+    let ask = |words: &[&str]| run(ivs_apply(place.folder.path()).arg("explain").args(words));
+    for code in ivs_apply::diag::Code::ALL {
+        let ran = ask(&[&code.code().to_lowercase()]);
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        let title = format!("{}[{code}]: {}\n\n", code.severity(), code.slug());
+        assert!(ran.stdout.starts_with(&title), "{ran:?}");
+        assert!(ran.stdout.len() > title.len() + 10, "{ran:?}");
+    }
+    assert_eq!(ask(&["channel.LATENCYMODE"]).stdout, ask(&["Channel.latencyMode"]).stdout);
+    let all = ask(&[]).stdout;
+    assert!(kind_names().all(|kind| all.lines().any(|it| it.starts_with(kind))), "{all}");
+}
+
+#[test]
+fn fields_whose_change_replaces_the_resource_are_marked_immutable() {
+    let place = Place::new();
+    let ask = |what: &str| run(ivs_apply(place.folder.path()).args(["explain", what])).stdout;
+    for field in [
+        "RecordingConfiguration.recordingReconnectWindowSeconds",
+        "IngestConfiguration.userId",
+        "PlaybackKeyPair.publicKeyMaterial",
+        "StreamKey.rotation",
+        "EncoderConfiguration.video.width",
+    ] {
+        let text = ask(field);
+        assert!(text.lines().next().is_some_and(|it| it.ends_with(", immutable")), "{text}");
+    }
+    for field in
+        ["Channel.latencyMode", "IngestConfiguration.stage", "Composition.run", "Stage.tags"]
+    {
+        assert!(!ask(field).contains("immutable"), "{field}");
+    }
+}

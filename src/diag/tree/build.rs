@@ -289,6 +289,11 @@ impl<'de> DeserializeSeed<'de> for Fill<'_, '_> {
     }
 }
 
+/// Whether an error says that an alias names no anchor; it has a place as well, so it looks like a key's.
+fn is_unknown_alias(error: &impl fmt::Display) -> bool {
+    error.to_string().starts_with("unknown anchor")
+}
+
 impl<'de> Visitor<'de> for Fill<'_, '_> {
     type Value = ();
 
@@ -308,7 +313,7 @@ impl<'de> Visitor<'de> for Fill<'_, '_> {
                 Err(error) => error,
             };
             let place = place_of(&error);
-            if key.text.is_none() && place.is_none() {
+            if key.text.is_none() && (place.is_none() || is_unknown_alias(&error)) {
                 return Err(error);
             }
             let mut entry = builder.key(key, place)?;

@@ -26,6 +26,8 @@ pub(super) struct Fault {
     pub(super) missing: Option<&'static str>,
     /// Whether the message only says what was expected, and the value is to be put before it.
     nameless: bool,
+    /// What was expected where a string was found: quotes may be all that is wrong with the value.
+    instead_of_string: Option<String>,
 }
 
 impl Fault {
@@ -39,6 +41,7 @@ impl Fault {
             skip: None,
             missing: None,
             nameless: false,
+            instead_of_string: None,
         }
     }
 
@@ -64,6 +67,15 @@ impl Fault {
             let expected = std::mem::take(&mut self.message);
             self.message = format!("unknown word {}: {expected}", quote(value));
             self.help = did_you_mean(value, words_in(&expected));
+        }
+    }
+
+    /// Says that a quoted value was found where the same value without quotes would not be a string.
+    pub(super) fn name_quotes(&mut self, value: &str) {
+        if let Some(expected) = self.instead_of_string.take() {
+            let value = quote(&format!("\"{value}\""));
+            self.message = format!("expected {expected}, found the string {value}");
+            self.help = Some("remove the quotes".to_owned());
         }
     }
 }
@@ -100,7 +112,10 @@ impl Error for Fault {
 
     fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
         let expected = wanted(expected);
-        Self::new(Code::WrongType, format!("expected {expected}, found {}", found(unexpected)))
+        let message = format!("expected {expected}, found {}", found(unexpected));
+        let mut fault = Self::new(Code::WrongType, message);
+        fault.instead_of_string = matches!(unexpected, Unexpected::Str(_)).then_some(expected);
+        fault
     }
 
     fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
