@@ -522,10 +522,28 @@ pub(super) async fn still_ours(
         (Owner::Stack(now), Owner::Stack(then))
             if (&now.stack, &now.name, &now.op) == (&then.stack, &then.name, &then.op) =>
         {
-            Still::So(())
+            match protected_part(aws, step.address.kind, arn).await? {
+                Some(part) => {
+                    Still::Not(format!("{part}, which would be deleted with it, is protected"))
+                }
+                None => Still::So(()),
+            }
         }
         _ => Still::Not(format!("it belongs to {owner} now")),
     })
+}
+
+/// A protected object that AWS would delete together with this one, such as the stream key of a channel. It is
+/// read here because its own tags alone say so.
+async fn protected_part(aws: &Clients, kind: Kind, arn: &Arn) -> Result<Option<Arn>, CloudError> {
+    let has_parts = Kind::ALL.iter().any(|it| it.facts().comes_with == Some(kind));
+    if !has_parts {
+        return Ok(None);
+    }
+    let parts = kind.users(aws, arn).await?.into_iter();
+    let mut parts = parts.filter(|it| it.kind.facts().comes_with == Some(kind));
+    let protected = parts.find(|it| matches!(it.owner(), Owner::Stack(marks) if marks.protect));
+    Ok(protected.map(|it| it.arn))
 }
 
 /// Whether reads may still lag behind the create of a step's object.

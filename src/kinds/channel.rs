@@ -8,6 +8,7 @@ use super::{
 use crate::aws::{Class, Clients, CloudError, Secret, Sorted, Tags, exactly, found, gone};
 use crate::diag::Code;
 use crate::kinds::reference::{arn_or_detach, edge_of};
+use crate::kinds::stream_key::keys_of;
 use crate::kinds::{
     AdConfiguration, FailoverSlateConfiguration, PlaybackRestrictionPolicy, RecordingConfiguration,
 };
@@ -119,6 +120,8 @@ impl Resource for Channel {
         operations: &[
             Operation::list("ListChannels"),
             Operation::list("ListStreams"),
+            // Deleting a channel deletes its stream key.
+            Operation::list("ListStreamKeys"),
             Operation::read("BatchGetChannel"),
             Operation::read("GetStream"),
             Operation::create("CreateChannel").on(On::OwnAnd(Kind::StreamKey)),
@@ -314,6 +317,11 @@ impl Resource for Channel {
             .await
             .sorted("UpdateChannel")?;
         inside("UpdateChannel", updated.channel.and_then(|it| read(it, book)))
+    }
+
+    /// Its stream keys, which are deleted with it.
+    async fn users(aws: &Clients, arn: &Arn) -> Result<Vec<Live>, CloudError> {
+        keys_of(aws, arn, &Book::default()).await
     }
 
     async fn delete(aws: &Clients, arn: &Arn) -> Result<(), CloudError> {

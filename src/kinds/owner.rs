@@ -26,8 +26,8 @@ pub const REPLACES: &str = "ivs-apply:replaces";
 pub const ROTATION: &str = "ivs-apply:rotation";
 /// The id of the stream key that a channel has, on the channel: keys have no listing of their own.
 pub const STREAM_KEY: &str = "ivs-apply:stream-key";
-/// Behind that id where the key is protected.
-pub const KEPT: &str = ":protected";
+/// What earlier versions wrote behind that id where the key was protected. The key's own tags decide.
+const KEPT: &str = ":protected";
 /// Start of the keys under which a stage remembers its replications, which carry no tags themselves.
 pub const REPLICA: &str = "ivs-apply:replica:";
 /// The tag that `CloudFormation` puts on what it owns.
@@ -141,11 +141,10 @@ impl Marks {
     }
 }
 
-/// The id of the stream key that a channel with these tags had when it was applied, and whether that key is
-/// protected.
-pub fn remembered_key(tags: &Tags) -> Option<(&str, bool)> {
+/// The id of the stream key that a channel with these tags had when it was applied.
+pub fn remembered_key(tags: &Tags) -> Option<&str> {
     let value = tags.get(STREAM_KEY)?;
-    Some(value.strip_suffix(KEPT).map_or((value, false), |id| (id, true)))
+    Some(value.strip_suffix(KEPT).unwrap_or(value))
 }
 
 /// Whether a live tag is shown and managed at all: neither ours, nor AWS's, nor ignored by the stack.

@@ -8,7 +8,7 @@ use crate::aws::{Class, Clients, CloudError, Secret, Sorted, Tags, found, gone};
 use crate::diag::Code;
 use crate::kinds::Channel;
 use crate::kinds::check::is_tag_character;
-use crate::kinds::owner::{KEPT, ROTATION, STREAM_KEY, remembered_key};
+use crate::kinds::owner::{ROTATION, STREAM_KEY, remembered_key};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -205,12 +205,10 @@ async fn remember(aws: &Clients, channel: &Arn, key: &Arn, tags: &Tags) -> Resul
     let (Owner::Stack(its_marks), Owner::Stack(marks)) = (Owner::of(&its), Owner::of(tags)) else {
         return Ok(());
     };
-    // The key goes with its channel, so what protects the one protects the other.
-    let value = if marks.protect { format!("{}{KEPT}", key.id()) } else { key.id().to_owned() };
-    if its_marks.stack != marks.stack || its.get(STREAM_KEY).is_some_and(|it| *it == value) {
+    if its_marks.stack != marks.stack || its.get(STREAM_KEY).is_some_and(|it| it == key.id()) {
         return Ok(());
     }
-    let tag = Tags::from([(STREAM_KEY.to_owned(), value)]);
+    let tag = Tags::from([(STREAM_KEY.to_owned(), key.id().to_owned())]);
     aws.tag(Service::LowLatency, channel.as_str(), &tag).await
 }
 
@@ -226,7 +224,7 @@ async fn remembered(
         .parents
         .iter()
         .filter(|it| asked.contains(&it.arn))
-        .filter_map(|it| Some(key_of(&it.arn, remembered_key(&it.tags)?.0)))
+        .filter_map(|it| Some(key_of(&it.arn, remembered_key(&it.tags)?)))
         .collect();
     let batches = arns.chunks(50).map(|batch| async move {
         let request = aws.ivs.batch_get_stream_key().set_arns(Some(batch.to_vec()));
@@ -249,7 +247,11 @@ fn key_of(channel: &Arn, id: &str) -> String {
 }
 
 /// The keys of one channel (AWS allows one); none where the channel is gone.
-async fn keys_of(aws: &Clients, channel: &Arn, book: &Book) -> Result<Vec<Live>, CloudError> {
+pub(super) async fn keys_of(
+    aws: &Clients,
+    channel: &Arn,
+    book: &Book,
+) -> Result<Vec<Live>, CloudError> {
     let mut keys = Vec::new();
     let drained = drain(
         "ListStreamKeys",

@@ -81,6 +81,7 @@ fn plan_named(
         ambiguous,
         live,
         policy,
+        holding: policy::hold_what_is_protected(live),
         drafts: Vec::new(),
         replaced: BTreeMap::new(),
     };
@@ -135,6 +136,8 @@ struct Planner<'a> {
     ambiguous: &'a [&'a Live],
     live: &'a LiveState,
     policy: &'a Policy,
+    /// Objects that are deleted together with a protected one.
+    holding: BTreeSet<Arn>,
     drafts: Vec<Draft>,
     /// Addresses whose object is replaced, with the draft that makes the new one.
     replaced: BTreeMap<Address, usize>,
@@ -290,7 +293,7 @@ impl<'a> Planner<'a> {
         let Some(edge) = edges.iter().find(|it| it.kind == parent) else { return false };
         let Some(arn) = edge.to.arn(&self.live.book) else { return false };
         let parent = self.live.book.address(&arn).and_then(|it| self.live.owned.get(it));
-        parent.and_then(|it| owner::remembered_key(&it.tags)).is_some_and(|(id, _)| {
+        parent.and_then(|it| owner::remembered_key(&it.tags)).is_some_and(|id| {
             let ours = |it: &Live| it.kind == wanted.address.kind && it.arn.id() == id;
             there.is_none_or(|it| it.arn.id() != id) && !self.live.owned.values().any(ours)
         })
@@ -640,7 +643,13 @@ impl<'a> Planner<'a> {
             step.impact = Some(audience.clone());
             step.decision = self.consent(address, &live.arn, wanted, audience);
         }
-        if let Some(blocked) = protected(live, wanted) {
+        if self.holding.contains(&live.arn) {
+            step.decision = Decision::Blocked(
+                "its stream key is protected and would be deleted with it: take `lifecycle.protect` out \
+                 of the manifest of the stream key and apply that first"
+                    .to_owned(),
+            );
+        } else if let Some(blocked) = protected(live, wanted) {
             step.decision =
                 if wanted.is_some_and(|it| !it.lifecycle.protect) && !self.policy.destroy {
                     let why = "it is protected, which this run lifts; the next one deletes it";
@@ -797,7 +806,10 @@ impl<'a> Planner<'a> {
         for (arn, users) in &self.live.users {
             let deletes = touching.get(arn).into_iter().flatten();
             let deletes = deletes.filter(|it| self.drafts[**it].step.action == Action::Delete);
-            holding.extend(deletes.flat_map(|it| users.iter().map(move |user| (*it, user, false))));
+            // What comes with an object is deleted with it; where that is protected, the delete is blocked.
+            let users = users.iter().filter(|it| it.kind.facts().comes_with.is_none());
+            holding
+                .extend(deletes.flat_map(|it| users.clone().map(move |user| (*it, user, false))));
         }
         for (index, draft) in self.drafts.iter().enumerate() {
             for target in draft.step.body.iter().flat_map(named_targets) {

@@ -2,9 +2,8 @@
 
 use super::selection::Selected;
 use super::step::{Action, Decision, Note, Plan};
-use crate::kinds::owner::remembered_key;
 use crate::kinds::{
-    Address, Audience, Desired, Kind, Live, LiveState, OnLive, Owner, Replace, Stack,
+    Address, Arn, Audience, Body, Desired, Kind, Live, LiveState, OnLive, Owner, Replace, Stack,
 };
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -146,15 +145,28 @@ fn thousands(number: i64) -> String {
     text
 }
 
+/// Whether the tags of an object protect it.
+fn is_protected(live: &Live) -> bool {
+    matches!(live.owner(), Owner::Stack(marks) if marks.protect)
+}
+
+/// Objects that are deleted together with a protected one, such as the channel of a protected stream key. Only
+/// the protected object's own tags count: what its parent says about it was written by another call.
+pub(super) fn hold_what_is_protected(live: &LiveState) -> BTreeSet<Arn> {
+    let protected = live.all().chain(live.users.values().flatten()).filter(|it| is_protected(it));
+    let parents = protected.flat_map(|it| {
+        let parent = it.kind.facts().comes_with;
+        let edges =
+            it.body.iter().flat_map(Body::refs).filter(move |edge| parent == Some(edge.kind));
+        edges.filter_map(|edge| edge.to.arn(&live.book)).collect::<Vec<_>>()
+    });
+    parents.collect()
+}
+
 /// A protected object is neither deleted nor replaced: the tag on it counts, since its manifest may be gone, and
 /// its manifest does, since somebody may have taken the tag off.
 pub(super) fn protected(live: &Live, wanted: Option<&Desired>) -> Option<Decision> {
-    if remembered_key(&live.tags).is_some_and(|(_, protected)| protected) {
-        return Some(Decision::Blocked(
-            "its stream key is protected, and goes with it: lift that first".to_owned(),
-        ));
-    }
-    let tagged = matches!(live.owner(), Owner::Stack(marks) if marks.protect);
+    let tagged = is_protected(live);
     let why = match wanted {
         Some(it) if tagged || it.lifecycle.protect => {
             "protected: take `lifecycle.protect` out of its manifest and apply that first"

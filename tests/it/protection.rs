@@ -157,3 +157,60 @@ fn what_its_manifest_protects_is_neither_destroyed_nor_replaced_though_the_tag_w
         );
     });
 }
+
+#[test]
+fn a_protected_stream_key_keeps_its_channel_though_the_note_on_the_channel_was_never_written_or_removed()
+ {
+    on_paused_time(async {
+        for never_written in [true, false] {
+            let account = Account::empty().await;
+            let stage = manifest("Stage", "studio", "{}", "");
+            let channel = manifest("Channel", "main", "{}", "");
+            let key = manifest("StreamKey", "main", "{ channel: main }", PROTECT);
+            let all_of_them = format!("{stage}{channel}{key}");
+            if never_written {
+                // The run ends between the tag of the key and the note on its channel.
+                applied(&account, &format!("{stage}{channel}"), &prune()).await;
+                let refused = json!({
+                    "operation": "TagResource", "kind": "error",
+                    "name": "AccessDeniedException", "nth": 2,
+                });
+                account.control("POST", "/_emulator/faults", refused);
+                let stack = Stack::named("default");
+                let loaded = load_text("a.yaml", &all_of_them, None);
+                let (live, plan) = account.plan(&stack, &loaded.desired, &prune()).await;
+                let outcome = account.apply(&stack, &live, &plan).await;
+                assert!(!outcome.is_well(), "{outcome:#?}");
+            } else {
+                applied(&account, &all_of_them, &prune()).await;
+            }
+            let arn = all(&account, Kind::Channel).await[0].arn.clone();
+            let untag = account.aws.ivs.untag_resource().resource_arn(arn.as_str());
+            untag.tag_keys("ivs-apply:stream-key").send().await.expect("untagged");
+            let plan = planned(&account, &stage, &prune()).await;
+            assert_eq!(plan.status(), Status::Blocked, "{plan:#?}");
+            let destroy = Policy { destroy: true, ..Policy::default() };
+            let plan = planned(&account, &stage, &destroy).await;
+            assert_eq!(plan.status(), Status::Blocked, "{plan:#?}");
+        }
+    });
+}
+
+#[test]
+fn a_stream_key_that_is_protected_after_the_plan_was_made_keeps_its_channel() {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let stack = Stack::named("default");
+        let stage = manifest("Stage", "studio", "{}", "");
+        let channel = manifest("Channel", "main", "{}", "");
+        let key = |rest: &str| manifest("StreamKey", "main", "{ channel: main }", rest);
+        applied(&account, &format!("{stage}{channel}{}", key("")), &prune()).await;
+        let loaded = load_text("a.yaml", &stage, None);
+        let (live, plan) = account.plan(&stack, &loaded.desired, &prune()).await;
+        assert_eq!(plan.deletes(), 1, "{plan:#?}");
+        applied(&account, &format!("{stage}{channel}{}", key(PROTECT)), &prune()).await;
+        let outcome = account.apply(&stack, &live, &plan).await;
+        assert!(!outcome.is_well(), "{outcome:#?}");
+        assert_eq!(all(&account, Kind::Channel).await.len(), 1);
+    });
+}
