@@ -3,6 +3,7 @@
 //! Each function makes sure that something is so, and may be called again. What to do and in which order
 //! is the plan's; this only deals with lost replies, throttles, waits and answers that do not fit.
 
+use super::copies::Attempts;
 use super::event::{Failure, StepStatus};
 use crate::aws::sabotage::{Bug, planted};
 use crate::aws::{Applied, Class, Clients, CloudError, Tags, found};
@@ -44,7 +45,12 @@ pub(super) enum Made {
 
 /// Makes the object of a step once, as far as the API allows: a lost reply is followed by a look at the
 /// listing, never by a blind repeat.
-pub(super) async fn created(aws: &Clients, step: &Step, book: &Book) -> Result<Made, Failure> {
+pub(super) async fn created(
+    aws: &Clients,
+    step: &Step,
+    book: &Book,
+    attempts: &Attempts,
+) -> Result<Made, Failure> {
     let body = step.body.as_ref().expect("a step that makes something has a spec");
     let kind = step.address.kind;
     let comes = kind.facts().listed_per.is_some();
@@ -54,9 +60,12 @@ pub(super) async fn created(aws: &Clients, step: &Step, book: &Book) -> Result<M
     let mut young = 0;
     let start = Instant::now();
     loop {
-        let op = new_op(aws)?;
+        let op = attempts.begin(aws)?;
         let tags = all_tags(step, body, book, &op);
-        let error = match attempt(aws, body, &tags, book).await {
+        let begun = Instant::now();
+        let made = attempt(aws, body, &tags, book).await;
+        attempts.took(begun.elapsed());
+        let error = match made {
             Ok(live) => return Ok(Made::Live(Box::new(live), op)),
             Err(error) => error,
         };
@@ -112,18 +121,6 @@ async fn attempt(aws: &Clients, body: &Body, tags: &Tags, book: &Book) -> Result
 
 fn pause_after(tried: u32) -> Duration {
     FIRST_PAUSE * 2_u32.pow(tried)
-}
-
-/// A create attempt's own name, in the server's time: two machines' clocks never decide who was first. One
-/// without a time would count as the first of all, so without the server's time nothing is made.
-fn new_op(aws: &Clients) -> Result<String, CloudError> {
-    let time = aws.meter.server_time().ok_or_else(|| CloudError {
-        class: Class::NotSent,
-        ..CloudError::unusable("create", "no answer carried a `Date` header, so nothing is made")
-    })?;
-    let millis = u64::try_from(time.as_millisecond()).unwrap_or_default();
-    let millis = if planted(Bug::OpWithoutTime) { 0 } else { millis };
-    Ok(ulid::Ulid::from_parts(millis, fastrand::u128(..)).to_string())
 }
 
 fn all_tags(step: &Step, body: &Body, book: &Book, op: &str) -> Tags {
@@ -498,6 +495,7 @@ pub(super) async fn still_ours(
     aws: &Clients,
     step: &Step,
     arn: &Arn,
+    attempts: &Attempts,
 ) -> Result<Still<()>, CloudError> {
     let mut pause = FIRST_PAUSE;
     let tags = loop {
@@ -516,13 +514,13 @@ pub(super) async fn still_ours(
         return Ok(Still::So(()));
     }
     Ok(match (&owner, &step.owner) {
-        (Owner::Stack(now), _) if now.protect => {
+        (Owner::Stack(now), _) if now.protect && !attempts.made(&step.owner) => {
             Still::Not("it was protected meanwhile".to_owned())
         }
         (Owner::Stack(now), Owner::Stack(then))
             if (&now.stack, &now.name, &now.op) == (&then.stack, &then.name, &then.op) =>
         {
-            match protected_part(aws, step.address.kind, arn).await? {
+            match protected_part(aws, step.address.kind, arn, attempts).await? {
                 Some(part) => {
                     Still::Not(format!("{part}, which would be deleted with it, is protected"))
                 }
@@ -535,15 +533,22 @@ pub(super) async fn still_ours(
 
 /// A protected object that AWS would delete together with this one, such as the stream key of a channel. It is
 /// read here because its own tags alone say so.
-async fn protected_part(aws: &Clients, kind: Kind, arn: &Arn) -> Result<Option<Arn>, CloudError> {
+async fn protected_part(
+    aws: &Clients,
+    kind: Kind,
+    arn: &Arn,
+    attempts: &Attempts,
+) -> Result<Option<Arn>, CloudError> {
     let has_parts = Kind::ALL.iter().any(|it| it.facts().comes_with == Some(kind));
     if !has_parts {
         return Ok(None);
     }
     let parts = kind.users(aws, arn).await?.into_iter();
-    let mut parts = parts.filter(|it| it.kind.facts().comes_with == Some(kind));
-    let protected = parts.find(|it| matches!(it.owner(), Owner::Stack(marks) if marks.protect));
-    Ok(protected.map(|it| it.arn))
+    let parts = parts.filter(|it| it.kind.facts().comes_with == Some(kind));
+    let mut owners =
+        parts.map(|it| (it.arn.clone(), it.owner())).filter(|(_, it)| !attempts.made(it));
+    let protected = owners.find(|(_, it)| matches!(it, Owner::Stack(marks) if marks.protect));
+    Ok(protected.map(|(arn, _)| arn))
 }
 
 /// Whether reads may still lag behind the create of a step's object.

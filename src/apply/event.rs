@@ -1,5 +1,6 @@
 //! What happens while a plan is carried out, as values: printers subscribe, the engine never prints.
 
+use super::copies::Copy;
 use crate::aws::CloudError;
 use crate::kinds::{Address, Arn};
 use crate::plan::{Action, StepId};
@@ -208,6 +209,8 @@ pub struct Outcome {
     pub wrote: bool,
     /// AWS's id of each step's last write, where it made one and that was answered.
     pub requests: BTreeMap<StepId, String>,
+    /// Objects that this run made and that do not count, since another of their address does.
+    pub copies: Vec<Copy>,
 }
 
 /// What makes a run stop.
@@ -243,6 +246,20 @@ impl Outcome {
 
     /// Whether everything went well.
     pub fn is_well(&self) -> bool {
-        self.stopped.is_none() && self.steps.iter().all(|(_, status)| status.is_well())
+        self.stopped.is_none()
+            && self.steps.iter().all(|(_, status)| status.is_well())
+            && self.copies.iter().all(|it| it.left.is_none())
+    }
+
+    /// Notes that another object counts in the place of one that this run made.
+    pub(super) fn gave_way(&mut self, copy: &Copy) {
+        for (_, status) in &mut self.steps {
+            match status {
+                StepStatus::Done(Some(arn)) | StepStatus::Unconfirmed(arn) if *arn == copy.arn => {
+                    *status = StepStatus::Done(Some(copy.of.clone()));
+                }
+                _ => {}
+            }
+        }
     }
 }

@@ -3,17 +3,21 @@
 //! Decides nothing that the plan left open, and prints nothing: it tells events and returns an outcome.
 //! Every run starts from what is live, so a run that was killed is continued by simply running again.
 
+mod copies;
 mod ensure;
 mod event;
 pub mod lock;
 
+pub use copies::Copy;
 pub use event::{Event, Failure, Outcome, Signal, StepStatus};
 
 use crate::aws::sabotage::{Bug, planted};
-use crate::aws::{Clients, CloudError, LastWrite, found};
+use crate::aws::{Clients, CloudError, LastWrite, found, gone};
+use crate::cloud::show_managed_tags;
 use crate::kinds::spec::named_targets;
 use crate::kinds::{Address, Arn, Body, Book, Kind, Live, LiveState, Owner, Scope, Stack, owner};
 use crate::plan::{Action, Cause, Decision, Plan, Step, StepId};
+use copies::Attempts;
 use ensure::{Made, Still, Tries};
 use futures_util::future::{Either, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -71,74 +75,26 @@ pub async fn apply(
     stack: &Stack,
     plan: &Plan,
     live: &LiveState,
-    mut stop: watch::Receiver<Stop>,
+    stop: watch::Receiver<Stop>,
     tell: &(dyn Fn(Event) + Sync),
 ) -> Outcome {
     let written = aws.meter.writes();
-    let run = Run::new(aws, stack, plan, live, tell);
-    let mut queue = Queue::new(plan, tell);
-    unless_stopped(&stop, run.settle(plan, live)).await;
-    let mut running = FuturesUnordered::new();
-    let mut writes: BTreeMap<StepId, LastWrite> = BTreeMap::new();
-    let (halt, halted) = watch::channel(false);
-    let mut deadline: Option<Instant> = None;
-    loop {
-        let stopping = stop.borrow().why().is_some();
-        if stopping && planted(Bug::DroppedOnStop) {
-            break;
-        }
-        if stopping && deadline.is_none() {
-            deadline = Some(Instant::now() + DRAIN);
-            // What waits for its turn, or still looks at its object, is no call in flight.
-            halt.send_replace(true);
-            let in_flight = queue.running().filter(|it| writes[it].begun()).count();
-            tell(Event::Draining { in_flight, at_most: DRAIN });
-        }
-        while let Some(step) = if stopping { None } else { queue.next() } {
-            let (run, write) = (&run, LastWrite::unless(&halted));
-            writes.insert(step.id, write.clone());
-            running.push(async move {
-                let status = write.of(run.step(step)).await;
-                (step.id, if write.kept_back() { StepStatus::NotStarted } else { status })
-            });
-        }
-        if running.is_empty() {
-            break;
-        }
-        // Calls in flight are never dropped before the drain is over: a dropped request is a lost reply.
-        let signal = async {
-            match deadline {
-                _ if stop.borrow().now => {}
-                Some(deadline) => {
-                    let hard = stop.wait_for(|it| it.now);
-                    select(pin!(hard), pin!(sleep_until(deadline))).await;
-                }
-                None => {
-                    if stop.changed().await.is_err() {
-                        std::future::pending::<()>().await;
-                    }
-                }
-            }
-        };
-        match select(running.next(), pin!(signal)).await {
-            Either::Left((Some((id, status)), _)) => queue.end(id, status),
-            Either::Right(_) if deadline.is_some() => break,
-            Either::Left((None, _)) | Either::Right(_) => {}
-        }
+    let attempts = Attempts::default();
+    let run = Run::new(aws, stack, plan, live, &attempts, tell);
+    let (steps, requests) = run.carry_out(plan, stop.clone()).await;
+    let mut outcome = Outcome { steps, requests, ..Outcome::default() };
+    let mut contested = false;
+    unless_stopped(&stop, async { contested = run.confirm(plan, &mut outcome).await }).await;
+    if contested && stop.borrow().why().is_none() {
+        Box::pin(run.settle_copies(plan, &mut outcome, &stop)).await;
     }
-    drop(running);
-    if planted(Bug::DroppedOnStop) && stop.borrow().first.is_some() {
-        queue.started.clear();
-    }
-    queue.started.retain(|it| writes.get(it).is_none_or(LastWrite::begun));
-    let requests = writes.iter().filter_map(|(id, write)| Some((*id, write.request_id()?)));
-    let requests = requests.collect();
-    let mut outcome = Outcome { steps: queue.finish(), requests, ..Outcome::default() };
-    unless_stopped(&stop, run.confirm(plan, &mut outcome)).await;
     outcome.stopped = stop.borrow().why();
     outcome.wrote = aws.meter.writes() > written;
     outcome
 }
+
+/// How each step of a plan ended, and AWS's id of each step's last write.
+type Carried = (Vec<(StepId, StepStatus)>, BTreeMap<StepId, String>);
 
 /// Waits for something that only watches, until the first signal.
 async fn unless_stopped(stop: &watch::Receiver<Stop>, work: impl Future<Output = ()>) {
@@ -282,6 +238,7 @@ struct Run<'a> {
     listings: BTreeMap<Kind, tokio::sync::Mutex<Option<Listing>>>,
     /// What this run made, with the name of the attempt, whatever became of the step afterwards.
     made: Mutex<BTreeMap<StepId, (Arn, String)>>,
+    attempts: &'a Attempts,
     tell: &'a (dyn Fn(Event) + Sync),
 }
 
@@ -291,6 +248,7 @@ impl<'a> Run<'a> {
         stack: &'a Stack,
         plan: &Plan,
         live: &'a LiveState,
+        attempts: &'a Attempts,
         tell: &'a (dyn Fn(Event) + Sync),
     ) -> Self {
         let doing = plan.steps.iter().filter(|it| it.decision.is_do());
@@ -303,8 +261,71 @@ impl<'a> Run<'a> {
             needed: doing.flat_map(|it| it.after.iter().copied()).collect(),
             listings: Kind::ALL.iter().map(|kind| (*kind, tokio::sync::Mutex::default())).collect(),
             made: Mutex::default(),
+            attempts,
             tell,
         }
+    }
+
+    /// Carries out every step that the plan decides to do.
+    async fn carry_out(&self, plan: &Plan, mut stop: watch::Receiver<Stop>) -> Carried {
+        let mut queue = Queue::new(plan, self.tell);
+        unless_stopped(&stop, self.settle(plan, self.live)).await;
+        let mut running = FuturesUnordered::new();
+        let mut writes: BTreeMap<StepId, LastWrite> = BTreeMap::new();
+        let (halt, halted) = watch::channel(false);
+        let mut deadline: Option<Instant> = None;
+        loop {
+            let stopping = stop.borrow().why().is_some();
+            if stopping && planted(Bug::DroppedOnStop) {
+                break;
+            }
+            if stopping && deadline.is_none() {
+                deadline = Some(Instant::now() + DRAIN);
+                // What waits for its turn, or still looks at its object, is no call in flight.
+                halt.send_replace(true);
+                let in_flight = queue.running().filter(|it| writes[it].begun()).count();
+                (self.tell)(Event::Draining { in_flight, at_most: DRAIN });
+            }
+            while let Some(step) = if stopping { None } else { queue.next() } {
+                let write = LastWrite::unless(&halted);
+                writes.insert(step.id, write.clone());
+                running.push(async move {
+                    let status = write.of(self.step(step)).await;
+                    (step.id, if write.kept_back() { StepStatus::NotStarted } else { status })
+                });
+            }
+            if running.is_empty() {
+                break;
+            }
+            // Calls in flight are never dropped before the drain is over: a dropped request is a lost reply.
+            let signal = async {
+                match deadline {
+                    _ if stop.borrow().now => {}
+                    Some(deadline) => {
+                        let hard = stop.wait_for(|it| it.now);
+                        select(pin!(hard), pin!(sleep_until(deadline))).await;
+                    }
+                    None => {
+                        if stop.changed().await.is_err() {
+                            std::future::pending::<()>().await;
+                        }
+                    }
+                }
+            };
+            match select(running.next(), pin!(signal)).await {
+                Either::Left((Some((id, status)), _)) => queue.end(id, status),
+                Either::Right(_) if deadline.is_some() => break,
+                Either::Left((None, _)) | Either::Right(_) => {}
+            }
+        }
+        drop(running);
+        if planted(Bug::DroppedOnStop) && stop.borrow().first.is_some() {
+            queue.started.clear();
+        }
+        queue.started.retain(|it| writes.get(it).is_none_or(LastWrite::begun));
+        let requests = writes.iter().filter_map(|(id, write)| Some((*id, write.request_id()?)));
+        let requests = requests.collect();
+        (queue.finish(), requests)
     }
 
     /// The server's time. Every run has had answers by the time it changes something.
@@ -388,6 +409,7 @@ impl<'a> Run<'a> {
             Action::Update | Action::Adopt | Action::Rename | Action::Retag => {
                 self.change(step).await
             }
+            Action::Release => self.release(step).await,
             Action::Delete => self.delete(step).await,
         };
         done.unwrap_or_else(|failure| match failure {
@@ -408,7 +430,7 @@ impl<'a> Run<'a> {
             return Ok(StepStatus::Stale(format!("another run has made {arn} meanwhile")));
         }
         let book = self.book(step);
-        let (live, op) = match ensure::created(self.aws, step, &book).await? {
+        let (live, op) = match ensure::created(self.aws, step, &book, self.attempts).await? {
             Made::Unknown(error) => return Ok(StepStatus::Unknown(error.into())),
             Made::Live(live, op) => (live, op),
         };
@@ -470,9 +492,33 @@ impl<'a> Run<'a> {
         Ok(StepStatus::Done(Some(arn)))
     }
 
+    /// Takes the ownership tags off an object, and leaves everything else about it.
+    async fn release(&self, step: &Step) -> Result<StepStatus, Failure> {
+        let arn = step.arn.clone().expect("a step that releases something has an object");
+        let kind = step.address.kind;
+        let mut tries = Tries::default();
+        loop {
+            let Some(tags) = found(kind.tags_of(self.aws, &arn).await)? else { break };
+            let owner = Owner::of(&tags);
+            if owner == Owner::Nobody {
+                break;
+            }
+            if owner != step.owner {
+                return tries.gave_way(format!("it belongs to {owner} now"));
+            }
+            let ours =
+                tags.into_keys().filter(|it| it.starts_with(owner::PREFIX)).collect::<Vec<_>>();
+            match kind.untag(self.aws, &arn, &ours).await {
+                Ok(()) => break,
+                Err(error) if tries.after(&error).await => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(StepStatus::Done(Some(arn)))
+    }
+
     async fn delete(&self, step: &Step) -> Result<StepStatus, Failure> {
         let arn = step.arn.clone().expect("a step that deletes something has an object");
-        let kind = step.address.kind;
         let winner = step.because.iter().find_map(|cause| match cause {
             Cause::Duplicate { of } => Some(of),
             _ => None,
@@ -488,7 +534,7 @@ impl<'a> Run<'a> {
         let mut tries = Tries::default();
         let mut last = None;
         loop {
-            match ensure::still_ours(self.aws, step, &arn).await? {
+            match ensure::still_ours(self.aws, step, &arn, self.attempts).await? {
                 Still::So(()) => {}
                 Still::Gone => break,
                 Still::Not(why) => return tries.gave_way(why),
@@ -499,7 +545,7 @@ impl<'a> Run<'a> {
             if let Some(error) = last {
                 return Err(Failure::Cloud(error));
             }
-            match kind.delete(self.aws, &arn).await {
+            match self.deleted(step, &arn).await {
                 Ok(()) => break,
                 Err(error) if tries.after(&error).await => {}
                 // Nobody knows what became of the last try: one more look tells.
@@ -508,6 +554,18 @@ impl<'a> Run<'a> {
         }
         ensure::over(self.aws, step, &arn, self.planned, self.waiting(&step.address)).await?;
         Ok(StepStatus::Done(Some(arn)))
+    }
+
+    /// One try of a delete. What protects the address is the tag of the copy that counts; a policy of IAM refuses
+    /// to delete this run's own copy while it carries that tag as well.
+    async fn deleted(&self, step: &Step, arn: &Arn) -> Result<(), CloudError> {
+        let kind = step.address.kind;
+        let protected = matches!(&step.owner, Owner::Stack(marks) if marks.protect);
+        if protected && self.attempts.made(&step.owner) {
+            let tag = [owner::PROTECT.to_owned()];
+            gone(kind.untag(self.aws, arn, &tag).await)?;
+        }
+        kind.delete(self.aws, arn).await
     }
 
     /// Whether what replaces an object is still there: the last of a name is not deleted for having been
@@ -540,9 +598,11 @@ impl<'a> Run<'a> {
             return Ok(None);
         }
         let Some(first) = self.live.as_of else {
-            return Ok(Some("nobody knows when the plan was made".to_owned()));
+            return Ok(Some("it is unknown when the plan was made".to_owned()));
         };
-        let since = first + APART;
+        // What another run made may be seen by listings of different age; what this run made was waited for.
+        let own = self.attempts.made(&step.owner);
+        let since = first + if own { BETWEEN_LISTINGS } else { APART };
         let early = since.duration_since(self.now()?);
         if early.is_positive() {
             (self.tell)(Event::Waiting {
@@ -568,7 +628,20 @@ impl<'a> Run<'a> {
             && Owner::Stack(second) == step.owner;
         let read = kind.get(self.aws, std::slice::from_ref(winner), self.planned).await?;
         let there = read.first().is_some_and(|it| it.owner() == Owner::Stack(first));
+        if own && self.was_changed(step, arn).await? {
+            return Ok(Some("it was changed since it was made".to_owned()));
+        }
         Ok((!still || !there).then(|| "the tags of the two have changed".to_owned()))
+    }
+
+    /// Whether the object of a step differs from what the plan saw.
+    async fn was_changed(&self, step: &Step, arn: &Arn) -> Result<bool, CloudError> {
+        let read = step.address.kind.get(self.aws, std::slice::from_ref(arn), self.planned).await?;
+        let Some(mut now) = read.into_iter().next() else { return Ok(false) };
+        show_managed_tags(&mut now, self.stack);
+        let (Some(before), Some(mut body)) = (&step.before, now.body) else { return Ok(true) };
+        body.unseen(before);
+        Ok(body != *before)
     }
 
     /// The last look before a call that could cut somebody off: whoever went live since the plan was made
@@ -602,10 +675,11 @@ impl<'a> Run<'a> {
     }
 
     /// Waits until every object made by this run is listed with its tags, in two listings in a row, so that
-    /// the next run cannot miss one and make it again: those too that came to be of no use.
-    async fn confirm(&self, plan: &Plan, outcome: &mut Outcome) {
+    /// the next run cannot miss one and make it again: those too that came to be of no use. Returns whether the
+    /// listings show other copies of what this run made.
+    async fn confirm(&self, plan: &Plan, outcome: &mut Outcome) -> bool {
         if planted(Bug::NoEndBarrier) {
-            return;
+            return false;
         }
         let steps = plan.by_id();
         let made = self.made.lock().expect("nobody panics with it in hand").clone();
@@ -617,12 +691,15 @@ impl<'a> Run<'a> {
             }
         }
         let start = Instant::now();
+        let between = self.attempts.others_within(self);
+        let mut contested: BTreeMap<Kind, bool> = BTreeMap::new();
         let mut pause = Duration::from_millis(500);
         while !unlisted.is_empty() {
             let mut all_seen = true;
             for (kind, missing) in &mut unlisted {
                 // A listing that fails now is asked again; only time ends this.
                 let listing = kind.list(self.aws, &Scope::default()).await.unwrap_or_default();
+                contested.insert(*kind, self.contested(&listing, &made).await);
                 let listed: BTreeMap<&Arn, &Live> =
                     listing.iter().map(|it| (&it.arn, it)).collect();
                 missing.retain(|id, seen| {
@@ -638,7 +715,7 @@ impl<'a> Run<'a> {
                 break;
             }
             if all_seen {
-                sleep(BETWEEN_LISTINGS).await;
+                sleep(between).await;
                 continue;
             }
             (self.tell)(Event::Confirming { unlisted: unlisted.values().map(BTreeMap::len).sum() });
@@ -651,6 +728,7 @@ impl<'a> Run<'a> {
                 status.not_listed(&made[id].0);
             }
         }
+        contested.values().any(|it| *it)
     }
 }
 

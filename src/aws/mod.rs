@@ -118,6 +118,8 @@ pub struct Clients {
     pub endpoint: Option<String>,
     /// Whether requests stay on this machine.
     pub local: bool,
+    /// Whether nobody else can change the account, which is an emulator in this process.
+    pub alone: bool,
 }
 
 /// The region of a pretend account when nobody names one.
@@ -207,6 +209,7 @@ pub async fn connect(target: &Target) -> Result<Clients, ConnectError> {
         region,
         endpoint,
         local,
+        alone: target.in_process.is_some(),
     })
 }
 

@@ -71,7 +71,7 @@ pub async fn read(
         let mut state = LiveState { listed: kinds.clone(), as_of, ..LiveState::default() };
         sort_by_owner(&mut state, listings, stack, desired);
         note_future_names(&mut state, desired);
-        let children = list_children(aws, &kinds, stack, desired, &state).await?;
+        let children = list_children(aws, &kinds, stack, desired, &state, reading).await?;
         take_children(&mut state, children, stack, desired);
         note_future_names(&mut state, desired);
         Ok((state, streams))
@@ -345,6 +345,7 @@ async fn list_children(
     stack: &Stack,
     desired: &[Desired],
     state: &LiveState,
+    reading: Reading,
 ) -> Result<Vec<Live>, ReadError> {
     let mut all = Vec::new();
     for &kind in kinds {
@@ -354,6 +355,8 @@ async fn list_children(
             stack: &stack.name,
             declared: declared.map(|it| &it.body).collect(),
             parents: state.owned.values().filter(|it| it.kind == parent).collect(),
+            // An export declares nothing for what AWS makes by itself.
+            full: reading.full && !reading.strangers,
             book: state.book.clone(),
             seen: None,
         };
@@ -379,6 +382,11 @@ fn take_children(state: &mut LiveState, children: Vec<Live>, stack: &Stack, desi
             it.address.name == *name || it.previous_names.contains(name)
         };
         match (wanted, owner.in_stack(&stack.name)) {
+            // No manifest declares it for the object that it comes with, with which it stays.
+            (None, Some(marks)) if live.kind.facts().comes_with.is_some() => {
+                let address = Address::new(live.kind, marks.name.clone());
+                state.left_behind.push((address, live));
+            }
             (None, Some(_)) => take_owned(state, vec![live]),
             (None, None) => {
                 state.others.insert(live.arn.clone(), live);
@@ -414,7 +422,8 @@ async fn get_bodies(
         })
         .collect();
     // What came with a listing was read before the book was whole.
-    for live in state.owned.values_mut().chain(state.adoptable.values_mut()) {
+    let duplicates = state.duplicates.iter_mut().map(|it| &mut it.live);
+    for live in state.owned.values_mut().chain(state.adoptable.values_mut()).chain(duplicates) {
         live.body = live.body.as_ref().map(|it| it.renamed(&book));
     }
     for (address, live) in &mut state.owned {

@@ -2,17 +2,22 @@ use super::selection::{SelectionArgs, select};
 use super::session::{self, Session};
 use super::{Failure, pretty};
 use crate::cli::{ExitCode, Format, Global};
-use crate::plan::Policy;
+use crate::plan::{Cause, Policy};
 use crate::ui::{Ui, drift, json};
 
-/// Tell what was changed outside
+/// Show changes made outside ivs-apply
 ///
 /// Compares what exists with what was last applied; what is live comes first. Writes nothing. Exits 2 on
-/// drift; a manifest that changed since, a deferred change and a dormant composition are not drift.
+/// drift: a field or tag that was changed, also where the manifest changed since; a resource that was deleted, or
+/// that is missing while other resources of the stack exist. A manifest that changed, a deferred change, a dormant
+/// composition and a stack that was never applied are not drift.
 #[derive(Debug, clap::Args)]
 pub(crate) struct DriftArgs {
     #[command(flatten)]
     selection: SelectionArgs,
+    /// Do not count a missing resource as drift, unless something shows that it was applied
+    #[arg(long, env = "IVS_APPLY_MISSING_OK", value_parser = clap::builder::FalseyValueParser::new())]
+    missing_ok: bool,
 }
 
 pub(super) async fn run(args: &DriftArgs, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
@@ -23,7 +28,9 @@ pub(super) async fn run(args: &DriftArgs, global: &Global, ui: Ui) -> Result<Exi
     let selected = select(&args.selection.selection(), &loaded)?;
     let policy = Policy { selected, ..Policy::default() };
     let mut session = Session::open(loaded, global, &policy, false, ui).await?;
-    let others = session.plan.keep_drift(&session.live.audience);
+    let missing = session.plan.steps.iter().any(|it| it.because.contains(&Cause::Missing));
+    let count_missing = missing && !args.missing_ok && session.was_applied().await?;
+    let others = session.plan.keep_drift(&session.live.audience, count_missing);
     let drifted = !session.plan.steps.is_empty();
     let text = if global.format == Format::Json {
         let frame = session.connection.frame("drift", &session.loaded);

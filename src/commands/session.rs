@@ -234,6 +234,16 @@ impl Session {
         Ok(Self { loaded, connection, live, plan, policy: policy.clone(), reading })
     }
 
+    /// Whether anything of the stack exists, of whatever kind: then it was applied before.
+    pub(super) async fn was_applied(&self) -> Result<bool, Failure> {
+        if !self.live.owned.is_empty() {
+            return Ok(true);
+        }
+        let everything = Reading { every_kind: true, full: false, strangers: false };
+        let live = self.connection.read(&self.loaded.stack, &[], everything).await?;
+        Ok(!live.owned.is_empty())
+    }
+
     /// Leaves only this part of a plan that deletes.
     pub(super) fn narrow(&mut self, selected: Selected) {
         self.policy.selected = Some(selected);

@@ -372,6 +372,8 @@ pub struct Scope<'a> {
     pub declared: Vec<&'a Body>,
     /// The stack's own objects of the kind that has it.
     pub parents: Vec<&'a Live>,
+    /// Whether all of those objects are asked, also where nothing says that they have one of the kind.
+    pub full: bool,
     /// What the other kinds' listings said.
     pub book: Book,
     /// Is told of each object as its page comes, by kinds that may have many and are got afterwards.

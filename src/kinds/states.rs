@@ -228,6 +228,12 @@ impl Live {
         failed.is_some() && self.state.as_deref() == failed
     }
 
+    /// Whether it can be referred to.
+    pub fn is_ready(&self) -> bool {
+        let ready = self.kind.facts().usable.map(|(ready, _)| ready);
+        ready.is_none() || self.state.is_none() || self.state.as_deref() == ready
+    }
+
     /// Where it stands among owned objects of one address, of which the least counts. `marks` are its own. What
     /// AWS failed to make comes last: that does not pass, and who counts must be of use to those who refer to it.
     pub fn standing<'a>(&'a self, marks: &'a Marks) -> (bool, &'a str, &'a Arn) {
@@ -260,10 +266,15 @@ pub struct LiveState {
     pub owned: BTreeMap<Address, Live>,
     /// Owned objects that a newer one replaces, and that are still there.
     pub superseded: Vec<(Address, Live)>,
+    /// Owned objects that came with another one, such as the stream key of a channel, and that no manifest declares
+    /// for that one any more. Their address may be that of a key of another channel by now.
+    pub left_behind: Vec<(Address, Live)>,
     /// Owned objects that share an address with the one that counts, without either replacing the other.
     pub duplicates: Vec<Duplicate>,
     /// Who refers to a duplicate, or to the object that counts in its place: (who, to what), whoever owns it.
     pub referrers: BTreeSet<(Arn, Arn)>,
+    /// Names of the create attempts of the run that reads: copies that they made are its own to delete.
+    pub attempts: BTreeSet<String>,
     /// The server's time when the reading began.
     pub as_of: Option<jiff::Timestamp>,
     /// What a declared resource may take over: the object that its manifest names, or the one that AWS
@@ -287,11 +298,17 @@ impl LiveState {
         pointer.arn(&self.book).is_some_and(|arn| self.audience.contains_key(&arn))
     }
 
+    /// Whether the run that reads made an object with this owner.
+    pub fn is_own(&self, owner: &Owner) -> bool {
+        matches!(owner, Owner::Stack(marks) if self.attempts.contains(&marks.op))
+    }
+
     /// Every object read, whoever owns it.
     pub fn all(&self) -> impl Iterator<Item = &Live> {
         self.owned
             .values()
             .chain(self.superseded.iter().map(|(_, live)| live))
+            .chain(self.left_behind.iter().map(|(_, live)| live))
             .chain(self.duplicates.iter().map(|it| &it.live))
             .chain(self.adoptable.values())
             .chain(self.foreign.values())

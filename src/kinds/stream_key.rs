@@ -92,11 +92,14 @@ impl Resource for StreamKey {
         self.channel.pointer().arn(book)
     }
 
-    /// There is no listing of an account's keys, so those of the declared channels: fifty at a time where
-    /// the channel remembers its key, otherwise one call each.
+    /// There is no listing of an account's keys, so those of the declared channels, and those that channels of
+    /// the stack remember though no manifest declares them any more: fifty at a time where the channel
+    /// remembers its key, otherwise one call each.
     async fn list(aws: &Clients, scope: &Scope<'_>) -> Result<Vec<Live>, CloudError> {
-        let channels: Vec<Arn> =
-            scope.declared.iter().filter_map(|it| it.identity(&scope.book)).collect();
+        let declared = scope.declared.iter().filter_map(|it| it.identity(&scope.book));
+        let parents = scope.parents.iter();
+        let parents = parents.filter(|it| scope.full || remembered_key(&it.tags).is_some());
+        let channels: BTreeSet<Arn> = declared.chain(parents.map(|it| it.arn.clone())).collect();
         let mut found = remembered(aws, scope, &channels).await?;
         let known: BTreeSet<Arn> =
             found.iter().filter_map(|it| it.body.as_ref()?.identity(&scope.book)).collect();
@@ -217,13 +220,12 @@ async fn remember(aws: &Clients, channel: &Arn, key: &Arn, tags: &Tags) -> Resul
 async fn remembered(
     aws: &Clients,
     scope: &Scope<'_>,
-    channels: &[Arn],
+    channels: &BTreeSet<Arn>,
 ) -> Result<Vec<Live>, CloudError> {
-    let asked: BTreeSet<&Arn> = channels.iter().collect();
     let arns: Vec<String> = scope
         .parents
         .iter()
-        .filter(|it| asked.contains(&it.arn))
+        .filter(|it| channels.contains(&it.arn))
         .filter_map(|it| Some(key_of(&it.arn, remembered_key(&it.tags)?)))
         .collect();
     let batches = arns.chunks(50).map(|batch| async move {

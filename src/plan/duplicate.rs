@@ -16,7 +16,8 @@ pub(super) fn decide(live: &LiveState, it: &Duplicate) -> Option<Decision> {
     let Owner::Stack(marks) = it.live.owner() else {
         return Some(Decision::Blocked("its tags are not whole".to_owned()));
     };
-    if let Some(blocked) = policy::protected(&it.live, None) {
+    let own = live.is_own(&it.live.owner());
+    if let Some(blocked) = policy::protected(&it.live, None).filter(|_| !own) {
         return Some(blocked);
     }
     if let Some(audience) = live.audience.get(&it.live.arn) {
@@ -29,6 +30,13 @@ pub(super) fn decide(live: &LiveState, it: &Duplicate) -> Option<Decision> {
     // The first of several that nobody can tell apart may be the copy, and this one what it was made from.
     if let Some(why) = unclear_which(live, it).or_else(|| not_as_made(it)) {
         return Some(Decision::Blocked(why));
+    }
+    if own {
+        // The run that made a copy knows that no run is at work on it. It must not be the last that is of use.
+        let winner = live.owned.get(&it.address);
+        return winner
+            .is_some_and(|it| !it.is_ready())
+            .then(|| Decision::Deferred(format!("waits until {} is ready for use", it.winner)));
     }
     let (Some(made), Some(now)) = (marks.made(), live.as_of) else {
         return Some(Decision::Blocked(format!(

@@ -20,7 +20,7 @@ pub use step::{
 
 use crate::kinds::spec::{FieldChange, difference, named_targets};
 use crate::kinds::{
-    Address, Arn, Audience, Body, Desired, Duplicate, Live, LiveState, Marks, Owner, Pointer,
+    Address, Arn, Audience, Body, Desired, Duplicate, Edge, Live, LiveState, Marks, Owner, Pointer,
     Presence, Replace, Stack, owner,
 };
 use policy::{live as in_words, on_audience, protected, quotas};
@@ -185,8 +185,8 @@ impl<'a> Planner<'a> {
                         (Action::Create, Cause::Missing)
                     };
                     let mut step = draft(wanted, action, None, marks);
-                    step.because =
-                        vec![if self.was_there(wanted, None) { Cause::Drift } else { cause }];
+                    let gone = self.was_there(wanted, None) || self.was_referred_to(wanted);
+                    step.because = vec![if gone { Cause::Gone } else { cause }];
                     self.push(step);
                 }
                 Presence::Dormant(why) | Presence::Later(why) | Presence::Unmakeable(why) => {
@@ -299,6 +299,25 @@ impl<'a> Planner<'a> {
         })
     }
 
+    /// Whether an object of this stack still refers to the object that `wanted` was: its manifest names `wanted`
+    /// in a field that holds the ARN of an object which is not there any more, or that AWS has emptied.
+    fn was_referred_to(&self, wanted: &Desired) -> bool {
+        let complete = self.live.listed.contains(&wanted.address.kind);
+        let of_wanted = |it: &Edge| matches!(&it.to, Pointer::Named(to) if *to == wanted.address);
+        complete
+            && self.manifests.values().any(|referrer| {
+                let edges = referrer.body.refs();
+                let Some(edge) = edges.iter().find(|it| of_wanted(it)) else { return false };
+                let Some(live) = self.live.owned.get(&referrer.address) else { return false };
+                let Some(before) = &live.body else { return false };
+                match before.refs().into_iter().find(|it| it.field == edge.field).map(|it| it.to) {
+                    Some(Pointer::Outside(arn)) => self.live.all().all(|it| it.arn != arn),
+                    Some(Pointer::Named(_)) => false,
+                    None => self.was_changed_outside(live, before, &referrer.body, &[]),
+                }
+            })
+    }
+
     fn marks(&self, wanted: &Desired) -> Marks {
         Marks {
             stack: self.stack.name.clone(),
@@ -381,6 +400,10 @@ impl<'a> Planner<'a> {
             };
             let as_applied = as_applied && fields.iter().any(outside);
             because.push(if as_applied { Cause::Drift } else { Cause::Pending });
+            let changed = || self.was_changed_outside(live, before, &manifest, &ignored);
+            if !as_applied && fields.iter().any(|it| it.path.starts_with("spec")) && changed() {
+                because.push(Cause::Drift);
+            }
         }
         for (_, address) in upstream {
             let cause = Cause::Upstream { address };
@@ -444,8 +467,37 @@ impl<'a> Planner<'a> {
         self.push(step);
     }
 
+    /// Whether an object differs from what was last applied to it, whatever its manifest says by now: its digest
+    /// is that of the spec as it was last written.
+    fn was_changed_outside(
+        &self,
+        live: &Live,
+        before: &Body,
+        manifest: &Body,
+        ignored: &[String],
+    ) -> bool {
+        let owner = live.owner();
+        let Some(marks) = owner.in_stack(&self.stack.name) else { return false };
+        // AWS never shows all of a relation between two objects, so nothing can be told from what it shows.
+        if live.kind.facts().arn_type.is_none() {
+            return false;
+        }
+        // The digest is of what the manifest said, also where the field is left to others or the tag is ignored.
+        let mut candidates = vec![before.clone(), before.with_ignored(manifest, ignored)];
+        for mut it in candidates.clone() {
+            if let Some(tags) = it.tags_mut() {
+                *tags = live.tags.clone();
+                tags.retain(|key, _| owner::is_managed_tag(key, &[]));
+                candidates.push(it);
+            }
+        }
+        let applied = |it: &Body| it.digest(&self.live.book).as_ref() == Some(&marks.digest);
+        !candidates.iter().any(applied)
+    }
+
     /// Tags cut nobody off: where the spec has to wait, they go ahead in a step of their own. Above all
-    /// `protect` is wanted just then. The digest stays that of what was applied.
+    /// `protect` is wanted just then. The digest says what the object then is; where somebody has changed it, the
+    /// digest stays that of what was applied, so that the change still shows.
     fn tags_first(&mut self, step: &mut Step, live: &Live) {
         let (spec, tags): (Vec<_>, Vec<_>) = std::mem::take(&mut step.fields)
             .into_iter()
@@ -456,9 +508,10 @@ impl<'a> Planner<'a> {
             return;
         }
         let before = live.body.as_ref().expect("what is compared was read");
-        let digest = match live.owner() {
-            Owner::Stack(owned) => Some(owned.digest),
-            _ => before.digest(&self.live.book),
+        let digest = before.digest(&self.live.book);
+        let changed = match live.owner() {
+            Owner::Stack(owned) if digest.as_ref() != Some(&owned.digest) => Some(owned.digest),
+            _ => None,
         };
         let mut body = before.clone();
         let wanted = step.body.as_mut().and_then(Body::tags_mut);
@@ -473,6 +526,7 @@ impl<'a> Planner<'a> {
             decision: Decision::Do,
             ..step.clone()
         };
+        let digest = changed.or_else(|| first.body.as_ref()?.digest(&self.live.book));
         first.marks.digest = digest.unwrap_or_default();
         let of_spec = |it: &Cause| matches!(it, Cause::Immutable { .. } | Cause::Upstream { .. });
         first.because.retain(|it| !of_spec(it));
@@ -711,6 +765,55 @@ impl<'a> Planner<'a> {
                 plan.orphans.push(address.clone());
             }
         }
+        for (address, behind) in &live.left_behind {
+            if self.policy.is_about(address) {
+                self.release(address, behind, plan);
+            }
+        }
+    }
+
+    /// What came with an object stays with it, and is released where its manifest is about another object by
+    /// now, or where orphans are pruned. It is deleted with that object.
+    fn release(&mut self, address: &'a Address, live: &'a Live, plan: &mut Plan) {
+        let parent = live.kind.facts().comes_with;
+        let edges = live.body.iter().flat_map(Body::refs);
+        let parents: Vec<Arn> = edges
+            .filter(|it| Some(it.kind) == parent)
+            .filter_map(|it| it.to.arn(&self.live.book))
+            .collect();
+        let goes = |it: &Draft| {
+            it.step.action == Action::Delete
+                && it.step.arn.as_ref().is_some_and(|arn| parents.contains(arn))
+        };
+        if self.policy.destroy || self.drafts.iter().any(goes) {
+            return;
+        }
+        let wanted = self.manifests.get(address).copied();
+        if wanted.is_none() && !self.policy.prune {
+            plan.orphans.push(address.clone());
+            return;
+        }
+        let blocked = match wanted {
+            Some(it) if !it.lifecycle.protect => None,
+            _ => protected(live, wanted),
+        };
+        self.push(Step {
+            id: 0,
+            address: address.clone(),
+            action: Action::Release,
+            arn: Some(live.arn.clone()),
+            body: None,
+            before: live.body.clone(),
+            ignored: Vec::new(),
+            owner: live.owner(),
+            marks: Marks::default(),
+            because: vec![if wanted.is_some() { Cause::Moved } else { Cause::Orphan }],
+            fields: Vec::new(),
+            after: Vec::new(),
+            impact: None,
+            decision: blocked.unwrap_or(Decision::Do),
+            origin: wanted.map(|it| it.origin),
+        });
     }
 
     /// One that is not the first of its name goes once that is proven; where its name is not declared, it is
@@ -729,8 +832,13 @@ impl<'a> Planner<'a> {
             let cause = Cause::Duplicate { of: it.winner.clone() };
             self.delete(&it.address, &it.live, cause, None);
             let step = &mut self.drafts.last_mut().expect("just pushed").step;
-            if let Some(decision) = duplicate::decide(self.live, it) {
-                step.decision = decision;
+            match duplicate::decide(self.live, it) {
+                Some(decision) => step.decision = decision,
+                // What protects the address is the tag of the copy that counts.
+                None if self.live.is_own(&step.owner) && !self.holding.contains(&it.live.arn) => {
+                    step.decision = Decision::Do;
+                }
+                None => {}
             }
             return;
         }

@@ -268,10 +268,19 @@ impl Policy<'_> {
         let mut remove = self.of_this_stack();
         let identity = [owner::DIGEST, owner::NAME, owner::STACK];
         remove["ForAllValues:StringNotEquals"] = json!({ "aws:TagKeys": identity });
-        [all(TAGS[1]).statement("Tag", Some(write)), all(TAGS[2]).statement("Untag", Some(remove))]
-            .into_iter()
-            .flatten()
-            .collect()
+        // What came with an object stays with it when its manifest goes, without the tags of ownership.
+        let mut release = Grant::default();
+        let kinds = if self.prune { &self.looked_at } else { &self.declared };
+        let came_with = kinds.iter().filter(|it| it.facts().comes_with.is_some());
+        release.add(TAGS[2], came_with.filter_map(|it| self.objects(*it)));
+        [
+            all(TAGS[1]).statement("Tag", Some(write)),
+            all(TAGS[2]).statement("Untag", Some(remove)),
+            release.statement("Release", Some(self.of_this_stack())),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
     }
 
     /// What nobody owns is taken over where a manifest names it, or where AWS made it together with

@@ -154,6 +154,7 @@ fn is_protected(live: &Live) -> bool {
 /// the protected object's own tags count: what its parent says about it was written by another call.
 pub(super) fn hold_what_is_protected(live: &LiveState) -> BTreeSet<Arn> {
     let protected = live.all().chain(live.users.values().flatten()).filter(|it| is_protected(it));
+    let protected = protected.filter(|it| !live.is_own(&it.owner()));
     let parents = protected.flat_map(|it| {
         let parent = it.kind.facts().comes_with;
         let edges =

@@ -76,6 +76,8 @@ pub enum Action {
     Rename,
     /// Change tags only.
     Retag,
+    /// Take the ownership tags off an object that stays with what it came with.
+    Release,
     /// Delete an object.
     Delete,
 }
@@ -95,6 +97,7 @@ impl Action {
             Self::Adopt => "adopt",
             Self::Rename => "rename",
             Self::Retag => "retag",
+            Self::Release => "release",
             Self::Delete => "delete",
         }
     }
@@ -106,6 +109,8 @@ impl Action {
 pub enum Cause {
     /// It is declared and not there.
     Missing,
+    /// It was applied, and is not there any more.
+    Gone,
     /// It is declared, and nobody can tell which object it is, or whose: tags were taken off, copied, or put on
     /// by `CloudFormation`.
     Unclear,
@@ -130,6 +135,8 @@ pub enum Cause {
     },
     /// It is owned and no manifest declares it.
     Orphan,
+    /// Its manifest is about the key of another channel now.
+    Moved,
     /// A newer object has taken its place.
     Superseded,
     /// Another object has its name and comes before it.
@@ -273,6 +280,7 @@ pub struct Summary {
     pub adopt: usize,
     pub rename: usize,
     pub retag: usize,
+    pub release: usize,
     pub unchanged: usize,
     pub deferred: usize,
     pub dormant: usize,
@@ -287,6 +295,10 @@ pub enum Attention {
     Live,
     /// Somebody changed it.
     Changed,
+    /// Somebody deleted it.
+    Gone,
+    /// It is declared and not there: somebody deleted it, or it was never applied.
+    Missing,
     /// Somebody changed tags, so that nobody can tell which object it is.
     Unclear,
     /// AWS failed to make it.
@@ -333,6 +345,10 @@ impl Step {
     pub fn attention(&self) -> Attention {
         if self.because.contains(&Cause::Unclear) {
             Attention::Unclear
+        } else if self.because.contains(&Cause::Gone) {
+            Attention::Gone
+        } else if self.because.contains(&Cause::Missing) {
+            Attention::Missing
         } else if !self.because.contains(&Cause::Drift) {
             Attention::Failed
         } else if self.impact.is_some() {
@@ -371,6 +387,7 @@ impl Plan {
                 (_, Action::Adopt) => &mut summary.adopt,
                 (_, Action::Rename) => &mut summary.rename,
                 (_, Action::Retag) => &mut summary.retag,
+                (_, Action::Release) => &mut summary.release,
                 (_, Action::Delete) => &mut summary.delete,
             };
             *count += 1;
@@ -429,15 +446,24 @@ impl Plan {
     }
 
     /// Leaves only what was changed outside since it was applied, what is live first, what AWS failed to make
-    /// last; and returns what differs because its manifest changed, and what is not there. Neither is drift,
-    /// deferred or not: without a record nobody can tell a deleted object from one that was never made. A
-    /// change by hand is drift, even where putting it back has to wait for an audience.
-    pub fn keep_drift(&mut self, audience: &BTreeMap<Arn, Audience>) -> NotDrift {
+    /// last; and returns what differs because its manifest changed, and what is missing and is no drift: what ends
+    /// by itself, and, unless `missing_is_drift`, everything of which it cannot be told whether it was ever
+    /// applied. A change by hand is drift, even where putting it back has to wait for an audience.
+    pub fn keep_drift(
+        &mut self,
+        audience: &BTreeMap<Arn, Audience>,
+        missing_is_drift: bool,
+    ) -> NotDrift {
         let steps = std::mem::take(&mut self.steps);
         let mut not_drift = NotDrift::default();
         for step in steps.into_iter().filter(|it| it.body.is_some()) {
             let has = |cause: fn(&Cause) -> bool| step.because.iter().any(cause);
-            if has(|it| matches!(it, Cause::Drift | Cause::Unclear | Cause::Failed { .. })) {
+            let lasting = step.address.kind.facts().ended.is_empty();
+            let drift = |it: &Cause| {
+                matches!(it, Cause::Drift | Cause::Gone | Cause::Unclear | Cause::Failed { .. })
+            };
+            let missing = missing_is_drift && lasting && has(|it| *it == Cause::Missing);
+            if has(drift) || missing {
                 self.steps.push(step);
             } else if has(|it| *it == Cause::Pending) {
                 not_drift.pending.push(step);

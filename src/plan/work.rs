@@ -29,6 +29,7 @@ fn of_step(step: &Step) -> Vec<&'static str> {
         Action::Create | Action::Replace => first(Verb::Create).or(change),
         Action::Delete => first(Verb::Delete).or_else(last_change),
         Action::Adopt if step.arn.is_none() => None,
+        Action::Release => return vec!["UntagResource"],
         Action::Update | Action::Adopt | Action::Rename | Action::Retag => {
             change.filter(|_| step.writes_spec())
         }

@@ -16,6 +16,8 @@ pub fn text(plan: &Plan, others: &NotDrift, header: &Header<'_>, sources: &Sourc
     for (attention, heading) in [
         (Attention::Live, "Live, and changed outside"),
         (Attention::Changed, "Changed outside"),
+        (Attention::Gone, "Deleted outside"),
+        (Attention::Missing, "Missing"),
         (Attention::Unclear, "Unclear, since its tags were changed outside"),
         (Attention::Failed, "AWS could not make"),
     ] {
@@ -23,7 +25,8 @@ pub fn text(plan: &Plan, others: &NotDrift, header: &Header<'_>, sources: &Sourc
             plan.steps.iter().filter(|it| it.attention() == attention).collect();
         group(heading, AnsiColor::Red, &steps, sources, &mut text);
     }
-    group("Not there", AnsiColor::Yellow, &missing.iter().collect::<Vec<_>>(), sources, &mut text);
+    let not_drift: Vec<&Step> = missing.iter().collect();
+    group("Missing, not counted as drift", AnsiColor::Yellow, &not_drift, sources, &mut text);
     for note in &plan.notes {
         let said = match note {
             Note::Selected(selected) => super::plan::selected(selected),
@@ -48,10 +51,15 @@ pub fn text(plan: &Plan, others: &NotDrift, header: &Header<'_>, sources: &Sourc
     } else {
         let _ = writeln!(text, "No drift: {} unchanged", plan.unchanged.len());
     }
+    if plan.steps.iter().any(|it| it.attention() == Attention::Missing) {
+        text.push_str(
+            "What is missing was deleted outside or never applied; `--missing-ok` does not count it\n",
+        );
+    }
     if !missing.is_empty() {
         let _ = writeln!(
             text,
-            "{} declared and not there, never made or deleted outside: see `ivs-apply plan`",
+            "{} declared and missing, deleted outside or never applied: see `ivs-apply plan`",
             missing.len()
         );
     }
@@ -99,9 +107,18 @@ fn one(step: &Step, colour: AnsiColor, sources: &SourceMap, text: &mut String) {
             let _ = writeln!(text, "      AWS says {state}");
         }
     }
+    let pending = step.because.contains(&Cause::Pending);
     for field in &step.fields {
-        let (is, was) = (value(&field.before), value(&field.after));
-        let _ = writeln!(text, "      {} is {is}, and {was} was applied", escape(&field.path, 200));
+        let (is, wanted) = (value(&field.before), value(&field.after));
+        let path = escape(&field.path, 200);
+        let _ = if pending {
+            writeln!(text, "      {path} is {is}, and its manifest says {wanted}")
+        } else {
+            writeln!(text, "      {path} is {is}, and {wanted} was applied")
+        };
+    }
+    if pending {
+        text.push_str("      it was changed outside, and its manifest changed as well\n");
     }
     let said = step.impact.as_ref().map(live);
     if let Some(why) = step.decision.reason().filter(|why| said.as_deref() != Some(why)) {

@@ -133,7 +133,7 @@ fn look(address: &Address, action: Option<Action>) -> (String, &'static str) {
         None => "#eeeeee",
         Some(Action::Create) => "#c8e6c9",
         Some(Action::Replace) => "#e1bee7",
-        Some(Action::Update | Action::Retag) => "#fff59d",
+        Some(Action::Update | Action::Retag | Action::Release) => "#fff59d",
         Some(Action::Adopt | Action::Rename) => "#b2ebf2",
         Some(Action::Delete) => "#ffcdd2",
     };

@@ -53,6 +53,12 @@ pub fn plan(
     document.insert("steps".to_owned(), Value::Array(steps));
     document.insert("orphans".to_owned(), json!(plan.orphans));
     document.insert("notes".to_owned(), plan.notes.iter().map(note).collect());
+    if let Some(copies) = outcome.map(|it| &it.copies).filter(|it| !it.is_empty()) {
+        let copies = copies.iter().map(
+            |it| json!({ "address": it.address, "arn": it.arn, "of": it.of, "left": it.left }),
+        );
+        document.insert("copies".to_owned(), copies.collect());
+    }
     let writes = plan.writes();
     let floor = floor_seconds(&writes);
     document.insert("writes".to_owned(), json!({ "calls": writes, "floorSeconds": floor }));

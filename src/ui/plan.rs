@@ -75,7 +75,7 @@ fn symbol(action: Action) -> (&'static str, AnsiColor) {
     match action {
         Action::Create => ("+", AnsiColor::Green),
         Action::Replace => ("-/+", AnsiColor::Magenta),
-        Action::Update | Action::Retag => ("~", AnsiColor::Yellow),
+        Action::Update | Action::Retag | Action::Release => ("~", AnsiColor::Yellow),
         Action::Adopt => ("<-", AnsiColor::Cyan),
         Action::Rename => ("->", AnsiColor::Cyan),
         Action::Delete => ("-", AnsiColor::Red),
@@ -196,6 +196,7 @@ pub fn because(step: &Step) -> String {
 fn cause(cause: &Cause) -> String {
     match cause {
         Cause::Missing => "it is not there".to_owned(),
+        Cause::Gone => "it was deleted outside".to_owned(),
         Cause::Unclear => "it is unclear which object it is, or whose".to_owned(),
         Cause::Drift => "it was changed outside".to_owned(),
         Cause::Pending => "its manifest changed".to_owned(),
@@ -205,6 +206,7 @@ fn cause(cause: &Cause) -> String {
         Cause::Upstream { address } => format!("{address} is replaced"),
         Cause::Failed { state } => format!("AWS could not make it ({state})"),
         Cause::Orphan => "no manifest declares it".to_owned(),
+        Cause::Moved => "its manifest names another channel".to_owned(),
         Cause::Superseded => "a newer one takes its place".to_owned(),
         Cause::Duplicate { of } => format!("{of} has the same name"),
         Cause::MakesRoom => "makes room for its successor".to_owned(),
@@ -255,10 +257,12 @@ pub(super) fn notes(plan: &Plan, text: &mut String) {
         let _ = writeln!(text, "{yellow}note{yellow:#}: {}", escape(&said, 3 * CAP));
     }
     if !plan.orphans.is_empty() {
+        let stay = plan.orphans.iter().any(|it| it.kind.facts().comes_with.is_some());
+        let stay = if stay { "; a stream key stays with its channel and is released" } else { "" };
         let _ = writeln!(
             text,
             "{yellow}note{yellow:#}: owned, and declared nowhere: {}; not pruned, `--prune` deletes \
-             them, and looks at kinds that no manifest names as well",
+             them, and looks at kinds that no manifest names as well{stay}",
             escape(&list(&plan.orphans), 3 * CAP)
         );
     }
@@ -323,6 +327,7 @@ pub fn sum(summary: &Summary) -> String {
         adopt,
         rename,
         retag,
+        release,
         unchanged,
         deferred,
         dormant,
@@ -335,6 +340,7 @@ pub fn sum(summary: &Summary) -> String {
         (*rename, "to rename"),
         (*update, "to update"),
         (*retag, "to retag"),
+        (*release, "to release"),
         (*replace, "to replace"),
         (*delete, "to delete"),
         (*deferred, "deferred"),
@@ -346,7 +352,7 @@ pub fn sum(summary: &Summary) -> String {
     .filter(|(count, _)| *count > 0)
     .map(|(count, word)| format!("{count} {word}"))
     .collect();
-    let changes = create + update + replace + delete + adopt + rename + retag;
+    let changes = create + update + replace + delete + adopt + rename + retag + release;
     match (changes, parts.is_empty()) {
         (_, true) => "Nothing to do".to_owned(),
         _ if *blocked > 0 => format!("Refused: {}", parts.join(", ")),

@@ -95,6 +95,7 @@ fn doing(action: Action) -> &'static str {
         Action::Adopt => "adopting",
         Action::Rename => "renaming",
         Action::Retag => "retagging",
+        Action::Release => "releasing",
         Action::Delete => "deleting",
     }
 }
@@ -165,6 +166,22 @@ pub fn report(plan: &Plan, outcome: &Outcome) -> String {
     let parts: Vec<String> = counts.iter().map(|(word, count)| format!("{count} {word}")).collect();
     let unchanged = plan.unchanged.len();
     let _ = writeln!(text, "Applied: {}, {unchanged} unchanged", parts.join(", "));
+    for copy in &outcome.copies {
+        let (address, arn) =
+            (escape(&copy.address.to_string(), CAP), escape(copy.arn.as_str(), CAP));
+        let of = escape(copy.of.as_str(), CAP);
+        let _ = match &copy.left {
+            None => writeln!(
+                text,
+                "{address} was made twice at the same time: this run deleted its copy {arn}, and {of} stays"
+            ),
+            Some(why) => writeln!(
+                text,
+                "{address} was made twice at the same time: {of} counts, and this run's copy {arn} is left: {}",
+                escape(why, CAP)
+            ),
+        };
+    }
     if outcome.steps.iter().any(|(_, status)| status.is_unlisted()) {
         text.push_str("run again in a few minutes to see that everything is listed\n");
     }

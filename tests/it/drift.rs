@@ -76,11 +76,11 @@ Changed outside
   Channel/a-quiet  manifests/all.yaml:2
       spec.authorized is true, and false was applied
 
-Not there
+Missing
   Stage/gone  manifests/all.yaml:17
 
-Drift: 3 resources; `ivs-apply apply` puts back what was applied
-1 declared and not there, never made or deleted outside: see `ivs-apply plan`
+Drift: 4 resources; `ivs-apply apply` puts back what was applied
+What is missing was deleted outside or never applied; `--missing-ok` does not count it
 1 more differ because their manifests changed: see `ivs-apply plan`
 "
     );
@@ -91,7 +91,7 @@ Drift: 3 resources; `ivs-apply apply` puts back what was applied
         .iter()
         .filter_map(|it| it["address"].as_str())
         .collect();
-    assert_eq!(order, ["Channel/b-live", "Channel/c-live-tag", "Channel/a-quiet"]);
+    assert_eq!(order, ["Channel/b-live", "Channel/c-live-tag", "Channel/a-quiet", "Stage/gone"]);
     assert_eq!(told["steps"][1]["impact"]["viewers"], 12);
 }
 
@@ -109,7 +109,7 @@ fn what_lost_some_of_its_tags_is_drift_and_not_said_to_be_gone() {
     let ran = place.run("drift");
     assert_eq!(ran.code, Some(2), "{ran:?}");
     assert!(ran.stdout.contains("Unclear, since its tags were changed outside"), "{ran:?}");
-    assert!(!ran.stdout.contains("Not there"), "{ran:?}");
+    assert!(!ran.stdout.contains("Missing"), "{ran:?}");
     assert!(ran.stdout.contains("does nothing while any is unclear"), "{ran:?}");
     assert_eq!(
         document(&place.run("drift --format json"))["steps"][0]["because"][0]["cause"],
@@ -151,9 +151,112 @@ fn what_is_no_drift_stands_in_the_document_as_it_does_in_the_text() {
         "all.yaml",
         &MANIFESTS.replace("name: pending }\nspec: {}", "name: pending }\nspec: { name: other }"),
     );
-    let ran = place.run("drift --format json");
+    let ran = place.run("drift --missing-ok --format json");
     assert_eq!(ran.code, Some(0), "{ran:?}");
     let told = document(&ran);
     assert_eq!(told["notDrift"]["missing"], serde_json::json!(["Stage/gone"]));
     assert_eq!(told["notDrift"]["pending"], serde_json::json!(["Stage/pending"]));
+}
+
+#[test]
+fn a_change_by_hand_beside_a_change_of_the_manifest_is_drift_and_both_are_told() {
+    let place = Place::new();
+    place.write("all.yaml", MANIFESTS);
+    assert_eq!(place.run("apply --yes").code, Some(0));
+    let pending =
+        MANIFESTS.replace("name: a-quiet }\nspec: {}", "name: a-quiet }\nspec: { type: BASIC }");
+    place.write("all.yaml", &pending);
+    let ran = place.run("drift");
+    assert_eq!(ran.code, Some(0), "only the manifest changed: {ran:?}");
+    by_hand(&place, async |account| {
+        let channels = account.aws.ivs.list_channels().send().await.expect("listed").channels;
+        let quiet = channels.into_iter().find(|it| it.name.as_deref() == Some("a-quiet"));
+        let arn = quiet.and_then(|it| it.arn).expect("made");
+        let update = account.aws.ivs.update_channel().arn(arn).authorized(true);
+        update.send().await.expect("updated");
+    });
+    let ran = place.run("drift");
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    assert!(
+        ran.stdout.contains(
+            "Changed outside
+  Channel/a-quiet  manifests/all.yaml:2
+      spec.type is STANDARD, and its manifest says BASIC
+      spec.authorized is true, and its manifest says false
+      it was changed outside, and its manifest changed as well
+"
+        ),
+        "{ran:?}"
+    );
+    let told = document(&place.run("drift --format json"));
+    assert_eq!(
+        told["steps"][0]["because"],
+        serde_json::json!([{ "cause": "pending" }, { "cause": "drift" }])
+    );
+    assert_eq!(place.run("apply --yes").code, Some(0));
+    assert_eq!(place.run("drift").code, Some(0));
+}
+
+#[test]
+fn drift_exits_two_where_something_that_was_applied_is_gone_and_zero_where_nothing_was_ever_applied()
+ {
+    let place = Place::new();
+    let recording = "apiVersion: ivs-apply.dev/v1
+kind: RecordingConfiguration
+metadata: { name: archive }
+spec: { destinationConfiguration: { s3: { bucketName: archive } } }
+---
+";
+    let stage = "apiVersion: ivs-apply.dev/v1
+kind: Stage
+metadata: { name: studio }
+spec: {}
+---
+apiVersion: ivs-apply.dev/v1
+kind: IngestConfiguration
+metadata: { name: camera }
+spec: { ingestProtocol: RTMPS, stage: studio }
+";
+    place.write("all.yaml", &format!("{recording}{stage}"));
+    let ran = place.run("drift");
+    assert_eq!(ran.code, Some(0), "never applied: {ran:?}");
+    assert!(ran.stdout.contains("Missing, not counted as drift"), "{ran:?}");
+    assert_eq!(place.run("apply --yes").code, Some(0));
+    assert_eq!(place.run("drift").code, Some(0));
+    let deletes = |kind: &'static str| {
+        by_hand(&place, async |account| {
+            let objects = account.control("GET", "/_emulator/objects", serde_json::Value::Null);
+            let mut all = objects["objects"].as_array().expect("a list").iter();
+            let it = all.find(|it| it["kind"] == kind).expect("made");
+            let arn = it["arn"].as_str().expect("an ARN");
+            match kind {
+                "Stage" => {
+                    let delete = account.aws.realtime.delete_stage().arn(arn);
+                    delete.send().await.expect("deleted");
+                }
+                _ => {
+                    let delete = account.aws.ivs.delete_recording_configuration().arn(arn);
+                    delete.send().await.expect("deleted");
+                }
+            }
+        });
+    };
+    deletes("Stage");
+    // The ingest configuration has lost the stage that was applied, which `--missing-ok` does not excuse.
+    for flags in ["", " --missing-ok"] {
+        let ran = place.run(&format!("drift{flags}"));
+        assert_eq!(ran.code, Some(2), "{ran:?}");
+        assert!(ran.stdout.contains("Deleted outside\n  Stage/studio"), "{ran:?}");
+    }
+    assert_eq!(place.run("apply --yes").code, Some(0));
+    deletes("RecordingConfiguration");
+    // Nothing refers to it: only the rest of the stack says that it was applied. Of its own kind nothing is left.
+    let ran = place.run("drift --only RecordingConfiguration/archive");
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    assert!(ran.stdout.contains("Missing\n  RecordingConfiguration/archive"), "{ran:?}");
+    assert_eq!(place.run("drift --missing-ok").code, Some(0));
+    assert_eq!(
+        document(&place.run("drift --format json"))["steps"][0]["because"][0]["cause"],
+        "missing"
+    );
 }

@@ -163,7 +163,7 @@ fn a_stream_key_that_was_swapped_or_deleted_by_hand_is_drift() {
         let drifted = async || {
             let (live, mut plan) =
                 account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
-            plan.keep_drift(&live.audience);
+            plan.keep_drift(&live.audience, !live.owned.is_empty());
             plan.steps.iter().map(|it| it.address.to_string()).collect::<Vec<_>>()
         };
         let put_back = async || {
@@ -187,5 +187,52 @@ fn a_stream_key_that_was_swapped_or_deleted_by_hand_is_drift() {
         aws.create_stream_key().channel_arn(&channel).send().await.expect("made by hand");
         assert_eq!(drifted().await, ["StreamKey/main"], "it is another one");
         put_back().await;
+    });
+}
+
+/// The stream keys of the account that carry the stack's tags, with the channel of each.
+fn owned_keys(account: &Account) -> Vec<(String, String)> {
+    let objects = account.control("GET", "/_emulator/objects", serde_json::Value::Null);
+    let keys = objects["objects"].as_array().expect("a list").iter();
+    let keys = keys.filter(|it| it["kind"] == "StreamKey");
+    let text = |it: &serde_json::Value| it.as_str().map(ToOwned::to_owned);
+    let owned = |it: &serde_json::Value| {
+        let name = text(&it["object"]["tags"]["ivs-apply:name"])?;
+        Some((name, text(&it["object"]["channelArn"])?))
+    };
+    keys.filter_map(owned).collect()
+}
+
+#[test]
+fn a_stream_key_whose_channel_changes_leaves_one_key_with_its_name_and_the_other_is_released() {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let with = |key: &str| manifest("Channel", "a", "") + &manifest("Channel", "b", "") + key;
+        let key = |channel: &str| manifest("StreamKey", "main", &format!("channel: {channel}"));
+        let applied = async |text: &str, policy: &Policy| {
+            let loaded = load_text("a.yaml", text, None);
+            let (live, plan) = account.plan(&loaded.stack, &loaded.desired, policy).await;
+            assert!(account.apply(&loaded.stack, &live, &plan).await.is_well());
+            plan
+        };
+        applied(&with(&key("a")), &Policy::default()).await;
+        let first = owned_keys(&account);
+        let plan = applied(&with(&key("b")), &Policy::default()).await;
+        assert_eq!((plan.summary().adopt, plan.summary().release), (1, 1), "{plan:#?}");
+        let second = owned_keys(&account);
+        assert_eq!((first.len(), second.len()), (1, 1), "{second:?}");
+        assert_ne!(first, second);
+        assert_eq!(applied(&with(&key("b")), &Policy::default()).await.status(), Status::Clean);
+        // An undeclared key of a channel that stays is told, and released where orphans are pruned.
+        let other = manifest("StreamKey", "other", "channel: a");
+        applied(&with(&(key("b") + &other)), &Policy::default()).await;
+        let plan = applied(&with(&other), &Policy::default()).await;
+        let orphans: Vec<String> = plan.orphans.iter().map(ToString::to_string).collect();
+        assert_eq!(orphans, ["StreamKey/main"], "{plan:#?}");
+        let prune = Policy { prune: true, ..Policy::default() };
+        let plan = applied(&with(""), &prune).await;
+        assert_eq!((plan.summary().release, plan.deletes()), (2, 0), "{plan:#?}");
+        assert_eq!(owned_keys(&account), []);
+        assert_eq!(applied(&with(""), &prune).await.status(), Status::Clean);
     });
 }

@@ -7,7 +7,7 @@ use ivs_apply::cloud::Reading;
 use ivs_apply::kinds::spec::named_targets;
 use ivs_apply::kinds::{Arn, Desired, Kind, Lifecycle, Stack};
 use ivs_apply::manifest::{export, load_text, write};
-use ivs_apply::plan::{Action, Plan, Policy, Selection, Status, plan};
+use ivs_apply::plan::{Action, Cause, Plan, Policy, Selection, Status, Step, plan};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use serde_json::{Value, json};
@@ -114,6 +114,29 @@ proptest! {
             // And back again, to nothing.
             let policy = Policy { prune: false, destroy: true, ..everything(&second, &first) };
             settle(&account, &stack, &[], &policy).await;
+        });
+    }
+
+    #[test]
+    fn what_only_the_manifests_changed_is_never_called_drift(
+        (first, second) in a_world_and_what_becomes_of_it(),
+        live in any::<u32>(),
+    ) {
+        on_paused_time(async {
+            let (account, stack) = (Account::empty().await, stack());
+            let (first, second) = (careful(&first), careful(&second));
+            settle(&account, &stack, &first, &everything(&first, &[])).await;
+            go_live(&account, live);
+            // What cuts nobody off goes first, the rest waits.
+            for _ in 0..2 {
+                let (state, plan) = account.plan(&stack, &second, &Policy::default()).await;
+                let drift = |it: &&Step| {
+                    it.because.iter().any(|it| matches!(it, Cause::Drift | Cause::Gone))
+                };
+                let drifted: Vec<_> = plan.steps.iter().filter(drift).collect();
+                assert!(drifted.is_empty(), "{drifted:#?}");
+                account.apply(&stack, &state, &plan).await;
+            }
         });
     }
 
@@ -380,6 +403,7 @@ fn a_plan_with_every_action_has_no_action_without_a_word() {
         Action::Adopt,
         Action::Rename,
         Action::Retag,
+        Action::Release,
         Action::Delete,
     ];
     for action in all {

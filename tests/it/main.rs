@@ -15,6 +15,7 @@ mod examples;
 mod explain;
 mod faults;
 mod fields;
+mod first_applies;
 mod generated;
 mod golden;
 mod hostile;

@@ -163,12 +163,31 @@ impl World {
         if event.tags.get("ivs-apply:protect").is_some_and(|it| it == "true") {
             return Err(event.says("I4: protected, and deleted"));
         }
+        if self.gives_way(event, life) {
+            return Ok(());
+        }
         let mut verdicts = steps()
             .filter(|(_, it)| it.action == Action::Delete && mine(it))
             .map(|(run, step)| self.may_go(event, life, run, step));
         let first = verdicts.next().unwrap_or_else(|| Err(event.says("I2: no plan says so")));
         // One plan that says so rightly is enough.
         verdicts.fold(first, |so_far, next| if so_far.is_ok() { so_far } else { next })
+    }
+
+    /// Whether this is a copy that a run deletes which made it and has not ended, while the copy that counts is
+    /// there.
+    fn gives_way(&self, event: &Happened, life: &Life) -> bool {
+        let Some((_, birth)) = self.since.get(&event.arn) else { return false };
+        let during = |run: &Run| run.from <= *birth && event.index < run.to;
+        let place = |arn: &str| arn.split('/').next().map(ToOwned::to_owned);
+        let same = |tags: &Tags, key: &str| tags.get(key) == event.tags.get(key);
+        let counts = self.there.iter().any(|(arn, tags)| {
+            place(arn) == place(&event.arn)
+                && same(tags, "ivs-apply:stack")
+                && same(tags, "ivs-apply:name")
+                && (op(tags), arn.as_str()) < (op(&event.tags), event.arn.as_str())
+        });
+        counts && life.runs.iter().any(during)
     }
 
     /// Nothing is made while another of its name is there, apart from what it replaces: not where somebody

@@ -1,0 +1,253 @@
+//! Copies of one resource that several runs made at the same time, or one request that was delivered twice.
+//!
+//! The copy with the least (attempt, ARN) counts, which every run agrees on (`reliability.md` §2). A run that made
+//! another copy deletes it before it ends: the name of the attempt in the tags proves whose it is. It never
+//! deletes what another run made, and nothing that is live, referred to, or changed since it was made.
+
+use super::{BARRIER, BETWEEN_LISTINGS, Outcome, Run, StepStatus, Stop};
+use crate::aws::sabotage::{Bug, planted};
+use crate::aws::{Class, Clients, CloudError};
+use crate::cloud::{ReadError, Reading, look_up_users, read};
+use crate::kinds::{Address, Arn, Body, Desired, Lifecycle, Live, LiveState, Owner};
+use crate::plan::{Action, Cause, Plan, Policy, Step, StepId, plan};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+
+/// One of several objects of one address that this run made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Copy {
+    /// The address they share.
+    pub address: Address,
+    /// The object.
+    pub arn: Arn,
+    /// The object that counts.
+    pub of: Arn,
+    /// Why it was left; `None` where it was deleted.
+    pub left: Option<String>,
+}
+
+/// The create attempts of one run.
+#[derive(Debug, Default)]
+pub(super) struct Attempts {
+    names: Mutex<BTreeSet<String>>,
+    slowest: Mutex<Duration>,
+}
+
+impl Attempts {
+    /// A name for a new attempt, in the server's time: two machines' clocks never decide which was first. A name
+    /// without a time would count as the first of all, so without the server's time nothing is made.
+    pub(super) fn begin(&self, aws: &Clients) -> Result<String, CloudError> {
+        let time = aws.meter.server_time().ok_or_else(|| CloudError {
+            class: Class::NotSent,
+            ..CloudError::unusable(
+                "create",
+                "no answer carried a `Date` header, so nothing is made",
+            )
+        })?;
+        let millis = u64::try_from(time.as_millisecond()).unwrap_or_default();
+        let millis = if planted(Bug::OpWithoutTime) { 0 } else { millis };
+        let name = ulid::Ulid::from_parts(millis, fastrand::u128(..)).to_string();
+        self.names.lock().expect("noting does not panic").insert(name.clone());
+        Ok(name)
+    }
+
+    /// Notes how long an attempt took, from its name to its answer.
+    pub(super) fn took(&self, time: Duration) {
+        let mut slowest = self.slowest.lock().expect("noting does not panic");
+        *slowest = slowest.max(time);
+    }
+
+    /// The names of all attempts.
+    pub(super) fn names(&self) -> BTreeSet<String> {
+        self.names.lock().expect("noting does not panic").clone()
+    }
+
+    /// Whether this run made an object with this owner.
+    pub(super) fn made(&self, owner: &Owner) -> bool {
+        let names = self.names.lock().expect("noting does not panic");
+        matches!(owner, Owner::Stack(marks) if names.contains(&marks.op))
+    }
+
+    /// How long after the first listing that shows what this run made a copy may still appear that counts before
+    /// it: names are in seconds of the server's `Date`, and the request of another run may have been as slow as
+    /// the slowest of this one. Nobody else writes to an emulator in this process, nor under a lock.
+    pub(super) fn others_within(&self, run: &Run<'_>) -> Duration {
+        let slowest = *self.slowest.lock().expect("noting does not panic");
+        if run.aws.alone || run.stack.lock.is_some() {
+            return BETWEEN_LISTINGS;
+        }
+        Duration::from_secs(1) + (slowest * 2).max(Duration::from_millis(500))
+    }
+}
+
+impl Run<'_> {
+    /// Whether a listing shows objects of addresses that this run made, other than those it made and those that
+    /// the plan knew.
+    pub(super) async fn contested(
+        &self,
+        listing: &[Live],
+        made: &BTreeMap<StepId, (Arn, String)>,
+    ) -> bool {
+        let mine: BTreeSet<&Arn> = made.values().map(|(arn, _)| arn).collect();
+        let known: BTreeSet<&Arn> = self.live.all().map(|it| &it.arn).collect();
+        let names: BTreeSet<Address> = {
+            let book = self.book.lock().expect("nobody panics with the book in hand");
+            mine.iter().filter_map(|it| book.address(it).cloned()).collect()
+        };
+        for it in listing.iter().filter(|it| !mine.contains(&it.arn) && !known.contains(&it.arn)) {
+            let owner = if it.tags.is_empty() {
+                // One kind is listed without tags; a look that fails is made again by the next run.
+                let tags = it.kind.tags_of(self.aws, &it.arn).await;
+                tags.map_or(Owner::Nobody, |it| Owner::of(&it))
+            } else {
+                it.owner()
+            };
+            let name = owner.in_stack(&self.stack.name).map(|marks| marks.name.clone());
+            let ended = it.kind.facts().ended;
+            let over = it.state.as_deref().is_some_and(|state| ended.contains(&state));
+            if !over && name.is_some_and(|name| names.contains(&Address::new(it.kind, name))) {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Deletes this run's copies that do not count, once what refers to them refers to the copy that counts.
+    pub(super) async fn settle_copies(
+        &self,
+        plan: &Plan,
+        outcome: &mut Outcome,
+        stop: &watch::Receiver<Stop>,
+    ) {
+        let desired = self.desired_again(plan, outcome);
+        let start = Instant::now();
+        let mut pause = Duration::from_millis(500);
+        let mut left = Vec::new();
+        loop {
+            // Listings may still show what another run has just deleted, which cannot be read.
+            if let Ok(now) = self.round(&desired, stop, outcome).await {
+                left = now;
+                if left.is_empty() {
+                    return;
+                }
+            }
+            if start.elapsed() > BARRIER || stop.borrow().why().is_some() {
+                outcome.copies.extend(left);
+                return;
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(5));
+        }
+    }
+
+    /// What this run has applied, as manifests say it.
+    fn desired_again(&self, plan: &Plan, outcome: &Outcome) -> Vec<Desired> {
+        let made = self.made.lock().expect("nobody panics with it in hand");
+        let applied = |id: &StepId, status: &StepStatus| status.is_done() || made.contains_key(id);
+        let by_id = plan.by_id();
+        let steps = outcome.steps.iter().filter(|(id, status)| applied(id, status));
+        let desired = |step: &Step| {
+            let body = step.body.clone()?;
+            step.address.kind.facts().listed_per.is_none().then_some(())?;
+            let lifecycle = Lifecycle {
+                protect: step.marks.protect,
+                ignore_changes: step.ignored.clone(),
+                ..Lifecycle::default()
+            };
+            Some(Desired {
+                address: step.address.clone(),
+                body,
+                labels: BTreeMap::new(),
+                previous_names: Vec::new(),
+                lifecycle,
+                name_is_default: false,
+                origin: step.origin?,
+            })
+        };
+        let by_address: BTreeMap<Address, Desired> = steps
+            .filter_map(|(id, _)| desired(by_id[id]))
+            .map(|it| (it.address.clone(), it))
+            .collect();
+        by_address.into_values().collect()
+    }
+
+    /// Reads the account again and carries out what makes way for the copies that count. Returns this run's
+    /// copies that are left.
+    async fn round(
+        &self,
+        desired: &[Desired],
+        stop: &watch::Receiver<Stop>,
+        outcome: &mut Outcome,
+    ) -> Result<Vec<Copy>, ReadError> {
+        let aws = self.aws;
+        let mut live = read(aws, self.stack, desired, Reading::default()).await?;
+        live.attempts = self.attempts.names();
+        let policy = Policy::default();
+        let mut made = plan(self.stack, desired, &live, &policy);
+        if look_up_users(aws, &mut live, made.doomed()).await? {
+            made = plan(self.stack, desired, &live, &policy);
+        }
+        let copies = self.own_copies(&made);
+        if copies.is_empty() {
+            return Ok(Vec::new());
+        }
+        let own: BTreeSet<&Arn> = copies.values().map(|it| &it.arn).collect();
+        let wanted: BTreeSet<StepId> = made
+            .steps
+            .iter()
+            .filter(|it| it.decision.is_do())
+            .filter(|it| copies.contains_key(&it.id) || self.refers_elsewhere(it, &own, &live))
+            .map(|it| it.id)
+            .collect();
+        // What would have to wait for a step that is left out waits for the next round.
+        let all = made.by_id();
+        let ready = |step: &Step| step.after.iter().all(|it| wanted.contains(it));
+        let ready: BTreeSet<StepId> = wanted.iter().copied().filter(|it| ready(all[it])).collect();
+        made.steps.retain(|it| ready.contains(&it.id));
+        let run = Run::new(aws, self.stack, &made, &live, self.attempts, self.tell);
+        let (steps, _) = run.carry_out(&made, stop.clone()).await;
+        let ended: BTreeMap<StepId, StepStatus> = steps.into_iter().collect();
+        let mut left = Vec::new();
+        for (id, copy) in copies {
+            if ended.get(&id).is_some_and(StepStatus::is_done) {
+                outcome.gave_way(&copy);
+                outcome.copies.push(Copy { left: None, ..copy });
+            } else {
+                left.push(copy);
+            }
+        }
+        Ok(left)
+    }
+
+    /// The steps of a plan that delete this run's copies.
+    fn own_copies(&self, plan: &Plan) -> BTreeMap<StepId, Copy> {
+        let copy = |step: &Step| {
+            let of = step.because.iter().find_map(|it| match it {
+                Cause::Duplicate { of } => Some(of.clone()),
+                _ => None,
+            })?;
+            self.attempts.made(&step.owner).then_some(())?;
+            let why = step.decision.reason().unwrap_or("it was not deleted in time");
+            let (address, arn) = (step.address.clone(), step.arn.clone()?);
+            Some((step.id, Copy { address, arn, of, left: Some(why.to_owned()) }))
+        };
+        plan.steps.iter().filter_map(copy).collect()
+    }
+
+    /// Whether a step only turns references away from this run's copies.
+    fn refers_elsewhere(&self, step: &Step, own: &BTreeSet<&Arn>, live: &LiveState) -> bool {
+        let edges: BTreeMap<String, Option<Arn>> = step
+            .before
+            .iter()
+            .flat_map(Body::refs)
+            .map(|it| (format!("spec.{}", it.field), it.to.arn(&live.book)))
+            .collect();
+        let away = |path: &String| {
+            edges.get(path).and_then(Option::as_ref).is_some_and(|arn| own.contains(arn))
+        };
+        step.action == Action::Update && step.fields.iter().all(|it| away(&it.path))
+    }
+}

@@ -1,0 +1,214 @@
+//! Several first applies of the same manifests at once, without a lock: each object exists once when the last of
+//! them has ended, and everything refers to the object that stays.
+
+use crate::account::{Account, on_paused_time};
+use fastrand::Rng;
+use ivs_apply::apply::{Event, Outcome, Stop, apply};
+use ivs_apply::aws::{Clients, Target, connect};
+use ivs_apply::cloud::{Reading, look_up_users, read};
+use ivs_apply::kinds::{Desired, Kind, Stack};
+use ivs_apply::manifest::load_text;
+use ivs_apply::plan::{Policy, Status, plan};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+const RUNS: usize = 4;
+
+fn document(kind: &str, name: &str, spec: &str, rest: &str) -> String {
+    format!(
+        "---\napiVersion: ivs-apply.dev/v1\nkind: {kind}\nmetadata: {{ name: {name} }}\nspec: {spec}\n{rest}"
+    )
+}
+
+/// Eleven resources that refer to one another in every way that can be changed in place.
+fn manifests() -> String {
+    let bucket = "{ destinationConfiguration: { s3: { bucketName: archive } } }";
+    let of_stage = "{ autoParticipantRecordingConfiguration: { storageConfiguration: tape } }";
+    [
+        document("RecordingConfiguration", "archive", bucket, ""),
+        document("PlaybackRestrictionPolicy", "home", "{ allowedCountries: [CH] }", ""),
+        document("FailoverSlateConfiguration", "slate", "{}", ""),
+        document(
+            "Channel",
+            "main",
+            "{ recordingConfiguration: archive, playbackRestrictionPolicy: home }",
+            "lifecycle: { protect: true }\n",
+        ),
+        document("Channel", "second", "{ failoverSlateConfiguration: slate }", ""),
+        document("Channel", "third", "{}", ""),
+        document("StreamKey", "main", "{ channel: main }", "lifecycle: { protect: true }\n"),
+        document("StorageConfiguration", "tape", "{ s3: { bucketName: tape } }", ""),
+        document("EncoderConfiguration", "hd", "{}", ""),
+        document("Stage", "studio", of_stage, ""),
+        document("IngestConfiguration", "camera", "{ ingestProtocol: RTMPS, stage: studio }", ""),
+    ]
+    .concat()
+}
+
+/// A client of the same account, as another machine has one.
+async fn another(account: &Account) -> Clients {
+    let in_process = Some(account.emulator.http_client());
+    let target = Target { in_process, ..Target::default() };
+    let mut aws = connect(&target).await.expect("an emulator needs no configuration");
+    aws.alone = false;
+    aws
+}
+
+/// One run, from reading the account to its end; `None` where there was nothing to do, or where what another run
+/// deletes at that moment kept it from reading the whole account.
+async fn one_run(
+    aws: &Clients,
+    stack: &Stack,
+    desired: &[Desired],
+    pause: Duration,
+) -> Option<Outcome> {
+    let mut live = read(aws, stack, desired, Reading::default()).await.ok()?;
+    let mut made = plan(stack, desired, &live, &Policy::default());
+    if look_up_users(aws, &mut live, made.doomed()).await.ok()? {
+        made = plan(stack, desired, &live, &Policy::default());
+    }
+    sleep(pause).await;
+    if made.status() == Status::Blocked || !made.has_work() {
+        return None;
+    }
+    let (_stopper, stop) = watch::channel(Stop::default());
+    let tell = |_: Event| {};
+    Some(Box::pin(apply(aws, stack, &made, &live, stop, &tell)).await)
+}
+
+/// How often the stack has an object of each kind and name.
+fn counted(account: &Account) -> BTreeMap<String, usize> {
+    let objects = account.control("GET", "/_emulator/objects", Value::Null);
+    let mut counts = BTreeMap::new();
+    for it in objects["objects"].as_array().expect("a list") {
+        if let Some(name) = it["object"]["tags"]["ivs-apply:name"].as_str() {
+            *counts
+                .entry(format!("{}/{name}", it["kind"].as_str().unwrap_or_default()))
+                .or_default() += 1;
+        }
+    }
+    counts
+}
+
+/// Four runs whose beginnings, pauses, requests and listings are as slow as chance has it.
+async fn interleaved(seed: u64) -> Result<(), String> {
+    fastrand::seed(seed);
+    let mut random = Rng::with_seed(seed);
+    let account = Account::empty().await;
+    let loaded = load_text("all.yaml", &manifests(), None);
+    assert!(!loaded.report.has_errors(), "{:#?}", loaded.report);
+    let (stack, desired) = (loaded.stack, loaded.desired);
+    let fault = |kind: &str, operation: &str, seconds: f64, probability: f64| {
+        let fault = json!({
+            "operation": operation, "kind": kind, "seconds": seconds, "probability": probability,
+        });
+        account.control("POST", "/_emulator/faults", fault);
+    };
+    let lag = [0.0, 0.3, 2.0, 8.0, 20.0][random.usize(..5)];
+    if lag > 0.0 {
+        fault("listLag", "List*", lag, 1.0);
+    }
+    fault("stall", "*", 0.1 + 0.1 * random.f64(), 0.5);
+    fault("delay", "*", 0.1 + 0.1 * random.f64(), 0.5);
+    let spread = [0.0, 0.5, 3.0, 30.0][random.usize(..4)];
+    let chance = |random: &mut Rng, most: f64| Duration::from_secs_f64(most * random.f64());
+    let times: Vec<_> =
+        (0..RUNS).map(|_| (chance(&mut random, spread), chance(&mut random, 5.0))).collect();
+    let runs = times.into_iter().map(|(begin, pause)| {
+        let (account, stack, desired) = (&account, &stack, &desired);
+        async move {
+            let aws = another(account).await;
+            sleep(begin).await;
+            one_run(&aws, stack, desired, pause).await
+        }
+    });
+    let outcomes = futures_util::future::join_all(runs).await;
+    let told = || {
+        let copies: Vec<_> = outcomes.iter().flatten().flat_map(|it| &it.copies).collect();
+        let wrong = outcomes.iter().flatten().flat_map(|it| &it.steps);
+        let wrong: Vec<_> = wrong.filter(|(_, it)| !it.is_well()).collect();
+        format!("lag {lag}, spread {spread}\n{copies:#?}\n{wrong:#?}")
+    };
+    let counts = counted(&account);
+    if counts.len() != desired.len() || counts.values().any(|it| *it != 1) {
+        return Err(format!("{counts:?}\n{}", told()));
+    }
+    account.control("DELETE", "/_emulator/faults", Value::Null);
+    let full = Reading { every_kind: true, full: true, strangers: false };
+    let live = account.read(&stack, &desired, full).await;
+    let again = plan(&stack, &desired, &live, &Policy::default());
+    if again.status() != Status::Clean {
+        return Err(format!("{:#?}\n{}", again.steps, told()));
+    }
+    Ok(())
+}
+
+#[test]
+fn four_first_applies_at_once_leave_one_object_each_in_a_thousand_random_interleavings() {
+    let cases = std::env::var("LAW_CASES").ok().and_then(|it| it.parse().ok()).unwrap_or(1_000);
+    let first = std::env::var("INTERLEAVING").ok().and_then(|it| it.parse().ok()).unwrap_or(0);
+    let wrong: Vec<String> = (first..first + cases)
+        .filter_map(|seed: u64| {
+            let why = on_paused_time(interleaved(seed)).err()?;
+            Some(format!("INTERLEAVING={seed}: {why}"))
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{} of {cases}\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn a_create_that_is_delivered_twice_is_told_and_leaves_one_object() {
+    for (kind, operation) in [(Kind::Channel, "CreateChannel"), (Kind::Stage, "CreateStage")] {
+        for seed in 0..4 {
+            on_paused_time(async {
+                fastrand::seed(seed);
+                let account = Account::empty().await;
+                let loaded = load_text("one.yaml", &document(kind.name(), "one", "{}", ""), None);
+                let twice = json!({ "operation": operation, "kind": "twice", "nth": 1 });
+                account.control("POST", "/_emulator/faults", twice);
+                let outcome =
+                    one_run(&account.aws, &loaded.stack, &loaded.desired, Duration::ZERO).await;
+                let outcome = outcome.expect("something to do");
+                assert!(outcome.is_well(), "{outcome:#?}");
+                assert_eq!(outcome.copies.len(), 1, "{outcome:#?}");
+                let left = counted(&account);
+                assert_eq!(left.values().sum::<usize>(), 1, "{left:?}");
+            });
+        }
+    }
+}
+
+#[test]
+fn a_copy_that_went_live_meanwhile_is_left_and_told() {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let loaded = load_text("one.yaml", &document("Channel", "one", "{}", ""), None);
+        let twice = json!({ "operation": "CreateChannel", "kind": "twice", "nth": 1 });
+        account.control("POST", "/_emulator/faults", twice);
+        let live = read(&account.aws, &loaded.stack, &loaded.desired, Reading::default());
+        let live = live.await.expect("readable");
+        let made = plan(&loaded.stack, &loaded.desired, &live, &Policy::default());
+        let (_stopper, stop) = watch::channel(Stop::default());
+        // Somebody streams to both channels as soon as they exist.
+        let tell = |event: Event| {
+            if matches!(event, Event::Ended { .. }) {
+                let objects = account.control("GET", "/_emulator/objects", Value::Null);
+                for it in objects["objects"].as_array().expect("a list") {
+                    if it["kind"] == "Channel" {
+                        let body = json!({ "channelArn": it["arn"], "viewerCount": 3 });
+                        account.control("POST", "/_emulator/streams", body);
+                    }
+                }
+            }
+        };
+        let stack = &loaded.stack;
+        let outcome = Box::pin(apply(&account.aws, stack, &made, &live, stop, &tell)).await;
+        assert!(!outcome.is_well(), "{outcome:#?}");
+        let [copy] = outcome.copies.as_slice() else { panic!("{outcome:#?}") };
+        assert!(copy.left.as_deref().is_some_and(|it| it.contains("live")), "{copy:?}");
+        assert_eq!(counted(&account)["Channel/one"], 2);
+    });
+}
