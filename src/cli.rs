@@ -46,7 +46,14 @@ pub struct Global {
     #[arg(long, global = true, env = "IVS_APPLY_PROFILE")]
     pub profile: Option<String>,
     /// Another endpoint than AWS's own, for both services
-    #[arg(long, value_name = "URL", global = true, env = "IVS_APPLY_ENDPOINT_URL")]
+    // `--help` shows the values of variables, and an address may have a password in it.
+    #[arg(
+        long,
+        value_name = "URL",
+        global = true,
+        env = "IVS_APPLY_ENDPOINT_URL",
+        hide_env_values = true
+    )]
     pub endpoint_url: Option<String>,
     /// Work on a pretend account in this process, kept in FILE
     #[arg(

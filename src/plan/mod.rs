@@ -33,7 +33,7 @@ use step::foreign;
 /// whatever the order of the manifests.
 ///
 /// # Panics
-/// If `desired` refers in a circle; loading manifests refuses that.
+/// Never: a kind refers only to kinds that do not refer to it, so nothing refers to itself in a circle.
 pub fn plan(stack: &Stack, desired: &[Desired], live: &LiveState, policy: &Policy) -> Plan {
     let in_scope: Vec<Desired>;
     let desired = match &policy.selected {
@@ -117,7 +117,7 @@ fn in_dependency_order(desired: &[Desired]) -> Vec<&Desired> {
         to.iter().filter_map(|to| Some((*from, *by_address.get_key_value(to)?.0)))
     });
     let depths = graph::depths(by_address.keys().copied(), edges)
-        .expect("manifests that refer in a circle are refused when they are loaded");
+        .expect("no kind refers to itself, not even through others");
     let mut order: Vec<&Desired> = by_address.into_values().collect();
     order.sort_by_key(|it| depths[&it.address]);
     order
