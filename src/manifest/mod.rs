@@ -192,6 +192,10 @@ impl crate::kinds::ParseSpec for Typed<'_> {
         )?;
         let spec = match value.spec {
             Some(spec) => spec,
+            // It is there, and what is wrong with it is in the report.
+            None if left_out.iter().any(|it| it.starts_with(&FieldPath::from("spec"))) => {
+                return None;
+            }
             None => self.spec_left_out(&outline)?,
         };
         Some((spec.into(), (value.metadata, value.lifecycle, left_out)))

@@ -251,7 +251,13 @@ fn every_field_that_is_missing_is_told_in_one_run() {
         head("Composition")
     );
     for (text, expected) in [
-        ("{}\n", &["1:1 E0107 missing field `apiVersion`", "1:1 E0107 missing field `kind`"][..]),
+        (
+            "{}\n",
+            &[
+                "1:1 E0107 this is not an ivs-apply manifest: it has neither `apiVersion` nor `kind`",
+            ][..],
+        ),
+        ("kind: Stage\n", &["1:1 E0107 missing field `apiVersion`"]),
         (
             "apiVersion: ivs-apply.dev/v1\nkind: Composition\n",
             &["1:1 E0107 missing field `metadata`", "1:1 E0107 missing field `spec`"],
