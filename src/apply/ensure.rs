@@ -117,9 +117,7 @@ pub(super) async fn created(
 /// Why an answer cannot be about the object that a create has made, if so. No reading would ever show such an
 /// object, so nothing is waited for.
 fn not_what_was_made(aws: &Clients, live: &Live, op: &str) -> Option<CloudError> {
-    if live.kind.facts().arn_type.is_none() {
-        return None;
-    }
+    live.kind.facts().arn_type?;
     let operations = live.kind.facts().operations.iter();
     let create = operations.into_iter().find(|it| it.verb == Verb::Create);
     let wrong =
@@ -131,7 +129,9 @@ fn not_what_was_made(aws: &Clients, live: &Live, op: &str) -> Option<CloudError>
             live.arn
         ));
     }
-    account.into_iter().for_each(|it| aws.learn_account(it));
+    if let Some(account) = account {
+        aws.learn_account(account);
+    }
     // An answer without tags says nothing of them.
     if !live.tags.is_empty() && live.tags.get(owner::OP).is_none_or(|it| it != op) {
         return wrong(format!("the answer names {} without the tags that were sent", live.arn));

@@ -80,7 +80,7 @@ pub async fn apply(
 ) -> Outcome {
     let written = aws.meter.writes();
     if plan.steps.iter().any(|it| it.decision.is_do() && it.action == Action::Create) {
-        aws.look_for_account().await;
+        Box::pin(aws.look_for_account()).await;
     }
     let attempts = Attempts::default();
     let run = Run::new(aws, stack, plan, live, &attempts, tell);

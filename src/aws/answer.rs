@@ -350,8 +350,7 @@ mod tests {
                 let (needed, keys, listed) = match holds(name) {
                     Holds::Nothing => continue,
                     Holds::List(it, keys) => (it, keys, true),
-                    Holds::Batch(it, keys) => (it, keys, false),
-                    Holds::Object(it, keys) => (it, keys, false),
+                    Holds::Batch(it, keys) | Holds::Object(it, keys) => (it, keys, false),
                     Holds::Map(it) => (it, &[][..], true),
                 };
                 checked += 1;

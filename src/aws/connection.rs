@@ -287,10 +287,8 @@ async fn whole(
     request: HttpRequest,
 ) -> Result<HttpResponse, ConnectorError> {
     let mut response = inner.call(request).await?;
-    let most = match response.status().is_success() {
-        true => answer::MOST_BYTES,
-        false => answer::MOST_ERROR_BYTES,
-    };
+    let most =
+        if response.status().is_success() { answer::MOST_BYTES } else { answer::MOST_ERROR_BYTES };
     let mut body = Vec::new();
     let mut stream = ByteStream::new(response.take_body());
     while let Some(bytes) = stream.next().await {

@@ -250,7 +250,9 @@ fn all_of_one_account(aws: &Clients, listings: &[Live]) -> Result<(), ReadError>
         .iter()
         .find(|it| it.arn.region() != Some(aws.region.as_str()) || it.arn.account() != account);
     let Some(live) = elsewhere else {
-        account.into_iter().for_each(|it| aws.learn_account(it));
+        if let Some(account) = account {
+            aws.learn_account(account);
+        }
         return Ok(());
     };
     let message =

@@ -47,6 +47,7 @@ use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::future::Future;
 use std::time::Duration;
@@ -450,7 +451,8 @@ macro_rules! kinds {
             }
             /// [`Resource::get`].
             pub async fn get(self, aws: &Clients, arns: &[Arn], book: &Book) -> Result<Vec<Live>, CloudError> {
-                match self { $(Kind::$name => $name::get(aws, arns, book).await),* }
+                let got = match self { $(Kind::$name => $name::get(aws, arns, book).await?),* };
+                about_what_was_asked(self, arns, got)
             }
             /// [`Resource::users`].
             pub async fn users(self, aws: &Clients, arn: &Arn) -> Result<Vec<Live>, CloudError> {
@@ -693,14 +695,14 @@ async fn drain<P, F>(
 where
     F: Future<Output = Result<P, CloudError>>,
 {
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     let mut token: Option<String> = None;
     let mut restarts = 0;
     let mut pages = 0;
     let received = Received::default();
     let most_pages = most_pages(operation);
     loop {
-        let answer = match received.by(page(token.clone())).await {
+        let answer = match received.by(Box::pin(page(token.clone()))).await {
             Err(_) if token.is_some() && planted(Bug::PartialListing) => return Ok(()),
             Err(error)
                 if error.class == Class::Invalid && token.is_some() && restarts < RESTARTS =>
@@ -733,6 +735,19 @@ where
         }
         token = Some(next);
     }
+}
+
+/// An answer about something else than was asked for says nothing of either.
+fn about_what_was_asked(
+    kind: Kind,
+    asked: &[Arn],
+    got: Vec<Live>,
+) -> Result<Vec<Live>, CloudError> {
+    let asked: BTreeSet<&Arn> = asked.iter().collect();
+    let Some(other) = got.iter().find(|it| !asked.contains(&it.arn)) else { return Ok(got) };
+    let reads = kind.facts().operations.iter().find(|it| it.name.contains("Get"));
+    let message = format!("the answer is about {}, which was not asked for", other.arn);
+    Err(CloudError::unusable(reads.map_or("Get", |it| it.name), message))
 }
 
 /// The object inside an answer, or an error that says what is missing.

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
+use std::io;
 
 /// The text with everything that steers a terminal or a CI's log, or cannot be seen, written as `\u{…}`, and
 /// cut to a number of characters. Line feeds are escaped too: the answer is always one line.

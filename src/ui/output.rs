@@ -88,7 +88,8 @@ fn shouted(text: &str) -> String {
 /// In single quotes, in which a shell expands nothing; no character that steers a terminal gets through.
 fn quoted(value: &str) -> String {
     let plain: String = value.chars().filter(|it| !is_unsafe(*it)).collect();
-    format!("'{}'", plain.replace('\'', "'\\''"))
+    // The quotes end and begin again between the two characters that begin a command of a CI system.
+    format!("'{}'", plain.replace('\'', "'\\''").replace("##", "#''#"))
 }
 
 /// For `$GITHUB_OUTPUT`: always these names, so that no resource can set another one.

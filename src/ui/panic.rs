@@ -55,8 +55,8 @@ mod tests {
         assert!(literal.contains(": a step has an object (src/ui/panic.rs:"), "{literal}");
         assert!(literal.contains("report this") && literal.contains(env!("CARGO_PKG_VERSION")));
         let with_value = report(&"a key: Err(\"sk_us-west-2_secret\")".to_owned(), Some(place));
-        assert!(with_value.contains("a key (") && !with_value.contains("secret"), "{with_value}");
+        assert!(with_value.contains("a key (") && !with_value.contains("sk_us"), "{with_value}");
         let formatted = report(&"sk_us-west-2_secret".to_owned(), None);
-        assert!(!formatted.contains("secret"), "{formatted}");
+        assert!(!formatted.contains("sk_us"), "{formatted}");
     }
 }
