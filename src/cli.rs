@@ -6,7 +6,7 @@ use crate::apply::lock::Who;
 use crate::aws::Rates;
 use crate::commands::{self, Command};
 use crate::ui::Ui;
-use crate::ui::escape::escape;
+use crate::ui::escape::{GuardedTalk, escape};
 use anstream::ColorChoice;
 use clap::{Args, Parser, ValueEnum};
 use std::path::PathBuf;
@@ -262,7 +262,7 @@ fn log(verbose: u8) {
         _ => LevelFilter::DEBUG,
     };
     let ours = Targets::new().with_target("ivs_apply", level);
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).without_time();
+    let layer = tracing_subscriber::fmt::layer().with_writer(GuardedTalk::default).without_time();
     let _ = tracing_subscriber::registry().with(layer.with_filter(ours)).try_init();
 }
 

@@ -3,5 +3,6 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    ivs_apply::ui::panic::tell_of_defects();
     ivs_apply::cli::main()
 }

@@ -10,7 +10,7 @@ use crate::aws::{Applied, Class, Clients, CloudError, Tags, found};
 use crate::cloud::show_managed_tags;
 use crate::kinds::owner;
 use crate::kinds::spec::difference;
-use crate::kinds::{Arn, Body, Book, Kind, Live, Marks, Owner, Scope, Stack};
+use crate::kinds::{Arn, Body, Book, Kind, Live, Marks, Owner, Scope, Stack, Verb};
 use crate::plan::{Action, Step};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -66,7 +66,12 @@ pub(super) async fn created(
         let made = attempt(aws, body, &tags, book).await;
         attempts.took(begun.elapsed());
         let error = match made {
-            Ok(live) => return Ok(Made::Live(Box::new(live), op)),
+            Ok(live) => {
+                return Ok(match not_what_was_made(aws, &live, &op) {
+                    None => Made::Live(Box::new(live), op),
+                    Some(error) => Made::Unknown(error),
+                });
+            }
             Err(error) => error,
         };
         if error.applied() == Applied::Unknown {
@@ -107,6 +112,31 @@ pub(super) async fn created(
             }
         }
     }
+}
+
+/// Why an answer cannot be about the object that a create has made, if so. No reading would ever show such an
+/// object, so nothing is waited for.
+fn not_what_was_made(aws: &Clients, live: &Live, op: &str) -> Option<CloudError> {
+    live.kind.facts().arn_type?;
+    let operations = live.kind.facts().operations.iter();
+    let create = operations.into_iter().find(|it| it.verb == Verb::Create);
+    let wrong =
+        |message| Some(CloudError::unusable(create.map_or("create", |it| it.name), message));
+    let (region, account) = (live.arn.region(), live.arn.account());
+    if !aws.is_in_place(region, account) {
+        return wrong(format!(
+            "the answer names {}, which is not of the account and region in force",
+            live.arn
+        ));
+    }
+    if let Some(account) = account {
+        aws.learn_account(account);
+    }
+    // An answer without tags says nothing of them.
+    if !live.tags.is_empty() && live.tags.get(owner::OP).is_none_or(|it| it != op) {
+        return wrong(format!("the answer names {} without the tags that were sent", live.arn));
+    }
+    None
 }
 
 /// One create, in one request that carries all the tags.

@@ -12,7 +12,7 @@ pub use copies::Copy;
 pub use event::{Event, Failure, Outcome, Signal, StepStatus};
 
 use crate::aws::sabotage::{Bug, planted};
-use crate::aws::{Clients, CloudError, LastWrite, found, gone};
+use crate::aws::{Class, Clients, CloudError, LastWrite, found, gone};
 use crate::cloud::show_managed_tags;
 use crate::kinds::spec::named_targets;
 use crate::kinds::{Address, Arn, Body, Book, Kind, Live, LiveState, Owner, Scope, Stack, owner};
@@ -79,6 +79,9 @@ pub async fn apply(
     tell: &(dyn Fn(Event) + Sync),
 ) -> Outcome {
     let written = aws.meter.writes();
+    if plan.steps.iter().any(|it| it.decision.is_do() && it.action == Action::Create) {
+        Box::pin(aws.look_for_account()).await;
+    }
     let attempts = Attempts::default();
     let run = Run::new(aws, stack, plan, live, &attempts, tell);
     let (steps, requests) = run.carry_out(plan, stop.clone()).await;
@@ -330,8 +333,11 @@ impl<'a> Run<'a> {
 
     /// The server's time. Every run has had answers by the time it changes something.
     fn now(&self) -> Result<Timestamp, CloudError> {
-        let nobody_said = || CloudError::unusable("apply", "no answer carried a `Date` header");
-        self.aws.meter.server_time().ok_or_else(nobody_said)
+        let unsaid = || CloudError {
+            class: Class::NotSent,
+            ..CloudError::unusable("apply", "no answer carried a `Date` header")
+        };
+        self.aws.meter.server_time().ok_or_else(unsaid)
     }
 
     /// A complete listing of a kind, begun no earlier than `since`. One listing serves all who wait for it.

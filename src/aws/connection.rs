@@ -1,10 +1,11 @@
-//! The one place every request passes: pacing, counting, the time limit, the server's clock, and
-//! AWS's names of requests.
+//! The one place every request passes: counting, the limits of time and size, the server's clock, and AWS's
+//! names of requests.
 //!
-//! A request waits for its turn here, and its time starts when it leaves: the SDK's own limits would count
-//! the wait, and give up requests that were never sent. A decorator over whatever carries HTTP (TLS to AWS, a socket on loopback, the emulator in process), so
-//! that SDK retries pass it too. Never looks into a body.
+//! A decorator over whatever carries HTTP (TLS to AWS, a socket on loopback, the emulator in process), so that
+//! SDK retries pass it too. A request comes here when it is its turn (`turn`), so its time starts when it
+//! leaves. Takes no answer for one that the SDK would have to complete with defaults (`answer`).
 
+use super::answer::{self, Refused, Unusable};
 use super::rates::{Buckets, Rates};
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
@@ -31,6 +32,42 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 tokio::task_local! {
     static LAST_WRITE: LastWrite;
+    static RECEIVED: Received;
+}
+
+/// What the answers to some work came to: their bytes, and the time from when each request left. Told from other
+/// work as [`LastWrite`] is.
+#[derive(Clone, Debug, Default)]
+pub struct Received(Arc<Mutex<(u64, Duration)>>);
+
+impl Received {
+    /// The same work, with its answers counted here.
+    pub fn by<W: Future>(&self, work: W) -> impl Future<Output = W::Output> + use<W> {
+        RECEIVED.scope(self.clone(), work)
+    }
+
+    /// Bytes so far.
+    pub fn bytes(&self) -> u64 {
+        self.so_far().0
+    }
+
+    /// Time that the answers took, without what the requests waited for their turn.
+    pub fn time(&self) -> Duration {
+        self.so_far().1
+    }
+
+    fn so_far(&self) -> MutexGuard<'_, (u64, Duration)> {
+        self.0.lock().expect("counting does not panic")
+    }
+
+    fn count(bytes: usize, time: Duration) {
+        // Most work does not count.
+        let _ = RECEIVED.try_with(|it| {
+            let mut so_far = it.so_far();
+            so_far.0 += u64::try_from(bytes).unwrap_or(u64::MAX);
+            so_far.1 += time;
+        });
+    }
 }
 
 /// The writes of some work: how far it is with them, AWS's request id of the last one, and whether it may begin
@@ -154,6 +191,12 @@ impl Meter {
         then.checked_add(heard.elapsed()).ok()
     }
 
+    /// Waits until a request for `operation` may leave; `None` where it is to be kept back.
+    pub(super) async fn turn(&self, operation: &str) -> Option<Instant> {
+        let turn = self.0.buckets.wait(operation);
+        if reads(operation) { Some(turn.await) } else { LastWrite::turn(turn).await }
+    }
+
     /// Puts this meter in front of an HTTP client.
     pub fn in_front_of(&self, inner: SharedHttpClient) -> SharedHttpClient {
         SharedHttpClient::new(Metered { meter: self.clone(), inner })
@@ -191,12 +234,8 @@ impl HttpConnector for MeteredConnector {
         let inner = self.inner.clone();
         HttpConnectorFuture::new(async move {
             let operation = operation_of(&request);
-            let reads = ["Get", "List", "BatchGet"].iter().any(|verb| operation.starts_with(verb));
-            let turn = meter.0.buckets.wait(&operation);
-            let turn = if reads { Some(turn.await) } else { LastWrite::turn(turn).await };
-            let Some(left) = turn else {
-                return Err(ConnectorError::user("the run is stopping".into()));
-            };
+            let reads = reads(&operation);
+            let left = Instant::now();
             *meter
                 .0
                 .calls
@@ -209,10 +248,11 @@ impl HttpConnector for MeteredConnector {
                 LastWrite::note(None);
             }
             let answer = tokio::time::timeout(ANSWER_WITHIN, whole(inner, request)).await;
+            let time = left.elapsed();
             let response = answer.unwrap_or_else(|late| Err(ConnectorError::timeout(late.into())));
             // A refusal changed nothing; anything else did, or nobody knows.
-            let refused = response.as_ref().is_ok_and(|it| it.status().is_client_error());
-            if !reads && !refused {
+            let declined = response.as_ref().is_ok_and(|it| it.status().is_client_error());
+            if !reads && !declined {
                 meter.0.writes.fetch_add(1, Ordering::Relaxed);
             }
             let response = response?;
@@ -230,21 +270,48 @@ impl HttpConnector for MeteredConnector {
             } else {
                 meter.0.buckets.answered(&operation);
             }
+            let body = response.body().bytes().unwrap_or_default();
+            Received::count(body.len(), time);
+            if response.status().is_success() {
+                answer::check(&operation, body).map_err(|why| refused(why, &response))?;
+            }
             Ok(response)
         })
     }
 }
 
-/// The answer with all of its body: a body that stalls is as good as no answer.
+/// The answer with all of its body: a body that stalls is as good as no answer. What is larger than it may be is
+/// not received to its end.
 async fn whole(
     inner: SharedHttpConnector,
     request: HttpRequest,
 ) -> Result<HttpResponse, ConnectorError> {
     let mut response = inner.call(request).await?;
-    let body = ByteStream::new(response.take_body()).collect().await;
-    let body = body.map_err(|error| ConnectorError::io(error.into()))?;
-    *response.body_mut() = SdkBody::from(body.into_bytes());
+    let most =
+        if response.status().is_success() { answer::MOST_BYTES } else { answer::MOST_ERROR_BYTES };
+    let mut body = Vec::new();
+    let mut stream = ByteStream::new(response.take_body());
+    while let Some(bytes) = stream.next().await {
+        let bytes = bytes.map_err(|error| ConnectorError::io(error.into()))?;
+        if body.len() + bytes.len() > most {
+            return Err(refused(Unusable::TooLarge { most }, &response));
+        }
+        body.extend_from_slice(&bytes);
+    }
+    *response.body_mut() = SdkBody::from(body);
     Ok(response)
+}
+
+/// An answer that is not handed on. The same request would be answered in the same way, so the SDK is not told to
+/// repeat it.
+fn refused(why: Unusable, response: &HttpResponse) -> ConnectorError {
+    let request_id = response.headers().get(REQUEST_ID).map(ToOwned::to_owned);
+    ConnectorError::other(Refused { why, request_id }.into(), None)
+}
+
+/// Whether an operation only reads.
+fn reads(operation: &str) -> bool {
+    ["Get", "List", "BatchGet"].iter().any(|verb| operation.starts_with(verb))
 }
 
 /// Whether an answer says that the rate was too high. Not every operation models that, so the error's name

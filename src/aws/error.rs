@@ -3,6 +3,7 @@
 //! Built in one place from every `SdkError`. Never decides about retries itself; says whether the request
 //! may have been carried out (`Applied`), and the engine decides. Never holds a request body.
 
+use super::answer::Refused;
 use super::connection::REQUEST_ID;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -37,6 +38,9 @@ pub enum Applied {
     /// Nobody knows; look before doing anything again.
     Unknown,
 }
+
+/// The most characters that are kept of what a server says of an error.
+const MOST_MESSAGE: usize = 2_000;
 
 /// One failed call.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -125,6 +129,7 @@ impl CloudError {
                         }
                         _ => format!("HTTP {status} without a message"),
                     });
+                let message: String = message.chars().take(MOST_MESSAGE).collect();
                 let message = match &code {
                     Some(code) => format!("{code}: {message}"),
                     None => message,
@@ -134,6 +139,12 @@ impl CloudError {
             // Timeout, unreadable reply, and whatever the SDK adds later: nobody knows what the server did.
             _ => (Class::Unknown, None, chain(error)),
         };
+        if let Some(Refused { why, request_id }) = refused(error) {
+            return Self {
+                request_id: request_id.clone(),
+                ..Self::unusable(operation, why.to_string())
+            };
+        }
         let request_id = error
             .raw_response()
             .map(HttpResponse::headers)
@@ -185,6 +196,18 @@ fn message_of(body: &[u8]) -> Option<String> {
     ["exceptionMessage", "message", "Message"]
         .iter()
         .find_map(|member| body.get(member)?.as_str().map(ToOwned::to_owned))
+}
+
+/// An answer that was not handed to the SDK, where that is what an error comes from.
+fn refused<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Refused> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(refused) = error.downcast_ref() {
+            return Some(refused);
+        }
+        next = error.source();
+    }
+    None
 }
 
 /// An error and its sources on one line.

@@ -3,6 +3,7 @@
 //! Knows no kind of resource and prints nothing. Every request of a run passes through one [`Meter`],
 //! whether it goes to AWS, to a loopback endpoint, or to the emulator in process.
 
+mod answer;
 pub mod connection;
 pub mod error;
 pub mod exact;
@@ -11,23 +12,29 @@ pub mod rates;
 pub mod sabotage;
 pub mod secret;
 pub mod tags;
+mod trust;
+mod turn;
 
-pub use connection::{LastWrite, Meter};
+pub use connection::{LastWrite, Meter, Received};
 pub use error::{Applied, Class, CloudError, Sorted, found, gone};
 pub use exact::exactly;
 pub use rates::Rates;
 pub use secret::Secret;
 pub use tags::Service;
+pub use trust::NoCertificates;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_ivs::config::Credentials;
 use aws_sdk_ivs::config::retry::{RetryPartition, TokenBucket};
+use aws_sdk_ivs::config::{Credentials, IdentityCache};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::sdk_config::{SharedTimeSource, StalledStreamProtectionConfig};
 use sabotage::{Bug, planted};
 use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use turn::InTurn;
 
 /// Bytes from base64, `None` for what is no base64.
 pub fn base64(text: &str) -> Option<Vec<u8>> {
@@ -56,8 +63,10 @@ pub struct Target {
     pub endpoint_url: Option<String>,
     /// Pacing; `None` means the published rates, or none on a loopback endpoint.
     pub rates: Option<Rates>,
-    /// A pretend account in this process, instead of the network.
+    /// An emulator in this process, instead of the network.
     pub in_process: Option<SharedHttpClient>,
+    /// The clock that requests are signed by; the machine's where none is given.
+    pub clock: Option<SharedTimeSource>,
 }
 
 /// What went wrong before the first call.
@@ -72,6 +81,9 @@ pub enum ConnectError {
     /// A plain-http endpoint on another machine.
     #[error("endpoint `{0}` is not encrypted and not on this machine")]
     PlainHttp(String),
+    /// No server can be trusted.
+    #[error(transparent)]
+    NoCertificates(NoCertificates),
     /// This build has no client for S3.
     #[error("this build was made without the cargo feature `lock-s3`")]
     BuiltWithoutObjects,
@@ -86,6 +98,11 @@ impl ConnectError {
             }
             Self::RegionWithoutIvs(_) => format!("use one of {}", REGIONS.join(", ")),
             Self::PlainHttp(_) => "use https, or an address on loopback".to_owned(),
+            Self::NoCertificates(_) => {
+                "install the system's CA certificates (package `ca-certificates`), or name a bundle in PEM \
+                 with `SSL_CERT_FILE` or `AWS_CA_BUNDLE`"
+                    .to_owned()
+            }
             Self::BuiltWithoutObjects => {
                 "use a build made with `--features lock-s3`, or take `lock` out of the Stack"
                     .to_owned()
@@ -107,6 +124,10 @@ pub struct Clients {
     /// Real-time service, for writes: one request a call.
     pub realtime_once: aws_sdk_ivsrealtime::Client,
     sts: aws_sdk_sts::Client,
+    /// The account in force, once it is known.
+    account: Arc<OnceLock<String>>,
+    /// Whether asking for the account would leave this machine.
+    asks_outside: bool,
     /// As the SDK's chain resolved it, for clients of other services.
     #[cfg(feature = "lock-s3")]
     config: SdkConfig,
@@ -143,6 +164,9 @@ pub async fn connect(target: &Target) -> Result<Clients, ConnectError> {
     if let Some(url) = &target.endpoint_url {
         loader = loader.endpoint_url(url);
     }
+    if let Some(clock) = &target.clock {
+        loader = loader.time_source(clock.clone());
+    }
     if target.in_process.is_some() {
         // A pretend account takes any signature: nothing of the machine's own configuration is read.
         let region = target.region.clone().unwrap_or_else(|| EMULATOR_REGION.to_owned());
@@ -150,6 +174,14 @@ pub async fn connect(target: &Target) -> Result<Clients, ConnectError> {
             .region(Region::new(region))
             .credentials_provider(Credentials::new("emulator", "emulator", None, None, "emulator"))
             .endpoint_url("http://127.0.0.1");
+    }
+    // Credentials are fetched through it as well.
+    let network = match target.in_process {
+        Some(_) => None,
+        None => Some(trust::https()),
+    };
+    if let Some(https) = &network {
+        loader = loader.http_client(https.clone().unwrap_or_else(|_| trust::plain()));
     }
     let config = loader.load().await;
     let region = config.region().ok_or(ConnectError::NoRegion)?.to_string();
@@ -165,9 +197,17 @@ pub async fn connect(target: &Target) -> Result<Clients, ConnectError> {
     {
         return Err(ConnectError::PlainHttp(without_credentials(url)));
     }
+    let encrypted =
+        |url: &Option<String>| url.as_deref().is_none_or(|it| !it.starts_with("http://"));
+    if let Some(Err(error)) = network
+        && endpoints.iter().take(2).any(encrypted)
+    {
+        return Err(ConnectError::NoCertificates(error));
+    }
     // Requests stay here only if those of both services do; the last one is STS, which changes nothing.
     let here = |url: &Option<String>| url.as_deref().is_some_and(is_loopback);
     let local = target.in_process.is_some() || endpoints.iter().take(2).all(here);
+    let asks_outside = target.in_process.is_none() && !endpoints.iter().skip(2).all(here);
     let endpoint = if target.in_process.is_some() {
         Some("emulator".to_owned())
     } else {
@@ -181,8 +221,16 @@ pub async fn connect(target: &Target) -> Result<Clients, ConnectError> {
     #[cfg(feature = "lock-s3")]
     let unmetered = config.clone();
     let http =
-        target.in_process.clone().or_else(|| config.http_client()).unwrap_or_else(encrypted_http);
-    let config = config.into_builder().http_client(meter.in_front_of(http)).build();
+        target.in_process.clone().or_else(|| config.http_client()).unwrap_or_else(trust::plain);
+    let cache = config.identity_cache().unwrap_or_else(|| IdentityCache::lazy().build());
+    let in_turn = InTurn { meter: meter.clone(), cache };
+    let config = config
+        .into_builder()
+        .http_client(meter.in_front_of(http))
+        .identity_cache(in_turn)
+        // The meter limits how long an answer may take.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .build();
     // AWS_MAX_ATTEMPTS and the profile's max_attempts must not bring retries of writes back.
     let retries =
         if planted(Bug::SdkRetries) { RetryConfig::standard() } else { RetryConfig::disabled() };
@@ -204,6 +252,8 @@ pub async fn connect(target: &Target) -> Result<Clients, ConnectError> {
         ivs_once: ivs(&once),
         realtime_once: realtime(&once),
         sts: aws_sdk_sts::Client::new(&config),
+        account: Arc::default(),
+        asks_outside,
         #[cfg(feature = "lock-s3")]
         config: unmetered,
         meter,
@@ -212,13 +262,6 @@ pub async fn connect(target: &Target) -> Result<Clients, ConnectError> {
         local,
         alone: target.in_process.is_some(),
     })
-}
-
-/// The SDK's own HTTPS client, made here since only an explicit one can be metered.
-fn encrypted_http() -> SharedHttpClient {
-    use aws_smithy_http_client::{Builder, tls};
-    let provider = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc);
-    Builder::new().tls_provider(provider).build_https()
 }
 
 /// The services called, by the names under which endpoints are configured.
@@ -275,9 +318,35 @@ impl Clients {
     /// The account whose credentials are in force (`sts:GetCallerIdentity`).
     pub async fn account(&self) -> Result<String, CloudError> {
         let answer = self.sts.get_caller_identity().send().await.sorted("GetCallerIdentity")?;
-        answer.account.ok_or_else(|| {
+        let account = answer.account.ok_or_else(|| {
             CloudError::unusable("GetCallerIdentity", "the answer does not name an account")
-        })
+        })?;
+        self.learn_account(&account);
+        Ok(account)
+    }
+
+    /// The account in force, as far as an answer has told it.
+    pub fn known_account(&self) -> Option<&str> {
+        self.account.get().map(String::as_str)
+    }
+
+    /// Takes note of the account in force; the first to say so counts.
+    pub fn learn_account(&self, account: &str) {
+        self.account.get_or_init(|| account.to_owned());
+    }
+
+    /// Makes sure that the account is known, where asking for it stays on this machine. Elsewhere the Stack names
+    /// it, or nothing is written. A server that cannot tell is taken at its first object's word.
+    pub async fn look_for_account(&self) {
+        if self.known_account().is_none() && !self.asks_outside {
+            let _ = self.account().await;
+        }
+    }
+
+    /// Whether an ARN is of the account and region in force, as far as they are known.
+    pub fn is_in_place(&self, region: Option<&str>, account: Option<&str>) -> bool {
+        let known = self.known_account();
+        region == Some(self.region.as_str()) && (known.is_none() || account == known)
     }
 }
 

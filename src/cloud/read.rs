@@ -5,7 +5,7 @@
 //! start while their listing still pages: each operation has a rate of its own, so they cost no time.
 
 use crate::aws::sabotage::{Bug, planted};
-use crate::aws::{Clients, CloudError};
+use crate::aws::{Class, Clients, CloudError};
 use crate::kinds::owner::is_managed_tag;
 use crate::kinds::{
     Address, Arn, Audience, Body, Book, Desired, Duplicate, Kind, Live, LiveState, Marks, Mutable,
@@ -66,6 +66,9 @@ pub async fn read(
         drop(doors);
         let (listings, streams) = all;
         all_of_one_account(aws, &listings)?;
+        let shown: BTreeSet<Arn> = listings.iter().map(|it| it.arn.clone()).collect();
+        let live = streams.iter().map(|(arn, _)| (Kind::Channel, arn.clone()));
+        nothing_of_ours_is_missing(aws, stack, &shown, live).await?;
         let as_of = before.or_else(|| aws.meter.server_time());
         let as_of = if planted(Bug::PrunedAtOnce) { as_of.map(|it| it + A_DAY) } else { as_of };
         let mut state = LiveState { listed: kinds.clone(), as_of, ..LiveState::default() };
@@ -74,11 +77,12 @@ pub async fn read(
         let children = list_children(aws, &kinds, stack, desired, &state, reading).await?;
         take_children(&mut state, children, stack, desired);
         note_future_names(&mut state, desired);
-        Ok((state, streams))
+        Ok((state, streams, shown))
     };
-    let ((mut state, streams), early) = try_join(listed, try_join_all(gets)).await?;
+    let ((mut state, streams, shown), early) = try_join(listed, try_join_all(gets)).await?;
     let early = early.into_iter().flatten().collect();
     get_bodies(aws, &mut state, &wanted, reading, early).await?;
+    nothing_of_ours_is_missing(aws, stack, &shown, referred_to(&state)).await?;
     for live in state
         .owned
         .values_mut()
@@ -241,13 +245,66 @@ async fn list_all(
 /// Every ARN must be of the region in force and of one account: an answer that leaves one out, or names another
 /// place, is not of the account that this run is about, and nothing is planned from it.
 fn all_of_one_account(aws: &Clients, listings: &[Live]) -> Result<(), ReadError> {
-    let account = listings.first().and_then(|it| it.arn.account());
+    let account = aws.known_account().or_else(|| listings.first().and_then(|it| it.arn.account()));
     let elsewhere = listings
         .iter()
         .find(|it| it.arn.region() != Some(aws.region.as_str()) || it.arn.account() != account);
-    let Some(live) = elsewhere else { return Ok(()) };
+    let Some(live) = elsewhere else {
+        if let Some(account) = account {
+            aws.learn_account(account);
+        }
+        return Ok(());
+    };
     let message =
         format!("an object is listed as `{}`, which is not of this account and region", live.arn);
+    Err(ReadError { kind: live.kind, source: CloudError::unusable("List", message) })
+}
+
+/// Objects outside of the book that something read refers to, of kinds that were listed.
+fn referred_to(state: &LiveState) -> impl Iterator<Item = (Kind, Arn)> {
+    let edges = state.all().flat_map(|it| &it.body).flat_map(Body::refs);
+    edges.filter_map(|edge| match edge.to {
+        Pointer::Outside(arn) if state.listed.contains(&edge.kind) => Some((edge.kind, arn)),
+        _ => None,
+    })
+}
+
+/// An object of this stack that something else shows to be in use, and that no listing shows, means that the
+/// listing is not complete, whatever it says: what is missing would be created a second time. Costs a call only
+/// where something unlisted is in use: it may be of no interest here, or gone.
+async fn nothing_of_ours_is_missing(
+    aws: &Clients,
+    stack: &Stack,
+    shown: &BTreeSet<Arn>,
+    in_use: impl Iterator<Item = (Kind, Arn)>,
+) -> Result<(), ReadError> {
+    let mut unlisted: BTreeMap<Kind, BTreeSet<Arn>> = BTreeMap::new();
+    for (kind, arn) in in_use {
+        if kind.facts().listed_per.is_none() && !shown.contains(&arn) {
+            unlisted.entry(kind).or_default().insert(arn);
+        }
+    }
+    let gets = unlisted.into_iter().map(|(kind, arns)| async move {
+        let arns: Vec<Arn> = arns.into_iter().collect();
+        match kind.get(aws, &arns, &Book::default()).await {
+            // Who may not read it does not own it.
+            Err(error) if error.class == Class::Denied => Ok(Vec::new()),
+            got => got.map_err(|source| ReadError { kind, source }),
+        }
+    });
+    let read = try_join_all(gets).await?;
+    let ended = |live: &Live| {
+        live.state.as_deref().is_some_and(|state| live.kind.facts().ended.contains(&state))
+    };
+    let missing = read
+        .into_iter()
+        .flatten()
+        .find(|live| live.owner().in_stack(&stack.name).is_some() && !ended(live));
+    let Some(live) = missing else { return Ok(()) };
+    let message = format!(
+        "{} is in use and can be read, but it is not listed; try again in a minute",
+        live.arn
+    );
     Err(ReadError { kind: live.kind, source: CloudError::unusable("List", message) })
 }
 

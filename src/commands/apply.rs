@@ -140,6 +140,18 @@ impl Carrying<'_> {
             }
             return Ok(ExitCode::Done);
         }
+        if self.session.connection.aws.meter.server_time().is_none() {
+            return self.refuse(Failure {
+                code: ExitCode::Error,
+                message: "no answer of the service carried a `Date` header, so nothing was written"
+                    .to_owned(),
+                help: Some(
+                    "new objects are told apart by the service's clock; check what stands between \
+                     this machine and the endpoint"
+                        .to_owned(),
+                ),
+            });
+        }
         if !consent.yes && self.approved.is_none() {
             shown?;
             return self.ask_first().await;

@@ -6,7 +6,7 @@ use crate::kinds::{Desired, Kind, Stack};
 use crate::manifest::{export, write};
 use crate::plan::selection::{Pattern, Selection};
 use crate::ui::Ui;
-use crate::ui::escape::escape;
+use crate::ui::escape::{escape, yaml};
 use crate::ui::file;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -74,7 +74,7 @@ pub(super) async fn run(args: &ExportArgs, global: &Global, ui: Ui) -> Result<Ex
         say_written(folder, &files, declared.len(), ui);
     } else {
         let text: String = declared.iter().map(write::manifest).collect();
-        ui.answer(&text)?;
+        ui.answer(&yaml(&text))?;
     }
     connection.close()?;
     Ok(ExitCode::Done)
@@ -91,7 +91,7 @@ fn by_kind(stack: &Stack, declared: &[Desired]) -> BTreeMap<String, String> {
     let mut files = BTreeMap::from([(file_name(STACK), write::stack(stack))]);
     for it in declared {
         let text = files.entry(file_name(it.address.kind.name())).or_default();
-        text.push_str(&write::manifest(it));
+        text.push_str(&yaml(&write::manifest(it)));
     }
     files
 }

@@ -199,7 +199,7 @@ fn frame_of(command: &str) -> json::Frame<'_> {
 
 /// A document as it is printed.
 fn pretty(document: &Value) -> String {
-    format!("{document:#}\n")
+    crate::ui::escape::json(&format!("{document:#}\n"))
 }
 
 /// The folder to read where no `-f` is given.

@@ -138,7 +138,7 @@ fn save(out: &std::path::Path, approval: &Approval, status: Status, ui: Ui) -> R
         ui.say(&format!("not saved: what is blocked cannot be approved; {name} is as it was\n"));
         return Ok(());
     }
-    file::write(out, &approval.text(), SAVED)?;
+    file::write(out, &crate::ui::escape::json(&approval.text()), SAVED)?;
     ui.say(&format!(
         "saved: `ivs-apply apply {name}` carries it out, with the same manifests and in the same account, as \
          long as nothing changed\n"

@@ -64,6 +64,7 @@ impl Connection {
             endpoint_url: global.endpoint_url.clone(),
             rates: global.rates(),
             in_process: emulator.as_ref().map(Emulator::http_client),
+            clock: emulator.as_ref().map(Emulator::time_source),
         };
         let aws = aws::connect(&target)
             .await

@@ -11,7 +11,27 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 
-use super::Emulator;
+use super::failure::Failure;
+use super::{Emulator, Millis, reply};
+
+/// AWS takes a signature for so long after the time that it was made at, and before.
+const SIGNATURE_LASTS: std::time::Duration = std::time::Duration::from_mins(5);
+
+pub(crate) use aws_types::sdk_config::SharedTimeSource;
+
+/// The emulator's clock for the client that signs requests to it. A clock that a control request has moved is
+/// not moved for the client.
+pub(crate) fn time_source(emulator: &Emulator) -> SharedTimeSource {
+    #[derive(Debug)]
+    struct Time(Emulator);
+    impl aws_types::sdk_config::TimeSource for Time {
+        fn now(&self) -> std::time::SystemTime {
+            let since = self.0.now().since(Millis(0));
+            std::time::SystemTime::UNIX_EPOCH + since
+        }
+    }
+    SharedTimeSource::new(Time(emulator.clone()))
+}
 
 #[derive(Clone, Debug)]
 struct Connector {
@@ -46,6 +66,11 @@ impl HttpConnector for Connector {
 async fn answer(emulator: Emulator, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
     let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
     let (parts, body) = request.into_parts();
+    let signed = parts.headers.get("x-amz-date").and_then(|it| it.to_str().ok());
+    if let Some(failure) = signed.and_then(|it| expired(it, emulator.now())) {
+        let refusal = reply::finish(Err((None, failure)), false, "expired", emulator.now());
+        return answered(super::response(refusal));
+    }
     let body = body
         .bytes()
         .ok_or_else(|| ConnectorError::user("a streaming body is not supported".into()))?
@@ -53,13 +78,38 @@ async fn answer(emulator: Emulator, request: HttpRequest) -> Result<HttpResponse
     let dropped = |error| ConnectorError::io(Box::new(io::Error::other(error)));
     let response =
         emulator.answer(http::Request::from_parts(parts, body)).await.map_err(dropped)?;
+    answered(response)
+}
+
+fn answered(response: http::Response<Vec<u8>>) -> Result<HttpResponse, ConnectorError> {
     HttpResponse::try_from(response.map(SdkBody::from))
         .map_err(|error| ConnectorError::other(error.into(), None))
 }
 
+/// The refusal of a request whose signature is too old or not of this time (IAM user guide, "AWS Signature Version
+/// 4 for API requests"). Looked at in process alone, where client and emulator share a clock.
+fn expired(signed: &str, now: Millis) -> Option<Failure> {
+    let digits = |range| signed.get(range).unwrap_or_default();
+    let (date, time) = (digits(0..8), digits(9..15));
+    let iso = format!(
+        "{}-{}-{}T{}:{}:{}Z",
+        date.get(0..4)?,
+        date.get(4..6)?,
+        date.get(6..8)?,
+        time.get(0..2)?,
+        time.get(2..4)?,
+        time.get(4..6)?
+    );
+    let then = Millis::from_iso(&iso)?;
+    let apart = then.since(now).max(now.since(then));
+    let message = format!("Signature expired: {signed} is not within 5 min of {}", now.to_iso());
+    (apart > SIGNATURE_LASTS)
+        .then(|| Failure::with_status("InvalidSignatureException", 403, message))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::Settings;
+    use super::super::{Clock, Settings};
     use super::*;
     use serde_json::{Value, json};
 
@@ -71,7 +121,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_sdk_gets_answers_broken_connections_and_timeouts() {
-        let emulator = Emulator::new(Settings::default());
+        let emulator = Emulator::new(Settings { clock: Clock::Tokio, ..Settings::default() });
         let timeout = Some(std::time::Duration::from_secs(5));
         let connector = Connector { emulator: emulator.clone(), timeout };
         let answer = connector.call(request("CreateStage")).await.expect("an answer");

@@ -47,7 +47,10 @@ pub(crate) enum Wrong {
     /// A page begins with the last item of the page before: it moved while the list was read.
     MovedItem,
     /// The answer is of an odd kind, `name` says which: `word` (a state nobody knows), `control` (control
-    /// characters in names), `empty` (the members of the object are missing), `account` (ARNs of another account).
+    /// characters in names), `empty` (the members of the object are missing), `account` (ARNs of another account),
+    /// `untagged` (with other tags), `blank` (no body), `braces` (`{}`), `none` (every list is empty), `undated`
+    /// (no `Date` header), `hostile` (characters that steer a terminal in every text that is free),
+    /// `hostileArn` (the same in every ARN).
     Odd,
 }
 
@@ -71,6 +74,8 @@ pub(crate) struct Fault {
     done: Option<bool>,
     /// For error: the error's name. For odd: how.
     name: Option<String>,
+    /// For error: what it says.
+    message: Option<String>,
     /// Calls signed with this access key are neither counted nor struck: those of a test's own hand.
     spares: Option<String>,
     #[serde(skip)]
@@ -218,7 +223,8 @@ impl Fault {
             }
             Wrong::Error => {
                 let name = self.name.as_deref().unwrap_or_default();
-                effects.refuse = Some(Failure::new(name, "Injected by a fault"));
+                let message = self.message.as_deref().unwrap_or("Injected by a fault");
+                effects.refuse = Some(Failure::new(name, message));
             }
             Wrong::LoseReply => effects.drop = Some(self.done != Some(false)),
             Wrong::Delay => effects.delay = effects.delay.max(self.millis()),

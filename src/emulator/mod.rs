@@ -71,7 +71,7 @@ pub use reply::Reply;
 pub use store::OpenError;
 pub use switches::{Absent, NameFilter, Stance, Switches};
 
-use client::SharedHttpClient;
+use client::{SharedHttpClient, SharedTimeSource};
 use clock::Watch;
 use store::{Saver, Store};
 use world::{Admitted, World};
@@ -177,6 +177,16 @@ impl Emulator {
     /// An HTTP client with which the SDK talks to this emulator in process, whatever the endpoint.
     pub fn http_client(&self) -> SharedHttpClient {
         client::http_client(self)
+    }
+
+    /// The clock of that client: the emulator's own, since it refuses signatures of another time.
+    pub fn time_source(&self) -> SharedTimeSource {
+        client::time_source(self)
+    }
+
+    /// The time, as the fronts read it.
+    fn now(&self) -> Millis {
+        self.0.watch.now()
     }
 
     /// Serves HTTP on a loopback listener until `shutdown`. Refuses any other listener.

@@ -152,6 +152,9 @@ impl World {
         if let (Some(how), true) = (&effects.odd, reply.status < 300) {
             reply.body = odd(&reply.body, how, &self.account.common.account);
         }
+        if effects.odd.as_deref() == Some("undated") {
+            reply.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("date"));
+        }
         match effects.fail {
             Some(failure) => refuse(self, failure),
             None => reply,
@@ -172,25 +175,54 @@ fn subject(request: &Request) -> Option<String> {
 
 /// An answer as no client expects it. One that is no JSON stays as it is.
 fn odd(body: &[u8], how: &str, account: &str) -> Vec<u8> {
+    /// What must never reach a terminal, a document or a log as it is: control characters of both sets, changes of
+    /// the direction of writing, what has no width, and a CI system's commands.
+    const HOSTILE: &str = "\n::error::x\r\u{1b}[2J\u{1b}]0;t\u{7}\u{9b}31m\u{85}\u{202e}\u{2066}\u{200b}\u{7f}##[error]x`|<b>";
     fn twist(value: &mut Value, how: &str) {
         match value {
             Value::Object(members) => {
                 for (name, value) in members.iter_mut() {
                     match (how, name.as_str(), &*value) {
                         ("word", "state", Value::String(_)) => *value = json!("SOMETHING_NEW"),
+                        ("hostile", "tags", Value::Object(tags)) => {
+                            let mut tags = tags.clone();
+                            tags.insert(format!("k{HOSTILE}"), json!(HOSTILE));
+                            *value = Value::Object(tags);
+                        }
+                        ("hostile", free, Value::String(text))
+                            if ["name", "message", "Endpoint", "Url", "bucketName", "health"]
+                                .iter()
+                                .any(|it| free.ends_with(it)) =>
+                        {
+                            *value = json!(format!("{text}{HOSTILE}"));
+                        }
+                        ("hostileArn", arn, Value::String(text))
+                            if arn.to_lowercase().ends_with("arn") =>
+                        {
+                            *value = json!(format!("{text}{HOSTILE}"));
+                        }
                         ("control", "name", Value::String(text)) => {
                             *value = json!(format!("{text}\u{1b}[31m\u{202e}"));
                         }
                         _ => twist(value, how),
                     }
                 }
+                if how == "untagged" && members.contains_key("arn") {
+                    members.insert("tags".to_owned(), json!({ "another": "one" }));
+                }
                 if how == "empty" && members.contains_key("arn") {
                     members.clear();
                 }
             }
+            Value::Array(items) if how == "none" => items.clear(),
             Value::Array(items) => items.iter_mut().for_each(|it| twist(it, how)),
             _ => {}
         }
+    }
+    match how {
+        "blank" => return Vec::new(),
+        "braces" => return b"{}".to_vec(),
+        _ => {}
     }
     if how == "account" {
         let text = String::from_utf8_lossy(body);

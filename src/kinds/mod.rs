@@ -41,14 +41,16 @@ pub use word::Word;
 
 pub use crate::aws::Service;
 use crate::aws::sabotage::{Bug, planted};
-use crate::aws::{Class, Clients, CloudError, Secret, Tags};
+use crate::aws::{Class, Clients, CloudError, Received, Secret, Tags};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::future::Future;
+use std::time::Duration;
 
 /// The `apiVersion` of everything this program reads and writes.
 pub const API_VERSION: &str = "ivs-apply.dev/v1";
@@ -449,7 +451,8 @@ macro_rules! kinds {
             }
             /// [`Resource::get`].
             pub async fn get(self, aws: &Clients, arns: &[Arn], book: &Book) -> Result<Vec<Live>, CloudError> {
-                match self { $(Kind::$name => $name::get(aws, arns, book).await),* }
+                let got = match self { $(Kind::$name => $name::get(aws, arns, book).await?),* };
+                about_what_was_asked(self, arns, got)
             }
             /// [`Resource::users`].
             pub async fn users(self, aws: &Clients, arn: &Arn) -> Result<Vec<Live>, CloudError> {
@@ -658,10 +661,32 @@ pub const READS_LAG: [u64; 4] = [250, 500, 1_000, 2_000];
 /// How often a listing is begun again when AWS does not take its own page token any more.
 const RESTARTS: u32 = 3;
 
-/// Drains a listing page by page. A page that repeats a token would end the SDK's own
-/// paginator silently, as if the list were complete; here it is an error. A token that is refused has
-/// expired: the listing begins again at its first page, and what was taken before counts as seen twice, of
-/// which the later one is believed.
+/// How many times the quota of its kind a listing may hold. Quotas can be raised; endless listings end.
+const QUOTAS: u32 = 20;
+
+/// The objects that a page has at least, on average, in a listing that ends.
+const ON_A_PAGE: u32 = 20;
+
+/// The pages that a listing may have whatever the quota: as many take more than three minutes.
+const PAGES: u32 = 1_000;
+
+/// The most bytes of a listing: some two hundred thousand channels.
+const LISTING_BYTES: u64 = 256 * 1024 * 1024;
+
+/// The most time that the answers of a listing may take, without the wait for their turn at the rate.
+const LISTING_TIME: Duration = Duration::from_mins(30);
+
+/// The pages after which a listing is taken for endless.
+fn most_pages(operation: &'static str) -> u32 {
+    let lists = |kind: &Kind| kind.facts().operations.iter().any(|it| it.name == operation);
+    let quotas = Kind::ALL.iter().filter(|it| lists(it)).filter_map(|it| it.facts().quota);
+    quotas.max().map_or(PAGES, |quota| (quota.saturating_mul(QUOTAS) / ON_A_PAGE).max(PAGES))
+}
+
+/// Drains a listing page by page. A page that repeats a token would end the SDK's own paginator silently, as if
+/// the list were complete; here it is an error, and so is a listing that does not end within the limits above. A
+/// token that is refused has expired: the listing begins again at its first page, and what was taken before
+/// counts as seen twice, of which the later one is believed.
 async fn drain<P, F>(
     operation: &'static str,
     mut page: impl FnMut(Option<String>) -> F,
@@ -670,11 +695,14 @@ async fn drain<P, F>(
 where
     F: Future<Output = Result<P, CloudError>>,
 {
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     let mut token: Option<String> = None;
     let mut restarts = 0;
+    let mut pages = 0;
+    let received = Received::default();
+    let most_pages = most_pages(operation);
     loop {
-        let answer = match page(token.clone()).await {
+        let answer = match received.by(Box::pin(page(token.clone()))).await {
             Err(_) if token.is_some() && planted(Bug::PartialListing) => return Ok(()),
             Err(error)
                 if error.class == Class::Invalid && token.is_some() && restarts < RESTARTS =>
@@ -688,11 +716,38 @@ where
         };
         let next = take(answer).filter(|it| !it.is_empty());
         let Some(next) = next else { return Ok(()) };
+        pages += 1;
+        let beyond = if pages == most_pages {
+            Some(format!("{most_pages} pages"))
+        } else if received.bytes() > LISTING_BYTES {
+            Some(format!("{} MiB", LISTING_BYTES / (1024 * 1024)))
+        } else if received.time() > LISTING_TIME {
+            Some(format!("{} minutes", LISTING_TIME.as_secs() / 60))
+        } else {
+            None
+        };
+        if let Some(limit) = beyond {
+            let message = format!("the listing does not end within {limit}, so it is not read on");
+            return Err(CloudError::unusable(operation, message));
+        }
         if !seen.insert(next.clone()) {
             return Err(CloudError::unusable(operation, "the listing repeats a page token"));
         }
         token = Some(next);
     }
+}
+
+/// An answer about something else than was asked for says nothing of either.
+fn about_what_was_asked(
+    kind: Kind,
+    asked: &[Arn],
+    got: Vec<Live>,
+) -> Result<Vec<Live>, CloudError> {
+    let asked: BTreeSet<&Arn> = asked.iter().collect();
+    let Some(other) = got.iter().find(|it| !asked.contains(&it.arn)) else { return Ok(got) };
+    let reads = kind.facts().operations.iter().find(|it| it.name.contains("Get"));
+    let message = format!("the answer is about {}, which was not asked for", other.arn);
+    Err(CloudError::unusable(reads.map_or("Get", |it| it.name), message))
 }
 
 /// The object inside an answer, or an error that says what is missing.

@@ -11,7 +11,7 @@ use crate::kinds::check::is_tag_character;
 use crate::kinds::owner::{ROTATION, STREAM_KEY, remembered_key};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The stream key of a channel. AWS makes it with the channel, so it is taken over, never made beside one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -106,6 +106,7 @@ impl Resource for StreamKey {
         let others = channels.iter().filter(|it| !known.contains(it));
         let lists = others.map(|it| keys_of(aws, it, &scope.book)).collect();
         found.extend(side_by_side(lists).await?.into_iter().flatten());
+        none_is_missing(aws, scope, &channels, &found).await?;
         Ok(found)
     }
 
@@ -222,12 +223,7 @@ async fn remembered(
     scope: &Scope<'_>,
     channels: &BTreeSet<Arn>,
 ) -> Result<Vec<Live>, CloudError> {
-    let arns: Vec<String> = scope
-        .parents
-        .iter()
-        .filter(|it| channels.contains(&it.arn))
-        .filter_map(|it| Some(key_of(&it.arn, remembered_key(&it.tags)?)))
-        .collect();
+    let arns: Vec<String> = in_memory(scope, channels).into_values().collect();
     let batches = arns.chunks(50).map(|batch| async move {
         let request = aws.ivs.batch_get_stream_key().set_arns(Some(batch.to_vec()));
         match request.send().await.sorted("BatchGetStreamKey") {
@@ -241,6 +237,37 @@ async fn remembered(
         read(it.arn?, it.channel_arn.as_deref(), answered_tags(it.tags), &scope.book)
     });
     Ok(lives.collect())
+}
+
+/// The keys that these channels remember, by channel.
+fn in_memory(scope: &Scope<'_>, channels: &BTreeSet<Arn>) -> BTreeMap<Arn, String> {
+    let parents = scope.parents.iter().filter(|it| channels.contains(&it.arn));
+    parents
+        .filter_map(|it| Some((it.arn.clone(), key_of(&it.arn, remembered_key(&it.tags)?))))
+        .collect()
+}
+
+/// A key that its channel remembers, that no answer showed and that can be read all the same, means that the
+/// answers are not complete: a second one would be made.
+async fn none_is_missing(
+    aws: &Clients,
+    scope: &Scope<'_>,
+    channels: &BTreeSet<Arn>,
+    found: &[Live],
+) -> Result<(), CloudError> {
+    let of = |it: &Live| it.body.as_ref()?.identity(&scope.book);
+    let shown: BTreeSet<Arn> = found.iter().filter_map(of).collect();
+    let silent = in_memory(scope, channels).into_iter().filter(|(it, _)| !shown.contains(it));
+    let keys: Vec<Arn> = silent.map(|(_, key)| Arn::new(key)).collect();
+    match StreamKey::get(aws, &keys, &scope.book).await {
+        Err(error) if error.class == Class::Denied => Ok(()),
+        Err(error) => Err(error),
+        Ok(there) => there.first().map_or(Ok(()), |key| {
+            let message =
+                format!("{} can be read, but it is not listed; try again in a minute", key.arn);
+            Err(CloudError::unusable("ListStreamKeys", message))
+        }),
+    }
 }
 
 /// The ARN of the key of that id, in the place of its channel.

@@ -11,6 +11,7 @@ pub mod graph;
 pub mod json;
 pub mod markdown;
 pub mod output;
+pub mod panic;
 pub mod plan;
 pub mod progress;
 
@@ -33,13 +34,14 @@ impl Ui {
     /// changes the exit code.
     pub fn answer(self, text: &str) -> io::Result<()> {
         let mut out = AutoStream::new(io::stdout().lock(), self.colour);
-        out.write_all(text.as_bytes())?;
+        out.write_all(escape::guarded(text).as_bytes())?;
         out.flush()
     }
 
     /// Writes talk; what cannot be said is dropped.
     pub fn say(self, text: &str) {
         let mut talk = AutoStream::new(io::stderr().lock(), self.colour);
+        let text = escape::guarded(text);
         let _ = talk.write_all(text.as_bytes()).and_then(|()| talk.flush());
     }
 

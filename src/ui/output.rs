@@ -1,7 +1,7 @@
 //! What the rest of a product needs to know of a stack: ARNs, playback URLs, ingest endpoints, by logical
 //! name; for people, for programs, for shells and for GitHub. And secrets, for a file alone.
 
-use super::escape::escape;
+use super::escape::{self, escape, is_unsafe};
 use super::file::Sort;
 use crate::aws::Secret;
 use crate::kinds::{API_VERSION, Address, Live, SECRETS, begins_document};
@@ -85,10 +85,11 @@ fn shouted(text: &str) -> String {
     shouted
 }
 
-/// In single quotes, in which a shell expands nothing; no control character gets through.
+/// In single quotes, in which a shell expands nothing; no character that steers a terminal gets through.
 fn quoted(value: &str) -> String {
-    let plain: String = value.chars().filter(|it| !it.is_control()).collect();
-    format!("'{}'", plain.replace('\'', "'\\''"))
+    let plain: String = value.chars().filter(|it| !is_unsafe(*it)).collect();
+    // The quotes end and begin again between the two characters that begin a command of a CI system.
+    format!("'{}'", plain.replace('\'', "'\\''").replace("##", "#''#"))
 }
 
 /// For `$GITHUB_OUTPUT`: always these names, so that no resource can set another one.
@@ -97,7 +98,7 @@ pub fn github(outputs: &Outputs, stack: &str, account: Option<&str>, region: &st
         ("stack", stack.to_owned()),
         ("account", account.unwrap_or_default().to_owned()),
         ("region", region.to_owned()),
-        ("outputs", json(outputs).to_string()),
+        ("outputs", escape::json(&json(outputs).to_string())),
     ]
     .iter()
     .map(|(key, value)| github_line(key, value))
@@ -143,7 +144,7 @@ pub fn secrets(secrets: &Secrets, stack: &str) -> Zeroizing<String> {
     let mut text =
         Zeroizing::new(serde_json::to_string_pretty(&file).expect("texts by texts are JSON"));
     text.push('\n');
-    text
+    Zeroizing::new(escape::json(&text))
 }
 
 #[cfg(test)]

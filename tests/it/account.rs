@@ -41,7 +41,8 @@ impl Account {
     async fn paced(settings: Settings, rates: Option<Rates>) -> Self {
         let emulator = Emulator::new(settings);
         let in_process = Some(emulator.http_client());
-        let target = Target { in_process, rates, ..Target::default() };
+        let clock = Some(emulator.time_source());
+        let target = Target { in_process, clock, rates, ..Target::default() };
         let aws = connect(&target).await.expect("a pretend account needs no configuration");
         Self { emulator, aws }
     }

@@ -2,6 +2,7 @@
 
 mod account;
 mod adoption;
+mod answers;
 mod architecture;
 mod binary;
 mod calls;
@@ -19,6 +20,7 @@ mod first_applies;
 mod generated;
 mod golden;
 mod hostile;
+mod hostile_text;
 mod ingest;
 mod keys;
 mod killed;

@@ -3,10 +3,12 @@
 
 use crate::account::{Account, on_paused_time};
 use crate::calls::channels;
+use futures_util::future::try_join_all;
 use ivs_apply::apply::{self, Event, Outcome, Signal, StepStatus, Stop};
 use ivs_apply::aws::rates::floor_seconds;
+use ivs_apply::aws::{Rates, Service, Tags, Target, connect};
 use ivs_apply::cloud::Reading;
-use ivs_apply::kinds::{Desired, Stack};
+use ivs_apply::kinds::{Book, Desired, Kind, Stack};
 use ivs_apply::manifest::{Loaded, load_text};
 use ivs_apply::plan::{Plan, Policy, Status};
 use serde_json::{Value, json};
@@ -196,5 +198,102 @@ fn after_the_first_signal_nothing_leaves_that_waits_for_its_turn() {
             assert!(matches!(status, StepStatus::NotStarted), "nothing is unsure: {status:?}");
         }
         assert_eq!(outcome.stopped, Some(Signal::Terminate));
+    });
+}
+
+/// Makes so many objects of a kind, all at once: each waits for its turn.
+async fn crowd(account: &Account, kind: Kind, count: usize) {
+    let quotas = json!({ "stages": 5_000, "recordingConfigurations": 5_000 });
+    account.control("POST", "/_emulator/quotas", quotas);
+    let body = match kind {
+        Kind::Stage => json!({}),
+        _ => json!({ "destinationConfiguration": { "s3": { "bucketName": "a-bucket" } } }),
+    };
+    let body = kind.from_json(body).expect("a spec");
+    let (tags, book) = (Tags::new(), Book::default());
+    let made = (0..count).map(|_| body.create(&account.aws, &tags, &book));
+    try_join_all(made).await.expect("made");
+}
+
+/// Reads so many objects of a kind that costs one call each, at a share of the rates.
+async fn crowd_is_read(kind: Kind, count: usize, share: f64) -> Taken {
+    let account = Account::at_aws_rates(share).await;
+    crowd(&account, kind, count).await;
+    let declared = format!(
+        "apiVersion: ivs-apply.dev/v1\nkind: {kind}\nmetadata: {{ name: one }}\nspec: {}\n",
+        match kind {
+            Kind::Stage => "{}",
+            _ => "{ destinationConfiguration: { s3: { bucketName: a-bucket } } }",
+        }
+    );
+    let desired = loaded(&declared).desired;
+    let reading = Reading { strangers: true, full: true, every_kind: false };
+    let read = async { account.read(&Stack::named("pace"), &desired, reading).await };
+    let (live, taken) = Box::pin(taken(&account, read)).await;
+    assert_eq!(live.others.values().filter(|it| it.body.is_some()).count(), count);
+    taken
+}
+
+#[test]
+fn a_thousand_stages_and_a_thousand_recording_configurations_are_read_at_the_published_rates() {
+    for kind in [Kind::Stage, Kind::RecordingConfiguration] {
+        let taken = on_paused_time(Box::pin(crowd_is_read(kind, 1_000, 1.0)));
+        assert_eq!(taken.calls[&format!("Get{kind}")], 1_000);
+        taken.is_within(1.1);
+    }
+}
+
+/// Longer than a signature lasts: a request is signed when it is its turn.
+#[test]
+fn at_a_fiftieth_of_the_rates_reads_wait_for_many_minutes_and_all_succeed() {
+    let taken = on_paused_time(Box::pin(crowd_is_read(Kind::Stage, 120, 0.02)));
+    assert_eq!(taken.calls["GetStage"], 120);
+    assert!(taken.seconds > 1_100.0, "{} s", taken.seconds);
+}
+
+#[test]
+fn five_thousand_writes_that_all_wait_for_their_turn_are_sent_once_each() {
+    on_paused_time(async {
+        let account = Account::at_aws_rates(1.0).await;
+        let made = account.aws.realtime.create_stage().send().await.expect("made");
+        let arn = made.stage.expect("a stage").arn;
+        let tags = Tags::from([("a".to_owned(), "b".to_owned())]);
+        let write = async {
+            let writes = (0..5_000).map(|_| account.aws.tag(Service::RealTime, &arn, &tags));
+            try_join_all(writes).await.expect("written");
+        };
+        let ((), taken) = Box::pin(taken(&account, write)).await;
+        assert_eq!(json!(taken.calls), json!({ "TagResource": 5_000 }));
+        taken.is_within(1.01);
+    });
+}
+
+/// Two runs, each of which takes all of the rates for itself, on a server that throttles what is too much.
+#[test]
+fn two_runs_at_once_on_a_throttling_server_both_read_everything() {
+    on_paused_time(async {
+        let account = Account::at_aws_rates(1.0).await;
+        crowd(&account, Kind::Stage, 400).await;
+        let target = Target {
+            in_process: Some(account.emulator.http_client()),
+            clock: Some(account.emulator.time_source()),
+            rates: Some(Rates::Aws { share: 1.0 }),
+            ..Target::default()
+        };
+        let aws = connect(&target).await.expect("it needs no configuration");
+        let other = Account { emulator: account.emulator.clone(), aws };
+        let desired = loaded(&stages(1)).desired;
+        let reading = Reading { strangers: true, full: true, every_kind: false };
+        let stack = Stack::named("pace");
+        let (one, two) = (
+            Box::pin(account.read(&stack, &desired, reading)),
+            Box::pin(other.read(&stack, &desired, reading)),
+        );
+        let (one, two) = futures_util::future::join(one, two).await;
+        for live in [one, two] {
+            assert_eq!(live.others.values().filter(|it| it.body.is_some()).count(), 400);
+        }
+        let throttled = account.control("GET", "/_emulator/throttled", Value::Null);
+        assert!(throttled["GetStage"].as_u64().is_some_and(|it| it > 0), "{throttled}");
     });
 }

@@ -231,7 +231,8 @@ impl World {
 
     async fn clients(&self) -> Clients {
         let http = Some(self.account.emulator.http_client());
-        let target = Target { in_process: http, ..Target::default() };
+        let clock = Some(self.account.emulator.time_source());
+        let target = Target { in_process: http, clock, ..Target::default() };
         connect(&target).await.expect("a pretend account needs no configuration")
     }
 

@@ -1,0 +1,386 @@
+//! What an answer must hold before the SDK reads it, and how much of it there may be.
+//!
+//! The SDK fills members that an answer leaves out with defaults, so that an empty body reads like an empty
+//! account. Each answer is therefore looked at as it came, before anything is decided from it: a listing needs
+//! its list and each object in it its ARN. Knows the wire only; what the objects mean is the kinds' business.
+
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// The most bytes that are taken of an answer. A page of a hundred objects has some hundred kilobytes.
+pub(super) const MOST_BYTES: usize = 64 * 1024 * 1024;
+
+/// The same of an answer that is an error: AWS's have some hundred bytes.
+pub(super) const MOST_ERROR_BYTES: usize = 1024 * 1024;
+
+/// The most bytes of one text in an answer: names, tag keys and values, ARNs, page tokens. AWS's own limits are
+/// far below; the longest text there is is a public key.
+const MOST_TEXT: usize = 64 * 1024;
+
+/// The most members of an object, or tags: AWS allows 50 tags.
+const MOST_MEMBERS: usize = 1_000;
+
+/// The most items of a list: a page has at most a hundred objects.
+const MOST_ITEMS: usize = 10_000;
+
+/// Why an answer cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unusable {
+    /// No JSON, or beyond a limit.
+    #[error("the answer cannot be read: {0}")]
+    Unreadable(String),
+    /// The body is empty.
+    #[error("the answer is empty")]
+    Empty,
+    /// Another type than an object.
+    #[error("the answer is not a JSON object")]
+    NotAnObject,
+    /// A member that must be there is not, or is something else.
+    #[error("the answer lacks `{member}`, or it is not {sort}")]
+    Lacks {
+        /// Where it is looked for.
+        member: String,
+        /// What it must be.
+        sort: &'static str,
+    },
+    /// More than is read of one answer.
+    #[error("the answer is larger than {} MiB", most / (1024 * 1024))]
+    TooLarge {
+        /// How much is read.
+        most: usize,
+    },
+}
+
+/// An answer that cannot be used, on its way through the SDK.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{why}")]
+pub(crate) struct Refused {
+    /// Why.
+    pub(crate) why: Unusable,
+    /// AWS's name of the request.
+    pub(crate) request_id: Option<String>,
+}
+
+/// What a successful answer holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Holds {
+    /// A list under this name of objects with these members.
+    List(&'static str, &'static [&'static str]),
+    /// One or both of these lists, the first of objects with these members.
+    Batch(&'static str, &'static [&'static str]),
+    /// An object under this name with these members.
+    Object(&'static str, &'static [&'static str]),
+    /// A map under this name.
+    Map(&'static str),
+    /// Nothing that is needed.
+    Nothing,
+}
+
+/// What identifies an object, and what decides whether it counts.
+const ARN: &[&str] = &["arn"];
+const ARN_AND_STATE: &[&str] = &["arn", "state"];
+const KEY: &[&str] = &["arn", "channelArn"];
+const REPLICA: &[&str] = &["sourceStageArn", "participantId", "destinationStageArn"];
+
+/// What the answer of an operation holds. An operation that this does not know holds nothing that is needed;
+/// a test compares this with the service models and with what the kinds call.
+fn holds(operation: &str) -> Holds {
+    use Holds::{Batch, List, Map, Nothing, Object};
+    match operation {
+        "ListAdConfigurations" => List("adConfigurations", ARN),
+        "ListChannels" => List("channels", ARN),
+        "ListCompositions" => List("compositions", ARN_AND_STATE),
+        "ListEncoderConfigurations" => List("encoderConfigurations", ARN),
+        "ListFailoverSlateConfigurations" => List("failoverSlateConfigurations", ARN_AND_STATE),
+        "ListIngestConfigurations" => List("ingestConfigurations", ARN_AND_STATE),
+        "ListParticipantReplicas" => List("replicas", REPLICA),
+        "ListParticipants" => List("participants", &["participantId"]),
+        "ListPlaybackKeyPairs" => List("keyPairs", ARN),
+        "ListPlaybackRestrictionPolicies" => List("playbackRestrictionPolicies", ARN),
+        "ListPublicKeys" => List("publicKeys", ARN),
+        "ListRecordingConfigurations" => List("recordingConfigurations", ARN_AND_STATE),
+        "ListStages" => List("stages", ARN),
+        "ListStorageConfigurations" => List("storageConfigurations", ARN),
+        "ListStreamKeys" => List("streamKeys", KEY),
+        "ListStreams" => List("streams", &["channelArn"]),
+        "ListTagsForResource" => Map("tags"),
+        "BatchGetChannel" => Batch("channels", ARN),
+        "BatchGetStreamKey" => Batch("streamKeys", KEY),
+        "CreateAdConfiguration" | "GetAdConfiguration" | "UpdateAdConfiguration" => {
+            Object("adConfiguration", ARN)
+        }
+        "CreateChannel" | "UpdateChannel" => Object("channel", ARN),
+        "CreateEncoderConfiguration" | "GetEncoderConfiguration" => {
+            Object("encoderConfiguration", ARN)
+        }
+        "CreateFailoverSlateConfiguration"
+        | "GetFailoverSlateConfiguration"
+        | "UpdateFailoverSlateConfiguration" => Object("failoverSlateConfiguration", ARN_AND_STATE),
+        "CreateIngestConfiguration" | "GetIngestConfiguration" | "UpdateIngestConfiguration" => {
+            Object("ingestConfiguration", ARN_AND_STATE)
+        }
+        "CreatePlaybackRestrictionPolicy"
+        | "GetPlaybackRestrictionPolicy"
+        | "UpdatePlaybackRestrictionPolicy" => Object("playbackRestrictionPolicy", ARN),
+        "CreateRecordingConfiguration" | "GetRecordingConfiguration" => {
+            Object("recordingConfiguration", ARN_AND_STATE)
+        }
+        "CreateStage" | "GetStage" | "UpdateStage" => Object("stage", ARN),
+        "CreateStorageConfiguration" | "GetStorageConfiguration" => {
+            Object("storageConfiguration", ARN)
+        }
+        "CreateStreamKey" | "GetStreamKey" => Object("streamKey", KEY),
+        "GetComposition" | "StartComposition" => Object("composition", ARN_AND_STATE),
+        "GetParticipant" => Object("participant", &["participantId"]),
+        "GetPlaybackKeyPair" | "ImportPlaybackKeyPair" => Object("keyPair", ARN),
+        "GetPublicKey" | "ImportPublicKey" => Object("publicKey", ARN),
+        "GetStream" => Object("stream", &["channelArn"]),
+        _ => Nothing,
+    }
+}
+
+/// Whether the SDK may read this body of a successful answer to `operation`.
+pub(super) fn check(operation: &str, body: &[u8]) -> Result<(), Unusable> {
+    let holds = holds(operation);
+    if holds == Holds::Nothing {
+        return Ok(());
+    }
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Err(Unusable::Empty);
+    }
+    let answer = outline(body).map_err(|error| Unusable::Unreadable(error.to_string()))?;
+    let Outline::Object(members) = answer else { return Err(Unusable::NotAnObject) };
+    match holds {
+        Holds::Nothing => Ok(()),
+        Holds::List(member, keys) => list(&members, member, keys),
+        Holds::Batch(member, keys) => match members.get(member) {
+            Some(_) => list(&members, member, keys),
+            // Where each of the objects asked for has an error, that is all there is to say.
+            None => list(&members, "errors", &[]).map_err(|_| lacks(member, "a list")),
+        },
+        Holds::Object(member, keys) => match members.get(member) {
+            Some(object) => has(object, member, keys),
+            None => Err(lacks(member, "an object")),
+        },
+        Holds::Map(member) => match members.get(member) {
+            Some(Outline::Object(_)) => Ok(()),
+            _ => Err(lacks(member, "an object")),
+        },
+    }
+}
+
+fn lacks(member: impl Into<String>, sort: &'static str) -> Unusable {
+    Unusable::Lacks { member: member.into(), sort }
+}
+
+fn list(members: &BTreeMap<String, Outline>, member: &str, keys: &[&str]) -> Result<(), Unusable> {
+    let Some(Outline::List(items)) = members.get(member) else {
+        return Err(lacks(member, "a list"));
+    };
+    let mut items = items.iter().enumerate();
+    items.try_for_each(|(index, item)| has(item, &format!("{member}[{index}]"), keys))
+}
+
+fn has(object: &Outline, name: &str, keys: &[&str]) -> Result<(), Unusable> {
+    let Outline::Object(members) = object else { return Err(lacks(name, "an object")) };
+    match keys.iter().find(|key| members.get(**key) != Some(&Outline::Text)) {
+        Some(key) => Err(lacks(format!("{name}.{key}"), "a text that says something")),
+        None => Ok(()),
+    }
+}
+
+/// As much of a JSON document as is looked at. The rest is read past, within the limits.
+#[derive(Debug, PartialEq, Eq)]
+enum Outline {
+    /// A text that is not empty.
+    Text,
+    /// Anything else that is no list and no object, or lies too deep to be looked at.
+    Other,
+    List(Vec<Outline>),
+    Object(BTreeMap<String, Outline>),
+}
+
+fn outline(body: &[u8]) -> Result<Outline, serde_json::Error> {
+    let mut document = serde_json::Deserializer::from_slice(body);
+    let outline = Sketch { depth: 0 }.deserialize(&mut document)?;
+    document.end()?;
+    Ok(outline)
+}
+
+/// Members of the objects in the list that is a member of the answer are the last that are kept.
+const KEPT_DEPTH: u8 = 3;
+
+struct Sketch {
+    depth: u8,
+}
+
+impl<'de> DeserializeSeed<'de> for Sketch {
+    type Value = Outline;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Outline, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Sketch {
+    type Value = Outline;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Outline, E> {
+        if text.len() > MOST_TEXT {
+            return Err(E::custom(format!("a text of more than {MOST_TEXT} bytes")));
+        }
+        Ok(if text.is_empty() { Outline::Other } else { Outline::Text })
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Outline, E> {
+        Ok(Outline::Other)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Outline, E> {
+        Ok(Outline::Other)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Outline, E> {
+        Ok(Outline::Other)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Outline, E> {
+        Ok(Outline::Other)
+    }
+
+    fn visit_unit<E>(self) -> Result<Outline, E> {
+        Ok(Outline::Other)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Outline, A::Error> {
+        let depth = self.depth + 1;
+        let mut kept = Vec::new();
+        let mut count = 0;
+        while let Some(item) = items.next_element_seed(Sketch { depth })? {
+            count += 1;
+            if count > MOST_ITEMS {
+                return Err(A::Error::custom(format!("a list of more than {MOST_ITEMS} items")));
+            }
+            if depth <= KEPT_DEPTH {
+                kept.push(item);
+            }
+        }
+        Ok(if depth <= KEPT_DEPTH { Outline::List(kept) } else { Outline::Other })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Outline, A::Error> {
+        let depth = self.depth + 1;
+        let mut kept = BTreeMap::new();
+        let mut count = 0;
+        while let Some(key) = members.next_key::<String>()? {
+            count += 1;
+            if count > MOST_MEMBERS || key.len() > MOST_TEXT {
+                return Err(A::Error::custom(format!(
+                    "an object of more than {MOST_MEMBERS} members, or a longer name of one than {MOST_TEXT} bytes"
+                )));
+            }
+            let value = members.next_value_seed(Sketch { depth })?;
+            if depth <= KEPT_DEPTH && kept.insert(key, value).is_some() {
+                return Err(A::Error::custom("a member that is there twice"));
+            }
+        }
+        Ok(if depth <= KEPT_DEPTH { Outline::Object(kept) } else { Outline::Other })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::{Kind, Verb};
+    use serde_json::{Value, json};
+
+    #[test]
+    fn an_answer_is_looked_at_for_what_it_must_hold_and_nothing_else() {
+        let good =
+            json!({ "stages": [{ "arn": "a", "tags": {}, "x": [[{}]] }], "nextToken": null });
+        assert_eq!(check("ListStages", good.to_string().as_bytes()), Ok(()));
+        assert_eq!(check("ListStages", br#"{"stages":[]}"#), Ok(()));
+        assert_eq!(check("DeleteStage", b""), Ok(()));
+        for body in ["", " \n"] {
+            assert_eq!(check("ListStages", body.as_bytes()), Err(Unusable::Empty));
+        }
+        for body in ["null", "[]", "\"stages\"", "1"] {
+            assert_eq!(check("ListStages", body.as_bytes()), Err(Unusable::NotAnObject), "{body}");
+        }
+        for body in ["{}", r#"{"stages":null}"#, r#"{"stages":{}}"#, r#"{"Stages":[]}"#] {
+            let refused = check("ListStages", body.as_bytes()).expect_err(body);
+            assert_eq!(refused.to_string(), "the answer lacks `stages`, or it is not a list");
+        }
+        for body in [r#"{"stages":[null]}"#, r#"{"stages":[{"arn":""}]}"#, r#"{"stages":[{}]}"#] {
+            let refused = check("ListStages", body.as_bytes()).expect_err(body);
+            assert!(refused.to_string().contains("stages[0]"), "{refused}");
+        }
+        for body in ["{", "{}x", r#"{"stages":[],"stages":[{"arn":"a"}]}"#] {
+            let refused = check("ListStages", body.as_bytes());
+            assert!(matches!(refused, Err(Unusable::Unreadable(_))), "{body}: {refused:?}");
+        }
+        assert_eq!(check("BatchGetChannel", br#"{"errors":[{"code":"404"}]}"#), Ok(()));
+        assert!(check("BatchGetChannel", b"{}").is_err());
+        assert!(check("ListTagsForResource", b"{}").is_err());
+        assert_eq!(check("ListTagsForResource", br#"{"tags":{}}"#), Ok(()));
+        assert!(check("GetStage", b"{}").is_err());
+    }
+
+    /// The model's own words for the members of the answers to what the kinds call.
+    #[test]
+    fn what_an_answer_must_hold_is_what_the_models_say_it_holds() {
+        let model: Value =
+            serde_json::from_str(include_str!("../emulator/model.json")).expect("generated");
+        let mut checked = 0;
+        for service in model["services"].as_object().expect("services").values() {
+            let shapes = &service["shapes"];
+            let shape = |name: &Value| &shapes[name.as_str().expect("a name")];
+            let member = |of: &Value, name: &str| {
+                let members = of["members"].as_array().expect("members").clone();
+                let found = members.into_iter().find(|it| it["name"] == name);
+                found.unwrap_or_else(|| panic!("{name} is no member of {of}"))
+            };
+            for operation in service["operations"].as_array().expect("operations") {
+                let name = operation["name"].as_str().expect("a name");
+                let (needed, keys, listed) = match holds(name) {
+                    Holds::Nothing => continue,
+                    Holds::List(it, keys) => (it, keys, true),
+                    Holds::Batch(it, keys) | Holds::Object(it, keys) => (it, keys, false),
+                    Holds::Map(it) => (it, &[][..], true),
+                };
+                checked += 1;
+                let output = shape(&operation["output"]);
+                let inner = shape(&member(output, needed)["shape"]).clone();
+                let required = output["required"].as_array().cloned().unwrap_or_default();
+                assert!(!listed || required.contains(&json!(needed)), "{name}: {needed}");
+                let object = match inner["type"].as_str() {
+                    Some("list") => shape(&inner["member"]).clone(),
+                    _ => inner,
+                };
+                for key in keys {
+                    let its = shape(&member(&object, key)["shape"])["type"].clone();
+                    assert_eq!(its, "string", "{name}: {key}");
+                }
+            }
+        }
+        assert!(checked > 45, "{checked}");
+        // Nothing that a kind reads or makes is believed unseen.
+        for operation in Kind::ALL.iter().flat_map(|it| it.facts().operations) {
+            let reads = matches!(operation.verb, Verb::Look | Verb::Reveal | Verb::Shortcut);
+            let answers =
+                reads || operation.verb == Verb::Create || operation.name.starts_with("Update");
+            // The one whose answer says nothing that is not in the request.
+            let silent = operation.name == "StartParticipantReplication";
+            assert!(
+                !answers || silent || holds(operation.name) != Holds::Nothing,
+                "{}",
+                operation.name
+            );
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Which certificates a server is believed by, and the HTTPS client that believes them.
+//!
+//! The platform's, or those of the bundle that `AWS_CA_BUNDLE` names, as the other tools of AWS have it. Without a
+//! single one every connection would fail in a way that says nothing of certificates, so that is told at once.
+
+use aws_smithy_http_client::Builder;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_types::base64;
+use aws_types::os_shim_internal::Env;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls_native_certs::{CertificateResult, load_certs_from_paths, load_native_certs};
+use std::path::Path;
+
+/// There is no certificate to believe a server by.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("no CA certificate was found in {place}, so no server can be trusted{why}")]
+pub struct NoCertificates {
+    place: String,
+    why: String,
+}
+
+/// The HTTPS client.
+pub(super) fn https() -> Result<SharedHttpClient, NoCertificates> {
+    let env = Env::real();
+    let variable = |name: &str| env.get(name).ok().filter(|it| !it.is_empty());
+    let bundle = variable("AWS_CA_BUNDLE");
+    let CertificateResult { certs, errors, .. } = match &bundle {
+        Some(bundle) => load_certs_from_paths(Some(Path::new(bundle)), None),
+        None => load_native_certs(),
+    };
+    let usable: Vec<_> = certs.into_iter().filter(is_usable).collect();
+    if usable.is_empty() {
+        let named = ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter();
+        let named = named.filter_map(|name| Some(format!("`{}` (`{name}`)", variable(name)?)));
+        let place = match bundle {
+            Some(bundle) => format!("`{bundle}` (`AWS_CA_BUNDLE`)"),
+            None => named
+                .reduce(|a, b| format!("{a} and {b}"))
+                .unwrap_or_else(|| "the usual places of this system".to_owned()),
+        };
+        let why = errors.first().map(|it| format!(": {it}")).unwrap_or_default();
+        return Err(NoCertificates { place, why });
+    }
+    let store =
+        usable.iter().fold(TrustStore::empty(), |store, it| store.with_pem_certificate(pem(it)));
+    let context = TlsContext::builder().with_trust_store(store).build();
+    let context = context.map_err(|error| NoCertificates {
+        place: "the certificates found".to_owned(),
+        why: format!(": {error}"),
+    })?;
+    let builder = Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
+    Ok(builder.tls_context(context).build_https())
+}
+
+/// A client that cannot encrypt, for endpoints on loopback.
+pub(super) fn plain() -> SharedHttpClient {
+    Builder::new().build_http()
+}
+
+/// The SDK's client takes the program down over a certificate that it cannot use.
+fn is_usable(certificate: &CertificateDer<'static>) -> bool {
+    RootCertStore::empty().add(certificate.clone()).is_ok()
+}
+
+fn pem(certificate: &CertificateDer<'_>) -> String {
+    let body = base64::encode(certificate.as_ref());
+    let lines: Vec<&str> =
+        (0..body.len()).step_by(64).map(|at| &body[at..body.len().min(at + 64)]).collect();
+    format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
+}

@@ -1,0 +1,794 @@
+//! What a server may answer, and what then comes of it: an answer that leaves out what it must hold is no answer,
+//! endless ones end, and none ends in a panic.
+
+use crate::account::{Account, on_paused_time};
+use crate::binary::{Place, Ran, Served, ivs_apply, run};
+use crate::client::Client;
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_types::body::SdkBody;
+use ivs_apply::apply::StepStatus;
+use ivs_apply::aws::{Clients, CloudError, Target, connect};
+use ivs_apply::cloud::{Reading, read};
+use ivs_apply::kinds::operation::TAGS;
+use ivs_apply::kinds::{
+    Address, Arn, Body, Book, Kind, Live, LiveState, Mutable, Pointer, Scope, Stack, streams,
+};
+use ivs_apply::manifest::{Loaded, load_text};
+use ivs_apply::plan::Policy;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+const MANIFESTS: [&str; 4] = [
+    include_str!("../../examples/broadcast/broadcast.yaml"),
+    include_str!("../../examples/ads/ads.yaml"),
+    KEY,
+    INGEST,
+];
+
+const KEY: &str = "
+apiVersion: ivs-apply.dev/v1
+kind: Channel
+metadata: { name: keyed }
+spec: {}
+---
+apiVersion: ivs-apply.dev/v1
+kind: StreamKey
+metadata: { name: keyed }
+spec: { channel: keyed }
+";
+
+const INGEST: &str = "
+apiVersion: ivs-apply.dev/v1
+kind: Stage
+metadata: { name: ingested }
+spec: {}
+---
+apiVersion: ivs-apply.dev/v1
+kind: IngestConfiguration
+metadata: { name: camera }
+spec: { stage: ingested, ingestProtocol: RTMPS }
+";
+
+/// Everything in one text, with one Stack at most.
+fn everything() -> Loaded {
+    let stacks = |text: &str| text.contains("\nkind: Stack\n");
+    let documents = MANIFESTS.iter().flat_map(|it| it.split("\n---\n"));
+    let documents: Vec<&str> = documents.filter(|it| !stacks(it)).collect();
+    let loaded = load_text("all.yaml", &documents.join("\n---\n"), Some("answers"));
+    assert!(!loaded.report.has_errors(), "{:?}", loaded.report);
+    loaded
+}
+
+const WHOLE: Reading = Reading { every_kind: true, full: true, strangers: true };
+
+async fn made(account: &Account, loaded: &Loaded) {
+    let (live, plan) = account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
+    let outcome = account.apply(&loaded.stack, &live, &plan).await;
+    assert!(outcome.is_well(), "{outcome:#?}");
+}
+
+fn odd(account: &Account, operation: &str, how: &str) {
+    account.control("DELETE", "/_emulator/faults", Value::Null);
+    let fault = json!({ "operation": operation, "kind": "odd", "name": how });
+    account.control("POST", "/_emulator/faults", fault);
+}
+
+#[test]
+fn an_answer_without_what_it_must_hold_is_a_failed_read_for_every_list_batch_and_get() {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let loaded = everything();
+        made(&account, &loaded).await;
+        account.calls();
+        // A relation and a publisher make the last two calls that reading knows.
+        account.read(&loaded.stack, &loaded.desired, WHOLE).await;
+        let calls: BTreeMap<String, u64> = serde_json::from_value(account.calls()).expect("counts");
+        assert!(calls.len() > 20, "{calls:?}");
+        for operation in calls.keys() {
+            for how in ["blank", "braces"] {
+                odd(&account, operation, how);
+                let read = read(&account.aws, &loaded.stack, &loaded.desired, WHOLE).await;
+                let error = read.err().unwrap_or_else(|| panic!("{operation} {how} was believed"));
+                assert_eq!(error.source.operation, operation, "{error} {}", error.source);
+                assert!(error.source.request_id.is_some(), "{error:?}");
+            }
+        }
+        account.control("DELETE", "/_emulator/faults", Value::Null);
+        account.read(&loaded.stack, &loaded.desired, WHOLE).await;
+    });
+}
+
+#[test]
+fn a_listing_without_its_list_ends_a_run_with_exit_1_and_nothing_is_planned_or_written() {
+    let place = Place::new();
+    place.write("a.yaml", KEY);
+    let served = Served::start(place.folder.path(), &[]);
+    let on = |words: &str| -> Ran {
+        let mut command = ivs_apply(place.folder.path());
+        command
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test")
+            .env("AWS_REGION", "us-west-2")
+            .args(words.split_whitespace())
+            .args(["--endpoint-url", &served.url, "-f"])
+            .arg(place.folder.path().join("manifests"));
+        run(&mut command)
+    };
+    assert_eq!(on("apply --yes").code, Some(0));
+    let mut client = Client::new(&served.url);
+    for how in ["blank", "braces"] {
+        for operation in ["ListChannels", "ListStreams", "BatchGetChannel", "BatchGetStreamKey"] {
+            let fault = json!({ "operation": operation, "kind": "odd", "name": how });
+            client.control("POST", "faults", &fault);
+            for words in ["plan", "apply --yes", "apply --yes --prune", "drift"] {
+                let ran = on(words);
+                assert_eq!(ran.code, Some(1), "{operation} {how} {words}: {ran:?}");
+                assert!(ran.stderr.contains(operation), "{ran:?}");
+                assert!(ran.stdout.is_empty(), "{ran:?}");
+            }
+            client.control("DELETE", "faults", &Value::Null);
+        }
+    }
+    // A listing that says that there is nothing, and is contradicted by what else is read.
+    let channels = client.call("ListChannels", &json!({}));
+    let arn = channels["channels"][0]["arn"].clone();
+    client.control("POST", "streams", &json!({ "channelArn": arn, "viewerCount": 3 }));
+    let fault = json!({ "operation": "ListChannels", "kind": "odd", "name": "none" });
+    client.control("POST", "faults", &fault);
+    for words in ["plan", "apply --yes", "apply --yes --prune"] {
+        let ran = on(words);
+        assert_eq!(ran.code, Some(1), "{words}: {ran:?}");
+        assert!(ran.stderr.contains("is in use and can be read, but it is not listed"), "{ran:?}");
+    }
+    client.control("DELETE", "faults", &Value::Null);
+    let history = client.control("GET", "history", &Value::Null);
+    let creates = history["events"].as_array().expect("a list").iter();
+    let creates = creates.filter(|it| it["operation"] == "CreateChannel");
+    assert_eq!(creates.filter(|it| it["arn"] == arn).count(), 1, "{history:#}");
+}
+
+#[test]
+fn a_listing_that_leaves_out_what_an_object_of_the_stack_refers_to_is_no_plan() {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let loaded = load_text("broadcast.yaml", MANIFESTS[0], None);
+        made(&account, &loaded).await;
+        odd(&account, "ListRecordingConfigurations", "none");
+        let refused = read(&account.aws, &loaded.stack, &loaded.desired, Reading::default()).await;
+        let error = refused.expect_err("the channel refers to one");
+        assert_eq!(error.kind, Kind::RecordingConfiguration, "{}", error.source);
+        assert!(error.source.message.contains("not listed"), "{}", error.source);
+    });
+}
+
+#[test]
+fn a_key_that_its_channel_remembers_and_no_answer_shows_is_not_made_a_second_time() {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let loaded = load_text("key.yaml", KEY, None);
+        made(&account, &loaded).await;
+        for operation in ["BatchGetStreamKey", "ListStreamKeys"] {
+            let fault = json!({ "operation": operation, "kind": "odd", "name": "none" });
+            account.control("POST", "/_emulator/faults", fault);
+        }
+        let refused = read(&account.aws, &loaded.stack, &loaded.desired, Reading::default()).await;
+        let error = refused.expect_err("the channel remembers a key");
+        assert_eq!(error.kind, Kind::StreamKey, "{}", error.source);
+        // One that is gone is gone.
+        account.control("DELETE", "/_emulator/faults", Value::Null);
+        let live = account.read(&loaded.stack, &loaded.desired, Reading::default()).await;
+        let key = &live.owned[&Address::new(Kind::StreamKey, "keyed")];
+        Kind::StreamKey.delete(&account.aws, &key.arn).await.expect("deleted");
+        let live = account.read(&loaded.stack, &loaded.desired, Reading::default()).await;
+        assert!(live.owned.keys().all(|it| it.kind != Kind::StreamKey));
+    });
+}
+
+#[test]
+fn channels_of_others_that_are_made_and_go_live_while_the_account_is_read_are_no_obstacle() {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let loaded = load_text("key.yaml", KEY, None);
+        made(&account, &loaded).await;
+        let other = account.aws.ivs.create_channel().send().await.expect("made");
+        let arn = other.channel.and_then(|it| it.arn).expect("an ARN");
+        let stream = json!({ "channelArn": arn, "viewerCount": 1 });
+        account.control("POST", "/_emulator/streams", stream);
+        let lag = json!({ "operation": "ListChannels", "kind": "listLag", "seconds": 5 });
+        account.control("POST", "/_emulator/faults", lag);
+        tokio::time::sleep(Duration::from_secs(0)).await;
+        let read = read(&account.aws, &loaded.stack, &loaded.desired, Reading::default()).await;
+        assert!(read.is_ok() || read.is_err_and(|it| !it.source.message.contains(&arn)));
+    });
+}
+
+/// How a server answers: status, headers besides the usual ones, body.
+type Answer = dyn Fn(&str) -> (u16, String) + Send + Sync;
+
+/// A server in this process that answers as it is told, and notes what was called.
+#[derive(Clone)]
+struct Fake {
+    answer: Arc<Answer>,
+    called: Arc<Mutex<BTreeSet<String>>>,
+    takes: Duration,
+}
+
+impl std::fmt::Debug for Fake {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Fake")
+    }
+}
+
+impl HttpConnector for Fake {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let path = request.uri().split("://").last().and_then(|it| it.split_once('/'));
+        let path = path.map_or("", |(_, path)| path).split('?').next().unwrap_or_default();
+        let operation = match (path.starts_with("tags/"), request.method()) {
+            (true, "GET") => "ListTagsForResource".to_owned(),
+            (true, "DELETE") => "UntagResource".to_owned(),
+            (true, _) => "TagResource".to_owned(),
+            (false, _) => path.to_owned(),
+        };
+        self.called.lock().expect("noted").insert(operation.clone());
+        let (status, body) = (self.answer)(&operation);
+        let takes = self.takes;
+        HttpConnectorFuture::new(async move {
+            tokio::time::sleep(takes).await;
+            let response = http::Response::builder()
+                .status(status)
+                .header("date", "Thu, 01 Jan 2026 00:00:00 GMT")
+                .header("content-type", "application/json")
+                .body(SdkBody::from(body))
+                .expect("a response");
+            Ok(HttpResponse::try_from(response).expect("a response"))
+        })
+    }
+}
+
+impl Fake {
+    fn new(answer: impl Fn(&str) -> (u16, String) + Send + Sync + 'static) -> Self {
+        Self { answer: Arc::new(answer), called: Arc::default(), takes: Duration::ZERO }
+    }
+
+    async fn clients(&self) -> Clients {
+        let fake = self.clone();
+        let http: SharedHttpClient =
+            http_client_fn(move |_, _| SharedHttpConnector::new(fake.clone()));
+        let target = Target { in_process: Some(http), ..Target::default() };
+        connect(&target).await.expect("it needs no configuration")
+    }
+}
+
+/// The service models, for answers as they should be.
+struct Models(Value);
+
+impl Models {
+    fn read() -> Self {
+        Self(serde_json::from_str(include_str!("../../src/emulator/model.json")).expect("JSON"))
+    }
+
+    /// An answer to each operation, with every member.
+    fn answers(&self) -> BTreeMap<String, Value> {
+        let mut answers = BTreeMap::new();
+        for service in self.0["services"].as_object().expect("services").values() {
+            for operation in service["operations"].as_array().expect("operations") {
+                let name = operation["name"].as_str().expect("a name").to_owned();
+                let answer = match operation["output"].as_str() {
+                    Some(shape) => sample(&service["shapes"], shape, "", 0),
+                    None => json!({}),
+                };
+                answers.insert(name, answer);
+            }
+        }
+        answers
+    }
+}
+
+fn sample(shapes: &Value, name: &str, member: &str, depth: usize) -> Value {
+    let shape = &shapes[name];
+    let inner =
+        |it: &Value, member: &str| sample(shapes, it.as_str().expect("a shape"), member, depth + 1);
+    match shape["type"].as_str().expect("a type") {
+        _ if depth > 6 => Value::Null,
+        "structure" => {
+            let members = shape["members"].as_array().cloned().unwrap_or_default();
+            let body = members.iter().filter(|it| it["location"].is_null());
+            let named = body.filter(|it| it["name"] != "nextToken").map(|it| {
+                let member = it["name"].as_str().expect("a name");
+                (member.to_owned(), inner(&it["shape"], member))
+            });
+            Value::Object(named.collect())
+        }
+        "list" => json!([inner(&shape["member"], member)]),
+        "map" => json!({ "key": "value" }),
+        "boolean" => json!(true),
+        "integer" | "long" => json!(7),
+        "float" => json!(30.0),
+        "timestamp" => json!("2026-01-01T00:00:00Z"),
+        _ => match shape["enum"].as_array().and_then(|it| it.first()) {
+            Some(word) => word.clone(),
+            None if member.ends_with("rn") => {
+                json!("arn:aws:ivs:us-west-2:000000000000:channel/abcdABCDefgh")
+            }
+            None => json!("text"),
+        },
+    }
+}
+
+/// What a member may be instead of what it should be.
+fn wrong() -> Vec<Value> {
+    let mut deep = json!("x");
+    for _ in 0..60 {
+        deep = json!([deep]);
+    }
+    vec![
+        Value::Null,
+        json!([]),
+        json!({}),
+        json!(-1),
+        json!(""),
+        json!("\u{1b}[2J\u{202e}"),
+        json!(true),
+        json!(i64::MAX),
+        json!(1e300),
+        json!([null]),
+        json!([{}]),
+        deep,
+    ]
+}
+
+/// Every answer with one of its members, at any depth, replaced by something else, or left out.
+fn variants(answer: &Value) -> Vec<Value> {
+    fn paths(value: &Value, path: &str, found: &mut Vec<String>) {
+        found.push(path.to_owned());
+        match value {
+            Value::Object(members) => {
+                for (name, value) in members {
+                    paths(value, &format!("{path}/{name}"), found);
+                }
+            }
+            Value::Array(items) => {
+                for (index, value) in items.iter().enumerate() {
+                    paths(value, &format!("{path}/{index}"), found);
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut places = Vec::new();
+    paths(answer, "", &mut places);
+    let mut all = Vec::new();
+    for place in &places {
+        // What lies deep is looked at by nothing but the SDK.
+        let deep = place.matches('/').count() > 3;
+        for value in wrong().into_iter().take(if deep { 4 } else { usize::MAX }) {
+            let mut variant = answer.clone();
+            *variant.pointer_mut(place).expect("it is there") = value;
+            all.push(variant);
+        }
+        if let Some((parent, member)) = place.rsplit_once('/') {
+            let mut variant = answer.clone();
+            if let Some(Value::Object(members)) = variant.pointer_mut(parent) {
+                members.remove(member);
+                all.push(variant);
+            }
+        }
+    }
+    all
+}
+
+/// A book in which everything that these specs refer to has an ARN.
+fn book_of(bodies: &[Body]) -> Book {
+    let mut book = Book::default();
+    for (index, edge) in bodies.iter().flat_map(Body::refs).enumerate() {
+        if let Pointer::Named(address) = edge.to {
+            let arn_type = edge.kind.facts().arn_type.unwrap_or("none");
+            let arn = format!("arn:aws:ivs:us-west-2:000000000000:{arn_type}/abcdABCDef{index:02}");
+            book.note(address, Arn::new(arn));
+        }
+    }
+    book
+}
+
+/// What a kind has to do with an answer, by what was asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Calls {
+    Listing,
+    Reading,
+    Making,
+    Updating,
+    Ending,
+}
+
+impl Calls {
+    const ALL: [Self; 5] =
+        [Self::Listing, Self::Reading, Self::Making, Self::Updating, Self::Ending];
+
+    /// Those that come to an operation.
+    fn of(operation: &str) -> Self {
+        let begins = |words: &[&str]| words.iter().any(|it| operation.starts_with(it));
+        if operation == "ListTagsForResource" || begins(&["Get", "BatchGet"]) {
+            Self::Reading
+        } else if begins(&["List"]) {
+            Self::Listing
+        } else if begins(&["Create", "Import", "Start"]) {
+            Self::Making
+        } else if begins(&["Update"]) {
+            Self::Updating
+        } else {
+            Self::Ending
+        }
+    }
+}
+
+/// Makes these calls of a kind. What they come to does not matter here; that they come to something does.
+async fn calls_of(aws: &Clients, kind: Kind, calls: Calls) {
+    let bodies = kind.examples();
+    let book = book_of(&bodies);
+    let arn_type = kind.facts().arn_type.unwrap_or("none");
+    let arn = Arn::new(format!("arn:aws:ivs:us-west-2:000000000000:{arn_type}/abcdABCDefgh"));
+    let arns = [arn.clone()];
+    let state = LiveState { book: book.clone(), ..LiveState::default() };
+    let scope = Scope { declared: bodies.iter().collect(), book: book.clone(), ..Scope::default() };
+    let tags = [("a".to_owned(), "b".to_owned())].into();
+    match calls {
+        Calls::Listing => {
+            let _ = kind.list_tagged(aws, &scope).await;
+            let _ = kind.users(aws, &arn).await;
+            if kind == Kind::Channel {
+                let _ = streams(aws).await;
+            }
+        }
+        Calls::Reading => {
+            let _ = kind.get(aws, &arns, &book).await;
+            let _ = kind.secrets(aws, &arns).await;
+            let _ = kind.audience(aws, &arn).await;
+            let _ = kind.tags_of(aws, &arn).await;
+            // One of them is asked for by what a channel remembers.
+            let key = [("ivs-apply:stream-key".to_owned(), "abcdABCDefgh".to_owned())].into();
+            let parent =
+                bodies[0].identity(&book).map(|it| Live::listed(Kind::Channel, it.as_str(), key));
+            let scope = Scope { parents: parent.iter().collect(), ..scope };
+            if kind.facts().listed_per.is_some() {
+                let _ = kind.list(aws, &scope).await;
+            }
+            for body in &bodies {
+                let _ = body.publisher(aws, &state).await;
+            }
+        }
+        Calls::Making => {
+            for body in &bodies {
+                let _ = body.create(aws, &tags, &book).await;
+            }
+        }
+        Calls::Updating => {
+            let _ = bodies[0].update(aws, &arn, &book).await;
+        }
+        Calls::Ending => {
+            let _ = kind.interrupt(aws, &arn).await;
+            let _ = kind.delete(aws, &arn).await;
+            let _ = bodies[0].tag(aws, &arn, &tags, &book).await;
+            let _ = kind.untag(aws, &arn, &["a".to_owned()]).await;
+        }
+    }
+}
+
+/// The kinds that call an operation.
+fn callers(operation: &str) -> Vec<Kind> {
+    let calls = |kind: &Kind| kind.facts().operations.iter().any(|it| it.name == operation);
+    let kinds: Vec<Kind> = Kind::ALL.iter().copied().filter(calls).collect();
+    if kinds.is_empty() { vec![Kind::Channel] } else { kinds }
+}
+
+/// Every operation that the program calls is answered in every wrong way that its model has room for.
+#[test]
+fn no_wrong_shape_of_any_answer_ends_in_a_panic() {
+    let answers = Arc::new(Models::read().answers());
+    let called = Kind::ALL.iter().flat_map(|it| it.facts().operations).map(|it| it.name);
+    let called: BTreeSet<&str> = called.chain(TAGS).collect();
+    let mut seen = BTreeSet::new();
+    for operation in &called {
+        let good = answers[*operation].clone();
+        let odd = ["", "\u{0}", "{", "<html>", "[[[[[[[[[["].map(ToOwned::to_owned);
+        let bodies = variants(&good).into_iter().map(|it| it.to_string()).chain(odd);
+        let body = Arc::new(Mutex::new(String::new()));
+        let (now, answers, struck) = (body.clone(), answers.clone(), (*operation).to_owned());
+        let fake = Fake::new(move |called| {
+            let good = || answers.get(called).map_or_else(|| "{}".to_owned(), Value::to_string);
+            let body = if called == struck { now.lock().expect("set").clone() } else { good() };
+            (200, body)
+        });
+        on_paused_time(async {
+            let aws = fake.clients().await;
+            for next in bodies {
+                body.lock().expect("set").clone_from(&next);
+                for kind in callers(operation) {
+                    Box::pin(calls_of(&aws, kind, Calls::of(operation))).await;
+                }
+            }
+        });
+        seen.extend(fake.called.lock().expect("noted").iter().cloned());
+    }
+    let missed: Vec<&&str> = called.iter().filter(|it| !seen.contains(**it)).collect();
+    assert!(missed.is_empty(), "never called: {missed:?}");
+}
+
+#[test]
+fn no_error_of_any_status_and_shape_ends_in_a_panic() {
+    for (status, body) in [
+        (301, ""),
+        (400, "[]"),
+        (403, "{\"message\":[]}"),
+        (404, "{\"message\":\"\u{1b}[2J\"}"),
+        (409, "<html>"),
+        (429, "null"),
+        (500, "{"),
+        (599, ""),
+    ] {
+        let fake = Fake::new(move |_| (status, body.to_owned()));
+        on_paused_time(async {
+            let aws = fake.clients().await;
+            for &kind in Kind::ALL {
+                for calls in Calls::ALL {
+                    if calls != Calls::Updating || kind.facts().mutable != Mutable::TagsOnly {
+                        Box::pin(calls_of(&aws, kind, calls)).await;
+                    }
+                }
+                // One that is listed for each of another is not asked for where that one has none.
+                let alone = kind.facts().listed_per.is_none();
+                assert!(
+                    !alone || kind.list(&aws, &Scope::default()).await.is_err(),
+                    "{kind} {status}"
+                );
+            }
+        });
+    }
+}
+
+/// Lists each kind, and the streams, from a server; the errors.
+async fn listings(fake: &Fake) -> Vec<(Kind, CloudError)> {
+    let aws = fake.clients().await;
+    let mut errors = Vec::new();
+    for &kind in Kind::ALL.iter().filter(|it| it.facts().listed_per.is_none()) {
+        let listed = kind.list(&aws, &Scope::default()).await;
+        errors.push((kind, listed.expect_err("it does not end")));
+    }
+    errors.push((Kind::Channel, streams(&aws).await.expect_err("it does not end")));
+    errors
+}
+
+/// A page of a listing with one object, and a token that no page had before.
+fn endless(padding: &str) -> impl Fn(&str) -> (u16, String) + use<> {
+    let answers = Models::read().answers();
+    let padding = padding.to_owned();
+    let count = Mutex::new(0);
+    move |operation| {
+        let mut page = answers.get(operation).cloned().unwrap_or_default();
+        let mut count = count.lock().expect("counted");
+        *count += 1;
+        page["nextToken"] = json!(format!("token-{count}"));
+        page["padding"] = json!([padding, padding, padding, padding, padding, padding, padding]);
+        (200, page.to_string())
+    }
+}
+
+#[test]
+fn endless_pages_end_by_their_number_and_the_error_says_so() {
+    for (kind, pages) in
+        [(Kind::Channel, 5_000), (Kind::Stage, 1_000), (Kind::RecordingConfiguration, 1_000)]
+    {
+        let said = on_paused_time(async {
+            let aws = Fake::new(endless("")).clients().await;
+            kind.list(&aws, &Scope::default()).await.expect_err("it does not end").to_string()
+        });
+        let expected = format!("the listing does not end within {pages} pages");
+        assert!(said.contains(&expected), "{kind}: {said}");
+    }
+}
+
+#[test]
+fn endless_pages_end_by_their_bytes_and_by_the_time_that_they_take() {
+    let large = Fake::new(endless(&"x".repeat(60_000)));
+    let said = on_paused_time(async {
+        let aws = large.clients().await;
+        Kind::Stage.list(&aws, &Scope::default()).await.expect_err("too much").to_string()
+    });
+    assert!(said.contains("256 MiB"), "{said}");
+    let slow = Fake { takes: Duration::from_secs(9), ..Fake::new(endless("")) };
+    for (_, error) in on_paused_time(async { listings(&slow).await }) {
+        assert!(error.to_string().contains("30 minutes"), "{error}");
+    }
+}
+
+#[test]
+fn names_tags_and_counts_of_an_answer_are_bounded() {
+    let answers = Models::read().answers();
+    let page = |change: &dyn Fn(&mut Value)| {
+        let mut page = answers["ListChannels"].clone();
+        change(&mut page);
+        let fake = Fake::new(move |_| (200, page.to_string()));
+        on_paused_time(async {
+            let aws = fake.clients().await;
+            Kind::Channel.list(&aws, &Scope::default()).await
+        })
+    };
+    assert_eq!(page(&|_| {}).expect("as it should be").len(), 1);
+    let many: BTreeMap<String, String> =
+        (0..1_001).map(|it| (it.to_string(), it.to_string())).collect();
+    for (what, said) in [
+        (json!({ "name": "x".repeat(70_000) }), "a text of more than 65536 bytes"),
+        (json!({ "tags": { "a": "x".repeat(70_000) } }), "a text of more than 65536 bytes"),
+        (json!({ "tags": many }), "an object of more than 1000 members"),
+    ] {
+        let refused = page(&|page| {
+            for (member, value) in what.as_object().expect("members") {
+                page["channels"][0][member] = value.clone();
+            }
+        });
+        let error = refused.expect_err("beyond the bounds").to_string();
+        assert!(error.contains(said), "{error}");
+    }
+    let refused = page(&|page| page["channels"] = vec![page["channels"][0].clone(); 10_001].into());
+    assert!(refused.expect_err("too many").to_string().contains("a list of more than 10000 items"));
+}
+
+/// A server on loopback that answers each request with these headers and then with more bytes than anybody wants.
+fn flood(head: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("bound"));
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a connection");
+            std::thread::spawn(move || {
+                let mut request = [0; 16_384];
+                if stream.read(&mut request).is_err() || stream.write_all(head.as_bytes()).is_err()
+                {
+                    return;
+                }
+                let chunk = [b"10000\r\n".to_vec(), vec![b' '; 0x10000], b"\r\n".to_vec()].concat();
+                // Until the client has had enough, or for a gigabyte.
+                for _ in 0..16_384 {
+                    if stream.write_all(&chunk).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    url
+}
+
+fn against(place: &Place, url: &str, words: &str) -> Ran {
+    let mut command = ivs_apply(place.folder.path());
+    command
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", "test")
+        .env("AWS_REGION", "us-west-2")
+        .args(words.split_whitespace())
+        .args(["--endpoint-url", url, "-f"])
+        .arg(place.folder.path().join("manifests"));
+    run(&mut command)
+}
+
+#[test]
+fn an_answer_is_cut_off_at_64_mib_while_it_is_received() {
+    let place = Place::new();
+    place.write("a.yaml", KEY);
+    let url = flood(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n",
+    );
+    let ran = against(&place, &url, "plan");
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.stderr.contains("the answer is larger than 64 MiB"), "{ran:?}");
+    let url = flood(
+        "HTTP/1.1 400 Bad\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n",
+    );
+    let ran = against(&place, &url, "plan");
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.stderr.contains("the answer is larger than 1 MiB"), "{ran:?}");
+}
+
+/// Applies one channel against an account whose creates are answered oddly; how its step ended, and how long that
+/// took.
+fn created_oddly(how: &str) -> (StepStatus, Duration) {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let text = "apiVersion: ivs-apply.dev/v1\nkind: Stage\nmetadata: { name: a }\nspec: {}\n";
+        let loaded = load_text("a.yaml", text, None);
+        let (live, plan) = account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
+        odd(&account, "*", how);
+        let start = tokio::time::Instant::now();
+        let outcome = account.apply(&loaded.stack, &live, &plan).await;
+        (outcome.steps[0].1.clone(), start.elapsed())
+    })
+}
+
+#[test]
+fn a_create_answered_with_an_arn_of_another_account_or_without_its_tags_is_unknown_at_once() {
+    for (how, said) in [("account", "999999999999"), ("untagged", "without the tags")] {
+        let (status, took) = created_oddly(how);
+        let StepStatus::Unknown(failure) = &status else { panic!("{how}: {status:?}") };
+        assert!(failure.to_string().contains(said), "{failure}");
+        assert!(took < Duration::from_secs(1), "{how}: {took:?}");
+    }
+}
+
+#[test]
+fn without_the_server_s_time_nothing_is_written_and_the_run_ends_with_exit_1() {
+    let place = Place::new();
+    let many: Vec<String> = (0..20)
+        .map(|it| {
+            format!("apiVersion: ivs-apply.dev/v1\nkind: Stage\nmetadata: {{ name: s{it} }}\nspec: {{}}\n")
+        })
+        .collect();
+    place.write("a.yaml", &many.join("---\n"));
+    let served = Served::start(place.folder.path(), &[]);
+    let mut client = Client::new(&served.url);
+    let fault = json!({ "operation": "*", "kind": "odd", "name": "undated" });
+    client.control("POST", "faults", &fault);
+    let ran = against(&place, &served.url, "apply --yes");
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert_eq!(ran.stderr.matches("`Date` header").count(), 1, "{ran:?}");
+    assert!(!ran.stderr.contains("unknown"), "{ran:?}");
+    let calls = client.control("GET", "calls", &Value::Null);
+    assert_eq!(calls["CreateStage"], Value::Null, "{calls}");
+    // Looking needs no time.
+    assert_eq!(against(&place, &served.url, "plan").code, Some(0));
+}
+
+#[test]
+fn without_ca_certificates_the_error_names_the_bundle_and_loopback_needs_none() {
+    let place = Place::new();
+    place.write("a.yaml", KEY);
+    let served = Served::start(place.folder.path(), &[]);
+    let nothing = place.folder.path().join("nothing.pem");
+    let nonsense = place.folder.path().join("nonsense.pem");
+    std::fs::write(
+        &nonsense,
+        "-----BEGIN CERTIFICATE-----\nTm8gY2VydGlmaWNhdGU=\n-----END CERTIFICATE-----\n",
+    )
+    .expect("writable");
+    for (variable, bundle) in
+        [("SSL_CERT_FILE", &nothing), ("AWS_CA_BUNDLE", &nothing), ("AWS_CA_BUNDLE", &nonsense)]
+    {
+        for (url, code) in [("https://127.0.0.1:1", 1), (served.url.as_str(), 0)] {
+            let mut command = ivs_apply(place.folder.path());
+            command
+                .env("AWS_ACCESS_KEY_ID", "test")
+                .env("AWS_SECRET_ACCESS_KEY", "test")
+                .env("AWS_REGION", "us-west-2")
+                .env(variable, bundle)
+                .args(["plan", "--endpoint-url", url, "-f"])
+                .arg(place.folder.path().join("manifests"));
+            let ran = run(&mut command);
+            assert_eq!(ran.code, Some(code), "{variable} {url}: {ran:?}");
+            if code == 1 {
+                for named in [variable, "AWS_CA_BUNDLE", ".pem", "no CA certificate was found"] {
+                    assert!(ran.stderr.contains(named), "{named}: {ran:?}");
+                }
+                assert!(!ran.stderr.contains("panicked"), "{ran:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_answer_of_another_account_than_the_one_in_force_is_no_plan() {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let loaded = load_text("key.yaml", KEY, None);
+        made(&account, &loaded).await;
+        account.aws.account().await.expect("told");
+        odd(&account, "ListChannels", "account");
+        let refused = read(&account.aws, &Stack::named("default"), &loaded.desired, WHOLE).await;
+        let said = refused.expect_err("another account").source.to_string();
+        assert!(said.contains("not of this account"), "{said}");
+    });
+}

@@ -1,0 +1,229 @@
+//! Text that steers a terminal, a document or a CI system never leaves the program as it came, whatever it stands in
+//! and in whatever form it is shown.
+
+use crate::binary::{Place, Ran, Served, ivs_apply, run};
+use crate::client::Client;
+use serde_json::{Value, json};
+
+/// What must not be written raw. Line feeds separate lines, and nothing here is coloured.
+fn steers(c: char) -> bool {
+    (c.is_control() && c != '\n')
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}' | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e0fff}')
+}
+
+const HOSTILE: &str = "\n::error::x\r\u{1b}[2J\u{1b}]0;t\u{7}\u{9b}31m\u{85}\u{202e}\u{2066}\u{200b}\u{7f}\u{e0041}##[error]x##vso[a]`|<b>";
+
+/// Looks at each byte of both streams.
+#[track_caller]
+fn assert_inert(ran: &Ran, what: &str) {
+    for (stream, text) in [("stdout", &ran.stdout), ("stderr", &ran.stderr)] {
+        for line in text.split('\n') {
+            let at = line.chars().position(steers);
+            assert!(at.is_none(), "{what}: {stream}, {at:?} of {line:?}");
+            let command = line.trim_start().starts_with("::") && !line.contains("::: ");
+            let command = command || line.contains("##[") || line.contains("##vso[");
+            assert!(!command, "{what}: a command to a CI system on {stream}: {line:?}");
+        }
+    }
+    assert!(!ran.stderr.contains("defect of its own"), "{what}: {ran:?}");
+}
+
+const MANIFESTS: &str = "
+apiVersion: ivs-apply.dev/v1
+kind: Channel
+metadata: { name: main }
+spec: { latencyMode: NORMAL, recordingConfiguration: archive, tags: { a: b } }
+---
+apiVersion: ivs-apply.dev/v1
+kind: RecordingConfiguration
+metadata: { name: archive }
+spec: { destinationConfiguration: { s3: { bucketName: the-archive } } }
+---
+apiVersion: ivs-apply.dev/v1
+kind: Stage
+metadata: { name: studio }
+spec: {}
+---
+apiVersion: ivs-apply.dev/v1
+kind: StreamKey
+metadata: { name: main }
+spec: { channel: main }
+";
+
+/// Every command that shows something of an account, in every form that it has.
+const SHOWN: [&str; 17] = [
+    "plan",
+    "plan --format json",
+    "plan --format markdown",
+    "plan --prune --refresh full",
+    "drift",
+    "drift --format json",
+    "export --stack other",
+    "output",
+    "output --format json",
+    "output --format env",
+    "output --format github",
+    "graph",
+    "graph --format dot",
+    "graph --format mermaid",
+    "graph --format svg",
+    "apply --yes",
+    "apply --yes --format json",
+];
+
+struct Work {
+    place: Place,
+    served: Served,
+    client: Client,
+}
+
+impl Work {
+    fn new() -> Self {
+        let place = Place::new();
+        place.write("a.yaml", MANIFESTS);
+        let served = Served::start(place.folder.path(), &[]);
+        let client = Client::new(&served.url);
+        let work = Self { place, served, client };
+        assert_eq!(work.run("apply --yes").code, Some(0));
+        work
+    }
+
+    fn run(&self, words: &str) -> Ran {
+        let mut command = ivs_apply(self.place.folder.path());
+        command
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test")
+            .env("AWS_REGION", "us-west-2")
+            .current_dir(self.place.folder.path())
+            .args(words.split_whitespace())
+            .args(["-vv", "--endpoint-url", &self.served.url, "-f", "manifests"]);
+        run(&mut command)
+    }
+
+    /// Runs every command while a fault is in force.
+    fn shows(&mut self, fault: &Value) {
+        for words in SHOWN {
+            self.client.control("POST", "faults", fault);
+            let ran = self.run(words);
+            self.client.control("DELETE", "faults", &Value::Null);
+            assert_inert(&ran, &format!("{words} under {fault}"));
+            if words.ends_with("json") && !ran.stdout.is_empty() {
+                let read: Result<Value, _> = serde_json::from_str(&ran.stdout);
+                assert!(read.is_ok(), "{words}: {}", ran.stdout);
+            }
+        }
+    }
+}
+
+#[test]
+fn names_tags_urls_and_arns_of_an_account_never_leave_as_they_came() {
+    let mut work = Work::new();
+    for how in ["hostile", "hostileArn", "control"] {
+        work.shows(&json!({ "operation": "*", "kind": "odd", "name": how }));
+    }
+    // They are there all the same: a reader of JSON gets what the account says.
+    let fault = json!({ "operation": "*", "kind": "odd", "name": "hostile" });
+    work.client.control("POST", "faults", &fault);
+    let told = work.run("output --format json").stdout;
+    assert!(told.contains("\\u202e") && told.contains("\\u0023#[error]"), "{told}");
+    let read: Value = serde_json::from_str(&told).expect("JSON");
+    assert!(read["outputs"].to_string().contains('\u{202e}'), "{read:#}");
+    let exported = work.run("export --stack other");
+    assert_inert(&exported, "export");
+}
+
+#[test]
+fn what_a_server_says_of_an_error_never_leaves_as_it_came() {
+    let mut work = Work::new();
+    for operation in ["ListChannels", "BatchGetChannel", "GetStage", "ListStreams"] {
+        for name in ["ValidationException", "AccessDeniedException"] {
+            let message = format!("no{HOSTILE}");
+            work.shows(&json!({
+                "operation": operation, "kind": "error", "name": name, "message": message,
+            }));
+        }
+    }
+    // A write that is refused is told by another line.
+    work.place.write("b.yaml", &MANIFESTS.replace("main", "second").replace("---\napiVersion: ivs-apply.dev/v1\nkind: RecordingConfiguration\nmetadata: { name: archive }\nspec: { destinationConfiguration: { s3: { bucketName: the-archive } } }\n", "").replace("studio", "second"));
+    let message = format!("no{HOSTILE}");
+    let fault = json!({
+        "operation": "Create*", "kind": "error", "name": "ConflictException", "message": message,
+    });
+    for words in ["apply --yes", "apply --yes --format json"] {
+        work.client.control("POST", "faults", &fault);
+        let ran = work.run(words);
+        work.client.control("DELETE", "faults", &Value::Null);
+        assert!(ran.stdout.contains("failed") || ran.stderr.contains("failed"), "{ran:?}");
+        assert_inert(&ran, words);
+    }
+}
+
+/// A text as a string of JSON, and of YAML, with every character written as a number.
+fn coded(text: &str) -> String {
+    let mut coded = String::new();
+    for unit in text.encode_utf16() {
+        coded.push_str(&format!("\\u{unit:04x}"));
+    }
+    format!("\"{coded}\"")
+}
+
+#[test]
+fn texts_of_manifests_in_json_too_never_leave_as_they_came() {
+    let hostile = coded(HOSTILE);
+    let document = |metadata: &str, spec: &str, more: &str| {
+        format!(
+            "{{\"apiVersion\": \"ivs-apply.dev/v1\", \"kind\": \"Channel\", \
+             \"metadata\": {{ {metadata} }}, \"spec\": {{ {spec} }} {more} }}"
+        )
+    };
+    let name = "\"name\": \"x\"";
+    let wrong = [
+        document(&format!("\"name\": {hostile}"), "", ""),
+        document(&format!("{name}, \"labels\": {{ {hostile}: {hostile} }}"), "", ""),
+        document(&format!("{name}, \"previousNames\": [{hostile}]"), "", ""),
+        document(name, &format!("\"name\": {hostile}"), ""),
+        document(name, &format!("\"latencyMode\": {hostile}"), ""),
+        document(name, &format!("{hostile}: 1"), ""),
+        document(name, &format!("\"recordingConfiguration\": {hostile}"), ""),
+        document(name, &format!("\"tags\": {{ {hostile}: {hostile} }}"), ""),
+        document(name, "", &format!(", \"lifecycle\": {{ \"adopt\": {hostile} }}")),
+        document(name, "", &format!(", \"lifecycle\": {{ \"ignoreChanges\": [{hostile}] }}")),
+        document(name, "", &format!(", {hostile}: 1")),
+        document(name, "", "").replace("\"Channel\"", &hostile),
+        document(name, "", "").replace("\"ivs-apply.dev/v1\"", &hostile),
+        document(name, "", "").replace("\"Channel\"", "\"Stack\"").replace("\"x\"", &hostile),
+        format!("{{ {hostile}: 1 }}"),
+        format!("{{ \"a\": {HOSTILE} }}"),
+    ];
+    for (index, text) in wrong.iter().enumerate() {
+        for file in ["a.json", "a.yaml", "a\u{1b}[2J\u{202e}##[error].json"] {
+            let place = Place::new();
+            place.write(file, text);
+            for words in [
+                "validate",
+                "validate --format json",
+                "plan",
+                "plan --format json",
+                "plan --format markdown",
+                "graph --format mermaid",
+                "apply --yes",
+                "iam-policy plan",
+            ] {
+                assert_inert(&place.run(words), &format!("{words} of {index} in {file:?}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_saved_plan_and_an_export_hold_no_raw_character_and_are_read_all_the_same() {
+    let work = Work::new();
+    work.place.write("b.json", "{\"apiVersion\": \"ivs-apply.dev/v1\", \"kind\": \"Channel\", \"metadata\": { \"name\": \"tagged\" }, \"spec\": { \"tags\": { \"note\": \"\\u00e9\\u65e5\" } } }");
+    assert_eq!(work.run("plan --out p.json").code, Some(0));
+    let saved = std::fs::read_to_string(work.place.folder.path().join("p.json")).expect("saved");
+    assert!(!saved.chars().any(steers), "{saved}");
+    assert_eq!(work.run("apply p.json").code, Some(0));
+}
