@@ -349,7 +349,7 @@ impl Status {
 
 impl Summary {
     /// Each count with its name in the JSON form.
-    pub fn counts(&self) -> [(&'static str, usize); 12] {
+    pub fn counts(&self) -> [(&'static str, usize); 13] {
         [
             ("create", self.create),
             ("update", self.update),
@@ -358,6 +358,7 @@ impl Summary {
             ("adopt", self.adopt),
             ("rename", self.rename),
             ("retag", self.retag),
+            ("release", self.release),
             ("unchanged", self.unchanged),
             ("deferred", self.deferred),
             ("dormant", self.dormant),

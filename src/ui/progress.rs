@@ -224,6 +224,15 @@ pub fn failures(plan: &Plan, outcome: &Outcome) -> String {
         };
         error(&said, &mut text);
     }
+    for copy in &outcome.copies {
+        if let Some(why) = &copy.left {
+            let (address, arn, of) = (&copy.address, &copy.arn, &copy.of);
+            let said = format!(
+                "{address}: made twice at the same time, and {arn} is left beside {of}: {why}"
+            );
+            error(&said, &mut text);
+        }
+    }
     let counts = outcome.counts(plan);
     let skipped = match counts.skipped {
         0 => None,
