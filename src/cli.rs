@@ -109,7 +109,7 @@ pub enum Format {
     Markdown,
     /// Variables for a shell; `output` alone has it.
     Env,
-    /// Lines for `$GITHUB_OUTPUT`; `output` alone has it.
+    /// Lines for `$GITHUB_OUTPUT`; `output`, `plan`, `apply` and `destroy` have it.
     Github,
     /// For Graphviz; `graph` alone has it.
     Dot,

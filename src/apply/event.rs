@@ -3,7 +3,7 @@
 use super::copies::Copy;
 use crate::aws::CloudError;
 use crate::kinds::{Address, Arn};
-use crate::plan::{Action, StepId};
+use crate::plan::{Action, Decision, Plan, StepId};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -136,6 +136,22 @@ impl Failure {
         }
     }
 
+    /// The same without AWS's request id, which differs from one failure of the same cause to the next.
+    #[must_use]
+    pub fn without_request_id(&self) -> Self {
+        match self {
+            Self::Cloud(error) => Self::Cloud(CloudError { request_id: None, ..error.clone() }),
+            Self::HalfDone { done, failure } => Self::HalfDone {
+                done: done.clone(),
+                failure: Box::new(failure.without_request_id()),
+            },
+            Self::Unlisted { failure } => {
+                Self::Unlisted { failure: Box::new(failure.without_request_id()) }
+            }
+            other => other.clone(),
+        }
+    }
+
     /// What the reader can do next.
     pub fn help(&self) -> Option<&'static str> {
         match self {
@@ -171,6 +187,20 @@ impl StepStatus {
             Self::Unconfirmed(_) => "unconfirmed",
             Self::Deferred(_) => "deferred",
             Self::NotStarted => "notStarted",
+        }
+    }
+
+    /// How far from done it is, to compare the two parts of a replacement.
+    fn severity(&self) -> u8 {
+        match self {
+            Self::Done(_) => 0,
+            Self::Unconfirmed(_) => 1,
+            Self::Deferred(_) => 2,
+            Self::NotStarted => 3,
+            Self::Skipped(_) => 4,
+            Self::Stale(_) => 5,
+            Self::Unknown(_) => 6,
+            Self::Failed(_) => 7,
         }
     }
 
@@ -224,7 +254,93 @@ pub enum Signal {
     LockLost,
 }
 
+/// What became of the steps of a plan, as a reader counts them: a replacement is one step.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "each is the count of what it is called")]
+pub struct Counts {
+    pub blocked: usize,
+    pub deferred: usize,
+    pub done: usize,
+    pub dormant: usize,
+    pub failed: usize,
+    pub not_started: usize,
+    pub skipped: usize,
+    pub stale: usize,
+    pub unconfirmed: usize,
+    pub unknown: usize,
+    pub unchanged: usize,
+}
+
+impl Counts {
+    /// Each with its word, in alphabetical order; what is unchanged is no step.
+    pub fn steps(&self) -> [(&'static str, usize); 10] {
+        [
+            ("blocked", self.blocked),
+            ("deferred", self.deferred),
+            ("done", self.done),
+            ("dormant", self.dormant),
+            ("failed", self.failed),
+            ("not started", self.not_started),
+            ("skipped", self.skipped),
+            ("stale", self.stale),
+            ("unconfirmed", self.unconfirmed),
+            ("unknown", self.unknown),
+        ]
+    }
+
+    /// How many steps were carried out.
+    pub fn carried_out(&self) -> usize {
+        self.done + self.unconfirmed
+    }
+
+    /// How many steps were not.
+    pub fn left(&self) -> usize {
+        let all: usize = self.steps().iter().map(|(_, count)| count).sum();
+        all - self.carried_out()
+    }
+
+    fn note(&mut self, status: &StepStatus) {
+        *match status {
+            StepStatus::Done(_) => &mut self.done,
+            StepStatus::Failed(_) => &mut self.failed,
+            StepStatus::Skipped(_) => &mut self.skipped,
+            StepStatus::Stale(_) => &mut self.stale,
+            StepStatus::Unknown(_) => &mut self.unknown,
+            StepStatus::Unconfirmed(_) => &mut self.unconfirmed,
+            StepStatus::Deferred(_) => &mut self.deferred,
+            StepStatus::NotStarted => &mut self.not_started,
+        } += 1;
+    }
+}
+
 impl Outcome {
+    /// What became of the steps of `plan`, those that it did not mean to do included. Of the two parts of a
+    /// replacement that one counts which went worse.
+    pub fn counts(&self, plan: &Plan) -> Counts {
+        let mut counts = Counts { unchanged: plan.unchanged.len(), ..Counts::default() };
+        let statuses: BTreeMap<StepId, &StepStatus> =
+            self.steps.iter().map(|(id, status)| (*id, status)).collect();
+        let replacements = plan.replacements();
+        let parts: BTreeMap<StepId, StepId> =
+            replacements.iter().map(|(part, whole)| (*whole, *part)).collect();
+        for step in plan.steps.iter().filter(|it| !replacements.contains_key(&it.id)) {
+            match &step.decision {
+                Decision::Do | Decision::Interrupt => {
+                    let part = parts.get(&step.id).and_then(|it| statuses.get(it));
+                    let both = statuses.get(&step.id).into_iter().chain(part);
+                    if let Some(status) = both.max_by_key(|it| it.severity()) {
+                        counts.note(status);
+                    }
+                }
+                Decision::Deferred(_) => counts.deferred += 1,
+                Decision::Dormant(_) => counts.dormant += 1,
+                Decision::Blocked(_) | Decision::Unmanaged(_) => counts.blocked += 1,
+            }
+        }
+        counts
+    }
+
     /// Steps that are done.
     pub fn done(&self) -> usize {
         self.steps.iter().filter(|(_, status)| status.is_done()).count()

@@ -9,7 +9,7 @@ mod event;
 pub mod lock;
 
 pub use copies::Copy;
-pub use event::{Event, Failure, Outcome, Signal, StepStatus};
+pub use event::{Counts, Event, Failure, Outcome, Signal, StepStatus};
 
 use crate::aws::sabotage::{Bug, planted};
 use crate::aws::{Class, Clients, CloudError, LastWrite, found, gone};

@@ -6,16 +6,17 @@ use crate::apply::{Event, Outcome, Signal, StepStatus, apply};
 use crate::cli::{ExitCode, Format, Global};
 use crate::diag::Code;
 use crate::manifest::source::read_named;
-use crate::plan::Approval;
-use crate::ui::progress::{Progress, report};
-use crate::ui::{Ui, json};
+use crate::plan::{Approval, Status};
+use crate::ui::progress::{Progress, failures, left, report};
+use crate::ui::{Ui, json, output};
 use std::path::{Path, PathBuf};
 
 /// Make the account equal to the manifests
 ///
 /// Plans, asks on a terminal, and carries the plan out in dependency order. Elsewhere `--yes` is needed, or a
 /// saved plan: that is carried out without asking, if planning again gives the same, and else refused with
-/// exit 5. A run that was stopped or killed is continued by running it again.
+/// exit 5. A run that was stopped or killed is continued by running it again. What is deferred is no failure,
+/// unless `--fail-on-deferred` says so; `--format json` and `github` carry the count either way.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ApplyArgs {
     /// Saved plan of `plan --out`: do this and nothing else; it was saved with its flags
@@ -36,6 +37,9 @@ pub(crate) struct ConsentArgs {
     /// The exact number of deletes, where a plan has many
     #[arg(long, value_name = "N", env = "IVS_APPLY_CONFIRM_DELETES")]
     confirm_deletes: Option<usize>,
+    /// Exit 3 where anything was deferred, such as a change to a channel that is live
+    #[arg(long, env = "IVS_APPLY_FAIL_ON_DEFERRED", value_parser = clap::builder::FalseyValueParser::new())]
+    fail_on_deferred: bool,
 }
 
 pub(super) async fn run(args: &ApplyArgs, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
@@ -59,7 +63,11 @@ pub(super) async fn run(args: &ApplyArgs, global: &Global, ui: Ui) -> Result<Exi
     let guard = Guard::begin(&connection, &loaded.stack, ui).await?;
     let work = Box::pin(async {
         let session = Session::read(loaded, connection, &policy, terms.refresh_full).await?;
-        let consent = ConsentArgs { yes: args.consent.yes, confirm_deletes: terms.confirm_deletes };
+        let consent = ConsentArgs {
+            yes: args.consent.yes,
+            confirm_deletes: terms.confirm_deletes,
+            fail_on_deferred: args.consent.fail_on_deferred,
+        };
         let Some(approval) = approval else {
             session.say_what_is_not_there(ui);
             return carry_out("apply", session, &consent, None, &guard, global, ui).await;
@@ -97,8 +105,8 @@ pub(super) async fn carry_out(
     global: &Global,
     ui: Ui,
 ) -> Result<ExitCode, Failure> {
-    let carrying = Carrying { command, session: &session, approved, guard, global, ui };
-    let ended = carrying.out(consent).await;
+    let carrying = Carrying { command, session: &session, consent, approved, guard, global, ui };
+    let ended = carrying.out().await;
     // The pretend account keeps what was done to it, whatever came of the run.
     session.connection.close()?;
     ended
@@ -108,6 +116,7 @@ pub(super) async fn carry_out(
 struct Carrying<'a> {
     command: &'a str,
     session: &'a Session,
+    consent: &'a ConsentArgs,
     approved: Option<&'a [String]>,
     guard: &'a Guard,
     global: &'a Global,
@@ -115,14 +124,15 @@ struct Carrying<'a> {
 }
 
 impl Carrying<'_> {
-    fn in_json(&self) -> bool {
-        self.global.format == Format::Json
+    /// Whether the result is one document for a program, which comes at the end, whole.
+    fn is_document(&self) -> bool {
+        matches!(self.global.format, Format::Json | Format::Github)
     }
 
-    async fn out(&self, consent: &ConsentArgs) -> Result<ExitCode, Failure> {
+    async fn out(&self) -> Result<ExitCode, Failure> {
+        let consent = self.consent;
         // A reader that has gone away does not stop a run that was consented to; it only changes its end.
-        // A JSON document comes at the end, whole.
-        let shown = if self.in_json() {
+        let shown = if self.is_document() {
             Ok(())
         } else {
             self.session.show(self.command, self.global, self.ui)
@@ -135,10 +145,11 @@ impl Carrying<'_> {
         }
         if !self.session.plan.has_work() {
             shown?;
-            if self.in_json() {
-                self.report(&Outcome::default())?;
+            let nothing = Outcome::default();
+            if self.is_document() {
+                self.report(&nothing)?;
             }
-            return Ok(ExitCode::Done);
+            return Ok(self.ended(&nothing));
         }
         if self.session.connection.aws.meter.server_time().is_none() {
             return self.refuse(Failure {
@@ -167,7 +178,7 @@ impl Carrying<'_> {
                 "add `--yes` to carry the plan out without asking",
             ));
         }
-        if self.in_json() {
+        if self.is_document() {
             // A question about a plan that nobody has seen would be no question.
             let header = self.session.connection.header(&self.session.loaded.stack);
             let sources = &self.session.loaded.sources;
@@ -199,7 +210,7 @@ impl Carrying<'_> {
     ) -> Result<ExitCode, Failure> {
         let s = if differences.len() == 1 { "" } else { "s" };
         let message = format!("the saved plan is stale: {} difference{s}", differences.len());
-        if !self.in_json() {
+        if !self.is_document() {
             shown?;
             let mut text = "\nWhat was approved is not what would be done now:\n".to_owned();
             for difference in differences {
@@ -212,7 +223,7 @@ impl Carrying<'_> {
 
     /// Says no; a JSON document is whole even where nothing was done.
     fn refuse(&self, failure: Failure) -> Result<ExitCode, Failure> {
-        if !self.in_json() {
+        if !self.is_document() {
             return Err(failure);
         }
         let differences = self.approved.unwrap_or_default();
@@ -226,7 +237,10 @@ impl Carrying<'_> {
     /// Does it, and reports.
     async fn finish(&self, shown: Result<(), Failure>) -> Result<ExitCode, Failure> {
         let outcome = do_it(self.session, self.guard, self.ui).await;
-        match (exit_code(&outcome), shown, self.report(&outcome)) {
+        let reported = self.report(&outcome);
+        // What went wrong comes last, where a reader of a long log looks.
+        self.ui.say(&failures(&self.session.plan, &outcome));
+        match (self.ended(&outcome), shown, reported) {
             // What came of the run matters more than who heard of it.
             (ExitCode::Done, Err(_), _) | (ExitCode::Done, _, Err(_)) => {
                 self.ui.say(
@@ -240,19 +254,45 @@ impl Carrying<'_> {
 
     fn report(&self, outcome: &Outcome) -> Result<(), Failure> {
         let Session { loaded, connection, plan, .. } = self.session;
-        let said = if self.in_json() {
-            let frame = connection.frame(self.command, loaded);
-            pretty(&json::plan(&frame, plan, Some(outcome), &loaded.sources))
-        } else {
-            report(plan, outcome)
+        let said = match self.global.format {
+            Format::Json => {
+                let frame = connection.frame(self.command, loaded);
+                pretty(&json::plan(&frame, plan, Some(outcome), &loaded.sources))
+            }
+            Format::Github => {
+                let counts = outcome.counts(plan);
+                let status = if outcome.is_well() { plan.status() } else { Status::Failed };
+                let unchanged = ("unchanged", counts.unchanged);
+                let counts: Vec<_> = counts.steps().into_iter().chain([unchanged]).collect();
+                output::github_counts(&loaded.stack.name, status.word(), &counts)
+            }
+            _ => report(plan, outcome),
         };
         Ok(self.ui.answer(&said)?)
+    }
+
+    /// How a run ends, given what came of its steps; says what it leaves where it must not leave anything.
+    fn ended(&self, outcome: &Outcome) -> ExitCode {
+        let code = exit_code(outcome);
+        if code != ExitCode::Done {
+            return code;
+        }
+        let plan = &self.session.plan;
+        let counts = outcome.counts(plan);
+        if self.session.destroys() && counts.left() > 0 {
+            self.ui.say(&left(plan, outcome, "not deleted"));
+            return if counts.carried_out() > 0 { ExitCode::Partly } else { ExitCode::Refused };
+        }
+        if self.consent.fail_on_deferred && counts.deferred > 0 {
+            self.ui.say(&left(plan, outcome, "deferred to a later run"));
+            return ExitCode::Partly;
+        }
+        ExitCode::Done
     }
 }
 
 async fn do_it(session: &Session, guard: &Guard, ui: Ui) -> Outcome {
-    let doing = session.plan.steps.iter().filter(|it| it.decision.is_do()).count();
-    let progress = Progress::new(ui, doing);
+    let progress = Progress::new(ui, &session.plan);
     let tell = |event: Event| progress.show(&event);
     let Session { connection, loaded, live, plan, .. } = session;
     let stop = guard.carry_out();

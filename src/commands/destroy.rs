@@ -11,7 +11,7 @@ use crate::ui::Ui;
 /// Delete everything the stack owns
 ///
 /// The same guards as `apply`: protected resources refuse, live ones are left for later, many deletes need
-/// their number.
+/// their number. Exits 3 where something of the stack is left, and 4 where nothing could be deleted.
 #[derive(Debug, clap::Args)]
 pub(crate) struct DestroyArgs {
     #[command(flatten)]

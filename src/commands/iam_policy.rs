@@ -4,11 +4,13 @@ use crate::plan::permission::{self, Purpose};
 use crate::ui::Ui;
 use clap::ValueEnum;
 
-/// Print the least IAM policy that the manifests need
+/// Print the least-privilege IAM policy that the manifests need
 ///
-/// Made from the table of operations that the program itself uses, without any call. Writes are held to the
+/// Made from the table of operations that the program itself uses, without any call. Writes are limited to the
 /// stack by its tags, deletes of protected objects are denied; `plan` is read-only and may not read stream
-/// keys. Secrets of `output --secrets-to`, and ARNs that are not in the manifests, are left to you.
+/// keys. The `Sid` of each statement says what it is for. Not covered: the secrets of `output --secrets-to`, and
+/// ARNs and buckets that are not in the manifests; name the buckets of objects that are to be replaced or
+/// deleted with `--bucket`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct IamPolicyArgs {
     /// What the policy is for
@@ -17,6 +19,10 @@ pub(crate) struct IamPolicyArgs {
     /// Cover deleting what no manifest declares, of every kind; the default is the Stack's `prune`
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = clap::builder::BoolishValueParser::new(), env = "IVS_APPLY_PRUNE")]
     prune: Option<bool>,
+    /// Bucket of a recording or storage configuration that is to be replaced or deleted, where no manifest
+    /// names it any more
+    #[arg(long, value_name = "NAME", value_delimiter = ' ', env = "IVS_APPLY_BUCKET")]
+    bucket: Vec<String>,
 }
 
 /// Commands that a policy can be for.
@@ -38,7 +44,7 @@ pub(super) fn run(args: &IamPolicyArgs, global: &Global, ui: Ui) -> Result<ExitC
         For::Apply => Purpose::Apply,
     };
     let prune = args.prune.unwrap_or(loaded.stack.prune);
-    let policy = permission::policy(&loaded.stack, &loaded.desired, prune, purpose);
+    let policy = permission::policy(&loaded.stack, &loaded.desired, prune, purpose, &args.bucket);
     for note in permission::notes(&policy) {
         ui.say(&format!("note: {note}\n"));
     }

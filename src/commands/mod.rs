@@ -20,6 +20,7 @@ mod unlock;
 mod validate;
 
 use crate::cli::{Cli, ExitCode, Format, Global};
+use crate::plan::Status;
 use crate::ui::{Ui, json};
 use clap::{Subcommand, ValueEnum};
 use serde_json::Value;
@@ -141,6 +142,9 @@ pub(crate) async fn run(cli: Cli, ui: Ui) -> ExitCode {
         let document = json::failure(&frame, &failure.message, help);
         let _ = ui.answer(&pretty(&document));
     }
+    if format == Format::Github && name != "output" {
+        let _ = ui.answer(&crate::ui::output::github_counts("", Status::Failed.word(), &[]));
+    }
     let red = anstyle::AnsiColor::Red.on_default().bold();
     let mut text =
         format!("{red}error{red:#}: {}\n", crate::ui::escape::escape(&failure.message, 2_000));
@@ -156,7 +160,8 @@ impl Command {
     fn formats(&self) -> &'static [Format] {
         match self {
             Self::Graph(_) => &[Format::Text, Format::Dot, Format::Mermaid, Format::Svg],
-            Self::Plan(_) => &[Format::Text, Format::Json, Format::Markdown],
+            Self::Plan(_) => &[Format::Text, Format::Json, Format::Markdown, Format::Github],
+            Self::Apply(_) | Self::Destroy(_) => &[Format::Text, Format::Json, Format::Github],
             Self::Unlock(_) | Self::Export(_) | Self::Explain(_) => &[Format::Text],
             Self::Output(_) => &[Format::Text, Format::Json, Format::Env, Format::Github],
             _ => &[Format::Text, Format::Json],

@@ -245,6 +245,11 @@ impl Session {
         Ok(!live.owned.is_empty())
     }
 
+    /// Whether everything the stack owns is to be deleted.
+    pub(super) fn destroys(&self) -> bool {
+        self.policy.destroy
+    }
+
     /// Leaves only this part of a plan that deletes.
     pub(super) fn narrow(&mut self, selected: Selected) {
         self.policy.selected = Some(selected);
@@ -318,6 +323,10 @@ impl Session {
                 document["differences"] = differences.into();
             }
             pretty(&document)
+        } else if global.format == Format::Github {
+            let status = if refused.is_some() { Status::Blocked } else { self.plan.status() };
+            let counts = self.plan.summary().counts();
+            crate::ui::output::github_counts(&self.loaded.stack.name, status.word(), &counts)
         } else if global.format == Format::Markdown {
             crate::ui::markdown::text(&self.plan, &self.connection.header(&self.loaded.stack))
         } else {
@@ -364,6 +373,7 @@ impl Session {
             | Note::Ambiguous { .. }
             | Note::Selected(_)
             | Note::UnknownWord { .. }
+            | Note::PossibleRename { .. }
             | Note::ManyDeletes { .. } => None,
         });
         found.unwrap_or_else(|| "the plan does not fit".to_owned())

@@ -1,11 +1,12 @@
 //! An ad configuration: which `MediaTailor` configurations put ads into a channel's stream.
 
 use super::{
-    Arn, Book, Check, Facts, Kind, Live, On, Operation, Resource, Scope, Service, answered_tags,
-    channel, drain, each, inside, json, sent_tags,
+    Arn, Book, Check, Elsewhere, Facts, Kind, Live, On, Operation, Resource, Scope, Service,
+    answered_tags, channel, drain, each, inside, json, sent_tags,
 };
 use crate::aws::{Clients, CloudError, Sorted, Tags, exactly, found, gone};
 use crate::diag::{Code, quote};
+use crate::kinds::operation::READ_MEDIA_TAILOR;
 use aws_sdk_ivs::types as sdk;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -143,6 +144,19 @@ impl Resource for AdConfiguration {
         }
     }
 
+    fn elsewhere(&self) -> Vec<(Elsewhere, String)> {
+        let arns = self.media_tailor_playback_configurations.iter();
+        arns.map(|it| (READ_MEDIA_TAILOR, it.playback_configuration_arn.clone())).collect()
+    }
+
+    /// The duration of a post-roll that is disabled has no effect.
+    fn unseen(&mut self, from: &Self) {
+        if !self.post_roll_configuration.enabled {
+            self.post_roll_configuration.duration_seconds =
+                from.post_roll_configuration.duration_seconds;
+        }
+    }
+
     /// The summary is the whole object, so a listing is all that is ever read.
     async fn list(aws: &Clients, _: &Scope<'_>) -> Result<Vec<Live>, CloudError> {
         let mut found = Vec::new();
@@ -238,7 +252,8 @@ fn read(
             })
             .collect(),
         post_roll_configuration: post_roll
-            .map(|it| PostRoll { enabled: it.enabled, duration_seconds: it.duration_seconds })
+            .filter(|it| it.enabled)
+            .map(|it| PostRoll { enabled: true, duration_seconds: it.duration_seconds })
             .unwrap_or_default(),
         tags: Tags::new(),
     };

@@ -132,6 +132,9 @@ impl Resource for Channel {
 
         quota: Some(5_000),
         loss: Some("a new channel has another playback URL, ingest endpoint and stream key"),
+        deletion: Some(
+            "playback URL, ingest endpoint and stream key are lost for good; recordings stay in their bucket",
+        ),
         ..Facts::plain(Service::LowLatency, "channel")
     };
 
@@ -157,8 +160,12 @@ impl Resource for Channel {
         .collect()
     }
 
+    /// Only ADVANCED types have a preset: what an answer says beside another type has no effect. The API has
+    /// no value that takes it away, and one that is left over is overwritten when the type is ADVANCED again.
     fn normalise(&mut self) {
-        if self.is_advanced() && self.preset.is_none() {
+        if !self.is_advanced() {
+            self.preset = None;
+        } else if self.preset.is_none() {
             self.preset = Some(Word::of("HIGHER_BANDWIDTH_DELIVERY"));
         }
     }

@@ -257,6 +257,7 @@ impl Resource for Composition {
         ending: &["STOPPING"],
         quota: Some(20),
         loss: Some("the picture stops until the new composition runs"),
+        deletion: Some("the picture stops; recordings stay in their bucket"),
         ..Facts::plain(Service::RealTime, "composition")
     };
 
@@ -297,6 +298,9 @@ impl Resource for Composition {
             for thumbnails in
                 destination.s3.iter_mut().flat_map(|it| &mut it.thumbnail_configurations)
             {
+                if thumbnails.storage.is_empty() {
+                    thumbnails.storage = CompositionThumbnails::default().storage;
+                }
                 sorted_words(&mut thumbnails.storage);
             }
         }
@@ -657,9 +661,12 @@ pub(super) async fn running(
 fn read(it: sdk::Composition, book: &Book) -> Option<Live> {
     let destinations: Option<Vec<_>> =
         it.destinations.into_iter().map(|it| Destination::read(it.configuration?, book)).collect();
+    // An empty mapping says as little as none.
+    let no_grid = sdk::GridConfiguration::builder().build();
+    let no_pip = sdk::PipConfiguration::builder().build();
     let layout = it.layout.map_or_else(Layout::default, |it| Layout {
-        grid: it.grid.map(read_grid),
-        pip: it.pip.map(read_pip),
+        grid: it.grid.filter(|it| *it != no_grid).map(read_grid),
+        pip: it.pip.filter(|it| *it != no_pip).map(read_pip),
     });
     let mut spec = Composition {
         stage: Ref::read(Some(&it.stage_arn), book)?,

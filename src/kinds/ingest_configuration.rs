@@ -68,6 +68,7 @@ impl Resource for IngestConfiguration {
         mutable: Mutable::Only(&["stage", "redundantIngest"]),
         quota: Some(100),
         loss: Some("the encoder needs the new stream key"),
+        deletion: Some("stream key and participant id are lost for good"),
         ..Facts::plain(Service::RealTime, "ingest-configuration")
     };
 

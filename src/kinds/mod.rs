@@ -131,15 +131,17 @@ pub trait Resource:
     fn exclusive(&self) -> Option<Exclusive> {
         None
     }
-    /// Takes from `from` what AWS keeps and never returns, as far as the rest of this answer allows it. Which
-    /// value an owned object really has comes from its digest; see [`Body::recall`].
+    /// Takes from `from` what AWS keeps and never returns, and what has no effect beside the rest of this
+    /// answer, so that it makes no difference. Which value an owned object really has comes from its digest;
+    /// see [`Body::recall`].
     fn unseen(&mut self, _from: &Self) {}
     /// This spec with each other value that such a field may have.
     fn alternatives(&self) -> Vec<Self> {
         Vec::new()
     }
-    /// What AWS does elsewhere in the caller's name when this is made or deleted.
-    fn elsewhere(&self) -> Vec<Elsewhere> {
+    /// What AWS does elsewhere with the caller's permissions when this is created or deleted, and on which
+    /// resources.
+    fn elsewhere(&self) -> Vec<(Elsewhere, String)> {
         Vec::new()
     }
     /// The rotation tag, for the one kind that has it.
@@ -279,6 +281,8 @@ pub struct Facts {
     pub quota: Option<u32>,
     /// What a replacement changes for people outside, for the plan.
     pub loss: Option<&'static str>,
+    /// What a deletion loses for good, and what it leaves, for the plan.
+    pub deletion: Option<&'static str>,
     /// The kind that has it: there is no listing of an account, only one for each of those.
     pub listed_per: Option<Kind>,
     /// The kind that makes it by itself: an object that is there already is taken over instead of made.
@@ -301,6 +305,7 @@ impl Facts {
             ending: &[],
             quota: None,
             loss: None,
+            deletion: None,
             listed_per: None,
             comes_with: None,
         }
@@ -572,7 +577,7 @@ macro_rules! kinds {
                 match self { $(Body::$name(it) => it.exclusive()),* }
             }
             /// [`Resource::elsewhere`].
-            pub fn elsewhere(&self) -> Vec<Elsewhere> {
+            pub fn elsewhere(&self) -> Vec<(Elsewhere, String)> {
                 match self { $(Body::$name(it) => it.elsewhere()),* }
             }
             /// [`Resource::rotation`].
@@ -776,9 +781,10 @@ fn sent_words<T: word::SdkEnum>(words: &[Word<T>]) -> Option<Vec<T>> {
     Some(words.iter().map(|it| it.0.clone()).collect())
 }
 
-/// The words of a list field, as AWS answered them.
+/// The words of a list field, as AWS answered them: absent and empty both mean unset.
 fn answered_words<T: word::SdkEnum>(words: Option<Vec<T>>) -> Option<Vec<Word<T>>> {
-    words.map(|words| words.into_iter().map(Word).collect())
+    let words = words.filter(|it| !it.is_empty())?;
+    Some(words.into_iter().map(Word).collect())
 }
 
 /// A number that AWS always answers; its documented default where it did not.

@@ -96,11 +96,44 @@ impl Operation {
 /// The tag operations, which every kind with an ARN has: reading, writing, removing.
 pub const TAGS: [&str; 3] = ["ListTagsForResource", "TagResource", "UntagResource"];
 
-/// What AWS does at another service in the caller's name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What AWS does at another service with the caller's permissions, and how its statement is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Elsewhere {
+    /// The `Sid` of its statement, which says what it is for.
+    pub sid: &'static str,
     /// IAM actions, with their service.
     pub actions: &'static [&'static str],
-    /// On what; `{account}` stands for the account.
-    pub resource: String,
+}
+
+/// Reading the playback configurations that an ad configuration names.
+pub const READ_MEDIA_TAILOR: Elsewhere = Elsewhere {
+    sid: "ReadMediaTailorConfigurations",
+    actions: &["mediatailor:GetPlaybackConfiguration"],
+};
+
+/// Letting IVS write to a bucket, and no longer: it changes the bucket's policy when a configuration that
+/// records to it is created, and when it is deleted.
+pub const USE_BUCKET: Elsewhere = Elsewhere {
+    sid: "LetIvsWriteToBuckets",
+    actions: &[
+        "s3:DeleteBucketPolicy",
+        "s3:GetBucketLocation",
+        "s3:GetBucketPolicy",
+        "s3:ListBucket",
+        "s3:PutBucketPolicy",
+    ],
+};
+
+/// Creating the service-linked role with which IVS records.
+pub const CREATE_ROLE: Elsewhere = Elsewhere {
+    sid: "CreateRecordingServiceLinkedRole",
+    actions: &["iam:AttachRolePolicy", "iam:CreateServiceLinkedRole", "iam:PutRolePolicy"],
+};
+
+/// The role of [`CREATE_ROLE`]; `{account}` stands for the account.
+pub const RECORDING_ROLE: &str = "arn:aws:iam::{account}:role/aws-service-role/ivs.amazonaws.com/AWSServiceRoleForIVSRecordToS3*";
+
+/// What a configuration that records to a bucket needs elsewhere, each with the resource it is needed on.
+pub fn recording_to(bucket: &str) -> Vec<(Elsewhere, String)> {
+    vec![(USE_BUCKET, format!("arn:aws:s3:::{bucket}")), (CREATE_ROLE, RECORDING_ROLE.to_owned())]
 }

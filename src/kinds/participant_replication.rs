@@ -99,6 +99,7 @@ impl Resource for ParticipantReplication {
         ended: &["STOPPED"],
         listed_per: Some(Kind::Stage),
         loss: Some("the participant disappears from the other stage until the new one runs"),
+        deletion: Some("the participant disappears from the other stage"),
         ..Facts::plain(Service::RealTime, "")
     };
 

@@ -52,6 +52,7 @@ impl Resource for PlaybackKeyPair {
         local: &["publicKeyMaterial", "publicKeyFile"],
         quota: Some(3),
         loss: Some("viewers' tokens signed with the old key are refused from its end on"),
+        deletion: Some("viewers' tokens signed with the key are refused from then on"),
         ..Facts::plain(Service::LowLatency, "playback-key")
     };
 

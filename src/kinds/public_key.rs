@@ -44,6 +44,7 @@ impl Resource for PublicKey {
         local: &["publicKeyFile"],
         quota: Some(3),
         loss: Some("participants' tokens signed with the old key are refused from its end on"),
+        deletion: Some("participants' tokens signed with the key are refused from then on"),
         ..Facts::plain(Service::RealTime, "public-key")
     };
 

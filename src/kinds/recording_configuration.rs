@@ -7,6 +7,7 @@ use super::{
 };
 use crate::aws::{Clients, CloudError, Sorted, Tags, exactly, found, gone};
 use crate::diag::Code;
+use crate::kinds::operation::recording_to;
 use aws_sdk_ivs::types::{
     self as sdk, RecordingMode, RenditionConfigurationRendition,
     RenditionConfigurationRenditionSelection, ThumbnailConfigurationResolution,
@@ -106,6 +107,12 @@ impl Thumbnails {
     }
 }
 
+impl Renditions {
+    fn is_custom(&self) -> bool {
+        self.rendition_selection.as_str() == "CUSTOM"
+    }
+}
+
 impl Resource for RecordingConfiguration {
     const KIND: Kind = Kind::RecordingConfiguration;
     const FACTS: Facts = Facts {
@@ -120,6 +127,8 @@ impl Resource for RecordingConfiguration {
         mutable: Mutable::TagsOnly,
         usable: Some(("ACTIVE", "CREATE_FAILED")),
         quota: Some(20),
+        loss: Some("recordings made so far stay in their bucket"),
+        deletion: Some("recordings made so far stay in their bucket"),
         ..Facts::plain(Service::LowLatency, "recording-configuration")
     };
 
@@ -136,28 +145,43 @@ impl Resource for RecordingConfiguration {
         if thumbnails.takes_pictures() && thumbnails.target_interval_seconds.is_none() {
             thumbnails.target_interval_seconds = Some(60);
         }
+        if thumbnails.storage.is_empty() {
+            thumbnails.storage = Thumbnails::default().storage;
+        }
         sorted_words(&mut thumbnails.storage);
         sorted_words(&mut self.rendition_configuration.renditions);
     }
 
-    /// AWS makes its service-linked role in the caller's name, and lets it write to the bucket.
-    fn elsewhere(&self) -> Vec<Elsewhere> {
-        let role = "arn:aws:iam::{account}:role/aws-service-role/ivs.amazonaws.com/AWSServiceRoleForIVSRecordToS3*";
-        let bucket = &self.destination_configuration.s3.bucket_name;
-        vec![
-            Elsewhere {
-                actions: &[
-                    "iam:AttachRolePolicy",
-                    "iam:CreateServiceLinkedRole",
-                    "iam:PutRolePolicy",
-                ],
-                resource: role.to_owned(),
-            },
-            Elsewhere {
-                actions: &["s3:GetBucketLocation", "s3:ListBucket"],
-                resource: format!("arn:aws:s3:::{bucket}"),
-            },
-        ]
+    /// An answer may name the resolution that a manifest leaves to the source; and what thumbnails look like
+    /// has no effect where none are taken, nor a list of renditions without CUSTOM.
+    fn unseen(&mut self, from: &Self) {
+        let (own, other) = (&mut self.thumbnail_configuration, &from.thumbnail_configuration);
+        if !own.takes_pictures() {
+            own.storage.clone_from(&other.storage);
+            own.resolution.clone_from(&other.resolution);
+        } else if other.resolution.is_none() {
+            own.resolution = None;
+        }
+        let (own, other) = (&mut self.rendition_configuration, &from.rendition_configuration);
+        if !own.is_custom() {
+            own.renditions.clone_from(&other.renditions);
+        }
+    }
+
+    fn alternatives(&self) -> Vec<Self> {
+        let words = ThumbnailConfigurationResolution::values().iter().map(|it| Some(Word::of(it)));
+        let others =
+            words.chain([None]).filter(|it| *it != self.thumbnail_configuration.resolution);
+        let with = |resolution| {
+            let mut other = self.clone();
+            other.thumbnail_configuration.resolution = resolution;
+            other
+        };
+        others.map(with).collect()
+    }
+
+    fn elsewhere(&self) -> Vec<(Elsewhere, String)> {
+        recording_to(&self.destination_configuration.s3.bucket_name)
     }
 
     fn check(&self, at: &mut Check<'_>) {
@@ -188,7 +212,7 @@ impl Resource for RecordingConfiguration {
             300,
         );
         let renditions = &self.rendition_configuration;
-        let custom = renditions.rendition_selection.as_str() == "CUSTOM";
+        let custom = renditions.is_custom();
         let words = renditions.renditions.iter().map(Word::as_str);
         at.unique("renditionConfiguration.renditions", words, 4);
         if custom && renditions.renditions.is_empty() {
@@ -320,10 +344,10 @@ fn read(it: sdk::RecordingConfiguration) -> Option<Live> {
         }
         if thumbnails.takes_pictures() {
             thumbnails.target_interval_seconds = it.target_interval_seconds;
-        }
-        thumbnails.resolution = Word::answered(it.resolution);
-        if let Some(storage) = answered_words(it.storage) {
-            thumbnails.storage = storage;
+            thumbnails.resolution = Word::answered(it.resolution);
+            if let Some(storage) = answered_words(it.storage) {
+                thumbnails.storage = storage;
+            }
         }
     }
     let mut renditions = Renditions::default();
@@ -331,7 +355,7 @@ fn read(it: sdk::RecordingConfiguration) -> Option<Live> {
         if let Some(selection) = Word::answered(it.rendition_selection) {
             renditions.rendition_selection = selection;
         }
-        if let Some(list) = answered_words(it.renditions) {
+        if let Some(list) = answered_words(it.renditions).filter(|_| renditions.is_custom()) {
             renditions.renditions = list;
         }
     }

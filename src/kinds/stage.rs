@@ -149,6 +149,10 @@ impl Resource for Stage {
 
         quota: Some(1_000),
         loss: Some("a new stage has other endpoints, and tokens of the old one are invalid"),
+        deletion: Some(
+            "its endpoints are lost for good, and all participant tokens become invalid; recordings stay in their \
+             bucket",
+        ),
         ..Facts::plain(Service::RealTime, "stage")
     };
 
@@ -166,13 +170,33 @@ impl Resource for Stage {
         edge_of(recording.storage_configuration.as_ref(), field).into_iter().collect()
     }
 
+    /// Without a storage configuration nothing is recorded, so the rest has no effect.
     fn normalise(&mut self) {
         let recording = &mut self.auto_participant_recording_configuration;
+        if recording.storage_configuration.is_none() {
+            *recording = ParticipantRecording::default();
+        }
+        let default = ParticipantRecording::default();
+        if recording.media_types.is_empty() {
+            recording.media_types = default.media_types;
+        }
         let thumbnails = &mut recording.thumbnail_configuration;
         if thumbnails.takes_pictures() && thumbnails.target_interval_seconds.is_none() {
             thumbnails.target_interval_seconds = Some(60);
         }
+        if thumbnails.storage.is_empty() {
+            thumbnails.storage = default.thumbnail_configuration.storage;
+        }
         sorted_words(&mut thumbnails.storage);
+    }
+
+    /// How thumbnails are kept has no effect where none are taken.
+    fn unseen(&mut self, from: &Self) {
+        let thumbnails = &mut self.auto_participant_recording_configuration.thumbnail_configuration;
+        let from = &from.auto_participant_recording_configuration.thumbnail_configuration;
+        if !thumbnails.takes_pictures() {
+            thumbnails.storage.clone_from(&from.storage);
+        }
     }
 
     fn check(&self, at: &mut Check<'_>) {
@@ -358,9 +382,9 @@ fn read(it: sdk::Stage, book: &Book) -> Live {
             }
             if thumbnails.takes_pictures() {
                 thumbnails.target_interval_seconds = it.target_interval_seconds;
-            }
-            if let Some(storage) = answered_words(it.storage) {
-                thumbnails.storage = storage;
+                if let Some(storage) = answered_words(it.storage) {
+                    thumbnails.storage = storage;
+                }
             }
         }
         recording.recording_reconnect_window_seconds = it.recording_reconnect_window_seconds;

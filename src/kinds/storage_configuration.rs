@@ -5,6 +5,7 @@ use super::{
     answered_tags, drain, each, inside, sent_tags,
 };
 use crate::aws::{Clients, CloudError, Sorted, Tags, found, gone};
+use crate::kinds::operation::recording_to;
 use aws_sdk_ivsrealtime::types as sdk;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -44,6 +45,8 @@ impl Resource for StorageConfiguration {
 
         mutable: Mutable::TagsOnly,
         quota: Some(5),
+        loss: Some("recordings made so far stay in their bucket"),
+        deletion: Some("recordings made so far stay in their bucket"),
         ..Facts::plain(Service::RealTime, "storage-configuration")
     };
 
@@ -55,17 +58,8 @@ impl Resource for StorageConfiguration {
         Some(&mut self.tags)
     }
 
-    /// AWS writes a statement into the bucket's policy in the caller's name, and takes it out again.
-    fn elsewhere(&self) -> Vec<Elsewhere> {
-        vec![Elsewhere {
-            actions: &[
-                "s3:DeleteBucketPolicy",
-                "s3:GetBucketLocation",
-                "s3:GetBucketPolicy",
-                "s3:PutBucketPolicy",
-            ],
-            resource: format!("arn:aws:s3:::{}", self.s3.bucket_name),
-        }]
+    fn elsewhere(&self) -> Vec<(Elsewhere, String)> {
+        recording_to(&self.s3.bucket_name)
     }
 
     fn check(&self, at: &mut Check<'_>) {

@@ -40,6 +40,7 @@ impl Resource for StreamKey {
         mutable: Mutable::TagsOnly,
         replace: Replace::DeleteFirst,
         loss: Some("broadcasters need the new stream key"),
+        deletion: Some("the stream key is lost for good: broadcasters that have it cannot connect"),
         listed_per: Some(Kind::Channel),
         comes_with: Some(Kind::Channel),
         ..Facts::plain(Service::LowLatency, "stream-key")

@@ -94,6 +94,8 @@ fn plan_named(
     }
     planner.clear_up(&mut plan, &taken);
     planner.order(&mut plan);
+    let renames = possible_renames(&plan, live);
+    plan.notes.extend(renames);
     let partial = ambiguous.iter().filter(|it| it.owner() == Owner::Ambiguous);
     plan.notes.extend(partial.map(|it| Note::Ambiguous { arn: it.arn.clone() }));
     plan.notes.extend(duplicate::notes(live, policy));
@@ -1137,6 +1139,39 @@ impl<'a> Planner<'a> {
         };
         self.drafts[index].step.decision = decision;
     }
+}
+
+/// Resources that are deleted beside a single one that is created with the same spec, whatever its display
+/// name: a manifest that was renamed without `previousNames` looks like that.
+fn possible_renames(plan: &Plan, live: &LiveState) -> Vec<Note> {
+    let orphans =
+        plan.orphans.iter().filter_map(|it| Some((it, live.owned.get(it)?.body.as_ref()?)));
+    let deleted = plan.steps.iter().filter(|it| it.because == [Cause::Orphan]);
+    let deleted = deleted.filter_map(|it| Some((&it.address, it.before.as_ref()?)));
+    let going: Vec<(&Address, Body)> =
+        deleted.chain(orphans).map(|(address, body)| (address, nameless(body))).collect();
+    let created = plan.steps.iter().filter(|it| it.action == Action::Create);
+    let coming: Vec<(&Address, Body)> =
+        created.filter_map(|it| Some((&it.address, nameless(it.body.as_ref()?)))).collect();
+    let mut notes = Vec::new();
+    for (from, body) in &going {
+        // Of several that are alike it is unclear which became which.
+        let same = |(_, other): &&(&Address, Body)| other == body;
+        let mut to = coming.iter().filter(same);
+        if let (Some((to, _)), None, 1) = (to.next(), to.next(), going.iter().filter(same).count())
+        {
+            notes.push(Note::PossibleRename { from: (*from).clone(), to: (*to).clone() });
+        }
+    }
+    notes
+}
+
+fn nameless(body: &Body) -> Body {
+    let mut body = body.clone();
+    if let Some(name) = body.name_mut() {
+        *name = None;
+    }
+    body
 }
 
 /// The spec as its manifest means it for the object that is there. A display name that is only the default

@@ -4,8 +4,8 @@
 //! must carry them, changes and deletes need an object that has them, and the tags themselves cannot be put on
 //! an object that is somebody else's. What IAM cannot say is said in the notes.
 
-use crate::kinds::operation::TAGS;
-use crate::kinds::{Desired, Kind, On, Operation, Pointer, Stack, Verb, owner};
+use crate::kinds::operation::{TAGS, recording_to};
+use crate::kinds::{Desired, Elsewhere, Kind, On, Operation, Pointer, Stack, Verb, owner};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,11 +18,24 @@ pub enum Purpose {
     Apply,
 }
 
+/// The statement about stream keys.
+const READ_KEYS: &str = "ReadStreamKeysBeforeAdoption";
+
+/// The statement about the lock.
+const LOCK: &str = "HoldTheLock";
+
 /// The largest managed policy that IAM takes, in characters without white space.
 pub const LARGEST: usize = 6_144;
 
-/// The policy. With `prune` it covers every kind, since what no manifest declares may be of any.
-pub fn policy(stack: &Stack, desired: &[Desired], prune: bool, purpose: Purpose) -> Value {
+/// The policy. With `prune` it covers every kind, since what no manifest declares may be of any. `buckets` are
+/// those to which objects record that are to be replaced or deleted, which no manifest names any more.
+pub fn policy(
+    stack: &Stack,
+    desired: &[Desired],
+    prune: bool,
+    purpose: Purpose,
+    buckets: &[String],
+) -> Value {
     let declared: BTreeSet<Kind> = desired.iter().map(|it| it.address.kind).collect();
     let referred = desired.iter().flat_map(|it| it.body.refs()).map(|edge| edge.kind);
     let looked_at: BTreeSet<Kind> = if prune {
@@ -34,7 +47,7 @@ pub fn policy(stack: &Stack, desired: &[Desired], prune: bool, purpose: Purpose)
     let mut statements = policy.look();
     match purpose {
         Purpose::Plan => statements.push(json!({
-            "Sid": "NoStreamKeys",
+            "Sid": "DenyReadingStreamKeys",
             "Effect": "Deny",
             "Action": ["ivs:BatchGetStreamKey", "ivs:GetStreamKey"],
             "Resource": "*",
@@ -44,7 +57,7 @@ pub fn policy(stack: &Stack, desired: &[Desired], prune: bool, purpose: Purpose)
             statements.extend(policy.change());
             statements.extend(policy.tag());
             statements.extend(policy.adopt());
-            statements.extend(policy.elsewhere());
+            statements.extend(policy.elsewhere(buckets));
             statements.extend(policy.keep_protected());
         }
     }
@@ -157,7 +170,7 @@ impl Policy<'_> {
             }
         }
         reads.add(TAGS[0], self.looked_at.iter().filter_map(|it| self.objects(*it)));
-        [lists.statement("List", None), reads.statement("Read", None)]
+        [lists.statement("ReadListings", None), reads.statement("ReadObjects", None)]
             .into_iter()
             .flatten()
             .collect()
@@ -183,7 +196,7 @@ impl Policy<'_> {
                     let mut named = Grant::default();
                     named.add(operation.name, kinds.iter().filter_map(|it| self.objects(*it)));
                     statements.extend(named.statement(
-                        operation.name,
+                        &format!("{}WithObjectsOfThisStack", operation.name),
                         Some(json!({ "StringEquals": {
                             request_tag(owner::STACK): self.stack.name,
                             resource_tag(owner::STACK): self.stack.name,
@@ -191,23 +204,24 @@ impl Policy<'_> {
                     ));
                     let mut outside = Grant::default();
                     outside.add(operation.name, self.outside(kind, kinds));
-                    let sid = format!("{}Elsewhere", operation.name);
+                    let sid = format!("{}WithReferencedObjects", operation.name);
                     statements.extend(outside.statement(&sid, Some(marked.clone())));
                 }
             }
         }
-        statements.extend(own.statement("Create", Some(marked)));
-        // The tags of a request that makes something count as tagging. The tag of the attempt, which only
-        // creates have, and the absence of owners, keep this from taking over what is there.
+        statements.extend(own.statement("CreateObjectsOfThisStack", Some(marked)));
+        // The tags of a request that creates something count as tagging. The tag of the attempt, which only
+        // creates have, and the stack's tag keep this from taking over an object of somebody else. While an
+        // object is created, IAM may see no tags of it, or those of the request: both are allowed.
         let mut tags = Grant::default();
         tags.add(TAGS[1], born);
         statements.extend(tags.statement(
-            "TagWhatIsMade",
+            "TagObjectsWhileCreating",
             Some(json!({
                 "StringEquals": { request_tag(owner::STACK): self.stack.name },
+                "StringEqualsIfExists": { resource_tag(owner::STACK): self.stack.name },
                 "Null": {
                     request_tag(owner::OP): "false",
-                    resource_tag(owner::STACK): "true",
                     resource_tag(owner::CLOUDFORMATION): "true",
                 },
             })),
@@ -241,11 +255,11 @@ impl Policy<'_> {
         let ours_or_nobodys =
             json!({ "StringEqualsIfExists": { resource_tag(owner::STACK): self.stack.name } });
         [
-            own.statement("Change", Some(self.of_this_stack())),
-            reveal.statement("ReadKeys", Some(ours_or_nobodys)),
-            untagged.statement("ChangeWhatComesWithIt", None),
-            outside.statement("ChangeElsewhere", None),
-            anything.statement("ChangeWithoutResource", None),
+            own.statement("ChangeAndDeleteObjectsOfThisStack", Some(self.of_this_stack())),
+            reveal.statement(READ_KEYS, Some(ours_or_nobodys)),
+            untagged.statement("DeleteStreamKeysWithTheirChannel", None),
+            outside.statement("ChangeReferencedObjects", None),
+            anything.statement("ChangeWhereIamSeesNoResource", None),
         ]
         .into_iter()
         .flatten()
@@ -274,9 +288,9 @@ impl Policy<'_> {
         let came_with = kinds.iter().filter(|it| it.facts().comes_with.is_some());
         release.add(TAGS[2], came_with.filter_map(|it| self.objects(*it)));
         [
-            all(TAGS[1]).statement("Tag", Some(write)),
-            all(TAGS[2]).statement("Untag", Some(remove)),
-            release.statement("Release", Some(self.of_this_stack())),
+            all(TAGS[1]).statement("TagObjectsOfThisStack", Some(write)),
+            all(TAGS[2]).statement("UntagObjectsOfThisStack", Some(remove)),
+            release.statement("ReleaseStreamKeysOfThisStack", Some(self.of_this_stack())),
         ]
         .into_iter()
         .flatten()
@@ -298,21 +312,21 @@ impl Policy<'_> {
                 resource_tag(owner::CLOUDFORMATION): "true",
             },
         });
-        grant.statement("Adopt", Some(condition)).into_iter().collect()
+        grant.statement("AdoptUnownedObjects", Some(condition)).into_iter().collect()
     }
 
-    /// What AWS does at other services in the caller's name.
-    fn elsewhere(&self) -> Vec<Value> {
-        let mut by_actions: BTreeMap<&[&str], BTreeSet<String>> = BTreeMap::new();
+    /// What AWS does at other services with the caller's permissions.
+    fn elsewhere(&self, buckets: &[String]) -> Vec<Value> {
+        let mut needed: BTreeMap<Elsewhere, BTreeSet<String>> = BTreeMap::new();
         let account = self.stack.account.as_deref().unwrap_or("*");
-        for it in self.desired.iter().flat_map(|it| it.body.elsewhere()) {
-            let resource = it.resource.replace("{account}", account);
-            by_actions.entry(it.actions).or_default().insert(resource);
+        let declared = self.desired.iter().flat_map(|it| it.body.elsewhere());
+        for (what, resource) in declared.chain(buckets.iter().flat_map(|it| recording_to(it))) {
+            needed.entry(what).or_default().insert(resource.replace("{account}", account));
         }
-        by_actions
+        needed
             .into_iter()
-            .map(|(actions, resources)| {
-                json!({ "Effect": "Allow", "Action": actions, "Resource": resources })
+            .map(|(Elsewhere { sid, actions }, resources)| {
+                json!({ "Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources })
             })
             .collect()
     }
@@ -325,7 +339,7 @@ impl Policy<'_> {
             Purpose::Apply => &["s3:DeleteObject", "s3:GetObject", "s3:PutObject"],
         };
         Some(json!({
-            "Sid": "Lock",
+            "Sid": LOCK,
             "Effect": "Allow",
             "Action": actions,
             "Resource": location.arn(),
@@ -341,7 +355,7 @@ impl Policy<'_> {
             return Vec::new();
         }
         vec![json!({
-            "Sid": "KeepProtected",
+            "Sid": "DenyDeletingProtectedObjects",
             "Effect": "Deny",
             "Action": actions,
             "Resource": "*",
@@ -360,8 +374,13 @@ pub fn notes(policy: &Value) -> Vec<String> {
              statements"
         ));
     }
-    let has = |action: &str| policy.to_string().contains(action);
-    if has("ReadKeys") {
+    let statements = || policy["Statement"].as_array().into_iter().flatten();
+    let about = |sid: &str| statements().any(|it| it["Sid"] == sid);
+    let has = |action: &str| {
+        let actions = statements().flat_map(|it| it["Action"].as_array().into_iter().flatten());
+        actions.into_iter().any(|it| it.as_str().is_some_and(|it| it.ends_with(action)))
+    };
+    if about(READ_KEYS) {
         notes.push(
             "a stream key is read once before it is taken over, so keys that nobody has tagged can be read"
                 .to_owned(),
@@ -372,13 +391,21 @@ pub fn notes(policy: &Value) -> Vec<String> {
             "IAM cannot limit ivs:UpdateAdConfiguration to the objects of this stack".to_owned(),
         );
     }
+    let records = ["RecordingConfiguration", "StorageConfiguration"];
+    if records.iter().any(|it| has(&format!("ivs:Delete{it}"))) {
+        notes.push(
+            "replacing or deleting a RecordingConfiguration or StorageConfiguration also changes the policy of \
+             the bucket it was created with: name each such bucket that no manifest names with `--bucket`"
+                .to_owned(),
+        );
+    }
     if has("FailoverSlateConfiguration") {
         notes.push(
             "AWS has not published which conditions the operations of FailoverSlateConfiguration take"
                 .to_owned(),
         );
     }
-    if has("\"Sid\":\"Lock\"") {
+    if about(LOCK) {
         notes.push(
             "a bucket for the lock that is encrypted with a key of your own also needs kms:Decrypt and \
              kms:GenerateDataKey on that key"

@@ -226,6 +226,13 @@ pub enum Note {
         /// The object, which is left alone.
         arn: Arn,
     },
+    /// One resource goes and another with the same spec comes: perhaps it was renamed.
+    PossibleRename {
+        /// What goes.
+        from: Address,
+        /// What comes.
+        to: Address,
+    },
     /// A field has a word that this program does not know, and is left as it is.
     UnknownWord {
         /// Whose field.
@@ -328,6 +335,39 @@ pub enum Status {
     Failed,
 }
 
+impl Status {
+    /// The word of the JSON form.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Clean => "clean",
+            Self::Changes => "changes",
+            Self::Blocked => "blocked",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl Summary {
+    /// Each count with its name in the JSON form.
+    pub fn counts(&self) -> [(&'static str, usize); 13] {
+        [
+            ("create", self.create),
+            ("update", self.update),
+            ("replace", self.replace),
+            ("delete", self.delete),
+            ("adopt", self.adopt),
+            ("rename", self.rename),
+            ("retag", self.retag),
+            ("release", self.release),
+            ("unchanged", self.unchanged),
+            ("deferred", self.deferred),
+            ("dormant", self.dormant),
+            ("blocked", self.blocked),
+            ("orphans", self.orphans),
+        ]
+    }
+}
+
 impl Step {
     /// The spec to send, given what is there now: what is ignored stays as it is.
     pub fn wanted(&self, there: Option<&Body>) -> Option<Body> {
@@ -355,6 +395,19 @@ impl Step {
             Attention::Live
         } else {
             Attention::Changed
+        }
+    }
+
+    /// What people outside lose by it: by a replacement, and by a delete that is no part of one.
+    pub fn loss(&self) -> Option<&'static str> {
+        let facts = self.address.kind.facts();
+        let replaced = [Cause::Superseded, Cause::MakesRoom];
+        match self.action {
+            Action::Replace => facts.loss,
+            Action::Delete if !self.because.iter().any(|it| replaced.contains(it)) => {
+                facts.deletion
+            }
+            _ => None,
         }
     }
 
@@ -397,16 +450,17 @@ impl Plan {
 
     /// Deletes that only make room for, or clear up after, a replacement of this very plan.
     pub fn halves_of_replacements(&self) -> BTreeSet<StepId> {
-        let replaced: BTreeSet<&Arn> = self
-            .steps
-            .iter()
-            .filter(|it| it.action == Action::Replace)
-            .filter_map(|it| it.arn.as_ref())
-            .collect();
-        let half = |it: &&Step| {
-            it.action == Action::Delete && it.arn.as_ref().is_some_and(|arn| replaced.contains(arn))
-        };
-        self.steps.iter().filter(half).map(|it| it.id).collect()
+        self.replacements().into_keys().collect()
+    }
+
+    /// Those deletes, each with the replacement that it is a part of. The two are one step to a reader, as is
+    /// the rotation of a stream key.
+    pub fn replacements(&self) -> BTreeMap<StepId, StepId> {
+        let replacing = self.steps.iter().filter(|it| it.action == Action::Replace);
+        let replacing: BTreeMap<&Arn, StepId> =
+            replacing.filter_map(|it| Some((it.arn.as_ref()?, it.id))).collect();
+        let deletes = self.steps.iter().filter(|it| it.action == Action::Delete);
+        deletes.filter_map(|it| Some((it.id, *replacing.get(it.arn.as_ref()?)?))).collect()
     }
 
     /// What it comes to.

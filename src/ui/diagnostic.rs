@@ -7,6 +7,7 @@ use super::escape::{escape, is_command, is_unsafe};
 use crate::diag::{Diagnostic, Place, Position, Report, Severity, SourceMap, looks_secret};
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// How long a message is at most.
@@ -20,7 +21,8 @@ pub fn text(report: &Report, sources: &SourceMap, colour: bool) -> String {
     let renderer = if colour { Renderer::styled().hyperlink(false) } else { Renderer::plain() };
     let renderer = renderer.term_width(WIDTH);
     let mut out = String::new();
-    for (position, diagnostic) in report.sorted(sources) {
+    let folds = folded(report, sources);
+    for Fold { position, diagnostic, places } in &folds {
         let level = match report.severity(diagnostic) {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
@@ -33,6 +35,9 @@ pub fn text(report: &Report, sources: &SourceMap, colour: bool) -> String {
             let position = sources.position(place);
             group = group.elements(shown(place, position.as_ref(), Some(label), sources));
         }
+        if places.len() > 1 {
+            group = group.element(Level::NOTE.message(same(places, sources)));
+        }
         if let Some(help) = &diagnostic.help {
             group = group.element(Level::HELP.message(escape(help, LONGEST)));
         }
@@ -40,21 +45,66 @@ pub fn text(report: &Report, sources: &SourceMap, colour: bool) -> String {
         out.push_str("\n\n");
     }
     if !out.is_empty() {
-        out.push_str(&summary(report));
+        out.push_str(&summary(report, &folds));
         out.push('\n');
     }
     out
 }
 
-/// `2 errors, 1 warning`.
-fn summary(report: &Report) -> String {
-    let count = |number: usize, word: &str| match number {
-        0 => None,
-        1 => Some(format!("1 {word}")),
-        _ => Some(format!("{number} {word}s")),
+/// One mistake, and every place where it was found.
+struct Fold<'r> {
+    position: Option<Position>,
+    diagnostic: &'r Diagnostic,
+    places: Vec<&'r Place>,
+}
+
+/// One report a mistake, in order: what has the same code, says the same and points at the same other places
+/// has the same cause.
+fn folded<'r>(report: &'r Report, sources: &SourceMap) -> Vec<Fold<'r>> {
+    let mut folds: Vec<Fold<'r>> = Vec::new();
+    let mut known = BTreeMap::new();
+    for (position, diagnostic) in report.sorted(sources) {
+        let Diagnostic { code, message, help, also, at } = diagnostic;
+        let index = *known.entry((code, message, help, also)).or_insert(folds.len());
+        match folds.get_mut(index) {
+            Some(fold) => fold.places.push(at),
+            None => folds.push(Fold { position, diagnostic, places: vec![at] }),
+        }
+    }
+    folds
+}
+
+/// How many of the places of one mistake are named.
+const PLACES: usize = 3;
+
+/// `the same in 40 places: a.yaml:3:5, a.yaml:9:5, b.yaml:2:5 and 37 more`.
+fn same(places: &[&Place], sources: &SourceMap) -> String {
+    let named = places.iter().take(PLACES).map(|place| {
+        let name = place.source().map_or("", |it| sources.name(it));
+        let name = escape(name, LONGEST);
+        match sources.position(place) {
+            Some(Position { line, column, .. }) => format!("{name}:{line}:{column}"),
+            None => name,
+        }
+    });
+    let named: Vec<String> = named.collect();
+    let more = match places.len().saturating_sub(PLACES) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
     };
-    let counts =
-        [count(report.errors().count(), "error"), count(report.warnings().count(), "warning")];
+    format!("the same in {} places: {}{more}", places.len(), named.join(", "))
+}
+
+/// `2 errors, 1 warning`, or `1 error in 40 places`.
+fn summary(report: &Report, folds: &[Fold<'_>]) -> String {
+    let count = |severity: Severity, word: &str| {
+        let of_it = || folds.iter().filter(|it| report.severity(it.diagnostic) == severity);
+        let (number, places) = (of_it().count(), of_it().map(|it| it.places.len()).sum::<usize>());
+        let s = if number == 1 { "" } else { "s" };
+        let places = if places > number { format!(" in {places} places") } else { String::new() };
+        (number > 0).then(|| format!("{number} {word}{s}{places}"))
+    };
+    let counts = [count(Severity::Error, "error"), count(Severity::Warning, "warning")];
     counts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
@@ -251,6 +301,30 @@ error[E0103]: no RecordingConfiguration is named `archiv`
 1 error, 1 warning
 "
         );
+    }
+
+    #[test]
+    fn one_mistake_is_one_report_with_a_count_and_the_first_places() {
+        let at = |line| Place::Position { source: SourceId(0), line, column: 1 };
+        let five = (1..=3).chain(1..=2).map(|line| {
+            Diagnostic::new(
+                Code::UnknownReference,
+                at(line),
+                "no RecordingConfiguration is named `x`",
+            )
+        });
+        let mut report = Report::new();
+        five.enumerate().for_each(|(index, it)| {
+            // The very same place is told once.
+            report.push(if index < 3 { it } else { it.help("another cause") });
+        });
+        let shown = text(&report, &from_text("a.yaml", TEXT), false);
+        assert_eq!(shown.matches("error[E0103]").count(), 2, "{shown}");
+        assert!(
+            shown.contains("the same in 3 places: a.yaml:1:1, a.yaml:2:1, a.yaml:3:1"),
+            "{shown}"
+        );
+        assert!(shown.ends_with("2 errors in 5 places\n"), "{shown}");
     }
 
     #[test]

@@ -34,6 +34,7 @@ pub fn text(plan: &Plan, others: &NotDrift, header: &Header<'_>, sources: &Sourc
             Note::Duplicate { .. }
             | Note::Ambiguous { .. }
             | Note::ManyDeletes { .. }
+            | Note::PossibleRename { .. }
             | Note::Quota { .. } => continue,
         };
         let _ = writeln!(text, "note: {}", escape(&said, 600));

@@ -39,17 +39,22 @@ pub fn plan(
 ) -> Value {
     let statuses: BTreeMap<StepId, &StepStatus> =
         outcome.iter().flat_map(|it| &it.steps).map(|(id, status)| (*id, status)).collect();
-    let steps: Vec<Value> = plan
-        .steps
-        .iter()
-        .map(|it| step(it, outcome, statuses.get(&it.id).copied(), sources))
-        .collect();
+    let replacements = plan.replacements();
+    let shown = |it: &Step| {
+        let mut shown = step(it, outcome, statuses.get(&it.id).copied(), sources);
+        shown["partOf"] = json!(replacements.get(&it.id));
+        shown
+    };
+    let steps: Vec<Value> = plan.steps.iter().map(shown).collect();
     let status = match outcome {
         Some(outcome) if !outcome.is_well() => Status::Failed,
         _ => plan.status(),
     };
     let mut document = head(frame, status);
     document.insert("summary".to_owned(), json!(plan.summary()));
+    if let Some(outcome) = outcome {
+        document.insert("outcome".to_owned(), json!(outcome.counts(plan)));
+    }
     document.insert("steps".to_owned(), Value::Array(steps));
     document.insert("orphans".to_owned(), json!(plan.orphans));
     document.insert("notes".to_owned(), plan.notes.iter().map(note).collect());
@@ -148,6 +153,7 @@ fn step(
         "after": step.after,
         "fields": step.fields,
         "impact": step.impact,
+        "loss": step.loss(),
         "decision": step.decision.word(),
         "reason": step.decision.reason(),
         "source": position.map(|it| json!({ "file": sources.name(it.source), "line": it.line })),
@@ -195,6 +201,9 @@ fn note(note: &Note) -> Value {
         Note::Ambiguous { arn } => json!({ "note": "ambiguous", "arn": arn }),
         Note::ManyDeletes { deletes, of } => {
             json!({ "note": "manyDeletes", "deletes": deletes, "of": of })
+        }
+        Note::PossibleRename { from, to } => {
+            json!({ "note": "possibleRename", "from": from, "to": to })
         }
         Note::UnknownWord { address, path } => {
             json!({ "note": "unknownWord", "address": address, "path": path })

@@ -46,6 +46,9 @@ fn written(plan: &Plan, header: &Header<'_>, with_details: bool) -> String {
         } else if let Some(audience) = &step.impact {
             let _ = writeln!(text, "  - impact: {}", span(&live(audience)));
         }
+        if let Some(loss) = step.loss() {
+            let _ = writeln!(text, "  - note: {}", span(loss));
+        }
     }
     let mut noted = String::new();
     notes(plan, &mut noted);

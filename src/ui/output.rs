@@ -105,6 +105,15 @@ pub fn github(outputs: &Outputs, stack: &str, account: Option<&str>, region: &st
     .collect()
 }
 
+/// Counts of a run for `$GITHUB_OUTPUT`, under fixed names.
+pub fn github_counts(stack: &str, status: &str, counts: &[(&str, usize)]) -> String {
+    // A name of an output has no spaces.
+    let counts = counts.iter().map(|(key, count)| (key.replace(' ', "_"), count.to_string()));
+    let head = [("stack", stack), ("status", status)].map(|(key, it)| (key.into(), it.to_owned()));
+    let all = head.into_iter().chain(counts);
+    all.map(|(key, value): (String, String)| github_line(&key, &value)).collect()
+}
+
 /// `key=value`, or the form with a delimiter, one that the value does not contain.
 fn github_line(key: &str, value: &str) -> String {
     if !value.contains(['\n', '\r']) {

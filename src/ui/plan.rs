@@ -107,9 +107,7 @@ fn one_step(step: &Step, width: usize, sources: &SourceMap, text: &mut String) {
     } else if let Some(audience) = &step.impact {
         let _ = writeln!(text, "      impact: {}", live(audience));
     }
-    if step.action == Action::Replace
-        && let Some(loss) = step.address.kind.facts().loss
-    {
+    if let Some(loss) = step.loss() {
         let _ = writeln!(text, "      note: {loss}");
     }
     // What would become of somebody else's object is nothing.
@@ -156,10 +154,27 @@ fn diff(step: &Step, before: &Body, after: &Body, text: &mut String) {
     let (red, green, dim) =
         (AnsiColor::Red.on_default(), AnsiColor::Green.on_default(), Style::new().dimmed());
     let diff = TextDiff::from_lines(&before, &after);
+    let (old, new): (Vec<&str>, Vec<&str>) = (before.lines().collect(), after.lines().collect());
+    let mut open: Vec<&str> = Vec::new();
     for group in diff.grouped_ops(2) {
-        for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
-            let line = change.value();
-            let line = escape(line.trim_end_matches('\n'), CAP);
+        for (index, change) in group.iter().flat_map(|op| diff.iter_changes(op)).enumerate() {
+            let line = change.value().trim_end_matches('\n');
+            if index == 0 {
+                let (lines, at) = match (change.old_index(), change.new_index()) {
+                    (Some(at), _) => (&old, at),
+                    (None, at) => (&new, at.unwrap_or_default()),
+                };
+                for parent in parents(lines, at) {
+                    if !open.contains(&parent) {
+                        let parent = escape(parent, CAP);
+                        let _ = writeln!(text, "      {dim}  {parent}{dim:#}");
+                    }
+                }
+                open = parents(lines, at);
+            }
+            open.retain(|it| depth(it) < depth(line));
+            open.push(line);
+            let line = escape(line, CAP);
             let _ = match change.tag() {
                 ChangeTag::Delete => writeln!(text, "      {red}- {line}{red:#}"),
                 ChangeTag::Insert => writeln!(text, "      {green}+ {line}{green:#}"),
@@ -175,6 +190,26 @@ fn diff(step: &Step, before: &Body, after: &Body, text: &mut String) {
             let _ = writeln!(text, "      {}: {from} -> {to}", escape(&field.path, CAP));
         }
     }
+}
+
+/// The lines of a block of YAML inside which a line stands, the outermost first.
+fn parents<'t>(lines: &[&'t str], at: usize) -> Vec<&'t str> {
+    let mut found = Vec::new();
+    let mut inner = lines.get(at).map_or(0, |it| depth(it));
+    for line in lines[..at.min(lines.len())].iter().rev() {
+        if depth(line) < inner {
+            inner = depth(line);
+            found.push(*line);
+        }
+    }
+    found.reverse();
+    found
+}
+
+/// How deep a line of YAML stands; an item is deeper than the key of its list, which may stand above it.
+fn depth(line: &str) -> usize {
+    let text = line.trim_start_matches(' ');
+    2 * (line.len() - text.len()) + usize::from(text.starts_with("- "))
 }
 
 /// A value on one line.
@@ -246,6 +281,7 @@ pub(super) fn notes(plan: &Plan, text: &mut String) {
             Note::Ambiguous { arn } => {
                 format!("{arn} carries only some of the `{PREFIX}` tags; it is left alone")
             }
+            Note::PossibleRename { from, to } => possible_rename(from, to),
             Note::UnknownWord { address, path } => unknown_word(address, path),
             Note::ManyDeletes { deletes, of } => format!(
                 "{deletes} of {of} resources of the stack go: carrying it out needs `--confirm-deletes {deletes}`"
@@ -281,6 +317,14 @@ pub fn selected(selected: &Selected) -> String {
     let s = if *others == 1 { "" } else { "s" };
     said.push_str(&format!("; {others} other{s} left alone, and nothing is pruned"));
     said
+}
+
+fn possible_rename(from: &Address, to: &Address) -> String {
+    format!(
+        "{to} is created with the spec of {from}, which no manifest declares any more: if it was renamed, add \
+         `previousNames: [{}]` to the metadata of {to}, and the object is kept",
+        from.name
+    )
 }
 
 /// A field that a newer version may understand.

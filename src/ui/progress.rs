@@ -2,12 +2,12 @@
 
 use super::Ui;
 use super::escape::escape;
-use crate::apply::{Event, Outcome, StepStatus};
+use crate::apply::{Event, Failure, Outcome, Signal, StepStatus};
 use crate::kinds::Address;
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, Plan, StepId};
 use anstyle::AnsiColor;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -20,12 +20,17 @@ const CAP: usize = 400;
 pub struct Progress {
     ui: Ui,
     bar: ProgressBar,
+    /// Parts of replacements, which are not counted again.
+    parts: BTreeSet<StepId>,
     waiting: Mutex<BTreeMap<Address, String>>,
 }
 
 impl Progress {
-    /// For a plan with so many steps to do.
-    pub fn new(ui: Ui, steps: usize) -> Self {
+    /// For the steps of a plan that are to be done; a replacement is one step.
+    pub fn new(ui: Ui, plan: &Plan) -> Self {
+        let parts = plan.halves_of_replacements();
+        let steps = plan.steps.iter().filter(|it| it.decision.is_do() && !parts.contains(&it.id));
+        let steps = steps.count();
         let target = if ui.is_watched() {
             ProgressDrawTarget::stderr()
         } else {
@@ -39,7 +44,7 @@ impl Progress {
         if ui.is_watched() {
             bar.enable_steady_tick(Duration::from_millis(120));
         }
-        Self { ui, bar, waiting: Mutex::default() }
+        Self { ui, bar, parts, waiting: Mutex::default() }
     }
 
     /// Shows one event.
@@ -57,8 +62,8 @@ impl Progress {
                     self.line(&format!("  {address}: {}", escape(what, CAP)));
                 }
             }
-            Event::Ended { address, action, status, .. } => {
-                self.bar.inc(1);
+            Event::Ended { id, address, action, status } => {
+                self.bar.inc(u64::from(!self.parts.contains(id)));
                 let address = escape(&address.to_string(), CAP);
                 self.line(&format!("  {address}: {}", ended(*action, status)));
             }
@@ -146,12 +151,8 @@ fn ended(action: Action, status: &StepStatus) -> String {
 /// What a run came to: one line, and every step that is not done where there are any.
 pub fn report(plan: &Plan, outcome: &Outcome) -> String {
     let mut text = String::new();
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     let steps = plan.by_id();
     for (id, status) in &outcome.steps {
-        let word =
-            if matches!(status, StepStatus::NotStarted) { "not started" } else { status.word() };
-        *counts.entry(word).or_default() += 1;
         let not_told = matches!(status, StepStatus::NotStarted) || status.is_unlisted();
         let dropped = outcome.stopped.is_some() && matches!(status, StepStatus::Unknown(_));
         if not_told || dropped {
@@ -160,12 +161,12 @@ pub fn report(plan: &Plan, outcome: &Outcome) -> String {
             let _ = writeln!(text, "  {address}: {}", ended(step.action, status));
         }
     }
-    for step in plan.steps.iter().filter(|it| !it.decision.is_do()) {
-        *counts.entry(step.decision.word()).or_default() += 1;
-    }
-    let parts: Vec<String> = counts.iter().map(|(word, count)| format!("{count} {word}")).collect();
-    let unchanged = plan.unchanged.len();
-    let _ = writeln!(text, "Applied: {}, {unchanged} unchanged", parts.join(", "));
+    let counts = outcome.counts(plan);
+    let steps = counts.steps().into_iter().filter(|(_, count)| *count > 0);
+    let unchanged = ("unchanged", counts.unchanged);
+    let parts: Vec<String> =
+        steps.chain([unchanged]).map(|(word, count)| format!("{count} {word}")).collect();
+    let _ = writeln!(text, "Applied: {}", parts.join(", "));
     for copy in &outcome.copies {
         let (address, arn) =
             (escape(&copy.address.to_string(), CAP), escape(copy.arn.as_str(), CAP));
@@ -186,4 +187,143 @@ pub fn report(plan: &Plan, outcome: &Outcome) -> String {
         text.push_str("run again in a few minutes to see that everything is listed\n");
     }
     text
+}
+
+/// How many resources of one failure are named.
+const NAMED: usize = 3;
+
+/// How a run that did not succeed ends: its failures, causes first, each cause once; and in one line how many
+/// steps it did not come to. Empty where everything is done.
+pub fn failures(plan: &Plan, outcome: &Outcome) -> String {
+    let steps = plan.by_id();
+    let mut causes: Vec<Cause> = Vec::new();
+    for (id, status) in &outcome.steps {
+        let step = steps[id];
+        let Some((what, why)) = failed(step.action, status) else { continue };
+        // AWS names the object in many of its messages.
+        let own = step.arn.as_ref().map_or("", |it| it.as_str());
+        let gist = if own.is_empty() { why.gist.clone() } else { why.gist.replace(own, "") };
+        match causes.iter_mut().find(|it| it.what == what && it.gist == gist) {
+            Some(cause) => cause.of.push(&step.address),
+            None => causes.push(Cause { what, gist, why, of: vec![&step.address] }),
+        }
+    }
+    let mut text = String::new();
+    for Cause { what, why, of, .. } in &causes {
+        let help = why.help.map(|it| format!("; {it}")).unwrap_or_default();
+        let said = if let [one] = of[..] {
+            format!("{one}: {what}: {}{help}", why.whole)
+        } else {
+            let named: Vec<String> = of.iter().take(NAMED).map(ToString::to_string).collect();
+            let more = match of.len().saturating_sub(NAMED) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            let named = format!("{}{more}", named.join(", "));
+            format!("{} resources: {what}: {}{help} ({named})", of.len(), why.gist)
+        };
+        error(&said, &mut text);
+    }
+    for copy in &outcome.copies {
+        if let Some(why) = &copy.left {
+            let (address, arn, of) = (&copy.address, &copy.arn, &copy.of);
+            let said = format!(
+                "{address}: made twice at the same time, and {arn} is left beside {of}: {why}"
+            );
+            error(&said, &mut text);
+        }
+    }
+    let counts = outcome.counts(plan);
+    let skipped = match counts.skipped {
+        0 => None,
+        1 => Some("1 step was skipped because of that".to_owned()),
+        many => Some(format!("{many} steps were skipped because of that")),
+    };
+    let because = match outcome.stopped {
+        Some(Signal::LockLost) => " because the lock was lost",
+        Some(Signal::Interrupt | Signal::Terminate) => " because the run was stopped",
+        None => "",
+    };
+    let not_started = match counts.not_started {
+        0 => None,
+        1 => Some(format!("1 was not started{because}")),
+        many => Some(format!("{many} were not started{because}")),
+    };
+    let uncounted: Vec<String> = skipped.into_iter().chain(not_started).collect();
+    if !uncounted.is_empty() {
+        error(&uncounted.join(", "), &mut text);
+    }
+    text
+}
+
+/// The steps that a run left for a later one, as an error line: for runs that must leave nothing.
+pub fn left(plan: &Plan, outcome: &Outcome, what: &str) -> String {
+    let parts = plan.halves_of_replacements();
+    let planned = plan.steps.iter().filter(|it| !it.decision.is_do() && !parts.contains(&it.id));
+    let mut left: Vec<(&Address, &str)> =
+        planned.filter_map(|it| Some((&it.address, it.decision.reason()?))).collect();
+    let steps = plan.by_id();
+    left.extend(outcome.steps.iter().filter_map(|(id, status)| match status {
+        StepStatus::Deferred(why) => Some((&steps[id].address, why.as_str())),
+        _ => None,
+    }));
+    let count = left.len();
+    let were = if count == 1 { " was" } else { "s were" };
+    let named = left.iter().take(NAMED).map(|(address, why)| format!("{address} ({why})"));
+    let more = match count.saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let named = named.collect::<Vec<_>>().join(", ");
+    let mut text = String::new();
+    error(&format!("{count} resource{were} {what}: {named}{more}"), &mut text);
+    text
+}
+
+/// One cause of failures, and all that failed of it.
+struct Cause<'a> {
+    what: String,
+    gist: String,
+    why: Why,
+    of: Vec<&'a Address>,
+}
+
+/// Why something failed.
+struct Why {
+    whole: String,
+    /// Without what differs between failures of one cause.
+    gist: String,
+    help: Option<&'static str>,
+}
+
+/// What failed, and why; `None` where nothing did, or something before it.
+fn failed(action: Action, status: &StepStatus) -> Option<(String, Why)> {
+    let word = action.word();
+    let of = |failure: &Failure, help| Why {
+        whole: failure.to_string(),
+        gist: failure.without_request_id().to_string(),
+        help,
+    };
+    let plain = |why: &str| Why { whole: why.to_owned(), gist: why.to_owned(), help: None };
+    Some(match status {
+        StepStatus::Failed(failure) => (format!("{word} failed"), of(failure, failure.help())),
+        StepStatus::Unknown(failure) => (
+            format!("the result of the {word} is unknown"),
+            of(failure, Some("run the same command again: it checks before it writes")),
+        ),
+        StepStatus::Stale(why) => (format!("{word} was not carried out"), plain(why)),
+        StepStatus::Unconfirmed(_) => (
+            format!("{word} is done"),
+            plain("the listings do not show it yet; run again in a few minutes"),
+        ),
+        StepStatus::Done(_)
+        | StepStatus::Skipped(_)
+        | StepStatus::Deferred(_)
+        | StepStatus::NotStarted => return None,
+    })
+}
+
+fn error(said: &str, text: &mut String) {
+    let red = AnsiColor::Red.on_default().bold();
+    let _ = writeln!(text, "{red}error{red:#}: {}", escape(said, 4 * CAP));
 }

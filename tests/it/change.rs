@@ -53,7 +53,12 @@ const APART: [(&str, &str, &str); 5] = [
 ];
 
 /// Fields that no schema calls required and that cannot be left out alone all the same, each with its reason.
-pub(crate) const NEEDED: [(&str, &str, &str); 6] = [
+pub(crate) const NEEDED: [(&str, &str, &str); 7] = [
+    (
+        "RecordingConfiguration",
+        "renditionConfiguration.renditions",
+        "CUSTOM needs some, and nothing else looks at them",
+    ),
     ("ParticipantReplication", "participant", "somebody, in one form or the other"),
     ("ParticipantReplication", "participantId", "somebody, in one form or the other"),
     ("PlaybackKeyPair", "publicKeyMaterial", "the key itself, in one form or the other"),
@@ -476,11 +481,12 @@ fn course(
 ) -> Option<Course> {
     let spec = manifests.documents[subject]["spec"].clone();
     let without = field.left_out(&spec, place).filter(|_| leave_out);
-    let without = without.filter(|it| manifests.takes(subject, it));
+    let without = without.filter(|it| manifests.takes(subject, it) && has_effect(field, it));
     let start = without.unwrap_or(spec);
     let is_left_out = look(&start, place).is_none();
     let before = look(&start, place).cloned().unwrap_or_else(|| field.default(&start));
     let mut values = field.candidates(&before, manifests);
+    values.retain(|it| has_effect(field, &start) && !is_same(field, it, &before));
     values.retain(|it| manifests.takes(subject, &field.put(&start, place, it.clone())));
     let place = place.clone();
     let field = field.clone();
@@ -540,6 +546,37 @@ pub(crate) async fn settle(account: &Account, manifests: &Manifests) {
     panic!("the account does not become equal to the manifests: {:#?}", manifests.documents);
 }
 
+/// Whether a field does anything beside the others of a spec; AWS may answer what it likes where it does not.
+fn has_effect(field: &Field, spec: &Value) -> bool {
+    let at = |path: &str| look(spec, &FieldPath::from(path)).cloned();
+    let is = |path: &str, word: Value| at(path) == Some(word);
+    match (field.kind.name(), field.path.as_str()) {
+        (
+            "RecordingConfiguration",
+            "thumbnailConfiguration.storage" | "thumbnailConfiguration.resolution",
+        ) => !is("thumbnailConfiguration.recordingMode", json!("DISABLED")),
+        ("RecordingConfiguration", "renditionConfiguration.renditions") => {
+            is("renditionConfiguration.renditionSelection", json!("CUSTOM"))
+        }
+        ("AdConfiguration", "postRollConfiguration.durationSeconds") => {
+            is("postRollConfiguration.enabled", json!(true))
+        }
+        ("Stage", "autoParticipantRecordingConfiguration.thumbnailConfiguration.storage") => is(
+            "autoParticipantRecordingConfiguration.thumbnailConfiguration.recordingMode",
+            json!("INTERVAL"),
+        ),
+        _ => true,
+    }
+}
+
+/// Whether two values of a field are the same to AWS: an empty list is the default.
+fn is_same(field: &Field, one: &Value, other: &Value) -> bool {
+    let has_default = field.path.ends_with(".storage") || field.path.ends_with(".mediaTypes");
+    let default = if field.path.ends_with(".storage") { "SEQUENTIAL" } else { "AUDIO_VIDEO" };
+    let meant = |it: &Value| if *it == json!([]) { json!([default]) } else { it.clone() };
+    has_default && meant(one) == meant(other)
+}
+
 /// Whoever it takes for things to last that end by themselves: these people on every stage, and somebody behind
 /// every ingest configuration that has one.
 pub(crate) fn let_people_in(account: &Account, people: &[&str]) {
@@ -568,7 +605,7 @@ fn consent(desired: &[Desired]) -> Policy {
 }
 
 /// Plans are empty, by digests and by a full reading.
-async fn nothing_is_left(account: &Account, loaded: &Loaded, what: &str) {
+pub(crate) async fn nothing_is_left(account: &Account, loaded: &Loaded, what: &str) {
     let policy = consent(&loaded.desired);
     for full in [false, true] {
         let reading = Reading { every_kind: false, full, strangers: false };

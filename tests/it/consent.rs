@@ -32,7 +32,7 @@ fn live(place: &Place, viewers: u32) {
 #[test]
 fn destroy_needs_the_manifests_consent_as_well() {
     for (on_live, without, with, there) in
-        [("fail", 4, 4, 1), ("defer", 0, 0, 1), ("interrupt", 0, 0, 0)]
+        [("fail", 4, 4, 1), ("defer", 4, 4, 1), ("interrupt", 4, 0, 0)]
     {
         let place = Place::new();
         place.write("main.yaml", &main_channel("{}", on_live));

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// Who is on every stage: as the examples of `ParticipantReplication` call them, and another one.
-const PEOPLE: [&str; 2] = ["abCD12efGH34", "abCD12efGH34-2"];
+pub(crate) const PEOPLE: [&str; 2] = ["abCD12efGH34", "abCD12efGH34-2"];
 
 /// A document whose audience may be cut off.
 fn document(address: &Address, spec: &Value) -> Value {
@@ -28,7 +28,7 @@ fn document(address: &Address, spec: &Value) -> Value {
 }
 
 /// A resource of a kind, first of the manifests, and behind it two of everything that its examples refer to.
-fn world(kind: Kind, spec: &Value) -> Manifests {
+pub(crate) fn world(kind: Kind, spec: &Value) -> Manifests {
     let mut documents = vec![document(&Address::new(kind, "subject"), spec)];
     let targets: BTreeSet<Address> = kind.examples().iter().flat_map(named_targets).collect();
     for target in targets {
@@ -55,7 +55,7 @@ fn world(kind: Kind, spec: &Value) -> Manifests {
 }
 
 /// As little of a spec as the loader still takes.
-fn smallest(kind: Kind, spec: &Value) -> Value {
+pub(crate) fn smallest(kind: Kind, spec: &Value) -> Value {
     let mut spec = spec.clone();
     let mut world = world(kind, &spec);
     while let Some(smaller) = without_one(&spec).into_iter().find(|it| world.takes(0, it)) {

@@ -1,6 +1,7 @@
 //! What must always hold, over generated worlds. The names are the documentation.
 
 use crate::account::{Account, on_paused_time};
+use crate::ends::assert_counts_agree;
 use crate::world::{Piece, pieces, stack, world};
 use ivs_apply::aws::{Sorted, Tags};
 use ivs_apply::cloud::Reading;
@@ -57,6 +58,7 @@ pub(crate) async fn settle(
         }
         let outcome = account.apply(stack, &live, &plan).await;
         assert!(outcome.is_well(), "{:#?}\n{:#?}", outcome, plan.steps);
+        assert_counts_agree(&plan, &outcome);
         if !plan.steps.iter().any(|it| it.decision.is_do()) {
             tokio::time::sleep(UNPUBLISHED_COMPOSITION_ENDS).await;
         }

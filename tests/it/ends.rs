@@ -1,0 +1,330 @@
+//! How a run ends, and what a plan says of what it costs: exit codes, failures last and each cause once, counts
+//! that agree, what is lost for good, and what may have been a rename.
+
+use crate::binary::{Place, Ran, document};
+use crate::saved_plans::by_hand;
+use ivs_apply::apply::Outcome;
+use ivs_apply::diag::SourceMap;
+use ivs_apply::kinds::Kind;
+use ivs_apply::plan::Plan;
+use ivs_apply::ui::json;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+fn manifest(kind: &str, name: &str, spec: &str) -> String {
+    format!(
+        "apiVersion: ivs-apply.dev/v1\nkind: {kind}\nmetadata: {{ name: {name} }}\nspec: {spec}\n---\n"
+    )
+}
+
+fn applied(text: &str) -> Place {
+    let place = Place::new();
+    place.write("all.yaml", text);
+    let ran = place.run("apply --yes");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    place
+}
+
+/// Makes the channels of these names live.
+fn go_live(place: &Place, names: &[&str]) {
+    by_hand(place, async |account| {
+        for channel in account.aws.ivs.list_channels().send().await.expect("listed").channels {
+            if names.contains(&channel.name.as_deref().unwrap_or_default()) {
+                let body = json!({ "channelArn": channel.arn, "viewerCount": 12 });
+                account.control("POST", "/_emulator/streams", body);
+            }
+        }
+    });
+}
+
+/// Counts as the program prints them: `Plan: 1 to create, 2 deferred`.
+fn printed(ran: &Ran, beginning: &str) -> BTreeMap<String, usize> {
+    let line = ran.stdout.lines().rfind(|it| it.starts_with(beginning));
+    let line = line.unwrap_or_else(|| panic!("no `{beginning}`: {ran:?}"));
+    let counts = line.split_once(": ").expect("counts").1;
+    let count = |it: &str| {
+        let (count, word) = it.split_once(' ').expect("a count and a word");
+        (word.to_owned(), count.parse().expect("a number"))
+    };
+    counts.split(", ").map(count).collect()
+}
+
+#[test]
+fn a_destroy_that_leaves_something_behind_exits_3_and_4_where_nothing_was_deleted() {
+    let two = [manifest("Channel", "live", "{}"), manifest("Channel", "quiet", "{}")].concat();
+    let place = applied(&two);
+    go_live(&place, &["live"]);
+    let ran = place.run("destroy --yes");
+    assert_eq!(ran.code, Some(3), "{ran:?}");
+    let last = ran.stderr.lines().last().unwrap_or_default();
+    assert!(last.starts_with("error: 1 resource was not deleted: Channel/live ("), "{ran:?}");
+    let ran = place.run("destroy --yes");
+    assert_eq!(ran.code, Some(4), "nothing was deleted: {ran:?}");
+    let told = document(&place.run("destroy --yes --format json"));
+    assert_eq!((&told["outcome"]["deferred"], &told["outcome"]["done"]), (&json!(1), &json!(0)));
+    by_hand(&place, async |account| {
+        for channel in account.aws.ivs.list_channels().send().await.expect("listed").channels {
+            let body = json!({ "channelArn": channel.arn });
+            account.control("DELETE", "/_emulator/streams", body);
+        }
+    });
+    assert_eq!(place.run("destroy --yes").code, Some(0), "nothing is left");
+    assert_eq!(place.run("destroy --yes").code, Some(0), "nothing was there");
+}
+
+#[test]
+fn what_is_deferred_fails_a_run_that_asks_for_it_and_is_counted_in_every_form() {
+    let two = [manifest("Channel", "live", "{}"), manifest("Channel", "quiet", "{}")].concat();
+    let place = applied(&two);
+    go_live(&place, &["live"]);
+    place.write("all.yaml", &two.replace("spec: {}", "spec: { latencyMode: NORMAL }"));
+    let ran = place.run("plan --format github");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let lines: Vec<&str> = ran.stdout.lines().collect();
+    for line in ["stack=default", "status=changes", "update=1", "deferred=1", "create=0"] {
+        assert!(lines.contains(&line), "{line}: {ran:?}");
+    }
+    let ran = place.run("apply --yes --fail-on-deferred");
+    assert_eq!(ran.code, Some(3), "{ran:?}");
+    let last = ran.stderr.lines().last().unwrap_or_default();
+    assert!(last.contains("1 resource was deferred to a later run: Channel/live ("), "{ran:?}");
+    // Nothing is left to do but what waits.
+    assert_eq!(place.run("apply --yes --fail-on-deferred").code, Some(3));
+    assert_eq!(place.run("apply --yes").code, Some(0));
+    let told = place.run("apply --yes --format json");
+    assert_eq!(document(&told)["outcome"]["deferred"], json!(1));
+    let told = place.run("apply --yes --format github");
+    assert_eq!(told.code, Some(0), "{told:?}");
+    assert!(told.stdout.contains("\ndeferred=1\n") && told.stdout.contains("\ndone=0\n"));
+}
+
+const NOWHERE: &str = "arn:aws:ivs:us-west-2:000000000000:recording-configuration/NowhereAtAll";
+
+#[test]
+fn a_failed_run_ends_with_its_failures_causes_first_and_each_cause_once() {
+    let mut text = manifest("Stage", "fine", "{}");
+    for name in ["a", "b", "c", "d", "e"] {
+        text.push_str(&manifest(
+            "Channel",
+            name,
+            &format!("{{ recordingConfiguration: \"{NOWHERE}\" }}"),
+        ));
+        text.push_str(&manifest("StreamKey", name, &format!("{{ channel: {name} }}")));
+    }
+    let place = Place::new();
+    place.write("all.yaml", &text);
+    let ran = place.run("apply --yes");
+    assert_eq!(ran.code, Some(3), "{ran:?}");
+    let lines: Vec<&str> = ran.stderr.lines().collect();
+    let [.., before, cause, rest] = lines[..] else { panic!("{ran:?}") };
+    assert!(!before.starts_with("error:"), "{ran:?}");
+    assert!(cause.starts_with("error: 5 resources: create failed: CreateChannel: "), "{ran:?}");
+    assert!(cause.contains("(Channel/a, Channel/b, Channel/c and 2 more)"), "{ran:?}");
+    assert_eq!(rest, "error: 5 steps were skipped because of that", "{ran:?}");
+    let counts = printed(&ran, "Applied: ");
+    assert_eq!((counts["done"], counts["failed"], counts["skipped"]), (1, 5, 5), "{ran:?}");
+    // The same in the document, which does not keep the block off standard error.
+    let ran = place.run("apply --yes --format json");
+    let told = document(&ran);
+    assert_eq!((&told["outcome"]["failed"], &told["outcome"]["skipped"]), (&json!(5), &json!(5)));
+    assert!(ran.stderr.ends_with("error: 5 steps were skipped because of that\n"), "{ran:?}");
+}
+
+#[test]
+fn a_mistake_in_many_manifests_is_one_report_with_a_count_and_its_first_places() {
+    let place = Place::new();
+    let text: String = (0..40)
+        .map(|it| manifest("Channel", &format!("c{it}"), "{ recordingConfiguration: archiv }"))
+        .collect();
+    place.write("all.yaml", &text);
+    let ran = place.run("validate");
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert_eq!(ran.stderr.matches("error[E0103]").count(), 1, "{ran:?}");
+    let first = "the same in 40 places: manifests/all.yaml:4:33, manifests/all.yaml:9:33, \
+                 manifests/all.yaml:14:33 and 37 more";
+    assert!(ran.stderr.contains(first), "{ran:?}");
+    assert!(ran.stderr.ends_with("1 error in 40 places\n"), "{ran:?}");
+    // Programs are told of each.
+    let told = document(&place.run("validate --format json"));
+    assert_eq!(told["diagnostics"].as_array().map(Vec::len), Some(40));
+}
+
+/// A plan, the summary of it, what became of it and the document of both count the same steps.
+pub(crate) fn assert_counts_agree(plan: &Plan, outcome: &Outcome) {
+    let summary = plan.summary();
+    let planned: usize = summary.counts()[..8].iter().map(|(_, count)| count).sum();
+    let counts = outcome.counts(plan);
+    let told: usize = counts.steps().iter().map(|(_, count)| count).sum();
+    let waiting = summary.deferred + summary.dormant + summary.blocked;
+    assert_eq!(planned + waiting, told, "{summary:?} {counts:?}");
+    assert_eq!(summary.unchanged, counts.unchanged);
+    assert_eq!((summary.dormant, summary.blocked), (counts.dormant, counts.blocked));
+    assert!(counts.deferred >= summary.deferred, "a run may defer more: {summary:?} {counts:?}");
+    let frame = json::Frame {
+        command: "apply",
+        stack: None,
+        account: None,
+        region: None,
+        endpoint: None,
+        calls: BTreeMap::new(),
+        diagnostics: Value::Null,
+    };
+    let document = json::plan(&frame, plan, Some(outcome), &SourceMap::default());
+    let mut by_word: BTreeMap<String, usize> = BTreeMap::new();
+    for step in document["steps"].as_array().expect("steps") {
+        let (decision, action) = (step["decision"].as_str(), step["action"].as_str());
+        let word = match decision.expect("a word") {
+            "do" => action.expect("a word"),
+            "unmanaged" => "blocked",
+            other => other,
+        };
+        if step["partOf"].is_null() {
+            *by_word.entry(word.to_owned()).or_default() += 1;
+        }
+    }
+    for (word, count) in summary.counts() {
+        if !matches!(word, "unchanged" | "orphans") {
+            assert_eq!(by_word.get(word).copied().unwrap_or_default(), count, "{word}");
+            assert_eq!(document["summary"][word], json!(count));
+        }
+    }
+    for (word, count) in counts.steps() {
+        let word = if word == "not started" { "notStarted" } else { word };
+        assert_eq!(document["outcome"][word], json!(count), "{word}");
+    }
+}
+
+#[test]
+fn a_rotation_and_a_replacement_are_one_step_in_the_plan_the_run_and_the_document() {
+    let text = |rotation: &str, width: u32| {
+        [
+            manifest("Channel", "main", "{}"),
+            manifest("StreamKey", "main", &format!("{{ channel: main, rotation: {rotation} }}")),
+            manifest("EncoderConfiguration", "hd", &format!("{{ video: {{ width: {width} }} }}")),
+        ]
+        .concat()
+    };
+    let place = applied(&text("one", 1280));
+    for (rotation, width, json) in [("two", 640, false), ("three", 320, true)] {
+        place.write("all.yaml", &text(rotation, width));
+        let planned = place.run("plan");
+        let counts = printed(&planned, "Plan: ");
+        assert_eq!((counts["to replace"], counts["unchanged"]), (2, 1), "{planned:?}");
+        assert!(!counts.contains_key("to delete"), "{planned:?}");
+        if json {
+            let told = document(&place.run("apply --yes --format json"));
+            assert_eq!(told["summary"]["replace"], json!(2));
+            assert_eq!(told["outcome"]["done"], json!(2));
+        } else {
+            let ran = place.run("apply --yes");
+            assert!(ran.stdout.contains("\nApplied: 2 done, 1 unchanged\n"), "{ran:?}");
+        }
+    }
+}
+
+#[test]
+fn a_diff_keeps_the_keys_and_items_around_what_it_shows() {
+    let spec = |gap: u32, storage: &str| {
+        format!(
+            "{{ stage: studio, run: ALWAYS, layout: {{ pip: {{ pipOffset: {gap} }} }}, destinations: \
+             [{{ name: air, channel: {{ channel: main }} }}, {{ name: tape, s3: {{ storageConfiguration: \
+             shows, encoderConfigurations: [hd], thumbnailConfigurations: [{{ storage: [{storage}] }}] }} \
+             }}] }}"
+        )
+    };
+    let rest = [
+        manifest("Stage", "studio", "{}"),
+        manifest("Channel", "main", "{}"),
+        manifest("EncoderConfiguration", "hd", "{}"),
+        manifest("StorageConfiguration", "shows", "{ s3: { bucketName: tape } }"),
+    ]
+    .concat();
+    let all = |gap, storage| rest.clone() + &manifest("Composition", "show", &spec(gap, storage));
+    let place = applied(&all(4, "LATEST"));
+    place.write("all.yaml", &all(8, "SEQUENTIAL"));
+    let ran = place.run("plan");
+    let lines: Vec<&str> = ran.stdout.lines().map(|it| it.get(8..).unwrap_or_default()).collect();
+    let place_of = |line: &str| {
+        let found = lines.iter().position(|it| *it == line);
+        found.unwrap_or_else(|| panic!("`{line}` is not shown: {}", ran.stdout))
+    };
+    let parents = ["destinations:", "  - name: tape", "    s3:", "      thumbnailConfigurations:"];
+    let changed = place_of("            - LATEST");
+    let places: Vec<usize> = parents.iter().map(|it| place_of(it)).collect();
+    assert!(places.is_sorted() && places.iter().all(|it| *it < changed), "{}", ran.stdout);
+    let offset = place_of("    pipOffset: 4");
+    assert!(changed < place_of("layout:") && place_of("  pip:") < offset, "{}", ran.stdout);
+    for parent in parents.iter().chain(&["layout:", "  pip:"]) {
+        assert_eq!(lines.iter().filter(|it| it == &parent).count(), 1, "{parent}: {}", ran.stdout);
+    }
+}
+
+#[test]
+fn what_a_delete_or_a_replacement_loses_for_good_is_said_of_each_kind_that_loses_something() {
+    for kind in Kind::ALL {
+        let facts = kind.facts();
+        let told = facts.deletion.is_some();
+        let loses_nothing = matches!(
+            kind,
+            Kind::AdConfiguration
+                | Kind::EncoderConfiguration
+                | Kind::FailoverSlateConfiguration
+                | Kind::PlaybackRestrictionPolicy
+        );
+        assert_eq!(told, !loses_nothing, "{kind}");
+    }
+    let place = applied(
+        &[
+            manifest("Channel", "main", "{}"),
+            manifest("Stage", "studio", "{}"),
+            manifest("IngestConfiguration", "camera", "{ ingestProtocol: RTMPS, userId: a }"),
+            manifest("StorageConfiguration", "shows", "{ s3: { bucketName: tape } }"),
+        ]
+        .concat(),
+    );
+    let replaced =
+        manifest("IngestConfiguration", "camera", "{ ingestProtocol: RTMPS, userId: b }");
+    place.write("all.yaml", &replaced);
+    let ran = place.run("plan --prune");
+    for line in [
+        "note: playback URL, ingest endpoint and stream key are lost for good; recordings stay in their bucket",
+        "note: its endpoints are lost for good, and all participant tokens become invalid",
+        "note: recordings made so far stay in their bucket",
+        "note: the encoder needs the new stream key",
+    ] {
+        assert_eq!(ran.stdout.matches(line).count(), 1, "{line}: {}", ran.stdout);
+    }
+    assert!(!ran.stdout.contains("participant id are lost"), "it is replaced: {}", ran.stdout);
+    let told = document(&place.run("plan --prune --format json"));
+    let lost = told["steps"].as_array().expect("steps").iter().filter(|it| !it["loss"].is_null());
+    assert_eq!(lost.count(), 4, "{told:#}");
+    let ran = place.run("plan --prune --format markdown");
+    assert!(ran.stdout.contains("note: `playback URL, ingest endpoint"), "{ran:?}");
+}
+
+#[test]
+fn a_delete_beside_a_create_of_an_equal_spec_suggests_previous_names() {
+    let channel = |name: &str| manifest("Channel", name, "{ latencyMode: NORMAL }");
+    let place = applied(&channel("before"));
+    place.write("all.yaml", &channel("after"));
+    let suggestion =
+        "if it was renamed, add `previousNames: [before]` to the metadata of Channel/after";
+    for words in ["plan --prune", "plan --prune --refresh full"] {
+        let ran = place.run(words);
+        assert!(ran.stdout.contains(suggestion), "{words}: {ran:?}");
+    }
+    let told = document(&place.run("plan --prune --format json"));
+    let note = json!({ "note": "possibleRename", "from": "Channel/before", "to": "Channel/after" });
+    assert!(told["notes"].as_array().expect("notes").contains(&note), "{told:#}");
+    // Taken, it is a rename.
+    let renamed = "{ name: after, previousNames: [before] }";
+    place.write("all.yaml", &channel("after").replace("{ name: after }", renamed));
+    let ran = place.run("plan --prune");
+    assert!(ran.stdout.contains("Plan: 1 to rename"), "{ran:?}");
+    assert!(!ran.stdout.contains("if it was renamed"), "{ran:?}");
+    // Another spec, or several that are alike, are no hint.
+    place.write("all.yaml", &manifest("Channel", "after", "{}"));
+    assert!(!place.run("plan --prune").stdout.contains("if it was renamed"));
+    place.write("all.yaml", &[channel("one"), channel("two")].concat());
+    assert!(!place.run("plan --prune").stdout.contains("if it was renamed"));
+}
