@@ -326,12 +326,13 @@ impl Tries {
 /// Sends one update of the spec; `None` where it shall be tried again.
 pub(super) async fn updated(
     aws: &Clients,
+    step: &Step,
     body: &Body,
     arn: &Arn,
     book: &Book,
     tries: &mut Tries,
 ) -> Result<Option<Live>, Failure> {
-    let error = match body.update(aws, arn, book).await {
+    let error = match body.update(aws, arn, &step.fields, book).await {
         Ok(live) => return fits(body, live, "the update").map(Some),
         Err(error) => error,
     };
@@ -371,7 +372,8 @@ pub(super) async fn update_finished(
 }
 
 /// The object of a step as it is now, if that is what the plan saw; or, where a try went before of which
-/// nobody knows what became, if it is what that try was to make of it.
+/// nobody knows what became, if it is what that try was to make of it. What AWS emptied when this step
+/// `interrupted` its audience is no change by somebody else.
 pub(super) async fn as_planned(
     aws: &Clients,
     stack: &Stack,
@@ -379,6 +381,7 @@ pub(super) async fn as_planned(
     planned: &Book,
     book: &Book,
     tries: &Tries,
+    interrupted: bool,
 ) -> Result<Still<(Box<Live>, bool)>, CloudError> {
     let arn = step.arn.clone().expect("a step that changes something has an object");
     let there = if step.writes_spec() {
@@ -404,7 +407,12 @@ pub(super) async fn as_planned(
         now.taken_over(before);
     }
     now.unseen(before);
-    let fields = difference(before, now, &step.ignored);
+    let mut fields = difference(before, now, &step.ignored);
+    let emptied = step.address.kind.facts().emptied;
+    fields.retain(|it| {
+        let field = it.path.strip_prefix("spec.").unwrap_or_default();
+        !(interrupted && emptied.contains(&field) && it.after.is_null())
+    });
     if fields.is_empty() {
         return Ok(Still::So((Box::new(there), false)));
     }
@@ -636,17 +644,18 @@ pub(super) async fn over(
 }
 
 /// Sends the audience away and waits until it is gone. An encoder that connects again is sent away again, but
-/// not for ever.
+/// not for ever. What AWS takes from the object with that is noted in `taken`.
 pub(super) async fn interrupted(
     aws: &Clients,
     kind: Kind,
     arn: &Arn,
+    taken: &mut Option<Arn>,
     waiting: impl Fn(String),
 ) -> Result<(), Failure> {
     for _ in 0..STOPS {
         let mut tries = Tries::default();
         let sent = loop {
-            match kind.interrupt(aws, arn).await {
+            match kind.interrupt(aws, arn, taken).await {
                 Ok(sent) => break sent,
                 Err(error) if tries.after(&error).await => {}
                 Err(error) => return Err(error.into()),
@@ -657,6 +666,43 @@ pub(super) async fn interrupted(
         }
     }
     Err(Failure::ComesBack { times: STOPS })
+}
+
+/// Gives the object of a step back what sending its audience away took from it, since the change that was to
+/// follow did not happen. An object that belongs to another stack or tool by now is not written to.
+pub(super) async fn put_back(
+    aws: &Clients,
+    step: &Step,
+    arn: &Arn,
+    taken: &Arn,
+) -> Result<(), Failure> {
+    let kind = step.address.kind;
+    let attempt = async || -> Result<Option<Owner>, CloudError> {
+        let Some(tags) = found(kind.tags_of(aws, arn).await)? else { return Ok(None) };
+        let owner = Owner::of(&tags);
+        if !may_still_be_tagged(step, &owner) {
+            return Ok(Some(owner));
+        }
+        kind.put_back(aws, arn, taken).await.map(|()| None)
+    };
+    let mut tries = Tries::default();
+    loop {
+        match attempt().await {
+            Ok(None) => return Ok(()),
+            Ok(Some(owner)) => {
+                return Err(Failure::TakenAway(format!("it belongs to {owner} now")));
+            }
+            // AWS refuses while it still closes the connection.
+            Err(error)
+                if tries
+                    .after_if(matches!(
+                        error.class,
+                        Class::Throttled | Class::Unknown | Class::Conflict
+                    ))
+                    .await => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 async fn gone_within(

@@ -110,6 +110,18 @@ pub enum Failure {
     /// Somebody else came after something may have been written.
     #[error("meanwhile {0}")]
     TakenAway(String),
+    /// Sending the audience away took something from the object, and it could not be given back.
+    #[error(
+        "its audience was sent away, which detached it from {taken}; {after}, and it could not be attached again: {failure}"
+    )]
+    NotPutBack {
+        /// What was taken.
+        taken: Arn,
+        /// How the step ended before that.
+        after: String,
+        /// Why it could not be given back.
+        failure: Box<Failure>,
+    },
     /// Whoever is sent away connects again.
     #[error("its audience was cut off {times} times, and somebody was there again each time")]
     ComesBack {
@@ -131,7 +143,9 @@ impl Failure {
     pub fn request_id(&self) -> Option<&str> {
         match self {
             Self::Cloud(error) => error.request_id.as_deref(),
-            Self::HalfDone { failure, .. } | Self::Unlisted { failure } => failure.request_id(),
+            Self::HalfDone { failure, .. }
+            | Self::NotPutBack { failure, .. }
+            | Self::Unlisted { failure } => failure.request_id(),
             _ => None,
         }
     }
@@ -165,7 +179,7 @@ impl Failure {
             Self::ComesBack { .. } => Some(
                 "stop the encoder, which connects again by itself; then run the same command again",
             ),
-            Self::HalfDone { .. } | Self::TooSlow { .. } => {
+            Self::HalfDone { .. } | Self::NotPutBack { .. } | Self::TooSlow { .. } => {
                 Some("run the same command again: it goes on from here")
             }
             Self::Unlisted { .. } => Some(

@@ -413,10 +413,12 @@ impl<'a> Run<'a> {
             Action::Create | Action::Replace => self.create(step).await,
             Action::Adopt if step.arn.is_none() => self.create(step).await,
             Action::Update | Action::Adopt | Action::Rename | Action::Retag => {
-                self.change(step).await
+                self.interrupting(step, async |taken| self.change(step, taken).await).await
+            }
+            Action::Delete => {
+                self.interrupting(step, async |taken| self.delete(step, taken).await).await
             }
             Action::Release => self.release(step).await,
-            Action::Delete => self.delete(step).await,
         };
         done.unwrap_or_else(|failure| match failure {
             Failure::Cloud(error) if error.applied() == crate::aws::Applied::Unknown => {
@@ -462,13 +464,39 @@ impl<'a> Run<'a> {
         Ok(StepStatus::Done(Some(arn)))
     }
 
-    async fn change(&self, step: &Step) -> Result<StepStatus, Failure> {
+    /// Carries out a step that may send an audience away. Where the change does not follow, what AWS took from
+    /// the object with the audience is given back.
+    async fn interrupting(
+        &self,
+        step: &Step,
+        change: impl AsyncFnOnce(&mut Option<Arn>) -> Result<StepStatus, Failure>,
+    ) -> Result<StepStatus, Failure> {
+        let mut taken = None;
+        let ended = change(&mut taken).await;
+        let (Some(taken), Some(arn)) = (taken, &step.arn) else { return ended };
+        if matches!(ended, Ok(StepStatus::Done(_))) {
+            return ended;
+        }
+        match ensure::put_back(self.aws, step, arn, &taken).await {
+            Ok(()) => ended,
+            Err(failure) => {
+                let after = match ended {
+                    Err(ended) => format!("the change failed ({ended})"),
+                    Ok(_) => "the change was not made".to_owned(),
+                };
+                Err(Failure::NotPutBack { taken, after, failure: Box::new(failure) })
+            }
+        }
+    }
+
+    async fn change(&self, step: &Step, taken: &mut Option<Arn>) -> Result<StepStatus, Failure> {
         let arn = step.arn.clone().expect("a step that changes something has an object");
         let book = self.book(step);
         let mut tries = Tries::default();
         loop {
             let (aws, stack) = (self.aws, self.stack);
-            let still = ensure::as_planned(aws, stack, step, self.planned, &book, &tries).await?;
+            let (planned, cut) = (self.planned, taken.is_some());
+            let still = ensure::as_planned(aws, stack, step, planned, &book, &tries, cut).await?;
             let (there, as_wanted) = match still {
                 Still::So(there) => there,
                 Still::Gone => return tries.gave_way("it is gone".to_owned()),
@@ -480,15 +508,18 @@ impl<'a> Run<'a> {
                 ensure::tagged(aws, step, &body, &arn, &book).await?;
                 break;
             }
-            if !as_wanted && let Some(why) = self.cut_off(step, &arn).await? {
+            let disturbs = step.disturbs() && !as_wanted;
+            if disturbs && let Some(why) = self.cut_off(step, &arn, taken).await? {
                 return Ok(StepStatus::Deferred(why));
             }
             let live = if as_wanted {
                 Some(*there)
             } else {
-                ensure::updated(aws, &body, &arn, &book, &mut tries).await?
+                ensure::updated(aws, step, &body, &arn, &book, &mut tries).await?
             };
             if let Some(live) = live {
+                // The change is made, so this is not what the audience took along any more.
+                *taken = None;
                 let waiting = self.waiting(&step.address);
                 ensure::update_finished(aws, step, &body, live, &book, waiting).await?;
                 break;
@@ -523,7 +554,7 @@ impl<'a> Run<'a> {
         Ok(StepStatus::Done(Some(arn)))
     }
 
-    async fn delete(&self, step: &Step) -> Result<StepStatus, Failure> {
+    async fn delete(&self, step: &Step, taken: &mut Option<Arn>) -> Result<StepStatus, Failure> {
         let arn = step.arn.clone().expect("a step that deletes something has an object");
         let winner = step.because.iter().find_map(|cause| match cause {
             Cause::Duplicate { of } => Some(of),
@@ -545,7 +576,7 @@ impl<'a> Run<'a> {
                 Still::Gone => break,
                 Still::Not(why) => return tries.gave_way(why),
             }
-            if let Some(why) = self.cut_off(step, &arn).await? {
+            if let Some(why) = self.cut_off(step, &arn, taken).await? {
                 return Ok(StepStatus::Deferred(why));
             }
             if let Some(error) = last {
@@ -652,7 +683,12 @@ impl<'a> Run<'a> {
 
     /// The last look before a call that could cut somebody off: whoever went live since the plan was made
     /// is left alone, and an audience is sent away only with consent.
-    async fn cut_off(&self, step: &Step, arn: &Arn) -> Result<Option<String>, Failure> {
+    async fn cut_off(
+        &self,
+        step: &Step,
+        arn: &Arn,
+        taken: &mut Option<Arn>,
+    ) -> Result<Option<String>, Failure> {
         let kind = step.address.kind;
         if planted(Bug::NoLookForAudience) {
             return Ok(None);
@@ -669,7 +705,8 @@ impl<'a> Run<'a> {
         };
         let Some(audience) = audience else { return Ok(None) };
         if step.decision == Decision::Interrupt {
-            ensure::interrupted(self.aws, kind, arn, self.waiting(&step.address)).await?;
+            let waiting = self.waiting(&step.address);
+            ensure::interrupted(self.aws, kind, arn, taken, waiting).await?;
             // That took its time, and somebody else may have come.
             ensure::still_to_be_changed(self.aws, step, arn).await.map_err(|failure| {
                 let done = "sending its audience away".to_owned();

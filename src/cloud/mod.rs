@@ -6,4 +6,4 @@ mod read;
 mod users;
 
 pub use read::{ReadError, Reading, read, show_managed_tags};
-pub use users::look_up_users;
+pub use users::{look_up_sessions, look_up_users};

@@ -9,7 +9,7 @@ use crate::aws::{Class, Clients, CloudError};
 use crate::kinds::owner::is_managed_tag;
 use crate::kinds::{
     Address, Arn, Audience, Body, Book, Desired, Duplicate, Kind, Live, LiveState, Marks, Mutable,
-    Owner, Pointer, READS_LAG, Scope, Stack, streams,
+    Owner, Pointer, Publisher, READS_LAG, Scope, Stack, streams,
 };
 use futures_util::future::{try_join, try_join_all};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
@@ -663,23 +663,34 @@ pub fn show_managed_tags(live: &mut Live, stack: &Stack) {
     }
 }
 
-/// Who must be live for what is declared and not there as it is declared, where no listing tells.
+/// Who publishes, where something declared needs them and does not run as declared. One question for all that
+/// need the same publisher, and none where the stage has no session.
 async fn note_publishers(
     aws: &Clients,
     state: &mut LiveState,
     desired: &[Desired],
 ) -> Result<(), ReadError> {
-    let is_there = |it: &Desired| {
-        state.owned.get(&it.address).is_some_and(|live| live.body.as_ref() == Some(&it.body))
+    let runs = |it: &Desired| {
+        state.owned.get(&it.address).is_some_and(|live| {
+            let ending = live.kind.facts().ending;
+            live.body.as_ref() == Some(&it.body)
+                && live.state.as_deref().is_none_or(|state| !ending.contains(&state))
+        })
     };
-    let missing = desired.iter().filter(|it| !is_there(it));
+    let missing = desired.iter().filter(|it| !runs(it));
+    let needed: BTreeMap<Publisher, Kind> =
+        missing.filter_map(|it| Some((it.body.publisher(&state.book)?, it.address.kind))).collect();
     let now = &*state;
-    let asked = missing.map(|it| async move {
-        let failed = |source| ReadError { kind: it.address.kind, source };
-        it.body.publisher(aws, now).await.map_err(failed)
+    let asked = needed.into_iter().filter_map(|(publisher, kind)| {
+        let session = now.session(publisher.stage())?;
+        Some(async move {
+            let failed = |source| ReadError { kind, source };
+            let publishes = kind.publishes(aws, &publisher, session).await.map_err(failed)?;
+            Ok(publishes.then_some(publisher))
+        })
     });
-    let found: Vec<_> = try_join_all(asked).await?.into_iter().flatten().collect();
-    state.audience.extend(found);
+    let found: Vec<Option<Publisher>> = try_join_all(asked).await?;
+    state.publishers.extend(found.into_iter().flatten());
     Ok(())
 }
 

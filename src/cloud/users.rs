@@ -3,8 +3,31 @@
 
 use super::ReadError;
 use crate::aws::Clients;
-use crate::kinds::{Arn, Kind, LiveState};
+use crate::kinds::{Arn, Kind, LiveState, anybody_connected};
 use futures_util::future::try_join_all;
+
+/// Looks up whether anybody is connected to each of these stages, and says whether nobody is to some that have a
+/// session: a session lasts for minutes after the last participant has left.
+pub async fn look_up_sessions(
+    aws: &Clients,
+    state: &mut LiveState,
+    stages: impl IntoIterator<Item = Arn>,
+) -> Result<bool, ReadError> {
+    let now = &*state;
+    let asked = stages.into_iter().filter_map(|stage| {
+        let session = now.session(&stage)?.to_owned();
+        Some(async move {
+            let failed = |source| ReadError { kind: Kind::Stage, source };
+            let connected = anybody_connected(aws, &stage, &session).await.map_err(failed)?;
+            Ok((!connected).then_some(stage))
+        })
+    });
+    let empty: Vec<Arn> = try_join_all(asked).await?.into_iter().flatten().collect();
+    for stage in &empty {
+        state.audience.remove(stage);
+    }
+    Ok(!empty.is_empty())
+}
 
 /// Looks up who refers to each of `doomed`, and says whether anybody does whose references the listings
 /// did not tell already.

@@ -3,7 +3,7 @@
 use super::{Failure, chain, lock, paths, pretty};
 use crate::aws::{self, Clients, Target};
 use crate::cli::{ExitCode, Format, Global};
-use crate::cloud::{ReadError, Reading, look_up_users, read};
+use crate::cloud::{ReadError, Reading, look_up_sessions, look_up_users, read};
 use crate::emulator::{Emulator, Settings};
 use crate::kinds::{Desired, LiveState, Stack};
 use crate::manifest::{self, Loaded, StandardInput};
@@ -159,7 +159,8 @@ impl Connection {
         self.account = self.account.take().or_else(|| told.map(ToOwned::to_owned));
     }
 
-    /// Plans, and plans again where somebody turns out to use what would be deleted.
+    /// Plans, and plans again where nobody turns out to be connected to a stage with a session, or somebody
+    /// to use what would be deleted.
     async fn plan(
         &self,
         loaded: &Loaded,
@@ -167,10 +168,11 @@ impl Connection {
         policy: &Policy,
     ) -> Result<(LiveState, Plan), Failure> {
         let mut made = plan(&loaded.stack, &loaded.desired, &live, policy);
-        if look_up_users(&self.aws, &mut live, made.doomed())
-            .await
-            .map_err(|error| unreadable(&error))?
-        {
+        let failed = |error: ReadError| unreadable(&error);
+        if look_up_sessions(&self.aws, &mut live, made.sessions()).await.map_err(failed)? {
+            made = plan(&loaded.stack, &loaded.desired, &live, policy);
+        }
+        if look_up_users(&self.aws, &mut live, made.doomed()).await.map_err(failed)? {
             made = plan(&loaded.stack, &loaded.desired, &live, policy);
         }
         Ok((live, made))

@@ -152,7 +152,7 @@ impl Account {
         let moved = Millis(now.0.saturating_add(self.common.ahead_millis));
         self.latest = self.latest.max(moved);
         for region in self.regions.values_mut() {
-            region.advance(self.latest, self.common.settle_millis);
+            region.advance(self.latest, &self.common);
         }
         self.latest
     }

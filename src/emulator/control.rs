@@ -8,7 +8,7 @@ use super::clock::Millis;
 use super::faults::Fault;
 use super::ingest_configuration;
 use super::kind::Kind;
-use super::participant::{self, Arrival};
+use super::participant::{self, Arrival, Role};
 use super::participant_replication;
 use super::region::{REGIONS, Region};
 use super::shelf::text;
@@ -35,7 +35,7 @@ pub(crate) fn control(
             start_stream(region, common, channel, &body, now)
         }),
         ("DELETE", "streams") => {
-            on_channel(world, &body, |region, _, channel| stop_stream(region, channel, now))
+            on_channel(world, &body, |region, _, channel| stop_stream(region, channel, &body, now))
         }
         ("POST", "participants") => {
             on_stage(world, &body, |region, common, stage| join(region, common, stage, &body, now))
@@ -179,47 +179,67 @@ fn start_stream(
     };
     stream.viewers = viewers;
     if let Some(health) = health {
-        health.clone_into(&mut stream.health);
+        stream.set_health(health, now);
     }
     Ok(json!({ "streamId": stream.id }))
 }
 
-fn stop_stream(region: &mut Region, channel: &str, now: Millis) -> Told {
+/// The encoder's stream ends; with a failure if its `code` is given.
+fn stop_stream(region: &mut Region, channel: &str, body: &Value, now: Millis) -> Told {
     match region.streams.get(channel).map(|stream| stream.composition.clone()) {
         None => Err((404, format!("channel `{channel}` is not live"))),
         Some(Some(composition)) => {
             Err((409, format!("channel `{channel}` is live through composition `{composition}`")))
         }
         Some(None) => {
+            let code = body.get("code").and_then(Value::as_str).map(str::to_owned);
+            if let Some(stream) = region.streams.get_mut(channel) {
+                stream.failure = code;
+            }
             stream::end(region, channel, now);
             Ok(json!({}))
         }
     }
 }
 
-/// Somebody publishes on a stage, with a token's id if one is given.
+/// Somebody joins a stage as `role` says, publisher if it does not; with a token's id if one is given. Who is
+/// connected already takes the role that is given.
 fn join(region: &mut Region, common: &mut Common, stage: &str, body: &Value, now: Millis) -> Told {
-    participant::room(region, common, stage).map_err(|message| (409, message))?;
     let id = body.get("participantId").and_then(Value::as_str);
+    let given: Option<Role> = body.get("role").cloned().map(parse).transpose()?;
     let floor = region.floors.get(stage);
-    let there = id.is_some_and(|id| floor.is_some_and(|floor| floor.find(id).is_some()));
-    if there {
-        return Err((409, "this participant is on the stage already".to_owned()));
-    }
+    let connected = id.and_then(|id| floor?.find(id));
     let token =
         floor.and_then(|floor| floor.tokens.iter().find(|token| Some(&*token.participant) == id));
-    let user = body.get("userId").and_then(Value::as_str).map(str::to_owned);
-    let attributes = body.get("attributes").filter(|given| given.is_object()).cloned();
-    let arrival = Arrival {
-        id: id.map(str::to_owned),
-        user: user.or_else(|| token.map(|token| token.user.clone())).unwrap_or_default(),
-        attributes: attributes
-            .or_else(|| token.map(|token| token.attributes.clone()))
-            .unwrap_or_else(|| json!({})),
-        protocol: "WHIP".to_owned(),
-        ..Arrival::default()
+    let may_publish = token.is_none_or(|token| token.publishes);
+    let role = given.unwrap_or(if may_publish { Role::Publisher } else { Role::Subscriber });
+    if role == Role::Publisher && !may_publish {
+        return Err((409, "the token of this participant does not permit to publish".to_owned()));
+    }
+    if role == Role::Publisher && connected.is_none_or(|one| !one.publishing) {
+        participant::room(region, common, stage).map_err(|message| (409, message))?;
+    }
+    let (participant, session) = if let (Some(one), Some(_)) = (connected, given) {
+        let id = one.id.clone();
+        participant::change_role(region, common, stage, &id, role, now)
+            .ok_or_else(|| (404, format!("participant `{id}` is not on stage `{stage}`")))?
+    } else if connected.is_some() {
+        return Err((409, "this participant is on the stage already".to_owned()));
+    } else {
+        let user = body.get("userId").and_then(Value::as_str).map(str::to_owned);
+        let attributes = body.get("attributes").filter(|given| given.is_object()).cloned();
+        let arrival = Arrival {
+            id: id.map(str::to_owned),
+            role,
+            user: user.or_else(|| token.map(|token| token.user.clone())).unwrap_or_default(),
+            attributes: attributes
+                .or_else(|| token.map(|token| token.attributes.clone()))
+                .unwrap_or_else(|| json!({})),
+            protocol: "WHIP".to_owned(),
+            ..Arrival::default()
+        };
+        participant::join(region, common, stage, arrival, now)
     };
-    let (participant, session) = participant::join(region, common, stage, arrival, now);
     Ok(json!({ "participantId": participant, "sessionId": session }))
 }
 

@@ -133,7 +133,8 @@ pub(crate) fn begin(
         attributes: found.wire.get("attributes").cloned().unwrap_or_else(|| json!({})),
         protocol: found.text("ingestProtocol").to_owned(),
         ingest: Some(arn.to_owned()),
-        source: None,
+        redundant: found.wire.get("redundantIngest") == Some(&json!(true)),
+        ..Arrival::default()
     };
     let (participant, session) = participant::join(region, common, &stage, arrival, now);
     Ok(json!({ "participantId": participant, "sessionId": session }))
@@ -148,5 +149,9 @@ pub(crate) fn cease(region: &mut Region, arn: &str, now: Millis) -> Result<Value
     };
     let (stage, id) = (active.text("stageArn").to_owned(), active.text("participantId").to_owned());
     participant::leave(region, &stage, &id, now);
+    // One that was disconnected is not on its stage any more.
+    if let Some(found) = region.shelf_mut(Kind::IngestConfiguration).get_mut(arn) {
+        found.wire.insert("state".to_owned(), json!("INACTIVE"));
+    }
     Ok(json!({}))
 }

@@ -76,6 +76,9 @@ pub(crate) fn start(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer
     let floor = scene.region.floors.get(source);
     let found = floor.and_then(|floor| floor.find(participant)).map(|one| one.wire.clone());
     let wire = found.ok_or_else(|| scene.missing(participant))?;
+    if !floor.and_then(|floor| floor.find(participant)).is_some_and(|one| one.publishing) {
+        return Err(Failure::conflict(format!("Participant {participant} is not publishing")));
+    }
     if wire.contains_key("sourceStageArn") {
         return Err(Failure::conflict("A replica cannot be replicated"));
     }
@@ -105,8 +108,8 @@ pub(crate) fn start(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer
         user: text(&wire, "userId").to_owned(),
         attributes: Value::Object(attributes),
         protocol: text(&wire, "protocol").to_owned(),
-        ingest: None,
         source: Some((source.to_owned(), source_session.clone())),
+        ..Arrival::default()
     };
     let now = scene.now;
     let (_, destination_session) =
@@ -167,6 +170,10 @@ fn mark_source(region: &mut Region, stage: &str, id: &str) {
     if let Some(one) = floor.participants.iter_mut().find(|one| one.connected && one.id == id) {
         let sort = if active { "SOURCE" } else { "NONE" };
         one.wire.insert("replicationType".to_owned(), json!(sort));
+        if active || one.wire.contains_key("replicationState") {
+            let state = if active { "ACTIVE" } else { "STOPPED" };
+            one.wire.insert("replicationState".to_owned(), json!(state));
+        }
     }
 }
 

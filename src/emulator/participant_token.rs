@@ -21,7 +21,14 @@ pub(crate) struct Token {
     pub(crate) participant: String,
     pub(crate) user: String,
     pub(crate) attributes: Value,
+    /// Whether it permits to publish.
+    #[serde(default = "yes")]
+    pub(crate) publishes: bool,
     expires: Millis,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// The rules of a wanted token.
@@ -41,20 +48,23 @@ pub(crate) fn mint(scene: &mut Scene<'_>, stage: &str, wanted: &Map<String, Valu
     let floor = scene.region.floors.entry(stage.to_owned()).or_default();
     let now = scene.now;
     floor.tokens.retain(|token| token.expires > now);
+    let capabilities = wanted.get("capabilities").filter(|given| **given != json!([])).cloned();
+    let capabilities = capabilities.unwrap_or_else(|| json!(["PUBLISH", "SUBSCRIBE"]));
+    let publishes = capabilities.as_array().is_some_and(|it| it.contains(&json!("PUBLISH")));
     floor.tokens.push(Token {
         participant: id.clone(),
         user: user.clone(),
         attributes: attributes.clone(),
+        publishes,
         expires,
     });
-    let capabilities = wanted.get("capabilities").filter(|given| **given != json!([])).cloned();
     json!({
         "participantId": id,
         "token": secret,
         "userId": user,
         "attributes": attributes,
         "duration": minutes,
-        "capabilities": capabilities.unwrap_or_else(|| json!(["PUBLISH", "SUBSCRIBE"])),
+        "capabilities": capabilities,
         "expirationTime": expires.to_iso(),
     })
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::account::Common;
 use super::clock::Millis;
 use super::kind::Kind;
 use super::participant::Floor;
@@ -57,12 +58,14 @@ impl Region {
     }
 
     /// Lets time pass up to `now`: every state machine takes the steps that are due.
-    pub(crate) fn advance(&mut self, now: Millis, settle_millis: i64) {
+    pub(crate) fn advance(&mut self, now: Millis, common: &Common) {
         self.settle(Kind::RecordingConfiguration, "ACTIVE", now);
         self.settle(Kind::FailoverSlateConfiguration, "CREATED", now);
+        self.settle(Kind::IngestConfiguration, "INACTIVE", now);
         // Replications before compositions: their end may empty a stage.
         super::participant_replication::advance(self, now);
-        super::composition::advance(self, now, settle_millis);
+        super::participant::advance(self, now, common.switches.session_lingers());
+        super::composition::advance(self, now, common.settle_millis);
         super::stream::advance(self, now);
     }
 

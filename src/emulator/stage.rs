@@ -52,17 +52,20 @@ pub(crate) fn update(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answe
     let mut wire = old.clone();
     overwrite(&mut wire, input, &["name"]);
     if let Some(given) = input.get(RECORDING).and_then(Value::as_object) {
-        let active = scene.region.floors.get(&arn).is_some_and(participant::Floor::is_active);
-        if active && !storage(&old).is_empty() {
-            return Err(Failure::conflict(format!(
-                "{RECORDING} of stage {arn} cannot be updated while recording is active"
-            )));
-        }
         let recording = match scene.common.switches.stage_update {
             Absent::Merge => merged(object(&old, RECORDING), given.clone()),
             Absent::Reset => given.clone(),
         };
-        wire.insert(RECORDING.to_owned(), Value::Object(filled(recording)));
+        let recording = filled(recording);
+        let same = recording == object(&old, RECORDING);
+        let may = same && scene.common.switches.same_recording == Stance::Accept;
+        let runs = scene.region.floors.get(&arn).is_some_and(participant::Floor::is_recording);
+        if runs && !may {
+            return Err(Failure::conflict(format!(
+                "{RECORDING} of stage {arn} cannot be updated while recording is active"
+            )));
+        }
+        wire.insert(RECORDING.to_owned(), Value::Object(recording));
     }
     scene.record(&arn, Vec::new());
     scene.find_mut(Kind::Stage, &arn)?.wire = wire;
@@ -95,6 +98,11 @@ pub(crate) fn storage(wire: &Map<String, Value>) -> &str {
         .and_then(|recording| recording.get("storageConfigurationArn"))
         .and_then(Value::as_str)
         .unwrap_or_default()
+}
+
+/// Whether a stage that records also records replicas.
+pub(crate) fn records_replicas(wire: &Map<String, Value>) -> bool {
+    object(wire, RECORDING).get("recordParticipantReplicas") != Some(&json!(false))
 }
 
 fn check_recording(scene: &Scene<'_>, input: &Map<String, Value>) -> Result<(), Failure> {

@@ -17,6 +17,13 @@ use super::shelf::text;
 const PAST: usize = 100;
 /// The largest timed metadata.
 const METADATA: usize = 1024;
+/// Events that a stream session shows, the latest ones.
+const EVENTS: usize = 500;
+
+/// The types of stream events (user guide, "Using Amazon `EventBridge` with Amazon IVS").
+const STATE_CHANGE: &str = "IVS Stream State Change";
+const HEALTH_CHANGE: &str = "IVS Stream Health Change";
+const RECORDING_CHANGE: &str = "IVS Recording State Change";
 
 /// One stream, live or ended.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -34,6 +41,55 @@ pub(crate) struct Stream {
     pub(crate) composition: Option<String>,
     /// What the stream session shows: the configurations at its start.
     pub(crate) session: Map<String, Value>,
+    /// What has happened to it, the oldest first.
+    #[serde(default)]
+    events: Vec<Value>,
+    /// The code of the failure that ends it, if one does.
+    #[serde(default)]
+    pub(crate) failure: Option<String>,
+}
+
+impl Stream {
+    fn note(&mut self, name: &str, sort: &str, at: Millis) {
+        let event = json!({ "name": name, "type": sort, "eventTime": at.to_iso() });
+        self.events.push(event);
+    }
+
+    fn is_recorded(&self) -> bool {
+        self.session.contains_key("recordingConfiguration")
+    }
+
+    /// The stream is found to be in this health.
+    pub(crate) fn set_health(&mut self, health: &str, at: Millis) {
+        match (self.health.as_str(), health) {
+            (before, "STARVING") if before != "STARVING" => {
+                self.note("Starvation Start", HEALTH_CHANGE, at);
+            }
+            ("STARVING", "HEALTHY") => self.note("Starvation End", HEALTH_CHANGE, at),
+            _ => {}
+        }
+        health.clone_into(&mut self.health);
+    }
+
+    fn begin(&mut self, at: Millis) {
+        self.note("Session Created", STATE_CHANGE, at);
+        self.note("Stream Start", STATE_CHANGE, at);
+        if self.is_recorded() {
+            self.note("Recording Start", RECORDING_CHANGE, at);
+        }
+    }
+
+    fn end(&mut self, at: Millis) {
+        self.ended = Some(at);
+        if self.is_recorded() {
+            self.note("Recording End", RECORDING_CHANGE, at);
+        }
+        self.note("Stream End", STATE_CHANGE, at);
+        self.note("Session Ended", STATE_CHANGE, at);
+        if let (Some(code), Some(last)) = (&self.failure, self.events.last_mut()) {
+            last["code"] = json!(code);
+        }
+    }
 }
 
 /// How a stream starts.
@@ -69,17 +125,9 @@ pub(crate) fn go_live(
             session.insert(member.to_owned(), Value::Object(object.wire.clone()));
         }
     }
-    session.insert(
-        "ingestConfiguration".to_owned(),
-        json!({
-            "video": {"codec": "avc1.4D401F", "encoder": "emulator", "avcProfile": "Main",
-                      "avcLevel": "3.1", "targetBitrate": 2_500_000, "targetFramerate": 30,
-                      "videoHeight": 720, "videoWidth": 1280},
-            "audio": {"codec": "mp4a.40.2", "targetBitrate": 128_000, "sampleRate": 44_100,
-                      "channels": 2},
-        }),
-    );
-    let stream = Stream {
+    let multitrack = object(&found.wire, "multitrackInputConfiguration");
+    session.extend(encoder_settings(multitrack.get("enabled") == Some(&json!(true))));
+    let mut stream = Stream {
         sequence: common.next_sequence(),
         id: format!("st-{}", common.generator.letters(23)),
         started: now,
@@ -89,14 +137,44 @@ pub(crate) fn go_live(
         health: "HEALTHY".to_owned(),
         composition: start.composition,
         session,
+        events: Vec::new(),
+        failure: None,
     };
+    stream.begin(now);
     region.streams.insert(channel.to_owned(), stream);
+}
+
+/// What the encoder sends: the deprecated member has the first track only, the other one all tracks.
+fn encoder_settings(multitrack: bool) -> [(String, Value); 2] {
+    let heights: &[u32] = if multitrack { &[720, 480] } else { &[720] };
+    let video = |(index, height): (usize, &u32)| {
+        json!({
+            "codec": "avc1.4D401F", "encoder": "emulator", "avcProfile": "", "avcLevel": "",
+            "profile": "Main", "level": "3.1", "targetBitrate": 2_500_000, "targetFramerate": 30,
+            "videoHeight": height, "videoWidth": height * 16 / 9, "track": format!("Track{index}"),
+        })
+    };
+    let videos: Vec<Value> = heights.iter().enumerate().map(video).collect();
+    let audio = json!({
+        "codec": "mp4a.40.2", "targetBitrate": 128_000, "sampleRate": 44_100, "channels": 2,
+        "track": "Track0",
+    });
+    let mut first = videos[0].clone();
+    first["avcProfile"] = json!("Main");
+    first["avcLevel"] = json!("3.1");
+    [
+        ("ingestConfiguration".to_owned(), json!({ "video": first, "audio": audio })),
+        (
+            "ingestConfigurations".to_owned(),
+            json!({ "videoConfigurations": videos, "audioConfigurations": [audio] }),
+        ),
+    ]
 }
 
 /// A stream ends.
 pub(crate) fn end(region: &mut Region, channel: &str, at: Millis) {
     if let Some(mut stream) = region.streams.remove(channel) {
-        stream.ended = Some(at);
+        stream.end(at);
         let past = region.past_streams.entry(channel.to_owned()).or_default();
         past.push(stream);
         if past.len() > PAST {
@@ -223,15 +301,13 @@ pub(crate) fn get_session(scene: &Scene<'_>, input: &Map<String, Value>) -> Answ
         .into_iter()
         .find(|stream| id.is_empty() || stream.id == id)
         .ok_or_else(|| scene.missing(if id.is_empty() { channel } else { id }))?;
-    let event = |name: &str, at: Millis| json!({"name": name, "type": "IVS Stream State Change", "eventTime": at.to_iso()});
-    let mut events = vec![event("Stream Start", stream.started)];
     let mut session = stream.session.clone();
     session.insert("streamId".to_owned(), json!(stream.id));
     session.insert("startTime".to_owned(), json!(stream.started.to_iso()));
     if let Some(ended) = stream.ended {
         session.insert("endTime".to_owned(), json!(ended.to_iso()));
-        events.insert(0, event("Stream End", ended));
     }
+    let events = stream.events.iter().rev().take(EVENTS).cloned().collect();
     session.insert("truncatedEvents".to_owned(), Value::Array(events));
     Ok(json!({ "streamSession": session }))
 }
@@ -245,7 +321,8 @@ pub(crate) fn list_sessions(scene: &Scene<'_>, input: &Map<String, Value>) -> An
             row.insert("streamId".to_owned(), json!(stream.id));
             row.insert("startTime".to_owned(), json!(stream.started.to_iso()));
             row.insert("endTime".to_owned(), json!(stream.ended.map(Millis::to_iso)));
-            row.insert("hasErrorEvent".to_owned(), json!(false));
+            let failed = stream.events.iter().any(|event| event.get("code").is_some());
+            row.insert("hasErrorEvent".to_owned(), json!(failed));
             // Latest first, and still ascending for the pages.
             (u64::MAX - stream.sequence, row)
         })

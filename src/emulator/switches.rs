@@ -2,6 +2,8 @@
 //! `reliability.md` §9; its default is the answer that is harder on a client. Set by
 //! `POST /_emulator/switches` with any subset of the fields, so tests can run both ways.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 /// What happens to members that a nested update leaves out.
@@ -101,6 +103,15 @@ pub struct Switches {
     /// A stage's thumbnail interval without `recordingMode: INTERVAL`, even the default of 60 that
     /// `GetStage` shows. Default: refuse.
     pub interval_while_disabled: Stance,
+    /// Seconds for which a stage session lasts after the last participant stopped publishing, if nobody is
+    /// connected. The user guide says "a few minutes". Default: 180.
+    pub session_linger_seconds: u32,
+    /// Seconds for which an ingest configuration stays ACTIVE after `DisconnectParticipant`, which empties its
+    /// stage at once. Default: 1.
+    pub disconnect_seconds: u32,
+    /// `UpdateStage` with the recording block that the stage has already, while a recording runs.
+    /// Default: refuse.
+    pub same_recording: Stance,
     /// `StopStream` ends the stream after the settling time instead of at once. Default: true.
     pub slow_stop_stream: bool,
 }
@@ -135,7 +146,17 @@ impl Default for Switches {
             largest_page: 0,
             page_token_seconds: 3600,
             interval_while_disabled: Stance::Refuse,
+            session_linger_seconds: 180,
+            disconnect_seconds: 1,
+            same_recording: Stance::Refuse,
             slow_stop_stream: true,
         }
+    }
+}
+
+impl Switches {
+    /// How long a session outlasts its last publisher.
+    pub(crate) fn session_lingers(&self) -> Duration {
+        Duration::from_secs(self.session_linger_seconds.into())
     }
 }

@@ -7,6 +7,7 @@ use super::{
 use crate::aws::{Clients, CloudError, Sorted, Tags, exactly, found, gone};
 use crate::diag::{Code, quote};
 use crate::kinds::operation::READ_MEDIA_TAILOR;
+use crate::kinds::spec::FieldChange;
 use aws_sdk_ivs::types as sdk;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -204,7 +205,13 @@ impl Resource for AdConfiguration {
         inside("CreateAdConfiguration", made.ad_configuration.map(whole))
     }
 
-    async fn update(&self, aws: &Clients, arn: &Arn, _: &Book) -> Result<Live, CloudError> {
+    async fn update(
+        &self,
+        aws: &Clients,
+        arn: &Arn,
+        _: &[FieldChange],
+        _: &Book,
+    ) -> Result<Live, CloudError> {
         let updated = aws
             .ivs_once
             .update_ad_configuration()

@@ -8,6 +8,7 @@ use super::{
 use crate::aws::{Class, Clients, CloudError, Secret, Sorted, Tags, exactly, found, gone};
 use crate::diag::Code;
 use crate::kinds::reference::{arn_or_detach, edge_of};
+use crate::kinds::spec::FieldChange;
 use crate::kinds::stream_key::keys_of;
 use crate::kinds::{
     AdConfiguration, FailoverSlateConfiguration, PlaybackRestrictionPolicy, RecordingConfiguration,
@@ -299,7 +300,13 @@ impl Resource for Channel {
         inside("CreateChannel", made.channel.and_then(|it| read(it, book)))
     }
 
-    async fn update(&self, aws: &Clients, arn: &Arn, book: &Book) -> Result<Live, CloudError> {
+    async fn update(
+        &self,
+        aws: &Clients,
+        arn: &Arn,
+        _: &[FieldChange],
+        book: &Book,
+    ) -> Result<Live, CloudError> {
         let policy = self.playback_restriction_policy.as_ref();
         let slate = self.failover_slate_configuration.as_ref();
         let updated = aws
@@ -343,7 +350,7 @@ impl Resource for Channel {
         Ok(stream.map(|it| Audience::stream(it.viewer_count, it.stream_id)))
     }
 
-    async fn interrupt(aws: &Clients, arn: &Arn) -> Result<bool, CloudError> {
+    async fn interrupt(aws: &Clients, arn: &Arn, _: &mut Option<Arn>) -> Result<bool, CloudError> {
         let stopped = aws.ivs_once.stop_stream().channel_arn(arn.as_str()).send().await;
         match stopped.sorted("StopStream") {
             Err(error) if error.class != Class::NotFound => Err(error),

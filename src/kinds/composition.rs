@@ -3,8 +3,8 @@
 use super::word::{sdk_enums, sorted_words};
 use super::{
     Arn, Audience, Book, Check, Edge, Facts, Kind, Live, LiveState, Mutable, On, Operation,
-    Presence, Ref, Replace, Resource, Scope, Service, Word, answered_or, answered_tags,
-    answered_words, drain, each, inside, json, owner, sent_tags, sent_words,
+    Presence, Publisher, Ref, Replace, Resource, Scope, Service, Word, answered_or, answered_tags,
+    answered_words, drain, each, inside, json, owner, sent_tags, sent_words, stage,
 };
 use crate::aws::{Class, Clients, CloudError, Sorted, Tags, exactly, found};
 use crate::diag::Code;
@@ -12,8 +12,8 @@ use crate::kinds::reference::edge_of;
 use crate::kinds::{Channel, EncoderConfiguration, Stage, StorageConfiguration};
 use aws_sdk_ivsrealtime::operation::list_compositions::builders::ListCompositionsFluentBuilder;
 use aws_sdk_ivsrealtime::types::{
-    self as sdk, PipBehavior, PipPosition, RecordingConfigurationFormat, ThumbnailStorageType,
-    VideoAspectRatio, VideoFillMode,
+    self as sdk, ParticipantState, PipBehavior, PipPosition, RecordingConfigurationFormat,
+    ThumbnailStorageType, VideoAspectRatio, VideoFillMode,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -44,8 +44,8 @@ pub struct Composition {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Run {
-    /// Start it when the stage has a session, or the participant publishes; otherwise it is dormant, which
-    /// is not drift.
+    /// Start it while somebody publishes on the stage, or the participant publishes; otherwise it is dormant,
+    /// which is not drift.
     #[default]
     WhileStageActive,
     /// Start it whenever it is not running.
@@ -240,6 +240,7 @@ impl Resource for Composition {
         operations: &[
             Operation::list("ListCompositions"),
             Operation::read("GetComposition"),
+            Operation::read("ListParticipants").on(On::Others(&[Kind::Stage])),
             Operation::create("StartComposition").on(On::Others(&[
                 Kind::Stage,
                 Kind::EncoderConfiguration,
@@ -407,9 +408,34 @@ impl Resource for Composition {
         match self.run {
             Run::Always => Presence::Wanted,
             Run::Stopped => Presence::Unwanted,
-            Run::WhileStageActive if now.is_live(self.stage.pointer()) => Presence::Wanted,
-            Run::WhileStageActive => Presence::Dormant("its stage has no session"),
+            Run::WhileStageActive => match self.publisher(&now.book) {
+                Some(it) if now.publishers.contains(&it) => Presence::Wanted,
+                _ => Presence::Dormant("nobody publishes on its stage"),
+            },
         }
+    }
+
+    fn publisher(&self, book: &Book) -> Option<Publisher> {
+        let stage = self.stage.pointer().arn(book).filter(|_| self.run == Run::WhileStageActive)?;
+        Some(Publisher::Anybody { stage })
+    }
+
+    /// `published` stays true of whoever has published once, so only those who are connected count.
+    async fn publishes(
+        aws: &Clients,
+        publisher: &Publisher,
+        session: &str,
+    ) -> Result<bool, CloudError> {
+        let connected =
+            |it: &sdk::ParticipantSummary| it.state == Some(ParticipantState::Connected);
+        let stage = publisher.stage();
+        stage::any_participant(aws, stage, session, |all| all.filter_by_published(true), connected)
+            .await
+    }
+
+    /// The picture appears on its channels.
+    fn acts_on(&self) -> Vec<Edge> {
+        self.refs().into_iter().filter(|edge| edge.kind == Kind::Channel).collect()
     }
 
     fn audience_of(live: &Live) -> Option<Audience> {

@@ -5,6 +5,7 @@ use super::{
     answered_tags, channel, drain, each, inside, sent_tags,
 };
 use crate::aws::{Clients, CloudError, Sorted, Tags, found, gone};
+use crate::kinds::spec::FieldChange;
 use aws_sdk_ivs::types as sdk;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -129,7 +130,13 @@ impl Resource for FailoverSlateConfiguration {
     }
 
     /// All three numbers, always: whether AWS keeps or resets absent ones is unknown.
-    async fn update(&self, aws: &Clients, arn: &Arn, _: &Book) -> Result<Live, CloudError> {
+    async fn update(
+        &self,
+        aws: &Clients,
+        arn: &Arn,
+        _: &[FieldChange],
+        _: &Book,
+    ) -> Result<Live, CloudError> {
         let updated = aws
             .ivs_once
             .update_failover_slate_configuration()

@@ -10,6 +10,7 @@ use crate::aws::{Class, Clients, CloudError, Secret, Sorted, Tags, found, gone};
 use crate::diag::Code;
 use crate::kinds::Stage;
 use crate::kinds::reference::{arn_or_detach, edge_of};
+use crate::kinds::spec::FieldChange;
 use aws_sdk_ivsrealtime::types::{self as sdk, IngestConfigurationState, IngestProtocol};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -66,6 +67,7 @@ impl Resource for IngestConfiguration {
         ],
 
         mutable: Mutable::Only(&["stage", "redundantIngest"]),
+        emptied: &["stage"],
         quota: Some(100),
         loss: Some("the encoder needs the new stream key"),
         deletion: Some("stream key and participant id are lost for good"),
@@ -192,7 +194,13 @@ impl Resource for IngestConfiguration {
         inside("CreateIngestConfiguration", made)
     }
 
-    async fn update(&self, aws: &Clients, arn: &Arn, book: &Book) -> Result<Live, CloudError> {
+    async fn update(
+        &self,
+        aws: &Clients,
+        arn: &Arn,
+        _: &[FieldChange],
+        book: &Book,
+    ) -> Result<Live, CloudError> {
         let updated = aws
             .realtime_once
             .update_ingest_configuration()
@@ -223,14 +231,23 @@ impl Resource for IngestConfiguration {
         Ok(active.map(|_| Audience::publisher()))
     }
 
-    /// Throws out whoever publishes with it. AWS takes its stage away with that; the change that follows
-    /// puts it back.
-    async fn interrupt(aws: &Clients, arn: &Arn) -> Result<bool, CloudError> {
+    /// Throws out whoever publishes with it. AWS takes its stage away with that, so where a try is repeated
+    /// only `taken` still tells the stage; the change that follows puts it back, or [`Resource::put_back`] does.
+    async fn interrupt(
+        aws: &Clients,
+        arn: &Arn,
+        taken: &mut Option<Arn>,
+    ) -> Result<bool, CloudError> {
         let Some(it) = answered(aws, arn.as_str()).await? else { return Ok(true) };
+        if !it.stage_arn.is_empty() {
+            *taken = Some(Arn::new(it.stage_arn));
+        }
+        // Without a stage nobody new can connect: the one who was thrown out is on the way.
+        let Some(stage) = taken else { return Ok(true) };
         let second = it.redundant_ingest_credentials.unwrap_or_default();
         let second = second.into_iter().filter_map(|it| it.participant_id);
         for participant in std::iter::once(it.participant_id).chain(second) {
-            let request = aws.realtime_once.disconnect_participant().stage_arn(&it.stage_arn);
+            let request = aws.realtime_once.disconnect_participant().stage_arn(stage.as_str());
             let request = request.participant_id(participant).send().await;
             match request.sorted("DisconnectParticipant") {
                 Err(error) if error.class != Class::NotFound => return Err(error),
@@ -238,6 +255,16 @@ impl Resource for IngestConfiguration {
             }
         }
         Ok(true)
+    }
+
+    async fn put_back(aws: &Clients, arn: &Arn, taken: &Arn) -> Result<(), CloudError> {
+        let now = answered(aws, arn.as_str()).await?;
+        if now.is_none_or(|it| !it.stage_arn.is_empty()) {
+            return Ok(());
+        }
+        let request = aws.realtime_once.update_ingest_configuration().arn(arn.as_str());
+        let request = request.stage_arn(taken.as_str()).send().await;
+        request.sorted("UpdateIngestConfiguration").map(|_| ())
     }
 }
 

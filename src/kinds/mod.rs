@@ -36,7 +36,10 @@ pub use composition::Pip;
 pub use operation::{Elsewhere, On, Operation, Verb};
 pub use owner::{Marks, Owner};
 pub use reference::{Edge, Pointer, Ref};
-pub use states::{Audience, Desired, Duplicate, Lifecycle, Live, LiveState, OnLive, Stack};
+pub use stage::anybody_connected;
+pub use states::{
+    Audience, Desired, Duplicate, Lifecycle, Live, LiveState, OnLive, Publisher, Stack,
+};
 pub use word::Word;
 
 pub use crate::aws::Service;
@@ -48,6 +51,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::BTreeSet;
+use spec::FieldChange;
 use std::fmt::Debug;
 use std::future::Future;
 use std::time::Duration;
@@ -183,11 +187,13 @@ pub trait Resource:
         tags: &Tags,
         book: &Book,
     ) -> impl Future<Output = Result<Live, CloudError>> + Send;
-    /// Makes `arn` equal to this spec, tags aside. Kinds without an update path do not write it.
+    /// Makes `arn` equal to this spec, tags aside; `changes` says in which fields it differs. Kinds without
+    /// an update path do not write it.
     fn update(
         &self,
         _aws: &Clients,
         _arn: &Arn,
+        _changes: &[FieldChange],
         _book: &Book,
     ) -> impl Future<Output = Result<Live, CloudError>> + Send {
         async { unreachable!("the plan replaces {} instead of updating it", Self::KIND) }
@@ -223,13 +229,23 @@ pub trait Resource:
     fn tags_of(aws: &Clients, arn: &Arn) -> impl Future<Output = Result<Tags, CloudError>> + Send {
         aws.tags_of(Self::FACTS.service, arn.as_str())
     }
-    /// Whoever it cannot be without, if they are live and no listing tells. Asked where it is not there.
-    fn publisher(
-        &self,
+    /// Who has to publish for it to run, where no listing tells whether they do. Needed only where it does not
+    /// run as declared.
+    fn publisher(&self, _book: &Book) -> Option<Publisher> {
+        None
+    }
+    /// Whether that publisher publishes at the moment, in the session in progress on the stage.
+    fn publishes(
         _aws: &Clients,
-        _now: &LiveState,
-    ) -> impl Future<Output = Result<Option<(Arn, Audience)>, CloudError>> + Send {
-        async { Ok(None) }
+        _publisher: &Publisher,
+        _session: &str,
+    ) -> impl Future<Output = Result<bool, CloudError>> + Send {
+        async { Ok(false) }
+    }
+    /// References to objects that this resource acts on for as long as it is there, so that they must not belong
+    /// to another stack or tool.
+    fn acts_on(&self) -> Vec<Edge> {
+        Vec::new()
     }
     /// Who would be cut off by a change to it, where that shows in what was read.
     fn audience_of(_live: &Live) -> Option<Audience> {
@@ -243,12 +259,23 @@ pub trait Resource:
         async { Ok(None) }
     }
     /// Sends the audience away, so that a change can follow; only where consent was given. False where
-    /// there is no such call and the change itself does it.
+    /// there is no such call and the change itself does it. May be repeated until the audience is gone; what
+    /// AWS takes from the object with that is noted in `taken`, before the call that takes it.
     fn interrupt(
         _aws: &Clients,
         _arn: &Arn,
+        _taken: &mut Option<Arn>,
     ) -> impl Future<Output = Result<bool, CloudError>> + Send {
         async { Ok(false) }
+    }
+    /// Gives an object back what [`Resource::interrupt`] noted, if it is still without; called where the change
+    /// that was to follow did not happen.
+    fn put_back(
+        _aws: &Clients,
+        _arn: &Arn,
+        _taken: &Arn,
+    ) -> impl Future<Output = Result<(), CloudError>> + Send {
+        async { Ok(()) }
     }
 }
 
@@ -267,6 +294,10 @@ pub struct Facts {
     pub arn_type: Option<&'static str>,
     /// Which fields an update can change.
     pub mutable: Mutable,
+    /// Fields that an update changes without any effect on whoever is live.
+    pub unobtrusive: &'static [&'static str],
+    /// Fields that AWS empties when the audience is sent away.
+    pub emptied: &'static [&'static str],
     /// What a replacement does first.
     pub replace: Replace,
     /// Fields of the manifest that AWS knows nothing of: never compared with an answer.
@@ -298,6 +329,8 @@ impl Facts {
             service,
             arn_type: Some(arn_type),
             mutable: Mutable::All,
+            unobtrusive: &[],
+            emptied: &[],
             replace: Replace::CreateFirst,
             local: &[],
             usable: None,
@@ -488,8 +521,26 @@ macro_rules! kinds {
                 match self { $(Kind::$name => $name::tags_of(aws, arn).await),* }
             }
             /// [`Resource::interrupt`].
-            pub async fn interrupt(self, aws: &Clients, arn: &Arn) -> Result<bool, CloudError> {
-                match self { $(Kind::$name => $name::interrupt(aws, arn).await),* }
+            pub async fn interrupt(
+                self,
+                aws: &Clients,
+                arn: &Arn,
+                taken: &mut Option<Arn>,
+            ) -> Result<bool, CloudError> {
+                match self { $(Kind::$name => $name::interrupt(aws, arn, taken).await),* }
+            }
+            /// [`Resource::put_back`].
+            pub async fn put_back(self, aws: &Clients, arn: &Arn, taken: &Arn) -> Result<(), CloudError> {
+                match self { $(Kind::$name => $name::put_back(aws, arn, taken).await),* }
+            }
+            /// [`Resource::publishes`].
+            pub async fn publishes(
+                self,
+                aws: &Clients,
+                publisher: &Publisher,
+                session: &str,
+            ) -> Result<bool, CloudError> {
+                match self { $(Kind::$name => $name::publishes(aws, publisher, session).await),* }
             }
         }
 
@@ -531,12 +582,12 @@ macro_rules! kinds {
                 match self { $(Body::$name(it) => it.settle_names(is_name)),* }
             }
             /// [`Resource::publisher`].
-            pub async fn publisher(
-                &self,
-                aws: &Clients,
-                now: &LiveState,
-            ) -> Result<Option<(Arn, Audience)>, CloudError> {
-                match self { $(Body::$name(it) => it.publisher(aws, now).await),* }
+            pub fn publisher(&self, book: &Book) -> Option<Publisher> {
+                match self { $(Body::$name(it) => it.publisher(book)),* }
+            }
+            /// [`Resource::acts_on`].
+            pub fn acts_on(&self) -> Vec<Edge> {
+                match self { $(Body::$name(it) => it.acts_on()),* }
             }
             /// [`Resource::tag`].
             pub async fn tag(
@@ -589,8 +640,14 @@ macro_rules! kinds {
                 match self { $(Body::$name(it) => it.create(aws, tags, book).await),* }
             }
             /// [`Resource::update`].
-            pub async fn update(&self, aws: &Clients, arn: &Arn, book: &Book) -> Result<Live, CloudError> {
-                match self { $(Body::$name(it) => it.update(aws, arn, book).await),* }
+            pub async fn update(
+                &self,
+                aws: &Clients,
+                arn: &Arn,
+                changes: &[FieldChange],
+                book: &Book,
+            ) -> Result<Live, CloudError> {
+                match self { $(Body::$name(it) => it.update(aws, arn, changes, book).await),* }
             }
         }
     };

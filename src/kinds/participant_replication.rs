@@ -8,8 +8,8 @@
 use super::composition::Run;
 use super::{
     Arn, Audience, Book, Check, Edge, Facts, Kind, Live, LiveState, Mutable, On, Operation, Owner,
-    Pointer, Presence, Ref, Replace, Resource, Scope, Service, drain, each, json, owner, sent_tags,
-    side_by_side,
+    Pointer, Presence, Publisher, Ref, Replace, Resource, Scope, Service, drain, each, json, owner,
+    sent_tags, side_by_side,
 };
 use crate::aws::{Class, Clients, CloudError, Sorted, Tags, found, gone};
 use crate::diag::Code;
@@ -65,19 +65,11 @@ impl ParticipantReplication {
     }
 
     fn is_possible(&self, now: &LiveState) -> bool {
-        match (&self.participant, self.person(&now.book)) {
+        match (&self.participant, self.publisher(&now.book)) {
             (Some(ingest), _) => now.is_live(ingest.pointer()),
-            (None, Some((.., person))) => now.audience.contains_key(&person),
+            (None, Some(participant)) => now.publishers.contains(&participant),
             (None, None) => false,
         }
-    }
-
-    /// The participant that an id tells, on their stage: the stage, the id, and the two in one.
-    fn person(&self, book: &Book) -> Option<(Arn, &str, Arn)> {
-        let id = self.participant_id.as_deref()?;
-        let stage = self.source_stage.pointer().arn(book)?;
-        let person = Arn::new(format!("{stage}/participant/{id}"));
-        Some((stage, id, person))
     }
 }
 
@@ -350,18 +342,18 @@ impl Resource for ParticipantReplication {
         Ok(kept.map(|it| it.memory.tags(&it.stack)).unwrap_or_default())
     }
 
-    /// Whether a participant that only an id tells is there, if their stage has a session at all.
-    async fn publisher(
-        &self,
+    /// A participant that only an id tells: the state of an ingest configuration is listed.
+    fn publisher(&self, book: &Book) -> Option<Publisher> {
+        let id = self.participant_id.clone().filter(|_| self.run != Run::Stopped)?;
+        Some(Publisher::Participant { stage: self.source_stage.pointer().arn(book)?, id })
+    }
+
+    async fn publishes(
         aws: &Clients,
-        now: &LiveState,
-    ) -> Result<Option<(Arn, Audience)>, CloudError> {
-        let wanted = self.run != Run::Stopped;
-        let Some((stage, id, person)) = self.person(&now.book).filter(|_| wanted) else {
-            return Ok(None);
-        };
-        let session = now.audience.get(&stage).and_then(|it| it.session.clone());
-        let Some(session) = session else { return Ok(None) };
+        publisher: &Publisher,
+        session: &str,
+    ) -> Result<bool, CloudError> {
+        let Publisher::Participant { stage, id } = publisher else { return Ok(false) };
         let request = aws
             .realtime
             .get_participant()
@@ -369,10 +361,14 @@ impl Resource for ParticipantReplication {
             .session_id(session)
             .participant_id(id);
         let answer = found(request.send().await.sorted("GetParticipant"))?;
-        let publishes = answer.and_then(|it| it.participant).is_some_and(|it| {
+        Ok(answer.and_then(|it| it.participant).is_some_and(|it| {
             it.published && it.state.is_some_and(|it| it == ParticipantState::Connected)
-        });
-        Ok(publishes.then(|| (person, Audience::publisher())))
+        }))
+    }
+
+    /// The participant appears on the other stage.
+    fn acts_on(&self) -> Vec<Edge> {
+        vec![self.destination_stage.edge("destinationStage")]
     }
 
     fn audience_of(_: &Live) -> Option<Audience> {

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::aws::{Clients, CloudError, Sorted, Tags, found, gone};
 use crate::diag::{Code, quote};
+use crate::kinds::spec::FieldChange;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -197,7 +198,13 @@ impl Resource for PlaybackRestrictionPolicy {
         Ok(read(made.arn, made.name, lists, strict, answered_tags(made.tags)))
     }
 
-    async fn update(&self, aws: &Clients, arn: &Arn, _: &Book) -> Result<Live, CloudError> {
+    async fn update(
+        &self,
+        aws: &Clients,
+        arn: &Arn,
+        _: &[FieldChange],
+        _: &Book,
+    ) -> Result<Live, CloudError> {
         let updated = aws
             .ivs_once
             .update_playback_restriction_policy()

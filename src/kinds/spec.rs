@@ -69,6 +69,14 @@ impl Kind {
     }
 }
 
+impl Kind {
+    /// Whether an update of the field at `path` cuts off whoever is live, or is refused while somebody is.
+    pub fn disturbs(self, path: &str) -> bool {
+        let field = path.strip_prefix("spec.");
+        field.is_some_and(|it| !self.facts().unobtrusive.contains(&it)) && !is_tag(path)
+    }
+}
+
 impl Body {
     /// The spec as manifests write it, without the fields AWS knows nothing of.
     pub fn fields(&self) -> Value {

@@ -10,13 +10,19 @@ use crate::aws::{Clients, CloudError, Sorted, Tags, exactly, found, gone};
 use crate::diag::Code;
 use crate::kinds::StorageConfiguration;
 use crate::kinds::reference::{arn_or_detach, edge_of};
+use crate::kinds::spec::FieldChange;
+use aws_sdk_ivsrealtime::operation::list_participants::builders::ListParticipantsFluentBuilder;
 use aws_sdk_ivsrealtime::types::{
-    self as sdk, ParticipantRecordingMediaType, ThumbnailRecordingMode, ThumbnailStorageType,
+    self as sdk, ParticipantRecordingMediaType, ParticipantState, ThumbnailRecordingMode,
+    ThumbnailStorageType,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 sdk_enums! { ParticipantRecordingMediaType, ThumbnailRecordingMode, ThumbnailStorageType }
+
+/// The block that AWS refuses while a recording runs.
+const RECORDING: &str = "autoParticipantRecordingConfiguration";
 
 /// A stage. Deleting it throws everybody off, and AWS does not refuse.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -140,6 +146,7 @@ impl Resource for Stage {
         operations: &[
             Operation::list("ListStages"),
             Operation::read("GetStage"),
+            Operation::read("ListParticipants"),
             Operation::create("CreateStage"),
             Operation::change("UpdateStage"),
             Operation::delete("DeleteStage"),
@@ -147,6 +154,7 @@ impl Resource for Stage {
             Operation::list("ListIngestConfigurations"),
         ],
 
+        unobtrusive: &["name"],
         quota: Some(1_000),
         loss: Some("a new stage has other endpoints, and tokens of the old one are invalid"),
         deletion: Some(
@@ -331,14 +339,27 @@ impl Resource for Stage {
         inside("CreateStage", made.stage.map(|it| read(it, book)))
     }
 
-    async fn update(&self, aws: &Clients, arn: &Arn, book: &Book) -> Result<Live, CloudError> {
+    async fn update(
+        &self,
+        aws: &Clients,
+        arn: &Arn,
+        changes: &[FieldChange],
+        book: &Book,
+    ) -> Result<Live, CloudError> {
+        // While a recording runs, AWS refuses the block, which may not even change.
+        let of_recording = format!("spec.{RECORDING}");
         let recording = &self.auto_participant_recording_configuration;
+        let recording = if changes.iter().any(|it| it.path.starts_with(&of_recording)) {
+            Some(recording.sent(book)?)
+        } else {
+            None
+        };
         let updated = aws
             .realtime_once
             .update_stage()
             .arn(arn.as_str())
             .set_name(self.name.clone())
-            .auto_participant_recording_configuration(recording.sent(book)?)
+            .set_auto_participant_recording_configuration(recording)
             .customize()
             .mutate_request(exactly(json(self)))
             .send()
@@ -351,7 +372,9 @@ impl Resource for Stage {
         let answer =
             found(aws.realtime.get_stage().arn(arn.as_str()).send().await.sorted("GetStage"))?;
         let session = answer.and_then(|it| it.stage).and_then(|it| it.active_session_id);
-        Ok(session.filter(|it| !it.is_empty()).map(Audience::session))
+        let Some(session) = session.filter(|it| !it.is_empty()) else { return Ok(None) };
+        let connected = anybody_connected(aws, arn, &session).await?;
+        Ok(connected.then(|| Audience::session(session)))
     }
 
     /// Its end would be that of its compositions, and take the stage of its ingest configurations away.
@@ -365,6 +388,47 @@ impl Resource for Stage {
     async fn delete(aws: &Clients, arn: &Arn) -> Result<(), CloudError> {
         gone(aws.realtime_once.delete_stage().arn(arn.as_str()).send().await.sorted("DeleteStage"))
     }
+}
+
+/// Whether anybody is connected in a session of a stage. A session goes on for minutes after the last
+/// participant has left.
+pub async fn anybody_connected(
+    aws: &Clients,
+    stage: &Arn,
+    session: &str,
+) -> Result<bool, CloudError> {
+    let connected = ParticipantState::Connected;
+    any_participant(aws, stage, session, |all| all.filter_by_state(connected.clone()), |_| true)
+        .await
+}
+
+/// Whether `wanted` is true of any participant of a session, of those that `narrow` leaves. Reads no further
+/// than the page with the first of them.
+pub(super) async fn any_participant(
+    aws: &Clients,
+    stage: &Arn,
+    session: &str,
+    narrow: impl Fn(ListParticipantsFluentBuilder) -> ListParticipantsFluentBuilder,
+    wanted: impl Fn(&sdk::ParticipantSummary) -> bool,
+) -> Result<bool, CloudError> {
+    let mut any = false;
+    let drained = drain(
+        "ListParticipants",
+        |token| {
+            let page = aws.realtime.list_participants().stage_arn(stage.as_str());
+            let page = page.session_id(session).max_results(100).set_next_token(token);
+            let page = narrow(page);
+            async move { page.send().await.sorted("ListParticipants") }
+        },
+        |page| {
+            any = page.participants.iter().any(&wanted);
+            page.next_token.filter(|_| !any)
+        },
+    )
+    .await;
+    // With its stage, a session is gone.
+    found(drained)?;
+    Ok(any)
 }
 
 /// What AWS answered, in the manifest's words.

@@ -176,6 +176,32 @@ impl Live {
     }
 }
 
+/// Who has to publish for a resource to be able to run.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Publisher {
+    /// Anybody on this stage.
+    Anybody {
+        /// The stage.
+        stage: Arn,
+    },
+    /// This participant of a stage.
+    Participant {
+        /// The stage.
+        stage: Arn,
+        /// The id that AWS gave the participant.
+        id: String,
+    },
+}
+
+impl Publisher {
+    /// The stage that it is about.
+    pub fn stage(&self) -> &Arn {
+        match self {
+            Self::Anybody { stage } | Self::Participant { stage, .. } => stage,
+        }
+    }
+}
+
 /// Who would be cut off by a change to an object.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -286,8 +312,10 @@ pub struct LiveState {
     pub others: BTreeMap<Arn, Live>,
     /// Who refers to what a plan would delete, where that was looked up.
     pub users: BTreeMap<Arn, Vec<Live>>,
-    /// Who is live, by ARN.
+    /// Who is live, by ARN. Of a stage, its session, until it was looked up that nobody is connected.
     pub audience: BTreeMap<Arn, Audience>,
+    /// Who publishes at the moment, of those that something declared needs and that were asked for.
+    pub publishers: BTreeSet<Publisher>,
     /// Address to ARN and back, for all that is owned.
     pub book: Book,
 }
@@ -301,6 +329,11 @@ impl LiveState {
     /// Whether the run that reads made an object with this owner.
     pub fn is_own(&self, owner: &Owner) -> bool {
         matches!(owner, Owner::Stack(marks) if self.attempts.contains(&marks.op))
+    }
+
+    /// The session in progress on a stage.
+    pub fn session(&self, stage: &Arn) -> Option<&str> {
+        self.audience.get(stage)?.session.as_deref()
     }
 
     /// Every object read, whoever owns it.

@@ -88,6 +88,11 @@ impl Resource for StreamKey {
         self.rotation.as_deref()
     }
 
+    /// The key comes with the channel, and opens it.
+    fn acts_on(&self) -> Vec<Edge> {
+        self.refs()
+    }
+
     /// A channel has one key.
     fn identity(&self, book: &Book) -> Option<Arn> {
         self.channel.pointer().arn(book)
@@ -136,6 +141,10 @@ impl Resource for StreamKey {
     /// Takes the channel's key over; makes one only where the channel has none (after a rotation).
     async fn create(&self, aws: &Clients, tags: &Tags, book: &Book) -> Result<Live, CloudError> {
         let channel = Arn::new(self.channel.arn(book));
+        let tags_of_channel = tags_of_channel(aws, &channel).await?;
+        if let Some(whose) = foreign(&tags_of_channel, tags) {
+            return Err(refused(format!("{channel} belongs to {whose}, and so does its key")));
+        }
         if let Some(key) = keys_of(aws, &channel, book).await?.pop() {
             let owner = key.owner();
             let ours = match (&owner, Owner::of(tags)) {
@@ -146,15 +155,10 @@ impl Resource for StreamKey {
                 _ => false,
             };
             if !ours {
-                return Err(CloudError {
-                    operation: "TagResource",
-                    class: Class::Conflict,
-                    code: None,
-                    message: format!("the channel's stream key belongs to {owner}"),
-                    request_id: None,
-                });
+                return Err(refused(format!("the channel's stream key belongs to {owner}")));
             }
-            self.tag(aws, &key.arn, tags, book).await?;
+            aws.tag(Self::FACTS.service, key.arn.as_str(), tags).await?;
+            remember(aws, &channel, &tags_of_channel, &key.arn, tags).await?;
             let arn = key.arn.as_str().to_owned();
             let tags = key.tags.into_iter().chain(tags.clone()).collect();
             return inside("TagResource", read(arn, Some(channel.as_str()), tags, book));
@@ -172,7 +176,7 @@ impl Resource for StreamKey {
             .and_then(|it| read(it.arn?, it.channel_arn.as_deref(), answered_tags(it.tags), book));
         let made = inside("CreateStreamKey", made)?;
         // The key is made, so this refusal is none of the whole: the next look finds the key.
-        let told = remember(aws, &channel, &made.arn, tags).await;
+        let told = remember(aws, &channel, &tags_of_channel, &made.arn, tags).await;
         told.map_err(|error| CloudError { class: Class::Unknown, ..error })?;
         Ok(made)
     }
@@ -186,7 +190,10 @@ impl Resource for StreamKey {
     ) -> Result<(), CloudError> {
         aws.tag(Self::FACTS.service, arn.as_str(), tags).await?;
         match self.channel.pointer().arn(book) {
-            Some(channel) => remember(aws, &channel, arn, tags).await,
+            Some(channel) => {
+                let its = tags_of_channel(aws, &channel).await?;
+                remember(aws, &channel, &its, arn, tags).await
+            }
             None => Ok(()),
         }
     }
@@ -203,11 +210,42 @@ impl Resource for StreamKey {
     }
 }
 
-/// Tells the key's channel which key it has, if the channel is the stack's as well: the next plan then needs
-/// no call for this channel alone.
-async fn remember(aws: &Clients, channel: &Arn, key: &Arn, tags: &Tags) -> Result<(), CloudError> {
-    let its = found(aws.tags_of(Service::LowLatency, channel.as_str()).await)?.unwrap_or_default();
-    let (Owner::Stack(its_marks), Owner::Stack(marks)) = (Owner::of(&its), Owner::of(tags)) else {
+/// A write to a key that was not made.
+fn refused(message: String) -> CloudError {
+    CloudError {
+        operation: "TagResource",
+        class: Class::Conflict,
+        code: None,
+        message,
+        request_id: None,
+    }
+}
+
+async fn tags_of_channel(aws: &Clients, channel: &Arn) -> Result<Tags, CloudError> {
+    Ok(found(aws.tags_of(Service::LowLatency, channel.as_str()).await)?.unwrap_or_default())
+}
+
+/// Who else a channel with the tags `its` belongs to than the stack that `tags` are of.
+fn foreign(its: &Tags, tags: &Tags) -> Option<Owner> {
+    let owner = Owner::of(its);
+    let ours = match (&owner, Owner::of(tags)) {
+        (Owner::Nobody, _) => true,
+        (Owner::Stack(its), Owner::Stack(ours)) => its.stack == ours.stack,
+        _ => false,
+    };
+    (!ours).then_some(owner)
+}
+
+/// Tells the key's channel, which has the tags `its`, which key it has, if the channel is the stack's as well:
+/// the next plan then needs no call for this channel alone.
+async fn remember(
+    aws: &Clients,
+    channel: &Arn,
+    its: &Tags,
+    key: &Arn,
+    tags: &Tags,
+) -> Result<(), CloudError> {
+    let (Owner::Stack(its_marks), Owner::Stack(marks)) = (Owner::of(its), Owner::of(tags)) else {
         return Ok(());
     };
     if its_marks.stack != marks.stack || its.get(STREAM_KEY).is_some_and(|it| it == key.id()) {

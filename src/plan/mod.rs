@@ -93,6 +93,7 @@ fn plan_named(
         }
     }
     planner.clear_up(&mut plan, &taken);
+    planner.refuse_what_acts_on_others();
     planner.order(&mut plan);
     let renames = possible_renames(&plan, live);
     plan.notes.extend(renames);
@@ -459,7 +460,10 @@ impl<'a> Planner<'a> {
         step.fields = fields;
         step.because = because;
         step.ignored = ignored;
-        if writes_spec && let Some(audience) = self.live.audience.get(&live.arn) {
+        if writes_spec
+            && step.disturbs()
+            && let Some(audience) = self.live.audience.get(&live.arn)
+        {
             step.impact = Some(audience.clone());
             step.decision = self.consent(&wanted.address, &live.arn, Some(wanted), audience);
         }
@@ -854,6 +858,40 @@ impl<'a> Planner<'a> {
         self.block_last(
             duplicate::unclear_which(self.live, it).or_else(|| duplicate::not_as_made(it)),
         );
+    }
+
+    /// What a resource acts on may not be another stack's or tool's: neither a stream key that comes with a
+    /// foreign channel, nor what puts a picture on one.
+    fn refuse_what_acts_on_others(&mut self) {
+        let live = self.live;
+        let mut refused: Vec<(usize, String)> = Vec::new();
+        for (index, draft) in self.drafts.iter().enumerate() {
+            let step = &draft.step;
+            let acts = match step.action {
+                Action::Release => false,
+                // Tags of what comes with an object are tags on that owner's object.
+                Action::Retag => step.address.kind.facts().comes_with.is_some(),
+                _ => true,
+            };
+            let edges = step.body.iter().filter(|_| acts).flat_map(Body::acts_on);
+            let foreign = edges.filter_map(|edge| {
+                let Pointer::Outside(arn) = &edge.to else { return None };
+                let owner = live.all().find(|it| it.arn == *arn)?.owner();
+                let ours = owner == Owner::Nobody || owner.in_stack(&self.stack.name).is_some();
+                (!ours).then(|| format!("`{}` is {arn}, which belongs to {owner}", edge.field))
+            });
+            refused.extend(foreign.take(1).map(|why| (index, why)));
+        }
+        for (index, why) in refused {
+            let arn = self.drafts[index].step.arn.clone();
+            self.drafts[index].step.decision = Decision::Unmanaged(why.clone());
+            for other in self.drafts.iter_mut().map(|it| &mut it.step) {
+                let makes_room = other.because == [Cause::MakesRoom];
+                if makes_room && other.arn.is_some() && other.arn == arn {
+                    other.decision = Decision::Unmanaged(why.clone());
+                }
+            }
+        }
     }
 
     fn block_last(&mut self, why: Option<String>) {

@@ -411,6 +411,12 @@ impl Step {
         }
     }
 
+    /// Whether it could cut somebody off who is live.
+    pub fn disturbs(&self) -> bool {
+        let kind = self.address.kind;
+        self.action == Action::Delete || self.fields.iter().any(|it| kind.disturbs(&it.path))
+    }
+
     /// Whether it changes more than tags.
     pub fn writes_spec(&self) -> bool {
         self.fields.iter().any(|it| it.path.starts_with("spec") && !it.is_tag())
@@ -480,6 +486,13 @@ impl Plan {
     /// Whether this run would call AWS to change anything.
     pub fn has_work(&self) -> bool {
         self.steps.iter().any(|step| step.decision.is_do())
+    }
+
+    /// Stages whose session stands in the way of a step: whether anybody is connected decides.
+    pub fn sessions(&self) -> BTreeSet<Arn> {
+        let stages = self.steps.iter().filter(|it| it.address.kind == Kind::Stage);
+        let live = stages.filter(|it| it.impact.is_some());
+        live.filter_map(|it| it.arn.clone()).collect()
     }
 
     /// What this run would delete.

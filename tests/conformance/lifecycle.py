@@ -460,6 +460,8 @@ def test_stage(realtime):
         stageArn=arn, participantId=joined["participantId"]), 200)
     refused("disconnect again", "ResourceNotFoundException", realtime.disconnect_participant,
             stageArn=arn, participantId=joined["participantId"])
+    check("session lasts", "activeSessionId" in realtime.get_stage(arn=arn)["stage"])
+    control("POST", "clock", {"advanceSeconds": 180})
     check("session over", "activeSessionId" not in realtime.get_stage(arn=arn)["stage"])
     sessions = realtime.list_stage_sessions(stageArn=arn)["stageSessions"]
     equal("stage sessions", [one["sessionId"] for one in sessions], [joined["sessionId"]])
@@ -470,6 +472,7 @@ def test_stage(realtime):
     equal("token", (token["duration"], token["capabilities"]), (720, ["PUBLISH", "SUBSCRIBE"]))
     control("POST", "participants", {"stageArn": arn, "participantId": token["participantId"]})
     status("revoke token", realtime.revoke_connection_token(tokenId=token["participantId"]), 200)
+    control("POST", "clock", {"advanceSeconds": 180})
     check("revoked", "activeSessionId" not in realtime.get_stage(arn=arn)["stage"])
     made = realtime.create_stage(participantTokenConfigurations=[{"userId": "a"}, {}])
     equal("tokens at create", len(made["participantTokens"]), 2)
@@ -682,6 +685,7 @@ def test_ingest(realtime):
     equal("replicas", [one["replicationState"] for one in replicas["replicas"]], ["ACTIVE"])
     check("replica is there", "activeSessionId" in realtime.get_stage(arn=other)["stage"])
     status("stop replication", realtime.stop_participant_replication(**pair), 200)
+    control("POST", "clock", {"advanceSeconds": 180})
     check("replica is gone", "activeSessionId" not in realtime.get_stage(arn=other)["stage"])
     refused("nobody publishes", "ResourceNotFoundException", realtime.start_participant_replication,
             **{**pair, "participantId": "nobody"})

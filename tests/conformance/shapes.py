@@ -192,6 +192,7 @@ class World:
         for _ in range(2):
             gone = WIRE.control("POST", "participants", {"stageArn": stage, "userId": "u"})["participantId"]
             WIRE.control("DELETE", "participants", {"stageArn": stage, "participantId": gone})
+            WIRE.control("POST", "clock", {"advanceSeconds": 180})
         ingests = [self.ingest(stageArn=stage, redundantIngest=True) for _ in range(2)]
         joined = [WIRE.control("POST", "ingests", {"ingestConfigurationArn": one}) for one in ingests]
         for _ in range(2):

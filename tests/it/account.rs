@@ -3,7 +3,7 @@
 
 use ivs_apply::apply::{Event, Outcome, Stop, apply};
 use ivs_apply::aws::{Clients, Rates, Target, connect};
-use ivs_apply::cloud::{Reading, look_up_users, read};
+use ivs_apply::cloud::{Reading, look_up_sessions, look_up_users, read};
 use ivs_apply::emulator::{Clock, Emulator, Settings};
 use ivs_apply::kinds::{Desired, LiveState, Stack};
 use ivs_apply::plan::{Plan, Policy, plan};
@@ -81,6 +81,10 @@ impl Account {
             .read(stack, &in_sight, Reading { every_kind, full: false, strangers: false })
             .await;
         let mut made = plan(stack, desired, &live, policy);
+        let sessions = made.sessions();
+        if look_up_sessions(&self.aws, &mut live, sessions).await.expect("readable") {
+            made = plan(stack, desired, &live, policy);
+        }
         if look_up_users(&self.aws, &mut live, made.doomed()).await.expect("readable") {
             made = plan(stack, desired, &live, policy);
         }

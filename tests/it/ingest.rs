@@ -1,11 +1,13 @@
 //! Ingest configurations: what AWS keeps and never returns, and what it takes away by itself.
 
 use crate::account::{Account, on_paused_time};
-use ivs_apply::aws::Sorted;
-use ivs_apply::kinds::Stack;
+use ivs_apply::apply::Outcome;
+use ivs_apply::aws::{Service, Sorted, Tags};
+use ivs_apply::kinds::{Address, Kind, Stack};
 use ivs_apply::manifest::load_text;
 use ivs_apply::plan::{Action, Cause, Plan, Policy, Status};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 fn manifests(spec: &str) -> String {
     let mut text = String::new();
@@ -145,5 +147,149 @@ fn a_rename_that_is_long_over_does_not_cost_the_stream_key() {
             assert_eq!(actions, Vec::from_iter(action), "{text}");
             assert!(account.apply(&loaded.stack, &live, &plan).await.is_well());
         }
+    });
+}
+
+const PUBLISHES: &str = "{ ingestProtocol: RTMPS, stage: studio }";
+
+/// The object of a kind with a name, as the emulator has it.
+fn object(account: &Account, kind: &str, name: &str) -> Value {
+    let objects = account.control("GET", "/_emulator/objects", Value::Null);
+    let mut all = objects["objects"].as_array().expect("a list").iter();
+    let found = all.find(|it| it["kind"] == kind && it["object"]["name"] == name);
+    found.map(|it| it["object"].clone()).unwrap_or_default()
+}
+
+/// An account in which an encoder publishes with the camera.
+async fn on_air() -> Account {
+    let account = Account::empty().await;
+    let loaded = load_text("a.yaml", &manifests(PUBLISHES), None);
+    let (live, plan) = account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
+    assert!(account.apply(&loaded.stack, &live, &plan).await.is_well());
+    let camera = object(&account, "IngestConfiguration", "camera");
+    let there = json!({ "ingestConfigurationArn": camera["arn"] });
+    account.control("POST", "/_emulator/ingests", there);
+    account
+}
+
+/// Applies these manifests with consent to send whoever publishes with the camera away.
+async fn interrupting(account: &Account, text: &str, prune: bool) -> Outcome {
+    let allow_live = [Address::new(Kind::IngestConfiguration, "camera")].into();
+    let policy = Policy { allow_live, prune, ..Policy::default() };
+    let loaded = load_text("a.yaml", text, None);
+    assert!(!loaded.report.has_errors(), "{:#?}", loaded.report);
+    let (live, plan) = account.plan(&loaded.stack, &loaded.desired, &policy).await;
+    account.apply(&loaded.stack, &live, &plan).await
+}
+
+/// The manifests with the camera on the other stage, by consent.
+fn moved() -> String {
+    let spec = "{ ingestProtocol: RTMPS, stage: annex }\nlifecycle: { onLive: interrupt }";
+    manifests(spec)
+}
+
+/// The name of the stage that the camera publishes on.
+fn stage_of_the_camera(account: &Account) -> Option<&'static str> {
+    let arn = object(account, "IngestConfiguration", "camera")["stageArn"].clone();
+    ["studio", "annex"].into_iter().find(|name| object(account, "Stage", name)["arn"] == arn)
+}
+
+#[test]
+fn an_ingest_that_stays_active_for_long_after_the_interruption_still_gets_its_stage() {
+    on_paused_time(async {
+        let account = on_air().await;
+        // Longer than one try waits, so there is a second one, which finds no stage to disconnect from.
+        account.control("POST", "/_emulator/switches", json!({ "disconnectSeconds": 25 }));
+        let outcome = interrupting(&account, &moved(), false).await;
+        assert!(outcome.is_well(), "{outcome:#?}");
+        assert_eq!(stage_of_the_camera(&account), Some("annex"));
+    });
+}
+
+#[test]
+fn a_fault_in_an_interruption_or_right_after_it_does_not_lose_the_stage() {
+    on_paused_time(async {
+        for (seconds, operation, kind) in [
+            (0, "DisconnectParticipant", "loseReply"),
+            (5, "DisconnectParticipant", "loseReply"),
+            (0, "UpdateIngestConfiguration", "throttle"),
+            (0, "UpdateIngestConfiguration", "loseReply"),
+        ] {
+            let account = on_air().await;
+            let switches = json!({ "disconnectSeconds": seconds });
+            account.control("POST", "/_emulator/switches", switches);
+            let fault = json!({ "operation": operation, "kind": kind, "nth": 1 });
+            account.control("POST", "/_emulator/faults", fault);
+            let outcome = interrupting(&account, &moved(), false).await;
+            assert!(outcome.is_well(), "{outcome:#?}");
+            assert_eq!(stage_of_the_camera(&account), Some("annex"));
+        }
+    });
+}
+
+#[test]
+fn a_change_that_fails_after_the_interruption_puts_the_stage_back() {
+    on_paused_time(async {
+        for (operation, text, prune) in [
+            ("UpdateIngestConfiguration", moved(), false),
+            ("DeleteIngestConfiguration", manifests("").replace("camera", "none"), true),
+        ] {
+            // Without the camera where it is deleted.
+            let text = text.split("---\n").filter(|it| !it.contains("name: none"));
+            let text = text.collect::<Vec<_>>().join("---\n");
+            let account = on_air().await;
+            let fault = json!({
+                "operation": operation, "kind": "error", "name": "AccessDeniedException", "nth": 1,
+            });
+            account.control("POST", "/_emulator/faults", fault);
+            let outcome = interrupting(&account, &text, prune).await;
+            assert!(!outcome.is_well(), "{operation}: {outcome:#?}");
+            assert_eq!(stage_of_the_camera(&account), Some("studio"), "{operation}");
+        }
+    });
+}
+
+#[test]
+fn a_stage_that_cannot_be_put_back_is_named_and_put_back_by_the_next_run() {
+    on_paused_time(async {
+        let account = on_air().await;
+        let fault = json!({
+            "operation": "UpdateIngestConfiguration", "kind": "error", "name": "AccessDeniedException",
+        });
+        account.control("POST", "/_emulator/faults", fault);
+        let outcome = interrupting(&account, &moved(), false).await;
+        let studio = object(&account, "Stage", "studio")["arn"].clone();
+        let studio = studio.as_str().expect("made");
+        let text = format!("{:?}", outcome.steps);
+        assert!(!outcome.is_well() && text.contains(studio), "{text}");
+        assert_eq!(stage_of_the_camera(&account), None);
+        account.control("DELETE", "/_emulator/faults", Value::Null);
+        let outcome = interrupting(&account, &manifests(PUBLISHES), false).await;
+        assert!(outcome.is_well(), "{outcome:#?}");
+        assert_eq!(stage_of_the_camera(&account), Some("studio"));
+    });
+}
+
+#[test]
+fn an_ingest_that_is_protected_during_the_interruption_gets_its_stage_back() {
+    on_paused_time(async {
+        let account = on_air().await;
+        account.control("POST", "/_emulator/switches", json!({ "disconnectSeconds": 10 }));
+        let text = manifests(PUBLISHES);
+        let without: Vec<&str> =
+            text.split("---\n").filter(|it| !it.contains("name: camera")).collect();
+        let arn = object(&account, "IngestConfiguration", "camera")["arn"].clone();
+        let arn = arn.as_str().expect("made").to_owned();
+        let protects = async {
+            while object(&account, "IngestConfiguration", "camera")["stageArn"] != "" {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            let tags = Tags::from([("ivs-apply:protect".to_owned(), "true".to_owned())]);
+            account.aws.tag(Service::RealTime, &arn, &tags).await.expect("tagged");
+        };
+        let without = without.join("---\n");
+        let (outcome, ()) = tokio::join!(interrupting(&account, &without, true), protects);
+        assert!(!outcome.is_well(), "{outcome:#?}");
+        assert_eq!(stage_of_the_camera(&account), Some("studio"));
     });
 }

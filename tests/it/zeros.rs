@@ -116,9 +116,11 @@ async fn arrives(body: Body, path: &str) {
     assert_same(&body, read.body, path);
     if body.kind().facts().mutable != Mutable::TagsOnly {
         let opposite = body.kind().example();
-        let other = opposite.update(&account.aws, &made.arn, &book).await;
+        let changes = difference(&body, &opposite, &[]);
+        let other = opposite.update(&account.aws, &made.arn, &changes, &book).await;
         if other.is_ok() {
-            body.update(&account.aws, &made.arn, &book)
+            let changes = difference(&opposite, &body, &[]);
+            body.update(&account.aws, &made.arn, &changes, &book)
                 .await
                 .unwrap_or_else(|error| panic!("{path}: {error}"));
             let read = body.kind().get(&account.aws, &arns, &book).await.expect("readable").pop();

@@ -4,7 +4,7 @@ use super::chance::{Case, End, OUTSIDE, Other, Second};
 use crate::account::Account;
 use ivs_apply::apply::{Event, Outcome, Signal, Stop, apply};
 use ivs_apply::aws::{Clients, Target, connect};
-use ivs_apply::cloud::{Reading, look_up_users, read};
+use ivs_apply::cloud::{Reading, look_up_sessions, look_up_users, read};
 use ivs_apply::emulator::{Clock, Settings};
 use ivs_apply::kinds::{Desired, Kind, Stack};
 use ivs_apply::plan::{Plan, Policy, Status, plan};
@@ -164,7 +164,8 @@ impl World {
                         }
                     }
                     "Stage" => {
-                        let body = json!({ "stageArn": arn, "userId": "somebody" });
+                        let role = if which % 3 == 0 { "subscriber" } else { "publisher" };
+                        let body = json!({ "stageArn": arn, "userId": "somebody", "role": role });
                         let (status, joined) =
                             self.account.emulator.control("POST", "/_emulator/participants", body);
                         if let (200, Some(id)) = (status, joined["participantId"].as_str()) {
@@ -293,6 +294,14 @@ impl World {
         lock(record).read = self.calls();
         let Ok(mut live) = live else { return };
         let mut made = plan(&self.stack, desired, &live, policy);
+        match look_up_sessions(&aws, &mut live, made.sessions()).await {
+            Ok(true) => made = plan(&self.stack, desired, &live, policy),
+            Ok(false) => {}
+            Err(_) => {
+                lock(record).read = self.calls();
+                return;
+            }
+        }
         let looked_up = look_up_users(&aws, &mut live, made.doomed()).await;
         lock(record).read = self.calls();
         match looked_up {

@@ -1,0 +1,191 @@
+//! Objects of another stack, or of `CloudFormation`: what comes with them, and what would act on them through a
+//! reference by ARN.
+
+use crate::account::{Account, on_paused_time};
+use ivs_apply::aws::{Service, Sorted, Tags};
+use ivs_apply::kinds::Stack;
+use ivs_apply::manifest::load_text;
+use ivs_apply::plan::{Action, Plan, Policy, Status};
+use serde_json::json;
+
+const HEAD: &str = "---\napiVersion: ivs-apply.dev/v1\n";
+
+async fn planned(account: &Account, text: &str) -> Plan {
+    let loaded = load_text("a.yaml", text, Some("ours"));
+    assert!(!loaded.report.has_errors(), "{:#?}", loaded.report);
+    account.plan(&Stack::named("ours"), &loaded.desired, &Policy::default()).await.1
+}
+
+async fn applied(account: &Account, text: &str) {
+    let stack = Stack::named("ours");
+    let loaded = load_text("a.yaml", text, Some("ours"));
+    let (live, plan) = account.plan(&stack, &loaded.desired, &Policy::default()).await;
+    let outcome = account.apply(&stack, &live, &plan).await;
+    assert!(outcome.is_well(), "{outcome:#?}");
+}
+
+/// Whose an object is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Whose {
+    Nobodys,
+    AnotherStacks,
+    CloudFormations,
+    Unclear,
+}
+
+impl Whose {
+    const FOREIGN: [Self; 3] = [Self::AnotherStacks, Self::CloudFormations, Self::Unclear];
+
+    /// How a refusal names the owner.
+    fn named(self) -> &'static str {
+        match self {
+            Self::AnotherStacks => "stack `other` (as `theirs`)",
+            Self::CloudFormations => "CloudFormation stack `web`",
+            Self::Unclear => "unclear",
+            Self::Nobodys => "nobody",
+        }
+    }
+
+    async fn mark(self, account: &Account, service: Service, arn: &str) {
+        let tag = |key: &str, value: &str| (format!("ivs-apply:{key}"), value.to_owned());
+        let tags: Tags = match self {
+            Self::Nobodys => return,
+            Self::CloudFormations => {
+                let tags = json!({ "aws:cloudformation:stack-name": "web" });
+                let body = json!({ "resourceArn": arn, "tags": tags });
+                account.control("POST", "/_emulator/tags", body);
+                return;
+            }
+            Self::AnotherStacks => {
+                [tag("stack", "other"), tag("name", "theirs"), tag("digest", "0")].into()
+            }
+            Self::Unclear => [tag("stack", "other")].into(),
+        };
+        account.aws.tag(service, arn, &tags).await.expect("tagged");
+    }
+
+    async fn channel(self, account: &Account) -> String {
+        let made = account.aws.ivs.create_channel().send().await.sorted("CreateChannel");
+        let arn = made.expect("made").channel.and_then(|it| it.arn).expect("answered");
+        self.mark(account, Service::LowLatency, &arn).await;
+        arn
+    }
+
+    async fn stage(self, account: &Account) -> String {
+        let made = account.aws.realtime.create_stage().send().await.sorted("CreateStage");
+        let arn = made.expect("made").stage.expect("answered").arn;
+        self.mark(account, Service::RealTime, &arn).await;
+        arn
+    }
+}
+
+fn refused(plan: &Plan, whose: Whose, arn: &str) {
+    assert_eq!(plan.status(), Status::Blocked, "{whose:?}: {plan:#?}");
+    let reasons: Vec<&str> = plan.steps.iter().filter_map(|it| it.decision.reason()).collect();
+    let named = reasons.iter().any(|it| it.contains(arn) && it.contains(whose.named()));
+    assert!(named, "{whose:?}: {reasons:?}");
+}
+
+fn key(channel: &str, rotation: &str) -> String {
+    format!(
+        "{HEAD}kind: StreamKey\nmetadata: {{ name: k }}\nspec: {{ channel: \"{channel}\", rotation: \"{rotation}\" }}\n"
+    )
+}
+
+#[test]
+fn a_stream_key_belongs_to_the_owner_of_its_channel() {
+    on_paused_time(async {
+        for whose in Whose::FOREIGN {
+            let account = Account::empty().await;
+            let channel = whose.channel(&account).await;
+            refused(&planned(&account, &key(&channel, "1")).await, whose, &channel);
+        }
+        let account = Account::empty().await;
+        let channel = Whose::Nobodys.channel(&account).await;
+        applied(&account, &key(&channel, "1")).await;
+        assert_eq!(planned(&account, &key(&channel, "1")).await.status(), Status::Clean);
+    });
+}
+
+#[test]
+fn a_stream_key_of_ours_is_not_rotated_once_its_channel_is_another_owners() {
+    on_paused_time(async {
+        for whose in Whose::FOREIGN {
+            let account = Account::empty().await;
+            let channel = Whose::Nobodys.channel(&account).await;
+            applied(&account, &key(&channel, "1")).await;
+            whose.mark(&account, Service::LowLatency, &channel).await;
+            let plan = planned(&account, &key(&channel, "2")).await;
+            refused(&plan, whose, &channel);
+            assert!(plan.steps.iter().all(|it| !it.decision.is_do()), "{plan:#?}");
+        }
+    });
+}
+
+#[test]
+fn a_channel_that_is_taken_over_between_plan_and_call_keeps_its_stream_key() {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let channel = Whose::Nobodys.channel(&account).await;
+        let text = key(&channel, "1");
+        let loaded = load_text("a.yaml", &text, Some("ours"));
+        let stack = Stack::named("ours");
+        let (live, plan) = account.plan(&stack, &loaded.desired, &Policy::default()).await;
+        assert_eq!(plan.steps[0].action, Action::Adopt);
+        // Deleted meanwhile, so that the step has to make one.
+        let listed = account.aws.ivs.list_stream_keys().channel_arn(&channel).send().await;
+        let keys = listed.sorted("ListStreamKeys").expect("listed").stream_keys;
+        let old = keys[0].arn.clone().expect("an ARN");
+        account.aws.ivs.delete_stream_key().arn(&old).send().await.expect("deleted");
+        let (live, plan) = {
+            drop((live, plan));
+            account.plan(&stack, &loaded.desired, &Policy::default()).await
+        };
+        assert_eq!(plan.steps[0].action, Action::Create, "{plan:#?}");
+        Whose::AnotherStacks.mark(&account, Service::LowLatency, &channel).await;
+        let outcome = account.apply(&stack, &live, &plan).await;
+        assert!(!outcome.is_well() && !outcome.wrote, "{outcome:#?}");
+    });
+}
+
+#[test]
+fn a_composition_is_not_put_on_a_channel_of_another_owner() {
+    on_paused_time(async {
+        for run in ["ALWAYS", "WHILE_STAGE_ACTIVE"] {
+            for whose in Whose::FOREIGN {
+                let account = Account::empty().await;
+                let channel = whose.channel(&account).await;
+                let text = format!(
+                    "{HEAD}kind: Stage\nmetadata: {{ name: studio }}\nspec: {{}}\n\
+                     {HEAD}kind: Composition\nmetadata: {{ name: show }}\nspec:\n  stage: studio\n  run: {run}\n  \
+                     destinations: [{{ channel: {{ channel: \"{channel}\" }} }}]\n"
+                );
+                refused(&planned(&account, &text).await, whose, &channel);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_participant_is_replicated_from_a_stage_of_another_owner_and_not_onto_one() {
+    on_paused_time(async {
+        for whose in Whose::FOREIGN {
+            let account = Account::empty().await;
+            let stage = whose.stage(&account).await;
+            let replication = |from: &str, to: &str| {
+                format!(
+                    "{HEAD}kind: Stage\nmetadata: {{ name: studio }}\nspec: {{}}\n\
+                     {HEAD}kind: ParticipantReplication\nmetadata: {{ name: guest }}\n\
+                     spec: {{ sourceStage: \"{from}\", destinationStage: \"{to}\", participantId: host }}\n"
+                )
+            };
+            refused(&planned(&account, &replication("studio", &stage)).await, whose, &stage);
+            let there = json!({ "stageArn": stage, "participantId": "host" });
+            account.control("POST", "/_emulator/participants", there);
+            let from = replication(&stage, "studio");
+            assert_eq!(planned(&account, &from).await.summary().create, 2);
+            applied(&account, &from).await;
+            assert_eq!(planned(&account, &from).await.status(), Status::Clean);
+        }
+    });
+}

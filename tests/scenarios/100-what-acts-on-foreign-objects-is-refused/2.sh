@@ -1,0 +1,1 @@
+ivs-apply apply --yes
