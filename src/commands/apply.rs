@@ -100,7 +100,11 @@ pub(super) async fn carry_out(
     let carrying = Carrying { command, session: &session, approved, guard, global, ui };
     let ended = carrying.out(consent).await;
     // The pretend account keeps what was done to it, whatever came of the run.
-    session.connection.close()?;
+    let wrote = session.connection.aws.meter.writes() > 0;
+    session.connection.close().map_err(|failure| {
+        let code = if wrote { ExitCode::Partly } else { failure.code };
+        Failure { code, ..failure }
+    })?;
     ended
 }
 
