@@ -108,7 +108,11 @@ pub(super) async fn carry_out(
     let carrying = Carrying { command, session: &session, consent, approved, guard, global, ui };
     let ended = carrying.out().await;
     // The pretend account keeps what was done to it, whatever came of the run.
-    session.connection.close()?;
+    let wrote = session.connection.aws.meter.writes() > 0;
+    session.connection.close().map_err(|failure| {
+        let code = if wrote { ExitCode::Partly } else { failure.code };
+        Failure { code, ..failure }
+    })?;
     ended
 }
 

@@ -117,6 +117,7 @@ impl Connection {
         match &self.emulator {
             Some(emulator) => emulator.close().map_err(|error| {
                 Failure::error(format!("the emulator's state could not be kept: {error}"))
+                    .help("the file holds the account as it was saved last; run the command again")
             }),
             None => Ok(()),
         }

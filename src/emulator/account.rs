@@ -25,7 +25,7 @@ use super::switches::{Stance, Switches};
 use super::{caller, tags};
 
 /// The version of the state file. A file of another version is refused, not guessed at.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// A request, as far as the service looks at it.
 #[derive(Clone, Debug, Default)]
@@ -63,6 +63,9 @@ pub(crate) struct Common {
     sequence: u64,
     /// By how much `POST /_emulator/clock` has moved time on.
     pub(crate) ahead_millis: i64,
+    /// The moment at which the clock was stopped; only `advanceSeconds` moves it on then.
+    #[serde(skip)]
+    pub(crate) stopped: Option<Millis>,
     #[serde(skip)]
     pub(crate) settle_millis: i64,
     #[serde(skip)]
@@ -100,6 +103,7 @@ impl Account {
                 generator: Generator::new(seed),
                 sequence: 0,
                 ahead_millis: 0,
+                stopped: None,
                 settle_millis: 1000,
                 switches: Switches::default(),
                 quotas: Quotas::default(),
@@ -149,6 +153,7 @@ impl Account {
 
     /// Moves `now` by what the control requests added and lets every state machine catch up.
     pub(crate) fn pass_time(&mut self, now: Millis) -> Millis {
+        let now = self.common.stopped.unwrap_or(now);
         let moved = Millis(now.0.saturating_add(self.common.ahead_millis));
         self.latest = self.latest.max(moved);
         for region in self.regions.values_mut() {
@@ -238,9 +243,13 @@ fn check_scope(scope: &Scope) -> Result<(), Failure> {
 /// Where the host name says which service was called, its operations only.
 fn check_host(operation: &Operation, request: &Request) -> Result<(), Failure> {
     let host = request.headers.get("host").map(String::as_str).unwrap_or_default();
-    let called = match host.split('.').next() {
-        Some("ivs" | "ivs-fips") if host.contains(".a") => Service::LowLatency,
-        Some("ivsrealtime" | "ivsrealtime-fips") if host.contains(".a") => Service::RealTime,
+    // `ivs.us-west-2.amazonaws.com` through the in-process front, `ivs.localhost:4599` through the socket.
+    let (label, rest) = host.split_once('.').unwrap_or_default();
+    let of_a_service =
+        host.contains(".a") || rest.split(':').next().is_some_and(|it| it == "localhost");
+    let called = match label {
+        "ivs" | "ivs-fips" if of_a_service => Service::LowLatency,
+        "ivsrealtime" | "ivsrealtime-fips" if of_a_service => Service::RealTime,
         _ => return Ok(()),
     };
     if called == operation.service {

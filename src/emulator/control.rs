@@ -78,6 +78,8 @@ pub(crate) fn control(
         }
         ("GET", "switches") => Ok(json!(world.account.common.switches)),
         ("POST", "switches") => merge(&mut world.account.common.switches, body),
+        ("GET", "rates") => Ok(json!({ "enforced": world.enforce_rates })),
+        ("POST", "rates") => enforce_rates(world, &body),
         ("GET", "quotas") => Ok(json!(world.account.common.quotas)),
         ("POST", "quotas") => merge(&mut world.account.common.quotas, body),
         ("GET", "objects") => Ok(objects(world)),
@@ -256,25 +258,46 @@ fn tag(world: &mut World, body: &Value) -> Told {
     Ok(json!({}))
 }
 
+/// Moves time on, and stops the clock or lets it go on: while it is stopped, nothing else moves it.
 fn advance(world: &mut World, body: &Value, now: Millis) -> Told {
-    let seconds = body.get("advanceSeconds").and_then(Value::as_f64);
+    let seconds = body.get("advanceSeconds").map_or(Some(0.0), Value::as_f64);
     let Some(seconds) = seconds.filter(|seconds| (0.0..=1e9).contains(seconds)) else {
         return Err((400, "`advanceSeconds` must be a number that is not negative".to_owned()));
+    };
+    let stopped = match body.get("stopped") {
+        None => None,
+        Some(given) => {
+            Some(given.as_bool().ok_or((400, "`stopped` must be true or false".to_owned()))?)
+        }
     };
     #[expect(clippy::cast_possible_truncation, reason = "at most a thousand million seconds")]
     let millis = (seconds * 1000.0) as i64;
     let common = &mut world.account.common;
-    let clock = now.0.saturating_sub(common.ahead_millis);
+    let clock = Millis(now.0.saturating_sub(common.ahead_millis));
     common.ahead_millis = common.ahead_millis.saturating_add(millis);
+    if let Some(stopped) = stopped {
+        common.stopped = stopped.then_some(clock);
+    }
     // State machines take their steps now, so that a look at the objects shows them.
-    let later = world.account.pass_time(Millis(clock));
-    Ok(json!({ "now": later.to_iso(), "nowMillis": later.0 }))
+    let later = world.account.pass_time(clock);
+    Ok(
+        json!({ "now": later.to_iso(), "nowMillis": later.0, "stopped": world.account.common.stopped.is_some() }),
+    )
 }
 
 fn add_fault(world: &mut World, body: Value, now: Millis) -> Told {
     let fault: Fault = parse(body)?;
     world.faults.add(fault, now).map_err(|message| (400, message))?;
     Ok(json!({}))
+}
+
+/// Turns the call rates of AWS on or off, with full buckets.
+fn enforce_rates(world: &mut World, body: &Value) -> Told {
+    let enforced = body.get("enforced").and_then(Value::as_bool);
+    world.enforce_rates =
+        enforced.ok_or_else(|| (400, "`enforced` must be true or false".to_owned()))?;
+    world.rates = super::rates::Rates::default();
+    Ok(json!({ "enforced": world.enforce_rates }))
 }
 
 fn parse<T: DeserializeOwned>(body: Value) -> Result<T, (u16, String)> {

@@ -150,12 +150,15 @@ impl Emulator {
         let account = account.unwrap_or_else(|| Account::new(&settings.account, settings.seed));
         let emulator = Self::with(account, settings);
         let world = emulator.0.world.clone();
-        let content = move || serde_json::to_vec(&locked(&world).account).unwrap_or_default();
+        let content = move || serde_json::to_vec(&locked(&world).account).map_err(io::Error::from);
+        if fresh {
+            // A file that cannot be written is an error before the first request, not after the last.
+            content()
+                .and_then(|content| store.save(&content))
+                .map_err(|source| OpenError::Write { path: file.to_owned(), source })?;
+        }
         let saver = Saver::start(store, content)
             .map_err(|source| OpenError::Io { path: file.to_owned(), source })?;
-        if fresh {
-            saver.changed();
-        }
         *locked(&emulator.0.saver) = Some(saver);
         Ok(emulator)
     }

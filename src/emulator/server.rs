@@ -154,7 +154,11 @@ fn is_loopback(host: &str) -> bool {
         _ => host,
     };
     let name = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
-    name.eq_ignore_ascii_case("localhost")
+    // Names below `localhost` are loopback names too (RFC 6761 section 6.3); a client that wants its
+    // requests told apart by service says `ivs.localhost` or `ivsrealtime.localhost`.
+    ["localhost", "ivs.localhost", "ivsrealtime.localhost"]
+        .iter()
+        .any(|it| name.eq_ignore_ascii_case(it))
         || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
@@ -173,11 +177,26 @@ mod tests {
 
     #[test]
     fn only_names_of_this_machine_are_loopback() {
-        for good in ["localhost", "LOCALHOST:80", "127.0.0.1:4599", "127.9.9.9", "[::1]:1", "[::1]"]
-        {
+        for good in [
+            "localhost",
+            "LOCALHOST:80",
+            "ivs.localhost:4599",
+            "ivsrealtime.localhost",
+            "127.0.0.1:4599",
+            "127.9.9.9",
+            "[::1]:1",
+            "[::1]",
+        ] {
             assert!(is_loopback(good), "{good}");
         }
-        for bad in ["", "example.com", "localhost.example.com", "10.0.0.1:80", "127.0.0.1.nip.io"] {
+        for bad in [
+            "",
+            "example.com",
+            "localhost.example.com",
+            "10.0.0.1:80",
+            "127.0.0.1.nip.io",
+            "a.localhost",
+        ] {
             assert!(!is_loopback(bad), "{bad}");
         }
     }

@@ -1,17 +1,29 @@
-//! The state file: locked while open, private, written whole and at once. The only file of the
-//! emulator that touches the disk.
+//! The state file: locked while open, private, written whole and at once, and read only as it was written. The
+//! only file of the emulator that touches the disk.
+//!
+//! The first line says what follows: the version, the length and the SHA-256 of the account, which is the second
+//! line. A file that was cut off or changed by something else is refused, so that no request meets an account
+//! that the emulator could not have made.
 
+use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
 use super::account::{Account, VERSION};
 
 /// At most one save in this time: a save costs two waits for the disk, a burst of calls must not.
 const PAUSE: Duration = Duration::from_millis(100);
+/// The longest pause between two tries to save where saving fails.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// The largest file that is read: some hundred times an account that is full.
+const LARGEST: u64 = 1024 * 1024 * 1024;
 
 /// Why a state file could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +36,20 @@ pub enum OpenError {
         /// What the system said.
         source: io::Error,
     },
+    /// A new file could not be written.
+    #[error("cannot write the emulator's state {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A link, a folder, a pipe or a device.
+    #[error("the emulator's state {} is not a regular file", path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+    },
     /// Another process has it open.
     #[error("the emulator's state {} is in use by another process", path.display())]
     Locked {
@@ -31,12 +57,21 @@ pub enum OpenError {
         path: PathBuf,
     },
     /// Written by another version.
-    #[error("the emulator's state {} has version {found}, this program reads {VERSION}", path.display())]
+    #[error(
+        "the emulator's state {} has version {found}, this program reads {VERSION}; delete it to start with an \
+         empty account", path.display()
+    )]
     Version {
         /// The file.
         path: PathBuf,
         /// Its version.
         found: String,
+    },
+    /// Larger than any state file.
+    #[error("{} is too large for a state file of the emulator", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
     },
     /// Not a state file.
     #[error("{} is not a state file of the emulator", path.display())]
@@ -46,6 +81,24 @@ pub enum OpenError {
         /// Where reading stopped.
         source: serde_json::Error,
     },
+    /// A state file that is not as the emulator left it.
+    #[error(
+        "the emulator's state {} was cut off or changed since the emulator wrote it; delete it to start with an \
+         empty account", path.display()
+    )]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// The first line of the file.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    version: u32,
+    bytes: usize,
+    sha256: String,
 }
 
 /// An open state file.
@@ -63,7 +116,7 @@ impl Store {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             fs::create_dir_all(folder).map_err(io)?;
         }
-        let lock = private(&beside(path, ".lock")).map_err(io)?;
+        let lock = lock_file(&beside(path, ".lock")).map_err(io)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -71,8 +124,19 @@ impl Store {
             }
             Err(TryLockError::Error(source)) => return Err(io(source)),
         }
-        let account = match fs::read(path) {
-            Ok(text) => Some(read(path, &text)?),
+        let account = match fs::symlink_metadata(path) {
+            Ok(there) if !there.is_file() => {
+                return Err(OpenError::NotAFile { path: path.to_owned() });
+            }
+            Ok(there) if there.len() > LARGEST => {
+                return Err(OpenError::TooLarge { path: path.to_owned() });
+            }
+            Ok(_) => {
+                let mut text = Vec::new();
+                let file = no_link(OpenOptions::new().read(true)).open(path);
+                file.and_then(|file| file.take(LARGEST).read_to_end(&mut text)).map_err(io)?;
+                Some(read(path, &text)?)
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(io(error)),
         };
@@ -80,13 +144,29 @@ impl Store {
     }
 
     /// Replaces the content; a crash leaves the old or the new, never a part.
-    pub(crate) fn save(&self, content: &[u8]) -> io::Result<()> {
+    pub(crate) fn save(&self, account: &[u8]) -> io::Result<()> {
         let next = beside(&self.path, ".tmp");
-        let mut file = private(&next)?;
-        file.set_len(0)?;
-        file.write_all(content)?;
+        let written = self.replace(&next, account);
+        if written.is_err() {
+            let _ = fs::remove_file(&next);
+        }
+        written
+    }
+
+    fn replace(&self, next: &Path, account: &[u8]) -> io::Result<()> {
+        // What an earlier process left is thrown away; the lock keeps others from writing here.
+        match fs::remove_file(next) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = private(OpenOptions::new().write(true).create_new(true)).open(next)?;
+        let header = Header { version: VERSION, bytes: account.len(), sha256: digest(account) };
+        file.write_all(&serde_json::to_vec(&header)?)?;
+        file.write_all(b"\n")?;
+        file.write_all(account)?;
+        file.write_all(b"\n")?;
         file.sync_all()?;
-        fs::rename(&next, &self.path)?;
+        fs::rename(next, &self.path)?;
         if let Some(folder) = self.path.parent() {
             let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
             // Not every system lets a folder be synced; the content is safe either way.
@@ -97,15 +177,35 @@ impl Store {
 }
 
 fn read(path: &Path, text: &[u8]) -> Result<Account, OpenError> {
+    let changed = || OpenError::Changed { path: path.to_owned() };
     let corrupt = |source| OpenError::Corrupt { path: path.to_owned(), source };
-    let value: serde_json::Value = serde_json::from_slice(text).map_err(corrupt)?;
-    match value.get("version") {
-        Some(version) if *version == VERSION => serde_json::from_value(value).map_err(corrupt),
-        found => Err(OpenError::Version {
-            path: path.to_owned(),
-            found: found.map_or_else(|| "none".to_owned(), ToString::to_string),
-        }),
+    let end = text.iter().position(|byte| *byte == b'\n').unwrap_or(text.len());
+    let (first, rest) = text.split_at(end);
+    let header: serde_json::Value = serde_json::from_slice(first).map_err(corrupt)?;
+    match header.get("version") {
+        Some(version) if *version == VERSION => {}
+        found => {
+            return Err(OpenError::Version {
+                path: path.to_owned(),
+                found: found.map_or_else(|| "none".to_owned(), ToString::to_string),
+            });
+        }
     }
+    let header: Header = serde_json::from_value(header).map_err(|_| changed())?;
+    let account = rest.strip_prefix(b"\n").and_then(|it| it.strip_suffix(b"\n"));
+    let account = account.ok_or_else(changed)?;
+    if account.len() != header.bytes || digest(account) != header.sha256 {
+        return Err(changed());
+    }
+    serde_json::from_slice(account).map_err(corrupt)
+}
+
+fn digest(content: &[u8]) -> String {
+    let mut text = String::with_capacity(64);
+    for byte in Sha256::digest(content) {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 fn beside(path: &Path, ending: &str) -> PathBuf {
@@ -114,13 +214,28 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// Opens for writing, readable by nobody else: stream keys are in there.
-fn private(path: &Path) -> io::Result<File> {
+/// The file that is locked. It stays, empty, so that two processes lock the same one.
+fn lock_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.create(true).truncate(false).write(true);
+    no_link(private(&mut options)).open(path)
+}
+
+/// Readable by nobody else: stream keys are in there.
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+    options
+}
+
+/// Opens what the path names, and not what a link there points to.
+fn no_link(options: &mut OpenOptions) -> &mut OpenOptions {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(
+        options,
+        rustix::fs::OFlags::NOFOLLOW.bits().cast_signed(),
+    );
+    options
 }
 
 /// Saves in the background, soon after it is told that something changed.
@@ -133,10 +248,12 @@ pub(crate) struct Saver {
 impl Saver {
     pub(crate) fn start(
         store: Store,
-        content: impl Fn() -> Vec<u8> + Send + 'static,
+        content: impl Fn() -> io::Result<Vec<u8>> + Send + 'static,
     ) -> io::Result<Self> {
         let (changed, changes) = mpsc::channel();
         let work = move || {
+            let save = || store.save(&content()?);
+            let mut failing = false;
             let mut last: Option<Instant> = None;
             let mut unsaved = false;
             let mut pause = PAUSE;
@@ -150,17 +267,22 @@ impl Saver {
                 match event {
                     Ok(()) => unsaved = true,
                     Err(RecvTimeoutError::Timeout) => {
-                        unsaved = false;
                         let begun = Instant::now();
-                        if let Err(error) = store.save(&content()) {
+                        let failed = save().err();
+                        // A large account takes long to write: spend a fifth of the time at most.
+                        let rest = PAUSE.max(begun.elapsed() * 4);
+                        // What could not be saved is tried again, at the latest when the file is closed.
+                        unsaved = failed.is_some();
+                        pause =
+                            if unsaved { rest.max((pause * 2).min(LONGEST_PAUSE)) } else { rest };
+                        if let Some(error) = failed.filter(|_| !failing) {
                             tracing::warn!(%error, "the emulator's state could not be saved");
                         }
-                        // A large account takes long to write: spend a fifth of the time at most.
-                        pause = PAUSE.max(begun.elapsed() * 4);
+                        failing = unsaved;
                         last = Some(Instant::now());
                     }
                     Err(RecvTimeoutError::Disconnected) => {
-                        return if unsaved { store.save(&content()) } else { Ok(()) };
+                        return if unsaved { save() } else { Ok(()) };
                     }
                 }
             }
@@ -226,7 +348,7 @@ mod tests {
             assert_eq!(std::os::unix::fs::PermissionsExt::mode(&permissions) & 0o777, 0o600);
         }
         for (text, version) in
-            [("{\"version\": 99}", true), ("{\"version\": 1}", false), ("[", false)]
+            [("{\"version\": 99}", true), ("{\"version\": 2}", false), ("[", false)]
         {
             fs::write(&file, text).expect("written");
             let refused = Emulator::open(&file, Settings::default()).expect_err(text);

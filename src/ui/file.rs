@@ -86,23 +86,41 @@ pub fn may_write(path: &Path, sort: Sort) -> Result<(), Refused> {
 pub fn write(path: &Path, text: &str, sort: Sort) -> Result<(), Refused> {
     may_write(path, sort)?;
     let io = |source| Refused::Io { path: path.to_owned(), source };
-    let mut name = std::ffi::OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(format!(".{}", std::process::id()));
-    let next = path.with_file_name(name);
-    let written = (|| {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&next)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&next, path)
-    })();
-    if written.is_err() {
+    let next = whole(path, text, 0o600).map_err(io)?;
+    fs::rename(&next, path).map_err(|error| {
         let _ = fs::remove_file(&next);
-    }
-    written.map_err(io)?;
-    // Not every system lets a folder be synced; the content is safe either way.
-    let _ = File::open(folder_of(path)).and_then(|folder| folder.sync_all());
+        io(error)
+    })?;
+    sync(folder_of(path));
     Ok(())
+}
+
+/// A new file beside `path` with all of `text`, safe on the disk; none where that fails.
+fn whole(path: &Path, text: &str, mode: u32) -> io::Result<PathBuf> {
+    let mut tries = 0;
+    let (next, mut file) = loop {
+        let mut name = std::ffi::OsString::from(".");
+        name.push(path.file_name().unwrap_or_default());
+        name.push(format!(".{}.{tries}", std::process::id()));
+        let next = path.with_file_name(name);
+        match OpenOptions::new().write(true).create_new(true).mode(mode).open(&next) {
+            Ok(file) => break (next, file),
+            // A process of this number was killed here before.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && tries < 100 => tries += 1,
+            Err(error) => return Err(error),
+        }
+    };
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+    if let Err(error) = written {
+        let _ = fs::remove_file(&next);
+        return Err(error);
+    }
+    Ok(next)
+}
+
+/// Not every system lets a folder be synced; the content of its files is safe either way.
+fn sync(folder: &Path) {
+    let _ = File::open(folder).and_then(|folder| folder.sync_all());
 }
 
 /// Makes sure, before any work is done, that new files of these names may be put into a folder.
@@ -117,18 +135,40 @@ pub fn may_fill(folder: &Path, names: impl IntoIterator<Item = String>) -> Resul
     Ok(())
 }
 
-/// Puts new files into a folder, which is made if need be. What is there already is never written over.
+/// Puts new files into a folder, which is made if need be: all of them, each whole, or none. What is there
+/// already is never written over.
 pub fn fill(folder: &Path, files: &BTreeMap<String, String>) -> Result<(), Refused> {
     may_fill(folder, files.keys().cloned())?;
     let io = |path: &Path, source| Refused::Io { path: path.to_owned(), source };
     fs::create_dir_all(folder).map_err(|source| io(folder, source))?;
+    let mut done: Vec<PathBuf> = Vec::new();
     for (name, text) in files {
         let path = folder.join(name);
-        let file = OpenOptions::new().write(true).create_new(true).open(&path);
-        file.and_then(|mut file| file.write_all(text.as_bytes()))
-            .map_err(|source| io(&path, source))?;
+        let put = whole(&path, text, 0o666).and_then(|next| {
+            let put = put(&next, &path);
+            let _ = fs::remove_file(&next);
+            put
+        });
+        if let Err(source) = put {
+            for written in done {
+                let _ = fs::remove_file(written);
+            }
+            return Err(io(&path, source));
+        }
+        done.push(path);
     }
+    sync(folder);
     Ok(())
+}
+
+/// Gives a whole file its name, if that is still free.
+fn put(next: &Path, path: &Path) -> io::Result<()> {
+    match fs::hard_link(next, path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
+        // A file system without hard links.
+        Err(_) if fs::symlink_metadata(path).is_err() => fs::rename(next, path),
+        other => other,
+    }
 }
 
 fn folder_of(path: &Path) -> &Path {

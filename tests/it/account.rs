@@ -4,11 +4,49 @@
 use ivs_apply::apply::{Event, Outcome, Stop, apply};
 use ivs_apply::aws::{Clients, Rates, Target, connect};
 use ivs_apply::cloud::{Reading, look_up_sessions, look_up_users, read};
-use ivs_apply::emulator::{Clock, Emulator, Settings};
+use ivs_apply::emulator::{Clock, Emulator, Settings, Switches};
 use ivs_apply::kinds::{Desired, LiveState, Stack};
 use ivs_apply::plan::{Plan, Policy, plan};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::watch;
+
+/// How the tests' emulators behave. Where `EMULATOR_SWITCHES=flipped` is set, every open question of the service that
+/// has two answers (`Switches`) has the other one than by default; a test that is about one answer sets it itself.
+pub(crate) fn settings() -> Settings {
+    let switches = serde_json::from_value(switches()).expect("the emulator's own switches");
+    Settings { switches, ..Settings::default() }
+}
+
+/// The switches of `settings`, as the control requests take them.
+pub(crate) fn switches() -> Value {
+    let mut switches = json!(Switches::default());
+    match std::env::var("EMULATOR_SWITCHES").as_deref() {
+        Err(_) | Ok("" | "default") => {}
+        Ok("flipped") => switches
+            .as_object_mut()
+            .expect("an object")
+            .values_mut()
+            .for_each(|it| *it = other_answer(it)),
+        Ok(other) => panic!("EMULATOR_SWITCHES is `default` or `flipped`, and not `{other}`"),
+    }
+    switches
+}
+
+/// The other one of two answers; numbers and names stay.
+fn other_answer(answer: &Value) -> Value {
+    match answer {
+        Value::Bool(it) => json!(!it),
+        Value::String(word) => {
+            let pairs = [("refuse", "accept"), ("merge", "reset"), ("exact", "substring")];
+            let other = pairs.iter().find_map(|(a, b)| {
+                let other = if word == a { b } else { a };
+                (word == a || word == b).then_some(*other)
+            });
+            json!(other.unwrap_or(word))
+        }
+        other => other.clone(),
+    }
+}
 
 /// A pretend account and clients for it.
 pub(crate) struct Account {
@@ -19,7 +57,7 @@ pub(crate) struct Account {
 impl Account {
     /// An empty one.
     pub(crate) async fn empty() -> Self {
-        Self::with(Settings { clock: Clock::Tokio, ..Settings::default() }).await
+        Self::with(Settings { clock: Clock::Tokio, ..settings() }).await
     }
 
     pub(crate) async fn with(settings: Settings) -> Self {
@@ -33,7 +71,7 @@ impl Account {
             clock: Clock::Tokio,
             rates: true,
             latency: std::time::Duration::from_millis(50),
-            ..Settings::default()
+            ..settings()
         };
         Self::paced(settings, Some(Rates::Aws { share })).await
     }

@@ -1,6 +1,6 @@
 //! Objects that were there before: taken over without being touched, or refused by name.
 
-use crate::account::{Account, on_paused_time};
+use crate::account::{Account, on_paused_time, settings};
 use ivs_apply::aws::{Sorted, Tags};
 use ivs_apply::cloud::Reading;
 use ivs_apply::emulator::{Clock, Settings};
@@ -168,7 +168,7 @@ fn of_two_that_nobody_can_tell_apart_none_is_to_go() {
     on_paused_time(async {
         // Their ids decide which one comes first.
         for seed in 0..8 {
-            let settings = Settings { clock: Clock::Tokio, seed, ..Settings::default() };
+            let settings = Settings { clock: Clock::Tokio, seed, ..settings() };
             let (account, stack) = (Account::with(settings).await, Stack::named("hand"));
             let text = format!("{HEAD}kind: Channel\nmetadata: {{ name: main }}\nspec: {{}}\n");
             applied(&account, &stack, &text).await;
@@ -196,7 +196,7 @@ fn of_two_that_nobody_can_tell_apart_none_is_to_go() {
 fn of_two_that_nobody_can_tell_apart_none_is_pruned_or_destroyed() {
     on_paused_time(async {
         for seed in 0..8 {
-            let settings = Settings { clock: Clock::Tokio, seed, ..Settings::default() };
+            let settings = Settings { clock: Clock::Tokio, seed, ..settings() };
             let (account, stack) = (Account::with(settings).await, Stack::named("hand"));
             let stage = format!("{HEAD}kind: Stage\nmetadata: {{ name: s }}\nspec: {{}}\n");
             let channel = format!("{HEAD}kind: Channel\nmetadata: {{ name: main }}\nspec: {{}}\n");

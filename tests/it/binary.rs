@@ -1,8 +1,10 @@
 //! The program as people run it: real processes, exit codes, both streams; against an emulator behind a
 //! real socket, or with one inside.
 
+use crate::account::switches;
 use crate::client::Client;
 use crate::golden;
+use ivs_apply::emulator::Switches;
 use serde_json::json;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -82,7 +84,16 @@ impl Served {
         let out = child.stdout.take().expect("piped");
         BufReader::new(out).read_line(&mut line).expect("the emulator says where it listens");
         let url = line.trim().rsplit(' ').next().expect("an address").to_owned();
+        Client::new(&url).control("POST", "switches", &switches());
         Self { child, url }
+    }
+
+    /// One whose switches are the defaults, whatever the other tests run with: for clients that compare it with
+    /// another, or expect its default answers.
+    pub(crate) fn with_defaults(home: &Path, words: &[&str]) -> Self {
+        let served = Self::start(home, words);
+        Client::new(&served.url).control("POST", "switches", &json!(Switches::default()));
+        served
     }
 
     /// The number of the process.

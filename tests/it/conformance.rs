@@ -43,13 +43,13 @@ pub(crate) fn python() -> Option<&'static Path> {
     PYTHON.as_deref()
 }
 
-/// Runs a script on an emulator of its own. Its last line counts what held, at least so much, or says why the
+/// Runs a script of `tests/conformance` on an emulator of its own. Its last line counts what held, at least so much, or says why the
 /// script was left out.
 #[expect(clippy::print_stderr, reason = "a test that is left out says so")]
-fn holds(script: &str, words: &[&str], least: u32) {
+pub(crate) fn holds(script: &str, words: &[&str], least: u32) {
     let Some(python) = python() else { return };
     let home = tempfile::tempdir().expect("a folder");
-    let served = Served::start(home.path(), &[]);
+    let served = Served::with_defaults(home.path(), &[]);
     let output = Command::new(python)
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .arg(root().join("tests/conformance").join(script))

@@ -1,5 +1,6 @@
 //! The one integration-test binary: each further one would link the SDK again.
 
+mod acceptance;
 mod account;
 mod adoption;
 mod answers;
@@ -17,8 +18,10 @@ mod examples;
 mod explain;
 mod faults;
 mod fields;
+mod files;
 mod first_applies;
 mod foreign;
+mod fuzz;
 mod generated;
 mod golden;
 mod hostile;

@@ -1,9 +1,9 @@
 //! A plan that was saved is done as it was approved, or not at all.
 
-use crate::account::Account;
+use crate::account::{Account, settings};
 use crate::binary::{Place, Ran, document};
 use ivs_apply::aws::{Sorted, Target, connect};
-use ivs_apply::emulator::{Emulator, Settings};
+use ivs_apply::emulator::Emulator;
 use serde_json::Value;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
@@ -29,7 +29,7 @@ pub(crate) fn by_hand<T>(place: &Place, work: impl AsyncFnOnce(&Account) -> T) -
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {
         let file = place.folder.path().join(".ivs-apply/emulator.json");
-        let emulator = Emulator::open(&file, Settings::default()).expect("the account is free");
+        let emulator = Emulator::open(&file, settings()).expect("the account is free");
         let target = Target { in_process: Some(emulator.http_client()), ..Target::default() };
         let aws = connect(&target).await.expect("a pretend account needs no configuration");
         let account = Account { emulator, aws };

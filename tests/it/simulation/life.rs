@@ -1,7 +1,7 @@
 //! Lives one case: builds the account up, lets everything go wrong, then heals it and sees that it converges.
 
 use super::chance::{Case, End, OUTSIDE, Other, Second};
-use crate::account::Account;
+use crate::account::{Account, settings};
 use ivs_apply::apply::{Event, Outcome, Signal, Stop, apply};
 use ivs_apply::aws::{Clients, Target, connect};
 use ivs_apply::cloud::{Reading, look_up_sessions, look_up_users, read};
@@ -558,8 +558,7 @@ fn roomy() -> ivs_apply::emulator::Quotas {
 /// Lives a case on the clock of the current runtime.
 pub(crate) async fn live(case: Case) -> Life {
     fastrand::seed(case.seed);
-    let settings =
-        Settings { seed: case.seed, clock: Clock::Tokio, quotas: roomy(), ..Settings::default() };
+    let settings = Settings { seed: case.seed, clock: Clock::Tokio, quotas: roomy(), ..settings() };
     let account = Account::with(settings).await;
     let stack = Stack {
         quotas: Kind::ALL.iter().map(|kind| (*kind, 1_000)).collect(),
