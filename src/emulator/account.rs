@@ -16,7 +16,7 @@ use super::history::History;
 use super::model::{Operation, Service};
 use super::project::project;
 use super::quotas::Quotas;
-use super::region::{REGIONS, Region};
+use super::region::{Lags, REGIONS, Region};
 use super::reply::{self, Reply};
 use super::route;
 use super::scene::{Lens, Scene};
@@ -90,6 +90,15 @@ impl Common {
 
     pub(crate) fn settle(&self) -> Duration {
         Duration::from_millis(u64::try_from(self.settle_millis).unwrap_or(0))
+    }
+
+    pub(crate) fn lags(&self) -> Lags {
+        let millis = |seconds: u32| i64::from(seconds) * 1_000;
+        Lags {
+            settle: self.settle_millis,
+            stream: millis(self.switches.stream_outlives_stop_seconds),
+            conflict: millis(self.switches.conflict_after_stop_seconds),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use super::escape::escape;
 use crate::aws::rates::floor_seconds;
 use crate::diag::SourceMap;
 use crate::kinds::owner::PREFIX;
-use crate::kinds::{Address, Body, Stack};
+use crate::kinds::{Address, Body, Degraded, Stack};
 use crate::manifest::write::yaml;
 use crate::plan::policy::live;
 use crate::plan::{Action, Cause, Decision, Note, Plan, Selected, Step, Summary, Twin};
@@ -240,6 +240,7 @@ fn cause(cause: &Cause) -> String {
         }
         Cause::Upstream { address } => format!("{address} is replaced"),
         Cause::Failed { state } => format!("AWS could not make it ({state})"),
+        Cause::Degraded(it) => format!("degraded: {}", degraded(it)),
         Cause::Orphan => "no manifest declares it".to_owned(),
         Cause::Moved => "its manifest names another channel".to_owned(),
         Cause::Superseded => "a newer one takes its place".to_owned(),
@@ -251,6 +252,12 @@ fn cause(cause: &Cause) -> String {
         Cause::Stopped => "its manifest says STOPPED".to_owned(),
         Cause::Destroy => "everything the stack owns goes".to_owned(),
     }
+}
+
+/// What has failed of an object that runs.
+pub(super) fn degraded(it: &Degraded) -> String {
+    let have = if it.failed == 1 { "has" } else { "have" };
+    format!("{} of {} destinations {have} failed", it.failed, it.of)
 }
 
 pub(super) fn notes(plan: &Plan, text: &mut String) {

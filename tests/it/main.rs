@@ -3,6 +3,7 @@
 mod acceptance;
 mod account;
 mod adoption;
+mod after_stop;
 mod answers;
 mod architecture;
 mod binary;
@@ -51,6 +52,7 @@ mod simulation;
 mod spelled_out;
 mod stages;
 mod users;
+mod waits;
 mod words;
 mod world;
 mod zeros;
