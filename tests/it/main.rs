@@ -51,6 +51,7 @@ mod simulation;
 mod spelled_out;
 mod stages;
 mod users;
+mod variables;
 mod words;
 mod world;
 mod zeros;
