@@ -38,7 +38,7 @@ pub(crate) struct ConsentArgs {
     #[arg(long, value_name = "N", env = "IVS_APPLY_CONFIRM_DELETES")]
     confirm_deletes: Option<usize>,
     /// Exit 3 where anything was deferred, such as a change to a channel that is live
-    #[arg(long, env = "IVS_APPLY_FAIL_ON_DEFERRED", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, env = "IVS_APPLY_FAIL_ON_DEFERRED", value_parser = clap::builder::BoolishValueParser::new())]
     fail_on_deferred: bool,
 }
 
