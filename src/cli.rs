@@ -8,8 +8,12 @@ use crate::commands::{self, Command};
 use crate::ui::Ui;
 use crate::ui::escape::{GuardedTalk, escape};
 use anstream::ColorChoice;
-use clap::{Args, Parser, ValueEnum};
-use std::path::PathBuf;
+use clap::builder::{OsStringValueParser, StyledStr, TypedValueParser};
+use clap::error::{ContextKind, ContextValue};
+use clap::{Args, CommandFactory, Parser, ValueEnum};
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 
 /// Declarative reconciler for Amazon IVS: manifests in Git, no state file, nobody cut off by surprise
 #[derive(Debug, Parser)]
@@ -55,17 +59,19 @@ pub struct Global {
         hide_env_values = true
     )]
     pub endpoint_url: Option<String>,
-    /// Work on a pretend account in this process, kept in FILE
+    /// Work on an emulated account in this process, with its state in FILE [`true`:
+    /// .ivs-apply/emulator.json; `false`: work on AWS]
     #[arg(
         long,
         value_name = "FILE",
         global = true,
         num_args = 0..=1,
         require_equals = true,
-        default_missing_value = ".ivs-apply/emulator.json",
+        default_missing_value = "true",
+        value_parser = OsStringValueParser::new().map(EmulatorChoice::from),
         env = "IVS_APPLY_EMULATOR"
     )]
-    pub emulator: Option<PathBuf>,
+    pub emulator: Option<EmulatorChoice>,
     /// Pace calls at the rates AWS publishes, or not at all; off by default on a loopback endpoint
     #[arg(long, value_enum, global = true, env = "IVS_APPLY_RATES")]
     pub rates: Option<RatesWord>,
@@ -90,7 +96,7 @@ pub struct Global {
         long,
         global = true,
         env = "IVS_APPLY_DENY_WARNINGS",
-        value_parser = clap::builder::FalseyValueParser::new()
+        value_parser = clap::builder::BoolishValueParser::new()
     )]
     pub deny_warnings: bool,
     /// Say more; twice for calls
@@ -139,6 +145,35 @@ pub enum RatesWord {
     Off,
 }
 
+/// What `--emulator` or its variable says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EmulatorChoice {
+    /// The account is on AWS, whatever the variable said before.
+    Off,
+    /// The account is emulated, with its state in this file.
+    StateIn(PathBuf),
+}
+
+/// The emulator's state file where none is named.
+const EMULATOR_FILE: &str = ".ivs-apply/emulator.json";
+
+/// The words that clap takes for a truth value.
+const TRUE: [&str; 6] = ["y", "yes", "t", "true", "on", "1"];
+const FALSE: [&str; 6] = ["n", "no", "f", "false", "off", "0"];
+
+impl From<OsString> for EmulatorChoice {
+    fn from(value: OsString) -> Self {
+        let word = value.to_string_lossy().to_lowercase();
+        if FALSE.contains(&word.as_str()) {
+            Self::Off
+        } else if TRUE.contains(&word.as_str()) {
+            Self::StateIn(EMULATOR_FILE.into())
+        } else {
+            Self::StateIn(value.into())
+        }
+    }
+}
+
 fn share(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(share) if share > 0.0 && share <= 1.0 => Ok(share),
@@ -147,6 +182,14 @@ fn share(text: &str) -> Result<f64, String> {
 }
 
 impl Global {
+    /// The emulator's state file, where the account is emulated.
+    pub fn emulator_file(&self) -> Option<&Path> {
+        match &self.emulator {
+            Some(EmulatorChoice::StateIn(file)) => Some(file),
+            Some(EmulatorChoice::Off) | None => None,
+        }
+    }
+
     /// The pacing asked for, if any was.
     pub fn rates(&self) -> Option<Rates> {
         match self.rates {
@@ -181,9 +224,11 @@ pub enum ExitCode {
     Refused,
     /// A saved plan is not what would be done now; nothing was written.
     Stale,
-    /// Stopped by Ctrl-C.
+    /// Stopped by SIGHUP: the terminal was closed.
+    HungUp,
+    /// Stopped by SIGINT (Ctrl-C).
     Interrupted,
-    /// Stopped by a polite kill.
+    /// Stopped by SIGTERM.
     Terminated,
 }
 
@@ -196,6 +241,7 @@ impl From<ExitCode> for std::process::ExitCode {
             ExitCode::Partly => 3,
             ExitCode::Refused => 4,
             ExitCode::Stale => 5,
+            ExitCode::HungUp => 129,
             ExitCode::Interrupted => 130,
             ExitCode::Terminated => 143,
         })
@@ -204,7 +250,6 @@ impl From<ExitCode> for std::process::ExitCode {
 
 /// Who runs this, for whoever meets its lock.
 pub(crate) fn who() -> Who {
-    let variable = |name: &str| std::env::var(name).ok().filter(|it| !it.is_empty());
     let github = || {
         let parts = ["GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID"].map(variable);
         let [Some(server), Some(repository), Some(run)] = parts else { return None };
@@ -221,11 +266,72 @@ pub(crate) fn who() -> Who {
     }
 }
 
+/// A variable of the environment, where it is set to something.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|it| !it.is_empty())
+}
+
+/// Starts the program again without those of its own and the SDK's variables that are set to an empty text: to
+/// clap and to the SDK these would be values, and a script that blanks a variable means that it is not set. Comes
+/// back only where there are none, or with the error that kept the program from starting.
+fn restart_without_empty_variables() -> Option<std::io::Error> {
+    let empty: Vec<OsString> = std::env::vars_os()
+        .filter(|(name, value)| {
+            let name = name.to_string_lossy();
+            value.is_empty() && (name.starts_with("IVS_APPLY_") || name.starts_with("AWS_"))
+        })
+        .map(|(name, _)| name)
+        .collect();
+    if empty.is_empty() {
+        return None;
+    }
+    let program = match std::env::current_exe() {
+        Ok(program) => program,
+        Err(error) => return Some(error),
+    };
+    let mut arguments = std::env::args_os();
+    let mut command = std::process::Command::new(program);
+    if let Some(name) = arguments.next() {
+        command.arg0(name);
+    }
+    command.args(arguments);
+    for name in empty {
+        command.env_remove(name);
+    }
+    Some(command.exec())
+}
+
+/// The variable that a flag's value came from, where a flag has a value that it does not take.
+fn variable_of_mistake(error: &clap::Error) -> Option<String> {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let (flag, value) = (text(ContextKind::InvalidArg)?, text(ContextKind::InvalidValue)?);
+    let flag = flag.trim_start_matches('-').split(['=', ' ', '[']).next()?;
+    let command = Cli::command();
+    let arguments = command
+        .get_arguments()
+        .chain(command.get_subcommands().flat_map(clap::Command::get_arguments));
+    let names = arguments.filter(|it| it.get_long() == Some(flag)).filter_map(clap::Arg::get_env);
+    let name = names.map(|it| it.to_string_lossy().into_owned()).next()?;
+    (variable(&name)? == value).then_some(name)
+}
+
 /// Parses the command line and runs it.
 pub fn main() -> std::process::ExitCode {
+    if let Some(error) = restart_without_empty_variables() {
+        Ui::new(ColorChoice::Auto)
+            .say(&format!("error: the program could not be started again: {error}\n"));
+        return ExitCode::Error.into();
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
+        Err(mut error) => {
+            if let Some(name) = variable_of_mistake(&error) {
+                let tip = StyledStr::from(format!("the value is that of the variable `{name}`"));
+                error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
+            }
             // clap writes help to standard output and mistakes to standard error; a mistake is 1, not 2,
             // since 2 means changes.
             let _ = error.print();

@@ -32,13 +32,13 @@ pub(crate) struct ApplyArgs {
 #[derive(Debug, clap::Args)]
 pub(crate) struct ConsentArgs {
     /// Do not ask
-    #[arg(short, long, env = "IVS_APPLY_YES", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(short, long, env = "IVS_APPLY_YES", value_parser = clap::builder::BoolishValueParser::new())]
     yes: bool,
     /// The exact number of deletes, where a plan has many
     #[arg(long, value_name = "N", env = "IVS_APPLY_CONFIRM_DELETES")]
     confirm_deletes: Option<usize>,
     /// Exit 3 where anything was deferred, such as a change to a channel that is live
-    #[arg(long, env = "IVS_APPLY_FAIL_ON_DEFERRED", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, env = "IVS_APPLY_FAIL_ON_DEFERRED", value_parser = clap::builder::BoolishValueParser::new())]
     fail_on_deferred: bool,
 }
 
@@ -311,6 +311,7 @@ async fn do_it(session: &Session, guard: &Guard, ui: Ui) -> Outcome {
 
 fn exit_code(outcome: &Outcome) -> ExitCode {
     match outcome.stopped {
+        Some(Signal::Hangup) => ExitCode::HungUp,
         Some(Signal::Interrupt) => ExitCode::Interrupted,
         Some(Signal::Terminate) => ExitCode::Terminated,
         None if outcome.is_well() => ExitCode::Done,

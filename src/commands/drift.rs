@@ -16,7 +16,7 @@ pub(crate) struct DriftArgs {
     #[command(flatten)]
     selection: SelectionArgs,
     /// Do not count a missing resource as drift, unless something shows that it was applied
-    #[arg(long, env = "IVS_APPLY_MISSING_OK", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, env = "IVS_APPLY_MISSING_OK", value_parser = clap::builder::BoolishValueParser::new())]
     missing_ok: bool,
 }
 

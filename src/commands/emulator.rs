@@ -1,3 +1,4 @@
+use super::lock::{hangup, received};
 use super::{Failure, chain};
 use crate::cli::{ExitCode, Global, RatesWord};
 use crate::emulator::{Emulator, Settings};
@@ -78,18 +79,13 @@ pub(super) async fn run(args: EmulatorArgs, global: &Global, ui: Ui) -> Result<E
     Ok(ExitCode::Done)
 }
 
-/// Ctrl-C or a polite kill.
+/// SIGINT (Ctrl-C), SIGTERM or SIGHUP.
 async fn stopped() {
     use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-        }
-        Err(_) => {
-            let _ = tokio::signal::ctrl_c().await;
-        }
+    let (mut hangup, mut terminate) = (hangup(), signal(SignalKind::terminate()).ok());
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = received(&mut terminate) => {}
+        () = received(&mut hangup) => {}
     }
 }

@@ -17,7 +17,7 @@ pub(crate) struct PlanArgs {
     #[command(flatten)]
     pub(super) planning: PlanningArgs,
     /// Exit 2 where there are changes
-    #[arg(long, env = "IVS_APPLY_DETAILED_EXITCODE", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, env = "IVS_APPLY_DETAILED_EXITCODE", value_parser = clap::builder::BoolishValueParser::new())]
     detailed_exitcode: bool,
     /// Save the plan, to be approved and given to `apply`
     #[arg(long, value_name = "FILE", env = "IVS_APPLY_OUT")]

@@ -45,7 +45,7 @@ pub(super) struct Connection {
 impl Connection {
     /// Connects, and makes sure that it is to where the stack belongs, before any call to IVS.
     pub(super) async fn open(global: &Global, stack: &Stack) -> Result<Self, Failure> {
-        let emulator = match &global.emulator {
+        let emulator = match global.emulator_file() {
             None => None,
             Some(file) => {
                 let account = stack.account.clone().unwrap_or_else(|| Settings::default().account);

@@ -242,7 +242,9 @@ pub fn failures(plan: &Plan, outcome: &Outcome) -> String {
     };
     let because = match outcome.stopped {
         Some(Signal::LockLost) => " because the lock was lost",
-        Some(Signal::Interrupt | Signal::Terminate) => " because the run was stopped",
+        Some(Signal::Hangup | Signal::Interrupt | Signal::Terminate) => {
+            " because the run was stopped"
+        }
         None => "",
     };
     let not_started = match counts.not_started {

@@ -466,6 +466,39 @@ fn a_reader_that_goes_away_does_not_stop_an_apply_half_way() {
 }
 
 #[test]
+fn a_plan_whose_reader_has_read_enough_says_nothing() {
+    let place = Place::new();
+    place.write("broadcast.yaml", BROADCAST);
+    let mut child = place
+        .command("plan --detailed-exitcode")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("the program ends");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert_eq!(output.status.code(), Some(2), "what was found does not depend on its reader");
+}
+
+#[test]
+fn a_full_disk_under_the_emulators_state_is_an_error() {
+    let place = Place::new();
+    place.write("broadcast.yaml", BROADCAST);
+    assert_eq!(place.run("plan").code, Some(0), "an empty account is kept");
+    // As on a full disk, no file may grow beyond 1 KiB, and the account is larger.
+    let line = "trap '' XFSZ; ulimit -f 1; exec \"$0\" apply --yes --emulator -f manifests";
+    let ran = run(Command::new("bash")
+        .args(["-c", line, env!("CARGO_BIN_EXE_ivs-apply")])
+        .env_clear()
+        .env("HOME", place.folder.path())
+        .current_dir(place.folder.path()));
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.stderr.contains("the emulator's state could not be kept"), "{ran:?}");
+    assert_eq!(place.run("plan").code, Some(0), "an older state is there, and whole");
+}
+
+#[test]
 fn the_graph_is_drawn_in_each_form() {
     let place = Place::new();
     place.write("broadcast.yaml", BROADCAST);
@@ -478,6 +511,42 @@ fn the_graph_is_drawn_in_each_form() {
 
 #[test]
 fn an_interrupted_apply_drains_and_the_next_one_goes_on() {
+    stopped_apply_drains_and_the_next_one_goes_on("-INT", 130);
+}
+
+#[test]
+fn an_apply_whose_terminal_is_closed_drains_as_one_that_is_terminated() {
+    stopped_apply_drains_and_the_next_one_goes_on("-HUP", 129);
+    stopped_apply_drains_and_the_next_one_goes_on("-TERM", 143);
+}
+
+#[test]
+fn an_apply_under_nohup_survives_the_end_of_its_terminal() {
+    let place = Place::new();
+    let served = Served::start(place.folder.path(), &["--latency", "150ms"]);
+    let line = "trap '' HUP; exec \"$0\" apply --yes --region us-west-2 --endpoint-url \"$1\" \
+                -f examples/quickstart";
+    let mut child = Command::new("bash")
+        .args(["-c", line, env!("CARGO_BIN_EXE_ivs-apply"), &served.url])
+        .env_clear()
+        .envs([("HOME", "/nonexistent"), ("AWS_ACCESS_KEY_ID", "test")])
+        .env("AWS_SECRET_ACCESS_KEY", "test")
+        .current_dir(golden::root())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut talk = BufReader::new(child.stderr.take().expect("piped"));
+    let mut line = String::new();
+    talk.read_line(&mut line).expect("the program talks");
+    let killed = Command::new("kill").args(["-HUP", &child.id().to_string()]).status();
+    assert!(killed.expect("kill is there").success());
+    let mut rest = String::new();
+    std::io::Read::read_to_string(&mut talk, &mut rest).expect("the program talks");
+    assert_eq!(child.wait().expect("the program ends").code(), Some(0), "{rest}");
+}
+
+fn stopped_apply_drains_and_the_next_one_goes_on(signal: &str, code: i32) {
     let place = Place::new();
     let served = Served::start(place.folder.path(), &["--latency", "150ms"]);
     let apply = || {
@@ -496,14 +565,14 @@ fn an_interrupted_apply_drains_and_the_next_one_goes_on() {
     let mut line = String::new();
     // The first line of talk comes once the first step is under way.
     talk.read_line(&mut line).expect("the program talks");
-    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    let killed = Command::new("kill").args([signal, &child.id().to_string()]).status();
     assert!(killed.expect("kill is there").success());
     let mut rest = String::new();
     std::io::Read::read_to_string(&mut talk, &mut rest).expect("the program talks");
     let mut answer = String::new();
     let mut out = child.stdout.take().expect("piped");
     std::io::Read::read_to_string(&mut out, &mut answer).expect("the program answers");
-    assert_eq!(child.wait().expect("the program ends").code(), Some(130), "{rest}{answer}");
+    assert_eq!(child.wait().expect("the program ends").code(), Some(code), "{rest}{answer}");
     assert!(rest.contains("nothing new is started"), "{rest}");
     assert!(answer.contains("not started"), "{answer}");
     let again = run(&mut apply());

@@ -53,6 +53,7 @@ mod spelled_out;
 mod stages;
 mod users;
 mod waits;
+mod variables;
 mod words;
 mod world;
 mod zeros;
