@@ -385,7 +385,7 @@ fn clean(text: &str) {
 
 /// The styles of the program's own text.
 static STYLES: LazyLock<regex::Regex> =
-    LazyLock::new(|| regex::Regex::new("\u{1b}\\[(0|1|2|3[1-6])m").expect("a valid pattern"));
+    LazyLock::new(|| regex::Regex::new("\u{1b}\\[([0-4]|[39][0-7])m").expect("a valid pattern"));
 
 /// Plans for an empty account, and shows the plan.
 fn plan_of(loaded: &Loaded, live: &LiveState) -> Plan {
