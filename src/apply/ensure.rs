@@ -122,21 +122,28 @@ fn not_what_was_made(aws: &Clients, live: &Live, op: &str) -> Option<CloudError>
     let create = operations.into_iter().find(|it| it.verb == Verb::Create);
     let wrong =
         |message| Some(CloudError::unusable(create.map_or("create", |it| it.name), message));
-    let (region, account) = (live.arn.region(), live.arn.account());
-    if !aws.is_in_place(region, account) {
-        return wrong(format!(
-            "the answer names {}, which is not of the account and region in force",
-            live.arn
-        ));
-    }
-    if let Some(account) = account {
-        aws.learn_account(account);
+    if !aws.is_in_place(live.arn.region(), live.arn.account()) {
+        return wrong(of_another_place(&live.arn));
     }
     // An answer without tags says nothing of them.
     if !live.tags.is_empty() && live.tags.get(owner::OP).is_none_or(|it| it != op) {
         return wrong(format!("the answer names {} without the tags that were sent", live.arn));
     }
     None
+}
+
+/// Whether a new object that a reading did not show can be one of the account in force at all: where the account is
+/// not known yet, it is asked for now.
+pub(super) async fn in_place(aws: &Clients, arn: &Arn) -> Result<(), CloudError> {
+    Box::pin(aws.look_for_account()).await;
+    if aws.is_in_place(arn.region(), arn.account()) {
+        return Ok(());
+    }
+    Err(CloudError::unusable("create", of_another_place(arn)))
+}
+
+fn of_another_place(arn: &Arn) -> String {
+    format!("the answer names {arn}, which is not of the account and region in force")
 }
 
 /// One create, in one request that carries all the tags.
@@ -224,6 +231,7 @@ pub(super) async fn seen_twice(
             return Err(Failure::TooSlow { state, seconds: LAG.as_secs() });
         }
         if !ours {
+            in_place(aws, &live.arn).await?;
             waiting("waiting until it can be read".to_owned());
             pause = (pause * 2).min(Duration::from_secs(5));
         }
@@ -285,9 +293,9 @@ pub(super) async fn usable(
         sleep(pause).await;
         pause = (pause * 2).min(Duration::from_secs(5));
         // Not there yet for this reader: creates show up with a delay.
-        if let Some(newer) = live.kind.get(aws, std::slice::from_ref(&live.arn), book).await?.pop()
-        {
-            live = newer;
+        match live.kind.get(aws, std::slice::from_ref(&live.arn), book).await?.pop() {
+            Some(newer) => live = newer,
+            None => in_place(aws, &live.arn).await?,
         }
     }
 }

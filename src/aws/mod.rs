@@ -321,22 +321,17 @@ impl Clients {
         let account = answer.account.ok_or_else(|| {
             CloudError::unusable("GetCallerIdentity", "the answer does not name an account")
         })?;
-        self.learn_account(&account);
+        self.account.get_or_init(|| account.clone());
         Ok(account)
     }
 
-    /// The account in force, as far as an answer has told it.
+    /// The account in force, once it has been asked for.
     pub fn known_account(&self) -> Option<&str> {
         self.account.get().map(String::as_str)
     }
 
-    /// Takes note of the account in force; the first to say so counts.
-    pub fn learn_account(&self, account: &str) {
-        self.account.get_or_init(|| account.to_owned());
-    }
-
     /// Makes sure that the account is known, where asking for it stays on this machine. Elsewhere the Stack names
-    /// it, or nothing is written. A server that cannot tell is taken at its first object's word.
+    /// it, or nothing is written. A server without STS tells nothing, and then nothing is compared with it.
     pub async fn look_for_account(&self) {
         if self.known_account().is_none() && !self.asks_outside {
             let _ = self.account().await;
