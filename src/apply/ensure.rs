@@ -76,7 +76,9 @@ pub(super) async fn created(
         };
         if error.applied() == Applied::Unknown {
             if planted(Bug::UnknownIsDone) {
-                let nowhere = Live::listed(kind, "arn:aws:ivs:us-west-2:0:nowhere/0", tags);
+                let account = Box::pin(aws.account()).await.unwrap_or_default();
+                let arn = format!("arn:aws:ivs:{}:{account}:nowhere/0", aws.region);
+                let nowhere = Live::listed(kind, arn, tags);
                 return Ok(Made::Live(Box::new(nowhere), op));
             }
             lost.push(op);

@@ -32,6 +32,7 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::sdk_config::{SharedTimeSource, StalledStreamProtectionConfig};
 use sabotage::{Bug, planted};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use turn::InTurn;
@@ -126,6 +127,8 @@ pub struct Clients {
     sts: aws_sdk_sts::Client,
     /// The account in force, once it is known.
     account: Arc<OnceLock<String>>,
+    /// Whether it was asked for on the way.
+    asked: Arc<AtomicBool>,
     /// Whether asking for the account would leave this machine.
     asks_outside: bool,
     /// As the SDK's chain resolved it, for clients of other services.
@@ -253,6 +256,7 @@ pub async fn connect(target: &Target) -> Result<Clients, ConnectError> {
         realtime_once: realtime(&once),
         sts: aws_sdk_sts::Client::new(&config),
         account: Arc::default(),
+        asked: Arc::default(),
         asks_outside,
         #[cfg(feature = "lock-s3")]
         config: unmetered,
@@ -333,7 +337,8 @@ impl Clients {
     /// Makes sure that the account is known, where asking for it stays on this machine. Elsewhere the Stack names
     /// it, or nothing is written. A server without STS tells nothing, and then nothing is compared with it.
     pub async fn look_for_account(&self) {
-        if self.known_account().is_none() && !self.asks_outside {
+        let unknown = self.known_account().is_none() && !self.asks_outside;
+        if unknown && !self.asked.swap(true, Ordering::Relaxed) {
             let _ = self.account().await;
         }
     }
