@@ -82,7 +82,9 @@ pub(super) async fn created(
         };
         if error.applied() == Applied::Unknown {
             if planted(Bug::UnknownIsDone) {
-                let nowhere = Live::listed(kind, "arn:aws:ivs:us-west-2:0:nowhere/0", tags);
+                let account = Box::pin(aws.account()).await.unwrap_or_default();
+                let arn = format!("arn:aws:ivs:{}:{account}:nowhere/0", aws.region);
+                let nowhere = Live::listed(kind, arn, tags);
                 return Ok(Made::Live(Box::new(nowhere), op));
             }
             lost.push(op);
@@ -131,21 +133,28 @@ fn not_what_was_made(aws: &Clients, live: &Live, op: &str) -> Option<CloudError>
     let create = operations.into_iter().find(|it| it.verb == Verb::Create);
     let wrong =
         |message| Some(CloudError::unusable(create.map_or("create", |it| it.name), message));
-    let (region, account) = (live.arn.region(), live.arn.account());
-    if !aws.is_in_place(region, account) {
-        return wrong(format!(
-            "the answer names {}, which is not of the account and region in force",
-            live.arn
-        ));
-    }
-    if let Some(account) = account {
-        aws.learn_account(account);
+    if !aws.is_in_place(live.arn.region(), live.arn.account()) {
+        return wrong(of_another_place(&live.arn));
     }
     // An answer without tags says nothing of them.
     if !live.tags.is_empty() && live.tags.get(owner::OP).is_none_or(|it| it != op) {
         return wrong(format!("the answer names {} without the tags that were sent", live.arn));
     }
     None
+}
+
+/// Whether a new object that a reading did not show can be one of the account in force at all: where the account is
+/// not known yet, it is asked for now.
+pub(super) async fn in_place(aws: &Clients, arn: &Arn) -> Result<(), CloudError> {
+    Box::pin(aws.look_for_account()).await;
+    if aws.is_in_place(arn.region(), arn.account()) {
+        return Ok(());
+    }
+    Err(CloudError::unusable("create", of_another_place(arn)))
+}
+
+fn of_another_place(arn: &Arn) -> String {
+    format!("the answer names {arn}, which is not of the account and region in force")
 }
 
 /// One create, in one request that carries all the tags.
@@ -231,7 +240,10 @@ pub(super) async fn seen_twice(
         }
         if ours {
             quiet.pass().await;
-        } else if !watch.again().await {
+            continue;
+        }
+        in_place(aws, &live.arn).await?;
+        if !watch.again().await {
             return Err(watch.timed_out());
         }
     }
@@ -300,7 +312,10 @@ pub(super) async fn usable(
         if let Some(newer) = live.kind.get(aws, std::slice::from_ref(&live.arn), book).await?.pop()
         {
             (live, known, missed) = (newer, true, 0);
-        } else if known || watch.elapsed() > LAG {
+            continue;
+        }
+        in_place(aws, &live.arn).await?;
+        if known || watch.elapsed() > LAG {
             // Creates show up with a delay, so what was never seen may still come; and one server may not know
             // yet what another one does.
             missed = if is_listed(aws, &live).await? { 0 } else { missed + 1 };

@@ -84,9 +84,6 @@ pub async fn apply(
     tell: &(dyn Fn(Event) + Sync),
 ) -> Outcome {
     let written = aws.meter.writes();
-    if plan.steps.iter().any(|it| it.decision.is_do() && it.action == Action::Create) {
-        Box::pin(aws.look_for_account()).await;
-    }
     let attempts = Attempts::default();
     let run = Run::new(aws, stack, plan, live, &attempts, tell);
     let (steps, requests) = run.carry_out(plan, stop.clone()).await;
@@ -824,6 +821,7 @@ impl<'a> Run<'a> {
         let between = self.attempts.others_within(self);
         let mut contested: BTreeMap<Kind, bool> = BTreeMap::new();
         let mut pause = Pause::from_millis(500);
+        let mut elsewhere: BTreeMap<StepId, CloudError> = BTreeMap::new();
         while !unlisted.is_empty() {
             let mut all_seen = true;
             for (kind, missing) in &mut unlisted {
@@ -839,6 +837,15 @@ impl<'a> Run<'a> {
                     all_seen &= ours;
                     *seen < 2
                 });
+                // What cannot be of this account is not waited for.
+                let unseen: Vec<StepId> =
+                    missing.iter().filter(|(_, seen)| **seen == 0).map(|(id, _)| *id).collect();
+                for id in unseen {
+                    if let Err(error) = ensure::in_place(self.aws, &made[&id].0).await {
+                        missing.remove(&id);
+                        elsewhere.insert(id, error);
+                    }
+                }
             }
             unlisted.retain(|_, missing| !missing.is_empty());
             if unlisted.is_empty() || start.elapsed() > BARRIER {
@@ -854,7 +861,9 @@ impl<'a> Run<'a> {
         }
         let late: BTreeSet<StepId> = unlisted.into_values().flatten().map(|(id, _)| id).collect();
         for (id, status) in &mut outcome.steps {
-            if late.contains(id) {
+            if let Some(error) = elsewhere.remove(id) {
+                *status = StepStatus::Unknown(error.into());
+            } else if late.contains(id) {
                 status.not_listed(&made[id].0);
             }
         }

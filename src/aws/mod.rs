@@ -32,6 +32,7 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::sdk_config::{SharedTimeSource, StalledStreamProtectionConfig};
 use sabotage::{Bug, planted};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use turn::InTurn;
@@ -126,6 +127,8 @@ pub struct Clients {
     sts: aws_sdk_sts::Client,
     /// The account in force, once it is known.
     account: Arc<OnceLock<String>>,
+    /// Whether it was asked for on the way.
+    asked: Arc<AtomicBool>,
     /// Whether asking for the account would leave this machine.
     asks_outside: bool,
     /// As the SDK's chain resolved it, for clients of other services.
@@ -253,6 +256,7 @@ pub async fn connect(target: &Target) -> Result<Clients, ConnectError> {
         realtime_once: realtime(&once),
         sts: aws_sdk_sts::Client::new(&config),
         account: Arc::default(),
+        asked: Arc::default(),
         asks_outside,
         #[cfg(feature = "lock-s3")]
         config: unmetered,
@@ -321,24 +325,20 @@ impl Clients {
         let account = answer.account.ok_or_else(|| {
             CloudError::unusable("GetCallerIdentity", "the answer does not name an account")
         })?;
-        self.learn_account(&account);
+        self.account.get_or_init(|| account.clone());
         Ok(account)
     }
 
-    /// The account in force, as far as an answer has told it.
+    /// The account in force, once it has been asked for.
     pub fn known_account(&self) -> Option<&str> {
         self.account.get().map(String::as_str)
     }
 
-    /// Takes note of the account in force; the first to say so counts.
-    pub fn learn_account(&self, account: &str) {
-        self.account.get_or_init(|| account.to_owned());
-    }
-
     /// Makes sure that the account is known, where asking for it stays on this machine. Elsewhere the Stack names
-    /// it, or nothing is written. A server that cannot tell is taken at its first object's word.
+    /// it, or nothing is written. A server without STS tells nothing, and then nothing is compared with it.
     pub async fn look_for_account(&self) {
-        if self.known_account().is_none() && !self.asks_outside {
+        let unknown = self.known_account().is_none() && !self.asks_outside;
+        if unknown && !self.asked.swap(true, Ordering::Relaxed) {
             let _ = self.account().await;
         }
     }

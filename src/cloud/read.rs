@@ -256,12 +256,7 @@ fn all_of_one_account(aws: &Clients, listings: &[Live]) -> Result<(), ReadError>
     let elsewhere = listings
         .iter()
         .find(|it| it.arn.region() != Some(aws.region.as_str()) || it.arn.account() != account);
-    let Some(live) = elsewhere else {
-        if let Some(account) = account {
-            aws.learn_account(account);
-        }
-        return Ok(());
-    };
+    let Some(live) = elsewhere else { return Ok(()) };
     let message =
         format!("an object is listed as `{}`, which is not of this account and region", live.arn);
     Err(ReadError { kind: live.kind, source: CloudError::unusable("List", message) })

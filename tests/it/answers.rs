@@ -204,7 +204,7 @@ fn channels_of_others_that_are_made_and_go_live_while_the_account_is_read_are_no
         account.control("POST", "/_emulator/streams", stream);
         let lag = json!({ "operation": "ListChannels", "kind": "listLag", "seconds": 5 });
         account.control("POST", "/_emulator/faults", lag);
-        tokio::time::sleep(Duration::from_secs(0)).await;
+
         let read = read(&account.aws, &loaded.stack, &loaded.desired, Reading::default()).await;
         assert!(read.is_ok() || read.is_err_and(|it| !it.source.message.contains(&arn)));
     });
@@ -711,7 +711,7 @@ fn created_oddly(how: &str) -> (StepStatus, Duration) {
         let text = "apiVersion: ivs-apply.dev/v1\nkind: Stage\nmetadata: { name: a }\nspec: {}\n";
         let loaded = load_text("a.yaml", text, None);
         let (live, plan) = account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
-        odd(&account, "*", how);
+        odd(&account, "Create*", how);
         let start = tokio::time::Instant::now();
         let outcome = account.apply(&loaded.stack, &live, &plan).await;
         (outcome.steps[0].1.clone(), start.elapsed())
@@ -724,7 +724,7 @@ fn a_create_answered_with_an_arn_of_another_account_or_without_its_tags_is_unkno
         let (status, took) = created_oddly(how);
         let StepStatus::Unknown(failure) = &status else { panic!("{how}: {status:?}") };
         assert!(failure.to_string().contains(said), "{failure}");
-        assert!(took < Duration::from_secs(1), "{how}: {took:?}");
+        assert!(took < Duration::from_secs(2), "{how}: {took:?}");
     }
 }
 
