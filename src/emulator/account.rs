@@ -160,11 +160,15 @@ impl Account {
         reply::finish(Err((operation, failure)), brief, &request_id, now)
     }
 
+    /// What the clock of the account says at `now` of the fronts.
+    pub(crate) fn clock(&self, now: Millis) -> Millis {
+        let now = self.common.stopped.unwrap_or(now);
+        Millis(now.0.saturating_add(self.common.ahead_millis))
+    }
+
     /// Moves `now` by what the control requests added and lets every state machine catch up.
     pub(crate) fn pass_time(&mut self, now: Millis) -> Millis {
-        let now = self.common.stopped.unwrap_or(now);
-        let moved = Millis(now.0.saturating_add(self.common.ahead_millis));
-        self.latest = self.latest.max(moved);
+        self.latest = self.latest.max(self.clock(now));
         for region in self.regions.values_mut() {
             region.advance(self.latest, &self.common);
         }
