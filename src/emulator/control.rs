@@ -260,7 +260,10 @@ fn tag(world: &mut World, body: &Value) -> Told {
 
 /// Moves time on, and stops the clock or lets it go on: while it is stopped, nothing else moves it.
 fn advance(world: &mut World, body: &Value, now: Millis) -> Told {
-    let seconds = body.get("advanceSeconds").map_or(Some(0.0), Value::as_f64);
+    let seconds = match (body.get("advanceSeconds"), body.get("stopped")) {
+        (Some(given), _) => given.as_f64(),
+        (None, stopped) => stopped.map(|_| 0.0),
+    };
     let Some(seconds) = seconds.filter(|seconds| (0.0..=1e9).contains(seconds)) else {
         return Err((400, "`advanceSeconds` must be a number that is not negative".to_owned()));
     };

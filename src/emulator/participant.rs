@@ -260,7 +260,8 @@ fn publish(
     }
     if let Some(recording) = recording {
         let stage = stage.rsplit('/').next().unwrap_or_default();
-        let prefix = format!("{stage}/{}/{}/{}", one.session, one.id, now.0 / 1000);
+        // The service model allows no slash in it.
+        let prefix = format!("{stage}-{}-{}-{}", one.session, one.id, now.0 / 1000);
         one.wire.insert("recordingState".to_owned(), json!("ACTIVE"));
         one.wire.insert("recordingS3BucketName".to_owned(), recording.bucket.clone());
         one.wire.insert("recordingS3Prefix".to_owned(), json!(prefix));

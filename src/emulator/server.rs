@@ -94,6 +94,8 @@ async fn connection(emulator: Emulator, stream: TcpStream, mut stopping: watch::
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
+        // The emulator's answers carry the date of its own clock, or none where a fault says so.
+        .auto_date_header(false)
         .header_read_timeout(HEADER_TIMEOUT)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);

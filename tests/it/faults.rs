@@ -194,7 +194,8 @@ fn what_aws_failed_to_make_is_waited_for_in_the_listings_like_anything_else() {
     let (status, seen) = on_paused_time(made_in_vain(90));
     let StepStatus::Failed(failure) = status else { panic!("{status:?}") };
     let told = failure.to_string();
-    assert!(told.contains("CREATE_FAILED; and the listings do not show it yet"), "{told}");
+    assert!(told.contains("CREATE_FAILED; probably its bucket"), "{told}");
+    assert!(told.ends_with("; and the listings do not show it yet"), "{told}");
     assert!(failure.help().is_some_and(|it| it.contains("in a few minutes")), "{failure:?}");
     assert!(!seen);
 }

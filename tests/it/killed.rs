@@ -431,8 +431,10 @@ fn secrets(state: &Path) -> BTreeSet<String> {
         }
     }
     let text = std::fs::read_to_string(state).expect("kept");
+    // The first line holds the length and the checksum of the rest.
+    let (_, text) = text.split_once('\n').expect("two lines");
     let mut found = BTreeSet::new();
-    gather(&serde_json::from_str(&text).expect("JSON"), &mut found);
+    gather(&serde_json::from_str(text).expect("JSON"), &mut found);
     found
 }
 
