@@ -199,7 +199,7 @@ impl Run<'_> {
             .steps
             .iter()
             .filter(|it| it.decision.is_do())
-            .filter(|it| copies.contains_key(&it.id) || self.refers_elsewhere(it, &own, &live))
+            .filter(|it| copies.contains_key(&it.id) || refers_elsewhere(it, &own, &live))
             .map(|it| it.id)
             .collect();
         // What would have to wait for a step that is left out waits for the next round.
@@ -236,18 +236,18 @@ impl Run<'_> {
         };
         plan.steps.iter().filter_map(copy).collect()
     }
+}
 
-    /// Whether a step only turns references away from this run's copies.
-    fn refers_elsewhere(&self, step: &Step, own: &BTreeSet<&Arn>, live: &LiveState) -> bool {
-        let edges: BTreeMap<String, Option<Arn>> = step
-            .before
-            .iter()
-            .flat_map(Body::refs)
-            .map(|it| (format!("spec.{}", it.field), it.to.arn(&live.book)))
-            .collect();
-        let away = |path: &String| {
-            edges.get(path).and_then(Option::as_ref).is_some_and(|arn| own.contains(arn))
-        };
-        step.action == Action::Update && step.fields.iter().all(|it| away(&it.path))
-    }
+/// Whether a step only turns references away from this run's copies.
+fn refers_elsewhere(step: &Step, own: &BTreeSet<&Arn>, live: &LiveState) -> bool {
+    let edges: BTreeMap<String, Option<Arn>> = step
+        .before
+        .iter()
+        .flat_map(Body::refs)
+        .map(|it| (format!("spec.{}", it.field), it.to.arn(&live.book)))
+        .collect();
+    let away = |path: &String| {
+        edges.get(path).and_then(Option::as_ref).is_some_and(|arn| own.contains(arn))
+    };
+    step.action == Action::Update && step.fields.iter().all(|it| away(&it.path))
 }

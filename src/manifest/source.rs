@@ -335,13 +335,13 @@ impl Collector<'_> {
             }
             Ok((_, real, file)) => {
                 let root = real.parent().unwrap_or(&real).to_owned();
-                self.file(&file, path, real, &root);
+                self.file(&file, path, &real, &root);
             }
         }
     }
 
-    fn file(&mut self, file: &OwnedFd, shown: &Path, real: PathBuf, root: &Path) {
-        if !self.seen.insert(real.clone()) {
+    fn file(&mut self, file: &OwnedFd, shown: &Path, real: &Path, root: &Path) {
+        if !self.seen.insert(real.to_owned()) {
             return;
         }
         let Limits { file_bytes, total_bytes, .. } = *self.limits;
@@ -429,7 +429,7 @@ impl Collector<'_> {
             }
             _ if wanted => match open(at, name) {
                 Err(refused) => self.refuse(&shown, refused),
-                Ok(file) => self.file(&file, &shown, real, folder.root),
+                Ok(file) => self.file(&file, &shown, &real, folder.root),
             },
             _ => {}
         }

@@ -161,15 +161,14 @@ impl Approval {
         for change in changes("", &json(&self.place), &json(&now.place)) {
             lines.push(told(change.path.trim_start_matches('.'), &change.before, &change.after));
         }
-        if self.steps.len() != now.steps.len() {
-            let (then, now) = (self.steps.len(), now.steps.len());
-            lines.push(format!("{then} steps were approved, and there are {now} now"));
-        }
         let by_title = |approval: &Self| -> BTreeMap<String, ApprovedStep> {
             let steps = approval.steps.iter();
             steps.map(|it| (it.title(), it.clone())).collect()
         };
         let (then, now) = (by_title(self), by_title(now));
+        if then.len() != self.steps.len() {
+            lines.push("a step was approved twice".to_owned());
+        }
         for (title, step) in &then {
             match now.get(title) {
                 None => lines.push(format!("{title}: approved, and not what would be done now")),

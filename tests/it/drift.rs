@@ -229,15 +229,12 @@ spec: { ingestProtocol: RTMPS, stage: studio }
             let mut all = objects["objects"].as_array().expect("a list").iter();
             let it = all.find(|it| it["kind"] == kind).expect("made");
             let arn = it["arn"].as_str().expect("an ARN");
-            match kind {
-                "Stage" => {
-                    let delete = account.aws.realtime.delete_stage().arn(arn);
-                    delete.send().await.expect("deleted");
-                }
-                _ => {
-                    let delete = account.aws.ivs.delete_recording_configuration().arn(arn);
-                    delete.send().await.expect("deleted");
-                }
+            if kind == "Stage" {
+                let delete = account.aws.realtime.delete_stage().arn(arn);
+                delete.send().await.expect("deleted");
+            } else {
+                let delete = account.aws.ivs.delete_recording_configuration().arn(arn);
+                delete.send().await.expect("deleted");
             }
         });
     };

@@ -156,8 +156,13 @@ pub(crate) fn the_next_run_sees_what_was_made_in_spite_of_the_lag() -> bool {
         account.control("POST", "/_emulator/faults", lag);
         let (live, plan) = account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
         let first = account.apply(&loaded.stack, &live, &plan).await;
-        let (_, plan) = account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
-        first.is_well() && plan.status() == Status::Clean
+        // A listing that contradicts what else is read ends the next run before it plans.
+        let reading = ivs_apply::cloud::Reading::default();
+        let read = ivs_apply::cloud::read(&account.aws, &loaded.stack, &loaded.desired, reading);
+        let Ok(live) = read.await else { return false };
+        let again =
+            ivs_apply::plan::plan(&loaded.stack, &loaded.desired, &live, &Policy::default());
+        first.is_well() && again.status() == Status::Clean
     })
 }
 

@@ -1,7 +1,7 @@
 //! A plan that was saved is done as it was approved, or not at all.
 
 use crate::account::{Account, settings};
-use crate::binary::{Place, Ran, document};
+use crate::binary::{Place, Ran, Served, document};
 use ivs_apply::aws::{Sorted, Target, connect};
 use ivs_apply::emulator::Emulator;
 use serde_json::Value;
@@ -233,10 +233,11 @@ fn an_edited_or_broken_plan_is_refused() {
 #[test]
 fn a_plan_of_another_account_region_or_stack_is_stale() {
     let (place, _) = approved(&normal());
-    let other = place.folder.path().join("other.json");
-    let state = place.folder.path().join(".ivs-apply/emulator.json");
-    let text = std::fs::read_to_string(state).expect("kept");
-    std::fs::write(&other, text.replace("000000000000", "111111111111")).expect("writable");
+    // The same resources in another account, in a state file that the emulator itself wrote.
+    let other = place.folder.path().join("other.json").display().to_string();
+    let account = ["--account", "111111111111", "--state", &other];
+    let served = Served::start(place.folder.path(), &account);
+    drop(served);
     let mut command = place.command("apply plan.json");
     let words: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
     assert_eq!(words.last().expect("words"), "--emulator");

@@ -27,8 +27,12 @@ pub(super) struct Fault {
     /// Whether the message only says what was expected, and the value is to be put before it.
     nameless: bool,
     /// What was expected where a string was found: quotes may be all that is wrong with the value.
-    instead_of_string: Option<String>,
+    instead_of_string: Option<Box<Wanted>>,
 }
+
+/// What was expected of a value, in words. Faults are results, which stay small.
+#[derive(Debug)]
+struct Wanted(String);
 
 impl Fault {
     pub(super) fn new(code: Code, message: impl Into<String>) -> Self {
@@ -72,7 +76,8 @@ impl Fault {
 
     /// Says that a quoted value was found where the same value without quotes would not be a string.
     pub(super) fn name_quotes(&mut self, value: &str) {
-        if let Some(expected) = self.instead_of_string.take() {
+        if let Some(wanted) = self.instead_of_string.take() {
+            let Wanted(expected) = *wanted;
             let value = quote(&format!("\"{value}\""));
             self.message = format!("expected {expected}, found the string {value}");
             self.help = Some("remove the quotes".to_owned());
@@ -114,7 +119,8 @@ impl Error for Fault {
         let expected = wanted(expected);
         let message = format!("expected {expected}, found {}", found(unexpected));
         let mut fault = Self::new(Code::WrongType, message);
-        fault.instead_of_string = matches!(unexpected, Unexpected::Str(_)).then_some(expected);
+        let is_string = matches!(unexpected, Unexpected::Str(_));
+        fault.instead_of_string = is_string.then(|| Box::new(Wanted(expected)));
         fault
     }
 
