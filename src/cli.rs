@@ -209,7 +209,7 @@ impl Global {
     }
 }
 
-/// How a run ends (`product.md` §6).
+/// How a run ends (`README.md`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExitCode {
     /// Done, or nothing to do.

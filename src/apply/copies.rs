@@ -1,6 +1,6 @@
 //! Copies of one resource that several runs made at the same time, or one request that was delivered twice.
 //!
-//! The copy with the least (attempt, ARN) counts, which every run agrees on (`reliability.md` §2). A run that made
+//! The copy with the least (attempt, ARN) counts, which every run agrees on (`docs/reliability.md` §2). A run that made
 //! another copy deletes it before it ends: the name of the attempt in the tags proves whose it is. It never
 //! deletes what another run made, and nothing that is live, referred to, or changed since it was made.
 

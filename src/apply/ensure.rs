@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep};
 const TRIES: u32 = 6;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
-/// How long a lost create is looked for in the listing (`reliability.md` §1).
+/// How long a lost create is looked for in the listing (`docs/reliability.md` §1).
 const LOOKS: [u64; 5] = [500, 1_000, 2_000, 4_000, 8_000];
 
 /// How long an object may take to become usable, or to end. Terraform waits as long for a recording

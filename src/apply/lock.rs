@@ -1,4 +1,4 @@
-//! The lock around a run that writes: one object in a store that keeps conditions (`reliability.md` §5).
+//! The lock around a run that writes: one object in a store that keeps conditions (`docs/reliability.md` §5).
 //!
 //! It keeps two runs from each other's way. What keeps two runs from harm is elsewhere: no call to IVS carries
 //! a version, so no lock can stop a request that is already under way. Knows nothing of S3: the algorithm is
@@ -36,7 +36,7 @@ pub const BEAT: Duration = Duration::from_secs(10);
 /// A lock may be taken over after so long without a heartbeat: its holder has long stopped by then.
 pub const STEAL_AFTER: Duration = Duration::from_mins(6);
 
-/// How long what a dead holder has sent may take until it is listed (W in `reliability.md` §1).
+/// How long what a dead holder has sent may take until it is listed (W in `docs/reliability.md` §1).
 pub const WINDOW: Duration = Duration::from_secs(15);
 
 /// Tries of a request that may have failed by chance, and the pause before the second; it doubles.

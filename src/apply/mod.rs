@@ -38,7 +38,7 @@ use wait::{Pause, Watch};
 /// only wait for the rate of those. Others never wait for them.
 const SIDE_BY_SIDE: usize = 16;
 
-/// After the first signal, calls in flight are given this long (`reliability.md` §4).
+/// After the first signal, calls in flight are given this long (`docs/reliability.md` §4).
 const DRAIN: Duration = Duration::from_secs(6);
 
 /// At the end, new objects must show up in the listings within this long.
@@ -51,7 +51,7 @@ const BETWEEN_LISTINGS: Duration = Duration::from_millis(250);
 /// cost more listings than a long run has rates for: a thousand channels take three minutes and a half.
 const FRESH: Duration = Duration::from_mins(1);
 
-/// Two listings that prove a duplicate lie at least so far apart (`reliability.md` §2).
+/// Two listings that prove a duplicate lie at least so far apart (`docs/reliability.md` §2).
 const APART: Duration = Duration::from_secs(15);
 
 /// How many signals a run has had, and which came first.

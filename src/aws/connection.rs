@@ -323,7 +323,7 @@ fn is_throttle(response: &HttpResponse) -> bool {
 }
 
 /// The operation a request is for: its path, or for the three tag operations its method
-/// (`ivs-api.md` §4).
+/// (`docs/service-reference.md` §4).
 fn operation_of(request: &HttpRequest) -> String {
     let path = request.uri().split("://").last().and_then(|rest| rest.split_once('/'));
     let path = path.map_or("", |(_, path)| path).split('?').next().unwrap_or_default();

@@ -154,7 +154,7 @@ impl CloudError {
     }
 }
 
-/// AWS's error name first, its status only where the name is not one of the service's (`ivs-api.md` §4:
+/// AWS's error name first, its status only where the name is not one of the service's (`docs/service-reference.md` §4:
 /// 404, 403 and 503 are shared by several names).
 fn classify(code: Option<&str>, status: u16) -> Class {
     match code {

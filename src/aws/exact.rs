@@ -1,6 +1,6 @@
 //! Zero-valued members that the SDK's serialisers drop, put back into the request.
 //!
-//! The crates send a non-boxed `bool` or `i32` only when it is not zero (`ivs-api.md` §9), so
+//! The crates send a non-boxed `bool` or `i32` only when it is not zero (`docs/service-reference.md` §4), so
 //! `recordParticipantReplicas: false`, `gridGap: 0` or `multitrack.enabled: false` would never arrive and
 //! the server's own default (`true`, 2) would win. Adds only members that are missing and zero; never
 //! changes one the SDK wrote.

@@ -42,7 +42,7 @@ pub fn base64(text: &str) -> Option<Vec<u8>> {
     aws_smithy_types::base64::decode(text).ok()
 }
 
-/// Regions that have Amazon IVS (`ivs-api.md` §1.0).
+/// Regions that have Amazon IVS (`docs/service-reference.md` §1.0).
 pub const REGIONS: [&str; 7] = [
     "us-east-1",
     "us-west-2",
@@ -113,7 +113,7 @@ impl ConnectError {
 }
 
 /// The clients of one run. `ivs` and `realtime` repeat reads as the SDK sees fit; the `_once` pair never
-/// repeats anything and is for writes, since a repeated create makes a second object (`reliability.md`).
+/// repeats anything and is for writes, since a repeated create makes a second object (`docs/reliability.md`).
 #[derive(Clone, Debug)]
 pub struct Clients {
     /// Low-latency service, for reads.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Calls a second that AWS allows for an operation, per account and region (`ivs-api.md` §3). Operations
+/// Calls a second that AWS allows for an operation, per account and region (`docs/service-reference.md` §3). Operations
 /// whose rate nobody published get the lowest published one.
 pub fn calls_per_second(operation: &str) -> f64 {
     match operation {

@@ -3,7 +3,7 @@
 use super::{Clients, CloudError, Sorted, Tags};
 
 /// Which of the two services owns an object: whether either takes the other's ARNs is unknown
-/// (`ivs-api.md` §4).
+/// (`docs/service-reference.md` §4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Service {
     /// Low-latency (`ivs`).

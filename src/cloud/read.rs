@@ -350,7 +350,7 @@ fn sort_by_owner(state: &mut LiveState, listings: Vec<Live>, stack: &Stack, desi
 /// Sorts what is ours. An object that another one says it replaces is superseded, whatever names the two
 /// have by now; links cannot break, since a predecessor is deleted before its successor. Of the rest, the
 /// one with the least (op, ARN) counts under its address, which any number of runs agree on
-/// (`reliability.md` §2); one that AWS failed to make only where there is no other.
+/// (`docs/reliability.md` §2); one that AWS failed to make only where there is no other.
 fn take_owned(state: &mut LiveState, owned: Vec<Live>) {
     let marks = |live: &Live| match live.owner() {
         Owner::Stack(marks) => marks,

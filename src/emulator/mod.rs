@@ -1,4 +1,4 @@
-//! A pretend Amazon IVS account: both services, all operations, as strict as AWS (`ivs-api.md`).
+//! A pretend Amazon IVS account: both services, all operations, as strict as AWS (`docs/service-reference.md`).
 //!
 //! The pure core is [`Account`]: a request and a moment in, a reply out. [`Emulator`] adds the clock,
 //! the state file, faults, rates and two fronts: an HTTP client for the SDK in the same process, and

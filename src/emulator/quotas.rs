@@ -1,4 +1,4 @@
-//! How many objects of a kind an account may hold in a region (`ivs-api.md` §3).
+//! How many objects of a kind an account may hold in a region (`docs/service-reference.md` §3).
 //! Numbers nobody has published are set to `UNPUBLISHED`.
 
 use serde::{Deserialize, Serialize};

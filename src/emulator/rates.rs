@@ -1,4 +1,4 @@
-//! The call rates of `ivs-api.md` §3: one token bucket per region, service and operation, as large
+//! The call rates of `docs/service-reference.md` §3: one token bucket per region, service and operation, as large
 //! as one second's worth. Off unless asked for; never saved.
 
 use std::collections::BTreeMap;

@@ -13,7 +13,7 @@ use super::participant_replication::Replication;
 use super::shelf::Shelf;
 use super::stream::Stream;
 
-/// The regions that have the service (`ivs-api.md` §1.0).
+/// The regions that have the service (`docs/service-reference.md` §1.0).
 pub(crate) const REGIONS: [&str; 7] = [
     "us-east-1",
     "us-west-2",

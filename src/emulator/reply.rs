@@ -27,7 +27,7 @@ pub(crate) enum Body {
     Xml((u16, String)),
 }
 
-/// The values of the headers that the models let answers carry (`ivs-api.md` §4).
+/// The values of the headers that the models let answers carry (`docs/service-reference.md` §4).
 const MODELLED: [(&str, &str); 7] = [
     ("Access-Control-Allow-Origin", "*"),
     (

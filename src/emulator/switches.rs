@@ -1,5 +1,5 @@
-//! What nobody outside AWS knows. Each field is one open question of `ivs-api.md` §10 or
-//! `reliability.md` §9; its default is the answer that is harder on a client. Set by
+//! What nobody outside AWS knows. Each field is one open question of `docs/service-reference.md` §6 or
+//! `docs/reliability.md` §9; its default is the answer that is harder on a client. Set by
 //! `POST /_emulator/switches` with any subset of the fields, so tests can run both ways.
 
 use std::time::Duration;

@@ -317,7 +317,7 @@ pub struct Facts {
     pub ended: &'static [&'static str],
     /// State words of an object that is on its way out.
     pub ending: &'static [&'static str],
-    /// AWS's default quota of objects per account and region (`ivs-api.md` §3).
+    /// AWS's default quota of objects per account and region (`docs/service-reference.md` §3).
     pub quota: Option<u32>,
     /// What a replacement changes for people outside, for the plan.
     pub loss: Option<&'static str>,

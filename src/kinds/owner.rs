@@ -1,7 +1,7 @@
 //! Ownership: the tags that say whose an object is, written by the create call itself.
 //!
 //! There is no state file; these tags are all there is. Anything partial or malformed is ambiguous and is
-//! never touched (`reliability.md` §1).
+//! never touched (`docs/reliability.md` §1).
 
 use crate::aws::Tags;
 use std::fmt;

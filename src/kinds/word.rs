@@ -36,7 +36,7 @@ impl<T: SdkEnum> Word<T> {
         self.0.word()
     }
 
-    /// What AWS answered: absent and `""` both mean unset (`ivs-api.md` §1.0).
+    /// What AWS answered: absent and `""` both mean unset (`docs/service-reference.md` §1.0).
     pub fn answered(value: Option<T>) -> Option<Self> {
         value.filter(|it| !it.word().is_empty()).map(Self)
     }

@@ -195,7 +195,7 @@ pub(super) fn settle_names(desired: &mut Desired, known: &BTreeSet<Address>) {
     });
 }
 
-/// Rules between two resources (`ivs-api.md` §2: 12, 13, 38, 40, 45).
+/// Rules between two resources (`docs/service-reference.md` §2: 12, 13, 38, 40, 45).
 fn pairs(desired: &[Desired], by_address: &BTreeMap<&Address, &Desired>, report: &mut Report) {
     let mut keys: BTreeMap<Pointer, &Desired> = BTreeMap::new();
     let mut on_air: BTreeMap<Pointer, &Desired> = BTreeMap::new();

@@ -1,7 +1,7 @@
 //! A plan as somebody may approve it: what would be done, to which objects, as they were then.
 //!
 //! Never instructions: what is carried out is always a plan made anew, and the approval only says whether it is
-//! the one that was looked at (`reliability.md` §6). Holds specs, which hold no secrets, and of live objects
+//! the one that was looked at (`docs/reliability.md` §6). Holds specs, which hold no secrets, and of live objects
 //! a fingerprint.
 
 use super::{Decision, Plan, Policy, Selected, Selection, Step};

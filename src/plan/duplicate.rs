@@ -1,4 +1,4 @@
-//! Several objects with one identity (`reliability.md` §2): which may go, when, and what a person must be told.
+//! Several objects with one identity (`docs/reliability.md` §2): which may go, when, and what a person must be told.
 //!
 //! The one that counts is the least by `Live::standing` and never loses; this only judges the others. The engine looks
 //! at them again before it deletes one.

@@ -1,4 +1,4 @@
-//! The JSON documents of `product.md` §6.1. Whole even when a run fails.
+//! The JSON documents of `schemas/output.json`. Whole even when a run fails.
 
 use crate::apply::{Outcome, StepStatus};
 use crate::aws::rates::floor_seconds;

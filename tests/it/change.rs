@@ -1,7 +1,7 @@
 //! One field of one manifest changed at a time, on a pretend account.
 //!
 //! Which fields there are is read off the JSON Schemas; which other values a field can have is asked of the
-//! loader. What a change must come to is written here after `ivs-api.md` §1, and never asked of the code.
+//! loader. What a change must come to is written here after `docs/service-reference.md` §1, and never asked of the code.
 
 use crate::account::Account;
 use ivs_apply::cloud::Reading;
@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// What a change to a field of `spec` is, by the column Upd of `ivs-api.md` §1.
+/// What a change to a field of `spec` is, by the column Upd of `docs/service-reference.md` §1.
 pub(crate) fn action(kind: Kind, path: &str) -> Action {
     let in_place = match kind.name() {
         "Channel"
@@ -30,7 +30,7 @@ pub(crate) fn action(kind: Kind, path: &str) -> Action {
         | "Composition"
         | "PublicKey"
         | "ParticipantReplication" => false,
-        other => panic!("what does `ivs-api.md` §1 say of {other}?"),
+        other => panic!("what does `docs/service-reference.md` §1 say of {other}?"),
     };
     match (path, in_place) {
         ("tags", _) => Action::Retag,

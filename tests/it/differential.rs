@@ -1,5 +1,5 @@
 //! The engine against the simplest thing that could work: delete all, create all. Whatever an account was like
-//! before, both end in the same world (`reliability.md` §7, level 3).
+//! before, both end in the same world (`docs/reliability.md` §7, level 3).
 //!
 //! The simple one shares with the engine how a kind is made and deleted, and none of the planning, ordering,
 //! comparing and changing.

@@ -1,5 +1,5 @@
 //! The program killed, run through faults, and run twice at once, as real processes against an emulator behind a
-//! real socket: nothing made twice, nothing lost, nothing said that is secret (`reliability.md` §7, level 2).
+//! real socket: nothing made twice, nothing lost, nothing said that is secret (`docs/reliability.md` §7, level 2).
 
 use crate::binary::{Place, Ran, Served, ivs_apply, run};
 use serde_json::{Value, json};

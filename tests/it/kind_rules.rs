@@ -1,4 +1,4 @@
-//! AWS's rules for single resources (`ivs-api.md` §2): a good manifest broken in one way, and its code.
+//! AWS's rules for single resources (`docs/service-reference.md` §2): a good manifest broken in one way, and its code.
 
 use ivs_apply::diag::Code;
 use ivs_apply::manifest::load_text;

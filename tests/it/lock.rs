@@ -1,5 +1,5 @@
 //! The lock as people meet it: the manifest's field, builds with and without the feature, and with the feature
-//! real processes against moto's S3 (`reliability.md` §5, F16, I7).
+//! real processes against moto's S3 (`docs/reliability.md` §5, F16, I7).
 
 use crate::account::{Account, on_paused_time};
 use crate::binary::{Place, Ran, run};

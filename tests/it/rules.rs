@@ -1,4 +1,4 @@
-//! AWS's rules that a client can check before any call (`ivs-api.md` §2): a good manifest, and for each rule
+//! AWS's rules that a client can check before any call (`docs/service-reference.md` §2): a good manifest, and for each rule
 //! the same manifest broken in one way.
 
 use ivs_apply::diag::{Report, Severity};

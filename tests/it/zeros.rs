@@ -1,4 +1,4 @@
-//! Zero-valued members that the SDK's builders drop must arrive (`ivs-api.md` §9): for every field of
+//! Zero-valued members that the SDK's builders drop must arrive (`docs/service-reference.md` §4): for every field of
 //! every kind, what is sent is what is wanted.
 
 use crate::account::{Account, on_paused_time};

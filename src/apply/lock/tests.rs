@@ -35,7 +35,7 @@ struct Inner {
     /// How far the store's clock is ahead of the world's.
     ahead: Duration,
     puts: usize,
-    /// How often which fault (`reliability.md` §7) met which request.
+    /// How often which fault (`docs/reliability.md` §7) met which request.
     met: BTreeMap<(&'static str, &'static str), u32>,
     random: fastrand::Rng,
 }

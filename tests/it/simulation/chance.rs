@@ -200,7 +200,7 @@ fn when(random: &mut Rng, fault: &mut Value) {
     }
 }
 
-/// One fault of the table in `reliability.md` §7. `calm` leaves out those that put time between a look at an
+/// One fault of the table in `docs/reliability.md` §7. `calm` leaves out those that put time between a look at an
 /// object and the write that follows it, where somebody else may come in.
 fn fault(random: &mut Rng, calls: &Calls, calm: bool) -> Value {
     let mut fault = match random.u8(..17) {

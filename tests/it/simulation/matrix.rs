@@ -1,4 +1,4 @@
-//! Which fault met which step how often (`reliability.md` §7): a cell that no seed hits is a rule that no test
+//! Which fault met which step how often (`docs/reliability.md` §7): a cell that no seed hits is a rule that no test
 //! holds.
 
 use super::chance::{End, OUTSIDE, Other, Second};

@@ -1,5 +1,5 @@
 //! Nothing is lost, whatever goes wrong: whole lives from one number each, with faults at every step, judged by
-//! what truly happened to the account (`reliability.md` §7).
+//! what truly happened to the account (`docs/reliability.md` §7).
 //!
 //! `SIMULATION_MINUTES=60 cargo test --test it simulation` goes on with fresh seeds for an hour. A seed that
 //! fails says so; `SIMULATION_SEED=n` lives it alone, and it joins `ONCE_FAILED`.

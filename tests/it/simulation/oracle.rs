@@ -1,4 +1,4 @@
-//! Judges a life by the account's own history: the invariants of `reliability.md` §7. Knows nothing of how the
+//! Judges a life by the account's own history: the invariants of `docs/reliability.md` §7. Knows nothing of how the
 //! engine comes to what it does, only what it planned, what it said, and what truly happened.
 
 use super::chance::{End, OUTSIDE, Second};

@@ -1,0 +1,193 @@
+"""The verdicts, from snapshots that boto3 took."""
+
+import fnmatch
+
+from .expect import IGNORED_FIELD, found, wanted
+from .manifests import IMMUTABLE_KINDS, TAGGED
+from .world import OURS
+
+IN_PLACE = {"Channel", "PlaybackRestrictionPolicy", "AdConfiguration", "FailoverSlateConfiguration", "Stage"}
+
+
+class Resolver:
+    """References to ARNs in one world."""
+
+    def __init__(self, world, stack):
+        self.world, self.stack = world, stack
+
+    def __call__(self, kind, reference):
+        if reference.startswith("arn:"):
+            return reference
+        arns = [o.arn for o in self.world.owned(self.stack, kind, reference)]
+        return arns[0] if len(arns) == 1 else f"<{len(arns)} objects of {kind}/{reference}>"
+
+
+def user_tags(m, obj):
+    """The object's tags without ours and without what the Stack ignores."""
+    return {k: v for k, v in obj.tags.items()
+            if not k.startswith(OURS) and not any(fnmatch.fnmatchcase(k, g) for g in m.ignore_tags)}
+
+
+def compare(world, m):
+    """The account against the manifests: every difference, as text."""
+    out = []
+    resolve = Resolver(world, m.stack)
+    for res in m.all.values():
+        if res.kind == "ParticipantReplication":
+            out += replication(world, res, resolve)
+            continue
+        objects = world.owned(m.stack, res.kind, res.name)
+        expected = 1
+        if res.kind == "Composition":
+            run = res.spec.get("run", "WHILE_STAGE_ACTIVE")
+            if run == "STOPPED":
+                expected = 0
+            elif run == "WHILE_STAGE_ACTIVE":
+                expected = 1 if world.publishing(resolve("Stage", res.spec["stage"])) else 0
+        if len(objects) != expected:
+            out.append(f"{res.address}: {len(objects)} owned objects instead of {expected}: {objects}")
+            continue
+        if not expected:
+            continue
+        obj = objects[0]
+        ignored = res.lifecycle.get("ignoreChanges", [])
+        skip = {IGNORED_FIELD.get(path) for path in ignored}
+        want, have = wanted(res, resolve), found(obj)
+        for field in want:
+            if field == "name" and "name" not in res.spec and (
+                    have.get(field) in res.previous or res.kind in IMMUTABLE_KINDS or res.kind == "IngestConfiguration"):
+                continue  # FINDINGS.md 2: a defaulted display name stays the old one
+            if field not in skip and want[field] != have.get(field):
+                out.append(f"{res.address} {obj.arn}: {field} is {have.get(field)!r}, the manifest means {want[field]!r}")
+        if "spec.tags" not in ignored and res.kind in TAGGED:
+            want_tags = {**m.stack_tags, **res.spec.get("tags", {})}
+            if user_tags(m, obj) != want_tags:
+                out.append(f"{res.address} {obj.arn}: tags are {user_tags(m, obj)}, the manifest means {want_tags}")
+        protect = obj.tags.get(OURS + "protect") == "true"
+        if protect != bool(res.lifecycle.get("protect")):
+            out.append(f"{res.address}: the protect tag is {obj.tags.get(OURS + 'protect')!r}")
+        for mark in ("op", "digest"):
+            if OURS + mark not in obj.tags and not (mark == "op" and (res.kind == "StreamKey" or res.lifecycle.get("adopt"))):
+                out.append(f"{res.address}: no tag {OURS}{mark}: {obj.tags}")
+        if obj.raw.get("state") in ("CREATING", "CREATE_FAILED", "UPDATING"):
+            out.append(f"{res.address}: state {obj.raw['state']}")
+    keyed = {resolve("Channel", r.spec["channel"]) for r in m.of("StreamKey")}
+    for obj in world.owned(m.stack):
+        if obj.kind == "StreamKey" and obj.raw["channelArn"] not in keyed:
+            continue  # product.md 2.1: keys of channels without a StreamKey manifest are never read
+        if m.all and not m.get(obj.kind, obj.name):  # product.md 5: an empty manifest set never prunes
+            out.append(f"{obj} is owned, but no manifest declares it")
+    for channel in world.owned(m.stack, "Channel"):
+        keys = [k for k in world.of("StreamKey") if k.raw["channelArn"] == channel.arn]
+        if len(keys) != 1:
+            out.append(f"{channel} has {len(keys)} stream keys")
+    return out
+
+
+def replication(world, res, resolve):
+    """A replication runs while its participant publishes on the source stage."""
+    run = res.spec.get("run", "WHILE_STAGE_ACTIVE")
+    ingests = [o for o in world.objects.values() if o.arn == resolve("IngestConfiguration", res.spec["participant"])]
+    source, destination = resolve("Stage", res.spec["sourceStage"]), resolve("Stage", res.spec["destinationStage"])
+    if not ingests:
+        return []
+    ingest = ingests[0]
+    active = ingest.raw.get("state") == "ACTIVE" and ingest.raw.get("stageArn") == source
+    running = (source, destination, ingest.raw["participantId"]) in world.replicas
+    if active and running != (run != "STOPPED"):
+        return [f"{res.address} (run {run}): {'runs' if running else 'does not run'} while its participant publishes"]
+    return []
+
+
+def untouched(world, foreign):
+    """Foreign objects are what they were."""
+    out = []
+    for arn, frozen in foreign.items():
+        now = world.objects.get(arn)
+        if now is None:
+            out.append(f"foreign object {frozen[0]} {arn} is gone")
+        elif now.frozen() != frozen:
+            out.append(f"foreign object {frozen[0]} {arn} was changed: {frozen[2:]} is now {now.frozen()[2:]}")
+    return out
+
+
+def cut_off(before, after, m, allowed, streams):
+    """Who was live before and is not any more, without consent. `allowed`: addresses of
+    `--allow-live`; `streams`: ids of the streams that the tester itself began."""
+    consented = set()
+    for address in allowed:
+        kind, name = address.split("/", 1)
+        res = m.get(kind, name)
+        if res is None or res.lifecycle.get("onLive") == "interrupt":
+            consented.add(address)
+
+    def address(obj):
+        return f"{obj.kind}/{obj.name}" if obj is not None and obj.stack == m.stack else None
+
+    def victims(key):
+        what, arn = key[0], key[1]
+        obj = before.objects.get(arn)
+        yield address(obj)
+        if what == "stream":
+            for composition in before.of("Composition"):
+                if any((d["configuration"].get("channel") or {}).get("channelArn") == arn for d in composition.raw["destinations"]):
+                    yield address(composition)
+                    yield address(before.objects.get(composition.raw["stageArn"]))
+        elif what == "participant":
+            for ingest in before.of("IngestConfiguration"):
+                if ingest.raw["participantId"] == key[2]:
+                    yield address(ingest)
+        elif what == "replica":
+            yield from (a for a in consented if a.startswith("ParticipantReplication/"))
+            yield address(before.objects.get(key[2]))
+            for ingest in before.of("IngestConfiguration"):
+                if ingest.raw["participantId"] == key[3]:
+                    yield address(ingest)
+        elif what == "ingest":
+            yield address(before.objects.get(obj.raw.get("stageArn")))
+        elif what == "composition":
+            yield address(before.objects.get(obj.raw["stageArn"]))
+
+    out = []
+    old, new = before.live(), after.live()
+    for key, value in old.items():
+        if key[0] == "stream" and value not in streams:
+            continue  # a composition's own stream: the composition is watched instead
+        if new.get(key) == value:
+            continue
+        if key[0] == "composition" and key[1] in after.objects:
+            continue
+        if key[0] == "participant" and before.participants[key[1:]].get("replicationType") == "REPLICA":
+            continue
+        if not consented & set(victims(key)):
+            out.append(f"cut off without consent: {key} ({before.objects.get(key[1])}); consent was given for {sorted(consented)}")
+    return out
+
+
+def nothing_written(before, after):
+    """Two worlds are the same, but for what time does."""
+    out = []
+    for arn, obj in before.objects.items():
+        if obj.kind == "Composition":
+            continue
+        now = after.objects.get(arn)
+        if now is None:
+            out.append(f"{obj} is gone")
+        elif now.frozen() != obj.frozen():
+            out.append(f"{obj} was changed: {obj.frozen()[2:]} -> {now.frozen()[2:]}")
+    out += [f"{obj} was made" for arn, obj in after.objects.items() if arn not in before.objects]
+    return out
+
+
+def kept(before, after, m, pruned):
+    """Deletes need `--prune`; protected objects stay."""
+    out = []
+    for arn, obj in before.objects.items():
+        if obj.stack != m.stack or arn in after.objects or obj.kind == "Composition":
+            continue
+        res = m.get(obj.kind, obj.name) or next((r for r in m.of(obj.kind) if obj.name in r.previous), None)
+        if not pruned and res is None and obj.kind != "StreamKey":
+            out.append(f"{obj} was deleted without --prune")
+        if obj.tags.get(OURS + "protect") == "true" and (res is None or res.lifecycle.get("protect")):
+            out.append(f"{obj} was deleted although it is protected")
+    return out

@@ -1,0 +1,712 @@
+"""One round: a seed, a list of steps, the verdict."""
+
+import os
+import pathlib
+import random
+import shutil
+import signal
+import stat
+import tempfile
+import threading
+import time
+
+from . import judge, moves
+from .emulator import Ticker
+from .manifests import CHANNEL_REFS, NAMES, Res, edit, generate
+from .world import OURS, Fast, World
+
+STACK = "tested"
+STEPS = ["apply", "edit", "hand", "audience", "fault", "kill", "together", "save", "saved", "drift", "export", "clock",
+         "interrupt", "goeslive", "handduring", "adopt", "selection", "older", "borrow"]
+WEIGHTS = [22, 30, 14, 16, 12, 8, 5, 3, 4, 4, 2, 3, 3, 4, 3, 3, 3, 4, 4]
+
+
+class Round:
+    """Plays one seed. `skip`: numbers of steps left out; `drop`: manifests left out from the beginning."""
+
+    def __init__(self, seed, emulator, clients, program, skip=(), drop=(), only=None):
+        self.seed, self.emulator, self.clients, self.program = seed, emulator, clients, program
+        self.skip, self.drop = set(skip), set(drop)
+        self.only = only
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="rt-"))
+        self.dir = self.folder / "manifests"
+        self.complaints = []
+        self.settled, self.excused = {}, set()
+        self.stripped, self.clones = {}, set()
+        self.secrets = set()
+        self.saved = []
+        self.ignored_tags = {}
+        self.older, self.now, self.borrowed = None, {}, {}
+        self.last, self.fast = None, Fast(emulator.url)
+        self.streams = set()  # ids of streams that we began
+
+    # --- bookkeeping ----------------------------------------------------------------------------
+
+    def note(self, text):
+        self.program.note(text)
+
+    def complain(self, texts):
+        for text in [texts] if isinstance(texts, str) else texts:
+            self.program.complain(text)
+
+    def world(self):
+        self.last = world = World(self.fast)
+        self.secrets |= world.secrets
+        return world
+
+    def same_world(self):
+        """The last snapshot, where nothing but time has passed since."""
+        return self.last or self.world()
+
+    def write(self):
+        if self.dir.exists():
+            shutil.rmtree(self.folder / "older", ignore_errors=True)
+            shutil.copytree(self.dir, self.folder / "older")
+            self.older = self.now
+        self.m.write(self.dir)
+        self.now = {r.key: r.document() for r in self.m.all.values()}
+        self.note("manifests are now:\n" + self.m.text())
+
+    def excuse(self, obj_or_key):
+        key = obj_or_key if isinstance(obj_or_key, tuple) else (obj_or_key.kind, obj_or_key.name)
+        self.excused.add(key)
+        if key[0] == "Channel":
+            for res in self.m.of("StreamKey"):
+                if res.spec["channel"] == key[1]:
+                    self.excused.add(res.key)
+
+    # --- the round ------------------------------------------------------------------------------
+
+    def play(self):
+        try:
+            self.program.begin()
+            self.emulator.reset()
+            self._play()
+        finally:
+            self.complaints += self.program.complaints
+            self.scan_outputs()
+            shutil.rmtree(self.folder, ignore_errors=True)
+        return self.complaints
+
+    def _play(self):
+        rnd = random.Random(f"{self.seed}:make")
+        world = moves.foreign_objects(rnd, self.clients, self.emulator, NAMES)
+        self.foreign = {o.arn: o.frozen() for o in world.objects.values()}
+        self.unowned = [o for o in world.objects.values() if not o.stack]
+        self.m = generate(rnd, STACK, [o for o in self.unowned if o.kind in CHANNEL_REFS.values()])
+        self.size = [r.address for r in self.m.all.values()]
+        for address in self.drop:
+            self.m.remove(tuple(address.split("/", 1)))
+        self.write()
+        self.plan = ["apply" if rnd.random() < 0.6 else rnd.choice(["fault", "kill", "kill", "interrupt"])]
+        for _ in range(rnd.choice([1, 2, 3, 4, 6])):
+            self.plan.append(rnd.choices(STEPS, WEIGHTS)[0])
+        if self.only:
+            self.plan = list(self.only)
+        self.note(f"steps: {list(enumerate(self.plan))}")
+        for number, step in enumerate(self.plan):
+            if number in self.skip:
+                continue
+            self.note(f"===== step {number}: {step}")
+            getattr(self, "step_" + step)(random.Random(f"{self.seed}:{number}"))
+            if self.program.complaints:
+                self.note("complaints so far, the round ends here: " + "\n".join(self.program.complaints))
+                return
+        self.finals(random.Random(f"{self.seed}:end"))
+
+    # --- applies --------------------------------------------------------------------------------
+
+    def arguments(self, rnd):
+        """Random flags of an apply: (arguments, pruned, allowed)."""
+        args, allowed = ["--yes", "-f", str(self.dir)], []
+        pruned = bool(self.m.prune)
+        if rnd.random() < 0.65:
+            args.append("--prune")
+            pruned = True
+        elif rnd.random() < 0.1:
+            args.append("--prune=false")
+            pruned = False
+        if rnd.random() < 0.1:
+            args += ["--refresh", "full"]
+        if rnd.random() < 0.35:
+            pool = [r.address for r in self.m.all.values() if r.kind in ("Channel", "Stage", "Composition", "IngestConfiguration", "ParticipantReplication")]
+            pool += [f"{o.kind}/{o.name}" for o in self.same_world().owned(STACK) if (o.kind, o.name) not in self.m.all and o.kind in ("Channel", "Stage", "Composition", "IngestConfiguration")]
+            allowed = sorted(a for a in set(pool) if rnd.random() < 0.5)
+            for address in allowed:
+                args += ["--allow-live", address]
+        if rnd.random() < 0.6:
+            args += ["--format", "json"]
+        return args, pruned, allowed
+
+    def apply(self, rnd, what="apply", args=None, during=None, others=1, killed=None, faulted=False, older=False):
+        """One apply (or several at once), with everything that must hold around it."""
+        if args is None:
+            args, pruned, allowed = self.arguments(rnd)
+        else:
+            args, pruned, allowed = args
+        before = self.same_world()
+        extra = None
+        with Ticker(self.emulator):
+            lines = [args] * others
+            if older:
+                lines[rnd.randrange(others)] = [str(self.folder / "older") if a == str(self.dir) else a for a in args]
+            started = [self.program.start("apply", *line) for line in lines]
+            if killed is not None:
+                time.sleep(rnd.choice([rnd.uniform(0.01, 0.15), rnd.uniform(0.1, 0.8)]))
+                for _, process, _ in started:
+                    process.send_signal(killed)
+            if during:
+                time.sleep(rnd.uniform(0.02, 0.5))
+                extra = during()
+            if others > 1:
+                runs = [None] * others
+
+                def wait(i):
+                    runs[i] = self.program.finish(started[i], what)
+                threads = [threading.Thread(target=wait, args=(i,)) for i in range(others)]
+                for t in threads:
+                    t.start()
+                for t in threads:
+                    t.join(300)
+            else:
+                runs = [self.program.finish(started[0], what, killed)]
+        self.emulator.no_faults()
+        if killed == signal.SIGKILL:
+            time.sleep(0.05)
+        after = self.world()
+        if extra:
+            before.streams.update(extra)
+        partial = any(a in ("--only", "--exclude", "-l") for a in args)
+        if older:
+            for key in set(self.now) | set(self.older):
+                if self.now.get(key) != self.older.get(key):
+                    self.excuse(key)
+        if pruned and not partial:
+            for o in before.owned(STACK):
+                if (o.kind, o.name) not in self.m.all:
+                    self.excuse(o)
+        self.complain(judge.cut_off(before, after, self.m, allowed, self.streams))
+        self.complain(judge.untouched(after, self.foreign))
+        if during is None or extra is not None:
+            self.complain(judge.kept(before, after, self.m, pruned and not partial))
+        if others == 1 and during is None and runs[0].rc in (1, 4, 5):
+            self.complain([f"exit {runs[0].rc} means that nothing was written, but {t}" for t in judge.nothing_written(before, after)])
+        self.stable(after)
+        if others == 1 and during is None and killed is None and not faulted and runs[0].rc == 0:
+            self.claims(runs[0], after)
+            for res in self.m.all.values():
+                if res.key not in self.excused and res.key not in self.settled:
+                    objects = after.owned(STACK, res.kind, res.name)
+                    if len(objects) == 1:
+                        self.settled[res.key] = objects[0].arn
+        if runs[0].rc == 1 and "error[E" in runs[0].err:
+            self.complain("the manifests are not valid (tester's mistake or the validator's):\n" + runs[0].err)
+        if runs[0].rc in (1, 3) and "FailoverSlateConfiguration: ConflictException" in runs[0].err and "is in state" in runs[0].err:
+            self.note("FINDINGS.md 7: a slate that is still being updated")
+            return runs[0] if others == 1 else runs
+        if runs[0].rc in (1, 3) and "StartComposition: ConflictException: Channel" in runs[0].err:
+            self.note("FINDINGS.md 5: a composition on a live channel")
+            return runs[0] if others == 1 else runs
+        if runs[0].rc == 1 and partial and "matches nothing" in runs[0].err:
+            return runs[0]
+        if runs[0].rc == 1 and not faulted and killed is None and others == 1 and during is None:
+            self.complain("exit 1 without a fault: " + runs[0].err[-600:])
+        if runs[0].rc == 3 and not faulted and killed is None and others == 1 and during is None:
+            self.complain("exit 3 without a fault: " + runs[0].err[-800:])
+        return runs[0] if others == 1 else runs
+
+    def stable(self, after):
+        """What was one object is never replaced without a reason (reliability.md, I2)."""
+        for key, arn in list(self.settled.items()):
+            res = self.m.all.get(key)
+            if res is None or key in self.excused or key[0] in ("Composition", "ParticipantReplication"):
+                continue
+            if arn not in after.objects:
+                self.complain(f"{key[0]}/{key[1]} was {arn}, which is gone, and nothing asked for that")
+
+    def claims(self, run, after):
+        """`done` of a create or replace names an object that is there."""
+        if not run.json:
+            return
+        for step in run.json.get("steps", []):
+            if step.get("status") == "done" and step["action"] in ("create", "replace") and step["arn"] \
+                    and step["kind"] not in ("Composition", "ParticipantReplication") and step["arn"] not in after.objects:
+                if step["action"] == "create":
+                    self.complain(f"{step['address']}: create is `done` with {step['arn']}, which does not exist")
+            if step.get("status") == "done" and step["action"] == "delete" and step["arn"] in after.objects and step["kind"] != "Composition":
+                self.complain(f"{step['address']}: delete of {step['arn']} is `done`, but it exists")
+
+    # --- steps ----------------------------------------------------------------------------------
+
+    def step_apply(self, rnd):
+        run = self.apply(rnd)
+        if run.rc == 4 and "--confirm-deletes" in run.err + run.out and rnd.random() < 0.7:
+            import re
+            number = re.search(r"--confirm-deletes (\d+)", run.err + run.out).group(1)
+            args, pruned, allowed = self.arguments(random.Random(1))
+            self.apply(rnd, args=(["--yes", "-f", str(self.dir), "--prune", "--confirm-deletes", number], True, []))
+
+    def step_edit(self, rnd):
+        for _ in range(rnd.choice([1, 1, 2, 4])):
+            text, keys = edit(rnd, self.m, [o for o in self.unowned if o.arn in self.foreign and o.kind in CHANNEL_REFS.values()])
+            self.note("edit: " + text)
+            for key in keys:
+                if key[0] == "rename":
+                    _, old, new = key
+                    if old in self.settled:
+                        self.settled[new] = self.settled.pop(old)
+                    if old in self.excused:
+                        self.excused.add(new)
+                else:
+                    self.excuse(key)
+        self.write()
+        if rnd.random() < 0.6:
+            self.note("and apply")
+            self.step_apply(rnd)
+
+    def hand(self, rnd):
+        """One hand change of an owned object; answers (object, what) or None."""
+        world = self.same_world()
+        self.last = None
+        owned = [o for o in world.owned(STACK) if o.arn not in self.stripped and o.arn not in self.clones
+                 and len(world.owned(STACK, o.kind, o.name)) == 1]
+        if not owned:
+            return None
+        obj = rnd.choice(owned)
+        what = rnd.choices(["field", "tags", "delete", "strip", "stripall", "clone", "ignored"], [40, 22, 16, 4, 2, 2, 8])[0]
+        if what == "field":
+            done = moves.quietly(moves.hand_field, rnd, self.clients, obj)
+        elif what == "tags":
+            done = moves.quietly(moves.hand_tags, rnd, self.clients, obj)
+        elif what == "delete":
+            if obj.arn in world.streams or world.publishing(obj.arn):
+                return None
+            self.excuse(obj)
+            if obj.kind == "Channel":
+                for key in world.of("StreamKey"):
+                    if key.raw["channelArn"] == obj.arn and key.name:
+                        self.excuse(key)
+            done = moves.quietly(moves.hand_delete, self.clients, obj) or "deleted"
+        elif what == "strip":
+            if obj.kind == "StreamKey":
+                return None
+            self.excuse(obj)
+            keys = [k for k in obj.tags if k.startswith(OURS)]
+            keys = rnd.sample(keys, 1)
+            self.stripped[obj.arn] = (obj, {k: obj.tags[k] for k in keys})
+            done = moves.quietly(moves.untag, self.clients, obj, keys) or f"without {keys}"
+        elif what == "stripall":
+            if obj.kind in ("StreamKey", "PlaybackKeyPair", "PublicKey", "Composition"):
+                return None
+            self.excuse(obj)
+            keys = [k for k in obj.tags if k.startswith(OURS)]
+            self.stripped[obj.arn] = (obj, {k: obj.tags[k] for k in keys})
+            done = moves.quietly(moves.untag, self.clients, obj, keys) or "without our tags"
+        elif what == "clone":
+            done = moves.quietly(moves.clone_tags, self.clients, obj)
+            if isinstance(done, str):
+                self.clones.add(done)
+                self.excuse(obj)
+        else:
+            if not self.m.ignore_tags:
+                return None
+            done = moves.quietly(moves.tag, self.clients, obj, {"cost:center": "42"}) or "cost:center"
+            self.ignored_tags[obj.arn] = {"cost:center": "42"}
+        self.note(f"by hand: {what} of {obj}: {done}")
+        return obj, what, done
+
+    def step_hand(self, rnd):
+        for _ in range(rnd.choice([1, 1, 2])):
+            self.hand(rnd)
+        if rnd.random() < 0.5:
+            self.step_apply(rnd)
+
+    def step_audience(self, rnd):
+        for _ in range(rnd.choice([1, 2, 4])):
+            self.note("audience: " + moves.audience(rnd, self.emulator, self.same_world(), STACK, self.streams))
+            self.last = None
+        if rnd.random() < 0.6:
+            self.step_apply(rnd)
+
+    def step_fault(self, rnd):
+        faults = [moves.random_fault(rnd) for _ in range(rnd.choice([1, 1, 2, 3]))]
+        args = self.arguments(rnd)
+        before = self.same_world()
+        for fault in faults:
+            self.emulator.fault(**fault)
+        self.note(f"faults: {faults}")
+        self.apply_faulted(rnd, args, before)
+
+    def apply_faulted(self, rnd, args, before):
+        """As `apply`, but the snapshot before must be taken without faults."""
+        args, pruned, allowed = args
+        with Ticker(self.emulator):
+            run = self.program.finish(self.program.start("apply", *args), "apply")
+        self.emulator.no_faults()
+        time.sleep(0.02)
+        after = self.world()
+        if pruned:
+            for o in before.owned(STACK):
+                if (o.kind, o.name) not in self.m.all:
+                    self.excuse(o)
+        self.complain(judge.cut_off(before, after, self.m, allowed, self.streams))
+        self.complain(judge.untouched(after, self.foreign))
+        self.complain(judge.kept(before, after, self.m, pruned))
+        if run.rc in (1, 4, 5):
+            self.complain([f"exit {run.rc} means that nothing was written, but {t}" for t in judge.nothing_written(before, after)])
+        self.stable(after)
+        if run.rc == 0:
+            self.claims(run, after)
+
+    def step_kill(self, rnd):
+        self.apply(rnd, killed=signal.SIGKILL)
+        if rnd.random() < 0.5:
+            self.apply(rnd, killed=signal.SIGKILL)
+
+    def step_interrupt(self, rnd):
+        self.apply(rnd, killed=rnd.choice([signal.SIGINT, signal.SIGTERM]))
+
+    def step_together(self, rnd):
+        self.apply(rnd, others=rnd.choice([2, 2, 4]))
+
+    def step_older(self, rnd):
+        """Two runs at once, one of them with the manifests as they were before the last edit."""
+        if not self.older:
+            return
+        args, pruned, _ = self.arguments(rnd)
+        plain = [a for i, a in enumerate(args) if a != "--allow-live" and (i == 0 or args[i - 1] != "--allow-live")]
+        self.apply(rnd, args=(plain, pruned, []), others=2, older=True)
+
+    def step_borrow(self, rnd):
+        """A channel that nobody owns is made to use one of our configurations, by hand."""
+        world = self.same_world()
+        channels = [o for o in self.unowned if o.arn in self.foreign and o.kind == "Channel" and o.arn not in world.streams]
+        targets = [o for o in world.owned(STACK) if o.kind in ("RecordingConfiguration", "PlaybackRestrictionPolicy", "FailoverSlateConfiguration")]
+        if channels and targets:
+            channel, target = rnd.choice(channels), rnd.choice(targets)
+            field = target.kind[0].lower() + target.kind[1:] + "Arn"
+            if field in ("recordingConfigurationArn", "playbackRestrictionPolicyArn", "failoverSlateConfigurationArn"):
+                done = moves.quietly(self.clients.ll.update_channel, arn=channel.arn, **{field: target.arn})
+                self.note(f"{channel} now uses {target}: {type(done).__name__}")
+                self.borrowed.setdefault(channel.arn, {})[field] = channel.raw.get(field, "")
+                self.foreign[channel.arn] = self.world().objects[channel.arn].frozen()
+        self.step_apply(rnd)
+
+    def step_goeslive(self, rnd):
+        """A channel goes live while an apply runs: whoever is on air when the run ends must have stayed."""
+        world = self.same_world()
+        channels = [c for c in world.of("Channel") if c.arn not in world.streams]
+        if not channels:
+            return
+        channel = rnd.choice(channels)
+
+        def live():
+            done = self.emulator.control("POST", "streams", {"channelArn": channel.arn, "viewerCount": 3}, quiet=True)
+            self.note(f"{channel} goes live meanwhile: {done}")
+            if done:
+                self.streams.add(done["streamId"])
+            return {channel.arn: done["streamId"]} if done else {}
+        self.apply(rnd, during=live)
+
+    def step_handduring(self, rnd):
+        self.apply(rnd, during=lambda: (self.hand(rnd), None)[1])
+
+    def step_clock(self, rnd):
+        seconds = rnd.choice([5, 70, 400, 1000])
+        self.emulator.advance(seconds)
+        self.last = None
+        self.note(f"{seconds} s pass")
+
+    def step_selection(self, rnd):
+        args, _, allowed = self.arguments(rnd)
+        args += rnd.choice([["--only", "Channel/*"], ["--only", "Stage/*"], ["--exclude", "Channel/*"], ["-l", "team=a"],
+                            ["--exclude", "Composition/*"], ["--only", "*/main"]])
+        self.apply(rnd, args=(args, False, allowed))
+
+    def step_save(self, rnd):
+        path = self.folder / f"plan{len(self.saved)}.json"
+        args = ["-f", str(self.dir), "--out", str(path)] + (["--prune"] if rnd.random() < 0.6 else [])
+        run = self.program.run("plan", "plan", *args)
+        if not path.exists():
+            if run.rc == 0:
+                self.complain("plan --out answered 0 and wrote no file")
+            return
+        if stat.S_IMODE(os.stat(path).st_mode) != 0o600:
+            self.complain(f"the saved plan has mode {oct(stat.S_IMODE(os.stat(path).st_mode))}")
+        text = path.read_text()
+        import json
+        for problem in list(self.program.plan_schema.iter_errors(json.loads(text)))[:2]:
+            self.complain(f"the saved plan is not valid by schemas/plan.json: {list(problem.absolute_path)}: {problem.message[:300]}")
+        self.note("saved plan:\n" + text)
+        self.saved.append((path, self.m.text(), self.same_world(), "--prune" in args or bool(self.m.prune)))
+
+    def step_saved(self, rnd):
+        if not self.saved:
+            self.step_save(rnd)
+            if rnd.random() < 0.5 or not self.saved:
+                return
+        path, text, then, pruned = self.saved.pop()
+        now = self.same_world()
+        same = text == self.m.text() and not judge.nothing_written(then, now) and then.live() == now.live() \
+            and {o.arn for o in then.of("Composition")} == {o.arn for o in now.of("Composition")}
+        run = self.apply(rnd, what="applyplan", args=([str(path), "-f", str(self.dir)], pruned, []))
+        if same and run.rc == 5:
+            self.complain("a saved plan is called stale, but neither manifests nor account changed")
+
+    def step_drift(self, rnd):
+        """Where drift is silent, one hand change makes it speak."""
+        run = self.program.run("drift", "drift", "-f", str(self.dir), "--format", "json")
+        if run.rc != 0 or (run.json and (run.json.get("notDrift") or {}).get("pending")):
+            return
+        plan = self.program.run("plan", "plan", "-f", str(self.dir), "--prune", "--detailed-exitcode", "--format", "json")
+        if plan.rc != 0:
+            return
+        done = None
+        for _ in range(6):
+            world = self.same_world()
+            owned = [o for o in world.owned(STACK) if o.kind != "Composition" and self.m.get(o.kind, o.name)
+                     and not self.m.get(o.kind, o.name).lifecycle.get("ignoreChanges")]
+            if not owned:
+                return
+            obj = rnd.choice(owned)
+            change = moves.hand_field if rnd.random() < 0.6 else moves.hand_tags
+            done = moves.quietly(change, rnd, self.clients, obj)
+            self.last = None
+            if isinstance(done, str):
+                break
+        if not isinstance(done, str):
+            return
+        self.note(f"by hand: {done} of {obj}")
+        run = self.program.run("drift", "drift", "-f", str(self.dir), *(["--format", "json"] if rnd.random() < 0.5 else []))
+        if run.rc != 2:
+            self.complain(f"{done} of {obj} was changed by hand, and drift answers {run.rc}")
+        elif f"{obj.kind}/{obj.name}" not in run.out:
+            self.complain(f"{done} of {obj} was changed by hand, and drift does not name it")
+
+    def step_export(self, rnd):
+        """Exported, then planned, is no change."""
+        out = self.folder / f"export{rnd.randint(0, 999999)}"
+        before = self.same_world()
+        run = self.program.run("export", "export", "--stack", "exported", "--out", str(out))
+        if run.rc != 0:
+            self.complain(f"export answers {run.rc} without a fault: {run.err[-400:]}")
+            return
+        check = self.program.run("validate", "validate", "-f", str(out))
+        text = "\n".join(p.read_text() for p in sorted(out.glob("*")))
+        if check.rc != 0:
+            self.complain(f"what export wrote is not valid: {check.err[-600:]}\n{text}")
+            return
+        plan = self.program.run("plan", "plan", "-f", str(out), "--prune", "--format", "json")
+        after = self.world()
+        if judge.nothing_written(before, after):
+            self.complain("export or plan wrote something")
+        if plan.json and plan.rc == 0:
+            wrong = [s["address"] for s in plan.json["steps"] if s["action"] not in ("adopt",) and s["decision"] == "do"]
+            wrong += [s["address"] for s in plan.json["steps"] if s["action"] == "adopt" and s["fields"]]
+            if wrong:
+                self.complain(f"exported, then planned, is a change: {wrong}\n{text}")
+        elif plan.rc != 0:
+            self.complain(f"planning what export wrote answers {plan.rc}: {plan.err[-600:]}\n{text}")
+        for secret in before.secrets:
+            if secret in text:
+                self.complain("export wrote a secret")
+
+    def step_adopt(self, rnd):
+        """Take over an object that nobody owns."""
+        from .manifests import Maker
+        pool = [o for o in self.unowned if o.arn in self.foreign and o.kind in ("Channel", "PlaybackRestrictionPolicy", "Stage")]
+        if not pool:
+            return
+        obj = rnd.choice(pool)
+        maker = Maker(rnd, self.m)
+        res = Res(obj.kind, self.m.fresh_name(rnd, obj.kind), maker.spec(obj.kind))
+        res.lifecycle["adopt"] = obj.arn
+        self.m.add(res)
+        self.release(obj)
+        self.settled[res.key] = obj.arn
+        self.note(f"adopt {obj.arn} as {res.address}")
+        self.write()
+        self.step_apply(rnd)
+
+    def release(self, obj):
+        """No longer foreign."""
+        self.foreign.pop(obj.arn, None)
+        self.unowned = [o for o in self.unowned if o.arn != obj.arn]
+        if obj.kind == "Channel":
+            world = self.same_world()
+            for key in world.of("StreamKey"):
+                if key.raw["channelArn"] == obj.arn:
+                    self.foreign.pop(key.arn, None)
+
+    # --- the end --------------------------------------------------------------------------------
+
+    def finals(self, rnd):
+        """Faults off, nobody there, time passes; at most three clean applies; then the judge."""
+        import re
+        self.note("===== the end: clean runs")
+        self.emulator.no_faults()
+        world = self.world()
+        moves.all_leave(self.emulator, world)
+        for arn, (obj, tags) in self.stripped.items():
+            if arn in world.objects:
+                moves.quietly(moves.tag, self.clients, obj, tags)
+        for arn in self.clones:
+            if arn in world.objects:
+                moves.quietly(moves.hand_delete, self.clients, world.objects[arn])
+        for arn, fields in self.borrowed.items():
+            if arn in self.foreign:
+                self.clients.ll.update_channel(arn=arn, **fields)
+                self.foreign[arn] = self.world().objects[arn].frozen()
+        self.emulator.advance(1000)
+        world = self.world()
+        for obj in world.owned(STACK):
+            if obj.tags.get(OURS + "protect") and not self.m.get(obj.kind, obj.name) \
+                    and not any(obj.name in r.previous for r in self.m.of(obj.kind)):
+                moves.untag(self.clients, obj, [OURS + "protect"])
+                self.note(f"{obj} is not protected any more")
+        for channel in world.owned(STACK, "Channel"):
+            mark = channel.tags.get(OURS + "stream-key", "")
+            keys = [k for k in world.of("StreamKey") if k.raw["channelArn"] == channel.arn]
+            if mark.endswith(":protected") and not any(self.m.get("StreamKey", k.name) for k in keys):
+                moves.tag(self.clients, channel, {OURS + "stream-key": mark.removesuffix(":protected")})
+                self.note(f"FINDINGS.md 8: {channel} remembers a protected key; not any more")
+        names = {}
+        for obj in world.owned(STACK):
+            names.setdefault((obj.kind, obj.name), []).append(obj)
+        if any(len(objects) > 1 for objects in names.values()):
+            for obj in world.owned(STACK):
+                if obj.tags.get(OURS + "protect"):
+                    moves.untag(self.clients, obj, [OURS + "protect"])
+                    self.note(f"FINDINGS.md 4: {obj} is protected and there are duplicates; not protected any more")
+        start = world
+        confirm = []
+        runs = 0
+        while runs < 3:
+            with Ticker(self.emulator):
+                run = self.program.run("apply", "apply", "--yes", "--prune", "-f", str(self.dir), "--format", "json", *confirm)
+            found = re.search(r"--confirm-deletes (\d+)", run.err + run.out)
+            if run.rc == 4 and found and not confirm:
+                confirm = ["--confirm-deletes", found.group(1)]
+                continue
+            if run.rc == 4 and "take `lifecycle.protect` out" in run.err and any(r.lifecycle.get("protect") for r in self.m.all.values()):
+                for res in self.m.all.values():
+                    res.lifecycle.pop("protect", None)
+                self.note("nothing is protected any more, as the answer asks for")
+                self.write()
+                continue
+            confirm = []
+            runs += 1
+            plan = self.program.run("plan", "plan", "--prune", "-f", str(self.dir), "--detailed-exitcode", "--format", "json")
+            if plan.rc == 0 and run.rc == 0:
+                break
+        else:
+            if self.rotation_behind_composition(plan):
+                self.note("FINDINGS.md 1: the key of a channel that an own composition was started on in the same run")
+                return
+            self.complain(f"three clean applies do not converge: last apply {run.rc}, plan {plan.rc}\n{run.err[-800:]}\n{plan.out[:1500]}")
+        after = World(self.clients)
+        self.secrets |= after.secrets
+        self.complain(judge.untouched(after, self.foreign))
+        self.complain(judge.compare(after, self.m))
+        self.stable(after)
+        full = self.program.start("plan", "--prune", "-f", str(self.dir), "--detailed-exitcode", "--refresh", "full")
+        drift = self.program.start("drift", "-f", str(self.dir), "--format", "json")
+        full, drift = self.program.finish(full, "plan"), self.program.finish(drift, "drift")
+        if full.rc != 0 and plan.rc == 0:
+            self.complain(f"plan --refresh full answers {full.rc} where plan answered 0:\n{full.out[:1500]}")
+        if drift.rc != 0:
+            self.complain(f"drift answers {drift.rc} after a clean end:\n{drift.out[:1500]}\n{drift.err[-500:]}")
+        for arn, tags in self.ignored_tags.items():
+            if arn in after.objects and not all(after.objects[arn].tags.get(k) == v for k, v in tags.items()):
+                self.complain(f"an ignored tag of {after.objects[arn]} was taken away")
+        for res in self.m.of("Channel"):
+            for path in res.lifecycle.get("ignoreChanges", []):
+                for obj in after.owned(STACK, "Channel", res.name):
+                    old = start.objects.get(obj.arn)
+                    field = judge.IGNORED_FIELD.get(path)
+                    if old and old.name == obj.name and field and old.raw.get(field) != obj.raw.get(field):
+                        self.complain(f"{res.address}: {path} is in ignoreChanges and was changed from {old.raw.get(field)!r} to {obj.raw.get(field)!r}")
+        if self.program.complaints:
+            return
+        self.settle(after)
+        if rnd.random() < 0.45:
+            self.with_audience(rnd)
+        if not self.program.complaints and rnd.random() < 0.12:
+            self.destroy(rnd)
+
+    def rotation_behind_composition(self, plan):
+        """FINDINGS.md 1: nothing is left but deferred rotations of keys whose channel an own composition broadcasts to."""
+        steps = [s for s in (plan.json or {}).get("steps", []) if s["decision"] != "dormant"]
+        busy = {d["channel"]["channel"] for r in self.m.of("Composition") for d in r.spec["destinations"] if "channel" in d}
+        return bool(steps) and all(
+            s["kind"] == "StreamKey" and s["decision"] in ("deferred", "blocked") and self.m.get("StreamKey", s["name"])
+            and self.m.get("StreamKey", s["name"]).spec["channel"] in busy for s in steps)
+
+    def settle(self, after):
+        self.excused.clear()
+        self.settled = {}
+        for res in self.m.all.values():
+            objects = after.owned(STACK, res.kind, res.name)
+            if len(objects) == 1:
+                self.settled[res.key] = objects[0].arn
+
+    def with_audience(self, rnd):
+        """Everybody comes: what waits for an audience starts, and nobody is cut off."""
+        world = self.world()
+        self.note("===== everybody comes")
+        for ingest in world.owned(STACK, "IngestConfiguration"):
+            if ingest.raw.get("stageArn") and rnd.random() < 0.8:
+                self.emulator.control("POST", "ingests", {"ingestConfigurationArn": ingest.arn}, quiet=True)
+        for stage in world.owned(STACK, "Stage"):
+            if rnd.random() < 0.7:
+                self.emulator.control("POST", "participants", {"stageArn": stage.arn, "userId": "u"}, quiet=True)
+        before = self.world()
+        for _ in range(2):
+            run = self.program.run("apply", "apply", "--yes", "--prune", "-f", str(self.dir), "--format", "json")
+        if run.rc != 0:
+            self.complain(f"with an audience, apply answers {run.rc}: {run.err[-600:]}")
+        after = World(self.clients)
+        self.secrets |= after.secrets
+        self.complain(judge.cut_off(before, after, self.m, [], self.streams))
+        self.complain(judge.compare(after, self.m))
+        self.complain(judge.untouched(after, self.foreign))
+        plan = self.program.run("plan", "plan", "--prune", "-f", str(self.dir), "--detailed-exitcode")
+        if plan.rc != 0:
+            self.complain(f"with an audience, the plan after apply is not empty:\n{plan.out[:1500]}")
+        drift = self.program.run("drift", "drift", "-f", str(self.dir))
+        if drift.rc != 0:
+            self.complain(f"with an audience, drift answers {drift.rc}:\n{drift.out[:1500]}")
+
+    def destroy(self, rnd):
+        """The stack goes; what is foreign stays."""
+        import re
+        self.note("===== destroy")
+        moves.all_leave(self.emulator, self.world())
+        self.emulator.advance(1000)
+        if any(r.lifecycle.get("protect") for r in self.m.all.values()):
+            before = self.world()
+            run = self.program.run("destroy", "destroy", "--yes", "-f", str(self.dir), "--format", "json")
+            if any(o.tags.get(OURS + "protect") for o in before.owned(STACK)):
+                if run.rc != 4:
+                    self.complain(f"destroy of a stack with a protected object answers {run.rc}")
+                self.complain(judge.nothing_written(before, self.world()))
+            return
+        run = self.program.run("destroy", "destroy", "--yes", "-f", str(self.dir), "--format", "json")
+        found = re.search(r"--confirm-deletes (\d+)", run.err + run.out)
+        if run.rc == 4 and found:
+            run = self.program.run("destroy", "destroy", "--yes", "-f", str(self.dir), "--format", "json", "--confirm-deletes", found.group(1))
+        after = World(self.clients)
+        self.secrets |= after.secrets
+        if run.rc != 0:
+            self.complain(f"destroy answers {run.rc}: {run.err[-600:]}")
+        left = after.owned(STACK)
+        if left:
+            self.complain(f"destroy left {left}")
+        self.complain(judge.untouched(after, self.foreign))
+
+    def scan_outputs(self):
+        """No secret in any output."""
+        for run in self.program.runs:
+            for secret in self.secrets:
+                if secret and (secret in run.out or secret in run.err):
+                    self.complaints.append(f"the secret {secret[:12]}… is in the output of `{' '.join(run.args)}`")
