@@ -4,12 +4,18 @@
 
 use crate::apply::lock::Who;
 use crate::aws::Rates;
+use crate::commands::completions::{self, regions};
 use crate::commands::{self, Command};
 use crate::ui::Ui;
 use crate::ui::escape::escape;
 use anstream::ColorChoice;
-use clap::{Args, Parser, ValueEnum};
-use std::path::PathBuf;
+use clap::builder::{OsStringValueParser, StyledStr, TypedValueParser};
+use clap::error::{ContextKind, ContextValue};
+use clap::{Args, CommandFactory, Parser, ValueEnum};
+use clap_complete::{ArgValueCandidates, CompleteEnv};
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 
 /// Declarative reconciler for Amazon IVS: manifests in Git, no state file, nobody cut off by surprise
 #[derive(Debug, Parser)]
@@ -33,29 +39,34 @@ pub struct Global {
         env = "IVS_APPLY_FILENAME"
     )]
     pub filename: Vec<PathBuf>,
+    /// Folder that file names in manifests from standard input are relative to
+    #[arg(long, value_name = "FOLDER", global = true, env = "IVS_APPLY_STDIN_ROOT")]
+    pub stdin_root: Option<PathBuf>,
     /// Stack to work on, where no Stack document says so
     #[arg(long, value_name = "NAME", global = true, env = "IVS_APPLY_STACK")]
     pub stack: Option<String>,
     /// AWS region
-    #[arg(long, global = true, env = "IVS_APPLY_REGION")]
+    #[arg(long, global = true, add = ArgValueCandidates::new(regions), env = "IVS_APPLY_REGION")]
     pub region: Option<String>,
-    /// AWS profile
+    /// AWS profile; comes before keys in the environment
     #[arg(long, global = true, env = "IVS_APPLY_PROFILE")]
     pub profile: Option<String>,
     /// Another endpoint than AWS's own, for both services
     #[arg(long, value_name = "URL", global = true, env = "IVS_APPLY_ENDPOINT_URL")]
     pub endpoint_url: Option<String>,
-    /// Work on a pretend account in this process, kept in FILE
+    /// Work on an emulated account in this process, with its state in FILE [`true`:
+    /// .ivs-apply/emulator.json; `false`: work on AWS]
     #[arg(
         long,
         value_name = "FILE",
         global = true,
         num_args = 0..=1,
         require_equals = true,
-        default_missing_value = ".ivs-apply/emulator.json",
+        default_missing_value = "true",
+        value_parser = OsStringValueParser::new().map(EmulatorChoice::from),
         env = "IVS_APPLY_EMULATOR"
     )]
-    pub emulator: Option<PathBuf>,
+    pub emulator: Option<EmulatorChoice>,
     /// Pace calls at the rates AWS publishes, or not at all; off by default on a loopback endpoint
     #[arg(long, value_enum, global = true, env = "IVS_APPLY_RATES")]
     pub rates: Option<RatesWord>,
@@ -80,10 +91,10 @@ pub struct Global {
         long,
         global = true,
         env = "IVS_APPLY_DENY_WARNINGS",
-        value_parser = clap::builder::FalseyValueParser::new()
+        value_parser = clap::builder::BoolishValueParser::new()
     )]
     pub deny_warnings: bool,
-    /// Say more; twice for calls
+    /// Show progress; twice (-vv) also every call of the API
     #[arg(short, long, action = clap::ArgAction::Count, global = true, env = "IVS_APPLY_VERBOSE")]
     pub verbose: u8,
 }
@@ -129,6 +140,35 @@ pub enum RatesWord {
     Off,
 }
 
+/// What `--emulator` or its variable says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EmulatorChoice {
+    /// The account is on AWS, whatever the variable said before.
+    Off,
+    /// The account is emulated, with its state in this file.
+    StateIn(PathBuf),
+}
+
+/// The emulator's state file where none is named.
+const EMULATOR_FILE: &str = ".ivs-apply/emulator.json";
+
+/// The words that clap takes for a truth value.
+const TRUE: [&str; 6] = ["y", "yes", "t", "true", "on", "1"];
+const FALSE: [&str; 6] = ["n", "no", "f", "false", "off", "0"];
+
+impl From<OsString> for EmulatorChoice {
+    fn from(value: OsString) -> Self {
+        let word = value.to_string_lossy().to_lowercase();
+        if FALSE.contains(&word.as_str()) {
+            Self::Off
+        } else if TRUE.contains(&word.as_str()) {
+            Self::StateIn(EMULATOR_FILE.into())
+        } else {
+            Self::StateIn(value.into())
+        }
+    }
+}
+
 fn share(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(share) if share > 0.0 && share <= 1.0 => Ok(share),
@@ -137,6 +177,14 @@ fn share(text: &str) -> Result<f64, String> {
 }
 
 impl Global {
+    /// The emulator's state file, where the account is emulated.
+    pub fn emulator_file(&self) -> Option<&Path> {
+        match &self.emulator {
+            Some(EmulatorChoice::StateIn(file)) => Some(file),
+            Some(EmulatorChoice::Off) | None => None,
+        }
+    }
+
     /// The pacing asked for, if any was.
     pub fn rates(&self) -> Option<Rates> {
         match self.rates {
@@ -171,9 +219,11 @@ pub enum ExitCode {
     Refused,
     /// A saved plan is not what would be done now; nothing was written.
     Stale,
-    /// Stopped by Ctrl-C.
+    /// Stopped by SIGHUP: the terminal was closed.
+    HungUp,
+    /// Stopped by SIGINT (Ctrl-C).
     Interrupted,
-    /// Stopped by a polite kill.
+    /// Stopped by SIGTERM.
     Terminated,
 }
 
@@ -186,6 +236,7 @@ impl From<ExitCode> for std::process::ExitCode {
             ExitCode::Partly => 3,
             ExitCode::Refused => 4,
             ExitCode::Stale => 5,
+            ExitCode::HungUp => 129,
             ExitCode::Interrupted => 130,
             ExitCode::Terminated => 143,
         })
@@ -194,7 +245,6 @@ impl From<ExitCode> for std::process::ExitCode {
 
 /// Who runs this, for whoever meets its lock.
 pub(crate) fn who() -> Who {
-    let variable = |name: &str| std::env::var(name).ok().filter(|it| !it.is_empty());
     let github = || {
         let parts = ["GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID"].map(variable);
         let [Some(server), Some(repository), Some(run)] = parts else { return None };
@@ -211,11 +261,162 @@ pub(crate) fn who() -> Who {
     }
 }
 
+/// The folder that the program runs in.
+pub(crate) fn current_folder() -> Option<PathBuf> {
+    std::env::current_dir().ok()
+}
+
+/// The program as it was called.
+pub(crate) fn program() -> String {
+    let name = std::env::args_os().next().map(|it| it.to_string_lossy().into_owned());
+    name.filter(|it| !it.is_empty()).unwrap_or_else(|| env!("CARGO_PKG_NAME").to_owned())
+}
+
+/// The paths of `-f` in a command line that is being typed, or those of its variable.
+pub(crate) fn typed_filenames() -> Vec<PathBuf> {
+    let mut paths = Vec::new();
+    let mut words = std::env::args_os().map(|it| it.to_string_lossy().into_owned());
+    while let Some(word) = words.next() {
+        if word == "-f" || word == "--filename" {
+            paths.extend(words.next());
+        } else if let Some(path) = word.strip_prefix("--filename=") {
+            paths.push(path.to_owned());
+        } else if let Some(path) = word.strip_prefix("-f").filter(|_| !word.starts_with("--")) {
+            paths.push(path.to_owned());
+        }
+    }
+    if paths.is_empty() {
+        paths.push(variable("IVS_APPLY_FILENAME").unwrap_or_else(|| ".".to_owned()));
+    }
+    paths.into_iter().filter(|it| it != "-" && !it.is_empty()).map(PathBuf::from).collect()
+}
+
+/// A variable of the environment, where it is set to something.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|it| !it.is_empty())
+}
+
+/// Starts the program again without those of its own and the SDK's variables that are set to an empty text: to
+/// clap and to the SDK these would be values, and a script that blanks a variable means that it is not set. Comes
+/// back only where there are none, or with the error that kept the program from starting.
+fn restart_without_empty_variables() -> Option<std::io::Error> {
+    let empty: Vec<OsString> = std::env::vars_os()
+        .filter(|(name, value)| {
+            let name = name.to_string_lossy();
+            value.is_empty() && (name.starts_with("IVS_APPLY_") || name.starts_with("AWS_"))
+        })
+        .map(|(name, _)| name)
+        .collect();
+    if empty.is_empty() {
+        return None;
+    }
+    let program = match std::env::current_exe() {
+        Ok(program) => program,
+        Err(error) => return Some(error),
+    };
+    let mut arguments = std::env::args_os();
+    let mut command = std::process::Command::new(program);
+    if let Some(name) = arguments.next() {
+        command.arg0(name);
+    }
+    command.args(arguments);
+    for name in empty {
+        command.env_remove(name);
+    }
+    Some(command.exec())
+}
+
+/// The variable that a flag's value came from, where a flag has a value that it does not take.
+fn variable_of_mistake(error: &clap::Error) -> Option<String> {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let (flag, value) = (text(ContextKind::InvalidArg)?, text(ContextKind::InvalidValue)?);
+    let flag = flag.trim_start_matches('-').split(['=', ' ', '[']).next()?;
+    let command = Cli::command();
+    let arguments = command
+        .get_arguments()
+        .chain(command.get_subcommands().flat_map(clap::Command::get_arguments));
+    let names = arguments.filter(|it| it.get_long() == Some(flag)).filter_map(clap::Arg::get_env);
+    let name = names.map(|it| it.to_string_lossy().into_owned()).next()?;
+    (variable(&name)? == value).then_some(name)
+}
+
+/// What other tools call something that has another name here and cannot be its alias.
+const ELSEWHERE: [(&str, &[&str]); 5] = [
+    ("list", &["status", "output"]),
+    ("ls", &["status", "output"]),
+    ("get", &["status", "output"]),
+    ("state", &["status", "output"]),
+    ("delete", &["destroy"]),
+];
+
+/// Says what was probably meant, where clap would say something else.
+fn add_tips(error: &mut clap::Error) {
+    let tip = |text: String| ContextValue::StyledStrs(vec![StyledStr::from(text)]);
+    if let Some(name) = variable_of_mistake(error) {
+        let text = format!("the value is that of the variable `{name}`");
+        error.insert(ContextKind::Suggested, tip(text));
+    }
+    if let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) {
+        let cli = Cli::command();
+        let ours = ELSEWHERE.iter().find(|(theirs, _)| theirs == word);
+        let ours =
+            ours.and_then(|(_, ours)| ours.iter().find(|it| cli.find_subcommand(it).is_some()));
+        if let Some(ours) = ours {
+            let ours = ContextValue::Strings(vec![(*ours).to_owned()]);
+            error.insert(ContextKind::SuggestedSubcommand, ours);
+        }
+    }
+    if error.kind() == clap::error::ErrorKind::UnknownArgument
+        && let Some(long) = with_one_dash()
+    {
+        error
+            .insert(ContextKind::Suggested, tip(format!("a long flag has two dashes: `--{long}`")));
+    }
+}
+
+/// The first word of the command line that is a long flag with one dash, as Terraform has them.
+fn with_one_dash() -> Option<String> {
+    let cli = Cli::command();
+    let known = |name: &str| {
+        let arguments = cli.get_subcommands().flat_map(clap::Command::get_arguments);
+        arguments.chain(cli.get_arguments()).any(|it| {
+            let aliases = it.get_all_aliases().unwrap_or_default();
+            it.get_long() == Some(name) || aliases.contains(&name)
+        })
+    };
+    std::env::args().skip(1).take_while(|it| it != "--").find_map(|word| {
+        let name = word.strip_prefix('-').filter(|it| !it.starts_with('-'))?;
+        let name = name.split('=').next()?;
+        (name.len() > 2 && known(name)).then(|| name.to_owned())
+    })
+}
+
 /// Parses the command line and runs it.
 pub fn main() -> std::process::ExitCode {
+    if let Some(error) = restart_without_empty_variables() {
+        Ui::new(ColorChoice::Auto)
+            .say(&format!("error: the program could not be started again: {error}\n"));
+        return ExitCode::Error.into();
+    }
+    let words = std::env::args_os();
+    let completed = CompleteEnv::with_factory(Cli::command)
+        .var(completions::VARIABLE)
+        .try_complete(words, current_folder().as_deref());
+    match completed {
+        Ok(false) => {}
+        Ok(true) => return ExitCode::Done.into(),
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::Error.into();
+        }
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
+        Err(mut error) => {
+            add_tips(&mut error);
             // clap writes help to standard output and mistakes to standard error; a mistake is 1, not 2,
             // since 2 means changes.
             let _ = error.print();
@@ -223,7 +424,7 @@ pub fn main() -> std::process::ExitCode {
         }
     };
     let ui = cli.global.ui();
-    log(cli.global.verbose);
+    log(cli.global.verbose, ui);
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let code = match runtime {
@@ -243,7 +444,7 @@ pub fn main() -> std::process::ExitCode {
 
 /// Logs of this program only. The SDK's own logs print credentials and request bodies, so they are shut
 /// off whatever `RUST_LOG` says.
-fn log(verbose: u8) {
+fn log(verbose: u8, ui: Ui) {
     use tracing_subscriber::filter::{LevelFilter, Targets};
     use tracing_subscriber::prelude::*;
     let level = match verbose {
@@ -252,7 +453,11 @@ fn log(verbose: u8) {
         _ => LevelFilter::DEBUG,
     };
     let ours = Targets::new().with_target("ivs_apply", level);
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).without_time();
+    let layer = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .with_ansi(ui.colours_talk())
+        .without_time();
     let _ = tracing_subscriber::registry().with(layer.with_filter(ours)).try_init();
 }
 

@@ -213,9 +213,11 @@ pub struct Outcome {
 /// What makes a run stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Signal {
-    /// Ctrl-C.
+    /// SIGHUP: the terminal was closed.
+    Hangup,
+    /// SIGINT (Ctrl-C).
     Interrupt,
-    /// A polite kill.
+    /// SIGTERM.
     Terminate,
     /// The lock is not this run's any more.
     LockLost,

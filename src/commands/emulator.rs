@@ -1,3 +1,4 @@
+use super::lock::{hangup, received};
 use super::{Failure, chain};
 use crate::cli::{ExitCode, Global, RatesWord};
 use crate::emulator::{Emulator, Settings};
@@ -14,7 +15,7 @@ use std::time::Duration;
 #[derive(Debug, clap::Args)]
 pub(crate) struct EmulatorArgs {
     /// Address to listen on; loopback only, port 0 takes a free one
-    #[arg(long, default_value = "127.0.0.1:4599", env = "IVS_APPLY_LISTEN")]
+    #[arg(long, value_parser = address, default_value = "127.0.0.1:4599", env = "IVS_APPLY_LISTEN")]
     listen: SocketAddr,
     /// File that keeps the account; without it the account is gone with the process
     #[arg(long, value_name = "FILE", env = "IVS_APPLY_STATE")]
@@ -25,6 +26,10 @@ pub(crate) struct EmulatorArgs {
     /// Account of everything in it, twelve digits
     #[arg(long, default_value = "000000000000", env = "IVS_APPLY_ACCOUNT")]
     account: String,
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "write it as ADDRESS:PORT, such as 127.0.0.1:4599".to_owned())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -67,18 +72,13 @@ pub(super) async fn run(args: EmulatorArgs, global: &Global, ui: Ui) -> Result<E
     Ok(ExitCode::Done)
 }
 
-/// Ctrl-C or a polite kill.
+/// SIGINT (Ctrl-C), SIGTERM or SIGHUP.
 async fn stopped() {
     use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-        }
-        Err(_) => {
-            let _ = tokio::signal::ctrl_c().await;
-        }
+    let (mut hangup, mut terminate) = (hangup(), signal(SignalKind::terminate()).ok());
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = received(&mut terminate) => {}
+        () = received(&mut hangup) => {}
     }
 }

@@ -1,33 +1,51 @@
 use super::Failure;
+use super::completions::kinds;
 use crate::cli::ExitCode;
+use crate::diag::Code;
 use crate::manifest::envelope::kind_names;
 use crate::manifest::schema::{Field, fields_of};
 use crate::ui::Ui;
 use crate::ui::explain;
+use clap_complete::ArgValueCandidates;
 
-/// Explain a kind, or a field of one, such as `Channel.latencyMode`
+/// Explain a kind, a field of one, such as `Channel.latencyMode`, or the code of an error
 ///
-/// Type, default and meaning of each field, from the same source as the JSON Schemas.
+/// Type, default and meaning of each field, from the same source as the JSON Schemas. Without an argument the
+/// kinds are listed. Upper and lower case are the same.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ExplainArgs {
-    /// The kind, and a field of its spec; other parts as `Channel.lifecycle.protect`
-    #[arg(value_name = "KIND[.FIELD]")]
-    what: String,
+    /// The kind, and a field of its spec; other parts as `Channel.lifecycle.protect`; or a code such as E0103
+    #[arg(value_name = "KIND[.FIELD]|CODE", add = ArgValueCandidates::new(kinds))]
+    what: Option<String>,
 }
 
 pub(super) fn run(args: &ExplainArgs, ui: Ui) -> Result<ExitCode, Failure> {
-    let (kind, field) = match args.what.split_once('.') {
+    let Some(what) = args.what.as_deref() else {
+        let about = |name| fields_of(name).map(|(about, _)| about).unwrap_or_default();
+        let all: Vec<(&str, String)> = kind_names().map(|name| (name, about(name))).collect();
+        ui.answer(&explain::kinds(&all))?;
+        return Ok(ExitCode::Done);
+    };
+    let code = Code::ALL
+        .iter()
+        .find(|it| it.code().eq_ignore_ascii_case(what) || it.slug().eq_ignore_ascii_case(what));
+    if let Some(code) = code {
+        ui.answer(&explain::code(*code))?;
+        return Ok(ExitCode::Done);
+    }
+    let (kind, field) = match what.split_once('.') {
         Some((kind, field)) => (kind, Some(field)),
-        None => (args.what.as_str(), None),
+        None => (what, None),
     };
     let unknown = |what: &str, word: &str, near: Option<&str>| {
         let failure = Failure::error(format!("unknown {what} `{word}`"));
         match near {
             Some(near) => failure.help(format!("did you mean `{near}`?")),
-            None => failure,
+            None => failure.help("`ivs-apply explain` lists the kinds"),
         }
     };
-    let Some((about, fields)) = fields_of(kind) else {
+    let named = kind_names().find(|it| it.eq_ignore_ascii_case(kind));
+    let Some((kind, (about, fields))) = named.and_then(|it| Some((it, fields_of(it)?))) else {
         return Err(unknown("kind", kind, crate::diag::suggest(kind, kind_names())));
     };
     let Some(field) = field else {
@@ -35,7 +53,10 @@ pub(super) fn run(args: &ExplainArgs, ui: Ui) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::Done);
     };
     let paths = [field.to_owned(), format!("spec.{field}")];
-    let found = fields.iter().find(|it| paths.contains(&it.path.replace("[]", "")));
+    let found = fields.iter().find(|it| {
+        let path = it.path.replace("[]", "");
+        paths.iter().any(|wanted| wanted.eq_ignore_ascii_case(&path))
+    });
     let Some(found) = found else {
         let bare = |it: &Field| it.path.strip_prefix("spec.").unwrap_or(&it.path).replace("[]", "");
         let names: Vec<String> = fields.iter().map(bare).collect();

@@ -1,4 +1,4 @@
-use super::session::{Connection, account_in_force};
+use super::session::Connection;
 use super::{Failure, chain};
 use crate::cli::{ExitCode, Global};
 use crate::cloud::{Reading, read};
@@ -20,7 +20,13 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, clap::Args)]
 pub(crate) struct ExportArgs {
     /// Only what matches, such as `Channel/*`, and what that needs
-    #[arg(long, value_name = "GLOB", value_delimiter = ' ', env = "IVS_APPLY_ONLY")]
+    #[arg(
+        long,
+        alias = "target",
+        value_name = "GLOB",
+        value_delimiter = ' ',
+        env = "IVS_APPLY_ONLY"
+    )]
     only: Vec<Pattern>,
     /// Write into this folder, one new file a kind and a Stack, instead of standard output
     #[arg(long, value_name = "FOLDER", env = "IVS_APPLY_OUT")]
@@ -33,7 +39,7 @@ pub(super) async fn run(args: &ExportArgs, global: &Global, ui: Ui) -> Result<Ex
         file::may_fill(folder, names.map(file_name))?;
     }
     let mut stack = Stack::named(global.stack.as_deref().unwrap_or("default"));
-    let connection = Connection::open(global, &stack).await?;
+    let connection = Connection::open(global, &stack, ui).await?;
     let failed = |error: crate::cloud::ReadError| Failure::error(chain(&error));
     let reading = Reading { every_kind: true, full: true, strangers: true };
     let live = read(&connection.aws, &stack, &[], reading).await.map_err(failed)?;
@@ -49,6 +55,10 @@ pub(super) async fn run(args: &ExportArgs, global: &Global, ui: Ui) -> Result<Ex
     }
     let selection = Selection { only: args.only.clone(), ..Selection::default() };
     if !selection.is_everything() {
+        if declared.is_empty() && !left_out.is_empty() {
+            return Err(Failure::error("every object of the account belongs to a stack already")
+                .help("each was named above with the stack that owns it"));
+        }
         let selected = selection.of(&declared)?;
         declared.retain(|it| selected.has(&it.address));
     }
@@ -60,7 +70,7 @@ pub(super) async fn run(args: &ExportArgs, global: &Global, ui: Ui) -> Result<Ex
     }
     if let Some(folder) = &args.out {
         stack.region = Some(connection.aws.region.clone());
-        stack.account = Some(account_in_force(&connection.aws).await?);
+        stack.account = Some(connection.identity.account.clone());
         let files = by_kind(&stack, &declared);
         file::fill(folder, &files)?;
         say_written(folder, &files, declared.len(), ui);

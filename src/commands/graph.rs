@@ -14,7 +14,7 @@ use crate::ui::graph::Picture;
 #[derive(Debug, clap::Args)]
 pub(crate) struct GraphArgs {
     /// Do not read the account: references only, without colours
-    #[arg(long, env = "IVS_APPLY_OFFLINE", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, env = "IVS_APPLY_OFFLINE", value_parser = clap::builder::BoolishValueParser::new())]
     offline: bool,
     #[command(flatten)]
     selection: SelectionArgs,

@@ -11,13 +11,16 @@ use crate::aws::CloudError;
 use crate::aws::object::{Location, Object};
 use crate::cli::{ExitCode, who};
 use crate::kinds::Stack;
+use crate::manifest::source::read_named;
 use crate::ui::Ui;
 use crate::ui::escape::escape;
 use futures_util::future::{Either, select};
+use std::path::Path;
 use std::pin::pin;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::signal::unix;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -214,6 +217,7 @@ fn refused(location: &Location, refusal: &Refusal) -> Failure {
 /// How a run ends that had to stop before anything was written.
 fn stopped_early(why: Option<Signal>) -> Failure {
     let code = match why {
+        Some(Signal::Hangup) => ExitCode::HungUp,
         Some(Signal::Interrupt) => ExitCode::Interrupted,
         Some(Signal::Terminate) => ExitCode::Terminated,
         Some(Signal::LockLost) | None => ExitCode::Error,
@@ -221,9 +225,32 @@ fn stopped_early(why: Option<Signal>) -> Failure {
     Failure { code, message: "stopped before anything was written".to_owned(), help: None }
 }
 
+/// Listens for SIGHUP, unless the program was started with that signal ignored, as `nohup` does: such a program
+/// is to survive the end of its terminal.
+pub(super) fn hangup() -> Option<unix::Signal> {
+    if hangup_is_ignored() { None } else { unix::signal(unix::SignalKind::hangup()).ok() }
+}
+
+/// Waits for a signal that is listened for.
+pub(super) async fn received(signal: &mut Option<unix::Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
+    }
+}
+
+/// What Linux says of this process; where there is no such file the signal is taken as not ignored.
+fn hangup_is_ignored() -> bool {
+    let Ok(status) = read_named(Path::new("/proc/self/status"), 64 * 1024) else { return false };
+    let ignored = status.lines().find_map(|it| it.strip_prefix("SigIgn:"));
+    // SIGHUP is signal 1, the lowest bit.
+    ignored.and_then(|it| u64::from_str_radix(it.trim(), 16).ok()).is_some_and(|it| it & 1 == 1)
+}
+
 /// Turns signals into wishes: the first to stop soon, the second to stop now.
 async fn listen(stopper: watch::Sender<Stop>) {
-    use tokio::signal::unix::{SignalKind, signal};
+    use unix::{SignalKind, signal};
+    let mut hangup = hangup();
     let (Ok(mut interrupt), Ok(mut terminate)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
@@ -234,6 +261,7 @@ async fn listen(stopper: watch::Sender<Stop>) {
     };
     loop {
         let got = tokio::select! {
+            () = received(&mut hangup) => Signal::Hangup,
             _ = interrupt.recv() => Signal::Interrupt,
             _ = terminate.recv() => Signal::Terminate,
         };

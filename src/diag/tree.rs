@@ -95,7 +95,7 @@ pub struct Broken {
     pub code: Code,
     /// The byte of the document.
     pub offset: usize,
-    /// What is wrong; holds no text of the user.
+    /// What is wrong; holds no text of the user but the name of an alias.
     pub message: String,
     /// What to do about it.
     pub help: Option<&'static str>,
@@ -119,7 +119,10 @@ impl Tree {
         let mut builder = Builder::new(text);
         match builder.read() {
             Ok(()) => Ok(Self { nodes: builder.nodes }),
-            Err(error) => Err(builder.broken.unwrap_or_else(|| explain(&error, text))),
+            Err(error) => {
+                let broken = builder.broken.unwrap_or_else(|| explain(&error, text));
+                Err(unknown_alias(&broken, text).unwrap_or(broken))
+            }
         }
     }
 
@@ -140,6 +143,30 @@ impl Tree {
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
     }
+}
+
+/// What is wrong where an alias stands that names no anchor: the reader gives up there, for reasons of its own.
+fn unknown_alias(broken: &Broken, text: &str) -> Option<Broken> {
+    let word = text.get(broken.offset..)?.strip_prefix('*')?;
+    let name = word.split(|c: char| c.is_whitespace() || "[]{},".contains(c)).next()?;
+    // `*x` may also be broken for another reason, such as an alias that contains itself.
+    let is_anchor = |at: usize| {
+        let rest = &text[at + 1..];
+        rest.strip_prefix(name).is_some_and(|it| {
+            it.is_empty() || it.starts_with(|c: char| c.is_whitespace() || "[]{},".contains(c))
+        })
+    };
+    if name.is_empty() || text.match_indices('&').any(|(at, _)| is_anchor(at)) {
+        return None;
+    }
+    Some(Broken {
+        code: Code::InvalidYaml,
+        offset: broken.offset,
+        message: format!("unknown alias {}", super::quote(name)),
+        help: Some(
+            "anchors end at `---`: put the anchor before it in this document, or write it out",
+        ),
+    })
 }
 
 /// What `yaml_serde` has against a text, in our words. Its own never quote the text here: only

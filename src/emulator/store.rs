@@ -140,6 +140,7 @@ impl Saver {
             let mut last: Option<Instant> = None;
             let mut unsaved = false;
             let mut pause = PAUSE;
+            let mut failing = false;
             loop {
                 let wait = last.map_or(Duration::ZERO, |at| pause.saturating_sub(at.elapsed()));
                 let event = if unsaved {
@@ -150,11 +151,14 @@ impl Saver {
                 match event {
                     Ok(()) => unsaved = true,
                     Err(RecvTimeoutError::Timeout) => {
-                        unsaved = false;
                         let begun = Instant::now();
-                        if let Err(error) = store.save(&content()) {
+                        let saved = store.save(&content());
+                        // What could not be saved is tried again, at the latest when the store is closed.
+                        if let (Err(error), false) = (&saved, failing) {
                             tracing::warn!(%error, "the emulator's state could not be saved");
                         }
+                        unsaved = saved.is_err();
+                        failing = saved.is_err();
                         // A large account takes long to write: spend a fifth of the time at most.
                         pause = PAUSE.max(begun.elapsed() * 4);
                         last = Some(Instant::now());

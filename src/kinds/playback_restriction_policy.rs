@@ -41,6 +41,13 @@ fn is_country(code: &str) -> bool {
     COUNTRIES.split_ascii_whitespace().any(|it| it == code)
 }
 
+/// What comes before the path of a URL.
+fn without_path(text: &str) -> Option<&str> {
+    let host = text.find("://")? + "://".len();
+    let path = host + text[host..].find('/')?;
+    Some(&text[..path])
+}
+
 /// Whether a browser could send this as its Origin header: `scheme://host`, perhaps with a port.
 fn is_origin(text: &str) -> bool {
     let Some((scheme, host)) = text.split_once("://") else { return false };
@@ -101,8 +108,14 @@ impl Resource for PlaybackRestrictionPolicy {
             }
             if !is_origin(origin) {
                 let message = format!("no browser sends {} as its origin", quote(origin));
-                at.report(Code::IneffectiveSetting, &field, message)
-                    .help("write it as `https://example.com`, with a port if it is not the usual one, and no path");
+                let bare = without_path(origin).filter(|it| is_origin(it));
+                let help = match bare {
+                    Some(bare) => format!("write {}", quote(bare)),
+                    None => "write it as `https://example.com`, with a port if it is not the usual one, and \
+                             no path"
+                        .to_owned(),
+                };
+                at.report(Code::IneffectiveSetting, &field, message).help(help);
             }
         }
         for (field, list) in [

@@ -176,8 +176,12 @@ impl<'t> Here<'t, '_> {
 
     /// Marks a fault with this place, unless it has one from further in.
     fn mark(self, mut fault: Fault) -> Fault {
-        if let Ok(Node { shape: Shape::Scalar { text, .. }, .. }) = self.node() {
+        if let Ok(Node { shape: Shape::Scalar { text, plain }, .. }) = self.node() {
             fault.name_value(text);
+            let is_text = matches!(meaning(text, true), Meaning::Text(_) | Meaning::Nothing);
+            if !plain && !is_text && fault.path.is_none() {
+                fault.in_quotes(text);
+            }
         }
         let skip = (self.node != Tree::ROOT).then_some(self.node);
         fault.or_at(|| self.trail.path(), Part::Value, skip)

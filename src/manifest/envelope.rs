@@ -6,7 +6,8 @@ use crate::aws::Tags;
 use crate::diag::FieldPath;
 use crate::kinds::{Kind, Lifecycle};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 
 /// The `kind` of the stack document.
@@ -42,16 +43,40 @@ pub(super) struct OnlyName {
 
 /// A whole document.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, bound(deserialize = "S: Deserialize<'de>"))]
 pub(super) struct Document<S> {
     #[serde(rename = "apiVersion")]
     pub(super) _api_version: String,
     #[serde(rename = "kind")]
     pub(super) _kind: String,
     pub(super) metadata: Metadata,
-    pub(super) spec: S,
+    #[serde(default)]
+    pub(super) spec: Given<S>,
     #[serde(default)]
     pub(super) lifecycle: Lifecycle,
+}
+
+/// A spec, where the document has one.
+#[derive(Debug)]
+pub(super) struct Given<S>(Option<S>);
+
+impl<S> Default for Given<S> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<'de, S: Deserialize<'de>> Deserialize<'de> for Given<S> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        S::deserialize(deserializer).map(|it| Self(Some(it)))
+    }
+}
+
+impl<S: DeserializeOwned> Given<S> {
+    /// The spec; where the document has none, that of an empty mapping, unless one has to say more.
+    pub(super) fn or_defaults(self) -> Option<S> {
+        self.0.or_else(|| serde_json::from_value(serde_json::json!({})).ok())
+    }
 }
 
 /// A `Stack` document, which has no lifecycle.

@@ -4,7 +4,7 @@
 //! the text are walked once for what may be readable and is refused all the same. No text of the
 //! document is quoted where it may be a secret.
 
-use crate::diag::tree::{Shape, Tree};
+use crate::diag::tree::{Entry, Shape, Tree};
 use crate::diag::{Code, Diagnostic, Origin, Place, Report, SourceMap, quote};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -140,10 +140,29 @@ fn tags(tree: &Tree, text: &str, found: &mut Found<'_>) {
     }
 }
 
+/// The key with which a second manifest begins in a document that has two: both keys that only the top of a
+/// manifest has are there twice.
+fn second_document(entries: &[Entry]) -> Option<&Entry> {
+    let second = |key: &str| entries.iter().filter(|it| it.key == key).nth(1);
+    let (version, kind) = (second("apiVersion")?, second("kind")?);
+    Some(if version.at < kind.at { version } else { kind })
+}
+
 fn keys(tree: &Tree, found: &mut Found<'_>) {
     let mut told = 0;
-    for node in tree.nodes() {
+    for (id, node) in tree.nodes().iter().enumerate() {
         let Shape::Map(entries) = &node.shape else { continue };
+        if id == Tree::ROOT
+            && let Some(second) = second_document(entries)
+        {
+            found.push(
+                Code::DuplicateKey,
+                second.at,
+                "a `---` is missing before this line: a second manifest begins here",
+                "put a line `---` between two manifests",
+            );
+            continue;
+        }
         let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
         for entry in entries {
             if entry.plain && entry.key == "<<" {

@@ -13,14 +13,15 @@ pub mod source;
 pub mod write;
 
 use crate::aws::{REGIONS, Tags};
+use crate::diag::tree::{Shape, Tree};
 use crate::diag::{Code, Diagnostic, FieldPath, Origin, Part, Place, Report, Segment, SourceMap};
 use crate::kinds::owner::matches;
 use crate::kinds::{Address, Body, Check, Desired, Kind, Lifecycle, Resource, Stack};
 use envelope::{
     API_VERSION, Document, Envelope, Metadata, Named, STACK, StackDocument, kind_names,
 };
+use source::StandardInput;
 use std::collections::BTreeSet;
-use std::io::Read;
 use std::path::PathBuf;
 
 /// What the manifests of a run say.
@@ -37,7 +38,7 @@ pub struct Loaded {
 }
 
 /// Reads and checks the manifests at `paths`; `stack` is the name to use without a `Stack` document.
-pub fn load(paths: &[PathBuf], stdin: &mut dyn Read, stack: Option<&str>) -> Loaded {
+pub fn load(paths: &[PathBuf], stdin: StandardInput<'_>, stack: Option<&str>) -> Loaded {
     let mut report = Report::new();
     let sources = source::collect(paths, stdin, &source::Limits::default(), &mut report);
     understand(sources, report, stack)
@@ -62,6 +63,19 @@ fn understand(sources: SourceMap, mut report: Report, stack: Option<&str>) -> Lo
     }
     for origin in origins {
         if !guard::guard(origin, &sources, &mut report) {
+            continue;
+        }
+        if is_something_else(origin, &sources) {
+            let place = Place::File(origin.source);
+            let message = format!(
+                "{} is no ivs-apply manifest: it has neither `apiVersion` nor `kind`",
+                crate::diag::quote(sources.name(origin.source))
+            );
+            report.push(
+                Diagnostic::new(Code::MissingField, place, message).help(
+                    "keep manifests in a folder of their own, and name that folder with `-f`",
+                ),
+            );
             continue;
         }
         let required = |path: &FieldPath| Envelope::required(path);
@@ -131,6 +145,45 @@ fn understand(sources: SourceMap, mut report: Report, stack: Option<&str>) -> Lo
     Loaded { sources, report, stack, desired }
 }
 
+/// Whether a document is of another program: a manifest has at least one of the two fields that tell what it is.
+fn is_something_else(origin: Origin, sources: &SourceMap) -> bool {
+    match &*sources.tree(origin) {
+        Ok(tree) => match tree.resolve(Tree::ROOT).map(|it| &it.shape) {
+            Some(Shape::Map(entries)) => {
+                let known = ["apiVersion", "kind", "metadata", "spec", "lifecycle"];
+                !entries.iter().any(|it| known.contains(&it.key.as_str()))
+            }
+            _ => false,
+        },
+        Err(_) => false,
+    }
+}
+
+/// Names the part of a manifest that an unknown field belongs into, where it is known in another one.
+fn point_elsewhere(found: &mut Diagnostic, kind: Kind) {
+    let Place::Field { path, .. } = &found.at else { return };
+    let (Code::UnknownField, [around @ .., Segment::Key(field)]) = (found.code, path.segments())
+    else {
+        return;
+    };
+    let inside = |part: &str| matches!(around, [Segment::Key(only)] if only == part);
+    let of_spec = kind.field_names().iter().any(|it| it == field);
+    let of_lifecycle = schema::lifecycle_fields().iter().any(|it| it == field);
+    let of_metadata = schema::metadata_fields().iter().any(|it| it == field);
+    let part = if of_spec && !inside("spec") {
+        "spec"
+    } else if of_lifecycle && !inside("lifecycle") {
+        "lifecycle"
+    } else if of_metadata && !inside("metadata") {
+        "metadata"
+    } else {
+        return;
+    };
+    if around.is_empty() || ["spec", "lifecycle", "metadata"].iter().any(|it| inside(it)) {
+        found.help = Some(format!("did you mean `{part}.{field}`?"));
+    }
+}
+
 /// Whether something is wrong whatever was meant where a document could not be read: a rule about one value,
 /// which is another. Of a list with something left out, no item is where it was.
 fn stands_without(found: &Diagnostic, left_out: &[FieldPath]) -> bool {
@@ -174,13 +227,24 @@ impl crate::kinds::ParseSpec for Typed<'_> {
         Body: From<K>,
     {
         let required = |path: &FieldPath| schema::required(&schema::of_kind(K::KIND), path);
-        let document::Read { value, left_out } = document::parse_in_part::<Document<K>>(
+        let mut found = Report::new();
+        let read = document::parse_in_part::<Document<K>>(
             self.origin,
             self.sources,
             &required,
-            self.report,
-        )?;
-        Some((value.spec.into(), (value.metadata, value.lifecycle, left_out)))
+            &mut found,
+        );
+        self.report.extend(found.iter().cloned().map(|mut it| {
+            point_elsewhere(&mut it, K::KIND);
+            it
+        }));
+        let document::Read { value, left_out } = read?;
+        let Some(spec) = value.spec.or_defaults() else {
+            let place = Place::key(self.origin, "spec");
+            self.report.push(Diagnostic::new(Code::MissingField, place, "missing field `spec`"));
+            return None;
+        };
+        Some((spec.into(), (value.metadata, value.lifecycle, left_out)))
     }
 }
 
@@ -374,16 +438,22 @@ fn check(desired: &mut Desired, report: &mut Report) {
     if let Some(tags) = desired.body.tags_mut() {
         at.tags("tags", tags);
     }
-    if let Some(Some(name)) = desired.body.name_mut() {
+    // A name that is only the default of `metadata.name` is not wrong a second time.
+    let told = desired.name_is_default && !is_logical_name(&desired.address.name);
+    if let Some(Some(name)) = desired.body.name_mut().filter(|_| !told) {
         let name = name.clone();
         at.name("name", &name);
     }
     desired.body.check(&mut at);
 }
 
-fn logical_name(name: &str, origin: Origin, field: &str, report: &mut Report) {
+fn is_logical_name(name: &str) -> bool {
     let good = |it: char| it.is_ascii_alphanumeric() || "._-".contains(it);
-    if (1..=63).contains(&name.chars().count()) && name.chars().all(good) {
+    (1..=63).contains(&name.chars().count()) && name.chars().all(good)
+}
+
+fn logical_name(name: &str, origin: Origin, field: &str, report: &mut Report) {
+    if is_logical_name(name) {
         return;
     }
     let message = format!("{} cannot be a logical name", crate::diag::quote(name));

@@ -46,7 +46,9 @@ fn document(kind: &str, description: &Value, spec: &Value, lifecycle: Option<Val
     ]);
     let mut required = vec!["apiVersion", "kind", "metadata"];
     if let Some(mut lifecycle) = lifecycle {
-        required.push("spec");
+        if spec["required"].as_array().is_some_and(|it| !it.is_empty()) {
+            required.push("spec");
+        }
         lifecycle["description"] = json!("How the resource may be changed.");
         properties.insert("lifecycle".to_owned(), lifecycle);
     }
@@ -155,8 +157,24 @@ pub struct Field {
     pub default: Option<String>,
     /// Whether it must be given.
     pub required: bool,
+    /// Whether a change of it replaces the object.
+    pub immutable: bool,
     /// What it is.
     pub about: String,
+}
+
+/// The fields of `lifecycle`.
+pub fn lifecycle_fields() -> Vec<String> {
+    names(&part::<Lifecycle>())
+}
+
+/// The fields of `metadata`.
+pub fn metadata_fields() -> Vec<String> {
+    names(&part::<Metadata>())
+}
+
+fn names(schema: &Value) -> Vec<String> {
+    schema["properties"].as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect()
 }
 
 /// Every field of a document of this kind, outermost first; `None` for no kind.
@@ -171,13 +189,18 @@ pub fn fields_of(name: &str) -> Option<(String, Vec<Field>)> {
     for part in ["spec", "metadata", "lifecycle"] {
         fields(part, &schema["properties"][part], &mut found);
     }
+    if let Some(kind) = Kind::named(name) {
+        for field in found.iter_mut().filter(|it| it.path.starts_with("spec.")) {
+            field.immutable = !kind.can_update(&field.path);
+        }
+    }
     Some((about, found))
 }
 
 fn rows(path: &str, schema: &Value, text: &mut String) {
     let mut found = Vec::new();
     fields(path, schema, &mut found);
-    for Field { path, r#type, default, required, about } in found {
+    for Field { path, r#type, default, required, about, .. } in found {
         let default = if required {
             "**required**".to_owned()
         } else {
@@ -203,6 +226,7 @@ fn fields(path: &str, schema: &Value, found: &mut Vec<Field>) {
             r#type: type_of(&field),
             default,
             required: required.contains(&name.as_str()),
+            immutable: false,
             about: field["description"].as_str().unwrap_or_default().to_owned(),
         });
         fields(&path, &field, found);

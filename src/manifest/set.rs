@@ -112,6 +112,13 @@ pub(super) fn references(
                     let names = same_kind.map(|it| it.name.as_str());
                     let mut diagnostic = Diagnostic::new(Code::UnknownReference, place, message);
                     let other = known.iter().find(|it| it.name == to.name);
+                    let bare =
+                        to.name.split_once('/').filter(|(kind, _)| Kind::named(kind).is_some());
+                    if let Some((_, bare)) = bare {
+                        let help = format!("write the bare name: {}", crate::diag::quote(bare));
+                        report.push(diagnostic.help(help));
+                        continue;
+                    }
                     diagnostic = match other {
                         Some(other) => diagnostic.help(format!(
                             "`{}` is the name of {}: this field needs {}",

@@ -37,6 +37,21 @@ impl Default for Limits {
     }
 }
 
+/// Standard input, which `-` stands for.
+pub struct StandardInput<'a> {
+    /// Its text.
+    pub text: &'a mut dyn Read,
+    /// The folder that file names in it are relative to; without one it can name no file.
+    pub root: Option<&'a Path>,
+}
+
+impl<'a> StandardInput<'a> {
+    /// Standard input whose manifests can name no file.
+    pub fn new(text: &'a mut dyn Read) -> Self {
+        Self { text, root: None }
+    }
+}
+
 /// Reads everything that the paths name: files, folders with all that is in them, and `-` for
 /// standard input.
 ///
@@ -44,7 +59,7 @@ impl Default for Limits {
 /// A link is followed when it is itself the path; inside a folder it is an error.
 pub fn collect(
     paths: &[PathBuf],
-    stdin: &mut dyn Read,
+    stdin: StandardInput<'_>,
     limits: &Limits,
     report: &mut Report,
 ) -> SourceMap {
@@ -58,9 +73,10 @@ pub fn collect(
         bytes: 0,
         failed: false,
     };
+    let StandardInput { text: stdin, root } = stdin;
     for path in paths {
         if path.as_os_str() == "-" {
-            collector.standard_input(stdin);
+            collector.standard_input(&mut *stdin, root);
         } else {
             collector.argument(path);
         }
@@ -149,8 +165,12 @@ fn not_regular() -> Refused {
 /// links resolved. A manifest from standard input can name none.
 pub fn read_beside(source: &Source, relative: &str, limit: u64) -> Result<String, Refused> {
     let (Some(path), Some(root)) = (&source.path, &source.root) else {
-        let message = "a manifest from standard input cannot name a file";
-        return Err(Refused::new(Code::OutsideRoot, message));
+        let message = "is a file name in a manifest from standard input, which has no folder";
+        let mut refused = Refused::new(Code::OutsideRoot, message);
+        let help =
+            "say what it is relative to with `--stdin-root FOLDER`, such as `--stdin-root .`";
+        refused.help = Some(help.to_owned());
+        return Err(refused);
     };
     let relative = Path::new(relative);
     let inside = |it: Component<'_>| {
@@ -286,14 +306,19 @@ impl Collector<'_> {
         self.report.push(diagnostic);
     }
 
-    fn standard_input(&mut self, stdin: &mut dyn Read) {
+    fn standard_input(&mut self, stdin: &mut dyn Read, root: Option<&Path>) {
         if std::mem::replace(&mut self.stdin_read, true) {
             return;
         }
         let Limits { file_bytes, total_bytes, .. } = *self.limits;
+        let root = match root.map(canonicalize).transpose() {
+            Ok(root) => root,
+            Err(error) => return self.refuse(root.unwrap_or(Path::new("")), error.into()),
+        };
         match bounded(stdin, file_bytes, total_bytes, &mut self.bytes) {
             Ok(text) => {
-                self.sources.add(source("<stdin>".to_owned(), None, None, text));
+                let path = root.as_ref().map(|it| it.join("<stdin>"));
+                self.sources.add(source("<stdin>".to_owned(), path, root, text));
             }
             Err(refused) => self.refuse(Path::new("<stdin>"), refused),
         }
@@ -446,7 +471,12 @@ mod tests {
     fn read_within(paths: &[&Path], limits: &Limits) -> (SourceMap, Vec<(Code, String)>) {
         let mut report = Report::new();
         let paths: Vec<PathBuf> = paths.iter().map(|it| it.to_path_buf()).collect();
-        let sources = collect(&paths, &mut "kind: Channel\n".as_bytes(), limits, &mut report);
+        let sources = collect(
+            &paths,
+            StandardInput::new(&mut "kind: Channel\n".as_bytes()),
+            limits,
+            &mut report,
+        );
         let told = report.iter().map(|it| (it.code, it.message.clone())).collect();
         (sources, told)
     }

@@ -13,6 +13,8 @@ pub mod markdown;
 pub mod output;
 pub mod plan;
 pub mod progress;
+pub mod saved;
+pub mod shell;
 
 use anstream::{AutoStream, ColorChoice};
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -29,12 +31,14 @@ impl Ui {
         Self { colour }
     }
 
-    /// Writes the answer. A reader that has gone away is no reason to stop working: the error only
-    /// changes the exit code.
+    /// Writes the answer. A reader that closed its end early, as `head` does, has read what it wanted: that is
+    /// no error.
     pub fn answer(self, text: &str) -> io::Result<()> {
         let mut out = AutoStream::new(io::stdout().lock(), self.colour);
-        out.write_all(text.as_bytes())?;
-        out.flush()
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            written => written,
+        }
     }
 
     /// Writes talk; what cannot be said is dropped.

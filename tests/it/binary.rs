@@ -203,7 +203,7 @@ fn json_is_whole_and_versioned_even_where_the_run_fails() {
     ]));
     let told = document(&nowhere);
     assert_eq!((nowhere.code, &told["status"]), (Some(1), &"failed".into()));
-    assert_eq!(told["error"]["message"], "no region is in force");
+    assert_eq!(told["error"]["message"], "no region is configured");
 }
 
 #[test]
@@ -285,16 +285,19 @@ fn consent_to_what_is_gone_is_said_and_the_run_goes_on() {
 }
 
 #[test]
-fn an_account_that_the_stack_does_not_name_is_known_by_its_objects() {
+fn the_account_and_who_is_signed_in_are_told_with_one_call_a_run() {
     let place = Place::new();
     let stage = "apiVersion: ivs-apply.dev/v1\nkind: Stage\nmetadata: { name: a }\nspec: {}\n";
     place.write("stage.yaml", stage);
-    let nothing = document(&place.run("plan --format json"));
-    assert_eq!(nothing["account"], serde_json::Value::Null);
-    assert_eq!(place.run("apply --yes").code, Some(0));
-    let told = document(&place.run("plan --format json"));
-    assert_eq!(told["account"], "000000000000");
-    assert!(told["calls"].get("GetCallerIdentity").is_none(), "{}", told["calls"]);
+    for command in ["plan", "drift", "output", "apply --yes"] {
+        let told = document(&place.run(&format!("{command} --format json")));
+        assert_eq!(told["account"], "000000000000", "{command}");
+        assert_eq!(told["caller"], "arn:aws:iam::000000000000:user/emulator", "{command}");
+        assert_eq!(told["calls"]["GetCallerIdentity"], 1, "{command}: {}", told["calls"]);
+    }
+    let said = place.run("plan").stdout;
+    let signed_in = "Account 000000000000, signed in as arn:aws:iam::000000000000:user/emulator";
+    assert!(said.contains(signed_in), "{said}");
     let lines = place.run("output --format github").stdout;
     assert!(lines.contains("account=000000000000"), "{lines}");
 }
@@ -332,7 +335,10 @@ fn another_region_or_account_than_the_stacks_is_an_error_before_any_call() {
     assert!(region.stderr.contains("stack `broadcast` is in region `us-west-2`"), "{region:?}");
     let account = at("us-west-2");
     assert_eq!(account.code, Some(1));
-    assert!(account.stderr.contains("account 000000000000 is in force"), "{account:?}");
+    assert!(
+        account.stderr.contains("the credentials are those of account 000000000000"),
+        "{account:?}"
+    );
 }
 
 #[test]
@@ -455,6 +461,39 @@ fn a_reader_that_goes_away_does_not_stop_an_apply_half_way() {
 }
 
 #[test]
+fn a_plan_whose_reader_has_read_enough_says_nothing() {
+    let place = Place::new();
+    place.write("broadcast.yaml", BROADCAST);
+    let mut child = place
+        .command("plan --detailed-exitcode")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("the program ends");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert_eq!(output.status.code(), Some(2), "what was found does not depend on its reader");
+}
+
+#[test]
+fn a_full_disk_under_the_emulators_state_is_an_error() {
+    let place = Place::new();
+    place.write("broadcast.yaml", BROADCAST);
+    assert_eq!(place.run("plan").code, Some(0), "an empty account is kept");
+    // As on a full disk, no file may grow beyond 1 KiB, and the account is larger.
+    let line = "trap '' XFSZ; ulimit -f 1; exec \"$0\" apply --yes --emulator -f manifests";
+    let ran = run(Command::new("bash")
+        .args(["-c", line, env!("CARGO_BIN_EXE_ivs-apply")])
+        .env_clear()
+        .env("HOME", place.folder.path())
+        .current_dir(place.folder.path()));
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.stderr.contains("the emulator's state could not be kept"), "{ran:?}");
+    assert_eq!(place.run("plan").code, Some(0), "an older state is there, and whole");
+}
+
+#[test]
 fn the_graph_is_drawn_in_each_form() {
     let place = Place::new();
     place.write("broadcast.yaml", BROADCAST);
@@ -467,6 +506,42 @@ fn the_graph_is_drawn_in_each_form() {
 
 #[test]
 fn an_interrupted_apply_drains_and_the_next_one_goes_on() {
+    stopped_apply_drains_and_the_next_one_goes_on("-INT", 130);
+}
+
+#[test]
+fn an_apply_whose_terminal_is_closed_drains_as_one_that_is_terminated() {
+    stopped_apply_drains_and_the_next_one_goes_on("-HUP", 129);
+    stopped_apply_drains_and_the_next_one_goes_on("-TERM", 143);
+}
+
+#[test]
+fn an_apply_under_nohup_survives_the_end_of_its_terminal() {
+    let place = Place::new();
+    let served = Served::start(place.folder.path(), &["--latency", "150ms"]);
+    let line = "trap '' HUP; exec \"$0\" apply --yes --region us-west-2 --endpoint-url \"$1\" \
+                -f examples/quickstart";
+    let mut child = Command::new("bash")
+        .args(["-c", line, env!("CARGO_BIN_EXE_ivs-apply"), &served.url])
+        .env_clear()
+        .envs([("HOME", "/nonexistent"), ("AWS_ACCESS_KEY_ID", "test")])
+        .env("AWS_SECRET_ACCESS_KEY", "test")
+        .current_dir(golden::root())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut talk = BufReader::new(child.stderr.take().expect("piped"));
+    let mut line = String::new();
+    talk.read_line(&mut line).expect("the program talks");
+    let killed = Command::new("kill").args(["-HUP", &child.id().to_string()]).status();
+    assert!(killed.expect("kill is there").success());
+    let mut rest = String::new();
+    std::io::Read::read_to_string(&mut talk, &mut rest).expect("the program talks");
+    assert_eq!(child.wait().expect("the program ends").code(), Some(0), "{rest}");
+}
+
+fn stopped_apply_drains_and_the_next_one_goes_on(signal: &str, code: i32) {
     let place = Place::new();
     let served = Served::start(place.folder.path(), &["--latency", "150ms"]);
     let apply = || {
@@ -485,14 +560,14 @@ fn an_interrupted_apply_drains_and_the_next_one_goes_on() {
     let mut line = String::new();
     // The first line of talk comes once the first step is under way.
     talk.read_line(&mut line).expect("the program talks");
-    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    let killed = Command::new("kill").args([signal, &child.id().to_string()]).status();
     assert!(killed.expect("kill is there").success());
     let mut rest = String::new();
     std::io::Read::read_to_string(&mut talk, &mut rest).expect("the program talks");
     let mut answer = String::new();
     let mut out = child.stdout.take().expect("piped");
     std::io::Read::read_to_string(&mut out, &mut answer).expect("the program answers");
-    assert_eq!(child.wait().expect("the program ends").code(), Some(130), "{rest}{answer}");
+    assert_eq!(child.wait().expect("the program ends").code(), Some(code), "{rest}{answer}");
     assert!(rest.contains("nothing new is started"), "{rest}");
     assert!(answer.contains("not started"), "{answer}");
     let again = run(&mut apply());
@@ -506,6 +581,7 @@ fn help_and_every_commands_help_are_what_is_documented() {
         "",
         "validate",
         "plan",
+        "show",
         "apply",
         "drift",
         "export",

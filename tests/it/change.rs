@@ -7,6 +7,7 @@ use crate::account::Account;
 use ivs_apply::cloud::Reading;
 use ivs_apply::diag::{FieldPath, Segment};
 use ivs_apply::kinds::{Address, Desired, Kind, LiveState, owner};
+use ivs_apply::manifest::source::StandardInput;
 use ivs_apply::manifest::{Loaded, load, schema};
 use ivs_apply::plan::{Action, Cause, Plan, Policy, Step as PlanStep, plan};
 use serde_json::{Map, Value, json};
@@ -430,7 +431,7 @@ impl Manifests {
         let texts: Vec<String> = self.documents.iter().map(|it| format!("---\n{it:#}\n")).collect();
         let text = texts.concat();
         std::fs::write(self.folder.path().join("manifests.yaml"), text).expect("writable");
-        load(&[self.folder.path().to_owned()], &mut std::io::empty(), None)
+        load(&[self.folder.path().to_owned()], StandardInput::new(&mut std::io::empty()), None)
     }
 
     /// The same with another spec, if the loader takes it.

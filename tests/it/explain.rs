@@ -35,3 +35,31 @@ fn every_kind_and_field_is_explained() {
         assert!(ran.stderr.contains(&format!("did you mean {help}?")), "{ran:?}");
     }
 }
+
+#[test]
+fn codes_kinds_and_immutable_fields_are_explained_in_upper_and_lower_case() {
+    let place = Place::new();
+    let ask = |words: &[&str]| run(ivs_apply(place.folder.path()).arg("explain").args(words));
+    for code in ivs_apply::diag::Code::ALL {
+        for word in [code.code().to_owned(), code.code().to_lowercase(), code.slug().to_owned()] {
+            let ran = ask(&[&word]);
+            assert_eq!(ran.code, Some(0), "{ran:?}");
+            let head = format!("{}: {}  {}", code.code(), code.slug(), code.severity());
+            assert!(ran.stdout.starts_with(&head), "{ran:?}");
+            let first = code.explanation().trim().lines().next().expect("a line");
+            assert!(ran.stdout.contains(first.trim()), "{ran:?}");
+        }
+    }
+    let kinds = ask(&[]);
+    assert_eq!(kinds.code, Some(0), "{kinds:?}");
+    for kind in kind_names() {
+        assert!(kinds.stdout.contains(&format!("  {kind} ")), "{kind}: {kinds:?}");
+    }
+    assert_eq!(ask(&["channel.latencymode"]).stdout, ask(&["Channel.latencyMode"]).stdout);
+    let encoder = ask(&["EncoderConfiguration"]).stdout;
+    let width = encoder.lines().find(|it| it.contains("spec.video.width")).expect("the field");
+    assert!(width.contains("immutable"), "{width}");
+    let tags = encoder.lines().find(|it| it.contains("spec.tags")).expect("the field");
+    assert!(!tags.contains("immutable"), "{tags}");
+    assert!(!ask(&["Channel"]).stdout.contains("immutable"));
+}

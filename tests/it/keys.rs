@@ -4,6 +4,7 @@ use crate::account::{Account, on_paused_time};
 use ivs_apply::cloud::Reading;
 use ivs_apply::diag::Code;
 use ivs_apply::kinds::Stack;
+use ivs_apply::manifest::source::StandardInput;
 use ivs_apply::manifest::{Loaded, export, load, load_text, write};
 use ivs_apply::plan::{Plan, Policy, Status, plan};
 use std::path::Path;
@@ -22,7 +23,7 @@ fn inline(key: &str) -> String {
 
 fn read(folder: &Path, text: &str) -> Loaded {
     std::fs::write(folder.join("a.yaml"), text).expect("writable");
-    load(&[folder.to_owned()], &mut std::io::empty(), None)
+    load(&[folder.to_owned()], StandardInput::new(&mut std::io::empty()), None)
 }
 
 fn codes(loaded: &Loaded) -> Vec<Code> {

@@ -26,6 +26,8 @@ pub(super) struct Fault {
     pub(super) missing: Option<&'static str>,
     /// Whether the message only says what was expected, and the value is to be put before it.
     nameless: bool,
+    /// What was expected where the type is wrong.
+    expected: Option<String>,
 }
 
 impl Fault {
@@ -39,6 +41,16 @@ impl Fault {
             skip: None,
             missing: None,
             nameless: false,
+            expected: None,
+        }
+    }
+
+    /// Says that a value of the wrong type is a string only because it is in quotes.
+    pub(super) fn in_quotes(&mut self, text: &str) {
+        if let Some(expected) = self.expected.take() {
+            let text = quote(&format!("\"{text}\""));
+            self.message = format!("expected {expected}, found the string {text}");
+            self.help = Some("remove the quotes".to_owned());
         }
     }
 
@@ -100,7 +112,8 @@ impl Error for Fault {
 
     fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
         let expected = wanted(expected);
-        Self::new(Code::WrongType, format!("expected {expected}, found {}", found(unexpected)))
+        let message = format!("expected {expected}, found {}", found(unexpected));
+        Self { expected: Some(expected), ..Self::new(Code::WrongType, message) }
     }
 
     fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
