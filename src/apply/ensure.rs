@@ -5,6 +5,7 @@
 
 use super::copies::Attempts;
 use super::event::{Failure, StepStatus};
+use super::wait::{Pause, Tell, Until, Watch};
 use crate::aws::sabotage::{Bug, planted};
 use crate::aws::{Applied, Class, Clients, CloudError, Tags, found};
 use crate::cloud::show_managed_tags;
@@ -29,8 +30,12 @@ const PATIENCE: Duration = Duration::from_mins(10);
 /// How long reads may lag behind what was just written.
 const LAG: Duration = Duration::from_mins(1);
 
+/// What this run stopped is released within this long. The API reference gives no time: it tells to wait for an
+/// event that comes seconds to minutes after `StopStream`.
+pub(super) const RELEASE: Duration = Duration::from_mins(3);
+
 /// Who was sent away is gone within this long, or has come back.
-const GOES_WITHIN: Duration = Duration::from_secs(20);
+const GOES_WITHIN: Duration = Duration::from_secs(45);
 
 /// How often somebody who comes back is sent away before it is left to people.
 const STOPS: u32 = 4;
@@ -50,6 +55,7 @@ pub(super) async fn created(
     step: &Step,
     book: &Book,
     attempts: &Attempts,
+    tries: &mut Tries<'_>,
 ) -> Result<Made, Failure> {
     let body = step.body.as_ref().expect("a step that makes something has a spec");
     let kind = step.address.kind;
@@ -58,7 +64,7 @@ pub(super) async fn created(
     let mut lost: Vec<String> = Vec::new();
     let mut throttled = 0;
     let mut young = 0;
-    let start = Instant::now();
+    let mut lag = Watch::new(Until::Listed, LAG, tries.tell);
     loop {
         let op = attempts.begin(aws)?;
         let tags = all_tags(step, body, book, &op);
@@ -76,10 +82,20 @@ pub(super) async fn created(
         };
         if error.applied() == Applied::Unknown {
             if planted(Bug::UnknownIsDone) {
-                let nowhere = Live::listed(kind, "arn:aws:ivs:us-west-2:0:nowhere/0", tags);
+                let account = aws.known_account().unwrap_or_default().to_owned();
+                let arn = format!("arn:aws:ivs:{}:{account}:nowhere/0", aws.region);
+                let nowhere = Live::listed(kind, arn, tags);
                 return Ok(Made::Live(Box::new(nowhere), op));
             }
             lost.push(op);
+        }
+        // Not after an attempt that may have made it: then the refusal may be because of that.
+        if lost.is_empty() && tries.released(&error).await {
+            continue;
+        }
+        // What AWS made by itself is there and not listed yet.
+        if error.class == Class::Quota && comes && lag.again().await {
+            continue;
         }
         match error.class {
             Class::Throttled if throttled + 1 < TRIES => {
@@ -89,11 +105,6 @@ pub(super) async fn created(
             // What this run made a moment ago may not be known everywhere yet.
             Class::NotFound if young + 1 < TRIES && !body.refs().is_empty() => {
                 sleep(pause_after(young)).await;
-                young += 1;
-            }
-            // What AWS made by itself is there and not listed yet.
-            Class::Quota if comes && start.elapsed() < LAG => {
-                sleep(pause_after(young.min(3))).await;
                 young += 1;
             }
             _ if lost.is_empty() => return Err(error.into()),
@@ -122,21 +133,28 @@ fn not_what_was_made(aws: &Clients, live: &Live, op: &str) -> Option<CloudError>
     let create = operations.into_iter().find(|it| it.verb == Verb::Create);
     let wrong =
         |message| Some(CloudError::unusable(create.map_or("create", |it| it.name), message));
-    let (region, account) = (live.arn.region(), live.arn.account());
-    if !aws.is_in_place(region, account) {
-        return wrong(format!(
-            "the answer names {}, which is not of the account and region in force",
-            live.arn
-        ));
-    }
-    if let Some(account) = account {
-        aws.learn_account(account);
+    if !aws.is_in_place(live.arn.region(), live.arn.account()) {
+        return wrong(of_another_place(&live.arn));
     }
     // An answer without tags says nothing of them.
     if !live.tags.is_empty() && live.tags.get(owner::OP).is_none_or(|it| it != op) {
         return wrong(format!("the answer names {} without the tags that were sent", live.arn));
     }
     None
+}
+
+/// Whether a new object that a reading did not show can be one of the account in force at all: where the account is
+/// not known yet, it is asked for now.
+pub(super) async fn in_place(aws: &Clients, arn: &Arn) -> Result<(), CloudError> {
+    Box::pin(aws.look_for_account()).await;
+    if aws.is_in_place(arn.region(), arn.account()) {
+        return Ok(());
+    }
+    Err(CloudError::unusable("create", of_another_place(arn)))
+}
+
+fn of_another_place(arn: &Arn) -> String {
+    format!("the answer names {arn}, which is not of the account and region in force")
 }
 
 /// One create, in one request that carries all the tags.
@@ -203,14 +221,15 @@ pub(super) async fn seen_twice(
     live: &Live,
     op: &str,
     book: &Book,
-    waiting: impl Fn(String),
+    tell: Tell<'_>,
 ) -> Result<(), Failure> {
     // Taken over, or a relation that nothing refers to.
     if live.kind.facts().listed_per.is_some() {
         return Ok(());
     }
-    let start = Instant::now();
-    let mut pause = Duration::from_millis(100);
+    // The first look again is the rule, and nothing to tell of.
+    let mut quiet = Pause::from_millis(100);
+    let mut watch = Watch::new(Until::Readable, LAG, tell);
     let mut seen = 0;
     loop {
         let read = live.kind.get(aws, std::slice::from_ref(&live.arn), book).await?.pop();
@@ -219,16 +238,22 @@ pub(super) async fn seen_twice(
         if seen == 2 {
             return Ok(());
         }
-        if start.elapsed() > LAG {
-            let state = "not readable with the tags it was made with".to_owned();
-            return Err(Failure::TooSlow { state, seconds: LAG.as_secs() });
+        if ours {
+            quiet.pass().await;
+            continue;
         }
-        if !ours {
-            waiting("waiting until it can be read".to_owned());
-            pause = (pause * 2).min(Duration::from_secs(5));
+        in_place(aws, &live.arn).await?;
+        if !watch.again().await {
+            return Err(watch.timed_out());
         }
-        sleep(pause).await;
     }
+}
+
+/// Whether a listing taken now shows an object: one that reads no longer return may only be out of sight of the
+/// server that was asked.
+async fn is_listed(aws: &Clients, live: &Live) -> Result<bool, Failure> {
+    let listing = live.kind.list(aws, &Scope::default()).await?;
+    Ok(listing.iter().any(|it| it.arn == live.arn))
 }
 
 /// What came back must be what was planned.
@@ -251,22 +276,25 @@ pub(super) fn fits(body: &Body, mut live: Live, operation: &'static str) -> Resu
     Err(Failure::Inconsistent { operation, fields: fields.join(", ") })
 }
 
-/// Waits until a new object can be referred to. `waiting` is told the state it is in.
+/// Waits until an object can be referred to; `known` where it was read or listed before. Ends at once where the
+/// object is gone.
 pub(super) async fn usable(
     aws: &Clients,
     mut live: Live,
+    mut known: bool,
     book: &Book,
-    waiting: impl Fn(String),
+    tell: Tell<'_>,
 ) -> Result<Live, Failure> {
     let facts = live.kind.facts();
     let Some((good, bad)) = facts.usable else { return Ok(live) };
     if planted(Bug::UsedTooSoon) {
         return Ok(live);
     }
-    let start = Instant::now();
-    let mut pause = Duration::from_millis(250);
+    let until = |now: String| Until::Settled { now, good, bad };
+    let mut watch = Watch::new(until(String::new()), PATIENCE, tell);
+    let mut missed = 0;
     loop {
-        match live.state.as_deref() {
+        let now = match live.state.as_deref() {
             None => return Ok(live),
             Some(state) if state == good => return Ok(live),
             Some(state)
@@ -274,33 +302,51 @@ pub(super) async fn usable(
                     || facts.ended.contains(&state)
                     || facts.ending.contains(&state) =>
             {
-                return Err(Failure::State { state: state.to_owned() });
+                return Err(Failure::State { state: state.to_owned(), likely: facts.fails_by });
             }
-            Some(state) if start.elapsed() > PATIENCE => {
-                let seconds = PATIENCE.as_secs();
-                return Err(Failure::TooSlow { state: state.to_owned(), seconds });
-            }
-            Some(state) => waiting(format!("{state}, waiting for {good}")),
+            Some(state) => state.to_owned(),
+        };
+        if !watch.again_for(until(now)).await {
+            return Err(watch.timed_out());
         }
-        sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_secs(5));
-        // Not there yet for this reader: creates show up with a delay.
         if let Some(newer) = live.kind.get(aws, std::slice::from_ref(&live.arn), book).await?.pop()
         {
-            live = newer;
+            (live, known, missed) = (newer, true, 0);
+            continue;
+        }
+        in_place(aws, &live.arn).await?;
+        if known || watch.elapsed() > LAG {
+            // Creates show up with a delay, so what was never seen may still come; and one server may not know
+            // yet what another one does.
+            missed = if is_listed(aws, &live).await? { 0 } else { missed + 1 };
+            if missed == 2 {
+                return Err(watch.gone());
+            }
         }
     }
 }
 
 /// Tries of one write. Each is preceded by another look at the object: between two tries somebody may have
 /// changed it, taken it over, or gone live.
-#[derive(Default)]
-pub(super) struct Tries(u32);
+pub(super) struct Tries<'a> {
+    /// Tries of which nobody may know what became.
+    tried: u32,
+    /// Whether this run has stopped something that explains a Conflict.
+    pub(super) explained: bool,
+    /// The wait for the release of that: one, however many Conflicts there are.
+    release: Option<Watch<'a>>,
+    tell: Tell<'a>,
+}
 
-impl Tries {
+impl<'a> Tries<'a> {
+    /// None so far.
+    pub(super) fn new(tell: Tell<'a>) -> Self {
+        Self { tried: 0, explained: false, release: None, tell }
+    }
+
     /// Whether there was a try already, of which nobody may know what became.
     pub(super) fn again(&self) -> bool {
-        self.0 > 0
+        self.tried > 0
     }
 
     /// What a step ends as whose object is another by now. Only before the first try nothing was written.
@@ -310,16 +356,30 @@ impl Tries {
 
     /// Waits before the next try; false where it would be no use.
     pub(super) async fn after(&mut self, error: &CloudError) -> bool {
-        self.after_if(matches!(error.class, Class::Throttled | Class::Unknown)).await
+        self.after_if(error, matches!(error.class, Class::Throttled | Class::Unknown)).await
     }
 
-    async fn after_if(&mut self, passing: bool) -> bool {
-        self.0 += 1;
-        if !passing || self.0 == TRIES {
+    async fn after_if(&mut self, error: &CloudError, passing: bool) -> bool {
+        if self.released(error).await {
+            return true;
+        }
+        self.tried += 1;
+        if !passing || self.tried == TRIES {
             return false;
         }
-        sleep(pause_after(self.0 - 1)).await;
+        sleep(pause_after(self.tried - 1)).await;
         true
+    }
+
+    /// Waits after a Conflict that this run's own interruption explains: what it stopped is released some time
+    /// after AWS says that it is over. False for any other error, and where that lasts too long.
+    async fn released(&mut self, error: &CloudError) -> bool {
+        if error.class != Class::Conflict || !self.explained {
+            return false;
+        }
+        let tell = self.tell;
+        let watch = self.release.get_or_insert_with(|| Watch::new(Until::Released, RELEASE, tell));
+        watch.again().await
     }
 }
 
@@ -330,7 +390,7 @@ pub(super) async fn updated(
     body: &Body,
     arn: &Arn,
     book: &Book,
-    tries: &mut Tries,
+    tries: &mut Tries<'_>,
 ) -> Result<Option<Live>, Failure> {
     let error = match body.update(aws, arn, &step.fields, book).await {
         Ok(live) => return fits(body, live, "the update").map(Some),
@@ -342,7 +402,7 @@ pub(super) async fn updated(
         Class::NotFound => !body.refs().is_empty(),
         _ => false,
     };
-    if tries.after_if(passing).await { Ok(None) } else { Err(error.into()) }
+    if tries.after_if(&error, passing).await { Ok(None) } else { Err(error.into()) }
 }
 
 /// What follows an update of the spec: it takes effect, and the tags are written.
@@ -352,18 +412,18 @@ pub(super) async fn update_finished(
     body: &Body,
     live: Live,
     book: &Book,
-    waiting: impl Fn(String),
+    tell: Tell<'_>,
 ) -> Result<(), Failure> {
     let arn = live.arn.clone();
     // While AWS still carries the update out, the object takes no other.
     let waits = live.kind.facts().usable.is_some();
     let rest = async {
-        usable(aws, live, book, waiting).await?;
+        usable(aws, live, true, book, tell).await?;
         // While that was waited for, somebody else may have come.
         if waits {
             still_to_be_changed(aws, step, &arn).await?;
         }
-        tagged(aws, step, body, &arn, book).await
+        tagged(aws, step, body, &arn, book, tell).await
     };
     rest.await.map_err(|failure| Failure::HalfDone {
         done: "the update".to_owned(),
@@ -380,7 +440,7 @@ pub(super) async fn as_planned(
     step: &Step,
     planned: &Book,
     book: &Book,
-    tries: &Tries,
+    tries: &Tries<'_>,
     interrupted: bool,
 ) -> Result<Still<(Box<Live>, bool)>, CloudError> {
     let arn = step.arn.clone().expect("a step that changes something has an object");
@@ -446,6 +506,7 @@ pub(super) async fn tagged(
     body: &Body,
     arn: &Arn,
     book: &Book,
+    tell: Tell<'_>,
 ) -> Result<(), Failure> {
     let kind = step.address.kind;
     // Of the manifest, whatever was ignored: it tells whether the manifest changed since.
@@ -460,14 +521,9 @@ pub(super) async fn tagged(
         let before = tags_in(before);
         gone.extend(before.into_keys().filter(|key| !wanted.contains_key(key)));
     }
-    if step.fields.iter().any(|it| it.path == "lifecycle.protect") && !step.marks.protect {
-        gone.push(owner::PROTECT.to_owned());
-    }
-    if let Owner::Stack(then) = &step.owner
-        && then.rotation.is_some()
-        && step.marks.rotation.is_none()
-    {
-        gone.push(owner::ROTATION.to_owned());
+    // Of our own: protection that is lifted, a rotation that is no longer asked for, what AWS copied here.
+    if let Owner::Stack(then) = &step.owner {
+        gone.extend(then.tags().into_keys().filter(|key| !wanted.contains_key(key)));
     }
     let write = async || {
         // Removing first keeps an object near the limit of 50 tags within it (rule 5).
@@ -476,7 +532,7 @@ pub(super) async fn tagged(
         }
         body.tag(aws, arn, &wanted, book).await
     };
-    let mut tries = Tries::default();
+    let mut tries = Tries::new(tell);
     loop {
         let Err(error) = write().await else { return Ok(()) };
         if !tries.after(&error).await {
@@ -535,7 +591,7 @@ pub(super) async fn still_ours(
     arn: &Arn,
     attempts: &Attempts,
 ) -> Result<Still<()>, CloudError> {
-    let mut pause = FIRST_PAUSE;
+    let mut pause = Pause::from_millis(500);
     let tags = loop {
         if let Some(tags) = found(step.address.kind.tags_of(aws, arn).await)? {
             break tags;
@@ -544,8 +600,7 @@ pub(super) async fn still_ours(
         if !is_young(aws, step) {
             return Ok(Still::Gone);
         }
-        sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_secs(5));
+        pause.pass().await;
     };
     let owner = Owner::of(&tags);
     if planted(Bug::TagsIgnoredOnDelete) {
@@ -613,47 +668,43 @@ pub(super) async fn over(
     step: &Step,
     arn: &Arn,
     planned: &Book,
-    waiting: impl Fn(String),
+    tell: Tell<'_>,
 ) -> Result<(), Failure> {
     let kind = step.address.kind;
-    if !kind.facts().ended.is_empty() {
-        if gone_within(PATIENCE, aws, kind, arn, &waiting).await? {
-            return Ok(());
-        }
-        let seconds = PATIENCE.as_secs();
-        return Err(Failure::TooSlow { state: "live".to_owned(), seconds });
+    let facts = kind.facts();
+    if !facts.ended.is_empty() {
+        let watch = Watch::new(Until::Ended { states: facts.ended }, PATIENCE, tell);
+        return match gone(watch, aws, kind, arn).await? {
+            None => Ok(()),
+            Some(watch) => Err(watch.timed_out()),
+        };
     }
-    if kind.facts().comes_with.is_none() || planted(Bug::DeletedKeyRetaken) {
+    if facts.comes_with.is_none() || planted(Bug::DeletedKeyRetaken) {
         return Ok(());
     }
     let Some(body) = step.before.as_ref() else { return Ok(()) };
     let declared = vec![body];
     let scope = Scope { declared, book: planned.clone(), ..Scope::default() };
-    let start = Instant::now();
-    let mut pause = Duration::from_millis(250);
+    let mut watch = Watch::new(Until::Unlisted, LAG, tell);
     while kind.list(aws, &scope).await?.iter().any(|it| it.arn == *arn) {
-        if start.elapsed() > LAG {
-            let state = "listed".to_owned();
-            return Err(Failure::TooSlow { state, seconds: LAG.as_secs() });
+        if !watch.again().await {
+            return Err(watch.timed_out());
         }
-        waiting("waiting until it is not listed any more".to_owned());
-        sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_secs(5));
     }
     Ok(())
 }
 
-/// Sends the audience away and waits until it is gone. An encoder that connects again is sent away again, but
-/// not for ever. What AWS takes from the object with that is noted in `taken`.
+/// Sends the audience away and waits until it is gone; false where that takes no call. An encoder that connects
+/// again is sent away again, but not for ever. What AWS takes from the object with that is noted in `taken`.
 pub(super) async fn interrupted(
     aws: &Clients,
     kind: Kind,
     arn: &Arn,
     taken: &mut Option<Arn>,
-    waiting: impl Fn(String),
-) -> Result<(), Failure> {
+    tell: Tell<'_>,
+) -> Result<bool, Failure> {
     for _ in 0..STOPS {
-        let mut tries = Tries::default();
+        let mut tries = Tries::new(tell);
         let sent = loop {
             match kind.interrupt(aws, arn, taken).await {
                 Ok(sent) => break sent,
@@ -661,8 +712,9 @@ pub(super) async fn interrupted(
                 Err(error) => return Err(error.into()),
             }
         };
-        if !sent || gone_within(GOES_WITHIN, aws, kind, arn, &waiting).await? {
-            return Ok(());
+        let watch = Watch::new(Until::Disconnected, GOES_WITHIN, tell);
+        if !sent || gone(watch, aws, kind, arn).await?.is_none() {
+            return Ok(sent);
         }
     }
     Err(Failure::ComesBack { times: STOPS })
@@ -675,6 +727,7 @@ pub(super) async fn put_back(
     step: &Step,
     arn: &Arn,
     taken: &Arn,
+    tell: Tell<'_>,
 ) -> Result<(), Failure> {
     let kind = step.address.kind;
     let attempt = async || -> Result<Option<Owner>, CloudError> {
@@ -685,7 +738,7 @@ pub(super) async fn put_back(
         }
         kind.put_back(aws, arn, taken).await.map(|()| None)
     };
-    let mut tries = Tries::default();
+    let mut tries = Tries::new(tell);
     loop {
         match attempt().await {
             Ok(None) => return Ok(()),
@@ -693,34 +746,28 @@ pub(super) async fn put_back(
                 return Err(Failure::TakenAway(format!("it belongs to {owner} now")));
             }
             // AWS refuses while it still closes the connection.
-            Err(error)
-                if tries
-                    .after_if(matches!(
-                        error.class,
-                        Class::Throttled | Class::Unknown | Class::Conflict
-                    ))
-                    .await => {}
-            Err(error) => return Err(error.into()),
+            Err(error) => {
+                let passing =
+                    matches!(error.class, Class::Throttled | Class::Unknown | Class::Conflict);
+                if !tries.after_if(&error, passing).await {
+                    return Err(error.into());
+                }
+            }
         }
     }
 }
 
-async fn gone_within(
-    patience: Duration,
+/// Waits until an object has no audience; gives the wait back where it was in vain.
+async fn gone<'a>(
+    mut watch: Watch<'a>,
     aws: &Clients,
     kind: Kind,
     arn: &Arn,
-    waiting: &impl Fn(String),
-) -> Result<bool, Failure> {
-    let start = Instant::now();
-    let mut pause = Duration::from_millis(250);
+) -> Result<Option<Watch<'a>>, Failure> {
     while kind.audience(aws, arn).await?.is_some() {
-        if start.elapsed() > patience {
-            return Ok(false);
+        if !watch.again().await {
+            return Ok(Some(watch));
         }
-        waiting("cut off, waiting until nobody is there".to_owned());
-        sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_secs(5));
     }
-    Ok(true)
+    Ok(None)
 }

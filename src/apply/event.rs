@@ -1,7 +1,8 @@
 //! What happens while a plan is carried out, as values: printers subscribe, the engine never prints.
 
 use super::copies::Copy;
-use crate::aws::CloudError;
+use super::wait::Wait;
+use crate::aws::{Class, CloudError};
 use crate::kinds::{Address, Arn};
 use crate::plan::{Action, Decision, Plan, StepId};
 use serde::Serialize;
@@ -24,8 +25,8 @@ pub enum Event {
     Waiting {
         /// On what.
         address: Address,
-        /// For what, in a few words.
-        what: String,
+        /// For what, for how long, and what ends it.
+        wait: Wait,
     },
     /// A step is over.
     Ended {
@@ -49,6 +50,8 @@ pub enum Event {
     Confirming {
         /// How many new objects are not listed yet.
         unlisted: usize,
+        /// At most this long.
+        at_most: Duration,
     },
 }
 
@@ -88,10 +91,12 @@ pub enum Failure {
         fields: String,
     },
     /// AWS made it, but it cannot be used.
-    #[error("it ended in state {state}")]
+    #[error("it ended in state {state}; {}", likely.unwrap_or("AWS gives no reason"))]
     State {
         /// The state word.
         state: String,
+        /// What is probably wrong, where the kind knows.
+        likely: Option<&'static str>,
     },
     /// Something was written before it failed.
     #[error("{done} was done, and then: {failure}")]
@@ -128,13 +133,17 @@ pub enum Failure {
         /// How often.
         times: u32,
     },
-    /// It took too long.
-    #[error("it is still {state} after {seconds} s")]
-    TooSlow {
-        /// What it is waiting in.
-        state: String,
-        /// How long it was waited for.
-        seconds: u64,
+    /// A wait was in vain.
+    #[error("timed out after {} s of waiting for {}", wait.at_most.as_secs(), wait.until)]
+    TimedOut {
+        /// What was waited for.
+        wait: Wait,
+    },
+    /// The object was deleted while something was waited for.
+    #[error("the object was deleted outside while this run was waiting for {}", wait.until)]
+    Gone {
+        /// What was waited for.
+        wait: Wait,
     },
 }
 
@@ -166,6 +175,11 @@ impl Failure {
         }
     }
 
+    /// Whether AWS refused because of the state of something.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Cloud(error) if error.class == Class::Conflict)
+    }
+
     /// What the reader can do next.
     pub fn help(&self) -> Option<&'static str> {
         match self {
@@ -174,14 +188,19 @@ impl Failure {
                 Some("run `ivs-apply plan` to see how it stands now")
             }
             Self::State { .. } => Some(
-                "check what it refers to, such as a bucket in the same account and region; then apply again",
+                "correct the manifest, or what it refers to, and apply again; with the same manifest the next try \
+                 is made 15 minutes after this one",
             ),
+            Self::HalfDone { failure, .. } if matches!(**failure, Self::State { .. }) => {
+                failure.help()
+            }
             Self::ComesBack { .. } => Some(
                 "stop the encoder, which connects again by itself; then run the same command again",
             ),
-            Self::HalfDone { .. } | Self::NotPutBack { .. } | Self::TooSlow { .. } => {
-                Some("run the same command again: it goes on from here")
-            }
+            Self::HalfDone { .. }
+            | Self::NotPutBack { .. }
+            | Self::TimedOut { .. }
+            | Self::Gone { .. } => Some("run the same command again: it goes on from here"),
             Self::Unlisted { .. } => Some(
                 "run the same command again in a few minutes: sooner, it may be made a second time",
             ),

@@ -7,15 +7,19 @@ mod copies;
 mod ensure;
 mod event;
 pub mod lock;
+mod wait;
 
 pub use copies::Copy;
 pub use event::{Counts, Event, Failure, Outcome, Signal, StepStatus};
+pub use wait::{Until, Wait};
 
 use crate::aws::sabotage::{Bug, planted};
 use crate::aws::{Class, Clients, CloudError, LastWrite, found, gone};
 use crate::cloud::show_managed_tags;
 use crate::kinds::spec::named_targets;
-use crate::kinds::{Address, Arn, Body, Book, Kind, Live, LiveState, Owner, Scope, Stack, owner};
+use crate::kinds::{
+    Address, Arn, Audience, Body, Book, Kind, Live, LiveState, Owner, Scope, Stack, owner,
+};
 use crate::plan::{Action, Cause, Decision, Plan, Step, StepId};
 use copies::Attempts;
 use ensure::{Made, Still, Tries};
@@ -28,6 +32,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
+use wait::{Pause, Watch};
 
 /// Steps of one kind and action that run side by side: they call the same operations, and more than this
 /// only wait for the rate of those. Others never wait for them.
@@ -79,9 +84,6 @@ pub async fn apply(
     tell: &(dyn Fn(Event) + Sync),
 ) -> Outcome {
     let written = aws.meter.writes();
-    if plan.steps.iter().any(|it| it.decision.is_do() && it.action == Action::Create) {
-        Box::pin(aws.look_for_account()).await;
-    }
     let attempts = Attempts::default();
     let run = Run::new(aws, stack, plan, live, &attempts, tell);
     let (steps, requests) = run.carry_out(plan, stop.clone()).await;
@@ -242,6 +244,9 @@ struct Run<'a> {
     /// What this run made, with the name of the attempt, whatever became of the step afterwards.
     made: Mutex<BTreeMap<StepId, (Arn, String)>>,
     attempts: &'a Attempts,
+    /// What this run has stopped, and what that used: AWS may go on for a while as if it were not so. With the id of
+    /// the stream that a channel had.
+    stopped: Mutex<BTreeMap<Arn, Option<String>>>,
     tell: &'a (dyn Fn(Event) + Sync),
 }
 
@@ -265,6 +270,7 @@ impl<'a> Run<'a> {
             listings: Kind::ALL.iter().map(|kind| (*kind, tokio::sync::Mutex::default())).collect(),
             made: Mutex::default(),
             attempts,
+            stopped: Mutex::default(),
             tell,
         }
     }
@@ -400,7 +406,9 @@ impl<'a> Run<'a> {
             let state = it.state.as_deref()?;
             let passing = state != good && state != bad;
             let waiting = self.waiting(address);
-            passing.then(|| ensure::usable(self.aws, it.clone(), self.planned, waiting))
+            passing.then_some(async move {
+                ensure::usable(self.aws, it.clone(), true, self.planned, &waiting).await
+            })
         });
         // One that fails is the business of the steps that need it: AWS refuses them by name.
         futures_util::future::join_all(waits.collect::<Vec<_>>()).await;
@@ -428,9 +436,60 @@ impl<'a> Run<'a> {
         })
     }
 
-    fn waiting(&self, address: &Address) -> impl Fn(String) {
+    fn waiting(&self, address: &Address) -> impl Fn(Wait) + Sync + use<'a> {
         let (address, tell) = (address.clone(), self.tell);
-        move |what| tell(Event::Waiting { address: address.clone(), what })
+        move |wait| tell(Event::Waiting { address: address.clone(), wait })
+    }
+
+    /// Notes that this run has stopped something, or what used it.
+    fn note_stopped(&self, arn: Arn, audience: Option<&Audience>) {
+        let stream = audience.and_then(|it| it.session.clone());
+        self.stopped.lock().expect("nobody panics with it in hand").insert(arn, stream);
+    }
+
+    /// Whether something that this run has stopped explains that AWS refuses a step.
+    fn is_explained(&self, step: &Step) -> bool {
+        let book = self.book(step);
+        let taken =
+            step.body.iter().filter(|_| step.action.makes()).flat_map(Body::must_be_offline);
+        let taken = taken.filter_map(|it| it.to.arn(&book));
+        let stopped = self.stopped.lock().expect("nobody panics with it in hand");
+        step.arn.iter().cloned().chain(taken).any(|it| stopped.contains_key(&it))
+    }
+
+    /// Who would be cut off by a change to an object at this moment. A stream that this run has stopped already is
+    /// waited for; whoever comes after it counts.
+    async fn audience(
+        &self,
+        step: &Step,
+        kind: Kind,
+        arn: &Arn,
+    ) -> Result<Option<Audience>, Failure> {
+        let waiting = self.waiting(&step.address);
+        let mut watch =
+            Watch::new(Until::Offline { channel: arn.clone() }, ensure::RELEASE, &waiting);
+        loop {
+            let Some(audience) = kind.audience(self.aws, arn).await? else { return Ok(None) };
+            let stopped = {
+                let stopped = self.stopped.lock().expect("nobody panics with it in hand");
+                stopped.get(arn).is_some_and(|id| id.is_some() && *id == audience.session)
+            };
+            if !stopped || !watch.again().await {
+                return Ok(Some(audience));
+            }
+        }
+    }
+
+    /// Why an object cannot be made now, if it takes a channel that somebody else is live on.
+    async fn taken(&self, step: &Step) -> Result<Option<String>, Failure> {
+        let book = self.book(step);
+        for edge in step.body.iter().flat_map(Body::must_be_offline) {
+            let Some(arn) = edge.to.arn(&book) else { continue };
+            if let Some(audience) = self.audience(step, edge.kind, &arn).await? {
+                return Ok(Some(crate::plan::policy::must_be_offline(&edge.to, &audience)));
+            }
+        }
+        Ok(None)
     }
 
     async fn create(&self, step: &Step) -> Result<StepStatus, Failure> {
@@ -438,22 +497,37 @@ impl<'a> Run<'a> {
             return Ok(StepStatus::Stale(format!("another run has made {arn} meanwhile")));
         }
         let book = self.book(step);
-        let (live, op) = match ensure::created(self.aws, step, &book, self.attempts).await? {
-            Made::Unknown(error) => return Ok(StepStatus::Unknown(error.into())),
-            Made::Live(live, op) => (live, op),
-        };
+        if let Some(why) = self.taken(step).await? {
+            return Ok(StepStatus::Deferred(why));
+        }
+        let waiting = self.waiting(&step.address);
+        let mut tries = Tries::new(&waiting);
+        tries.explained = self.is_explained(step);
+        let (live, op) =
+            match ensure::created(self.aws, step, &book, self.attempts, &mut tries).await {
+                Ok(Made::Unknown(error)) => return Ok(StepStatus::Unknown(error.into())),
+                Ok(Made::Live(live, op)) => (live, op),
+                Err(failure) => {
+                    // Somebody may have gone live since the look.
+                    if failure.is_conflict()
+                        && let Some(why) = self.taken(step).await?
+                    {
+                        return Ok(StepStatus::Deferred(why));
+                    }
+                    return Err(failure);
+                }
+            };
         let arn = live.arn.clone();
         self.note(&step.address, &arn);
         let made = (arn.clone(), op.clone());
         self.made.lock().expect("nobody panics with it in hand").insert(step.id, made);
         let body = step.body.as_ref().expect("a step that makes something has a spec");
-        let waiting = || self.waiting(&step.address);
         let used = async {
             let live = ensure::fits(body, *live, "the create")?;
-            let live = ensure::usable(self.aws, live, &book, waiting()).await?;
+            let live = ensure::usable(self.aws, live, false, &book, &waiting).await?;
             // What nobody refers to is confirmed by the listings at the end.
             if self.needed.contains(&step.id) && !planted(Bug::UsedTooSoon) {
-                ensure::seen_twice(self.aws, &live, &op, &book, waiting()).await?;
+                ensure::seen_twice(self.aws, &live, &op, &book, &waiting).await?;
             }
             Ok(())
         };
@@ -477,7 +551,8 @@ impl<'a> Run<'a> {
         if matches!(ended, Ok(StepStatus::Done(_))) {
             return ended;
         }
-        match ensure::put_back(self.aws, step, arn, &taken).await {
+        let waiting = self.waiting(&step.address);
+        match ensure::put_back(self.aws, step, arn, &taken, &waiting).await {
             Ok(()) => ended,
             Err(failure) => {
                 let after = match ended {
@@ -492,7 +567,8 @@ impl<'a> Run<'a> {
     async fn change(&self, step: &Step, taken: &mut Option<Arn>) -> Result<StepStatus, Failure> {
         let arn = step.arn.clone().expect("a step that changes something has an object");
         let book = self.book(step);
-        let mut tries = Tries::default();
+        let waiting = self.waiting(&step.address);
+        let mut tries = Tries::new(&waiting);
         loop {
             let (aws, stack) = (self.aws, self.stack);
             let (planned, cut) = (self.planned, taken.is_some());
@@ -505,13 +581,14 @@ impl<'a> Run<'a> {
             let body = step.wanted(there.body.as_ref());
             let body = body.expect("a step that changes something has a spec");
             if !step.writes_spec() {
-                ensure::tagged(aws, step, &body, &arn, &book).await?;
+                ensure::tagged(aws, step, &body, &arn, &book, &waiting).await?;
                 break;
             }
             let disturbs = step.disturbs() && !as_wanted;
             if disturbs && let Some(why) = self.cut_off(step, &arn, taken).await? {
                 return Ok(StepStatus::Deferred(why));
             }
+            tries.explained = self.is_explained(step);
             let live = if as_wanted {
                 Some(*there)
             } else {
@@ -520,8 +597,7 @@ impl<'a> Run<'a> {
             if let Some(live) = live {
                 // The change is made, so this is not what the audience took along any more.
                 *taken = None;
-                let waiting = self.waiting(&step.address);
-                ensure::update_finished(aws, step, &body, live, &book, waiting).await?;
+                ensure::update_finished(aws, step, &body, live, &book, &waiting).await?;
                 break;
             }
         }
@@ -533,7 +609,8 @@ impl<'a> Run<'a> {
     async fn release(&self, step: &Step) -> Result<StepStatus, Failure> {
         let arn = step.arn.clone().expect("a step that releases something has an object");
         let kind = step.address.kind;
-        let mut tries = Tries::default();
+        let waiting = self.waiting(&step.address);
+        let mut tries = Tries::new(&waiting);
         loop {
             let Some(tags) = found(kind.tags_of(self.aws, &arn).await)? else { break };
             let owner = Owner::of(&tags);
@@ -568,7 +645,8 @@ impl<'a> Run<'a> {
         if step.because.contains(&Cause::Superseded) && !self.has_successor(step, &arn).await? {
             return Ok(StepStatus::Stale("what takes its place is gone".to_owned()));
         }
-        let mut tries = Tries::default();
+        let waiting = self.waiting(&step.address);
+        let mut tries = Tries::new(&waiting);
         let mut last = None;
         loop {
             match ensure::still_ours(self.aws, step, &arn, self.attempts).await? {
@@ -582,6 +660,7 @@ impl<'a> Run<'a> {
             if let Some(error) = last {
                 return Err(Failure::Cloud(error));
             }
+            tries.explained = self.is_explained(step);
             match self.deleted(step, &arn).await {
                 Ok(()) => break,
                 Err(error) if tries.after(&error).await => {}
@@ -589,7 +668,12 @@ impl<'a> Run<'a> {
                 Err(error) => last = Some(error),
             }
         }
-        ensure::over(self.aws, step, &arn, self.planned, self.waiting(&step.address)).await?;
+        ensure::over(self.aws, step, &arn, self.planned, &waiting).await?;
+        if !step.address.kind.facts().ended.is_empty() {
+            let used = step.before.iter().flat_map(Body::refs);
+            let used = used.filter_map(|it| it.to.arn(self.planned));
+            used.for_each(|it| self.note_stopped(it.clone(), self.live.audience.get(&it)));
+        }
         Ok(StepStatus::Done(Some(arn)))
     }
 
@@ -642,11 +726,9 @@ impl<'a> Run<'a> {
         let since = first + if own { BETWEEN_LISTINGS } else { APART };
         let early = since.duration_since(self.now()?);
         if early.is_positive() {
-            (self.tell)(Event::Waiting {
-                address: step.address.clone(),
-                what: "waiting to look at the duplicate again".to_owned(),
-            });
-            sleep(early.unsigned_abs()).await;
+            let at_most = early.unsigned_abs();
+            self.waiting(&step.address)(Wait { until: Until::SecondListing, at_most });
+            sleep(at_most).await;
         }
         let listing = self.listing(kind, since).await?;
         let found = |arn: &Arn| {
@@ -700,13 +782,15 @@ impl<'a> Run<'a> {
             Some((parent, arn))
         });
         let audience = match &parent {
-            Some((parent, arn)) => parent.audience(self.aws, arn).await?,
-            None => kind.audience(self.aws, arn).await?,
+            Some((parent, arn)) => self.audience(step, *parent, arn).await?,
+            None => self.audience(step, kind, arn).await?,
         };
         let Some(audience) = audience else { return Ok(None) };
         if step.decision == Decision::Interrupt {
             let waiting = self.waiting(&step.address);
-            ensure::interrupted(self.aws, kind, arn, taken, waiting).await?;
+            if ensure::interrupted(self.aws, kind, arn, taken, &waiting).await? {
+                self.note_stopped(arn.clone(), Some(&audience));
+            }
             // That took its time, and somebody else may have come.
             ensure::still_to_be_changed(self.aws, step, arn).await.map_err(|failure| {
                 let done = "sending its audience away".to_owned();
@@ -736,7 +820,8 @@ impl<'a> Run<'a> {
         let start = Instant::now();
         let between = self.attempts.others_within(self);
         let mut contested: BTreeMap<Kind, bool> = BTreeMap::new();
-        let mut pause = Duration::from_millis(500);
+        let mut pause = Pause::from_millis(500);
+        let mut elsewhere: BTreeMap<StepId, CloudError> = BTreeMap::new();
         while !unlisted.is_empty() {
             let mut all_seen = true;
             for (kind, missing) in &mut unlisted {
@@ -752,6 +837,15 @@ impl<'a> Run<'a> {
                     all_seen &= ours;
                     *seen < 2
                 });
+                // What cannot be of this account is not waited for.
+                let unseen: Vec<StepId> =
+                    missing.iter().filter(|(_, seen)| **seen == 0).map(|(id, _)| *id).collect();
+                for id in unseen {
+                    if let Err(error) = ensure::in_place(self.aws, &made[&id].0).await {
+                        missing.remove(&id);
+                        elsewhere.insert(id, error);
+                    }
+                }
             }
             unlisted.retain(|_, missing| !missing.is_empty());
             if unlisted.is_empty() || start.elapsed() > BARRIER {
@@ -761,13 +855,15 @@ impl<'a> Run<'a> {
                 sleep(between).await;
                 continue;
             }
-            (self.tell)(Event::Confirming { unlisted: unlisted.values().map(BTreeMap::len).sum() });
-            sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_secs(5));
+            let unlisted = unlisted.values().map(BTreeMap::len).sum();
+            (self.tell)(Event::Confirming { unlisted, at_most: BARRIER });
+            pause.pass().await;
         }
         let late: BTreeSet<StepId> = unlisted.into_values().flatten().map(|(id, _)| id).collect();
         for (id, status) in &mut outcome.steps {
-            if late.contains(id) {
+            if let Some(error) = elsewhere.remove(id) {
+                *status = StepStatus::Unknown(error.into());
+            } else if late.contains(id) {
                 status.not_listed(&made[id].0);
             }
         }

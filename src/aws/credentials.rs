@@ -16,6 +16,7 @@ use aws_config::web_identity_token::WebIdentityTokenCredentialsProvider;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_types::os_shim_internal::{Env, Fs};
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -157,7 +158,10 @@ pub(super) struct Chosen {
 
 /// The sources and the region in force. A profile that is named, wherever, must exist, as for the AWS command
 /// line.
-pub(super) async fn choose(target: &Target) -> Result<Chosen, ConnectError> {
+pub(super) async fn choose(
+    target: &Target,
+    http: SharedHttpClient,
+) -> Result<Chosen, ConnectError> {
     let named = target.profile.as_ref().or(target.profile_variable.as_ref());
     if let Some(name) = named {
         let profiles = profiles().await?;
@@ -174,7 +178,8 @@ pub(super) async fn choose(target: &Target) -> Result<Chosen, ConnectError> {
             None => DefaultRegionChain::builder().build().region().await,
         },
     };
-    let config = ProviderConfig::without_region().with_region(region.clone());
+    let config =
+        ProviderConfig::without_region().with_region(region.clone()).with_http_client(http);
     let in_force = named.map_or(DEFAULT_PROFILE, String::as_str).to_owned();
     let of_profile =
         ProfileFileCredentialsProvider::builder().configure(&config).profile_name(&in_force);

@@ -35,6 +35,7 @@ use aws_types::sdk_config::{SharedTimeSource, StalledStreamProtectionConfig};
 use credentials::{Chosen, CredentialChain};
 use sabotage::{Bug, planted};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use turn::InTurn;
@@ -161,6 +162,8 @@ pub struct Clients {
     sts: aws_sdk_sts::Client,
     /// The account in force, once it is known.
     account: Arc<OnceLock<String>>,
+    /// Whether it was asked for already.
+    asked: Arc<AtomicBool>,
     /// Whether asking for the account would leave this machine.
     asks_outside: bool,
     /// Where credentials come from; none for an emulated account.
@@ -200,9 +203,17 @@ pub async fn connect(target: &Target) -> Result<Clients, ConnectError> {
     if let Some(clock) = &target.clock {
         loader = loader.time_source(clock.clone());
     }
+    // Credentials are fetched through it as well.
+    let network = match target.in_process {
+        Some(_) => None,
+        None => Some(trust::https()),
+    };
     let chosen = match target.in_process {
         Some(_) => None,
-        None => Some(credentials::choose(target).await?),
+        None => {
+            let http = network.as_ref().and_then(|it| it.clone().ok());
+            Some(credentials::choose(target, http.unwrap_or_else(trust::plain)).await?)
+        }
     };
     if let Some(Chosen { chain, region, .. }) = &chosen {
         if let Some(profile) = &target.profile {
@@ -218,11 +229,6 @@ pub async fn connect(target: &Target) -> Result<Clients, ConnectError> {
             .credentials_provider(Credentials::new("emulator", "emulator", None, None, "emulator"))
             .endpoint_url("http://127.0.0.1");
     }
-    // Credentials are fetched through it as well.
-    let network = match target.in_process {
-        Some(_) => None,
-        None => Some(trust::https()),
-    };
     if let Some(https) = &network {
         loader = loader.http_client(https.clone().unwrap_or_else(|_| trust::plain()));
     }
@@ -242,7 +248,7 @@ pub async fn connect(target: &Target) -> Result<Clients, ConnectError> {
         })
     };
     if let Some(url) = endpoints.iter().flatten().find(|it| !is_server(it)) {
-        return Err(ConnectError::MalformedEndpoint(without_credentials(url).to_string()));
+        return Err(ConnectError::MalformedEndpoint(without_credentials(url)));
     }
     if let Some(url) =
         endpoints.iter().flatten().find(|url| url.starts_with("http://") && !is_loopback(url))
@@ -286,6 +292,8 @@ pub async fn connect(target: &Target) -> Result<Clients, ConnectError> {
     // AWS_MAX_ATTEMPTS and the profile's max_attempts must not bring retries of writes back.
     let retries =
         if planted(Bug::SdkRetries) { RetryConfig::standard() } else { RetryConfig::disabled() };
+    // Most commands can do without the account: STS out of reach must not hold them up for long.
+    let hasty = config.to_builder().retry_config(RetryConfig::standard()).build();
     let once = config.to_builder().retry_config(retries).build();
     // The SDK counts retries for the whole process; one connection must not use up those of another.
     let partition =
@@ -303,8 +311,9 @@ pub async fn connect(target: &Target) -> Result<Clients, ConnectError> {
         realtime: realtime(&config),
         ivs_once: ivs(&once),
         realtime_once: realtime(&once),
-        sts: aws_sdk_sts::Client::new(&config),
+        sts: aws_sdk_sts::Client::new(&hasty),
         account: Arc::default(),
+        asked: Arc::default(),
         asks_outside,
         source_conflict: chosen.as_ref().and_then(|it| it.conflict.clone()),
         credentials: chosen.map(|it| it.chain),
@@ -377,14 +386,42 @@ pub struct Identity {
     pub caller: Option<String>,
 }
 
+/// What a run knows of whose credentials are in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SignedIn {
+    /// STS has told.
+    Known(Identity),
+    /// STS could not be asked, for this reason.
+    Unknown(String),
+}
+
+impl SignedIn {
+    /// The account, where it is known.
+    pub fn account(&self) -> Option<&str> {
+        match self {
+            Self::Known(identity) => Some(&identity.account),
+            Self::Unknown(_) => None,
+        }
+    }
+
+    /// ARN of the user or of the role's session, where it is known.
+    pub fn caller(&self) -> Option<&str> {
+        match self {
+            Self::Known(identity) => identity.caller.as_deref(),
+            Self::Unknown(_) => None,
+        }
+    }
+}
+
 impl Clients {
     /// The account and the user or role whose credentials are in force (`sts:GetCallerIdentity`).
     pub async fn identity(&self) -> Result<Identity, CloudError> {
+        self.asked.store(true, Ordering::Relaxed);
         let answer = self.sts.get_caller_identity().send().await.sorted("GetCallerIdentity")?;
         let account = answer.account.ok_or_else(|| {
             CloudError::unusable("GetCallerIdentity", "the answer does not name an account")
         })?;
-        self.learn_account(&account);
+        self.account.get_or_init(|| account.clone());
         Ok(Identity { account, caller: answer.arn })
     }
 
@@ -393,20 +430,16 @@ impl Clients {
         self.credentials.as_ref().and_then(CredentialChain::answered)
     }
 
-    /// The account in force, as far as an answer has told it.
+    /// The account in force, once it has been asked for.
     pub fn known_account(&self) -> Option<&str> {
         self.account.get().map(String::as_str)
     }
 
-    /// Takes note of the account in force; the first to say so counts.
-    pub fn learn_account(&self, account: &str) {
-        self.account.get_or_init(|| account.to_owned());
-    }
-
     /// Makes sure that the account is known, where asking for it stays on this machine. Elsewhere the Stack names
-    /// it, or nothing is written. A server that cannot tell is taken at its first object's word.
+    /// it, or nothing is written. A server without STS tells nothing, and then nothing is compared with it.
     pub async fn look_for_account(&self) {
-        if self.known_account().is_none() && !self.asks_outside {
+        let unknown = self.known_account().is_none() && !self.asks_outside;
+        if unknown && !self.asked.load(Ordering::Relaxed) {
             let _ = self.identity().await;
         }
     }

@@ -94,10 +94,17 @@ pub async fn read(
         show_managed_tags(live, stack);
     }
     look_at_duplicates(aws, &mut state, stack).await?;
+    let copied: BTreeSet<Arn> = state
+        .adoptable
+        .values()
+        .filter(|it| state.is_tagged_as_its_parent(it))
+        .map(|it| it.arn.clone())
+        .collect();
     for (address, live) in &mut state.adoptable {
         // One that is ours already, under another name, does remember; but a name that asks for no
         // rotation does not destroy a key that somebody streams with.
         let forgets = live.owner() == Owner::Nobody
+            || copied.contains(&live.arn)
             || wanted.get(address).is_some_and(|it| it.body.rotation().is_none());
         if forgets && let (Some(body), Some(desired)) = (&mut live.body, wanted.get(address)) {
             body.taken_over(&desired.body);
@@ -249,12 +256,7 @@ fn all_of_one_account(aws: &Clients, listings: &[Live]) -> Result<(), ReadError>
     let elsewhere = listings
         .iter()
         .find(|it| it.arn.region() != Some(aws.region.as_str()) || it.arn.account() != account);
-    let Some(live) = elsewhere else {
-        if let Some(account) = account {
-            aws.learn_account(account);
-        }
-        return Ok(());
-    };
+    let Some(live) = elsewhere else { return Ok(()) };
     let message =
         format!("an object is listed as `{}`, which is not of this account and region", live.arn);
     Err(ReadError { kind: live.kind, source: CloudError::unusable("List", message) })
@@ -433,12 +435,14 @@ fn take_children(state: &mut LiveState, children: Vec<Live>, stack: &Stack, desi
     }
     for live in children {
         let owner = live.owner();
+        // Tags that AWS copied say whose the parent is.
+        let copied = state.is_tagged_as_its_parent(&live);
         let identity = live.body.as_ref().and_then(|it| it.identity(&book));
         let wanted = identity.and_then(|it| declared.get(&(live.kind, it)).copied());
         let is_or_was = |it: &Desired, name: &String| {
             it.address.name == *name || it.previous_names.contains(name)
         };
-        match (wanted, owner.in_stack(&stack.name)) {
+        match (wanted, owner.in_stack(&stack.name).filter(|_| !copied)) {
             // No manifest declares it for the object that it comes with, with which it stays.
             (None, Some(marks)) if live.kind.facts().comes_with.is_some() => {
                 let address = Address::new(live.kind, marks.name.clone());
@@ -451,7 +455,7 @@ fn take_children(state: &mut LiveState, children: Vec<Live>, stack: &Stack, desi
             (Some(it), Some(marks)) if is_or_was(it, &marks.name) => {
                 take_owned(state, vec![live]);
             }
-            (Some(it), None) if owner != Owner::Nobody => {
+            (Some(it), None) if owner != Owner::Nobody && !copied => {
                 state.foreign.insert(it.address.clone(), live);
             }
             (Some(it), _) => {

@@ -3,8 +3,9 @@
 
 use super::ReadError;
 use crate::aws::Clients;
-use crate::kinds::{Arn, Kind, LiveState, anybody_connected};
+use crate::kinds::{Arn, Body, Kind, Live, LiveState, Scope, anybody_connected};
 use futures_util::future::try_join_all;
+use std::collections::BTreeSet;
 
 /// Looks up whether anybody is connected to each of these stages, and says whether nobody is to some that have a
 /// session: a session lasts for minutes after the last participant has left.
@@ -36,18 +37,52 @@ pub async fn look_up_users(
     state: &mut LiveState,
     doomed: impl IntoIterator<Item = (Kind, Arn)>,
 ) -> Result<bool, ReadError> {
-    let asked = doomed.into_iter().map(|(kind, arn)| async move {
-        let failed = |source| ReadError { kind, source };
-        let users = kind.users(aws, &arn).await.map_err(failed)?;
-        Ok((arn, users))
+    let doomed: Vec<(Kind, Arn)> = doomed.into_iter().collect();
+    let asked = doomed.iter().map(|(kind, arn)| async move {
+        let failed = |source| ReadError { kind: *kind, source };
+        let users = kind.users(aws, arn).await.map_err(failed)?;
+        Ok(users.into_iter().map(|user| (arn.clone(), user)).collect::<Vec<_>>())
     });
-    let known: Vec<Arn> =
+    let mut found: Vec<(Arn, Live)> = try_join_all(asked).await?.into_iter().flatten().collect();
+    found.extend(read_users(aws, state, &doomed).await?);
+    let known: BTreeSet<Arn> =
         state.all().filter(|it| it.body.is_some()).map(|it| it.arn.clone()).collect();
-    for (arn, mut users) in try_join_all(asked).await? {
-        users.retain(|it| !known.contains(&it.arn));
-        if !users.is_empty() {
-            state.users.insert(arn, users);
-        }
+    for (arn, user) in found.into_iter().filter(|(_, user)| !known.contains(&user.arn)) {
+        state.users.entry(arn).or_default().push(user);
     }
     Ok(!state.users.is_empty())
+}
+
+/// Users that no list filter tells: every object of their kinds is read, once for all that is to be deleted.
+async fn read_users(
+    aws: &Clients,
+    state: &LiveState,
+    doomed: &[(Kind, Arn)],
+) -> Result<Vec<(Arn, Live)>, ReadError> {
+    let kinds: BTreeSet<Kind> =
+        doomed.iter().flat_map(|(kind, _)| kind.facts().users_unfiltered).copied().collect();
+    let doomed: BTreeSet<&Arn> = doomed.iter().map(|(_, arn)| arn).collect();
+    let mut users = Vec::new();
+    for kind in kinds {
+        let failed = |source| ReadError { kind, source };
+        let mut arns: BTreeSet<Arn> = if state.listed.contains(&kind) {
+            state.all().filter(|it| it.kind == kind).map(|it| it.arn.clone()).collect()
+        } else {
+            let listing = kind.list(aws, &Scope::default()).await.map_err(failed)?;
+            let ended = kind.facts().ended;
+            let over = |it: &Live| it.state.as_deref().is_some_and(|it| ended.contains(&it));
+            listing.into_iter().filter(|it| !over(it)).map(|it| it.arn).collect()
+        };
+        for read in state.all().filter(|it| it.body.is_some()) {
+            arns.remove(&read.arn);
+        }
+        let arns: Vec<Arn> = arns.into_iter().collect();
+        for live in kind.get(aws, &arns, &state.book).await.map_err(failed)? {
+            let refs = live.body.iter().flat_map(Body::refs);
+            let used = refs.filter_map(|it| it.to.arn(&state.book));
+            let used: BTreeSet<Arn> = used.filter(|it| doomed.contains(it)).collect();
+            users.extend(used.into_iter().map(|arn| (arn, live.clone())));
+        }
+    }
+    Ok(users)
 }

@@ -79,7 +79,7 @@ pub(super) async fn run(args: &ApplyArgs, global: &Global, ui: Ui) -> Result<Exi
             session.say_what_is_not_there(ui);
             return carry_out("apply", session, &consent, None, &guard, global, ui).await;
         };
-        let now = session.approval(terms, inputs::of(global));
+        let now = session.approval(terms, inputs::of(global))?;
         let differences = approval.differences(&now);
         carry_out("apply", session, &consent, Some(&differences), &guard, global, ui).await
     });

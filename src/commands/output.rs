@@ -58,7 +58,7 @@ pub(super) async fn run(args: &OutputArgs, global: &Global, ui: Ui) -> Result<Ex
             Failure::error(error.to_string()).help("leave one out, or use `--format json`")
         })?,
         Format::Github => {
-            let account = Some(connection.identity.account.as_str());
+            let account = connection.signed_in.account();
             output::github(&outputs, &loaded.stack.name, account, &connection.aws.region)
         }
         _ => output::text(&outputs),

@@ -118,7 +118,10 @@ pub(super) async fn run(args: &PlanArgs, global: &Global, ui: Ui) -> Result<Exit
     let policy = policy(&terms, &loaded)?;
     let session = Session::open(loaded, global, &policy, terms.refresh_full, ui).await?;
     session.say_what_is_not_there(ui);
-    let approval = args.out.as_ref().map(|_| session.approval(terms, inputs::of(global)));
+    let approval = match &args.out {
+        Some(_) => Some(session.approval(terms, inputs::of(global))?),
+        None => None,
+    };
     session.show("plan", global, ui)?;
     session.connection.close()?;
     let status = session.plan.status();

@@ -1,7 +1,7 @@
 //! What plan, apply, drift, destroy, export and graph have in common: load, connect, check, read, plan.
 
 use super::{Failure, chain, lock, paths, pretty};
-use crate::aws::{self, Clients, Identity, Target};
+use crate::aws::{self, Class, Clients, CloudError, SignedIn, Target};
 use crate::cli::{ExitCode, Format, Global, variable};
 use crate::cloud::{ReadError, Reading, look_up_sessions, look_up_users, read};
 use crate::emulator::{Emulator, Settings};
@@ -40,7 +40,7 @@ pub(super) fn load(command: &str, global: &Global, ui: Ui) -> Result<Loaded, Exi
 /// An account to work on.
 pub(super) struct Connection {
     pub(super) aws: Clients,
-    pub(super) identity: Identity,
+    pub(super) signed_in: SignedIn,
     emulator: Option<Emulator>,
     ui: Ui,
 }
@@ -86,18 +86,20 @@ impl Connection {
             ))
             .help(format!("give `--region {region}`, or set `AWS_REGION`")));
         }
-        let identity = identity(&aws).await?;
-        if let Some(wanted) = stack.account.as_ref().filter(|it| **it != identity.account) {
+        let signed_in = signed_in(&aws, stack).await?;
+        if let (Some(wanted), Some(account)) = (&stack.account, signed_in.account())
+            && wanted != account
+        {
             let message = format!(
-                "stack `{}` is in account {wanted}, and the credentials are those of account {}",
-                stack.name, identity.account
+                "stack `{}` is in account {wanted}, and the credentials are those of account {account}",
+                stack.name
             );
             return Err(Failure::error(message).help("use credentials of the stack's account"));
         }
         if let Some(source) = aws.credential_source() {
             tracing::info!("credentials: {}", escape(&source.to_string(), 400));
         }
-        Ok(Self { aws, identity, emulator, ui })
+        Ok(Self { aws, signed_in, emulator, ui })
     }
 
     /// Writing to AWS itself needs the place to be spelled out: the wrong account looks just like the
@@ -133,7 +135,7 @@ impl Connection {
             stack,
             region: &self.aws.region,
             endpoint: self.aws.endpoint.as_deref(),
-            identity: Some(&self.identity),
+            identity: Some(&self.signed_in),
             calls: self.aws.meter.calls(),
         }
     }
@@ -142,8 +144,8 @@ impl Connection {
         json::Frame {
             command,
             stack: Some(&loaded.stack),
-            account: Some(&self.identity.account),
-            caller: self.identity.caller.as_deref(),
+            account: self.signed_in.account(),
+            caller: self.signed_in.caller(),
             region: Some(&self.aws.region),
             endpoint: self.aws.endpoint.as_deref(),
             calls: self.aws.meter.calls(),
@@ -193,14 +195,23 @@ fn unreadable(error: &ReadError) -> Failure {
 }
 
 /// Whose credentials are in force. One call a run: who plans should see which account it is about.
-async fn identity(aws: &Clients) -> Result<Identity, Failure> {
-    aws.identity().await.map_err(|error| {
-        let failure = Failure::error(format!("the account could not be determined: {error}"));
-        match error.help() {
-            Some(help) => failure.help(help),
-            None => failure,
+/// A stack that names no account can be read without knowing it.
+async fn signed_in(aws: &Clients, stack: &Stack) -> Result<SignedIn, Failure> {
+    match aws.identity().await {
+        Ok(identity) => Ok(SignedIn::Known(identity)),
+        Err(error) if stack.account.is_some() || error.class == Class::NoCredentials => {
+            Err(account_unknown(&error))
         }
-    })
+        Err(error) => Ok(SignedIn::Unknown(error.to_string())),
+    }
+}
+
+fn account_unknown(error: &CloudError) -> Failure {
+    let failure = Failure::error(format!("the account could not be determined: {error}"));
+    match error.help() {
+        Some(help) => failure.help(help),
+        None => failure,
+    }
 }
 
 /// A plan, and all that it was made from.
@@ -281,15 +292,24 @@ impl Session {
     }
 
     /// What there is to approve.
-    pub(super) fn approval(&self, terms: Terms, inputs: Inputs) -> Approval {
-        let Connection { aws, identity, .. } = &self.connection;
+    pub(super) fn approval(&self, terms: Terms, inputs: Inputs) -> Result<Approval, Failure> {
+        let Connection { aws, signed_in, .. } = &self.connection;
+        let account = match signed_in {
+            SignedIn::Known(identity) => identity.account.clone(),
+            SignedIn::Unknown(why) => {
+                let message = format!("a plan of an unknown account cannot be saved: {why}");
+                return Err(
+                    Failure::error(message).help("plan without `--out`, or make STS reachable")
+                );
+            }
+        };
         let place = approval::Place {
             stack: self.loaded.stack.name.clone(),
-            account: identity.account.clone(),
+            account,
             region: aws.region.clone(),
             endpoint: aws.endpoint.clone(),
         };
-        Approval::of(&self.plan, &self.live.book, place, terms, inputs)
+        Ok(Approval::of(&self.plan, &self.live.book, place, terms, inputs))
     }
 
     /// Whether the account would still give the same plan: somebody may have been at it while a person

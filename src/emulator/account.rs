@@ -16,7 +16,7 @@ use super::history::History;
 use super::model::{Operation, Service};
 use super::project::project;
 use super::quotas::Quotas;
-use super::region::{REGIONS, Region};
+use super::region::{Lags, REGIONS, Region};
 use super::reply::{self, Reply};
 use super::route;
 use super::scene::{Lens, Scene};
@@ -91,6 +91,15 @@ impl Common {
     pub(crate) fn settle(&self) -> Duration {
         Duration::from_millis(u64::try_from(self.settle_millis).unwrap_or(0))
     }
+
+    pub(crate) fn lags(&self) -> Lags {
+        let millis = |seconds: u32| i64::from(seconds) * 1_000;
+        Lags {
+            settle: self.settle_millis,
+            stream: millis(self.switches.stream_outlives_stop_seconds),
+            conflict: millis(self.switches.conflict_after_stop_seconds),
+        }
+    }
 }
 
 impl Account {
@@ -151,11 +160,15 @@ impl Account {
         reply::finish(Err((operation, failure)), brief, &request_id, now)
     }
 
+    /// What the clock of the account says at `now` of the fronts.
+    pub(crate) fn clock(&self, now: Millis) -> Millis {
+        let now = self.common.stopped.unwrap_or(now);
+        Millis(now.0.saturating_add(self.common.ahead_millis))
+    }
+
     /// Moves `now` by what the control requests added and lets every state machine catch up.
     pub(crate) fn pass_time(&mut self, now: Millis) -> Millis {
-        let now = self.common.stopped.unwrap_or(now);
-        let moved = Millis(now.0.saturating_add(self.common.ahead_millis));
-        self.latest = self.latest.max(moved);
+        self.latest = self.latest.max(self.clock(now));
         for region in self.regions.values_mut() {
             region.advance(self.latest, &self.common);
         }

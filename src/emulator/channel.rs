@@ -126,7 +126,8 @@ pub(crate) fn update(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answe
 fn refuse_if_live(scene: &Scene<'_>, arn: &str, input: &Map<String, Value>) -> Result<(), Failure> {
     let name_only = input.keys().all(|member| member == "arn" || member == "name");
     let allowed = name_only && scene.common.switches.live_rename == Stance::Accept;
-    if scene.region.streams.contains_key(arn) && !allowed {
+    let live = scene.region.streams.contains_key(arn) || scene.region.is_held(arn, scene.now);
+    if live && !allowed {
         return Err(Failure::conflict(format!(
             "Channel {arn} is live and cannot be updated; stop the stream first"
         )));
@@ -137,7 +138,7 @@ fn refuse_if_live(scene: &Scene<'_>, arn: &str, input: &Map<String, Value>) -> R
 pub(crate) fn delete(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer {
     let arn = text(input, "arn");
     scene.find(Kind::Channel, arn)?;
-    if scene.region.streams.contains_key(arn) {
+    if scene.region.streams.contains_key(arn) || scene.region.is_held(arn, scene.now) {
         return Err(Failure::conflict(format!(
             "Channel {arn} is live and cannot be deleted; stop the stream first"
         )));

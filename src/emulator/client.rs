@@ -19,8 +19,8 @@ const SIGNATURE_LASTS: std::time::Duration = std::time::Duration::from_mins(5);
 
 pub(crate) use aws_types::sdk_config::SharedTimeSource;
 
-/// The emulator's clock for the client that signs requests to it. A clock that a control request has moved is
-/// not moved for the client.
+/// The emulator's clock for the client that signs requests to it, without the time that control requests have
+/// added.
 pub(crate) fn time_source(emulator: &Emulator) -> SharedTimeSource {
     #[derive(Debug)]
     struct Time(Emulator);
@@ -67,7 +67,9 @@ async fn answer(emulator: Emulator, request: HttpRequest) -> Result<HttpResponse
     let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
     let (parts, body) = request.into_parts();
     let signed = parts.headers.get("x-amz-date").and_then(|it| it.to_str().ok());
-    if let Some(failure) = signed.and_then(|it| expired(it, emulator.now())) {
+    // The client's clock is not moved by a control request, until the SDK corrects it by the `Date` of an answer.
+    let clocks = [emulator.now(), emulator.world().account.clock(emulator.now())];
+    if let Some(failure) = signed.and_then(|it| expired(it, &clocks)) {
         let refusal = reply::finish(Err((None, failure)), false, "expired", emulator.now());
         return answered(super::response(refusal));
     }
@@ -88,7 +90,7 @@ fn answered(response: http::Response<Vec<u8>>) -> Result<HttpResponse, Connector
 
 /// The refusal of a request whose signature is too old or not of this time (IAM user guide, "AWS Signature Version
 /// 4 for API requests"). Looked at in process alone, where client and emulator share a clock.
-fn expired(signed: &str, now: Millis) -> Option<Failure> {
+fn expired(signed: &str, clocks: &[Millis]) -> Option<Failure> {
     let digits = |range| signed.get(range).unwrap_or_default();
     let (date, time) = (digits(0..8), digits(9..15));
     let iso = format!(
@@ -101,9 +103,12 @@ fn expired(signed: &str, now: Millis) -> Option<Failure> {
         time.get(4..6)?
     );
     let then = Millis::from_iso(&iso)?;
-    let apart = then.since(now).max(now.since(then));
+    let apart = |now: &Millis| then.since(*now).max(now.since(then));
+    let now = clocks.last()?;
     let message = format!("Signature expired: {signed} is not within 5 min of {}", now.to_iso());
-    (apart > SIGNATURE_LASTS)
+    clocks
+        .iter()
+        .all(|now| apart(now) > SIGNATURE_LASTS)
         .then(|| Failure::with_status("InvalidSignatureException", 403, message))
 }
 

@@ -6,7 +6,7 @@ use super::clock::Millis;
 use super::failure::Failure;
 use super::kind::Kind;
 use super::participant;
-use super::region::Region;
+use super::region::{Lags, Region};
 use super::scene::{Answer, Scene, check_unique, fill, list as items, object};
 use super::shelf::{Hidden, Object, text};
 use super::stream::{self, Start};
@@ -55,7 +55,10 @@ pub(crate) fn start(scene: &mut Scene<'_>, mut input: Map<String, Value>) -> Ans
         token: token.map(|token| (token, Value::Object(input))),
         ..scene.passing_through()
     };
-    let channels: Vec<String> = channels(&wire).into_iter().map(str::to_owned).collect();
+    // Without a stream key there is nothing to broadcast with: that destination fails.
+    let has_key = |it: &&str| scene.region.shelf(Kind::StreamKey).of_channel(it).next().is_some();
+    let channels: Vec<String> =
+        channels(&wire).into_iter().filter(has_key).map(str::to_owned).collect();
     put(scene, &arn, wire, hidden);
     for channel in channels {
         let now = scene.now;
@@ -118,7 +121,7 @@ fn check_references(scene: &Scene<'_>, input: &Map<String, Value>) -> Result<(),
             if !encoder.is_empty() {
                 scene.find(Kind::EncoderConfiguration, encoder)?;
             }
-            if scene.region.streams.contains_key(arn) {
+            if scene.region.streams.contains_key(arn) || scene.region.is_held(arn, scene.now) {
                 return Err(scene.conflict(format!("Channel {arn} is live")));
             }
         }
@@ -249,16 +252,19 @@ pub(crate) fn channels(wire: &Map<String, Value>) -> Vec<&str> {
     destinations(wire, "channel/channelArn").into_iter().filter_map(Value::as_str).collect()
 }
 
-/// Ends the streams of a composition's channels.
-pub(crate) fn end_streams(region: &mut Region, arn: &str, at: Millis) {
-    let channels: Vec<String> = region
-        .streams
-        .iter()
-        .filter(|(_, stream)| stream.composition.as_deref() == Some(arn))
-        .map(|(channel, _)| channel.clone())
-        .collect();
-    for channel in channels {
-        stream::end(region, &channel, at);
+/// A composition has ended: the streams of its channels end some time after that, and its configurations are
+/// refused to be deleted for as long.
+pub(crate) fn release(region: &mut Region, arn: &str, at: Millis, lags: Lags) {
+    for stream in region.streams.values_mut() {
+        if stream.composition.as_deref() == Some(arn) && stream.ending.is_none() {
+            stream.ending = Some(Millis(at.0.saturating_add(lags.stream)));
+        }
+    }
+    let Some(wire) = region.shelf(Kind::Composition).get(arn).map(|it| it.wire.clone()) else {
+        return;
+    };
+    for used in encoders(&wire).into_iter().chain(storages(&wire)) {
+        region.hold(used, Millis(at.0.saturating_add(lags.conflict)));
     }
 }
 

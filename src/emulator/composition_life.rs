@@ -6,10 +6,10 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::clock::Millis;
-use super::composition::end_streams;
+use super::composition::release;
 use super::kind::Kind;
 use super::participant;
-use super::region::Region;
+use super::region::{Lags, Region};
 use super::scene::{Answer, Scene};
 use super::shelf::{Object, text};
 use super::switches::Stance;
@@ -77,26 +77,51 @@ pub(crate) fn publishers_changed(region: &mut Region, stage: &str, now: Millis) 
     }
 }
 
-/// The stream to a channel was stopped from outside: that destination has failed, and with the last
-/// destination the composition.
-pub(crate) fn stream_stopped(region: &mut Region, composition: &str, channel: &str, now: Millis) {
+/// The stream to a channel was stopped from outside: that destination reconnects, and fails after a while.
+pub(crate) fn stream_stopped(
+    region: &mut Region,
+    composition: &str,
+    channel: &str,
+    now: Millis,
+    lags: Lags,
+) {
     let Some(object) = region.shelf_mut(Kind::Composition).get_mut(composition) else { return };
-    let broadcasts = |one: &Value| {
-        one.pointer("/configuration/channel/channelArn").and_then(Value::as_str) == Some(channel)
-    };
-    let mut left = 0;
-    if let Some(Value::Array(destinations)) = object.wire.get_mut("destinations") {
-        for one in destinations.iter_mut() {
-            if broadcasts(one) {
-                one["state"] = json!("FAILED");
-                one["endTime"] = json!(now.to_iso());
-            } else if !matches!(one["state"].as_str(), Some("FAILED" | "STOPPED")) {
-                left += 1;
-            }
+    if !matches!(object.text("state"), "STARTING" | "ACTIVE") {
+        return;
+    }
+    object.hidden.reconnecting = Some(Millis(now.0.saturating_add(lags.settle)));
+    for one in destinations(object) {
+        if channel_of(one) == Some(channel) && !is_over(one) {
+            one["state"] = json!("RECONNECTING");
         }
     }
-    if left == 0 {
-        finish(object, "FAILED", now);
+}
+
+fn destinations(object: &mut Object) -> &mut [Value] {
+    match object.wire.get_mut("destinations") {
+        Some(Value::Array(destinations)) => destinations,
+        _ => &mut [],
+    }
+}
+
+fn channel_of(destination: &Value) -> Option<&str> {
+    destination.pointer("/configuration/channel/channelArn").and_then(Value::as_str)
+}
+
+fn is_over(destination: &Value) -> bool {
+    matches!(destination["state"].as_str(), Some("FAILED" | "STOPPED"))
+}
+
+/// These destinations have failed, and with the last destination the composition.
+fn fail(object: &mut Object, which: impl Fn(&Value) -> bool, at: Millis) {
+    for one in destinations(object) {
+        if !is_over(one) && which(one) {
+            one["state"] = json!("FAILED");
+            one["endTime"] = json!(at.to_iso());
+        }
+    }
+    if destinations(object).iter().all(is_over) {
+        finish(object, "FAILED", at);
     }
 }
 
@@ -104,27 +129,27 @@ fn begin_to_stop(object: &mut Object, at: Millis, settle: i64) {
     set_state(object, "STOPPING", None, at);
     object.hidden.due = Some(Millis(at.0.saturating_add(settle)));
     object.hidden.doomed = None;
+    object.hidden.reconnecting = None;
 }
 
 fn finish(object: &mut Object, state: &str, at: Millis) {
     set_state(object, state, Some("endTime"), at);
     object.wire.insert("endTime".to_owned(), json!(at.to_iso()));
     object.hidden.due = None;
+    object.hidden.reconnecting = None;
     object.hidden.ended = Some(at);
 }
 
 /// Of the composition and of those of its destinations that have not ended.
 fn set_state(object: &mut Object, state: &str, time: Option<&str>, at: Millis) {
     object.wire.insert("state".to_owned(), json!(state));
-    if let Some(Value::Array(destinations)) = object.wire.get_mut("destinations") {
-        for one in destinations.iter_mut() {
-            if matches!(one["state"].as_str(), Some("FAILED" | "STOPPED")) {
-                continue;
-            }
-            one["state"] = json!(state);
-            if let Some(member) = time {
-                one[member] = json!(at.to_iso());
-            }
+    for one in destinations(object) {
+        if is_over(one) || (state == "ACTIVE" && one["state"] == "RECONNECTING") {
+            continue;
+        }
+        one["state"] = json!(state);
+        if let Some(member) = time {
+            one[member] = json!(at.to_iso());
         }
     }
 }
@@ -132,6 +157,7 @@ fn set_state(object: &mut Object, state: &str, time: Option<&str>, at: Millis) {
 /// What happens next to a composition, and when.
 enum Next {
     Settle,
+    GiveUp,
     Stop,
     Forget,
 }
@@ -145,14 +171,17 @@ fn next(object: &Object) -> Option<(Millis, Next)> {
         empty.into_iter().chain(longest).min().map(|at| (at, Next::Stop))
     };
     match object.text("state") {
-        "STARTING" | "ACTIVE" => settle.into_iter().chain(stop()).min_by_key(|(at, _)| *at),
+        "STARTING" | "ACTIVE" => {
+            let give_up = hidden.reconnecting.map(|at| (at, Next::GiveUp));
+            settle.into_iter().chain(give_up).chain(stop()).min_by_key(|(at, _)| *at)
+        }
         "STOPPING" => settle,
         _ => hidden.ended.map(|ended| (ended.after(AFTERGLOW), Next::Forget)),
     }
 }
 
 /// Lets every composition take the steps that are due by `now`, each at its own moment.
-pub(crate) fn advance(region: &mut Region, now: Millis, settle: i64) {
+pub(crate) fn advance(region: &mut Region, now: Millis, lags: Lags) {
     let due: Vec<String> = region
         .shelf(Kind::Composition)
         .iter()
@@ -160,25 +189,47 @@ pub(crate) fn advance(region: &mut Region, now: Millis, settle: i64) {
         .map(|object| object.arn.clone())
         .collect();
     for arn in due {
+        let fed: Vec<String> = region
+            .streams
+            .iter()
+            .filter(|(_, stream)| stream.composition.as_deref() == Some(arn.as_str()))
+            .map(|(channel, _)| channel.clone())
+            .collect();
         while let Some(object) = region.shelf_mut(Kind::Composition).get_mut(&arn) {
             let Some((at, step)) = next(object).filter(|(at, _)| *at <= now) else { break };
+            let was_running = is_running(&object.wire);
             match step {
-                Next::Stop => begin_to_stop(object, at, settle),
+                Next::Stop => begin_to_stop(object, at, lags.settle),
                 Next::Forget => {
                     region.shelf_mut(Kind::Composition).take(&arn, at);
+                    break;
+                }
+                Next::GiveUp => {
+                    object.hidden.reconnecting = None;
+                    fail(object, |one| one["state"] == "RECONNECTING", at);
                 }
                 Next::Settle => {
                     let doomed = object.hidden.doomed.take();
                     object.hidden.due = None;
                     match (object.text("state"), doomed) {
-                        ("STARTING", None) => set_state(object, "ACTIVE", Some("startTime"), at),
+                        ("STARTING", None) => {
+                            let keyless = |one: &Value| {
+                                one["state"] == "STARTING"
+                                    && channel_of(one)
+                                        .is_some_and(|it| !fed.iter().any(|fed| fed == it))
+                            };
+                            fail(object, keyless, at);
+                            if is_running(&object.wire) {
+                                set_state(object, "ACTIVE", Some("startTime"), at);
+                            }
+                        }
                         ("STARTING", Some(_)) => finish(object, "FAILED", at),
                         _ => finish(object, "STOPPED", at),
                     }
-                    if !is_running(&object.wire) {
-                        end_streams(region, &arn, at);
-                    }
                 }
+            }
+            if was_running && !is_running(&object.wire) {
+                release(region, &arn, at, lags);
             }
         }
     }

@@ -47,7 +47,9 @@ fn check(video: &Map<String, Value>) -> Result<(), Failure> {
 pub(crate) fn delete(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer {
     let arn = text(input, "arn");
     scene.find(Kind::EncoderConfiguration, arn)?;
-    if composition::any_running(scene.region, |wire| composition::encoders(wire).contains(&arn)) {
+    if scene.region.is_held(arn, scene.now)
+        || composition::any_running(scene.region, |wire| composition::encoders(wire).contains(&arn))
+    {
         return Err(scene.conflict(format!("{arn} is in use by a composition")));
     }
     scene.remove(Kind::EncoderConfiguration, arn, Vec::new())

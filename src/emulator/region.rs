@@ -24,6 +24,17 @@ pub(crate) const REGIONS: [&str; 7] = [
     "eu-west-1",
 ];
 
+/// How long states last that nothing but time ends, in milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lags {
+    /// Passing states such as CREATING, STOPPING and RECONNECTING.
+    pub(crate) settle: i64,
+    /// A stream that was stopped, or whose composition has ended.
+    pub(crate) stream: i64,
+    /// The refusal to change what such a stream or composition used.
+    pub(crate) conflict: i64,
+}
+
 /// One region.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -36,6 +47,8 @@ pub(crate) struct Region {
     /// Who is and was on a stage, by stage ARN.
     pub(crate) floors: BTreeMap<String, Floor>,
     pub(crate) replications: Vec<Replication>,
+    /// Until when objects are refused to be changed because of what used them, by ARN.
+    held: BTreeMap<String, Millis>,
 }
 
 impl Region {
@@ -57,6 +70,16 @@ impl Region {
         self.shelf(Kind::Channel).iter().any(|channel| channel.text(member) == arn)
     }
 
+    /// Refuses changes of an object until a moment.
+    pub(crate) fn hold(&mut self, arn: &str, until: Millis) {
+        self.held.insert(arn.to_owned(), until);
+    }
+
+    /// Whether what used an object has ended so recently that changes of the object are still refused.
+    pub(crate) fn is_held(&self, arn: &str, now: Millis) -> bool {
+        self.held.get(arn).is_some_and(|until| now < *until)
+    }
+
     /// Lets time pass up to `now`: every state machine takes the steps that are due.
     pub(crate) fn advance(&mut self, now: Millis, common: &Common) {
         self.settle(Kind::RecordingConfiguration, "ACTIVE", now);
@@ -64,9 +87,11 @@ impl Region {
         self.settle(Kind::IngestConfiguration, "INACTIVE", now);
         // Replications before compositions: their end may empty a stage.
         super::participant_replication::advance(self, now);
+        let lags = common.lags();
         super::participant::advance(self, now, common.switches.session_lingers());
-        super::composition::advance(self, now, common.settle_millis);
-        super::stream::advance(self, now);
+        super::composition::advance(self, now, lags);
+        super::stream::advance(self, now, lags);
+        self.held.retain(|_, until| now < *until);
     }
 
     /// CREATING and UPDATING end in `done`, or in the state an injected failure chose.

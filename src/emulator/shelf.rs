@@ -44,6 +44,9 @@ pub(crate) struct Hidden {
     /// Composition: when it reached its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ended: Option<Millis>,
+    /// Composition: until when it tries to get a destination back that was interrupted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reconnecting: Option<Millis>,
     /// Composition: the idempotency token it was started with, and the other parameters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) token: Option<(String, Value)>,

@@ -21,7 +21,9 @@ pub(crate) fn create(scene: &mut Scene<'_>, input: Map<String, Value>) -> Answer
 pub(crate) fn delete(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer {
     let arn = text(input, "arn");
     scene.find(Kind::StorageConfiguration, arn)?;
-    if composition::any_running(scene.region, |wire| composition::storages(wire).contains(&arn)) {
+    if scene.region.is_held(arn, scene.now)
+        || composition::any_running(scene.region, |wire| composition::storages(wire).contains(&arn))
+    {
         return Err(scene.conflict(format!("{arn} is in use by a composition")));
     }
     let records =

@@ -9,7 +9,7 @@ use super::composition;
 use super::failure::Failure;
 use super::kind::Kind;
 use super::pages;
-use super::region::Region;
+use super::region::{Lags, Region};
 use super::scene::{Answer, Scene, object};
 use super::shelf::text;
 
@@ -33,7 +33,7 @@ pub(crate) struct Stream {
     pub(crate) id: String,
     pub(crate) started: Millis,
     pub(crate) ended: Option<Millis>,
-    /// `StopStream` was called: it ends then.
+    /// `StopStream` was called, or its composition has ended: it ends then.
     pub(crate) ending: Option<Millis>,
     pub(crate) viewers: i64,
     pub(crate) health: String,
@@ -183,8 +183,9 @@ pub(crate) fn end(region: &mut Region, channel: &str, at: Millis) {
     }
 }
 
-/// Ends the streams that `StopStream` told to.
-pub(crate) fn advance(region: &mut Region, now: Millis) {
+/// Ends the streams that were told to, each at its own moment. Their channels are refused to be changed a little
+/// longer.
+pub(crate) fn advance(region: &mut Region, now: Millis, lags: Lags) {
     let due: Vec<(String, Millis)> = region
         .streams
         .iter()
@@ -193,6 +194,7 @@ pub(crate) fn advance(region: &mut Region, now: Millis) {
         .collect();
     for (channel, at) in due {
         end(region, &channel, at);
+        region.hold(&channel, Millis(at.0.saturating_add(lags.conflict)));
     }
 }
 
@@ -203,10 +205,23 @@ fn wire(channel: &str, stream: &Stream) -> Map<String, Value> {
     let playback = stream.session.get("channel").and_then(|found| found.get("playbackUrl"));
     wire.insert("playbackUrl".to_owned(), playback.cloned().unwrap_or_default());
     wire.insert("startTime".to_owned(), json!(stream.started.to_iso()));
-    wire.insert("state".to_owned(), json!("LIVE"));
+    let (state, viewers) =
+        if stream.ended.is_some() { ("OFFLINE", 0) } else { ("LIVE", stream.viewers) };
+    wire.insert("state".to_owned(), json!(state));
     wire.insert("health".to_owned(), json!(stream.health));
-    wire.insert("viewerCount".to_owned(), json!(stream.viewers));
+    wire.insert("viewerCount".to_owned(), json!(viewers));
     wire
+}
+
+/// The ended streams that are still answered (a switch), by channel.
+fn offline<'a>(scene: &'a Scene<'_>) -> impl Iterator<Item = (&'a String, &'a Stream)> {
+    let shown = i64::from(scene.common.switches.offline_stream_seconds) * 1_000;
+    let last = scene.region.past_streams.iter();
+    let last = last.filter_map(|(channel, past)| Some((channel, past.last()?)));
+    last.filter(move |(channel, stream)| {
+        let ended = stream.ended.unwrap_or_default();
+        !scene.region.streams.contains_key(*channel) && scene.now.0 < ended.0.saturating_add(shown)
+    })
 }
 
 /// The live stream of a channel that must exist.
@@ -217,6 +232,9 @@ fn live<'a>(scene: &'a Scene<'_>, channel: &str) -> Result<&'a Stream, Failure> 
 
 pub(crate) fn get(scene: &Scene<'_>, input: &Map<String, Value>) -> Answer {
     let channel = text(input, "channelArn");
+    if let Some((_, ended)) = offline(scene).find(|(it, _)| *it == channel) {
+        return Ok(json!({ "stream": wire(channel, ended) }));
+    }
     let stream = live(scene, channel)?;
     Ok(json!({ "stream": wire(channel, stream) }))
 }
@@ -228,6 +246,7 @@ pub(crate) fn list(scene: &Scene<'_>, input: &Map<String, Value>) -> Answer {
         .region
         .streams
         .iter()
+        .chain(offline(scene))
         .filter(|(_, stream)| health.is_empty() || stream.health == health)
         .map(|(channel, stream)| (stream.sequence, wire(channel, stream)))
         .collect();
@@ -244,15 +263,13 @@ pub(crate) fn stop(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer 
         return Err(Failure::not_broadcasting(channel));
     }
     scene.record(channel, vec![format!("stream:{channel}")]);
-    let now = scene.now;
-    let end_at =
-        if scene.common.switches.slow_stop_stream { now.after(scene.common.settle()) } else { now };
+    let (now, lags) = (scene.now, scene.common.lags());
     if let Some(stream) = scene.region.streams.get_mut(channel) {
-        stream.ending = Some(end_at);
+        stream.ending = Some(Millis(now.0.saturating_add(lags.stream)));
     }
-    advance(scene.region, now);
+    advance(scene.region, now, lags);
     if let Some(composition) = composition {
-        composition::stream_stopped(scene.region, &composition, channel, now);
+        composition::stream_stopped(scene.region, &composition, channel, now, lags);
     }
     Ok(json!({}))
 }

@@ -39,7 +39,6 @@ pub enum NameFilter {
 /// The open questions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is one open question, not one state")]
 pub struct Switches {
     /// `UpdateStage` with a partial `autoParticipantRecordingConfiguration`. Default: reset.
     pub stage_update: Absent,
@@ -112,8 +111,16 @@ pub struct Switches {
     /// `UpdateStage` with the recording block that the stage has already, while a recording runs.
     /// Default: refuse.
     pub same_recording: Stance,
-    /// `StopStream` ends the stream after the settling time instead of at once. Default: true.
-    pub slow_stop_stream: bool,
+    /// For how many seconds a channel's stream is still live after `StopStream`, and after the composition that
+    /// broadcast it has ended: 0 to 30. Default: 1.
+    pub stream_outlives_stop_seconds: u32,
+    /// For how many seconds after the end of such a stream its channel cannot be updated, deleted or taken by a
+    /// composition, and after the end of a composition its encoder and storage configurations cannot be
+    /// deleted, although every read says that it is over. Default: 1.
+    pub conflict_after_stop_seconds: u32,
+    /// For how many seconds an ended stream is still answered, in state OFFLINE. Default: 0, since the API
+    /// reference says not to rely on that state.
+    pub offline_stream_seconds: u32,
 }
 
 impl Default for Switches {
@@ -149,7 +156,9 @@ impl Default for Switches {
             session_linger_seconds: 180,
             disconnect_seconds: 1,
             same_recording: Stance::Refuse,
-            slow_stop_stream: true,
+            stream_outlives_stop_seconds: 1,
+            conflict_after_stop_seconds: 1,
+            offline_stream_seconds: 0,
         }
     }
 }

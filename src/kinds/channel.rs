@@ -16,7 +16,7 @@ use crate::kinds::{
 use aws_sdk_ivs::operation::list_channels::builders::ListChannelsFluentBuilder;
 use aws_sdk_ivs::types::{
     self as sdk, ChannelLatencyMode, ChannelType, ContainerFormat, MultitrackMaximumResolution,
-    MultitrackPolicy, TranscodePreset,
+    MultitrackPolicy, StreamState, TranscodePreset,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -347,6 +347,7 @@ impl Resource for Channel {
             aws.ivs.get_stream().channel_arn(arn.as_str()).send().await.sorted("GetStream");
         // A channel that is not broadcasting answers ChannelNotBroadcasting, not a state.
         let stream = found(answer)?.and_then(|it| it.stream);
+        let stream = stream.filter(|it| !is_offline(it.state.as_ref()));
         Ok(stream.map(|it| Audience::stream(it.viewer_count, it.stream_id)))
     }
 
@@ -380,6 +381,11 @@ async fn answered(aws: &Clients, arns: &[Arn]) -> Result<Vec<sdk::Channel>, Clou
     Ok(side_by_side(batches.collect()).await?.into_iter().flatten().collect())
 }
 
+/// Whether a stream is answered that has ended: AWS may do that, or answer none.
+fn is_offline(state: Option<&StreamState>) -> bool {
+    matches!(state, Some(StreamState::StreamOffline))
+}
+
 /// Every stream of the account at this moment: one sweep tells which channels are live.
 pub async fn streams(aws: &Clients) -> Result<Vec<(Arn, Audience)>, CloudError> {
     let mut found = Vec::new();
@@ -390,7 +396,8 @@ pub async fn streams(aws: &Clients) -> Result<Vec<(Arn, Audience)>, CloudError> 
             page.send().await.sorted("ListStreams")
         },
         |page| {
-            found.extend(page.streams.into_iter().filter_map(|it| {
+            let live = page.streams.into_iter().filter(|it| !is_offline(it.state.as_ref()));
+            found.extend(live.filter_map(|it| {
                 Some((Arn::new(it.channel_arn?), Audience::stream(it.viewer_count, it.stream_id)))
             }));
             page.next_token

@@ -291,6 +291,11 @@ impl Resource for Composition {
         edges
     }
 
+    /// AWS starts a composition only onto a channel that is offline.
+    fn must_be_offline(&self) -> Vec<Edge> {
+        self.refs().into_iter().filter(|it| it.kind == Kind::Channel).collect()
+    }
+
     fn normalise(&mut self) {
         if self.layout == Layout::default() {
             self.layout.grid = Some(Grid::default());
@@ -661,8 +666,10 @@ async fn listed(
         },
         |page| {
             found.extend(page.compositions.into_iter().map(|it| {
+                let failed = it.destinations.iter().filter(|it| has_failed(&it.state)).count();
                 Live::listed(Kind::Composition, it.arn, answered_tags(it.tags))
                     .in_state(it.state.as_str())
+                    .failing(failed, it.destinations.len())
             }));
             page.next_token
         },
@@ -685,6 +692,8 @@ pub(super) async fn running(
 
 /// What AWS answered, in the manifest's words.
 fn read(it: sdk::Composition, book: &Book) -> Option<Live> {
+    let (failed, of) =
+        (it.destinations.iter().filter(|it| has_failed(&it.state)).count(), it.destinations.len());
     let destinations: Option<Vec<_>> =
         it.destinations.into_iter().map(|it| Destination::read(it.configuration?, book)).collect();
     // An empty mapping says as little as none.
@@ -703,7 +712,12 @@ fn read(it: sdk::Composition, book: &Book) -> Option<Live> {
     };
     spec.normalise();
     let live = Live::listed(Kind::Composition, it.arn, answered_tags(it.tags));
-    Some(live.in_state(it.state.as_str()).with(spec))
+    Some(live.in_state(it.state.as_str()).failing(failed, of).with(spec))
+}
+
+/// Whether AWS has given a destination up; one in state RECONNECTING may come back by itself.
+fn has_failed(state: &sdk::DestinationState) -> bool {
+    *state == sdk::DestinationState::Failed
 }
 
 fn read_recording(it: sdk::RecordingConfiguration) -> CompositionRecording {

@@ -38,7 +38,7 @@ pub use owner::{Marks, Owner};
 pub use reference::{Edge, Pointer, Ref};
 pub use stage::anybody_connected;
 pub use states::{
-    Audience, Desired, Duplicate, Lifecycle, Live, LiveState, OnLive, Publisher, Stack,
+    Audience, Degraded, Desired, Duplicate, Lifecycle, Live, LiveState, OnLive, Publisher, Stack,
 };
 pub use word::Word;
 
@@ -50,8 +50,8 @@ use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::collections::BTreeSet;
 use spec::FieldChange;
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::future::Future;
 use std::time::Duration;
@@ -101,6 +101,10 @@ pub trait Resource:
     fn tags_mut(&mut self) -> Option<&mut Tags>;
     /// Every reference, one line a field.
     fn refs(&self) -> Vec<Edge> {
+        Vec::new()
+    }
+    /// Those of them that must be offline when this is made, and are live while it runs.
+    fn must_be_offline(&self) -> Vec<Edge> {
         Vec::new()
     }
     /// Brings equal things to one form (defaults that depend on other fields, sets in order).
@@ -198,7 +202,8 @@ pub trait Resource:
     ) -> impl Future<Output = Result<Live, CloudError>> + Send {
         async { unreachable!("the plan replaces {} instead of updating it", Self::KIND) }
     }
-    /// Whoever refers to it, managed or not, as far as AWS has a filter for it (`ivs-api.md` §6).
+    /// Whoever refers to it, managed or not, as far as AWS has a list filter for it; the others are of the kinds in
+    /// [`Facts::users_unfiltered`].
     fn users(
         _aws: &Clients,
         _arn: &Arn,
@@ -304,6 +309,10 @@ pub struct Facts {
     pub local: &'static [&'static str],
     /// The state word that says a new object can be used, and the one that says it failed.
     pub usable: Option<(&'static str, &'static str)>,
+    /// What is probably wrong where AWS fails to make one: no answer tells.
+    pub fails_by: Option<&'static str>,
+    /// Kinds that refer to it and have no list filter for that: who uses it is told by reading all of them.
+    pub users_unfiltered: &'static [Kind],
     /// State words under which a listed object no longer counts.
     pub ended: &'static [&'static str],
     /// State words of an object that is on its way out.
@@ -334,6 +343,8 @@ impl Facts {
             replace: Replace::CreateFirst,
             local: &[],
             usable: None,
+            fails_by: None,
+            users_unfiltered: &[],
             ended: &[],
             ending: &[],
             quota: None,
@@ -560,6 +571,10 @@ macro_rules! kinds {
             /// [`Resource::refs`].
             pub fn refs(&self) -> Vec<Edge> {
                 match self { $(Body::$name(it) => it.refs()),* }
+            }
+            /// [`Resource::must_be_offline`].
+            pub fn must_be_offline(&self) -> Vec<Edge> {
+                match self { $(Body::$name(it) => it.must_be_offline()),* }
             }
             /// [`Resource::normalise`].
             pub fn normalise(&mut self) {

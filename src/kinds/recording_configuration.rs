@@ -126,6 +126,9 @@ impl Resource for RecordingConfiguration {
 
         mutable: Mutable::TagsOnly,
         usable: Some(("ACTIVE", "CREATE_FAILED")),
+        fails_by: Some(
+            "probably its bucket is in another region than the recording configuration, or does not exist",
+        ),
         quota: Some(20),
         loss: Some("recordings made so far stay in their bucket"),
         deletion: Some("recordings made so far stay in their bucket"),

@@ -119,6 +119,8 @@ pub struct Live {
     pub state: Option<String>,
     /// Id of the stage session in progress, for stages.
     pub session: Option<String>,
+    /// What of it has failed while the rest of it runs.
+    pub degraded: Option<Degraded>,
     /// Id of the participant who publishes with it, for ingest configurations: fixed at creation.
     pub participant: Option<String>,
     /// What else AWS tells of it that others need and nobody can set: URLs, endpoints. Never a secret.
@@ -136,6 +138,7 @@ impl Live {
             body: None,
             state: None,
             session: None,
+            degraded: None,
             participant: None,
             outputs: BTreeMap::new(),
         }
@@ -151,6 +154,12 @@ impl Live {
     #[must_use]
     pub fn in_state(self, state: &str) -> Self {
         Self { state: Some(state.to_owned()), ..self }
+    }
+
+    /// The same with so many of so many parts that have failed.
+    #[must_use]
+    pub fn failing(self, failed: usize, of: usize) -> Self {
+        Self { degraded: (failed > 0).then_some(Degraded { failed, of }), ..self }
     }
 
     /// The same as the place of a participant.
@@ -200,6 +209,15 @@ impl Publisher {
             Self::Anybody { stage } | Self::Participant { stage, .. } => stage,
         }
     }
+}
+
+/// What has failed of an object that runs: destinations of a composition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Degraded {
+    /// Destinations that have failed.
+    pub failed: usize,
+    /// Destinations that it has.
+    pub of: usize,
 }
 
 /// Who would be cut off by a change to an object.
@@ -334,6 +352,23 @@ impl LiveState {
     /// The session in progress on a stage.
     pub fn session(&self, stage: &Arn) -> Option<&str> {
         self.audience.get(stage)?.session.as_deref()
+    }
+
+    /// Whether the tags of an object are those of the object that it came with, copied by AWS: nothing else has
+    /// the name of the create attempt that made that one.
+    pub fn is_tagged_as_its_parent(&self, live: &Live) -> bool {
+        let Some(kind) = live.kind.facts().comes_with else { return false };
+        let Owner::Stack(its) = live.owner() else { return false };
+        let edges = live.body.iter().flat_map(Body::refs);
+        let mut parents = edges.filter(|it| it.kind == kind).filter_map(|it| it.to.arn(&self.book));
+        let is_of = |arn: Arn| {
+            let known = self.owned.values().chain(self.others.values()).find(|it| it.arn == arn);
+            match known.map(Live::owner) {
+                Some(Owner::Stack(marks)) => marks.op == its.op && !its.op.is_empty(),
+                _ => false,
+            }
+        };
+        parents.any(is_of)
     }
 
     /// Every object read, whoever owns it.

@@ -1,8 +1,8 @@
 //! A storage configuration: the S3 bucket that compositions and stages record to.
 
 use super::{
-    Arn, Book, Check, Elsewhere, Facts, Kind, Live, Mutable, Operation, Resource, Scope, Service,
-    answered_tags, drain, each, inside, sent_tags,
+    Arn, Book, Check, Elsewhere, Facts, Kind, Live, Mutable, On, Operation, Resource, Scope,
+    Service, answered_tags, drain, each, inside, sent_tags,
 };
 use crate::aws::{Clients, CloudError, Sorted, Tags, found, gone};
 use crate::kinds::operation::recording_to;
@@ -41,12 +41,17 @@ impl Resource for StorageConfiguration {
             Operation::read("GetStorageConfiguration"),
             Operation::create("CreateStorageConfiguration"),
             Operation::delete("DeleteStorageConfiguration"),
+            Operation::list("ListStages"),
+            Operation::read("GetStage").on(On::Others(&[Kind::Stage])),
+            Operation::list("ListCompositions"),
+            Operation::read("GetComposition").on(On::Others(&[Kind::Composition])),
         ],
 
         mutable: Mutable::TagsOnly,
         quota: Some(5),
         loss: Some("recordings made so far stay in their bucket"),
         deletion: Some("recordings made so far stay in their bucket"),
+        users_unfiltered: &[Kind::Composition, Kind::Stage],
         ..Facts::plain(Service::RealTime, "storage-configuration")
     };
 

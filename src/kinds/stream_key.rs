@@ -8,7 +8,7 @@ use crate::aws::{Class, Clients, CloudError, Secret, Sorted, Tags, found, gone};
 use crate::diag::Code;
 use crate::kinds::Channel;
 use crate::kinds::check::is_tag_character;
-use crate::kinds::owner::{ROTATION, STREAM_KEY, remembered_key};
+use crate::kinds::owner::{OP, ROTATION, STREAM_KEY, remembered_key};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -147,8 +147,10 @@ impl Resource for StreamKey {
         }
         if let Some(key) = keys_of(aws, &channel, book).await?.pop() {
             let owner = key.owner();
+            let copied = copied_tags(&tags_of_channel, &key);
             let ours = match (&owner, Owner::of(tags)) {
                 (Owner::Nobody, _) => true,
+                _ if !copied.is_empty() => true,
                 (Owner::Stack(its), Owner::Stack(ours)) => {
                     (&its.stack, &its.name) == (&ours.stack, &ours.name)
                 }
@@ -157,10 +159,16 @@ impl Resource for StreamKey {
             if !ours {
                 return Err(refused(format!("the channel's stream key belongs to {owner}")));
             }
+            let gone: Vec<String> =
+                copied.into_iter().filter(|it| !tags.contains_key(it)).collect();
+            if !gone.is_empty() {
+                Self::untag(aws, &key.arn, &gone).await?;
+            }
             aws.tag(Self::FACTS.service, key.arn.as_str(), tags).await?;
             remember(aws, &channel, &tags_of_channel, &key.arn, tags).await?;
             let arn = key.arn.as_str().to_owned();
-            let tags = key.tags.into_iter().chain(tags.clone()).collect();
+            let kept = key.tags.into_iter().filter(|(key, _)| !gone.contains(key));
+            let tags = kept.chain(tags.clone()).collect();
             return inside("TagResource", read(arn, Some(channel.as_str()), tags, book));
         }
         let made = aws
@@ -208,6 +216,17 @@ impl Resource for StreamKey {
                 .sorted("DeleteStreamKey"),
         )
     }
+}
+
+/// The tags of a key that AWS has copied from its channel, which has the tags `its`, if it has: then the key carries the name of the
+/// attempt that made the channel, which nothing else does.
+fn copied_tags(its: &Tags, key: &Live) -> Vec<String> {
+    let Owner::Stack(marks) = key.owner() else { return Vec::new() };
+    if marks.op.is_empty() || its.get(OP) != Some(&marks.op) {
+        return Vec::new();
+    }
+    let same = key.tags.iter().filter(|(key, value)| its.get(*key) == Some(value));
+    same.map(|(key, _)| key.clone()).collect()
 }
 
 /// A write to a key that was not made.

@@ -203,6 +203,7 @@ fn pairs(desired: &[Desired], by_address: &BTreeMap<&Address, &Desired>, report:
     let mut per_participant: BTreeMap<_, usize> = BTreeMap::new();
     let mut replicas = BTreeMap::new();
     let mut remembered: BTreeMap<Pointer, usize> = BTreeMap::new();
+    let mut buckets: BTreeMap<&str, &Desired> = BTreeMap::new();
     for it in desired {
         let found = |address: &Pointer| match address {
             Pointer::Named(address) => by_address.get(address).map(|it| &it.body),
@@ -218,6 +219,22 @@ fn pairs(desired: &[Desired], by_address: &BTreeMap<&Address, &Desired>, report:
                             "a channel has exactly one stream key, and this is its second",
                         )
                         .also(Place::value(first.origin, "spec.channel"), "the first one"),
+                    );
+                }
+            }
+            Body::StorageConfiguration(storage) => {
+                if let Some(first) = buckets.insert(&storage.s3.bucket_name, it) {
+                    let field = "spec.s3.bucketName";
+                    let message = "two storage configurations share this bucket and its bucket policy, so \
+                                   deleting one may keep IVS from writing for the other";
+                    report.push(
+                        Diagnostic::new(
+                            Code::RiskySetting,
+                            Place::value(it.origin, field),
+                            message,
+                        )
+                        .also(Place::value(first.origin, field), "the first one")
+                        .help("refer to one storage configuration wherever this bucket is meant"),
                     );
                 }
             }

@@ -9,7 +9,7 @@ use crate::kinds::{Arn, Duplicate, Live, LiveState, Owner};
 use jiff::{SignedDuration, Timestamp};
 
 /// A younger one may be that of a run which is still at work.
-const OLD: SignedDuration = SignedDuration::from_mins(15);
+pub(super) const OLD: SignedDuration = SignedDuration::from_mins(15);
 
 /// Why a duplicate is not to be deleted, if so.
 pub(super) fn decide(live: &LiveState, it: &Duplicate) -> Option<Decision> {
@@ -126,6 +126,6 @@ fn twin(live: &LiveState, it: &Live) -> Twin {
 }
 
 /// A moment, to the second.
-fn text(at: Timestamp) -> String {
+pub(super) fn text(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

@@ -371,9 +371,13 @@ impl<'a> Planner<'a> {
             Owner::Stack(marks) => Some(marks),
             _ => None,
         };
+        // What AWS copied from another object says nothing of this one.
+        let copied = self.live.is_tagged_as_its_parent(live);
         if let Some(owned) = &owned {
-            marks.op.clone_from(&owned.op);
-            marks.replaces.clone_from(&owned.replaces);
+            if !copied {
+                marks.op.clone_from(&owned.op);
+                marks.replaces.clone_from(&owned.replaces);
+            }
             if owned.protect != marks.protect {
                 fields.push(FieldChange {
                     path: "lifecycle.protect".to_owned(),
@@ -414,11 +418,14 @@ impl<'a> Planner<'a> {
                 because.push(cause);
             }
         }
-        if live.has_failed() || !immutable.is_empty() {
+        let degraded = live.degraded.filter(|_| owned.is_some());
+        if live.has_failed() || degraded.is_some() || !immutable.is_empty() {
             match failed {
                 Some(state) => because.push(Cause::Failed { state }),
+                None if immutable.is_empty() => {}
                 None => because.push(Cause::Immutable { fields: immutable }),
             }
+            because.extend(degraded.map(Cause::Degraded));
             let mut step = draft(wanted, Action::Replace, Some(live), marks);
             step.fields = fields;
             step.because = because;
@@ -427,6 +434,11 @@ impl<'a> Planner<'a> {
                 step.decision = Decision::Blocked(
                     "adopting it would replace it; make its manifest say what is there".to_owned(),
                 );
+                self.push(step);
+                return;
+            }
+            if as_applied && let Some(why) = self.failed_lately(live) {
+                step.decision = Decision::Deferred(why);
                 self.push(step);
                 return;
             }
@@ -499,6 +511,29 @@ impl<'a> Planner<'a> {
         }
         let applied = |it: &Body| it.digest(&self.live.book).as_ref() == Some(&marks.digest);
         !candidates.iter().any(applied)
+    }
+
+    /// Why an object that AWS failed to make a short while ago is not made again yet. Without this every run would
+    /// make another one that fails for the same reason.
+    fn failed_lately(&self, live: &Live) -> Option<String> {
+        let Owner::Stack(marks) = live.owner() else { return None };
+        let again = marks.made().filter(|_| live.has_failed())? + duplicate::OLD;
+        (self.live.as_of? <= again).then(|| {
+            let likely = live.kind.facts().fails_by.unwrap_or("AWS gives no reason");
+            format!(
+                "{likely}; it is made again by a run after {}, or as soon as its manifest changes",
+                duplicate::text(again)
+            )
+        })
+    }
+
+    /// Whether anything that was read refers to an object.
+    fn is_used(&self, live: &Live) -> bool {
+        let refers = |it: &Live| {
+            let mut edges = it.body.iter().flat_map(Body::refs);
+            edges.any(|edge| edge.to.arn(&self.live.book).as_ref() == Some(&live.arn))
+        };
+        self.live.all().any(refers)
     }
 
     /// Tags cut nobody off: where the spec has to wait, they go ahead in a step of their own. Above all
@@ -607,7 +642,12 @@ impl<'a> Planner<'a> {
 
     /// Two steps: the new one and the end of the old one, in the order the kind allows.
     fn replace(&mut self, mut new: Step, live: &'a Live, wanted: &'a Desired, presence: Presence) {
-        let first = wanted.address.kind.facts().replace;
+        // Of what AWS failed to make, one at a time is enough.
+        let first = if live.has_failed() && !self.is_used(live) {
+            Replace::DeleteFirst
+        } else {
+            wanted.address.kind.facts().replace
+        };
         let audience = self.live.audience.get(&live.arn);
         let protected = protected(live, Some(wanted));
         if let Some(blocked) = protected {
@@ -658,7 +698,10 @@ impl<'a> Planner<'a> {
                 self.drafts[old].needs.insert(made);
             }
             Replace::DeleteFirst => {
-                new.marks.replaces = None;
+                // What it was to replace is still there, and waits for the next one.
+                if !live.has_failed() {
+                    new.marks.replaces = None;
+                }
                 let mut old = draft(wanted, Action::Delete, Some(live), Marks::default());
                 old.because = vec![Cause::MakesRoom];
                 old.body = None;
@@ -746,6 +789,7 @@ impl<'a> Planner<'a> {
         let superseded = live.superseded.iter().map(|(address, old)| (address, old));
         for (address, old) in superseded.filter(about).collect::<Vec<_>>() {
             self.delete(address, old, Cause::Superseded, None);
+            self.wait_for_a_usable_successor(address);
         }
         for it in live.duplicates.iter().filter(|it| self.policy.is_about(&it.address)) {
             self.settle_duplicate(it, taken);
@@ -820,6 +864,26 @@ impl<'a> Planner<'a> {
             decision: blocked.unwrap_or(Decision::Do),
             origin: wanted.map(|it| it.origin),
         });
+    }
+
+    /// The predecessor of what AWS failed to make stays until there is one of use.
+    fn wait_for_a_usable_successor(&mut self, address: &Address) {
+        let Some(successor) = self.live.owned.get(address).filter(|it| it.has_failed()) else {
+            return;
+        };
+        let made = self.replaced.get(address).copied();
+        let Some(old) = self.drafts.last_mut() else { return };
+        match made {
+            Some(made) => {
+                old.needs.insert(made);
+            }
+            None if old.step.decision.is_do() => {
+                let state = successor.state.as_deref().unwrap_or_default();
+                let why = format!("{}, which replaces it, is in state {state}", successor.arn);
+                old.step.decision = Decision::Deferred(why);
+            }
+            None => {}
+        }
     }
 
     /// One that is not the first of its name goes once that is proven; where its name is not declared, it is
@@ -909,6 +973,7 @@ impl<'a> Planner<'a> {
     fn order(&mut self, plan: &mut Plan) {
         self.connect();
         self.excuse_channels_of_stopped_compositions();
+        self.start_late();
         let edges = self.drafts.iter().enumerate();
         let edges = edges.flat_map(|(index, it)| it.needs.iter().map(move |needs| (index, *needs)));
         let depths = graph::depths(0..self.drafts.len(), edges)
@@ -1072,6 +1137,10 @@ impl<'a> Planner<'a> {
         let mut needs = Vec::new();
         for (index, draft) in self.drafts.iter().enumerate() {
             let Owner::Stack(marks) = &draft.step.owner else { continue };
+            // The successor of one that failed says so as well.
+            if draft.step.because.contains(&Cause::MakesRoom) {
+                continue;
+            }
             let predecessor = marks.replaces.as_deref().and_then(|id| deletes.get(id));
             if let (Action::Delete, Some(&predecessor)) = (draft.step.action, predecessor) {
                 needs.push((index, predecessor));
@@ -1127,24 +1196,94 @@ impl<'a> Planner<'a> {
     /// A channel whose stream is that of a composition which this plan stops is not live by the time its
     /// own turn comes.
     fn excuse_channels_of_stopped_compositions(&mut self) {
-        let stopping: BTreeSet<Arn> = self
-            .drafts
-            .iter()
-            .filter(|it| it.step.action == Action::Delete && it.step.decision.is_do())
-            .filter_map(|it| it.step.arn.clone())
-            .collect();
+        let stopping = self.stopping();
         for draft in &mut self.drafts {
             let step = &mut draft.step;
             let feeding = step.impact.as_ref().and_then(|it| it.composition.clone());
             let other = feeding.filter(|arn| step.arn.as_ref() != Some(arn));
-            if step.action == Action::Delete
-                && matches!(step.decision, Decision::Deferred(_))
-                && other.is_some_and(|arn| stopping.contains(&arn))
-            {
+            let Some(&stop) = other.and_then(|arn| stopping.get(&arn)) else { continue };
+            if step.action == Action::Delete && matches!(step.decision, Decision::Deferred(_)) {
                 step.decision = Decision::Do;
                 step.impact = None;
             }
+            draft.needs.insert(stop);
         }
+    }
+
+    /// What this plan deletes or stops, with the draft that does it.
+    fn stopping(&self) -> BTreeMap<Arn, usize> {
+        let deletes = self.drafts.iter().enumerate();
+        let deletes =
+            deletes.filter(|(_, it)| it.step.action == Action::Delete && it.step.decision.is_do());
+        deletes.filter_map(|(index, it)| Some((it.step.arn.clone()?, index))).collect()
+    }
+
+    /// What starts only where another object is offline, and makes it live, as a composition does its channel:
+    /// it comes after all that this plan does to that object and to what comes with it, since that could not be
+    /// done later; and it waits while somebody else is live there.
+    fn start_late(&mut self) {
+        let stopping = self.stopping();
+        let mut needs = Vec::new();
+        let mut waits = Vec::new();
+        for (index, draft) in self.drafts.iter().enumerate() {
+            let step = &draft.step;
+            let starts = step.action.makes() && step.decision.is_do();
+            for edge in step.body.iter().filter(|_| starts).flat_map(Body::must_be_offline) {
+                let arn = edge.to.arn(&self.live.book);
+                needs.extend(self.changes_of_what_comes_with(&edge).map(|it| (index, it)));
+                let Some(arn) = arn else { continue };
+                let Some(audience) = self.live.audience.get(&arn) else { continue };
+                let feeding = audience.composition.as_ref();
+                if feeding.is_some() && feeding == step.arn.as_ref() {
+                    continue;
+                }
+                if let Some(&stop) = feeding.and_then(|it| stopping.get(it)) {
+                    needs.push((index, stop));
+                } else if !self.is_interrupted(&arn) {
+                    waits.push((index, policy::must_be_offline(&edge.to, audience)));
+                }
+            }
+        }
+        for (index, needed) in needs {
+            self.drafts[index].needs.insert(needed);
+        }
+        for (index, why) in waits {
+            let arn = self.drafts[index].step.arn.clone();
+            self.drafts[index].step.decision = Decision::Deferred(why.clone());
+            // What runs is not stopped for a successor that cannot start.
+            for draft in &mut self.drafts {
+                let step = &mut draft.step;
+                let room = step.because.contains(&Cause::MakesRoom) && step.arn == arn;
+                if room && step.decision.is_do() {
+                    step.decision = Decision::Deferred(why.clone());
+                }
+            }
+        }
+    }
+
+    /// Drafts that change what AWS makes together with the object at the end of `edge`, tags aside.
+    fn changes_of_what_comes_with(&self, edge: &Edge) -> impl Iterator<Item = usize> {
+        let arn = edge.to.arn(&self.live.book);
+        self.drafts.iter().enumerate().filter_map(move |(index, it)| {
+            let step = &it.step;
+            let changes = matches!(step.action, Action::Delete | Action::Replace | Action::Update);
+            let mut edges = step.before.iter().chain(&step.body).flat_map(Body::refs);
+            let comes_with = step.address.kind.facts().comes_with == Some(edge.kind);
+            let its = comes_with
+                && changes
+                && step.decision.is_do()
+                && edges.any(|it| {
+                    it.to == edge.to || arn.is_some() && it.to.arn(&self.live.book) == arn
+                });
+            its.then_some(index)
+        })
+    }
+
+    /// Whether this plan disconnects those who are live on an object.
+    fn is_interrupted(&self, arn: &Arn) -> bool {
+        let steps = self.drafts.iter().map(|it| &it.step);
+        let mut its = steps.filter(|it| it.arn.as_ref() == Some(arn));
+        its.any(|it| it.decision == Decision::Interrupt)
     }
 
     /// A step whose ground is not laid in this run waits with it; one that only follows an update of what
@@ -1156,7 +1295,9 @@ impl<'a> Planner<'a> {
         }
         let blocking = draft.needs.iter().find(|&&needed| {
             let needed = &self.drafts[needed].step;
+            let failed = needed.because.iter().any(|it| matches!(it, Cause::Failed { .. }));
             let stays = needed.action == Action::Replace
+                && !failed
                 && matches!(needed.decision, Decision::Deferred(_))
                 && !self.replaced.contains_key(&needed.address)
                 && draft.step.action != Action::Delete;

@@ -3,7 +3,8 @@
 use super::selection::Selected;
 use super::step::{Action, Decision, Note, Plan};
 use crate::kinds::{
-    Address, Arn, Audience, Body, Desired, Kind, Live, LiveState, OnLive, Owner, Replace, Stack,
+    Address, Arn, Audience, Body, Desired, Kind, Live, LiveState, OnLive, Owner, Pointer, Replace,
+    Stack,
 };
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -131,6 +132,15 @@ pub fn live(audience: &Audience) -> String {
         return "live: somebody is publishing with it".to_owned();
     }
     "live".to_owned()
+}
+
+/// Why something waits that starts only where an object is offline.
+pub fn must_be_offline(object: &Pointer, audience: &Audience) -> String {
+    let object = match object {
+        Pointer::Named(address) => address.to_string(),
+        Pointer::Outside(arn) => arn.to_string(),
+    };
+    format!("{object} has to be offline before this can start, and is {}", live(audience))
 }
 
 fn thousands(number: i64) -> String {

@@ -5,7 +5,7 @@ use super::selection::Selected;
 use crate::diag::Origin;
 use crate::kinds::owner::Owner;
 use crate::kinds::spec::FieldChange;
-use crate::kinds::{Address, Arn, Audience, Body, Kind, Marks};
+use crate::kinds::{Address, Arn, Audience, Body, Degraded, Kind, Marks};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -133,6 +133,8 @@ pub enum Cause {
         /// The state word.
         state: String,
     },
+    /// It runs, and some of its destinations have failed.
+    Degraded(Degraded),
     /// It is owned and no manifest declares it.
     Orphan,
     /// Its manifest is about the key of another channel now.
@@ -306,6 +308,8 @@ pub enum Attention {
     Gone,
     /// It is declared and not there: somebody deleted it, or it was never applied.
     Missing,
+    /// It runs, and some of its destinations have failed.
+    Degraded,
     /// Somebody changed tags, so that nobody can tell which object it is.
     Unclear,
     /// AWS failed to make it.
@@ -390,7 +394,8 @@ impl Step {
         } else if self.because.contains(&Cause::Missing) {
             Attention::Missing
         } else if !self.because.contains(&Cause::Drift) {
-            Attention::Failed
+            let degraded = self.because.iter().any(|it| matches!(it, Cause::Degraded(_)));
+            if degraded { Attention::Degraded } else { Attention::Failed }
         } else if self.impact.is_some() {
             Attention::Live
         } else {
@@ -527,7 +532,14 @@ impl Plan {
             let has = |cause: fn(&Cause) -> bool| step.because.iter().any(cause);
             let lasting = step.address.kind.facts().ended.is_empty();
             let drift = |it: &Cause| {
-                matches!(it, Cause::Drift | Cause::Gone | Cause::Unclear | Cause::Failed { .. })
+                matches!(
+                    it,
+                    Cause::Drift
+                        | Cause::Gone
+                        | Cause::Unclear
+                        | Cause::Failed { .. }
+                        | Cause::Degraded(_)
+                )
             };
             let missing = missing_is_drift && lasting && has(|it| *it == Cause::Missing);
             if has(drift) || missing {

@@ -18,6 +18,7 @@ pub fn text(plan: &Plan, others: &NotDrift, header: &Header<'_>, sources: &Sourc
         (Attention::Changed, "Changed outside"),
         (Attention::Gone, "Deleted outside"),
         (Attention::Missing, "Missing"),
+        (Attention::Degraded, "Running, and degraded"),
         (Attention::Unclear, "Unclear, since its tags were changed outside"),
         (Attention::Failed, "AWS could not make"),
     ] {
@@ -104,8 +105,14 @@ fn one(step: &Step, colour: AnsiColor, sources: &SourceMap, text: &mut String) {
     }
     text.push('\n');
     for cause in &step.because {
-        if let Cause::Failed { state } = cause {
-            let _ = writeln!(text, "      AWS says {state}");
+        match cause {
+            Cause::Failed { state } => {
+                let _ = writeln!(text, "      AWS says {state}");
+            }
+            Cause::Degraded(it) => {
+                let _ = writeln!(text, "      {}", super::plan::degraded(it));
+            }
+            _ => {}
         }
     }
     let pending = step.because.contains(&Cause::Pending);

@@ -5,6 +5,7 @@
 
 use super::escape::escape;
 use super::plan::{Header, because, calls, details, notes, sum};
+use crate::aws::{Identity, SignedIn};
 use crate::plan::policy::live;
 use crate::plan::{Decision, Plan};
 use std::fmt::Write;
@@ -41,10 +42,15 @@ fn written(plan: &Plan, header: &Header<'_>, with_details: bool) -> String {
         let _ = writeln!(text, "At endpoint {}\n", span(endpoint));
     }
     if let Some(identity) = header.identity {
-        let _ = writeln!(text, "Account {}", span(&identity.account));
-        if let Some(caller) = &identity.caller {
-            let _ = writeln!(text, "Signed in as {}\n", span(caller));
-        }
+        let _ = match identity {
+            SignedIn::Known(Identity { account, caller: Some(caller) }) => {
+                writeln!(text, "Account {}, signed in as {}\n", span(account), span(caller))
+            }
+            SignedIn::Known(Identity { account, caller: None }) => {
+                writeln!(text, "Account {}\n", span(account))
+            }
+            SignedIn::Unknown(why) => writeln!(text, "Account unknown: {}\n", span(why)),
+        };
     }
     let _ = writeln!(text, "**{}**\n\n{}\n", sum(&plan.summary()), calls(plan, header));
     for step in &plan.steps {

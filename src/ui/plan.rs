@@ -2,11 +2,11 @@
 //! a unified diff of each spec that changes, one line that sums it up.
 
 use super::escape::escape;
-use crate::aws::Identity;
 use crate::aws::rates::floor_seconds;
+use crate::aws::{Identity, SignedIn};
 use crate::diag::SourceMap;
 use crate::kinds::owner::PREFIX;
-use crate::kinds::{Address, Body, Stack};
+use crate::kinds::{Address, Body, Degraded, Stack};
 use crate::manifest::write::yaml;
 use crate::plan::policy::live;
 use crate::plan::{Action, Cause, Decision, Note, Plan, Selected, Step, Summary, Twin};
@@ -26,7 +26,7 @@ pub struct Header<'a> {
     /// Endpoint that is not AWS's own.
     pub endpoint: Option<&'a str>,
     /// Whose credentials are in force.
-    pub identity: Option<&'a Identity>,
+    pub identity: Option<&'a SignedIn>,
     /// Calls that reading the account took, by operation.
     pub calls: BTreeMap<String, u64>,
 }
@@ -64,11 +64,15 @@ pub(super) fn calls(plan: &Plan, header: &Header<'_>) -> String {
 }
 
 /// The account, and who is signed in.
-pub(super) fn signed_in(identity: &Identity) -> String {
-    let account = escape(&identity.account, CAP);
-    match &identity.caller {
-        Some(caller) => format!("Account {account}, signed in as {}", escape(caller, CAP)),
-        None => format!("Account {account}"),
+pub(super) fn signed_in(signed_in: &SignedIn) -> String {
+    match signed_in {
+        SignedIn::Unknown(why) => format!("Account unknown: {}", escape(why, CAP)),
+        SignedIn::Known(Identity { account, caller: None }) => {
+            format!("Account {}", escape(account, CAP))
+        }
+        SignedIn::Known(Identity { account, caller: Some(caller) }) => {
+            format!("Account {}, signed in as {}", escape(account, CAP), escape(caller, CAP))
+        }
     }
 }
 
@@ -262,6 +266,7 @@ fn cause(cause: &Cause) -> String {
         }
         Cause::Upstream { address } => format!("{address} is replaced"),
         Cause::Failed { state } => format!("AWS could not make it ({state})"),
+        Cause::Degraded(it) => format!("degraded: {}", degraded(it)),
         Cause::Orphan => "no manifest declares it".to_owned(),
         Cause::Moved => "its manifest names another channel".to_owned(),
         Cause::Superseded => "a newer one takes its place".to_owned(),
@@ -273,6 +278,12 @@ fn cause(cause: &Cause) -> String {
         Cause::Stopped => "its manifest says STOPPED".to_owned(),
         Cause::Destroy => "everything the stack owns goes".to_owned(),
     }
+}
+
+/// What has failed of an object that runs.
+pub(super) fn degraded(it: &Degraded) -> String {
+    let have = if it.failed == 1 { "has" } else { "have" };
+    format!("{} of {} destinations {have} failed", it.failed, it.of)
 }
 
 pub(super) fn notes(plan: &Plan, text: &mut String) {

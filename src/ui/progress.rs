@@ -2,7 +2,7 @@
 
 use super::Ui;
 use super::escape::escape;
-use crate::apply::{Event, Failure, Outcome, Signal, StepStatus};
+use crate::apply::{Event, Failure, Outcome, Signal, StepStatus, Wait};
 use crate::aws::Meter;
 use crate::kinds::Address;
 use crate::plan::{Action, Plan, StepId};
@@ -23,7 +23,7 @@ pub struct Progress {
     bar: ProgressBar,
     /// Parts of replacements, which are not counted again.
     parts: BTreeSet<StepId>,
-    waiting: Mutex<BTreeMap<Address, String>>,
+    waiting: Mutex<BTreeMap<Address, Wait>>,
 }
 
 impl Progress {
@@ -55,12 +55,12 @@ impl Progress {
                 let address = escape(&address.to_string(), CAP);
                 self.bar.set_message(format!("{} {address}", doing(*action)));
             }
-            Event::Waiting { address, what } => {
+            Event::Waiting { address, wait } => {
                 let mut waiting = self.waiting.lock().expect("nobody panics while showing");
                 // The same wait again is not worth another line.
-                if waiting.insert(address.clone(), what.clone()).as_deref() != Some(what) {
+                if waiting.insert(address.clone(), wait.clone()).as_ref() != Some(wait) {
                     let address = escape(&address.to_string(), CAP);
-                    self.line(&format!("  {address}: {}", escape(what, CAP)));
+                    self.line(&format!("  {address}: {}", escape(&wait.to_string(), CAP)));
                 }
             }
             Event::Ended { id, address, action, status } => {
@@ -73,9 +73,10 @@ impl Progress {
                  the same signal again stops now",
                 at_most.as_secs()
             )),
-            Event::Confirming { unlisted } => {
-                self.bar.set_message(format!("waiting until {unlisted} new objects are listed"));
-            }
+            Event::Confirming { unlisted, at_most } => self.bar.set_message(format!(
+                "waiting at most {} s for listings that show {unlisted} new objects",
+                at_most.as_secs()
+            )),
         }
     }
 

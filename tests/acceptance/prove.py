@@ -54,11 +54,17 @@ OBSERVED = {
     # Only a token that is refused within ten seconds.
     "pageTokenSeconds": (5, "channels"),
     "intervalWhileDisabled": ("accept", "stages"),
-    "slowStopStream": (False, "live_channel"),
+    "sessionLingerSeconds": (0, "busy_stage"),
+    "disconnectSeconds": (30, "busy_stage"),
+    "streamOutlivesStopSeconds": (20, "live_channel"),
+    "conflictAfterStopSeconds": (20, "live_channel"),
+    "offlineStreamSeconds": (20, "live_channel"),
 }
 
 # What a run cannot observe, and why.
-UNOBSERVED = {}
+UNOBSERVED = {
+    "sameRecording": "no probe records a stage while a participant publishes on it",
+}
 
 
 def differences(url, program, folder, switch, value, probes):

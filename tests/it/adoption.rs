@@ -3,7 +3,7 @@
 use crate::account::{Account, on_paused_time, settings};
 use ivs_apply::aws::{Sorted, Tags};
 use ivs_apply::cloud::Reading;
-use ivs_apply::emulator::{Clock, Settings};
+use ivs_apply::emulator::{Clock, Settings, Switches};
 use ivs_apply::kinds::Stack;
 use ivs_apply::manifest::{export, load_text, write};
 use ivs_apply::plan::{Action, Decision, Plan, Policy, Status};
@@ -223,4 +223,51 @@ fn of_two_that_nobody_can_tell_apart_none_is_pruned_or_destroyed() {
             }
         }
     });
+}
+
+#[test]
+fn a_key_that_aws_tagged_like_its_channel_is_taken_over_in_the_same_run_and_in_a_later_one() {
+    let switches = Switches { stream_key_copies_tags: true, ..Switches::default() };
+    let settings = Settings { clock: Clock::Tokio, switches, ..Settings::default() };
+    for name in ["main", "other"] {
+        for later in [false, true] {
+            on_paused_time(async {
+                let stack = Stack::named("copied");
+                let account = Account::with(settings.clone()).await;
+                let channel = format!(
+                    "{HEAD}kind: Channel\nmetadata: {{ name: main }}\nspec: {{ tags: {{ tier: gold }} }}\n\
+                     lifecycle: {{ protect: true }}\n"
+                );
+                let key = format!(
+                    "{HEAD}kind: StreamKey\nmetadata: {{ name: {name} }}\n\
+                     spec: {{ channel: main, rotation: first, tags: {{ team: a }} }}\n"
+                );
+                if later {
+                    applied(&account, &stack, &channel).await;
+                }
+                let channels = account.aws.ivs.list_channels().send().await.expect("listed");
+                let before = match channels.channels.first().and_then(|it| it.arn.clone()) {
+                    Some(channel) => Some(key_of(&account, &channel).await.0),
+                    None => None,
+                };
+                applied(&account, &stack, &format!("{channel}{key}")).await;
+                let channels = account.aws.ivs.list_channels().send().await.expect("listed");
+                let channel = channels.channels[0].arn.clone().expect("an ARN");
+                let (arn, tags) = key_of(&account, &channel).await;
+                assert!(before.is_none_or(|it| it == arn), "it was made anew");
+                assert_eq!(tags.get("ivs-apply:name").map(String::as_str), Some(name));
+                assert_eq!(tags.get("team").map(String::as_str), Some("a"));
+                for foreign in ["tier", "ivs-apply:protect"] {
+                    assert!(!tags.contains_key(foreign), "{tags:#?}");
+                }
+            });
+        }
+    }
+}
+
+/// The only key of a channel, with its tags.
+async fn key_of(account: &Account, channel: &str) -> (String, Tags) {
+    let keys = account.aws.ivs.list_stream_keys().channel_arn(channel).send().await;
+    let key = keys.sorted("ListStreamKeys").expect("listed").stream_keys.remove(0);
+    (key.arn.expect("an ARN"), key.tags.unwrap_or_default().into_iter().collect())
 }

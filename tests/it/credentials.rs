@@ -103,6 +103,48 @@ fn the_account_and_who_is_signed_in_head_the_plan_at_the_price_of_one_call() {
     assert!(markdown.contains("Account `000000000000`"), "{markdown}");
 }
 
+#[test]
+fn a_plan_without_sts_says_that_the_account_is_unknown_and_why() {
+    let signed = Signed::new();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let closed = free.local_addr().expect("bound").to_string();
+    drop(free);
+    let sts = format!("http://{closed}");
+    let on = |words: &[&str]| {
+        run(ivs_apply(signed.place.folder.path())
+            .current_dir(signed.place.folder.path())
+            .args(words)
+            .args(["--region", "us-west-2"])
+            .envs(KEYS)
+            .env("AWS_ENDPOINT_URL", &signed.served.url)
+            .env("AWS_ENDPOINT_URL_STS", &sts))
+    };
+    let unknown = "Account unknown: GetCallerIdentity";
+    let plan = on(&["plan", "-f", "manifests"]);
+    assert_eq!(plan.code, Some(0), "{plan:?}");
+    assert!(plan.stdout.contains(unknown), "{plan:?}");
+    assert!(plan.stdout.contains(&format!("no connection to {closed}")), "{plan:?}");
+    let markdown = on(&["plan", "-f", "manifests", "--format", "markdown"]);
+    assert!(markdown.stdout.contains("Account unknown: `"), "{markdown:?}");
+    let told = document(&on(&["plan", "-f", "manifests", "--format", "json"]));
+    assert_eq!(told["account"], serde_json::Value::Null, "{told}");
+    let drift = on(&["drift", "-f", "manifests"]);
+    assert_eq!(drift.code, Some(0), "a stack that was never applied: {drift:?}");
+    let export = on(&["export", "--out", "exported"]);
+    assert_eq!(export.code, Some(0), "{export:?}");
+    assert!(export.stderr.contains("which is unknown: GetCallerIdentity"), "{export:?}");
+    // What is approved is approved for an account.
+    let saved = on(&["plan", "-f", "manifests", "--out", "p.json"]);
+    assert_eq!(saved.code, Some(1), "{saved:?}");
+    assert!(saved.stderr.contains("a plan of an unknown account cannot be saved"), "{saved:?}");
+    let stack = "apiVersion: ivs-apply.dev/v1\nkind: Stack\nmetadata: { name: default }\n\
+        spec: { account: \"000000000000\", region: us-west-2 }\n";
+    signed.place.write("stack.yaml", stack);
+    let named = on(&["plan", "-f", "manifests"]);
+    assert_eq!(named.code, Some(1), "{named:?}");
+    assert!(named.stderr.contains("the account could not be determined"), "{named:?}");
+}
+
 /// An error as a person reads it: one sentence and what to do, and nothing of a request.
 #[track_caller]
 fn sentence(ran: &Ran, says: &[&str]) {

@@ -260,3 +260,28 @@ spec: { ingestProtocol: RTMPS, stage: studio }
         "missing"
     );
 }
+
+#[test]
+fn a_running_composition_with_a_failed_destination_is_drift_and_shown_by_plan_and_drift() {
+    let place = Place::new();
+    place.write("all.yaml", &crate::after_stop::show(1280, "bucket-a"));
+    assert_eq!(place.run("apply --yes").code, Some(0));
+    assert_eq!(place.run("drift").code, Some(0));
+    by_hand(&place, async |account| {
+        let channels = account.aws.ivs.list_channels().send().await.expect("listed").channels;
+        let channel = channels[0].arn.clone().expect("an ARN");
+        account.control("POST", "/_emulator/clock", serde_json::json!({ "advanceSeconds": 5 }));
+        account.aws.ivs.stop_stream().channel_arn(channel).send().await.expect("stopped");
+        account.control("POST", "/_emulator/clock", serde_json::json!({ "advanceSeconds": 5 }));
+    });
+    let ran = place.run("drift");
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    for told in ["Running, and degraded", "Composition/show", "1 of 2 destinations has failed"] {
+        assert!(ran.stdout.contains(told), "{told}: {ran:?}");
+    }
+    let ran = place.run("plan");
+    assert!(ran.stdout.contains("degraded: 1 of 2 destinations has failed"), "{ran:?}");
+    let told = document(&place.run("drift --format json"));
+    let cause = serde_json::json!({ "cause": "degraded", "failed": 1, "of": 2 });
+    assert_eq!(told["steps"][0]["because"], serde_json::json!([cause]));
+}

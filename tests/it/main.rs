@@ -3,6 +3,7 @@
 mod acceptance;
 mod account;
 mod adoption;
+mod after_stop;
 mod answers;
 mod architecture;
 mod binary;
@@ -54,6 +55,8 @@ mod spelled_out;
 mod stages;
 mod users;
 mod variables;
+mod verbosity;
+mod waits;
 mod words;
 mod world;
 mod zeros;

@@ -151,6 +151,12 @@ const BROKEN: &[(u8, &str, &str, &str)] = &[
     (31, "framerate: 60", "framerate: .nan", "E0108"),
     (31, "bitrate: 8500000", "bitrate: 8500001", "E0201"),
     (32, "bucketName: tape-bucket", "bucketName: tape_bucket", "E0202"),
+    (
+        32,
+        "kind: StorageConfiguration\nmetadata: { name: tape }\nspec: { s3: { bucketName: tape-bucket } }\n",
+        "kind: StorageConfiguration\nmetadata: { name: tape }\nspec: { s3: { bucketName: tape-bucket } }\n---\napiVersion: ivs-apply.dev/v1\nkind: StorageConfiguration\nmetadata: { name: reel }\nspec: { s3: { bucketName: tape-bucket } }\n",
+        "W0302",
+    ),
     (33, "      channel: { channel: main, encoderConfiguration: hd }\n", "", "E0203"),
     (34, "encoderConfigurations: [hd]", "encoderConfigurations: [hd, hd]", "E0205"),
     (35, "targetIntervalSeconds: 1, storage", "targetIntervalSeconds: 0, storage", "E0201"),

@@ -118,3 +118,50 @@ async fn a_composition(account: &Account, stage: &str) -> String {
     let made = request.send().await.sorted("StartComposition").expect("started");
     made.composition.expect("answered").arn
 }
+
+#[test]
+fn a_storage_configuration_that_stages_and_compositions_of_others_use_stays() {
+    on_paused_time(async {
+        use aws_sdk_ivsrealtime::types::{
+            AutoParticipantRecordingConfiguration, DestinationConfiguration,
+            S3DestinationConfiguration,
+        };
+        for by_composition in [true, false] {
+            let account = Account::empty().await;
+            let keep = manifest("Stage", "keep", "{}");
+            let tape = manifest("StorageConfiguration", "tape", "{ s3: { bucketName: tape } }");
+            applied(&account, &format!("{keep}{tape}"), &PRUNE).await;
+            let tape = the_only(&account, Kind::StorageConfiguration).await;
+            let realtime = &account.aws.realtime;
+            let (theirs, named) = if by_composition {
+                let encoder = realtime.create_encoder_configuration().send().await;
+                let encoder = encoder.sorted("CreateEncoderConfiguration").expect("made");
+                let s3 = S3DestinationConfiguration::builder()
+                    .storage_configuration_arn(tape.arn.as_str())
+                    .encoder_configuration_arns(encoder.encoder_configuration.expect("made").arn);
+                let s3 = s3.build().expect("whole");
+                let stage = the_only(&account, Kind::Stage).await;
+                let request = realtime.start_composition().stage_arn(stage.arn.as_str());
+                let request =
+                    request.destinations(DestinationConfiguration::builder().s3(s3).build());
+                let made = request.send().await.sorted("StartComposition").expect("started");
+                (made.composition.expect("answered").arn, "which no manifest declares")
+            } else {
+                let recording = AutoParticipantRecordingConfiguration::builder()
+                    .storage_configuration_arn(tape.arn.as_str());
+                let request = realtime
+                    .create_stage()
+                    .auto_participant_recording_configuration(recording.build().expect("whole"))
+                    .tags("ivs-apply:stack", "theirs")
+                    .tags("ivs-apply:name", "their-stage")
+                    .tags("ivs-apply:digest", "0");
+                let made = request.send().await.sorted("CreateStage").expect("made");
+                (made.stage.expect("answered").arn, "which belongs to stack `theirs`")
+            };
+            let plan = applied(&account, &keep, &PRUNE).await;
+            let why = waits(&plan);
+            assert!(why.contains(&theirs) && why.contains(named), "{why}");
+            the_only(&account, Kind::StorageConfiguration).await;
+        }
+    });
+}
