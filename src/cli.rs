@@ -113,7 +113,7 @@ pub enum Format {
     Text,
     /// For programs.
     Json,
-    /// A comment on a pull request; `plan` alone has it.
+    /// A comment on a pull request; `plan` and `show` have it.
     Markdown,
     /// Variables for a shell; `output` alone has it.
     Env,

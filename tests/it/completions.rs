@@ -52,9 +52,10 @@ fn typed(place: &Place, start: &str, reading: &str, line: &str) -> String {
     let mut keys = child.stdin.take().expect("piped");
     let mut screen = std::io::BufReader::new(child.stdout.take().expect("piped"));
     let mut seen = String::new();
-    // The key is pressed once the shell has read the script: before that it would complete nothing.
-    write!(keys, "{reading}; echo rea''dy\n").expect("the shell reads");
-    until(&mut screen, "ready\r\n", &mut seen);
+    // The key is pressed once the shell has read the script and asks for a line: before that it would complete
+    // nothing.
+    write!(keys, "{reading}; PS1=rea''dy'> '\n").expect("the shell reads");
+    until(&mut screen, "ready> ", &mut seen);
     write!(keys, "{line}\t").expect("the shell reads");
     keys.flush().expect("the shell reads");
     // A mark of our own behind what was completed; the line is then left without being run.

@@ -128,8 +128,11 @@ fn a_plan_without_sts_says_that_the_account_is_unknown_and_why() {
     assert!(markdown.stdout.contains("Account unknown: `"), "{markdown:?}");
     let told = document(&on(&["plan", "-f", "manifests", "--format", "json"]));
     assert_eq!(told["account"], serde_json::Value::Null, "{told}");
+    let apply = on(&["apply", "--yes", "-f", "manifests"]);
+    assert_eq!(apply.code, Some(0), "an account on this machine: {apply:?}");
     let drift = on(&["drift", "-f", "manifests"]);
-    assert_eq!(drift.code, Some(0), "a stack that was never applied: {drift:?}");
+    assert_eq!(drift.code, Some(0), "{drift:?}");
+    assert!(drift.stdout.contains(unknown), "{drift:?}");
     let export = on(&["export", "--out", "exported"]);
     assert_eq!(export.code, Some(0), "{export:?}");
     assert!(export.stderr.contains("which is unknown: GetCallerIdentity"), "{export:?}");

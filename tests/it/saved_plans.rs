@@ -3,7 +3,7 @@
 use crate::account::{Account, settings};
 use crate::binary::{Place, Ran, document, ivs_apply, run};
 use ivs_apply::aws::{Sorted, Target, connect};
-use ivs_apply::emulator::Emulator;
+use ivs_apply::emulator::{Emulator, Settings};
 use serde_json::Value;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
@@ -234,9 +234,8 @@ fn an_edited_or_broken_plan_is_refused() {
 fn a_plan_of_another_account_region_or_stack_is_stale() {
     let (place, _) = approved(&normal());
     let other = place.folder.path().join("other.json");
-    let state = place.folder.path().join(".ivs-apply/emulator.json");
-    let text = std::fs::read_to_string(state).expect("kept");
-    std::fs::write(&other, text.replace("000000000000", "111111111111")).expect("writable");
+    let another = Settings { account: "111111111111".to_owned(), ..settings() };
+    Emulator::open(&other, another).expect("an empty account").close().expect("kept");
     let mut command = place.command("apply plan.json");
     let words: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
     assert_eq!(words.last().expect("words"), "--emulator");
