@@ -208,11 +208,11 @@ pub async fn connect(target: &Target) -> Result<Clients, ConnectError> {
         Some(_) => None,
         None => Some(trust::https()),
     };
-    let chosen = match target.in_process {
-        Some(_) => None,
-        None => {
-            let http = network.as_ref().and_then(|it| it.clone().ok());
-            Some(credentials::choose(target, http.unwrap_or_else(trust::plain)).await?)
+    let chosen = match &network {
+        None => None,
+        Some(https) => {
+            let http = https.clone().unwrap_or_else(|_| trust::plain());
+            Some(credentials::choose(target, http).await?)
         }
     };
     if let Some(Chosen { chain, region, .. }) = &chosen {

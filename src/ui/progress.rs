@@ -118,7 +118,10 @@ impl Spinner {
         let (shown, counted) = (bar.clone(), meter.clone());
         let watched = ui.is_watched();
         let counting = tokio::spawn(async move {
-            while watched {
+            if !watched {
+                return;
+            }
+            loop {
                 tokio::time::sleep(EVERY).await;
                 let calls = counted.calls().values().sum::<u64>();
                 shown.set_message(format!("reading the account: {calls} calls"));
