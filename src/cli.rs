@@ -4,6 +4,7 @@
 
 use crate::apply::lock::Who;
 use crate::aws::Rates;
+use crate::commands::completions::{self, regions};
 use crate::commands::{self, Command};
 use crate::ui::Ui;
 use crate::ui::escape::{GuardedTalk, escape};
@@ -11,6 +12,7 @@ use anstream::ColorChoice;
 use clap::builder::{OsStringValueParser, StyledStr, TypedValueParser};
 use clap::error::{ContextKind, ContextValue};
 use clap::{Args, CommandFactory, Parser, ValueEnum};
+use clap_complete::{ArgValueCandidates, CompleteEnv};
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -44,9 +46,9 @@ pub struct Global {
     #[arg(long, value_name = "NAME", global = true, env = "IVS_APPLY_STACK")]
     pub stack: Option<String>,
     /// AWS region
-    #[arg(long, global = true, env = "IVS_APPLY_REGION")]
+    #[arg(long, global = true, add = ArgValueCandidates::new(regions), env = "IVS_APPLY_REGION")]
     pub region: Option<String>,
-    /// AWS profile
+    /// AWS profile; comes before keys in the environment
     #[arg(long, global = true, env = "IVS_APPLY_PROFILE")]
     pub profile: Option<String>,
     /// Another endpoint than AWS's own, for both services
@@ -99,7 +101,7 @@ pub struct Global {
         value_parser = clap::builder::BoolishValueParser::new()
     )]
     pub deny_warnings: bool,
-    /// Say more; twice for calls
+    /// Show progress; twice (-vv) also every call of the API
     #[arg(short, long, action = clap::ArgAction::Count, global = true, env = "IVS_APPLY_VERBOSE")]
     pub verbose: u8,
 }
@@ -111,7 +113,7 @@ pub enum Format {
     Text,
     /// For programs.
     Json,
-    /// A comment on a pull request; `plan` alone has it.
+    /// A comment on a pull request; `plan` and `show` have it.
     Markdown,
     /// Variables for a shell; `output` alone has it.
     Env,
@@ -266,6 +268,36 @@ pub(crate) fn who() -> Who {
     }
 }
 
+/// The folder that the program runs in.
+pub(crate) fn current_folder() -> Option<PathBuf> {
+    std::env::current_dir().ok()
+}
+
+/// The program as it was called.
+pub(crate) fn program() -> String {
+    let name = std::env::args_os().next().map(|it| it.to_string_lossy().into_owned());
+    name.filter(|it| !it.is_empty()).unwrap_or_else(|| env!("CARGO_PKG_NAME").to_owned())
+}
+
+/// The paths of `-f` in a command line that is being typed, or those of its variable.
+pub(crate) fn typed_filenames() -> Vec<PathBuf> {
+    let mut paths = Vec::new();
+    let mut words = std::env::args_os().map(|it| it.to_string_lossy().into_owned());
+    while let Some(word) = words.next() {
+        if word == "-f" || word == "--filename" {
+            paths.extend(words.next());
+        } else if let Some(path) = word.strip_prefix("--filename=") {
+            paths.push(path.to_owned());
+        } else if let Some(path) = word.strip_prefix("-f").filter(|_| !word.starts_with("--")) {
+            paths.push(path.to_owned());
+        }
+    }
+    if paths.is_empty() {
+        paths.push(variable("IVS_APPLY_FILENAME").unwrap_or_else(|| ".".to_owned()));
+    }
+    paths.into_iter().filter(|it| it != "-" && !it.is_empty()).map(PathBuf::from).collect()
+}
+
 /// A variable of the environment, where it is set to something.
 pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|it| !it.is_empty())
@@ -318,6 +350,57 @@ fn variable_of_mistake(error: &clap::Error) -> Option<String> {
     (variable(&name)? == value).then_some(name)
 }
 
+/// What other tools call something that has another name here and cannot be its alias.
+const ELSEWHERE: [(&str, &[&str]); 5] = [
+    ("list", &["status", "output"]),
+    ("ls", &["status", "output"]),
+    ("get", &["status", "output"]),
+    ("state", &["status", "output"]),
+    ("delete", &["destroy"]),
+];
+
+/// Says what was probably meant, where clap would say something else.
+fn add_tips(error: &mut clap::Error) {
+    let tip = |text: String| ContextValue::StyledStrs(vec![StyledStr::from(text)]);
+    if let Some(name) = variable_of_mistake(error) {
+        let text = format!("the value is that of the variable `{name}`");
+        error.insert(ContextKind::Suggested, tip(text));
+    }
+    if let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) {
+        let cli = Cli::command();
+        let ours = ELSEWHERE.iter().find(|(theirs, _)| theirs == word);
+        let ours =
+            ours.and_then(|(_, ours)| ours.iter().find(|it| cli.find_subcommand(it).is_some()));
+        if let Some(ours) = ours {
+            let ours = ContextValue::Strings(vec![(*ours).to_owned()]);
+            error.insert(ContextKind::SuggestedSubcommand, ours);
+        }
+    }
+    if error.kind() == clap::error::ErrorKind::UnknownArgument
+        && let Some(long) = with_one_dash()
+    {
+        error
+            .insert(ContextKind::Suggested, tip(format!("a long flag has two dashes: `--{long}`")));
+    }
+}
+
+/// The first word of the command line that is a long flag with one dash, as Terraform has them.
+fn with_one_dash() -> Option<String> {
+    let cli = Cli::command();
+    let known = |name: &str| {
+        let arguments = cli.get_subcommands().flat_map(clap::Command::get_arguments);
+        arguments.chain(cli.get_arguments()).any(|it| {
+            let aliases = it.get_all_aliases().unwrap_or_default();
+            it.get_long() == Some(name) || aliases.contains(&name)
+        })
+    };
+    std::env::args().skip(1).take_while(|it| it != "--").find_map(|word| {
+        let name = word.strip_prefix('-').filter(|it| !it.starts_with('-'))?;
+        let name = name.split('=').next()?;
+        (name.len() > 2 && known(name)).then(|| name.to_owned())
+    })
+}
+
 /// Parses the command line and runs it.
 pub fn main() -> std::process::ExitCode {
     if let Some(error) = restart_without_empty_variables() {
@@ -325,13 +408,22 @@ pub fn main() -> std::process::ExitCode {
             .say(&format!("error: the program could not be started again: {error}\n"));
         return ExitCode::Error.into();
     }
+    let words = std::env::args_os();
+    let completed = CompleteEnv::with_factory(Cli::command)
+        .var(completions::VARIABLE)
+        .try_complete(words, current_folder().as_deref());
+    match completed {
+        Ok(false) => {}
+        Ok(true) => return ExitCode::Done.into(),
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::Error.into();
+        }
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(mut error) => {
-            if let Some(name) = variable_of_mistake(&error) {
-                let tip = StyledStr::from(format!("the value is that of the variable `{name}`"));
-                error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
-            }
+            add_tips(&mut error);
             // clap writes help to standard output and mistakes to standard error; a mistake is 1, not 2,
             // since 2 means changes.
             let _ = error.print();
@@ -339,7 +431,7 @@ pub fn main() -> std::process::ExitCode {
         }
     };
     let ui = cli.global.ui();
-    log(cli.global.verbose);
+    log(cli.global.verbose, ui);
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let code = match runtime {
@@ -359,7 +451,7 @@ pub fn main() -> std::process::ExitCode {
 
 /// Logs of this program only. The SDK's own logs print credentials and request bodies, so they are shut
 /// off whatever `RUST_LOG` says.
-fn log(verbose: u8) {
+fn log(verbose: u8, ui: Ui) {
     use tracing_subscriber::filter::{LevelFilter, Targets};
     use tracing_subscriber::prelude::*;
     let level = match verbose {
@@ -368,7 +460,11 @@ fn log(verbose: u8) {
         _ => LevelFilter::DEBUG,
     };
     let ours = Targets::new().with_target("ivs_apply", level);
-    let layer = tracing_subscriber::fmt::layer().with_writer(GuardedTalk::default).without_time();
+    let layer = tracing_subscriber::fmt::layer()
+        .with_writer(GuardedTalk::default)
+        .with_target(false)
+        .with_ansi(ui.colours_talk())
+        .without_time();
     let _ = tracing_subscriber::registry().with(layer.with_filter(ours)).try_init();
 }
 

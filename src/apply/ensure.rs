@@ -82,7 +82,7 @@ pub(super) async fn created(
         };
         if error.applied() == Applied::Unknown {
             if planted(Bug::UnknownIsDone) {
-                let account = Box::pin(aws.account()).await.unwrap_or_default();
+                let account = aws.known_account().unwrap_or_default().to_owned();
                 let arn = format!("arn:aws:ivs:{}:{account}:nowhere/0", aws.region);
                 let nowhere = Live::listed(kind, arn, tags);
                 return Ok(Made::Live(Box::new(nowhere), op));

@@ -6,6 +6,7 @@
 //! leaves. Takes no answer for one that the SDK would have to complete with defaults (`answer`).
 
 use super::answer::{self, Refused, Unusable};
+use super::error::Class;
 use super::rates::{Buckets, Rates};
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
@@ -23,6 +24,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
+use tokio::time::error::Elapsed;
 
 /// The header by which AWS names a request.
 pub(super) const REQUEST_ID: &str = "x-amzn-requestid";
@@ -247,9 +249,12 @@ impl HttpConnector for MeteredConnector {
                 // The id of an earlier write would be taken for this one's if no answer came.
                 LastWrite::note(None);
             }
+            let (host, sent) = (host_of(&request), Instant::now());
             let answer = tokio::time::timeout(ANSWER_WITHIN, whole(inner, request)).await;
             let time = left.elapsed();
             let response = answer.unwrap_or_else(|late| Err(ConnectorError::timeout(late.into())));
+            let response = response.map_err(|error| NoAnswer::explain(host, error));
+            tell(&operation, &response, sent.elapsed());
             // A refusal changed nothing; anything else did, or nobody knows.
             let declined = response.as_ref().is_ok_and(|it| it.status().is_client_error());
             if !reads && !declined {
@@ -277,6 +282,79 @@ impl HttpConnector for MeteredConnector {
             }
             Ok(response)
         })
+    }
+}
+
+/// Says which call was made and what came of it, for `-vv`.
+fn tell(operation: &str, response: &Result<HttpResponse, ConnectorError>, took: Duration) {
+    let took = took.as_millis();
+    match response {
+        Ok(response) => {
+            let id = response.headers().get(REQUEST_ID).unwrap_or("without an id");
+            // A server that is not AWS's could put anything there.
+            let id: String = id.chars().filter(char::is_ascii_graphic).take(64).collect();
+            tracing::debug!("{operation}: {} in {took} ms, request {id}", response.status());
+        }
+        Err(error) => tracing::debug!("{operation}: {error} after {took} ms"),
+    }
+}
+
+/// The server that a request goes to, without what may stand before it in an address (a password).
+fn host_of(request: &HttpRequest) -> String {
+    let uri = request.uri().parse::<http::Uri>().ok();
+    let host = uri.as_ref().and_then(http::Uri::host).unwrap_or("the endpoint").to_owned();
+    match uri.and_then(|it| it.port_u16()) {
+        Some(port) => format!("{host}:{port}"),
+        None => host,
+    }
+}
+
+/// A request without an answer, in words.
+#[derive(Debug)]
+pub(super) struct NoAnswer {
+    host: String,
+    connected: bool,
+    why: String,
+    source: ConnectorError,
+}
+
+impl NoAnswer {
+    /// The error with the server in it, sorted as the SDK had sorted it.
+    fn explain(host: String, error: ConnectorError) -> ConnectorError {
+        if error.is_user() {
+            return error;
+        }
+        let (timeout, io, kind) = (error.is_timeout(), error.is_io(), error.as_other());
+        let why = if super::error::within::<Elapsed>(&error).is_some() {
+            format!("none within {} s", ANSWER_WITHIN.as_secs())
+        } else {
+            super::error::innermost(&error)
+        };
+        let connected = !super::error::chain(&error).contains("(Connect)");
+        let told = Box::new(Self { host, connected, why, source: error });
+        match (timeout, io) {
+            (true, _) => ConnectorError::timeout(told),
+            (_, true) => ConnectorError::io(told),
+            _ => ConnectorError::other(told, kind),
+        }
+    }
+
+    /// Whether the server may have got the request.
+    pub(super) fn class(&self) -> Class {
+        if self.connected { Class::Unknown } else { Class::NotSent }
+    }
+}
+
+impl std::fmt::Display for NoAnswer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let what = if self.connected { "no answer from" } else { "no connection to" };
+        write!(f, "{what} {}: {}", self.host, self.why)
+    }
+}
+
+impl std::error::Error for NoAnswer {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
     }
 }
 

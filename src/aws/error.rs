@@ -4,7 +4,8 @@
 //! may have been carried out (`Applied`), and the engine decides. Never holds a request body.
 
 use super::answer::Refused;
-use super::connection::REQUEST_ID;
+use super::connection::{NoAnswer, REQUEST_ID};
+use super::credentials::NoCredentials;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -28,6 +29,8 @@ pub enum Class {
     Unknown,
     /// The request never left this machine.
     NotSent,
+    /// There are no credentials to sign the request with, so it was not sent.
+    NoCredentials,
 }
 
 /// Whether a failed request may have changed the account.
@@ -78,6 +81,15 @@ impl CloudError {
     /// What the reader can do next, where that can be said.
     pub fn help(&self) -> Option<&'static str> {
         Some(match self.class {
+            Class::NoCredentials => {
+                "set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, name a profile with `--profile`, sign in \
+                 with `aws sso login`, or work without an account: `--emulator`"
+            }
+            Class::Denied
+                if self.code.as_deref().is_some_and(|it| it.starts_with("ExpiredToken")) =>
+            {
+                "the session has expired: sign in again, such as with `aws sso login`"
+            }
             Class::Denied => {
                 "check the credentials in force (`aws sts get-caller-identity`) and the IAM policy"
             }
@@ -97,19 +109,20 @@ impl CloudError {
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         let (class, code, message) = match error {
-            SdkError::ConstructionFailure(_) => (Class::NotSent, None, chain(error)),
+            SdkError::ConstructionFailure(_) => match within::<NoCredentials>(error) {
+                Some(none) => (Class::NoCredentials, None, none.to_string()),
+                None => (Class::NotSent, None, chain(error)),
+            },
             SdkError::DispatchFailure(failure) => {
                 // A credentials provider that fails, and a refused connection, surface here too.
-                let text = chain(error);
-                let class = if failure.is_user()
-                    || text.contains("credentials")
-                    || text.contains("(Connect)")
-                {
-                    Class::NotSent
+                if let Some(none) = within::<NoCredentials>(error) {
+                    (Class::NoCredentials, None, none.to_string())
+                } else if let Some(none) = within::<NoAnswer>(error) {
+                    (none.class(), None, none.to_string())
                 } else {
-                    Class::Unknown
-                };
-                (class, None, text)
+                    let user = failure.is_user();
+                    (if user { Class::NotSent } else { Class::Unknown }, None, chain(error))
+                }
             }
             SdkError::ServiceError(service) => {
                 let code = service.err().code().map(ToOwned::to_owned);
@@ -139,7 +152,7 @@ impl CloudError {
             // Timeout, unreadable reply, and whatever the SDK adds later: nobody knows what the server did.
             _ => (Class::Unknown, None, chain(error)),
         };
-        if let Some(Refused { why, request_id }) = refused(error) {
+        if let Some(Refused { why, request_id }) = within::<Refused>(error) {
             return Self {
                 request_id: request_id.clone(),
                 ..Self::unusable(operation, why.to_string())
@@ -198,20 +211,31 @@ fn message_of(body: &[u8]) -> Option<String> {
         .find_map(|member| body.get(member)?.as_str().map(ToOwned::to_owned))
 }
 
-/// An answer that was not handed to the SDK, where that is what an error comes from.
-fn refused<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Refused> {
+/// The first error of this type among an error and its sources.
+pub(super) fn within<'e, T: std::error::Error + 'static>(
+    error: &'e (dyn std::error::Error + 'static),
+) -> Option<&'e T> {
     let mut next = Some(error);
     while let Some(error) = next {
-        if let Some(refused) = error.downcast_ref() {
-            return Some(refused);
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
         }
         next = error.source();
     }
     None
 }
 
+/// What an error comes down to: the words of its last source.
+pub(super) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut last = error;
+    while let Some(source) = last.source() {
+        last = source;
+    }
+    last.to_string()
+}
+
 /// An error and its sources on one line.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut parts: Vec<String> = Vec::new();
     let mut next = Some(error);
     while let Some(error) = next {

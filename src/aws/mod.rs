@@ -5,6 +5,7 @@
 
 mod answer;
 pub mod connection;
+pub mod credentials;
 pub mod error;
 pub mod exact;
 pub mod object;
@@ -16,6 +17,7 @@ mod trust;
 mod turn;
 
 pub use connection::{LastWrite, Meter, Received};
+pub use credentials::{CredentialSource, SourceConflict};
 pub use error::{Applied, Class, CloudError, Sorted, found, gone};
 pub use exact::exactly;
 pub use rates::Rates;
@@ -30,6 +32,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::sdk_config::{SharedTimeSource, StalledStreamProtectionConfig};
+use credentials::{Chosen, CredentialChain};
 use sabotage::{Bug, planted};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -58,8 +61,12 @@ pub const REGIONS: [&str; 7] = [
 pub struct Target {
     /// Region from the command line; otherwise the SDK's own chain decides.
     pub region: Option<String>,
-    /// Named profile from the command line.
+    /// Named profile from the command line, which comes before keys in the environment.
     pub profile: Option<String>,
+    /// `AWS_PROFILE`, which comes after them.
+    pub profile_variable: Option<String>,
+    /// Whether keys are in the environment.
+    pub keys_in_environment: bool,
     /// One address for all services, instead of AWS's own.
     pub endpoint_url: Option<String>,
     /// Pacing; `None` means the published rates, or none on a loopback endpoint.
@@ -73,9 +80,23 @@ pub struct Target {
 /// What went wrong before the first call.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// No region is in force.
-    #[error("no region is in force")]
+    /// No region is configured.
+    #[error("no region is configured")]
     NoRegion,
+    /// A profile that no file has.
+    #[error("profile `{name}` does not exist in the AWS configuration files")]
+    UnknownProfile {
+        /// The name that was given.
+        name: String,
+        /// Those that exist.
+        known: Vec<String>,
+    },
+    /// The configuration files of the AWS command line and the SDKs.
+    #[error("the AWS configuration files cannot be read: {0}")]
+    ConfigurationFiles(String),
+    /// An endpoint that is no address of a server.
+    #[error("endpoint `{0}` is not a URL of a server")]
+    MalformedEndpoint(String),
     /// Amazon IVS does not exist there.
     #[error("Amazon IVS does not exist in region `{0}`")]
     RegionWithoutIvs(String),
@@ -96,6 +117,20 @@ impl ConnectError {
         match self {
             Self::NoRegion => {
                 "give `--region`, set `AWS_REGION`, or put `region` into the profile".to_owned()
+            }
+            Self::UnknownProfile { known, .. } if known.is_empty() => {
+                "no profile exists: make one with `aws configure --profile NAME`".to_owned()
+            }
+            Self::UnknownProfile { known, .. } => {
+                format!("the profiles are {}", known.join(", "))
+            }
+            Self::ConfigurationFiles(_) => {
+                "mend `~/.aws/config` and `~/.aws/credentials`, or the files that \
+                 `AWS_CONFIG_FILE` and `AWS_SHARED_CREDENTIALS_FILE` name"
+                    .to_owned()
+            }
+            Self::MalformedEndpoint(_) => {
+                "write it as https://HOST or http://127.0.0.1:PORT".to_owned()
             }
             Self::RegionWithoutIvs(_) => format!("use one of {}", REGIONS.join(", ")),
             Self::PlainHttp(_) => "use https, or an address on loopback".to_owned(),
@@ -127,10 +162,14 @@ pub struct Clients {
     sts: aws_sdk_sts::Client,
     /// The account in force, once it is known.
     account: Arc<OnceLock<String>>,
-    /// Whether it was asked for on the way.
+    /// Whether it was asked for already.
     asked: Arc<AtomicBool>,
     /// Whether asking for the account would leave this machine.
     asks_outside: bool,
+    /// Where credentials come from; none for an emulated account.
+    credentials: Option<CredentialChain>,
+    /// What is to be said about them before anything is done.
+    pub source_conflict: Option<SourceConflict>,
     /// As the SDK's chain resolved it, for clients of other services.
     #[cfg(feature = "lock-s3")]
     config: SdkConfig,
@@ -158,19 +197,31 @@ pub async fn connect(target: &Target) -> Result<Clients, ConnectError> {
         // Reads are safe to repeat; a plan that gave up under a little throttling would be no use.
         .retry_config(RetryConfig::standard().with_max_attempts(8))
         .timeout_config(timeouts);
-    if let Some(profile) = &target.profile {
-        loader = loader.profile_name(profile);
-    }
-    if let Some(region) = &target.region {
-        loader = loader.region(Region::new(region.clone()));
-    }
     if let Some(url) = &target.endpoint_url {
         loader = loader.endpoint_url(url);
     }
     if let Some(clock) = &target.clock {
         loader = loader.time_source(clock.clone());
     }
-    if target.in_process.is_some() {
+    // Credentials are fetched through it as well.
+    let network = match target.in_process {
+        Some(_) => None,
+        None => Some(trust::https()),
+    };
+    let chosen = match &network {
+        None => None,
+        Some(https) => {
+            let http = https.clone().unwrap_or_else(|_| trust::plain());
+            Some(credentials::choose(target, http).await?)
+        }
+    };
+    if let Some(Chosen { chain, region, .. }) = &chosen {
+        if let Some(profile) = &target.profile {
+            loader = loader.profile_name(profile);
+        }
+        let region = region.clone().ok_or(ConnectError::NoRegion)?;
+        loader = loader.region(region).credentials_provider(chain.clone());
+    } else {
         // A pretend account takes any signature: nothing of the machine's own configuration is read.
         let region = target.region.clone().unwrap_or_else(|| EMULATOR_REGION.to_owned());
         loader = loader
@@ -178,11 +229,6 @@ pub async fn connect(target: &Target) -> Result<Clients, ConnectError> {
             .credentials_provider(Credentials::new("emulator", "emulator", None, None, "emulator"))
             .endpoint_url("http://127.0.0.1");
     }
-    // Credentials are fetched through it as well.
-    let network = match target.in_process {
-        Some(_) => None,
-        None => Some(trust::https()),
-    };
     if let Some(https) = &network {
         loader = loader.http_client(https.clone().unwrap_or_else(|_| trust::plain()));
     }
@@ -195,6 +241,15 @@ pub async fn connect(target: &Target) -> Result<Clients, ConnectError> {
         Some(_) => Vec::new(),
         None => SERVICES.iter().map(|id| endpoint_in_force(target, &config, id)).collect(),
     };
+    let is_server = |url: &&String| {
+        let uri = url.parse::<http::Uri>().ok();
+        uri.is_some_and(|it| {
+            it.host().is_some() && matches!(it.scheme_str(), Some("http" | "https"))
+        })
+    };
+    if let Some(url) = endpoints.iter().flatten().find(|it| !is_server(it)) {
+        return Err(ConnectError::MalformedEndpoint(without_credentials(url)));
+    }
     if let Some(url) =
         endpoints.iter().flatten().find(|url| url.starts_with("http://") && !is_loopback(url))
     {
@@ -237,6 +292,8 @@ pub async fn connect(target: &Target) -> Result<Clients, ConnectError> {
     // AWS_MAX_ATTEMPTS and the profile's max_attempts must not bring retries of writes back.
     let retries =
         if planted(Bug::SdkRetries) { RetryConfig::standard() } else { RetryConfig::disabled() };
+    // Most commands can do without the account: STS out of reach must not hold them up for long.
+    let hasty = config.to_builder().retry_config(RetryConfig::standard()).build();
     let once = config.to_builder().retry_config(retries).build();
     // The SDK counts retries for the whole process; one connection must not use up those of another.
     let partition =
@@ -254,10 +311,12 @@ pub async fn connect(target: &Target) -> Result<Clients, ConnectError> {
         realtime: realtime(&config),
         ivs_once: ivs(&once),
         realtime_once: realtime(&once),
-        sts: aws_sdk_sts::Client::new(&config),
+        sts: aws_sdk_sts::Client::new(&hasty),
         account: Arc::default(),
         asked: Arc::default(),
         asks_outside,
+        source_conflict: chosen.as_ref().and_then(|it| it.conflict.clone()),
+        credentials: chosen.map(|it| it.chain),
         #[cfg(feature = "lock-s3")]
         config: unmetered,
         meter,
@@ -318,15 +377,57 @@ fn is_loopback(url: &str) -> bool {
     }
 }
 
+/// Whose credentials are in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The account.
+    pub account: String,
+    /// ARN of the user or of the role's session.
+    pub caller: Option<String>,
+}
+
+/// What a run knows of whose credentials are in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SignedIn {
+    /// STS has told.
+    Known(Identity),
+    /// STS could not be asked, for this reason.
+    Unknown(String),
+}
+
+impl SignedIn {
+    /// The account, where it is known.
+    pub fn account(&self) -> Option<&str> {
+        match self {
+            Self::Known(identity) => Some(&identity.account),
+            Self::Unknown(_) => None,
+        }
+    }
+
+    /// ARN of the user or of the role's session, where it is known.
+    pub fn caller(&self) -> Option<&str> {
+        match self {
+            Self::Known(identity) => identity.caller.as_deref(),
+            Self::Unknown(_) => None,
+        }
+    }
+}
+
 impl Clients {
-    /// The account whose credentials are in force (`sts:GetCallerIdentity`).
-    pub async fn account(&self) -> Result<String, CloudError> {
+    /// The account and the user or role whose credentials are in force (`sts:GetCallerIdentity`).
+    pub async fn identity(&self) -> Result<Identity, CloudError> {
+        self.asked.store(true, Ordering::Relaxed);
         let answer = self.sts.get_caller_identity().send().await.sorted("GetCallerIdentity")?;
         let account = answer.account.ok_or_else(|| {
             CloudError::unusable("GetCallerIdentity", "the answer does not name an account")
         })?;
         self.account.get_or_init(|| account.clone());
-        Ok(account)
+        Ok(Identity { account, caller: answer.arn })
+    }
+
+    /// Where the credentials came from, once they were needed; nothing for an emulated account.
+    pub fn credential_source(&self) -> Option<CredentialSource> {
+        self.credentials.as_ref().and_then(CredentialChain::answered)
     }
 
     /// The account in force, once it has been asked for.
@@ -338,8 +439,8 @@ impl Clients {
     /// it, or nothing is written. A server without STS tells nothing, and then nothing is compared with it.
     pub async fn look_for_account(&self) {
         let unknown = self.known_account().is_none() && !self.asks_outside;
-        if unknown && !self.asked.swap(true, Ordering::Relaxed) {
-            let _ = self.account().await;
+        if unknown && !self.asked.load(Ordering::Relaxed) {
+            let _ = self.identity().await;
         }
     }
 

@@ -1,13 +1,16 @@
+use super::inputs;
 use super::lock::Guard;
 use super::plan::{PlanningArgs, policy};
 use super::session::{self, Connection, Session};
 use super::{Failure, pretty};
 use crate::apply::{Event, Outcome, Signal, StepStatus, apply};
-use crate::cli::{ExitCode, Format, Global};
+use crate::cli::{ExitCode, Format, Global, program};
 use crate::diag::Code;
+use crate::manifest::envelope::kind_names;
 use crate::manifest::source::read_named;
 use crate::plan::{Approval, Status};
 use crate::ui::progress::{Progress, failures, left, report};
+use crate::ui::shell::quote;
 use crate::ui::{Ui, json, output};
 use std::path::{Path, PathBuf};
 
@@ -32,7 +35,7 @@ pub(crate) struct ApplyArgs {
 #[derive(Debug, clap::Args)]
 pub(crate) struct ConsentArgs {
     /// Do not ask
-    #[arg(short, long, env = "IVS_APPLY_YES", value_parser = clap::builder::BoolishValueParser::new())]
+    #[arg(short, long, alias = "auto-approve", env = "IVS_APPLY_YES", value_parser = clap::builder::BoolishValueParser::new())]
     yes: bool,
     /// The exact number of deletes, where a plan has many
     #[arg(long, value_name = "N", env = "IVS_APPLY_CONFIRM_DELETES")]
@@ -44,6 +47,10 @@ pub(crate) struct ConsentArgs {
 
 pub(super) async fn run(args: &ApplyArgs, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
     let approval = args.plan.as_deref().map(read_approval).transpose()?;
+    let global = &match (&args.plan, &approval) {
+        (Some(file), Some(approval)) => inputs::restored(file, approval, global)?,
+        _ => global.clone(),
+    };
     let confirmed = args.consent.confirm_deletes;
     let terms = match &approval {
         None => args.planning.terms(confirmed),
@@ -57,7 +64,7 @@ pub(super) async fn run(args: &ApplyArgs, global: &Global, ui: Ui) -> Result<Exi
         Some(_) => Failure::stale(failure.message),
         None => failure,
     })?;
-    let connection = Connection::open(global, &loaded.stack).await?;
+    let connection = Connection::open(global, &loaded.stack, ui).await?;
     connection.must_be_spelled_out(&loaded.stack)?;
     // The plan that is carried out is made under the lock, so nothing has to be confirmed afterwards.
     let guard = Guard::begin(&connection, &loaded.stack, ui).await?;
@@ -72,7 +79,7 @@ pub(super) async fn run(args: &ApplyArgs, global: &Global, ui: Ui) -> Result<Exi
             session.say_what_is_not_there(ui);
             return carry_out("apply", session, &consent, None, &guard, global, ui).await;
         };
-        let now = session.approval(terms).await?;
+        let now = session.approval(terms, inputs::of(global))?;
         let differences = approval.differences(&now);
         carry_out("apply", session, &consent, Some(&differences), &guard, global, ui).await
     });
@@ -83,15 +90,35 @@ pub(super) async fn run(args: &ApplyArgs, global: &Global, ui: Ui) -> Result<Exi
 /// The most that a saved plan may hold: some ten thousand steps.
 const SAVED_PLAN_BYTES: u64 = 64 * 1024 * 1024;
 
-fn read_approval(path: &Path) -> Result<Approval, Failure> {
+/// Reads the file of a saved plan.
+pub(super) fn read_approval(path: &Path) -> Result<Approval, Failure> {
     let name = path.display();
+    let no_plan = |what: &str| {
+        let command = format!("{} apply -f {}", quote(&program()), quote(&name.to_string()));
+        Failure::error(format!("`{name}` is {what}, not a saved plan"))
+            .help(format!("use `{command}`"))
+    };
+    if path.is_dir() {
+        return Err(no_plan("a folder"));
+    }
     let text = read_named(path, SAVED_PLAN_BYTES).map_err(|refused| {
         let message = format!("`{name}` {}", refused.message);
         // What is no text is no plan any more; a file that is not there never was one.
         let broken = refused.code == Code::NotUtf8;
         if broken { Failure::stale(message) } else { Failure::error(message) }
     })?;
+    if is_manifest(path, &text) {
+        return Err(no_plan("a manifest"));
+    }
     Approval::read(&text).map_err(|why| Failure::stale(format!("`{name}` {why}")))
+}
+
+/// Whether somebody gave a manifest for a saved plan.
+fn is_manifest(path: &Path, text: &str) -> bool {
+    let yaml = path.extension().is_some_and(|it| it == "yaml" || it == "yml");
+    let kind = serde_json::from_str::<serde_json::Value>(text).ok();
+    let kind = kind.as_ref().and_then(|it| it["kind"].as_str());
+    yaml || kind.is_some_and(|kind| kind_names().any(|it| it == kind))
 }
 
 /// Shows the plan, gets consent, and does it. `approved` says in what it differs from a plan that somebody

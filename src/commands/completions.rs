@@ -1,12 +1,25 @@
 use super::Failure;
-use crate::cli::{Cli, ExitCode};
+use crate::aws::REGIONS;
+use crate::cli::{Cli, ExitCode, program, typed_filenames};
+use crate::manifest::envelope::kind_names;
+use crate::manifest::{StandardInput, load};
 use crate::ui::Ui;
-use clap::CommandFactory;
-use clap_complete::Shell;
+use clap::{CommandFactory, ValueEnum};
+use clap_complete::env::Shells;
+use clap_complete::{CompletionCandidate, Shell};
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::path::Path;
+
+/// The variable by which a shell asks the program to complete a line.
+pub(crate) const VARIABLE: &str = "IVS_APPLY_COMPLETE";
 
 /// Print a completion script for a shell
 ///
-/// For bash: `ivs-apply completions bash > ~/.local/share/bash-completion/completions/ivs-apply`
+/// The script asks the program itself, so it also completes kinds, and addresses of the manifests that `-f`
+/// names. For bash: `ivs-apply completions bash > ~/.local/share/bash-completion/completions/ivs-apply`; for
+/// zsh: `ivs-apply completions zsh > "${fpath[1]}/_ivs-apply"`; for fish: `ivs-apply completions fish >
+/// ~/.config/fish/completions/ivs-apply.fish`
 #[derive(Debug, clap::Args)]
 pub(crate) struct CompletionsArgs {
     /// The shell
@@ -15,10 +28,65 @@ pub(crate) struct CompletionsArgs {
 }
 
 pub(super) fn run(args: &CompletionsArgs, ui: Ui) -> Result<ExitCode, Failure> {
-    let mut command = Cli::command();
-    let name = command.get_name().to_owned();
+    let name = env!("CARGO_PKG_NAME");
+    let shell = args.shell.to_possible_value().map(|it| it.get_name().to_owned());
+    let shells = Shells::builtins();
+    let completer = shell.as_deref().and_then(|it| shells.completer(it));
+    let completer = completer.ok_or_else(|| {
+        Failure::error(format!("there is no completion script for {}", args.shell))
+    })?;
+    // A program that was called by its path may not be in the search path of the shell.
+    let called = program();
+    let called = match Path::new(&called).components().count() {
+        0 | 1 => called,
+        _ => std::path::absolute(&called)?.to_string_lossy().into_owned(),
+    };
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut command, name, &mut script);
+    completer.write_registration(VARIABLE, name, name, &called, &mut script)?;
     ui.answer(&String::from_utf8_lossy(&script))?;
     Ok(ExitCode::Done)
+}
+
+/// Names of kinds.
+pub(super) fn kinds() -> Vec<CompletionCandidate> {
+    kind_names().map(CompletionCandidate::new).collect()
+}
+
+/// Names of commands.
+pub(super) fn commands() -> Vec<CompletionCandidate> {
+    let cli = Cli::command();
+    cli.get_subcommands().map(|it| CompletionCandidate::new(it.get_name())).collect()
+}
+
+/// Names of regions.
+pub(crate) fn regions() -> Vec<CompletionCandidate> {
+    REGIONS.into_iter().map(CompletionCandidate::new).collect()
+}
+
+/// Addresses in the manifests that the line names.
+pub(super) fn addresses(typed: &OsStr) -> Vec<CompletionCandidate> {
+    candidates(typed, declared())
+}
+
+/// Addresses, and each of their kinds with a `*`.
+pub(super) fn patterns(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let mut all = declared();
+    let kinds: BTreeSet<String> = all
+        .iter()
+        .filter_map(|it| it.split_once('/'))
+        .map(|(kind, _)| format!("{kind}/*"))
+        .collect();
+    all.extend(kinds);
+    candidates(typed, all)
+}
+
+fn candidates(typed: &OsStr, all: BTreeSet<String>) -> Vec<CompletionCandidate> {
+    let typed = typed.to_string_lossy();
+    all.into_iter().filter(|it| it.starts_with(&*typed)).map(CompletionCandidate::new).collect()
+}
+
+fn declared() -> BTreeSet<String> {
+    let mut nothing = std::io::empty();
+    let loaded = load(&typed_filenames(), StandardInput { text: &mut nothing, folder: None }, None);
+    loaded.desired.iter().map(|it| it.address.to_string()).collect()
 }

@@ -1,5 +1,6 @@
 use super::Failure;
 use super::apply::{ConsentArgs, carry_out};
+use super::completions::{addresses, patterns};
 use super::lock::Guard;
 use super::session::{Connection, Session, load};
 use crate::cli::{ExitCode, Global};
@@ -7,6 +8,7 @@ use crate::kinds::Address;
 use crate::plan::Policy;
 use crate::plan::selection::{Pattern, Selection};
 use crate::ui::Ui;
+use clap_complete::ArgValueCompleter;
 
 /// Delete everything the stack owns
 ///
@@ -17,13 +19,13 @@ pub(crate) struct DestroyArgs {
     #[command(flatten)]
     consent: ConsentArgs,
     /// Resource whose audience may be cut off
-    #[arg(long, value_name = "KIND/NAME", value_delimiter = ' ', env = "IVS_APPLY_ALLOW_LIVE")]
+    #[arg(long, value_name = "KIND/NAME", value_delimiter = ' ', add = ArgValueCompleter::new(addresses), env = "IVS_APPLY_ALLOW_LIVE")]
     allow_live: Vec<Address>,
     /// Only what matches, such as `Channel/test-*`; what something else still refers to stays
-    #[arg(long, value_name = "GLOB", value_delimiter = ' ', env = "IVS_APPLY_ONLY")]
+    #[arg(long, alias = "target", value_name = "GLOB", value_delimiter = ' ', add = ArgValueCompleter::new(patterns), env = "IVS_APPLY_ONLY")]
     only: Vec<Pattern>,
     /// Keep what matches
-    #[arg(long, value_name = "GLOB", value_delimiter = ' ', env = "IVS_APPLY_EXCLUDE")]
+    #[arg(long, value_name = "GLOB", value_delimiter = ' ', add = ArgValueCompleter::new(patterns), env = "IVS_APPLY_EXCLUDE")]
     exclude: Vec<Pattern>,
 }
 
@@ -38,7 +40,7 @@ pub(super) async fn run(args: &DestroyArgs, global: &Global, ui: Ui) -> Result<E
         allow_live: args.allow_live.iter().cloned().collect(),
         selected: None,
     };
-    let connection = Connection::open(global, &loaded.stack).await?;
+    let connection = Connection::open(global, &loaded.stack, ui).await?;
     connection.must_be_spelled_out(&loaded.stack)?;
     let guard = Guard::begin(&connection, &loaded.stack, ui).await?;
     let work = Box::pin(async {

@@ -1,10 +1,12 @@
 use super::Failure;
+use super::completions::kinds;
 use crate::cli::ExitCode;
 use crate::diag::{Code, suggest};
 use crate::manifest::envelope::kind_names;
 use crate::manifest::schema::{Field, fields_of};
 use crate::ui::Ui;
 use crate::ui::explain;
+use clap_complete::ArgValueCandidates;
 
 /// Explain a kind, a field such as `Channel.latencyMode`, or an error code such as `E0103`
 ///
@@ -13,7 +15,7 @@ use crate::ui::explain;
 #[derive(Debug, clap::Args)]
 pub(crate) struct ExplainArgs {
     /// The kind, and a field of its spec; other parts as `Channel.lifecycle.protect`; or a code
-    #[arg(value_name = "KIND[.FIELD]|CODE")]
+    #[arg(value_name = "KIND[.FIELD]|CODE", add = ArgValueCandidates::new(kinds))]
     what: Option<String>,
 }
 

@@ -1,5 +1,6 @@
-use super::session::{Connection, account_in_force};
+use super::session::Connection;
 use super::{Failure, chain};
+use crate::aws::SignedIn;
 use crate::cli::{ExitCode, Global};
 use crate::cloud::{Reading, read};
 use crate::kinds::{Desired, Kind, Stack};
@@ -33,7 +34,7 @@ pub(super) async fn run(args: &ExportArgs, global: &Global, ui: Ui) -> Result<Ex
         file::may_fill(folder, names.map(file_name))?;
     }
     let mut stack = Stack::named(global.stack.as_deref().unwrap_or("default"));
-    let connection = Connection::open(global, &stack).await?;
+    let connection = Connection::open(global, &stack, ui).await?;
     let failed = |error: crate::cloud::ReadError| Failure::error(chain(&error));
     let reading = Reading { every_kind: true, full: true, strangers: true };
     let live = read(&connection.aws, &stack, &[], reading).await.map_err(failed)?;
@@ -68,7 +69,13 @@ pub(super) async fn run(args: &ExportArgs, global: &Global, ui: Ui) -> Result<Ex
     }
     if let Some(folder) = &args.out {
         stack.region = Some(connection.aws.region.clone());
-        stack.account = Some(account_in_force(&connection.aws).await?);
+        stack.account = connection.signed_in.account().map(ToOwned::to_owned);
+        if let SignedIn::Unknown(why) = &connection.signed_in {
+            ui.say(&format!(
+                "warning: the Stack does not name its account, which is unknown: {}\n",
+                escape(why, 400)
+            ));
+        }
         let files = by_kind(&stack, &declared);
         file::fill(folder, &files)?;
         say_written(folder, &files, declared.len(), ui);

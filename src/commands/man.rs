@@ -1,7 +1,9 @@
 use super::Failure;
+use super::completions::commands;
 use crate::cli::{Cli, ExitCode};
 use crate::ui::Ui;
 use clap::CommandFactory;
+use clap_complete::ArgValueCandidates;
 use clap_mangen::Man;
 
 /// Print the manual page, or that of one command
@@ -10,7 +12,7 @@ use clap_mangen::Man;
 #[derive(Debug, clap::Args)]
 pub(crate) struct ManArgs {
     /// The command; the program as a whole if absent
-    #[arg(value_name = "COMMAND")]
+    #[arg(value_name = "COMMAND", add = ArgValueCandidates::new(commands))]
     command: Option<String>,
 }
 

@@ -1,7 +1,7 @@
 //! One file a command. Each is a prefix or a branch of one line: load, connect, read, plan, apply.
 
 mod apply;
-mod completions;
+pub(crate) mod completions;
 mod destroy;
 mod drift;
 mod emulator;
@@ -9,6 +9,7 @@ mod explain;
 mod export;
 mod graph;
 mod iam_policy;
+mod inputs;
 mod lock;
 mod man;
 mod output;
@@ -16,6 +17,7 @@ mod plan;
 mod schema;
 mod selection;
 mod session;
+mod show;
 mod unlock;
 mod validate;
 
@@ -30,7 +32,9 @@ use std::collections::BTreeMap;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Validate(validate::ValidateArgs),
+    #[command(alias = "diff")]
     Plan(plan::PlanArgs),
+    Show(show::ShowArgs),
     Apply(apply::ApplyArgs),
     Drift(drift::DriftArgs),
     Export(export::ExportArgs),
@@ -118,6 +122,7 @@ pub(crate) async fn run(cli: Cli, ui: Ui) -> ExitCode {
     let ended = match command {
         Command::Validate(args) => validate::run(&args, &global, ui),
         Command::Plan(args) => plan::run(&args, &global, ui).await,
+        Command::Show(args) => show::run(&args, &global, ui),
         Command::Apply(args) => Box::pin(apply::run(&args, &global, ui)).await,
         Command::Drift(args) => drift::run(&args, &global, ui).await,
         Command::Export(args) => export::run(&args, &global, ui).await,
@@ -161,6 +166,7 @@ impl Command {
         match self {
             Self::Graph(_) => &[Format::Text, Format::Dot, Format::Mermaid, Format::Svg],
             Self::Plan(_) => &[Format::Text, Format::Json, Format::Markdown, Format::Github],
+            Self::Show(_) => &[Format::Text, Format::Json, Format::Markdown],
             Self::Apply(_) | Self::Destroy(_) => &[Format::Text, Format::Json, Format::Github],
             Self::Unlock(_) | Self::Export(_) | Self::Explain(_) => &[Format::Text],
             Self::Output(_) => &[Format::Text, Format::Json, Format::Env, Format::Github],
@@ -172,6 +178,7 @@ impl Command {
         match self {
             Self::Validate(_) => "validate",
             Self::Plan(_) => "plan",
+            Self::Show(_) => "show",
             Self::Apply(_) => "apply",
             Self::Drift(_) => "drift",
             Self::Export(_) => "export",
@@ -195,6 +202,7 @@ fn frame_of(command: &str) -> json::Frame<'_> {
         command,
         stack: None,
         account: None,
+        caller: None,
         region: None,
         endpoint: None,
         calls: BTreeMap::new(),

@@ -1,12 +1,16 @@
 use super::Failure;
+use super::completions::addresses;
+use super::inputs;
 use super::selection::{SelectionArgs, select};
 use super::session::{self, Session};
 use crate::cli::{ExitCode, Global};
 use crate::kinds::{Address, is_saved_plan};
 use crate::plan::{Approval, Policy, Status, Terms};
 use crate::ui::Ui;
+use crate::ui::escape::escape;
 use crate::ui::file::{self, Sort};
 use clap::ValueEnum;
+use clap_complete::ArgValueCompleter;
 use std::path::PathBuf;
 
 /// Show what would change
@@ -34,7 +38,7 @@ pub(crate) struct PlanningArgs {
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = clap::builder::BoolishValueParser::new(), env = "IVS_APPLY_PRUNE")]
     prune: Option<bool>,
     /// Resource whose audience may be cut off
-    #[arg(long, value_name = "KIND/NAME", value_delimiter = ' ', env = "IVS_APPLY_ALLOW_LIVE")]
+    #[arg(long, value_name = "KIND/NAME", value_delimiter = ' ', add = ArgValueCompleter::new(addresses), env = "IVS_APPLY_ALLOW_LIVE")]
     allow_live: Vec<Address>,
     #[command(flatten)]
     selection: SelectionArgs,
@@ -115,14 +119,14 @@ pub(super) async fn run(args: &PlanArgs, global: &Global, ui: Ui) -> Result<Exit
     let session = Session::open(loaded, global, &policy, terms.refresh_full, ui).await?;
     session.say_what_is_not_there(ui);
     let approval = match &args.out {
-        Some(_) => Some(session.approval(terms).await?),
+        Some(_) => Some(session.approval(terms, inputs::of(global))?),
         None => None,
     };
     session.show("plan", global, ui)?;
     session.connection.close()?;
     let status = session.plan.status();
     if let (Some(out), Some(approval)) = (&args.out, approval) {
-        save(out, &approval, status, ui)?;
+        save(out, &approval, status, global, ui)?;
     }
     Ok(match status {
         Status::Blocked => ExitCode::Refused,
@@ -132,16 +136,22 @@ pub(super) async fn run(args: &PlanArgs, global: &Global, ui: Ui) -> Result<Exit
 }
 
 /// A plan that must not be carried out is not there to be approved.
-fn save(out: &std::path::Path, approval: &Approval, status: Status, ui: Ui) -> Result<(), Failure> {
-    let name = crate::ui::escape::escape(&out.display().to_string(), 200);
+fn save(
+    out: &std::path::Path,
+    approval: &Approval,
+    status: Status,
+    global: &Global,
+    ui: Ui,
+) -> Result<(), Failure> {
+    let name = escape(&out.display().to_string(), 200);
     if status == Status::Blocked {
         ui.say(&format!("not saved: what is blocked cannot be approved; {name} is as it was\n"));
         return Ok(());
     }
     file::write(out, &crate::ui::escape::json(&approval.text()), SAVED)?;
+    let command = escape(&inputs::command(out, global), 2_000);
     ui.say(&format!(
-        "saved: `ivs-apply apply {name}` carries it out, with the same manifests and in the same account, as \
-         long as nothing changed\n"
+        "saved: `{command}` carries it out, as long as neither the manifests nor the account change\n"
     ));
     Ok(())
 }

@@ -1,15 +1,17 @@
+use super::completions::kinds;
 use super::{Failure, pretty};
 use crate::cli::ExitCode;
 use crate::kinds::Kind;
 use crate::manifest::envelope::STACK;
 use crate::manifest::schema;
 use crate::ui::Ui;
+use clap_complete::ArgValueCandidates;
 
 /// Print the JSON Schema of manifests, or of one kind
 #[derive(Debug, clap::Args)]
 pub(crate) struct SchemaArgs {
     /// The kind; every kind if absent
-    #[arg(value_name = "KIND")]
+    #[arg(value_name = "KIND", add = ArgValueCandidates::new(kinds))]
     kind: Option<String>,
 }
 

@@ -1,18 +1,20 @@
 //! The flags that select a part of the manifests, for every command that has them.
 
 use super::Failure;
+use super::completions::patterns;
 use crate::manifest::Loaded;
 use crate::plan::Terms;
 use crate::plan::selection::{Nothing, Pattern, Selected, Selection};
+use clap_complete::ArgValueCompleter;
 
 /// Which part of the manifests a run is about.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct SelectionArgs {
     /// Only what matches, such as `Channel/*`, and what that needs; nothing is pruned
-    #[arg(long, value_name = "GLOB", value_delimiter = ' ', env = "IVS_APPLY_ONLY")]
+    #[arg(long, alias = "target", value_name = "GLOB", value_delimiter = ' ', add = ArgValueCompleter::new(patterns), env = "IVS_APPLY_ONLY")]
     only: Vec<Pattern>,
     /// Leave out what matches, such as `*/test-?`, and what depends on it; nothing is pruned
-    #[arg(long, value_name = "GLOB", value_delimiter = ' ', env = "IVS_APPLY_EXCLUDE")]
+    #[arg(long, value_name = "GLOB", value_delimiter = ' ', add = ArgValueCompleter::new(patterns), env = "IVS_APPLY_EXCLUDE")]
     exclude: Vec<Pattern>,
     /// Only what has this label in its metadata, and what that needs; nothing is pruned
     #[arg(short = 'l', long = "selector", value_name = "KEY=VALUE", value_parser = label, value_delimiter = ',', env = "IVS_APPLY_SELECTOR")]

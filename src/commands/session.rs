@@ -1,15 +1,17 @@
 //! What plan, apply, drift, destroy, export and graph have in common: load, connect, check, read, plan.
 
 use super::{Failure, chain, lock, paths, pretty};
-use crate::aws::{self, Clients, Target};
-use crate::cli::{ExitCode, Format, Global};
+use crate::aws::{self, Class, Clients, CloudError, SignedIn, Target};
+use crate::cli::{ExitCode, Format, Global, variable};
 use crate::cloud::{ReadError, Reading, look_up_sessions, look_up_users, read};
 use crate::emulator::{Emulator, Settings};
 use crate::kinds::{Desired, LiveState, Stack};
 use crate::manifest::{self, Loaded, StandardInput};
+use crate::plan::approval::Inputs;
 use crate::plan::{Approval, Note, Plan, Policy, Selected, Status, Terms, approval, plan};
 use crate::ui::escape::escape;
 use crate::ui::plan::Header;
+use crate::ui::progress::Spinner;
 use crate::ui::{Ui, diagnostic, json};
 
 /// Manifests that are in order.
@@ -38,13 +40,14 @@ pub(super) fn load(command: &str, global: &Global, ui: Ui) -> Result<Loaded, Exi
 /// An account to work on.
 pub(super) struct Connection {
     pub(super) aws: Clients,
-    pub(super) account: Option<String>,
+    pub(super) signed_in: SignedIn,
     emulator: Option<Emulator>,
+    ui: Ui,
 }
 
 impl Connection {
     /// Connects, and makes sure that it is to where the stack belongs, before any call to IVS.
-    pub(super) async fn open(global: &Global, stack: &Stack) -> Result<Self, Failure> {
+    pub(super) async fn open(global: &Global, stack: &Stack, ui: Ui) -> Result<Self, Failure> {
         let emulator = match global.emulator_file() {
             None => None,
             Some(file) => {
@@ -61,6 +64,8 @@ impl Connection {
         let target = Target {
             region,
             profile: global.profile.clone(),
+            profile_variable: variable("AWS_PROFILE"),
+            keys_in_environment: variable("AWS_ACCESS_KEY_ID").is_some(),
             endpoint_url: global.endpoint_url.clone(),
             rates: global.rates(),
             in_process: emulator.as_ref().map(Emulator::http_client),
@@ -69,30 +74,32 @@ impl Connection {
         let aws = aws::connect(&target)
             .await
             .map_err(|error| Failure::error(error.to_string()).help(error.help()))?;
+        if let Some(conflict) = &aws.source_conflict {
+            ui.say(&format!("warning: {}\n", escape(&conflict.to_string(), 400)));
+        }
         if let Some(region) = &stack.region
             && *region != aws.region
         {
             return Err(Failure::error(format!(
-                "stack `{}` is in region `{region}`, and region `{}` is in force",
+                "stack `{}` is in region `{region}`, and the region configured is `{}`",
                 stack.name, aws.region
             ))
             .help(format!("give `--region {region}`, or set `AWS_REGION`")));
         }
-        let account = match &stack.account {
-            None => None,
-            Some(wanted) => {
-                let account = account_in_force(&aws).await?;
-                if account != *wanted {
-                    return Err(Failure::error(format!(
-                        "stack `{}` is in account {wanted}, and account {account} is in force",
-                        stack.name
-                    ))
-                    .help("use the credentials of the right account"));
-                }
-                Some(account)
-            }
-        };
-        Ok(Self { aws, account, emulator })
+        let signed_in = signed_in(&aws, stack).await?;
+        if let (Some(wanted), Some(account)) = (&stack.account, signed_in.account())
+            && wanted != account
+        {
+            let message = format!(
+                "stack `{}` is in account {wanted}, and the credentials are those of account {account}",
+                stack.name
+            );
+            return Err(Failure::error(message).help("use credentials of the stack's account"));
+        }
+        if let Some(source) = aws.credential_source() {
+            tracing::info!("credentials: {}", escape(&source.to_string(), 400));
+        }
+        Ok(Self { aws, signed_in, emulator, ui })
     }
 
     /// Writing to AWS itself needs the place to be spelled out: the wrong account looks just like the
@@ -128,6 +135,7 @@ impl Connection {
             stack,
             region: &self.aws.region,
             endpoint: self.aws.endpoint.as_deref(),
+            identity: Some(&self.signed_in),
             calls: self.aws.meter.calls(),
         }
     }
@@ -136,7 +144,8 @@ impl Connection {
         json::Frame {
             command,
             stack: Some(&loaded.stack),
-            account: self.account.as_deref(),
+            account: self.signed_in.account(),
+            caller: self.signed_in.caller(),
             region: Some(&self.aws.region),
             endpoint: self.aws.endpoint.as_deref(),
             calls: self.aws.meter.calls(),
@@ -151,13 +160,10 @@ impl Connection {
         desired: &[Desired],
         reading: Reading,
     ) -> Result<LiveState, Failure> {
-        read(&self.aws, stack, desired, reading).await.map_err(|error| unreadable(&error))
-    }
-
-    /// The account as its objects say, where the Stack does not name it: that costs no call.
-    pub(super) fn learn_account(&mut self, live: &LiveState) {
-        let told = live.all().find_map(|it| it.arn.account());
-        self.account = self.account.take().or_else(|| told.map(ToOwned::to_owned));
+        let spinner = Spinner::new(self.ui, &self.aws.meter);
+        let read = read(&self.aws, stack, desired, reading).await;
+        spinner.finish();
+        read.map_err(|error| unreadable(&error))
     }
 
     /// Plans, and plans again where nobody turns out to be connected to a stage with a session, or somebody
@@ -188,14 +194,24 @@ fn unreadable(error: &ReadError) -> Failure {
     }
 }
 
-pub(super) async fn account_in_force(aws: &Clients) -> Result<String, Failure> {
-    aws.account().await.map_err(|error| {
-        let failure = Failure::error(format!("the account could not be checked: {error}"));
-        match error.help() {
-            Some(help) => failure.help(help),
-            None => failure,
+/// Whose credentials are in force. One call a run: who plans should see which account it is about.
+/// A stack that names no account can be read without knowing it.
+async fn signed_in(aws: &Clients, stack: &Stack) -> Result<SignedIn, Failure> {
+    match aws.identity().await {
+        Ok(identity) => Ok(SignedIn::Known(identity)),
+        Err(error) if stack.account.is_some() || error.class == Class::NoCredentials => {
+            Err(account_unknown(&error))
         }
-    })
+        Err(error) => Ok(SignedIn::Unknown(error.to_string())),
+    }
+}
+
+fn account_unknown(error: &CloudError) -> Failure {
+    let failure = Failure::error(format!("the account could not be determined: {error}"));
+    match error.help() {
+        Some(help) => failure.help(help),
+        None => failure,
+    }
 }
 
 /// A plan, and all that it was made from.
@@ -217,7 +233,7 @@ impl Session {
         full: bool,
         ui: Ui,
     ) -> Result<Self, Failure> {
-        let connection = Connection::open(global, &loaded.stack).await?;
+        let connection = Connection::open(global, &loaded.stack, ui).await?;
         lock::look(&connection, &loaded.stack, ui).await;
         Self::read(loaded, connection, policy, full).await
     }
@@ -225,7 +241,7 @@ impl Session {
     /// From manifests and an account to a plan.
     pub(super) async fn read(
         loaded: Loaded,
-        mut connection: Connection,
+        connection: Connection,
         policy: &Policy,
         full: bool,
     ) -> Result<Self, Failure> {
@@ -233,7 +249,6 @@ impl Session {
         let reading = Reading { every_kind, full, strangers: false };
         let in_sight = policy.in_sight(&loaded.desired);
         let live = connection.read(&loaded.stack, &in_sight, reading).await?;
-        connection.learn_account(&live);
         let (live, plan) = connection.plan(&loaded, live, policy).await?;
         Ok(Self { loaded, connection, live, plan, policy: policy.clone(), reading })
     }
@@ -277,11 +292,16 @@ impl Session {
     }
 
     /// What there is to approve.
-    pub(super) async fn approval(&self, terms: Terms) -> Result<Approval, Failure> {
-        let Connection { aws, account, .. } = &self.connection;
-        let account = match account {
-            Some(account) => account.clone(),
-            None => account_in_force(aws).await?,
+    pub(super) fn approval(&self, terms: Terms, inputs: Inputs) -> Result<Approval, Failure> {
+        let Connection { aws, signed_in, .. } = &self.connection;
+        let account = match signed_in {
+            SignedIn::Known(identity) => identity.account.clone(),
+            SignedIn::Unknown(why) => {
+                let message = format!("a plan of an unknown account cannot be saved: {why}");
+                return Err(
+                    Failure::error(message).help("plan without `--out`, or make STS reachable")
+                );
+            }
         };
         let place = approval::Place {
             stack: self.loaded.stack.name.clone(),
@@ -289,7 +309,7 @@ impl Session {
             region: aws.region.clone(),
             endpoint: aws.endpoint.clone(),
         };
-        Ok(Approval::of(&self.plan, &self.live.book, place, terms))
+        Ok(Approval::of(&self.plan, &self.live.book, place, terms, inputs))
     }
 
     /// Whether the account would still give the same plan: somebody may have been at it while a person

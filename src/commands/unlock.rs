@@ -25,7 +25,7 @@ pub(super) async fn run(args: &UnlockArgs, global: &Global, ui: Ui) -> Result<Ex
         return Err(Failure::error(format!("stack `{}` has no lock", loaded.stack.name))
             .help("the lock is `spec.lock` of the Stack manifest"));
     };
-    let connection = Connection::open(global, &loaded.stack).await?;
+    let connection = Connection::open(global, &loaded.stack, ui).await?;
     if connection.is_in_process() {
         return Err(Failure::error("a pretend account in this process has no lock")
             .help("leave `--emulator` out"));

@@ -212,7 +212,7 @@ impl Publisher {
 }
 
 /// What has failed of an object that runs: destinations of a composition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Degraded {
     /// Destinations that have failed.
     pub failed: usize,

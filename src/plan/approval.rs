@@ -4,7 +4,7 @@
 //! the one that was looked at (`docs/reliability.md` §6). Holds specs, which hold no secrets, and of live objects
 //! a fingerprint.
 
-use super::{Decision, Plan, Policy, Selected, Selection, Step};
+use super::{Cause, Decision, Plan, Policy, Selected, Selection, Step};
 use crate::kinds::spec::{changes, fingerprint, sorted};
 use crate::kinds::{API_VERSION, Arn, Body, Book, Owner, SAVED_PLAN, json};
 use schemars::JsonSchema;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The version of the form.
-const FORMAT_VERSION: &str = "1.0";
+const FORMAT_VERSION: &str = "1.1";
 
 /// Where a plan was made. Elsewhere it is worth nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -27,6 +27,24 @@ pub struct Place {
     pub region: String,
     /// Endpoint that is not AWS's own.
     pub endpoint: Option<String>,
+}
+
+/// What a plan was made from, so that `apply` can make it again from any folder.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Inputs {
+    /// Folder that the command ran in; the paths below are relative to it.
+    pub folder: String,
+    /// The manifests: paths of `-f`.
+    pub manifests: Vec<String>,
+    /// `--stdin-folder`, where it was given.
+    pub stdin_folder: Option<String>,
+    /// `--stack`, where it was given.
+    pub stack: Option<String>,
+    /// State file of the emulator, where the account is emulated.
+    pub emulator: Option<String>,
+    /// `--endpoint-url`, where it was given.
+    pub endpoint_url: Option<String>,
 }
 
 /// What the command line said about planning. An approved plan is made again under the same terms.
@@ -96,6 +114,8 @@ pub struct Approval {
     pub place: Place,
     /// What the command line said.
     pub terms: Terms,
+    /// What it was made from.
+    pub inputs: Inputs,
     /// In the order of the plan.
     pub steps: Vec<ApprovedStep>,
 }
@@ -116,7 +136,7 @@ pub enum Unreadable {
 
 impl Approval {
     /// What there is to approve in `plan`.
-    pub fn of(plan: &Plan, book: &Book, place: Place, terms: Terms) -> Self {
+    pub fn of(plan: &Plan, book: &Book, place: Place, terms: Terms, inputs: Inputs) -> Self {
         let names: BTreeMap<usize, String> =
             plan.steps.iter().map(|it| (it.id, title(it))).collect();
         Self {
@@ -126,6 +146,7 @@ impl Approval {
             tool_version: env!("CARGO_PKG_VERSION").to_owned(),
             place,
             terms,
+            inputs,
             steps: plan.steps.iter().map(|it| approved(it, book, &names)).collect(),
         }
     }
@@ -183,6 +204,11 @@ impl Approval {
 }
 
 impl ApprovedStep {
+    /// Why it is there, as the plan had it.
+    pub fn causes(&self) -> Vec<Cause> {
+        self.because.iter().filter_map(|it| serde_json::from_value(it.clone()).ok()).collect()
+    }
+
     fn title(&self) -> String {
         let of = self.arn.as_ref().map(|arn| format!(" of {arn}")).unwrap_or_default();
         format!("{} {}{of}", self.action, self.address)

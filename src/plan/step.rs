@@ -6,7 +6,7 @@ use crate::diag::Origin;
 use crate::kinds::owner::Owner;
 use crate::kinds::spec::FieldChange;
 use crate::kinds::{Address, Arn, Audience, Body, Degraded, Kind, Marks};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Number of a step, from 1, in the order of the plan.
@@ -104,7 +104,7 @@ impl Action {
 }
 
 /// Why a step is in the plan.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "cause", rename_all = "camelCase")]
 pub enum Cause {
     /// It is declared and not there.

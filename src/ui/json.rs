@@ -4,7 +4,7 @@ use crate::apply::{Outcome, StepStatus};
 use crate::aws::rates::floor_seconds;
 use crate::diag::{Place, SourceMap};
 use crate::kinds::Stack;
-use crate::plan::{NotDrift, Note, Plan, Selected, Status, Step, StepId};
+use crate::plan::{Approval, NotDrift, Note, Plan, Selected, Status, Step, StepId};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -18,8 +18,10 @@ pub struct Frame<'a> {
     pub command: &'a str,
     /// The stack, once known.
     pub stack: Option<&'a Stack>,
-    /// Account in force, where it was asked for.
+    /// Account whose credentials are in force, once known.
     pub account: Option<&'a str>,
+    /// ARN of the user or role that is signed in, once known.
+    pub caller: Option<&'a str>,
     /// Region in force, once known.
     pub region: Option<&'a str>,
     /// Endpoint that is not AWS's own.
@@ -70,6 +72,22 @@ pub fn plan(
     Value::Object(tail(document, frame, None))
 }
 
+/// A document with a saved plan, as it stands in its file.
+pub fn saved(frame: &Frame<'_>, approval: &Approval) -> Value {
+    let place = &approval.place;
+    let frame = Frame {
+        account: Some(&place.account),
+        region: Some(&place.region),
+        endpoint: place.endpoint.as_deref(),
+        ..frame.clone()
+    };
+    let acts = approval.steps.iter().any(|it| matches!(it.decision.as_str(), "do" | "interrupt"));
+    let mut document = head(&frame, if acts { Status::Changes } else { Status::Clean });
+    document.insert("stack".to_owned(), json!(place.stack));
+    document.insert("plan".to_owned(), json!(approval));
+    Value::Object(tail(document, &frame, None))
+}
+
 /// What differs, or is not there, and is no drift.
 pub fn not_drift(others: &NotDrift) -> Value {
     let addresses = |steps: &[Step]| -> Vec<Value> {
@@ -111,6 +129,7 @@ fn head(frame: &Frame<'_>, status: Status) -> Map<String, Value> {
         "tool": { "name": env!("CARGO_PKG_NAME"), "version": env!("CARGO_PKG_VERSION") },
         "stack": frame.stack.map(|it| &it.name),
         "account": frame.account,
+        "caller": frame.caller,
         "region": frame.region,
         "endpoint": frame.endpoint,
         "status": status,

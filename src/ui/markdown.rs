@@ -5,12 +5,13 @@
 
 use super::escape::escape;
 use super::plan::{Header, because, calls, details, notes, sum};
+use crate::aws::{Identity, SignedIn};
 use crate::plan::policy::live;
 use crate::plan::{Decision, Plan};
 use std::fmt::Write;
 
 /// The longest comment that GitHub takes has 65,536 characters; others take more.
-const LONGEST: usize = 60_000;
+pub(super) const LONGEST: usize = 60_000;
 
 /// A plan in Markdown.
 pub fn text(plan: &Plan, header: &Header<'_>) -> String {
@@ -19,10 +20,18 @@ pub fn text(plan: &Plan, header: &Header<'_>) -> String {
     if whole.chars().count() <= LONGEST {
         return whole;
     }
-    let mut text: String = short.chars().take(LONGEST).collect();
-    // Half a line could be half a code span.
+    whole_lines(short, LONGEST, "The rest does not fit into a comment; `ivs-apply plan` shows it.")
+}
+
+/// As many whole lines as fit, and where some do not, a last one that says so: half a line could be half a code
+/// span.
+pub(super) fn whole_lines(text: String, most: usize, rest: &str) -> String {
+    if text.chars().count() <= most {
+        return text;
+    }
+    let mut text: String = text.chars().take(most).collect();
     text.truncate(text.rfind('\n').map_or(0, |it| it + 1));
-    text.push_str("\nThe rest does not fit into a comment; `ivs-apply plan` shows it.\n");
+    text.push_str(&format!("\n{rest}\n"));
     text
 }
 
@@ -31,6 +40,17 @@ fn written(plan: &Plan, header: &Header<'_>, with_details: bool) -> String {
         format!("### Plan for stack {} in {}\n\n", span(&header.stack.name), span(header.region));
     if let Some(endpoint) = header.endpoint {
         let _ = writeln!(text, "At endpoint {}\n", span(endpoint));
+    }
+    if let Some(identity) = header.identity {
+        let _ = match identity {
+            SignedIn::Known(Identity { account, caller: Some(caller) }) => {
+                writeln!(text, "Account {}, signed in as {}\n", span(account), span(caller))
+            }
+            SignedIn::Known(Identity { account, caller: None }) => {
+                writeln!(text, "Account {}\n", span(account))
+            }
+            SignedIn::Unknown(why) => writeln!(text, "Account unknown: {}\n", span(why)),
+        };
     }
     let _ = writeln!(text, "**{}**\n\n{}\n", sum(&plan.summary()), calls(plan, header));
     for step in &plan.steps {
@@ -83,7 +103,7 @@ fn written(plan: &Plan, header: &Header<'_>, with_details: bool) -> String {
 }
 
 /// Text that came from outside, on one line, in a code span that it cannot leave.
-fn span(text: &str) -> String {
+pub(super) fn span(text: &str) -> String {
     let text = escape(text, 600);
     let ticks = "`".repeat(longest_run(&text) + 1);
     let pad =

@@ -14,6 +14,8 @@ pub mod output;
 pub mod panic;
 pub mod plan;
 pub mod progress;
+pub mod saved;
+pub mod shell;
 
 use anstream::{AutoStream, ColorChoice};
 use std::io::{self, BufRead, IsTerminal, Write};

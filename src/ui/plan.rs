@@ -3,6 +3,7 @@
 
 use super::escape::escape;
 use crate::aws::rates::floor_seconds;
+use crate::aws::{Identity, SignedIn};
 use crate::diag::SourceMap;
 use crate::kinds::owner::PREFIX;
 use crate::kinds::{Address, Body, Degraded, Stack};
@@ -24,6 +25,8 @@ pub struct Header<'a> {
     pub region: &'a str,
     /// Endpoint that is not AWS's own.
     pub endpoint: Option<&'a str>,
+    /// Whose credentials are in force.
+    pub identity: Option<&'a SignedIn>,
     /// Calls that reading the account took, by operation.
     pub calls: BTreeMap<String, u64>,
 }
@@ -60,6 +63,19 @@ pub(super) fn calls(plan: &Plan, header: &Header<'_>) -> String {
     format!("{read}; carrying it out takes at least {}", told(&writes, "write"))
 }
 
+/// The account, and who is signed in.
+pub(super) fn signed_in(signed_in: &SignedIn) -> String {
+    match signed_in {
+        SignedIn::Unknown(why) => format!("Account unknown: {}", escape(why, CAP)),
+        SignedIn::Known(Identity { account, caller: None }) => {
+            format!("Account {}", escape(account, CAP))
+        }
+        SignedIn::Known(Identity { account, caller: Some(caller) }) => {
+            format!("Account {}, signed in as {}", escape(account, CAP), escape(caller, CAP))
+        }
+    }
+}
+
 /// `Plan for stack …`.
 pub fn title(word: &str, header: &Header<'_>, text: &mut String) {
     let bold = Style::new().bold();
@@ -68,7 +84,12 @@ pub fn title(word: &str, header: &Header<'_>, text: &mut String) {
     if let Some(endpoint) = header.endpoint {
         let _ = write!(text, " at endpoint {}", escape(endpoint, CAP));
     }
-    text.push_str("\n\n");
+    text.push('\n');
+    if let Some(identity) = header.identity {
+        let dim = Style::new().dimmed();
+        let _ = writeln!(text, "{dim}{}{dim:#}", signed_in(identity));
+    }
+    text.push('\n');
 }
 
 fn symbol(action: Action) -> (&'static str, AnsiColor) {
@@ -224,7 +245,12 @@ pub fn value(value: &Value) -> String {
 
 /// Why a step is there, in words.
 pub fn because(step: &Step) -> String {
-    let reasons: Vec<String> = step.because.iter().map(cause).collect();
+    reasons(&step.because)
+}
+
+/// The reasons, on one line.
+pub(super) fn reasons(causes: &[Cause]) -> String {
+    let reasons: Vec<String> = causes.iter().map(cause).collect();
     escape(&reasons.join(", "), 2 * CAP)
 }
 

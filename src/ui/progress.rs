@@ -3,6 +3,7 @@
 use super::Ui;
 use super::escape::escape;
 use crate::apply::{Event, Failure, Outcome, Signal, StepStatus, Wait};
+use crate::aws::Meter;
 use crate::kinds::Address;
 use crate::plan::{Action, Plan, StepId};
 use anstyle::AnsiColor;
@@ -90,6 +91,57 @@ impl Progress {
         } else {
             self.ui.say(&format!("{text}\n"));
         }
+    }
+}
+
+/// Shows that an account is being read: on a terminal the number of calls as it grows, with `-v` a line.
+#[derive(Debug)]
+pub struct Spinner {
+    bar: ProgressBar,
+    counting: tokio::task::JoinHandle<()>,
+    meter: Meter,
+    before: u64,
+}
+
+impl Spinner {
+    /// From now on.
+    pub fn new(ui: Ui, meter: &Meter) -> Self {
+        const EVERY: Duration = Duration::from_millis(120);
+        let target = if ui.is_watched() {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        let bar = ProgressBar::with_draw_target(None, target);
+        bar.set_message("reading the account");
+        tracing::info!("reading the account");
+        let (shown, counted) = (bar.clone(), meter.clone());
+        let watched = ui.is_watched();
+        let counting = tokio::spawn(async move {
+            if !watched {
+                return;
+            }
+            loop {
+                tokio::time::sleep(EVERY).await;
+                let calls = counted.calls().values().sum::<u64>();
+                shown.set_message(format!("reading the account: {calls} calls"));
+                shown.tick();
+            }
+        });
+        Self { bar, counting, meter: meter.clone(), before: meter.calls().values().sum() }
+    }
+
+    /// Takes it away.
+    pub fn finish(self) {
+        let calls = self.meter.calls().values().sum::<u64>() - self.before;
+        tracing::info!("the account was read with {calls} calls");
+    }
+}
+
+impl Drop for Spinner {
+    fn drop(&mut self) {
+        self.counting.abort();
+        self.bar.finish_and_clear();
     }
 }
 

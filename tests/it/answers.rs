@@ -817,7 +817,7 @@ fn an_answer_of_another_account_than_the_one_in_force_is_no_plan() {
         let account = Account::empty().await;
         let loaded = load_text("key.yaml", KEY, None);
         made(&account, &loaded).await;
-        account.aws.account().await.expect("told");
+        account.aws.identity().await.expect("told");
         odd(&account, "ListChannels", "account");
         let refused = read(&account.aws, &Stack::named("default"), &loaded.desired, WHOLE).await;
         let said = refused.expect_err("another account").source.to_string();

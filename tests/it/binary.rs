@@ -214,7 +214,7 @@ fn json_is_whole_and_versioned_even_where_the_run_fails() {
     ]));
     let told = document(&nowhere);
     assert_eq!((nowhere.code, &told["status"]), (Some(1), &"failed".into()));
-    assert_eq!(told["error"]["message"], "no region is in force");
+    assert_eq!(told["error"]["message"], "no region is configured");
 }
 
 #[test]
@@ -296,16 +296,19 @@ fn consent_to_what_is_gone_is_said_and_the_run_goes_on() {
 }
 
 #[test]
-fn an_account_that_the_stack_does_not_name_is_known_by_its_objects() {
+fn the_account_and_who_is_signed_in_are_told_with_one_call_a_run() {
     let place = Place::new();
     let stage = "apiVersion: ivs-apply.dev/v1\nkind: Stage\nmetadata: { name: a }\nspec: {}\n";
     place.write("stage.yaml", stage);
-    let nothing = document(&place.run("plan --format json"));
-    assert_eq!(nothing["account"], serde_json::Value::Null);
-    assert_eq!(place.run("apply --yes").code, Some(0));
-    let told = document(&place.run("plan --format json"));
-    assert_eq!(told["account"], "000000000000");
-    assert!(told["calls"].get("GetCallerIdentity").is_none(), "{}", told["calls"]);
+    for command in ["plan", "drift", "output", "apply --yes"] {
+        let told = document(&place.run(&format!("{command} --format json")));
+        assert_eq!(told["account"], "000000000000", "{command}");
+        assert_eq!(told["caller"], "arn:aws:iam::000000000000:user/emulator", "{command}");
+        assert_eq!(told["calls"]["GetCallerIdentity"], 1, "{command}: {}", told["calls"]);
+    }
+    let said = place.run("plan").stdout;
+    let signed_in = "Account 000000000000, signed in as arn:aws:iam::000000000000:user/emulator";
+    assert!(said.contains(signed_in), "{said}");
     let lines = place.run("output --format github").stdout;
     assert!(lines.contains("account=000000000000"), "{lines}");
 }
@@ -343,7 +346,10 @@ fn another_region_or_account_than_the_stacks_is_an_error_before_any_call() {
     assert!(region.stderr.contains("stack `broadcast` is in region `us-west-2`"), "{region:?}");
     let account = at("us-west-2");
     assert_eq!(account.code, Some(1));
-    assert!(account.stderr.contains("account 000000000000 is in force"), "{account:?}");
+    assert!(
+        account.stderr.contains("the credentials are those of account 000000000000"),
+        "{account:?}"
+    );
 }
 
 #[test]
@@ -569,6 +575,7 @@ fn help_and_every_commands_help_are_what_is_documented() {
         "",
         "validate",
         "plan",
+        "show",
         "apply",
         "drift",
         "export",

@@ -164,6 +164,7 @@ pub(crate) fn assert_counts_agree(plan: &Plan, outcome: &Outcome) {
         command: "apply",
         stack: None,
         account: None,
+        caller: None,
         region: None,
         endpoint: None,
         calls: BTreeMap::new(),

@@ -21,7 +21,11 @@ use ivs_apply::emulator::{Clock, Emulator, Settings};
 use ivs_apply::kinds::LiveState;
 use ivs_apply::kinds::spec::fingerprint;
 use ivs_apply::manifest::{Loaded, load_text};
-use ivs_apply::plan::{Approval, Plan, Policy, Terms, approval::Place, plan};
+use ivs_apply::plan::{
+    Approval, Plan, Policy, Terms,
+    approval::{Inputs, Place},
+    plan,
+};
 use ivs_apply::ui::plan::Header;
 use ivs_apply::ui::{diagnostic, plan as shown};
 use serde_json::{Value, json};
@@ -394,6 +398,7 @@ fn plan_of(loaded: &Loaded, live: &LiveState) -> Plan {
         stack: &loaded.stack,
         region: "us-west-2",
         endpoint: None,
+        identity: None,
         calls: BTreeMap::new(),
     };
     clean(&STYLES.replace_all(&shown::text(&made, &header, &loaded.sources), ""));
@@ -433,7 +438,7 @@ fn saved(loaded: &Loaded) -> Approval {
         region: "us-west-2".to_owned(),
         endpoint: None,
     };
-    Approval::of(&made, &live.book, place, Terms::default())
+    Approval::of(&made, &live.book, place, Terms::default(), Inputs::default())
 }
 
 fn one_saved_plan(seed: u64) {

@@ -1,9 +1,9 @@
 //! A plan that was saved is done as it was approved, or not at all.
 
 use crate::account::{Account, settings};
-use crate::binary::{Place, Ran, Served, document};
+use crate::binary::{Place, Ran, document, ivs_apply, run};
 use ivs_apply::aws::{Sorted, Target, connect};
-use ivs_apply::emulator::Emulator;
+use ivs_apply::emulator::{Emulator, Settings};
 use serde_json::Value;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
@@ -233,11 +233,9 @@ fn an_edited_or_broken_plan_is_refused() {
 #[test]
 fn a_plan_of_another_account_region_or_stack_is_stale() {
     let (place, _) = approved(&normal());
-    // The same resources in another account, in a state file that the emulator itself wrote.
-    let other = place.folder.path().join("other.json").display().to_string();
-    let account = ["--account", "111111111111", "--state", &other];
-    let served = Served::start(place.folder.path(), &account);
-    drop(served);
+    let other = place.folder.path().join("other.json");
+    let another = Settings { account: "111111111111".to_owned(), ..settings() };
+    Emulator::open(&other, another).expect("an empty account").close().expect("kept");
     let mut command = place.command("apply plan.json");
     let words: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
     assert_eq!(words.last().expect("words"), "--emulator");
@@ -350,4 +348,118 @@ fn a_saved_plan_among_the_manifests_is_not_taken_for_one() {
     std::fs::remove_file(place.folder.path().join("manifests/all.yaml")).expect("there");
     let none = place.run("apply --yes --prune");
     assert_eq!(none.code, Some(1), "a saved plan alone is no set of manifests: {none:?}");
+}
+
+/// Runs the program with nothing but these words, in this folder.
+fn plainly(place: &Place, folder: &std::path::Path, words: &[&str]) -> Ran {
+    run(ivs_apply(place.folder.path()).current_dir(folder).args(words))
+}
+
+#[test]
+fn a_saved_plan_is_applied_from_any_folder_without_a_further_flag() {
+    let (place, file) = approved(&normal());
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let done = plainly(&place, elsewhere.path(), &["apply", &file.to_string_lossy()]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert!(done.stdout.contains("1 done"), "{done:?}");
+    assert_eq!(place.run("plan --detailed-exitcode").code, Some(0), "the account was changed");
+    assert!(!elsewhere.path().join(".ivs-apply").exists(), "and no other");
+}
+
+#[test]
+fn the_command_that_is_told_with_a_saved_plan_works_as_it_is_pasted() {
+    let place = Place::new();
+    std::fs::create_dir(place.folder.path().join("my manifests")).expect("writable");
+    std::fs::write(place.folder.path().join("my manifests/all.yaml"), MANIFESTS).expect("writable");
+    let words =
+        ["plan", "--region", "eu-west-1", "--emulator=it's here.json", "-f", "my manifests"];
+    let out = ["--stack", "pasted", "--only", "Channel/*", "--out", "my plan's.json"];
+    let saved = plainly(&place, place.folder.path(), &[&words[..], &out].concat());
+    assert_eq!(saved.code, Some(0), "{saved:?}");
+    let told = saved.stderr.split('`').nth(1).expect("a command").to_owned();
+    let ran = run(std::process::Command::new("sh")
+        .args(["-c", &told])
+        .env_clear()
+        .env("HOME", place.folder.path())
+        .current_dir(place.folder.path()));
+    assert_eq!(ran.code, Some(0), "{told}: {ran:?}");
+    assert!(ran.stdout.contains("stack `pasted` in eu-west-1"), "{ran:?}");
+    assert!(ran.stdout.contains("2 done"), "{ran:?}");
+}
+
+#[test]
+fn a_saved_plan_whose_manifests_are_gone_says_which_command_names_them() {
+    let (place, file) = approved(&normal());
+    std::fs::rename(place.folder.path().join("manifests"), place.folder.path().join("moved"))
+        .expect("writable");
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let file = file.to_string_lossy();
+    let lost = plainly(&place, elsewhere.path(), &["apply", &file]);
+    assert_eq!(lost.code, Some(1), "{lost:?}");
+    assert!(lost.stderr.contains("-f PATH`"), "{lost:?}");
+    let moved = place.folder.path().join("moved");
+    let words = ["apply", &file, "-f", &moved.to_string_lossy()];
+    let done = plainly(&place, elsewhere.path(), &words);
+    assert_eq!(done.code, Some(0), "{done:?}");
+}
+
+#[test]
+fn a_plan_of_manifests_from_standard_input_says_that_they_are_needed_again() {
+    let place = Place::new();
+    let with = |words: &[&str]| {
+        let mut child = ivs_apply(place.folder.path())
+            .current_dir(place.folder.path())
+            .args(words)
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let text = MANIFESTS.as_bytes();
+        std::io::Write::write_all(&mut child.stdin.take().expect("piped"), text).expect("read");
+        let output = child.wait_with_output().expect("the program ends");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, said) = with(&["plan", "--emulator", "-f", "-", "--out", "p.json"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("apply p.json -f -`"), "{said}");
+    let without = plainly(&place, place.folder.path(), &["apply", "p.json"]);
+    assert_eq!(without.code, Some(1), "{without:?}");
+    assert!(without.stderr.contains("apply p.json -f -`"), "{without:?}");
+    let (code, said) = with(&["apply", "p.json", "-f", "-"]);
+    assert_eq!(code, Some(0), "{said}");
+}
+
+#[test]
+fn a_saved_plan_is_shown_in_text_in_json_and_in_markdown() {
+    let (place, file) = approved(&normal());
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let file = file.to_string_lossy().into_owned();
+    let show = |format: &str| {
+        let ran = plainly(&place, elsewhere.path(), &["show", &file, "--format", format]);
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        ran
+    };
+    let text = show("text").stdout;
+    for part in [
+        "Saved plan for stack `default` in us-west-2 at endpoint emulator",
+        "Account 000000000000",
+        "Channel/main  update: ",
+        "spec.latencyMode: \"LOW\" -> \"NORMAL\"",
+        "1 step",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let told = document(&show("json"));
+    assert_eq!((&told["command"], &told["status"]), (&"show".into(), &"changes".into()));
+    assert_eq!(told["plan"]["steps"][0]["address"], "Channel/main");
+    let markdown = show("markdown").stdout;
+    assert!(markdown.starts_with("### Saved plan for stack `default`"), "{markdown}");
+    assert!(markdown.contains("- `Channel/main` **update: "), "{markdown}");
+    // What was tampered with is not shown as if it had been saved so.
+    let saved = std::fs::read_to_string(&file).expect("readable");
+    std::fs::write(&file, saved.replace("\"NORMAL\"", "\"LOW\"")).expect("writable");
+    let ran = plainly(&place, elsewhere.path(), &["show", &file]);
+    assert_eq!(ran.code, Some(5), "{ran:?}");
+    assert!(ran.stderr.contains("was changed since it was saved"), "{ran:?}");
 }

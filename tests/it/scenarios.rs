@@ -126,6 +126,7 @@ async fn tell(folder: &Path) -> String {
         let header = ui::plan::Header {
             stack: &loaded.stack,
             region: "us-west-2",
+            identity: None,
             endpoint: None,
             calls: serde_json::from_value(calls.clone()).expect("counts by operation"),
         };

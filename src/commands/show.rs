@@ -1,0 +1,27 @@
+use super::apply::read_approval;
+use super::{Failure, frame_of, pretty};
+use crate::cli::{ExitCode, Format, Global};
+use crate::ui::{Ui, json, saved};
+use std::path::PathBuf;
+
+/// Show a saved plan
+///
+/// Reads the file of `plan --out`, and neither manifests nor an account. Whether the plan still holds is
+/// decided by `apply`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ShowArgs {
+    /// Saved plan of `plan --out`
+    #[arg(value_name = "PLAN")]
+    plan: PathBuf,
+}
+
+pub(super) fn run(args: &ShowArgs, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
+    let approval = read_approval(&args.plan)?;
+    let text = match global.format {
+        Format::Json => pretty(&json::saved(&frame_of("show"), &approval)),
+        Format::Markdown => saved::markdown(&approval),
+        _ => saved::text(&approval),
+    };
+    ui.answer(&text)?;
+    Ok(ExitCode::Done)
+}

@@ -1,0 +1,110 @@
+//! A saved plan as a reviewer reads it, without its manifests and its account.
+
+use super::escape::escape;
+use super::markdown::{LONGEST, span, whole_lines};
+use super::plan::reasons;
+use crate::manifest::write::yaml;
+use crate::plan::Approval;
+use crate::plan::approval::ApprovedStep;
+use anstyle::Style;
+use serde_json::Value;
+use std::fmt::Write;
+
+/// Longest value shown of anything that came from outside.
+const CAP: usize = 200;
+
+/// A saved plan as text, coloured.
+pub fn text(approval: &Approval) -> String {
+    let (bold, dim) = (Style::new().bold(), Style::new().dimmed());
+    let shown = |text: &str| escape(text, CAP);
+    let place = &approval.place;
+    let mut text = String::new();
+    let (stack, region) = (shown(&place.stack), shown(&place.region));
+    let _ = write!(text, "{bold}Saved plan for stack `{stack}` in {region}{bold:#}");
+    if let Some(endpoint) = &place.endpoint {
+        let _ = write!(text, " at endpoint {}", shown(endpoint));
+    }
+    let _ = writeln!(text, "\n{dim}{}{dim:#}\n", made_from(approval));
+    for step in &approval.steps {
+        let _ = writeln!(text, "  {}  {}", shown(&step.address), verdict(step));
+        if let Some(arn) = &step.arn {
+            let _ = writeln!(text, "      {dim}{}{dim:#}", shown(arn));
+        }
+        for line in details(step) {
+            let _ = writeln!(text, "      {line}");
+        }
+    }
+    if !approval.steps.is_empty() {
+        text.push('\n');
+    }
+    let _ = writeln!(text, "{}", sum(approval));
+    text
+}
+
+/// A saved plan in Markdown.
+pub fn markdown(approval: &Approval) -> String {
+    let place = &approval.place;
+    let mut text =
+        format!("### Saved plan for stack {} in {}\n\n", span(&place.stack), span(&place.region));
+    if let Some(endpoint) = &place.endpoint {
+        let _ = writeln!(text, "At endpoint {}\n", span(endpoint));
+    }
+    let _ = writeln!(text, "{}\n\n**{}**\n", span(&made_from(approval)), sum(approval));
+    for step in &approval.steps {
+        let _ = writeln!(text, "- {} **{}**", span(&step.address), verdict(step));
+        for line in details(step) {
+            let _ = writeln!(text, "  - {}", span(&line));
+        }
+    }
+    whole_lines(text, LONGEST, "The rest does not fit into a comment; `ivs-apply show` has it.")
+}
+
+fn made_from(approval: &Approval) -> String {
+    let manifests: Vec<String> =
+        approval.inputs.manifests.iter().map(|it| escape(it, CAP)).collect();
+    format!(
+        "Account {}, made by version {} from {} in {}",
+        escape(&approval.place.account, CAP),
+        escape(&approval.tool_version, CAP),
+        manifests.join(", "),
+        escape(&approval.inputs.folder, CAP)
+    )
+}
+
+/// What is done, or why not, and the reason.
+fn verdict(step: &ApprovedStep) -> String {
+    let decision = match step.decision.as_str() {
+        "do" => String::new(),
+        "interrupt" => ", interrupting who is live".to_owned(),
+        other => format!(" {other}"),
+    };
+    let because = reasons(&step.causes());
+    format!("{}{}: {because}", escape(&step.action, CAP), escape(&decision, CAP))
+}
+
+/// The fields that change, or the spec of what is made.
+fn details(step: &ApprovedStep) -> Vec<String> {
+    let value = |it: &Value| escape(&it.to_string(), CAP);
+    let mut lines: Vec<String> =
+        step.cuts_off.iter().map(|it| format!("interrupts {}", escape(it, CAP))).collect();
+    for (path, change) in &step.fields {
+        let (before, after) = (value(&change["before"]), value(&change["after"]));
+        lines.push(format!("{}: {before} -> {after}", escape(path, CAP)));
+    }
+    let spec = step.spec.as_ref().filter(|it| it.as_object().is_some_and(|it| !it.is_empty()));
+    if let Some(spec) = spec.filter(|_| step.fields.is_empty()) {
+        lines.extend(yaml(spec).lines().map(|it| format!("+ {}", escape(it, CAP))));
+    }
+    lines
+}
+
+fn sum(approval: &Approval) -> String {
+    let doing =
+        approval.steps.iter().filter(|it| matches!(it.decision.as_str(), "do" | "interrupt"));
+    match (doing.count(), approval.steps.len()) {
+        (0, 0) => "No changes".to_owned(),
+        (1, 1) => "1 step".to_owned(),
+        (doing, all) if doing == all => format!("{all} steps"),
+        (doing, all) => format!("{doing} of {all} steps are carried out"),
+    }
+}
