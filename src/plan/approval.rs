@@ -114,7 +114,8 @@ pub struct Approval {
     pub place: Place,
     /// What the command line said.
     pub terms: Terms,
-    /// What it was made from.
+    /// What it was made from. Its name stands behind `kind` in the file, which a cut off file is known by.
+    #[serde(rename = "madeFrom")]
     pub inputs: Inputs,
     /// In the order of the plan.
     pub steps: Vec<ApprovedStep>,

@@ -142,12 +142,41 @@ fn told(account: &Account, desired: &[Desired]) -> BTreeMap<String, Vec<Value>> 
     world
 }
 
+/// Takes out what has no effect beside another member, which the engine does not compare.
+fn without_effect(members: &mut Map<String, Value>) {
+    let is = |name: &str, value: Value| members.get(name) == Some(&value);
+    let mut idle: Vec<&str> = Vec::new();
+    if is("enabled", json!(false)) {
+        idle.push("durationSeconds");
+    }
+    if is("recordingMode", json!("DISABLED")) {
+        idle.extend(["storage", "resolution", "targetIntervalSeconds"]);
+    }
+    if members.contains_key("renditionSelection") && !is("renditionSelection", json!("CUSTOM")) {
+        idle.push("renditions");
+    }
+    if is("type", json!("BASIC")) || is("type", json!("STANDARD")) {
+        idle.push("preset");
+    }
+    for name in idle {
+        members.shift_remove(name);
+    }
+    let block = "autoParticipantRecordingConfiguration";
+    if members
+        .get(block)
+        .is_some_and(|it| it["storageConfigurationArn"].as_str().is_none_or(str::is_empty))
+    {
+        members.shift_remove(block);
+    }
+}
+
 fn strip(value: &mut Value, addresses: &BTreeMap<String, String>) {
     match value {
         Value::Object(members) => {
             members.retain(|name, _| !ITS_OWN.contains(&name.as_str()));
             // Unset, and set to nothing, is the same to AWS.
             members.retain(|_, it| !it.is_null() && *it != json!(""));
+            without_effect(members);
             members.values_mut().for_each(|it| strip(it, addresses));
         }
         Value::Array(items) => items.iter_mut().for_each(|it| strip(it, addresses)),
