@@ -54,7 +54,7 @@ fn typed(place: &Place, start: &str, reading: &str, line: &str) -> String {
     let mut seen = String::new();
     // The key is pressed once the shell has read the script and asks for a line: before that it would complete
     // nothing.
-    write!(keys, "{reading}; PS1=rea''dy'> '\n").expect("the shell reads");
+    writeln!(keys, "{reading}; PS1=rea''dy'> '").expect("the shell reads");
     until(&mut screen, "ready> ", &mut seen);
     write!(keys, "{line}\t").expect("the shell reads");
     keys.flush().expect("the shell reads");

@@ -65,6 +65,7 @@ fn what_is_live_and_was_changed_comes_first() {
     assert_eq!(
         ran.stdout,
         "Drift for stack `default` in us-west-2 at endpoint emulator
+Account 000000000000, signed in as arn:aws:iam::000000000000:user/emulator
 
 Live, and changed outside
   Channel/b-live  live: 12 viewers  manifests/all.yaml:7

@@ -44,16 +44,9 @@ fn a_large_plan_still_fits_into_a_comment() {
 }
 
 #[test]
-fn shells_and_manuals_know_every_command() {
+fn manuals_know_every_command() {
     let place = Place::new();
     let ask = |words: &[&str]| run(ivs_apply(place.folder.path()).args(words));
-    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
-        let ran = ask(&["completions", shell]);
-        assert_eq!(ran.code, Some(0), "{ran:?}");
-        for word in ["iam-policy", "secrets-to", "confirm-deletes"] {
-            assert!(ran.stdout.contains(word), "{shell}: {word}");
-        }
-    }
     let page = ask(&["man"]);
     assert!(page.stdout.contains(".TH ivs-apply 1"), "{}", &page.stdout[..300]);
     let page = ask(&["man", "apply"]);
