@@ -151,10 +151,9 @@ impl Resource for AdConfiguration {
     }
 
     /// The duration of a post-roll that is disabled has no effect.
-    fn unseen(&mut self, from: &Self) {
+    fn normalise(&mut self) {
         if !self.post_roll_configuration.enabled {
-            self.post_roll_configuration.duration_seconds =
-                from.post_roll_configuration.duration_seconds;
+            self.post_roll_configuration = PostRoll::default();
         }
     }
 

@@ -579,7 +579,8 @@ async fn one_server(seed: u64) {
         let inner = inner.http_connector(settings, components);
         SharedHttpConnector::new(Twisting { inner, twist: shared.clone() })
     });
-    let target = Target { in_process: Some(client), ..Target::default() };
+    let clock = Some(emulator.time_source());
+    let target = Target { in_process: Some(client), clock, ..Target::default() };
     let aws = connect(&target).await.expect("a pretend account needs no configuration");
     let account = Account { emulator, aws };
     let loaded = load_text("a.yaml", GOOD[dice.below(GOOD.len())], None);

@@ -118,7 +118,8 @@ async fn answering(variant: Variant) -> Account {
     let emulator = Emulator::new(Settings { clock: Clock::Tokio, ..Settings::default() });
     let inner = emulator.http_client();
     let client = SharedHttpClient::new(Rewriting { inner, variant: Arc::new(variant) });
-    let target = Target { in_process: Some(client), ..Target::default() };
+    let clock = Some(emulator.time_source());
+    let target = Target { in_process: Some(client), clock, ..Target::default() };
     let aws = connect(&target).await.expect("the emulator needs no configuration");
     Account { emulator, aws }
 }

@@ -39,10 +39,13 @@ fn failed(outcome: &Outcome) -> Failure {
         StepStatus::Failed(failure) => Some(failure.clone()),
         _ => None,
     });
-    match failure.expect("a step failed") {
-        Failure::HalfDone { failure, .. } => *failure,
-        other => other,
+    let mut failure = failure.expect("a step failed");
+    while let Failure::HalfDone { failure: inner, .. } | Failure::Unlisted { failure: inner } =
+        failure
+    {
+        failure = *inner;
     }
+    failure
 }
 
 #[test]
