@@ -147,6 +147,11 @@ pub trait Resource:
     fn alternatives(&self) -> Vec<Self> {
         Vec::new()
     }
+    /// Whether this spec has a field without effect, whose value no answer tells: its digest may be that of
+    /// another value.
+    fn has_field_without_effect(&self) -> bool {
+        false
+    }
     /// What AWS does elsewhere with the caller's permissions when this is created or deleted, and on which
     /// resources.
     fn elsewhere(&self) -> Vec<(Elsewhere, String)> {
@@ -633,6 +638,10 @@ macro_rules! kinds {
                 match self {
                     $(Body::$name(it) => it.alternatives().into_iter().map(Body::from).collect()),*
                 }
+            }
+            /// [`Resource::has_field_without_effect`].
+            pub fn has_field_without_effect(&self) -> bool {
+                match self { $(Body::$name(it) => it.has_field_without_effect()),* }
             }
             /// [`Resource::beside`].
             pub fn beside(&mut self) -> Option<Beside<'_>> {

@@ -157,6 +157,10 @@ impl Resource for RecordingConfiguration {
 
     /// An answer may name the resolution that a manifest leaves to the source; and what thumbnails look like
     /// has no effect where none are taken, nor a list of renditions without CUSTOM.
+    fn has_field_without_effect(&self) -> bool {
+        true
+    }
+
     fn unseen(&mut self, from: &Self) {
         let (own, other) = (&mut self.thumbnail_configuration, &from.thumbnail_configuration);
         if !own.takes_pictures() {

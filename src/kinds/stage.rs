@@ -199,6 +199,10 @@ impl Resource for Stage {
     }
 
     /// How thumbnails are kept has no effect where none are taken.
+    fn has_field_without_effect(&self) -> bool {
+        !self.auto_participant_recording_configuration.thumbnail_configuration.takes_pictures()
+    }
+
     fn unseen(&mut self, from: &Self) {
         let thumbnails = &mut self.auto_participant_recording_configuration.thumbnail_configuration;
         let from = &from.auto_participant_recording_configuration.thumbnail_configuration;

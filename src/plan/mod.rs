@@ -497,11 +497,12 @@ impl<'a> Planner<'a> {
         let owner = live.owner();
         let Some(marks) = owner.in_stack(&self.stack.name) else { return false };
         // AWS never shows all of a relation between two objects, so nothing can be told from what it shows.
-        if live.kind.facts().arn_type.is_none() {
+        if live.kind.facts().arn_type.is_none() || before.has_field_without_effect() {
             return false;
         }
         // The digest is of what the manifest said, also where the field is left to others or the tag is ignored.
         let mut candidates = vec![before.clone(), before.with_ignored(manifest, ignored)];
+        candidates.extend(before.alternatives());
         for mut it in candidates.clone() {
             if let Some(tags) = it.tags_mut() {
                 *tags = live.tags.clone();
