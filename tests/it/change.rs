@@ -657,7 +657,8 @@ async fn turn(
             } else {
                 // What has no effect any more goes back to its default with the change.
                 let idle = |it: &&str| {
-                    *it == "spec.postRollConfiguration.durationSeconds" && !shown.iter().any(|one| one == it)
+                    *it == "spec.postRollConfiguration.durationSeconds"
+                        && !shown.iter().any(|one| one == it)
                 };
                 let paths: Vec<&str> = paths.iter().copied().filter(|it| !idle(it)).collect();
                 assert_eq!(paths, shown, "{what}");

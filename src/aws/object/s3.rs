@@ -2,8 +2,8 @@
 //! time limit as theirs; the SDK's retries are off.
 
 use super::super::{
-    Class, Clients, CloudError, ConnectError, Meter, Rates, Sorted, encrypted_http,
-    endpoint_of_service, is_loopback,
+    Class, Clients, CloudError, ConnectError, Meter, Rates, Sorted, endpoint_of_service,
+    is_loopback, trust,
 };
 use super::{Location, Only, Seen};
 use aws_sdk_s3::config::{Builder, RequestChecksumCalculation, ResponseChecksumValidation};
@@ -34,7 +34,10 @@ impl Clients {
             return Err(ConnectError::PlainHttp(url.clone()));
         }
         let meter = Meter::new(Rates::Off);
-        let http = self.config.http_client().unwrap_or_else(encrypted_http);
+        let http = match self.config.http_client() {
+            Some(http) => http,
+            None => trust::https().map_err(ConnectError::NoCertificates)?,
+        };
         // Outside of AWS hardly any store gives each bucket a host name.
         let elsewhere = endpoint.is_some();
         let mut config = Builder::from(&self.config)
