@@ -464,9 +464,10 @@ fn one_saved_plan(seed: u64) {
             assert!(line.len() < 1_000_000);
         }
         let differs = !read.differences(&original).is_empty();
-        // The terms are those of the new plan, whose steps are compared; a file's order of steps means nothing.
+        // Terms and inputs are those of the new plan, whose steps are compared; a file's order of steps means nothing.
         let sorted = |it: &Approval| {
-            let mut it = Approval { terms: original.terms.clone(), ..it.clone() };
+            let (terms, inputs) = (original.terms.clone(), original.inputs.clone());
+            let mut it = Approval { terms, inputs, ..it.clone() };
             it.steps.sort_by_key(|step| (step.action.clone(), step.address.clone()));
             it
         };
