@@ -8,6 +8,7 @@ use super::event::{Failure, StepStatus};
 use crate::aws::sabotage::{Bug, planted};
 use crate::aws::{Applied, Class, Clients, CloudError, Tags, found};
 use crate::cloud::show_managed_tags;
+use crate::kinds::check::MOST_TAGS;
 use crate::kinds::owner;
 use crate::kinds::spec::difference;
 use crate::kinds::{Arn, Body, Book, Kind, Live, Marks, Owner, Scope, Stack};
@@ -153,7 +154,7 @@ async fn look_for(
         sleep(Duration::from_millis(pause)).await;
         let Ok(listing) = kind.list_tagged(aws, &Scope::default()).await else { continue };
         let hit = ops.iter().find_map(|op| {
-            let made = listing.iter().find(|it| it.tags.get(owner::OP) == Some(op))?;
+            let made = listing.iter().find(|it| it.made_by(op))?;
             Some((made, op))
         });
         if let Some((live, op)) = hit {
@@ -184,7 +185,7 @@ pub(super) async fn seen_twice(
     let mut seen = 0;
     loop {
         let read = live.kind.get(aws, std::slice::from_ref(&live.arn), book).await?.pop();
-        let ours = read.is_some_and(|it| it.tags.get(owner::OP).is_some_and(|it| it == op));
+        let ours = read.is_some_and(|it| it.made_by(op));
         seen = if ours { seen + 1 } else { 0 };
         if seen == 2 {
             return Ok(());
@@ -425,13 +426,21 @@ pub(super) async fn tagged(
     if step.fields.iter().any(|it| it.path == "lifecycle.protect") && !step.marks.protect {
         gone.push(owner::PROTECT.to_owned());
     }
-    if let Owner::Stack(then) = &step.owner
-        && then.rotation.is_some()
-        && step.marks.rotation.is_none()
-    {
-        gone.push(owner::ROTATION.to_owned());
+    let separate = matches!(&step.owner, Owner::Stack(then) if then.separate);
+    if separate {
+        gone.extend(owner::SEPARATE.map(ToOwned::to_owned));
+    }
+    if wanted.len() >= MOST_TAGS {
+        gone.push(owner::STREAM_KEY.to_owned());
     }
     let write = async || {
+        // The record stands beside the tags that it replaces before those go: ownership is never in part.
+        if separate {
+            let record = wanted.get_key_value(owner::RECORD);
+            let record = record.map(|(key, value)| (key.clone(), value.clone()));
+            let record: Tags = record.into_iter().collect();
+            body.tag(aws, arn, &record, book).await?;
+        }
         // Removing first keeps an object near the limit of 50 tags within it (rule 5).
         if !gone.is_empty() {
             kind.untag(aws, arn, &gone).await?;

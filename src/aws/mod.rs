@@ -163,7 +163,7 @@ pub async fn connect(target: &Target) -> Result<Clients, ConnectError> {
     if let Some(url) =
         endpoints.iter().flatten().find(|url| url.starts_with("http://") && !is_loopback(url))
     {
-        return Err(ConnectError::PlainHttp(url.clone()));
+        return Err(ConnectError::PlainHttp(without_credentials(url)));
     }
     // Requests stay here only if those of both services do; the last one is STS, which changes nothing.
     let here = |url: &Option<String>| url.as_deref().is_some_and(is_loopback);
@@ -171,7 +171,8 @@ pub async fn connect(target: &Target) -> Result<Clients, ConnectError> {
     let endpoint = if target.in_process.is_some() {
         Some("emulator".to_owned())
     } else {
-        let mut shown: Vec<String> = endpoints.into_iter().take(2).flatten().collect();
+        let mut shown: Vec<String> =
+            endpoints.iter().take(2).flatten().map(|it| without_credentials(it)).collect();
         shown.dedup();
         Some(shown.join(", ")).filter(|it| !it.is_empty())
     };
@@ -246,6 +247,18 @@ fn endpoint_of_service(config: &SdkConfig, service: &'static str) -> Option<Stri
     config.service_config().and_then(|it| it.load_config(key)).filter(|it| !it.is_empty())
 }
 
+/// An address for people to read: a user name and a password in it are secrets.
+fn without_credentials(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    match authority.rsplit_once('@') {
+        Some((_, host)) if scheme.is_empty() => format!("{host}{path}"),
+        Some((_, host)) => format!("{scheme}://{host}{path}"),
+        None => url.to_owned(),
+    }
+}
+
 fn is_loopback(url: &str) -> bool {
     let Ok(uri) = url.parse::<http::Uri>() else { return false };
     match uri.host() {
@@ -274,6 +287,18 @@ pub type Tags = BTreeMap<String, String>;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_endpoint_is_shown_without_the_credentials_in_it() {
+        for (url, shown) in [
+            ("http://user:secret@10.0.0.1:80/a@b", "http://10.0.0.1:80/a@b"),
+            ("https://a:b@c@example.com", "https://example.com"),
+            ("https://example.com/x?y=@z", "https://example.com/x?y=@z"),
+            ("user:secret@example.com", "example.com"),
+        ] {
+            assert_eq!(without_credentials(url), shown);
+        }
+    }
 
     #[test]
     fn only_this_machine_is_loopback() {

@@ -104,8 +104,6 @@ codes! {
     E0103 "unknown-reference" UnknownReference;
     /// A field refers to a resource of a kind that does not fit there.
     E0104 "wrong-reference-kind" WrongReferenceKind;
-    /// Resources refer to one another in a circle, so none can be made first.
-    E0105 "reference-cycle" ReferenceCycle;
     /// A field that does not exist in this place.
     E0106 "unknown-field" UnknownField;
     /// A field that must be given is not.

@@ -9,6 +9,7 @@ pub mod check;
 pub mod operation;
 pub mod owner;
 pub mod reference;
+pub mod rename;
 pub mod spec;
 pub mod states;
 pub mod word;
@@ -37,6 +38,7 @@ pub use operation::{Elsewhere, On, Operation, Verb};
 pub use owner::{Marks, Owner};
 pub use reference::{Edge, Pointer, Ref};
 pub use states::{Audience, Desired, Duplicate, Lifecycle, Live, LiveState, OnLive, Stack};
+pub use stream_key::LONGEST_ROTATION;
 pub use word::Word;
 
 pub use crate::aws::Service;

@@ -64,7 +64,9 @@ fn previous_names(
         for name in &it.previous_names {
             let before = Address::new(it.address.kind, name.clone());
             let place = Place::value(it.origin, "metadata.previousNames");
-            let taken = by_address.get(&before).or(claimed.get(&before)).copied();
+            // What has this name may get another one in the same run, by its own former names.
+            let kept = by_address.get(&before).filter(|it| it.previous_names.is_empty());
+            let taken = kept.or(claimed.get(&before)).copied();
             if let Some(other) = taken {
                 let message = format!("{before} cannot be a former name: {} has it", other.address);
                 report.push(

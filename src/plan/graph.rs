@@ -41,6 +41,17 @@ pub fn depths<T: Copy + Ord + std::hash::Hash>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kinds::Kind;
+
+    /// So there is no diagnostic of a circle, and nothing that would report one.
+    #[test]
+    fn no_kind_refers_to_itself_not_even_through_others() {
+        let edges = Kind::ALL.iter().flat_map(|kind| {
+            let refs = kind.examples().into_iter().flat_map(|it| it.refs());
+            refs.map(move |edge| (*kind, edge.kind))
+        });
+        assert!(depths(Kind::ALL.iter().copied(), edges).is_ok());
+    }
 
     #[test]
     fn a_node_lies_deeper_than_all_it_needs() {

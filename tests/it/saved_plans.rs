@@ -143,7 +143,7 @@ fn a_change_of_a_tag_that_no_field_shows_makes_a_plan_stale() {
     let (place, _) = approved(&normal());
     by_hand(&place, async |account| {
         let arn = channel(account).await;
-        let protect = [("ivs-apply:op".to_owned(), "01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned())];
+        let protect = [("ivs-apply:copy".to_owned(), "01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned())];
         let tag = account.aws.ivs.tag_resource().resource_arn(arn);
         tag.set_tags(Some(protect.into())).send().await.sorted("TagResource").expect("tagged");
     });
