@@ -9,6 +9,7 @@ use super::wait::{Pause, Tell, Until, Watch};
 use crate::aws::sabotage::{Bug, planted};
 use crate::aws::{Applied, Class, Clients, CloudError, Tags, found};
 use crate::cloud::show_managed_tags;
+use crate::kinds::check::MOST_TAGS;
 use crate::kinds::owner;
 use crate::kinds::spec::difference;
 use crate::kinds::{Arn, Body, Book, Kind, Live, Marks, Owner, Scope, Stack, Verb};
@@ -137,7 +138,7 @@ fn not_what_was_made(aws: &Clients, live: &Live, op: &str) -> Option<CloudError>
         return wrong(of_another_place(&live.arn));
     }
     // An answer without tags says nothing of them.
-    if !live.tags.is_empty() && live.tags.get(owner::OP).is_none_or(|it| it != op) {
+    if !live.tags.is_empty() && !live.made_by(op) {
         return wrong(format!("the answer names {} without the tags that were sent", live.arn));
     }
     None
@@ -201,7 +202,7 @@ async fn look_for(
         sleep(Duration::from_millis(pause)).await;
         let Ok(listing) = kind.list_tagged(aws, &Scope::default()).await else { continue };
         let hit = ops.iter().find_map(|op| {
-            let made = listing.iter().find(|it| it.tags.get(owner::OP) == Some(op))?;
+            let made = listing.iter().find(|it| it.made_by(op))?;
             Some((made, op))
         });
         if let Some((live, op)) = hit {
@@ -233,7 +234,7 @@ pub(super) async fn seen_twice(
     let mut seen = 0;
     loop {
         let read = live.kind.get(aws, std::slice::from_ref(&live.arn), book).await?.pop();
-        let ours = read.is_some_and(|it| it.tags.get(owner::OP).is_some_and(|it| it == op));
+        let ours = read.is_some_and(|it| it.made_by(op));
         seen = if ours { seen + 1 } else { 0 };
         if seen == 2 {
             return Ok(());
@@ -521,11 +522,25 @@ pub(super) async fn tagged(
         let before = tags_in(before);
         gone.extend(before.into_keys().filter(|key| !wanted.contains_key(key)));
     }
-    // Of our own: protection that is lifted, a rotation that is no longer asked for, what AWS copied here.
     if let Owner::Stack(then) = &step.owner {
+        // Of our own: protection that is lifted.
         gone.extend(then.tags().into_keys().filter(|key| !wanted.contains_key(key)));
     }
+    let separate = matches!(&step.owner, Owner::Stack(then) if then.separate);
+    if separate {
+        gone.extend(owner::SEPARATE.map(ToOwned::to_owned));
+    }
+    if wanted.len() >= MOST_TAGS {
+        gone.push(owner::STREAM_KEY.to_owned());
+    }
     let write = async || {
+        // The record stands beside the tags that it replaces before those go: ownership is never in part.
+        if separate {
+            let record = wanted.get_key_value(owner::RECORD);
+            let record = record.map(|(key, value)| (key.clone(), value.clone()));
+            let record: Tags = record.into_iter().collect();
+            body.tag(aws, arn, &record, book).await?;
+        }
         // Removing first keeps an object near the limit of 50 tags within it (rule 5).
         if !gone.is_empty() {
             kind.untag(aws, arn, &gone).await?;

@@ -700,7 +700,8 @@ impl<'a> Run<'a> {
         let there = self.live.all().filter(replaces).map(|it| it.arn.clone());
         for successor in made.into_iter().chain(there) {
             let tags = found(step.address.kind.tags_of(self.aws, &successor).await)?;
-            if tags.is_some_and(|it| it.get(owner::REPLACES).is_some_and(|it| it == arn.id())) {
+            let marks = tags.map(|it| Owner::of(&it));
+            if matches!(marks, Some(Owner::Stack(it)) if it.replaces.as_deref() == Some(arn.id())) {
                 return Ok(true);
             }
         }
@@ -872,6 +873,6 @@ impl<'a> Run<'a> {
 }
 
 /// Whether a listed object is the one that an attempt made; one kind is listed without tags.
-fn is_of(live: &Live, op: &String) -> bool {
-    live.tags.is_empty() || live.tags.get(owner::OP) == Some(op)
+fn is_of(live: &Live, op: &str) -> bool {
+    live.tags.is_empty() || live.made_by(op)
 }

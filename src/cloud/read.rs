@@ -7,6 +7,7 @@
 use crate::aws::sabotage::{Bug, planted};
 use crate::aws::{Class, Clients, CloudError};
 use crate::kinds::owner::is_managed_tag;
+use crate::kinds::rename::renames;
 use crate::kinds::{
     Address, Arn, Audience, Body, Book, Desired, Duplicate, Kind, Live, LiveState, Marks, Mutable,
     Owner, Pointer, Publisher, READS_LAG, Scope, Stack, streams,
@@ -144,15 +145,14 @@ struct Glance<'a> {
     stack: &'a str,
     reading: Reading,
     /// Names under which declared objects may be found.
-    names: BTreeSet<(Kind, &'a str)>,
+    names: BTreeSet<(Kind, String)>,
     adopts: BTreeSet<&'a str>,
 }
 
 impl<'a> Glance<'a> {
     fn new(stack: &'a Stack, desired: &'a [Desired], reading: Reading) -> Self {
         let names = desired.iter().flat_map(|it| {
-            let former = it.previous_names.iter().map(String::as_str);
-            let names = former.chain([it.address.name.as_str()]);
+            let names = it.former().map(|it| it.name).chain([it.address.name.clone()]);
             names.map(|name| (it.address.kind, name))
         });
         let adopts = desired.iter().filter_map(|it| it.lifecycle.adopt.as_deref());
@@ -168,7 +168,7 @@ impl<'a> Glance<'a> {
         let owner = live.owner();
         match owner.in_stack(self.stack) {
             Some(marks) => {
-                self.reading.every_kind || self.names.contains(&(live.kind, marks.name.as_str()))
+                self.reading.every_kind || self.names.contains(&(live.kind, marks.name.clone()))
             }
             None => {
                 self.adopts.contains(live.arn.as_str())
@@ -383,15 +383,14 @@ fn take_owned(state: &mut LiveState, owned: Vec<Live>) {
 /// What will be renamed or taken over goes by its future name at once: a reference to it is the same
 /// reference before and after.
 fn note_future_names(state: &mut LiveState, desired: &[Desired]) {
+    let moves = renames(&state.owned, desired);
     for it in desired {
-        if state.owned.contains_key(&it.address) {
-            continue;
-        }
-        let before = it
-            .previous_names
-            .iter()
-            .find_map(|name| state.owned.get(&Address::new(it.address.kind, name.clone())));
-        if let Some(live) = before.or_else(|| state.adoptable.get(&it.address)) {
+        let live = match moves.get(&it.address) {
+            Some(from) => state.owned.get(from),
+            None if state.owned.contains_key(&it.address) => None,
+            None => state.adoptable.get(&it.address),
+        };
+        if let Some(live) = live {
             state.book.note(it.address.clone(), live.arn.clone());
         }
     }
@@ -476,12 +475,7 @@ async fn get_bodies(
 ) -> Result<(), ReadError> {
     let mut open: BTreeMap<Kind, Vec<Arn>> = BTreeMap::new();
     let book = state.book.clone();
-    let former: BTreeSet<Address> = wanted
-        .values()
-        .flat_map(|it| {
-            it.previous_names.iter().map(|name| Address::new(it.address.kind, name.clone()))
-        })
-        .collect();
+    let former: BTreeSet<Address> = wanted.values().flat_map(|it| it.former()).collect();
     // What came with a listing was read before the book was whole.
     let duplicates = state.duplicates.iter_mut().map(|it| &mut it.live);
     for live in state.owned.values_mut().chain(state.adoptable.values_mut()).chain(duplicates) {

@@ -105,14 +105,14 @@ impl<'a> Check<'a> {
 
     /// Tag rules 2 to 4, and our own prefix. Ours need room as well, so fewer than 50 are left.
     pub fn tags(&mut self, field: &str, tags: &Tags) {
-        if tags.len() > MOST_OWN_TAGS {
+        if tags.len() > MOST_USER_TAGS {
             self.report(
                 Code::TooManyTags,
                 field,
                 format!(
-                    "{} tags: AWS allows 50 an object, and ivs-apply needs {} of them",
+                    "{} tags: AWS allows {MOST_TAGS} an object, and ivs-apply needs {} of them",
                     tags.len(),
-                    50 - MOST_OWN_TAGS
+                    MOST_TAGS - MOST_USER_TAGS
                 ),
             );
         }
@@ -150,8 +150,11 @@ impl<'a> Check<'a> {
     }
 }
 
-/// AWS allows 50 tags an object; ours are stack, name, digest, protect, op, replaces, rotation.
-pub const MOST_OWN_TAGS: usize = 43;
+/// AWS allows so many tags an object.
+pub const MOST_TAGS: usize = 50;
+
+/// Of these the program needs four: stack, name, record, protect.
+pub const MOST_USER_TAGS: usize = MOST_TAGS - 4;
 
 /// `[\p{L}\p{Z}\p{N}_.:/=+\-@]`, the rule of the low-latency model (rule 3). `char::is_alphanumeric` is
 /// wider by a few combining letters than `\p{L}\p{N}`; AWS has the last word on those.

@@ -470,7 +470,7 @@ impl Resource for Composition {
             .set_destinations(Some(destinations?))
             .layout(self.layout.sent())
             // The op tag is unique to this attempt, and fits AWS's pattern for the token.
-            .set_idempotency_token(tags.get(owner::OP).cloned())
+            .set_idempotency_token(owner::attempt_of(tags))
             .set_tags(sent_tags(tags))
             .customize()
             .mutate_request(exactly(json(self)))

@@ -9,6 +9,7 @@ pub mod check;
 pub mod operation;
 pub mod owner;
 pub mod reference;
+pub mod rename;
 pub mod spec;
 pub mod states;
 pub mod word;
@@ -31,7 +32,7 @@ mod stream_key;
 
 pub use address::{Address, Arn, Book};
 pub use channel::streams;
-pub use check::{Check, MOST_OWN_TAGS};
+pub use check::{Check, MOST_USER_TAGS};
 pub use composition::Pip;
 pub use operation::{Elsewhere, On, Operation, Verb};
 pub use owner::{Marks, Owner};
@@ -40,6 +41,7 @@ pub use stage::anybody_connected;
 pub use states::{
     Audience, Degraded, Desired, Duplicate, Lifecycle, Live, LiveState, OnLive, Publisher, Stack,
 };
+pub use stream_key::LONGEST_ROTATION;
 pub use word::Word;
 
 pub use crate::aws::Service;

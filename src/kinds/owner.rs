@@ -4,7 +4,7 @@
 //! never touched (`docs/reliability.md` §1).
 
 use crate::aws::Tags;
-use std::fmt;
+use std::fmt::{self, Write};
 
 /// The prefix of every tag that is this tool's own.
 pub const PREFIX: &str = "ivs-apply:";
@@ -12,18 +12,24 @@ pub const PREFIX: &str = "ivs-apply:";
 pub const STACK: &str = "ivs-apply:stack";
 /// Its logical name.
 pub const NAME: &str = "ivs-apply:name";
-/// Short hash of the spec as last written.
-pub const DIGEST: &str = "ivs-apply:digest";
+/// What only this program reads, in one tag, since AWS allows 50 an object: the digest of the spec as last written,
+/// and behind it, as `key=value`, the create attempt, the id of the object that it replaces, the name it had
+/// before, and last, since it may contain spaces, the rotation of a stream key.
+pub const RECORD: &str = "ivs-apply:record";
+/// Short hash of the spec as last written, in a tag of its own: read, and no longer written.
+const DIGEST: &str = "ivs-apply:digest";
 /// Behind the digest where the manifest asked for protection.
 const MEANT_PROTECTED: &str = "+p";
 /// `true` on what must not be deleted.
 pub const PROTECT: &str = "ivs-apply:protect";
-/// The create attempt that made it.
-pub const OP: &str = "ivs-apply:op";
-/// The id of the object that it replaces.
-pub const REPLACES: &str = "ivs-apply:replaces";
-/// The rotation of a stream key, which AWS has no field for.
-pub const ROTATION: &str = "ivs-apply:rotation";
+/// The create attempt that made it, in a tag of its own: read, and no longer written.
+const OP: &str = "ivs-apply:op";
+/// The id of the object that it replaces, likewise.
+const REPLACES: &str = "ivs-apply:replaces";
+/// The rotation of a stream key, likewise.
+const ROTATION: &str = "ivs-apply:rotation";
+/// The tags that [`RECORD`] has taken the place of.
+pub const SEPARATE: [&str; 4] = [DIGEST, OP, REPLACES, ROTATION];
 /// The id of the stream key that a channel has, on the channel: keys have no listing of their own.
 pub const STREAM_KEY: &str = "ivs-apply:stream-key";
 /// What earlier versions wrote behind that id where the key was protected. The key's own tags decide.
@@ -65,6 +71,10 @@ pub struct Marks {
     pub meant_protected: bool,
     /// Rotation of a stream key.
     pub rotation: Option<String>,
+    /// The name that it had before it was renamed.
+    pub was: Option<String>,
+    /// Whether the record stands in tags of its own, as earlier versions wrote it.
+    pub separate: bool,
 }
 
 impl Owner {
@@ -74,17 +84,21 @@ impl Owner {
             return Self::CloudFormation(stack.clone());
         }
         let tag = |key: &str| tags.get(key).filter(|it| !it.is_empty()).cloned();
-        match (tag(STACK), tag(NAME), tag(DIGEST)) {
-            (Some(stack), Some(name), Some(digest)) => Self::Stack(Marks {
-                stack,
-                name,
-                meant_protected: digest.ends_with(MEANT_PROTECTED),
-                digest: digest.trim_end_matches(MEANT_PROTECTED).to_owned(),
+        let record = match tag(RECORD) {
+            Some(record) => Marks::of_record(&record),
+            None => tag(DIGEST).map(|digest| Marks {
                 op: tag(OP).unwrap_or_default(),
                 replaces: tag(REPLACES),
-                protect: tag(PROTECT).as_deref() == Some("true"),
                 rotation: tag(ROTATION),
+                separate: true,
+                ..Marks::of_digest(&digest)
             }),
+        };
+        match (tag(STACK), tag(NAME), record) {
+            (Some(stack), Some(name), Some(record)) => {
+                let protect = tag(PROTECT).as_deref() == Some("true");
+                Self::Stack(Marks { stack, name, protect, ..record })
+            }
             _ if tags.keys().any(|key| key.starts_with(PREFIX)) => Self::Ambiguous,
             _ => Self::Nobody,
         }
@@ -122,22 +136,75 @@ impl Marks {
 
     /// These marks as tags, whole set.
     pub fn tags(&self) -> Tags {
-        let meant = if self.protect { MEANT_PROTECTED } else { "" };
         let mut tags = Tags::from([
             (STACK.to_owned(), self.stack.clone()),
             (NAME.to_owned(), self.name.clone()),
-            (DIGEST.to_owned(), format!("{}{meant}", self.digest)),
+            (RECORD.to_owned(), self.record()),
         ]);
-        let mut put = |key: &str, value: Option<&str>| {
-            if let Some(value) = value {
-                tags.insert(key.to_owned(), value.to_owned());
-            }
-        };
-        put(OP, Some(self.op.as_str()).filter(|it| !it.is_empty()));
-        put(REPLACES, self.replaces.as_deref());
-        put(PROTECT, self.protect.then_some("true"));
-        put(ROTATION, self.rotation.as_deref());
+        if self.protect {
+            tags.insert(PROTECT.to_owned(), "true".to_owned());
+        }
         tags
+    }
+
+    fn record(&self) -> String {
+        let meant = if self.protect { MEANT_PROTECTED } else { "" };
+        let mut text = format!("{}{meant}", self.digest);
+        for (key, value) in [
+            ("op", Some(&self.op).filter(|it| !it.is_empty())),
+            ("replaces", self.replaces.as_ref()),
+            ("was", self.was.as_ref()),
+            ("rotation", self.rotation.as_ref()),
+        ] {
+            if let Some(value) = value {
+                let _ = write!(text, " {key}={value}");
+            }
+        }
+        text
+    }
+
+    /// Reads a record. Keys that this version does not know are passed over.
+    fn of_record(text: &str) -> Option<Self> {
+        let (digest, mut rest) = text.split_once(' ').unwrap_or((text, ""));
+        let mut marks = Self::of_digest(digest);
+        while !rest.is_empty() {
+            let (key, value) = rest.split_once('=')?;
+            if key == "rotation" {
+                marks.rotation = Some(value.to_owned());
+                break;
+            }
+            let (value, more) = value.split_once(' ').unwrap_or((value, ""));
+            rest = more;
+            match key {
+                "op" => value.clone_into(&mut marks.op),
+                "replaces" => marks.replaces = Some(value.to_owned()),
+                "was" => marks.was = Some(value.to_owned()),
+                _ => {}
+            }
+        }
+        Some(marks)
+    }
+
+    fn of_digest(digest: &str) -> Self {
+        Self {
+            meant_protected: digest.ends_with(MEANT_PROTECTED),
+            digest: digest.trim_end_matches(MEANT_PROTECTED).to_owned(),
+            ..Self::default()
+        }
+    }
+}
+
+/// The name of an object that is on its way to another name, which the object that has that name has not given up
+/// yet. No manifest can have such a name.
+pub fn under_way(name: &str) -> String {
+    format!("@{name}")
+}
+
+/// The create attempt in the tags of a request.
+pub fn attempt_of(tags: &Tags) -> Option<String> {
+    match Owner::of(tags) {
+        Owner::Stack(marks) => Some(marks.op).filter(|it| !it.is_empty()),
+        _ => None,
     }
 }
 
@@ -185,12 +252,62 @@ mod tests {
             ..Marks::default()
         };
         assert_eq!(Owner::of(&whole.tags()), Owner::Stack(whole.clone()));
-        for key in [STACK, NAME, DIGEST] {
+        for key in [STACK, NAME, RECORD] {
             let mut tags = whole.tags();
             tags.remove(key);
             assert_eq!(Owner::of(&tags), Owner::Ambiguous, "{key}");
         }
         assert_eq!(Owner::of(&Tags::new()), Owner::Nobody);
+    }
+
+    #[test]
+    fn a_record_says_what_separate_tags_said_and_leaves_room_for_forty_six_others() {
+        let marks = Marks {
+            stack: "prod".into(),
+            name: "main".into(),
+            digest: "0123456789abcdef".into(),
+            op: "01ARZ3NDEKTSV4RRFFQ69G5FAV".into(),
+            replaces: Some("abcdABCDefgh".into()),
+            protect: true,
+            meant_protected: true,
+            rotation: Some("2026 11 op=x was=y".into()),
+            was: Some("before".into()),
+            separate: false,
+        };
+        let tags = marks.tags();
+        assert_eq!(tags.len() + crate::kinds::MOST_USER_TAGS, 50);
+        assert_eq!(Owner::of(&tags), Owner::Stack(marks.clone()));
+        let separate = [
+            (STACK, "prod"),
+            (NAME, "main"),
+            (DIGEST, "0123456789abcdef+p"),
+            (OP, "01ARZ3NDEKTSV4RRFFQ69G5FAV"),
+            (REPLACES, "abcdABCDefgh"),
+            (ROTATION, "2026 11 op=x was=y"),
+            (PROTECT, "true"),
+        ];
+        let mut separate: Tags =
+            separate.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        let read = Marks { was: None, separate: true, ..marks.clone() };
+        assert_eq!(Owner::of(&separate), Owner::Stack(read));
+        // A run that was killed while it put the record in their place.
+        separate.extend(tags);
+        assert_eq!(Owner::of(&separate), Owner::Stack(marks));
+        separate.insert(RECORD.to_owned(), "0123456789abcdef nonsense".to_owned());
+        assert_eq!(Owner::of(&separate), Owner::Ambiguous);
+    }
+
+    #[test]
+    fn the_longest_record_fits_into_a_tag() {
+        let marks = Marks {
+            digest: "0123456789abcdef".into(),
+            op: "01ARZ3NDEKTSV4RRFFQ69G5FAV".into(),
+            protect: true,
+            was: Some("n".repeat(64)),
+            rotation: Some("r".repeat(crate::kinds::LONGEST_ROTATION)),
+            ..Marks::default()
+        };
+        assert!(marks.record().chars().count() <= 256);
     }
 
     #[test]

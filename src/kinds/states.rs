@@ -266,6 +266,11 @@ impl Audience {
 }
 
 impl Live {
+    /// Whether the create attempt of this name made it.
+    pub fn made_by(&self, attempt: &str) -> bool {
+        matches!(self.owner(), Owner::Stack(marks) if marks.op == attempt)
+    }
+
     /// Whether AWS failed to make it: nothing can ever use it.
     pub fn has_failed(&self) -> bool {
         let failed = self.kind.facts().usable.map(|(_, failed)| failed);

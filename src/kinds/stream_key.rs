@@ -7,11 +7,15 @@ use super::{
 use crate::aws::{Class, Clients, CloudError, Secret, Sorted, Tags, found, gone};
 use crate::diag::Code;
 use crate::kinds::Channel;
+use crate::kinds::check::MOST_TAGS;
 use crate::kinds::check::is_tag_character;
-use crate::kinds::owner::{OP, ROTATION, STREAM_KEY, remembered_key};
+use crate::kinds::owner::{self, STREAM_KEY, remembered_key};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// The most characters of a rotation, which shares a tag of 256 with what else is recorded of a key.
+pub const LONGEST_ROTATION: usize = 128;
 
 /// The stream key of a channel. AWS makes it with the channel, so it is taken over, never made beside one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -60,8 +64,9 @@ impl Resource for StreamKey {
 
     fn check(&self, at: &mut Check<'_>) {
         let Some(rotation) = &self.rotation else { return };
-        if rotation.is_empty() || rotation.chars().count() > 256 {
-            at.report(Code::OutOfRange, "rotation", "a rotation has 1 to 256 characters");
+        if rotation.is_empty() || rotation.chars().count() > LONGEST_ROTATION {
+            let message = format!("a rotation has 1 to {LONGEST_ROTATION} characters");
+            at.report(Code::OutOfRange, "rotation", message);
         }
         if let Some(odd) = rotation.chars().find(|it| !is_tag_character(*it)) {
             at.report(
@@ -222,7 +227,7 @@ impl Resource for StreamKey {
 /// attempt that made the channel, which nothing else does.
 fn copied_tags(its: &Tags, key: &Live) -> Vec<String> {
     let Owner::Stack(marks) = key.owner() else { return Vec::new() };
-    if marks.op.is_empty() || its.get(OP) != Some(&marks.op) {
+    if marks.op.is_empty() || owner::attempt_of(its).as_ref() != Some(&marks.op) {
         return Vec::new();
     }
     let same = key.tags.iter().filter(|(key, value)| its.get(*key) == Some(value));
@@ -267,7 +272,10 @@ async fn remember(
     let (Owner::Stack(its_marks), Owner::Stack(marks)) = (Owner::of(its), Owner::of(tags)) else {
         return Ok(());
     };
-    if its_marks.stack != marks.stack || its.get(STREAM_KEY).is_some_and(|it| it == key.id()) {
+    // Where the user's own tags leave no room, the key is looked up by a call of its own instead.
+    let full = its.len() >= MOST_TAGS && !its.contains_key(STREAM_KEY);
+    let noted = its.get(STREAM_KEY).is_some_and(|it| it == key.id());
+    if its_marks.stack != marks.stack || full || noted {
         return Ok(());
     }
     let tag = Tags::from([(STREAM_KEY.to_owned(), key.id().to_owned())]);
@@ -360,10 +368,10 @@ pub(super) async fn keys_of(
 
 /// What AWS answered, in the manifest's words.
 fn read(arn: String, channel: Option<&str>, tags: Tags, book: &Book) -> Option<Live> {
-    let spec = StreamKey {
-        channel: Ref::read(channel, book)?,
-        rotation: tags.get(ROTATION).cloned(),
-        tags: Tags::new(),
+    let rotation = match Owner::of(&tags) {
+        Owner::Stack(marks) => marks.rotation,
+        _ => None,
     };
+    let spec = StreamKey { channel: Ref::read(channel, book)?, rotation, tags: Tags::new() };
     Some(Live::listed(Kind::StreamKey, arn, tags).with(spec))
 }

@@ -2,7 +2,7 @@
 
 use crate::diag::{Code, Diagnostic, Place, Report, suggest};
 use crate::kinds::{
-    Address, Arn, Body, Channel, Desired, Kind, MOST_OWN_TAGS, Pip, Pointer,
+    Address, Arn, Body, Channel, Desired, Kind, MOST_USER_TAGS, Pip, Pointer,
     RecordingConfiguration, Ref, Stack,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,7 +64,9 @@ fn previous_names(
         for name in &it.previous_names {
             let before = Address::new(it.address.kind, name.clone());
             let place = Place::value(it.origin, "metadata.previousNames");
-            let taken = by_address.get(&before).or(claimed.get(&before)).copied();
+            // What has this name may get another one in the same run, by its own former names.
+            let kept = by_address.get(&before).filter(|it| it.previous_names.is_empty());
+            let taken = kept.or(claimed.get(&before)).copied();
             if let Some(other) = taken {
                 let message = format!("{before} cannot be a former name: {} has it", other.address);
                 report.push(
@@ -274,7 +276,7 @@ fn pairs(desired: &[Desired], by_address: &BTreeMap<&Address, &Desired>, report:
                 if let Some((field, stage, tags)) = stage {
                     let count = remembered.entry(stage.clone()).or_default();
                     *count += 1;
-                    if tags + *count == MOST_OWN_TAGS + 1 {
+                    if tags + *count == MOST_USER_TAGS + 1 {
                         let message = format!(
                             "a stage remembers each of its replications in a tag: with {tags} tags of its own \
                              there is no room for more than {}",

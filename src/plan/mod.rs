@@ -18,6 +18,8 @@ pub use step::{
     Action, Attention, Cause, Decision, NotDrift, Note, Plan, Status, Step, StepId, Summary, Twin,
 };
 
+use crate::kinds::owner::under_way;
+use crate::kinds::rename::renames;
 use crate::kinds::spec::{FieldChange, difference, named_targets};
 use crate::kinds::{
     Address, Arn, Audience, Body, Desired, Duplicate, Edge, Live, LiveState, Marks, Owner, Pointer,
@@ -35,6 +37,9 @@ use step::foreign;
 /// # Panics
 /// Never: a kind refers only to kinds that do not refer to it, so nothing refers to itself in a circle.
 pub fn plan(stack: &Stack, desired: &[Desired], live: &LiveState, policy: &Policy) -> Plan {
+    // Whose name is free depends on all manifests.
+    let mut moves = renames(&live.owned, desired);
+    moves.retain(|it, _| policy.is_about(it));
     let in_scope: Vec<Desired>;
     let desired = match &policy.selected {
         None => desired,
@@ -58,7 +63,7 @@ pub fn plan(stack: &Stack, desired: &[Desired], live: &LiveState, policy: &Polic
         Owner::Nobody | Owner::Stack(_) => false,
     };
     let ambiguous: Vec<&Live> = live.others.values().filter(unclear).collect();
-    plan_named(stack, desired, live, policy, &ambiguous)
+    plan_named(stack, desired, live, policy, &ambiguous, moves)
 }
 
 fn names_by_arn(wanted: &Desired, live: &LiveState) -> bool {
@@ -74,6 +79,7 @@ fn plan_named(
     live: &LiveState,
     policy: &Policy,
     ambiguous: &[&Live],
+    renames: BTreeMap<Address, Address>,
 ) -> Plan {
     let mut planner = Planner {
         stack,
@@ -82,6 +88,7 @@ fn plan_named(
         live,
         policy,
         holding: policy::hold_what_is_protected(live),
+        renames,
         drafts: Vec::new(),
         replaced: BTreeMap::new(),
     };
@@ -141,6 +148,8 @@ struct Planner<'a> {
     policy: &'a Policy,
     /// Objects that are deleted together with a protected one.
     holding: BTreeSet<Arn>,
+    /// Resources whose object has another name, with that.
+    renames: BTreeMap<Address, Address>,
     drafts: Vec<Draft>,
     /// Addresses whose object is replaced, with the draft that makes the new one.
     replaced: BTreeMap<Address, usize>,
@@ -230,17 +239,17 @@ impl<'a> Planner<'a> {
     }
 
     fn find(&self, wanted: &Desired) -> Found<'a> {
-        if let Some(live) = self.live.owned.get(&wanted.address) {
+        let renamed = self.renames.get(&wanted.address);
+        if let Some((from, live)) = renamed.and_then(|it| self.live.owned.get_key_value(it)) {
+            return Found::Renamed(live, from.name.clone());
+        }
+        // An object that gets another name is not the one of this name.
+        let leaves = self.renames.values().any(|it| *it == wanted.address);
+        if let Some(live) = self.live.owned.get(&wanted.address).filter(|_| !leaves) {
             return match duplicate::unclear(self.live, live) {
                 Some(why) => Found::Held(Cause::Unclear, why),
                 None => Found::Owned(live),
             };
-        }
-        for name in &wanted.previous_names {
-            let before = Address::new(wanted.address.kind, name.clone());
-            if let Some(live) = self.live.owned.get(&before) {
-                return Found::Renamed(live, name.clone());
-            }
         }
         if let Some(live) = self.live.adoptable.get(&wanted.address) {
             return Found::Adoptable(live);
@@ -377,6 +386,7 @@ impl<'a> Planner<'a> {
             if !copied {
                 marks.op.clone_from(&owned.op);
                 marks.replaces.clone_from(&owned.replaces);
+                marks.was.clone_from(&owned.was);
             }
             if owned.protect != marks.protect {
                 fields.push(FieldChange {
@@ -447,7 +457,12 @@ impl<'a> Planner<'a> {
         }
         let action = match found {
             Found::Renamed(_, from) => {
-                because.insert(0, Cause::Rename { from: from.clone() });
+                // On the way to its name it keeps the one it had before.
+                if *from != under_way(&wanted.address.name) {
+                    marks.was = Some(from.clone());
+                }
+                let from = marks.was.clone().unwrap_or_else(|| from.clone());
+                because.insert(0, Cause::Rename { from });
                 Action::Rename
             }
             Found::Adoptable(_) => {
@@ -1094,6 +1109,83 @@ impl<'a> Planner<'a> {
         self.spare_used_duplicates();
         self.make_room_late();
         self.delete_predecessors_first();
+        self.free_names();
+    }
+
+    /// A name is given to an object only when the object that has it has given it up, so that there are never
+    /// two of one name. In a circle of renames one object gets a name of its own in between.
+    fn free_names(&mut self) {
+        let mut after: BTreeMap<usize, usize> = BTreeMap::new();
+        let mut taken: Vec<(usize, Arn)> = Vec::new();
+        for (index, draft) in self.drafts.iter().enumerate() {
+            let step = &draft.step;
+            let names = step.body.is_some() && step.decision.is_do();
+            let Some(holder) = self.live.owned.get(&step.address).filter(|_| names) else {
+                continue;
+            };
+            if step.arn.as_ref() == Some(&holder.arn) {
+                continue;
+            }
+            let frees = self.drafts.iter().position(|other| {
+                let renames = other.step.action == Action::Rename;
+                let gives_up = renames && other.step.address != step.address;
+                other.step.arn.as_ref() == Some(&holder.arn)
+                    && (gives_up || other.step.action == Action::Delete)
+            });
+            match frees {
+                Some(frees) => drop(after.insert(index, frees)),
+                None => taken.push((index, holder.arn.clone())),
+            }
+        }
+        for (index, holder) in taken {
+            let name = &self.drafts[index].step.address;
+            let why = format!(
+                "{name} is still the name of {holder}: delete that one with `--prune`, or rename it in the same run"
+            );
+            self.drafts[index].step.decision = Decision::Blocked(why);
+        }
+        for circle in circles(&after) {
+            self.break_circle(&circle, &mut after);
+        }
+        for (index, needed) in after {
+            self.drafts[index].needs.insert(needed);
+        }
+    }
+
+    /// The first of a circle of renames makes way under a name that no manifest can have.
+    fn break_circle(&mut self, circle: &[usize], after: &mut BTreeMap<usize, usize>) {
+        let first = circle.iter().copied().min_by_key(|it| &self.drafts[*it].step.address);
+        let first = first.expect("a circle has members");
+        let step = &self.drafts[first].step;
+        let Owner::Stack(owned) = &step.owner else { return };
+        let marks = Marks {
+            name: under_way(&step.address.name),
+            was: step.marks.was.clone(),
+            meant_protected: owned.protect,
+            separate: false,
+            ..owned.clone()
+        };
+        let making_way = Step {
+            action: Action::Rename,
+            body: step.before.clone(),
+            fields: Vec::new(),
+            because: step
+                .because
+                .iter()
+                .filter(|it| matches!(it, Cause::Rename { .. }))
+                .cloned()
+                .collect(),
+            impact: None,
+            decision: Decision::Do,
+            marks: marks.clone(),
+            ..step.clone()
+        };
+        let way = self.push(making_way);
+        for needed in after.values_mut().filter(|it| **it == first) {
+            *needed = way;
+        }
+        self.drafts[first].needs.insert(way);
+        self.drafts[first].step.owner = Owner::Stack(marks);
     }
 
     /// Of what was read only to know who refers to a duplicate, no step makes anything let go of it.
@@ -1352,6 +1444,27 @@ fn nameless(body: &Body) -> Body {
         *name = None;
     }
     body
+}
+
+/// The circles among steps of which each comes after at most one other.
+fn circles(after: &BTreeMap<usize, usize>) -> Vec<Vec<usize>> {
+    let mut seen = BTreeSet::new();
+    let mut circles = Vec::new();
+    for start in after.keys() {
+        let mut path: Vec<usize> = Vec::new();
+        let mut at = *start;
+        while seen.insert(at) {
+            path.push(at);
+            let Some(next) = after.get(&at) else { break };
+            at = *next;
+        }
+        if let Some(begin) = path.iter().position(|it| *it == at)
+            && after.contains_key(&at)
+        {
+            circles.push(path.split_off(begin));
+        }
+    }
+    circles
 }
 
 /// The spec as its manifest means it for the object that is there. A display name that is only the default

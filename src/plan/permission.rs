@@ -220,8 +220,8 @@ impl Policy<'_> {
             Some(json!({
                 "StringEquals": { request_tag(owner::STACK): self.stack.name },
                 "StringEqualsIfExists": { resource_tag(owner::STACK): self.stack.name },
+                "StringLike": { request_tag(owner::RECORD): "* op=*" },
                 "Null": {
-                    request_tag(owner::OP): "false",
                     resource_tag(owner::CLOUDFORMATION): "true",
                 },
             })),
@@ -280,7 +280,7 @@ impl Policy<'_> {
         let mut write = self.of_this_stack();
         write["StringEqualsIfExists"] = json!({ request_tag(owner::STACK): self.stack.name });
         let mut remove = self.of_this_stack();
-        let identity = [owner::DIGEST, owner::NAME, owner::STACK];
+        let identity = [owner::NAME, owner::RECORD, owner::STACK];
         remove["ForAllValues:StringNotEquals"] = json!({ "aws:TagKeys": identity });
         // What came with an object stays with it when its manifest goes, without the tags of ownership.
         let mut release = Grant::default();

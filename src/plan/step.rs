@@ -382,7 +382,12 @@ impl Step {
     /// Whether `needed`, which comes before this step, has to be done for this one to be possible. What
     /// merely updates something that is there already only goes first.
     pub fn stands_on(&self, needed: &Step) -> bool {
-        self.action == Action::Delete || needed.action.makes() || needed.action == Action::Delete
+        // A name is free only once the object that has it has another.
+        let name = needed.action == Action::Rename && needed.address.kind == self.address.kind;
+        self.action == Action::Delete
+            || needed.action.makes()
+            || needed.action == Action::Delete
+            || name
     }
 
     /// How much attention what was changed outside needs.
@@ -437,8 +442,11 @@ impl Plan {
             ..Summary::default()
         };
         let halves = self.halves_of_replacements();
+        let mut renamed = BTreeSet::new();
         for step in &self.steps {
-            if halves.contains(&step.id) {
+            // In a circle of names one object is renamed twice.
+            let again = step.action == Action::Rename && !renamed.insert(&step.address);
+            if halves.contains(&step.id) || again {
                 continue;
             }
             let count = match (&step.decision, step.action) {

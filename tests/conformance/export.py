@@ -98,7 +98,7 @@ def by_hand(ivs, realtime):
     control("clock", {"advanceSeconds": 60})
     # Somebody else's.
     ivs.create_channel(name="theirs", tags={"ivs-apply:stack": "other", "ivs-apply:name": "theirs",
-                                            "ivs-apply:digest": "0"})
+                                            "ivs-apply:record": "0"})
 
 
 def everything(ivs, realtime):

@@ -749,7 +749,8 @@ fn held(account: &Account, address: &Address, path: &FieldPath, field: &Field) -
     let objects = objects(account, address);
     let [object] = &objects[..] else { panic!("{address}: {objects:#?}") };
     if path.to_string() == "spec.rotation" {
-        return object["tags"][owner::ROTATION].clone();
+        let record = object["tags"][owner::RECORD].as_str().unwrap_or_default();
+        return record.split_once(" rotation=").map_or(Value::Null, |(_, it)| json!(it));
     }
     let mut value = object;
     for segment in &path.segments()[1..] {

@@ -43,6 +43,7 @@ mod pace;
 mod permissions;
 mod protection;
 mod readme;
+mod renames;
 mod replication;
 mod request_ids;
 mod rules;

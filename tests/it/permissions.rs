@@ -111,6 +111,10 @@ impl Request {
         match operator {
             "StringEquals" => self.context(key).is_some_and(|it| wanted == it.as_str()),
             "StringEqualsIfExists" => self.context(key).is_none_or(|it| wanted == it.as_str()),
+            "StringLike" => {
+                let wanted = wanted.as_str().expect("a pattern");
+                self.context(key).is_some_and(|it| ivs_apply::kinds::owner::matches(wanted, it))
+            }
             "Null" => (wanted == "true") == self.context(key).is_none(),
             "ForAllValues:StringNotEquals" => {
                 assert_eq!(key, "aws:TagKeys");
@@ -200,7 +204,7 @@ fn of(purpose: Purpose) -> Value {
 }
 
 const STACK: &str = "ivs-apply:stack";
-const OP: &str = "ivs-apply:op";
+const RECORD: &str = "ivs-apply:record";
 
 #[test]
 fn only_what_is_the_stacks_is_written() {
@@ -211,7 +215,9 @@ fn only_what_is_the_stacks_is_written() {
         // AWS makes the key with the channel, and deletes it with it.
         Request::on("ivs:CreateChannel", "stream-key").sending(STACK, "prod"),
         Request::on("ivs:DeleteChannel", "stream-key"),
-        Request::on("ivs:TagResource", "channel").sending(STACK, "prod").sending(OP, "01"),
+        Request::on("ivs:TagResource", "channel")
+            .sending(STACK, "prod")
+            .sending(RECORD, "0123456789abcdef op=01"),
         Request::on("ivs:UpdateChannel", "channel").owned("prod"),
         Request::on("ivs:DeleteChannel", "channel").owned("prod"),
         Request::on("ivs:StopStream", "channel").owned("prod"),
@@ -252,11 +258,11 @@ fn only_what_is_the_stacks_is_written() {
         Request::on("ivs:TagResource", "channel")
             .owned("dev")
             .sending(STACK, "prod")
-            .sending(OP, "01"),
+            .sending(RECORD, "0123456789abcdef op=01"),
         Request::on("ivs:TagResource", "channel")
             .with("aws:cloudformation:stack-name", "web")
             .sending(STACK, "prod")
-            .sending(OP, "01"),
+            .sending(RECORD, "0123456789abcdef op=01"),
         Request::on("ivs:TagResource", "arn:aws:ivs:us-west-2:123456789012:channel/OldOldOldOld")
             .owned("dev")
             .sending(STACK, "prod"),
@@ -285,7 +291,9 @@ fn only_what_is_the_stacks_is_written() {
 fn a_create_is_allowed_whether_or_not_iam_takes_its_tags_for_those_of_the_object() {
     let apply = of(Purpose::Apply);
     for kind in ["channel", "recording-configuration", "encoder-configuration"] {
-        let plain = Request::on("ivs:TagResource", kind).sending(STACK, "prod").sending(OP, "01");
+        let plain = Request::on("ivs:TagResource", kind)
+            .sending(STACK, "prod")
+            .sending(RECORD, "0123456789abcdef op=01");
         let filled = Request { resource_tags: plain.sent_tags.clone(), ..plain.clone() };
         let create = Request::on("ivs:CreateChannel", "channel").sending(STACK, "prod");
         let filled_create = Request { resource_tags: create.sent_tags.clone(), ..create.clone() };

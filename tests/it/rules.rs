@@ -364,7 +364,7 @@ fn a_stage_has_room_for_so_many_replications_as_its_own_tags_leave() {
         )
     };
     for (tags, replications, expected) in
-        [(40, 3, &[][..]), (40, 4, &["E0208"][..]), (0, 43, &[]), (0, 45, &["E0208"])]
+        [(40, 6, &[][..]), (40, 7, &["E0208"][..]), (0, 46, &[]), (0, 47, &["E0208"])]
     {
         let text = stage("a", tags)
             + &stage("b", 0)

@@ -143,9 +143,14 @@ fn a_change_of_a_tag_that_no_field_shows_makes_a_plan_stale() {
     let (place, _) = approved(&normal());
     by_hand(&place, async |account| {
         let arn = channel(account).await;
-        let protect = [("ivs-apply:op".to_owned(), "01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned())];
+        let tags = account.aws.ivs.list_tags_for_resource().resource_arn(&arn).send().await;
+        let tags = tags.sorted("ListTagsForResource").expect("the tags");
+        let record = &tags.tags["ivs-apply:record"];
+        let (digest, _) = record.split_once(" op=").expect("a create attempt");
+        let another = format!("{digest} op=01ARZ3NDEKTSV4RRFFQ69G5FAV");
         let tag = account.aws.ivs.tag_resource().resource_arn(arn);
-        tag.set_tags(Some(protect.into())).send().await.sorted("TagResource").expect("tagged");
+        let tag = tag.tags("ivs-apply:record", another);
+        tag.send().await.sorted("TagResource").expect("tagged");
     });
     stale(&place.run("apply plan.json"), "the object was changed since it was approved");
 }

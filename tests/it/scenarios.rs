@@ -296,12 +296,18 @@ fn there(account: &Account, ids: &mut BTreeSet<String>, story: &mut String) {
             let (kind, object) = (it["kind"].as_str().unwrap_or_default(), &it["object"]);
             let tags = object["tags"].as_object().into_iter().flatten();
             let mut tags: Vec<String> = tags
-                .filter(|(key, _)| {
-                    !matches!(key.as_str(), "ivs-apply:op" | "ivs-apply:digest" | "ivs-apply:stack")
-                })
-                .map(|(key, value)| match key.as_str() {
-                    "ivs-apply:replaces" => key.clone(),
-                    _ => format!("{key}={}", value.as_str().unwrap_or_default()),
+                .filter(|(key, _)| key.as_str() != "ivs-apply:stack")
+                .flat_map(|(key, value)| {
+                    let value = value.as_str().unwrap_or_default();
+                    if key != "ivs-apply:record" {
+                        return vec![format!("{key}={value}")];
+                    }
+                    // Digests, attempts and ids are others in each run.
+                    let rotation = value.split_once(" rotation=").map(|(_, it)| it);
+                    let rotation = rotation.map(|it| format!("ivs-apply:rotation={it}"));
+                    let replaces =
+                        value.contains(" replaces=").then(|| "ivs-apply:replaces".to_owned());
+                    rotation.into_iter().chain(replaces).collect()
                 })
                 .collect::<BTreeSet<_>>()
                 .into_iter()

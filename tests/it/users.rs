@@ -154,7 +154,7 @@ fn a_storage_configuration_that_stages_and_compositions_of_others_use_stays() {
                     .auto_participant_recording_configuration(recording.build().expect("whole"))
                     .tags("ivs-apply:stack", "theirs")
                     .tags("ivs-apply:name", "their-stage")
-                    .tags("ivs-apply:digest", "0");
+                    .tags("ivs-apply:record", "0");
                 let made = request.send().await.sorted("CreateStage").expect("made");
                 (made.stage.expect("answered").arn, "which belongs to stack `theirs`")
             };

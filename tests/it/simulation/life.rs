@@ -205,7 +205,7 @@ impl World {
                 let Some((_, arn, _)) = pick(which, &|kind| !exclusive(kind)) else { return };
                 self.untag(
                     &arn,
-                    ["ivs-apply:stack", "ivs-apply:digest", "ivs-apply:name"][which % 3],
+                    ["ivs-apply:stack", "ivs-apply:record", "ivs-apply:name"][which % 3],
                 );
                 touched.tampered.insert(arn);
             }
@@ -432,8 +432,7 @@ impl World {
                 let (status, _) =
                     self.outside("POST", &format!("/Delete{kind}"), &json!({ "arn": arn }));
                 if status >= 400 {
-                    for key in ["stack", "name", "digest", "op", "replaces", "protect", "rotation"]
-                    {
+                    for key in ["stack", "name", "record", "protect"] {
                         self.untag(arn, &format!("ivs-apply:{key}"));
                     }
                 }

@@ -110,7 +110,16 @@ struct World {
 const SEEN_MILLIS: i64 = 130_000;
 
 fn op(tags: &Tags) -> &str {
-    tags.get("ivs-apply:op").map_or("", String::as_str)
+    recorded(tags, " op=").unwrap_or_default()
+}
+
+/// The id of the object that one with these tags replaces.
+fn replaced(tags: &Tags) -> Option<&str> {
+    recorded(tags, " replaces=")
+}
+
+fn recorded<'a>(tags: &'a Tags, key: &str) -> Option<&'a str> {
+    tags.get("ivs-apply:record")?.split_once(key)?.1.split(' ').next()
 }
 
 fn made(tags: &Tags) -> Option<i64> {
@@ -198,17 +207,14 @@ impl World {
             return Ok(());
         }
         let name = event.tags.get("ivs-apply:name");
-        let replaces = event.tags.get("ivs-apply:replaces");
+        let replaces = replaced(&event.tags);
         let kind = event.arn.split('/').next().unwrap_or_default();
         let twins = self.there.iter().filter(|(arn, tags)| {
             let its_id = arn.rsplit('/').next();
-            let superseded = self
-                .there
-                .values()
-                .any(|it| it.get("ivs-apply:replaces").map(String::as_str) == its_id);
+            let superseded = self.there.values().any(|it| replaced(it) == its_id);
             arn.starts_with(&format!("{kind}/"))
                 && Owner::of(tags).in_stack("laws").is_some_and(|it| Some(&it.name) == name)
-                && replaces.map(String::as_str) != its_id
+                && replaces != its_id
                 && !superseded
         });
         for (twin, _) in twins {
@@ -252,8 +258,7 @@ impl World {
             Some(Cause::Superseded) => {
                 let id = event.arn.rsplit('/').next().unwrap_or_default();
                 let mut others = self.there.values();
-                let successor =
-                    others.any(|it| it.get("ivs-apply:replaces").is_some_and(|it| it == id));
+                let successor = others.any(|it| replaced(it) == Some(id));
                 if successor { Ok(()) } else { Err(event.says("I2: nothing takes its place")) }
             }
             Some(Cause::Orphan) if !run.prune || run.desired.contains(&step.address) => {

@@ -1,0 +1,54 @@
+//! Which objects get another logical name: declared by `previousNames`, decided by who has which name now.
+//!
+//! A name may be given to another object in the run that takes it from the one that has it, also in a circle. What
+//! an object was called before is in its record, so that a rename is carried out once and not again by each run.
+
+use super::Address;
+use super::owner::{Owner, under_way};
+use super::states::{Desired, Live};
+use std::collections::BTreeMap;
+
+impl Desired {
+    /// Addresses under which its object may be found besides its own: the one on the way to it, and former ones.
+    pub fn former(&self) -> impl Iterator<Item = Address> {
+        let kind = self.address.kind;
+        let names = std::iter::once(under_way(&self.address.name));
+        names.chain(self.previous_names.iter().cloned()).map(move |it| Address::new(kind, it))
+    }
+}
+
+/// For each declared resource whose object has another name, the address that the object has now.
+pub fn renames(owned: &BTreeMap<Address, Live>, desired: &[Desired]) -> BTreeMap<Address, Address> {
+    let was = |live: &Live| match live.owner() {
+        Owner::Stack(marks) => marks.was,
+        _ => None,
+    };
+    let settled = |it: &Desired| {
+        let before = owned.get(&it.address).and_then(was);
+        before.is_some_and(|before| it.previous_names.contains(&before))
+    };
+    let claim = |it: &Desired| it.former().find(|from| owned.contains_key(from));
+    let unsettled = desired.iter().filter(|it| !settled(it));
+    let mut moves: BTreeMap<Address, Address> =
+        unsettled.filter_map(|it| Some((it.address.clone(), claim(it)?))).collect();
+    let declared: BTreeMap<&Address, &Desired> =
+        desired.iter().map(|it| (&it.address, it)).collect();
+    // What has a name that another resource gets moves on, also where it was renamed before.
+    loop {
+        let owners = moves.values().filter_map(|from| declared.get(from));
+        let still = owners.filter(|it| !moves.contains_key(&it.address));
+        let more: Vec<(Address, Address)> =
+            still.filter_map(|it| Some((it.address.clone(), claim(it)?))).collect();
+        if more.is_empty() {
+            break;
+        }
+        moves.extend(more);
+    }
+    // A name that its own manifest keeps is not free.
+    loop {
+        let kept = |from: &Address| declared.contains_key(from) && !moves.contains_key(from);
+        let wrong = moves.iter().find(|(_, from)| kept(from)).map(|(to, _)| to.clone());
+        let Some(wrong) = wrong else { return moves };
+        moves.remove(&wrong);
+    }
+}

@@ -1,0 +1,125 @@
+//! Logical names move between objects in one run: into a name that was just given up, and in circles. An object
+//! is never deleted for having had a name that another object gets.
+
+use crate::account::{Account, on_paused_time};
+use ivs_apply::apply::Outcome;
+use ivs_apply::manifest::load_text;
+use ivs_apply::plan::{Plan, Policy, Status};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+fn channel(name: &str, former: &str) -> String {
+    format!(
+        "---\napiVersion: ivs-apply.dev/v1\nkind: Channel\nmetadata: {{ name: {name}, previousNames: [{former}] }}\nspec: {{}}\n"
+    )
+}
+
+const PRUNE: Policy = Policy {
+    prune: true,
+    destroy: false,
+    allow_live: std::collections::BTreeSet::new(),
+    selected: None,
+};
+
+async fn planned(account: &Account, text: &str, policy: &Policy) -> Plan {
+    let loaded = load_text("a.yaml", text, None);
+    assert!(!loaded.report.has_errors(), "{:#?}", loaded.report);
+    account.plan(&loaded.stack, &loaded.desired, policy).await.1
+}
+
+async fn run(account: &Account, text: &str, policy: &Policy) -> Outcome {
+    let loaded = load_text("a.yaml", text, None);
+    assert!(!loaded.report.has_errors(), "{:#?}", loaded.report);
+    let (live, plan) = account.plan(&loaded.stack, &loaded.desired, policy).await;
+    assert_ne!(plan.status(), Status::Blocked, "{plan:#?}");
+    account.apply(&loaded.stack, &live, &plan).await
+}
+
+/// Applies, after which nothing is left to do, also for the next runs.
+async fn applied(account: &Account, text: &str, policy: &Policy) -> BTreeMap<String, String> {
+    let outcome = run(account, text, policy).await;
+    assert!(outcome.is_well(), "{outcome:#?}");
+    let plan = planned(account, text, policy).await;
+    assert_eq!(plan.status(), Status::Clean, "{plan:#?}");
+    names(account)
+}
+
+/// The ARN of each name.
+fn names(account: &Account) -> BTreeMap<String, String> {
+    let objects = account.control("GET", "/_emulator/objects", Value::Null);
+    let channels = objects["objects"].as_array().expect("a list").iter();
+    let channels = channels.filter(|it| it["kind"] == "Channel");
+    let text = |it: &Value| it.as_str().expect("a text").to_owned();
+    let named = |it: &Value| (text(&it["object"]["tags"]["ivs-apply:name"]), text(&it["arn"]));
+    let all: Vec<_> = channels.map(named).collect();
+    let names: BTreeMap<String, String> = all.iter().cloned().collect();
+    assert_eq!(names.len(), all.len(), "two objects of one name: {all:?}");
+    names
+}
+
+#[test]
+fn names_that_are_swapped_or_handed_on_are_so_after_one_run_and_stay_so() {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let policy = Policy::default();
+        let text = [channel("a", ""), channel("b", ""), channel("c", "")].concat();
+        let before = applied(&account, &text, &policy).await;
+        // Two swap, and back again.
+        let swap = [channel("a", "b"), channel("b", "a"), channel("c", "")].concat();
+        let plan = planned(&account, &swap, &policy).await;
+        assert_eq!(plan.summary().rename, 2, "{plan:#?}");
+        let after = applied(&account, &swap, &policy).await;
+        assert_eq!((&after["a"], &after["b"]), (&before["b"], &before["a"]));
+        assert_eq!(after["c"], before["c"]);
+        // All three go round.
+        let round = [channel("x", "a"), channel("y", "b"), channel("z", "c")].concat();
+        let before = applied(&account, &round, &policy).await;
+        let round = [channel("x", "y"), channel("y", "z"), channel("z", "x")].concat();
+        let after = applied(&account, &round, &policy).await;
+        let turned = (&before["y"], &before["z"], &before["x"]);
+        assert_eq!((&after["x"], &after["y"], &after["z"]), turned);
+        // Into a name that was just given up.
+        let chain = [channel("w", "x"), channel("x", "y"), channel("y", "z")].concat();
+        let last = applied(&account, &chain, &policy).await;
+        assert_eq!((&last["w"], &last["x"], &last["y"]), (&after["x"], &after["y"], &after["z"]));
+    });
+}
+
+#[test]
+fn a_name_that_is_freed_by_a_delete_goes_to_another_object_in_the_same_run() {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let both = [channel("main", ""), channel("next", "")].concat();
+        let before = applied(&account, &both, &PRUNE).await;
+        let promoted = channel("main", "next");
+        // Without prune the old one keeps its name, and nothing is guessed.
+        let plan = planned(&account, &promoted, &Policy::default()).await;
+        assert_eq!(plan.status(), Status::Blocked, "{plan:#?}");
+        let after = applied(&account, &promoted, &PRUNE).await;
+        assert_eq!(after, BTreeMap::from([("main".to_owned(), before["next"].clone())]));
+    });
+}
+
+#[test]
+fn a_swap_that_breaks_off_anywhere_is_finished_by_the_next_run() {
+    for nth in 1..=3 {
+        on_paused_time(async {
+            let account = Account::empty().await;
+            let policy = PRUNE;
+            let text = [channel("a", ""), channel("b", "")].concat();
+            let before = applied(&account, &text, &policy).await;
+            let denied = json!({
+                "operation": "TagResource", "kind": "error", "name": "AccessDeniedException",
+                "nth": nth, "times": 100,
+            });
+            account.control("POST", "/_emulator/faults", denied);
+            let swap = [channel("a", "b"), channel("b", "a")].concat();
+            let outcome = run(&account, &swap, &policy).await;
+            assert!(!outcome.is_well(), "{outcome:#?}");
+            account.control("DELETE", "/_emulator/faults", Value::Null);
+            names(&account);
+            let after = applied(&account, &swap, &policy).await;
+            assert_eq!((&after["a"], &after["b"]), (&before["b"], &before["a"]), "{nth}");
+        });
+    }
+}
