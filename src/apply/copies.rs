@@ -29,6 +29,17 @@ pub struct Copy {
     pub left: Option<String>,
 }
 
+/// What one look at the copies came to.
+#[derive(Default)]
+struct Round {
+    /// This run's copies that are left.
+    left: Vec<Copy>,
+    /// Those that it deleted.
+    deleted: Vec<Arn>,
+    /// How many steps it found, whether they could be carried out or not.
+    steps: usize,
+}
+
 /// The create attempts of one run.
 #[derive(Debug, Default)]
 pub(super) struct Attempts {
@@ -126,13 +137,17 @@ impl Run<'_> {
         let start = Instant::now();
         let mut pause = Duration::from_millis(500);
         let mut left = Vec::new();
+        let mut deleted = BTreeSet::new();
         loop {
             // Listings may still show what another run has just deleted, which cannot be read.
-            if let Ok(now) = self.round(&desired, stop, outcome).await {
-                left = now;
-                if left.is_empty() {
+            if let Ok(round) = self.round(&desired, stop, outcome, &deleted).await {
+                left = round.left;
+                // Another run may have turned a reference to a copy while that was being deleted: only a look
+                // that finds nothing to do is the last one.
+                if left.is_empty() && round.steps == 0 {
                     return;
                 }
+                deleted.extend(round.deleted);
             }
             if start.elapsed() > BARRIER || stop.borrow().why().is_some() {
                 outcome.copies.extend(left);
@@ -174,16 +189,18 @@ impl Run<'_> {
         by_address.into_values().collect()
     }
 
-    /// Reads the account again and carries out what makes way for the copies that count. Returns this run's
-    /// copies that are left.
+    /// Reads the account again and carries out what makes way for the copies that count, among it what still
+    /// refers to copies that were `deleted` by earlier rounds.
     async fn round(
         &self,
         desired: &[Desired],
         stop: &watch::Receiver<Stop>,
         outcome: &mut Outcome,
-    ) -> Result<Vec<Copy>, ReadError> {
+        deleted: &BTreeSet<Arn>,
+    ) -> Result<Round, ReadError> {
         let aws = self.aws;
-        let mut live = read(aws, self.stack, desired, Reading::default()).await?;
+        let reading = Reading { full: !deleted.is_empty(), ..Reading::default() };
+        let mut live = read(aws, self.stack, desired, reading).await?;
         live.attempts = self.attempts.names();
         let policy = Policy::default();
         let mut made = plan(self.stack, desired, &live, &policy);
@@ -191,10 +208,7 @@ impl Run<'_> {
             made = plan(self.stack, desired, &live, &policy);
         }
         let copies = self.own_copies(&made);
-        if copies.is_empty() {
-            return Ok(Vec::new());
-        }
-        let own: BTreeSet<&Arn> = copies.values().map(|it| &it.arn).collect();
+        let own: BTreeSet<&Arn> = copies.values().map(|it| &it.arn).chain(deleted).collect();
         let wanted: BTreeSet<StepId> = made
             .steps
             .iter()
@@ -202,24 +216,27 @@ impl Run<'_> {
             .filter(|it| copies.contains_key(&it.id) || refers_elsewhere(it, &own, &live))
             .map(|it| it.id)
             .collect();
-        // What would have to wait for a step that is left out waits for the next round.
+        // What needs a step that is left out waits for the next round.
         let all = made.by_id();
-        let ready = |step: &Step| step.after.iter().all(|it| wanted.contains(it));
+        let ready = |step: &Step| {
+            step.after.iter().all(|it| wanted.contains(it) || !step.stands_on(all[it]))
+        };
         let ready: BTreeSet<StepId> = wanted.iter().copied().filter(|it| ready(all[it])).collect();
         made.steps.retain(|it| ready.contains(&it.id));
         let run = Run::new(aws, self.stack, &made, &live, self.attempts, self.tell);
         let (steps, _) = run.carry_out(&made, stop.clone()).await;
         let ended: BTreeMap<StepId, StepStatus> = steps.into_iter().collect();
-        let mut left = Vec::new();
+        let mut round = Round { steps: wanted.len(), ..Round::default() };
         for (id, copy) in copies {
             if ended.get(&id).is_some_and(StepStatus::is_done) {
                 outcome.gave_way(&copy);
+                round.deleted.push(copy.arn.clone());
                 outcome.copies.push(Copy { left: None, ..copy });
             } else {
-                left.push(copy);
+                round.left.push(copy);
             }
         }
-        Ok(left)
+        Ok(round)
     }
 
     /// The steps of a plan that delete this run's copies.

@@ -336,13 +336,15 @@ pub(super) struct Tries<'a> {
     pub(super) explained: bool,
     /// The wait for the release of that: one, however many Conflicts there are.
     release: Option<Watch<'a>>,
+    /// How often the object was in the middle of a change by somebody else.
+    busy: u32,
     tell: Tell<'a>,
 }
 
 impl<'a> Tries<'a> {
     /// None so far.
     pub(super) fn new(tell: Tell<'a>) -> Self {
-        Self { tried: 0, explained: false, release: None, tell }
+        Self { tried: 0, explained: false, release: None, busy: 0, tell }
     }
 
     /// Whether there was a try already, of which nobody may know what became.
@@ -370,6 +372,29 @@ impl<'a> Tries<'a> {
         }
         sleep(pause_after(self.tried - 1)).await;
         true
+    }
+
+    /// Waits after a Conflict while AWS is still making or changing the object for somebody else. False for any
+    /// other error, and where the object is in no such state.
+    pub(super) async fn settled(
+        &mut self,
+        aws: &Clients,
+        step: &Step,
+        error: &CloudError,
+    ) -> Result<bool, Failure> {
+        let (Some((good, bad)), Some(arn)) = (step.address.kind.facts().usable, &step.arn) else {
+            return Ok(false);
+        };
+        if error.class != Class::Conflict || self.busy == TRIES {
+            return Ok(false);
+        }
+        self.busy += 1;
+        let none = Book::default();
+        let read = step.address.kind.get(aws, std::slice::from_ref(arn), &none).await?.pop();
+        let passing = |it: &Live| it.state.as_deref().is_some_and(|it| it != good && it != bad);
+        let Some(live) = read.filter(passing) else { return Ok(false) };
+        usable(aws, live, true, &none, self.tell).await?;
+        Ok(true)
     }
 
     /// Waits after a Conflict that this run's own interruption explains: what it stopped is released some time
@@ -403,7 +428,8 @@ pub(super) async fn updated(
         Class::NotFound => !body.refs().is_empty(),
         _ => false,
     };
-    if tries.after_if(&error, passing).await { Ok(None) } else { Err(error.into()) }
+    let again = tries.settled(aws, step, &error).await? || tries.after_if(&error, passing).await;
+    if again { Ok(None) } else { Err(error.into()) }
 }
 
 /// What follows an update of the spec: it takes effect, and the tags are written.

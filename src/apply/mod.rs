@@ -663,6 +663,7 @@ impl<'a> Run<'a> {
             tries.explained = self.is_explained(step);
             match self.deleted(step, &arn).await {
                 Ok(()) => break,
+                Err(error) if tries.settled(self.aws, step, &error).await? => {}
                 Err(error) if tries.after(&error).await => {}
                 // Nobody knows what became of the last try: one more look tells.
                 Err(error) => last = Some(error),

@@ -112,11 +112,19 @@ pub async fn read(
             body.unseen(&desired.body);
         }
     }
+    // What an object is compared with is the manifest of the name that it gets, not of the one that it gives up.
+    let moves = renames(&state.owned, desired);
+    let gets: BTreeMap<&Address, &Address> = moves.iter().map(|(to, from)| (from, to)).collect();
     for (address, live) in &mut state.owned {
         let owner = live.owner();
         let digest = owner.in_stack(&stack.name).map(|marks| marks.digest.as_str());
+        let manifest = match gets.get(address) {
+            Some(to) => wanted.get(*to),
+            None if moves.contains_key(address) => None,
+            None => wanted.get(address),
+        };
         if let Some(body) = &mut live.body {
-            match wanted.get(address) {
+            match manifest {
                 Some(desired) => body.recall(&desired.body, digest, &state.book),
                 None => body.recall(&body.clone(), digest, &state.book),
             }

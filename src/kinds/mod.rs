@@ -141,18 +141,12 @@ pub trait Resource:
     fn exclusive(&self) -> Option<Exclusive> {
         None
     }
-    /// Takes from `from` what AWS keeps and never returns, and what has no effect beside the rest of this
-    /// answer, so that it makes no difference. Which value an owned object really has comes from its digest;
-    /// see [`Body::recall`].
+    /// Takes from `from` what AWS keeps and never returns, so that it makes no difference. Which value an owned
+    /// object really has comes from its digest; see [`Body::recall`].
     fn unseen(&mut self, _from: &Self) {}
     /// This spec with each other value that such a field may have.
     fn alternatives(&self) -> Vec<Self> {
         Vec::new()
-    }
-    /// Whether this spec has a field without effect, whose value no answer tells: its digest may be that of
-    /// another value.
-    fn has_field_without_effect(&self) -> bool {
-        false
     }
     /// What AWS does elsewhere with the caller's permissions when this is created or deleted, and on which
     /// resources.
@@ -390,8 +384,6 @@ pub enum Presence {
     Wanted,
     /// Not now, for this reason, and that is not drift; one that exists may go on.
     Dormant(&'static str),
-    /// It should, and cannot for the moment, for this reason.
-    Later(&'static str),
     /// It should not exist.
     Unwanted,
     /// One that exists shall stay; it cannot be made or replaced, for this reason.
@@ -640,10 +632,6 @@ macro_rules! kinds {
                 match self {
                     $(Body::$name(it) => it.alternatives().into_iter().map(Body::from).collect()),*
                 }
-            }
-            /// [`Resource::has_field_without_effect`].
-            pub fn has_field_without_effect(&self) -> bool {
-                match self { $(Body::$name(it) => it.has_field_without_effect()),* }
             }
             /// [`Resource::beside`].
             pub fn beside(&mut self) -> Option<Beside<'_>> {

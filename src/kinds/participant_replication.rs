@@ -172,8 +172,8 @@ impl Resource for ParticipantReplication {
         match self.run {
             Run::Stopped => Presence::Unwanted,
             _ if self.is_possible(now) => Presence::Wanted,
-            Run::Always => Presence::Later(NOBODY),
-            Run::WhileStageActive => Presence::Dormant(NOBODY),
+            // Only what is published can be replicated, so both wait for that alike.
+            Run::Always | Run::WhileStageActive => Presence::Dormant(NOBODY),
         }
     }
 

@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct PublicKey {
-    /// Display name; `metadata.name` if absent. Not unique in AWS.
+    /// Display name; `metadata.name` at the time when the object is made if absent: a default never replaces the
+    /// object. Not unique in AWS.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The public key: ECDSA, curve P-384, in PEM. Never a private one.

@@ -23,7 +23,8 @@ sdk_enums! { RecordingMode, RenditionConfigurationRendition, RenditionConfigurat
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RecordingConfiguration {
-    /// Display name; `metadata.name` if absent. Not unique in AWS.
+    /// Display name; `metadata.name` at the time when the object is made if absent: a default never replaces the
+    /// object. Not unique in AWS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Where recordings go.
@@ -145,37 +146,35 @@ impl Resource for RecordingConfiguration {
 
     fn normalise(&mut self) {
         let thumbnails = &mut self.thumbnail_configuration;
-        if thumbnails.takes_pictures() && thumbnails.target_interval_seconds.is_none() {
+        // What has no effect is its default, whatever a manifest or an answer says.
+        if !thumbnails.takes_pictures() {
+            thumbnails.storage.clear();
+            thumbnails.resolution = None;
+        } else if thumbnails.target_interval_seconds.is_none() {
             thumbnails.target_interval_seconds = Some(60);
         }
         if thumbnails.storage.is_empty() {
             thumbnails.storage = Thumbnails::default().storage;
         }
         sorted_words(&mut thumbnails.storage);
-        sorted_words(&mut self.rendition_configuration.renditions);
-    }
-
-    /// An answer may name the resolution that a manifest leaves to the source; and what thumbnails look like
-    /// has no effect where none are taken, nor a list of renditions without CUSTOM.
-    fn has_field_without_effect(&self) -> bool {
-        true
-    }
-
-    fn unseen(&mut self, from: &Self) {
-        let (own, other) = (&mut self.thumbnail_configuration, &from.thumbnail_configuration);
-        if !own.takes_pictures() {
-            own.storage.clone_from(&other.storage);
-            own.resolution.clone_from(&other.resolution);
-        } else if other.resolution.is_none() {
-            own.resolution = None;
+        let renditions = &mut self.rendition_configuration;
+        if !renditions.is_custom() {
+            renditions.renditions.clear();
         }
-        let (own, other) = (&mut self.rendition_configuration, &from.rendition_configuration);
-        if !own.is_custom() {
-            own.renditions.clone_from(&other.renditions);
+        sorted_words(&mut renditions.renditions);
+    }
+
+    /// An answer may name the resolution that a manifest leaves to the source.
+    fn unseen(&mut self, from: &Self) {
+        if from.thumbnail_configuration.resolution.is_none() {
+            self.thumbnail_configuration.resolution = None;
         }
     }
 
     fn alternatives(&self) -> Vec<Self> {
+        if !self.thumbnail_configuration.takes_pictures() {
+            return Vec::new();
+        }
         let words = ThumbnailConfigurationResolution::values().iter().map(|it| Some(Word::of(it)));
         let others =
             words.chain([None]).filter(|it| *it != self.thumbnail_configuration.resolution);

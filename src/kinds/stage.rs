@@ -189,26 +189,16 @@ impl Resource for Stage {
             recording.media_types = default.media_types;
         }
         let thumbnails = &mut recording.thumbnail_configuration;
-        if thumbnails.takes_pictures() && thumbnails.target_interval_seconds.is_none() {
+        // What has no effect is its default, whatever a manifest or an answer says.
+        if !thumbnails.takes_pictures() {
+            thumbnails.storage.clear();
+        } else if thumbnails.target_interval_seconds.is_none() {
             thumbnails.target_interval_seconds = Some(60);
         }
         if thumbnails.storage.is_empty() {
             thumbnails.storage = default.thumbnail_configuration.storage;
         }
         sorted_words(&mut thumbnails.storage);
-    }
-
-    /// How thumbnails are kept has no effect where none are taken.
-    fn has_field_without_effect(&self) -> bool {
-        !self.auto_participant_recording_configuration.thumbnail_configuration.takes_pictures()
-    }
-
-    fn unseen(&mut self, from: &Self) {
-        let thumbnails = &mut self.auto_participant_recording_configuration.thumbnail_configuration;
-        let from = &from.auto_participant_recording_configuration.thumbnail_configuration;
-        if !thumbnails.takes_pictures() {
-            thumbnails.storage.clone_from(&from.storage);
-        }
     }
 
     fn check(&self, at: &mut Check<'_>) {

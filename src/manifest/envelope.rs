@@ -85,6 +85,7 @@ pub struct Metadata {
     #[serde(default)]
     pub annotations: BTreeMap<String, String>,
     /// Names it had before, newest first: a rename is one tag change, never a replacement.
+    /// While one is listed, a display name that is only the default stays as it was.
     #[serde(default)]
     pub previous_names: Vec<String>,
 }
@@ -105,7 +106,7 @@ pub struct StackSpec {
     pub prune: bool,
     /// Quotas by kind, where they are not AWS's defaults.
     pub quotas: BTreeMap<String, u32>,
-    /// Object that `apply` and `destroy` lock, as `s3://bucket/key`; the build needs the feature `lock-s3`.
+    /// Object that `apply` and `destroy` lock, as `s3://bucket/key`; the build needs the feature `lock-s3`, a default.
     pub lock: Option<String>,
 }
 

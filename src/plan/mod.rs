@@ -129,7 +129,8 @@ fn in_dependency_order(desired: &[Desired]) -> Vec<&Desired> {
     let depths = graph::depths(by_address.keys().copied(), edges)
         .expect("no kind refers to itself, not even through others");
     let mut order: Vec<&Desired> = by_address.into_values().collect();
-    order.sort_by_key(|it| depths[&it.address]);
+    // What starts only where something is offline comes last: whether that is cut off is known by then.
+    order.sort_by_key(|it| (!it.body.must_be_offline().is_empty(), depths[&it.address]));
     order
 }
 
@@ -201,12 +202,11 @@ impl<'a> Planner<'a> {
                     step.because = vec![if gone { Cause::Gone } else { cause }];
                     self.push(step);
                 }
-                Presence::Dormant(why) | Presence::Later(why) | Presence::Unmakeable(why) => {
+                Presence::Dormant(why) | Presence::Unmakeable(why) => {
                     let mut step = draft(wanted, Action::Create, None, marks);
                     step.because = vec![Cause::Missing];
                     step.decision = match presence {
                         Presence::Dormant(_) => Decision::Dormant(why.to_owned()),
-                        Presence::Later(_) => Decision::Deferred(why.to_owned()),
                         _ => Decision::Blocked(why.to_owned()),
                     };
                     self.push(step);
@@ -336,6 +336,8 @@ impl<'a> Planner<'a> {
             name: wanted.address.name.clone(),
             protect: wanted.lifecycle.protect,
             rotation: wanted.body.rotation().map(ToOwned::to_owned),
+            // What is made under this name has no rename ahead of it.
+            was: wanted.previous_names.first().cloned(),
             ..Marks::default()
         }
     }
@@ -382,11 +384,17 @@ impl<'a> Planner<'a> {
         };
         // What AWS copied from another object says nothing of this one.
         let copied = self.live.is_tagged_as_its_parent(live);
+        let mut renamable = false;
         if let Some(owned) = &owned {
             if !copied {
                 marks.op.clone_from(&owned.op);
                 marks.replaces.clone_from(&owned.replaces);
-                marks.was.clone_from(&owned.was);
+                // A former name that its manifest gave up, and that another resource has, may be given to it again.
+                renamable = owned.was.as_ref().is_some_and(|was| {
+                    let other = Address::new(live.kind, was.clone());
+                    !wanted.previous_names.contains(was) && self.manifests.contains_key(&other)
+                });
+                marks.was = owned.was.clone().filter(|_| !renamable);
             }
             if owned.protect != marks.protect {
                 fields.push(FieldChange {
@@ -395,6 +403,12 @@ impl<'a> Planner<'a> {
                     after: Value::Bool(marks.protect),
                 });
             }
+        }
+        // On the way to its name it keeps the one it had before.
+        if let Found::Renamed(_, from) = found
+            && *from != under_way(&wanted.address.name)
+        {
+            marks.was = Some(from.clone());
         }
         let kind = wanted.address.kind;
         let spec = |it: &&FieldChange| !it.is_tag() && it.path.starts_with("spec");
@@ -429,13 +443,15 @@ impl<'a> Planner<'a> {
             }
         }
         let degraded = live.degraded.filter(|_| owned.is_some());
-        if live.has_failed() || degraded.is_some() || !immutable.is_empty() {
+        let cut_off = self.cut_off_by(live).map(|by| Cause::CutOff { by });
+        if live.has_failed() || degraded.is_some() || cut_off.is_some() || !immutable.is_empty() {
             match failed {
                 Some(state) => because.push(Cause::Failed { state }),
                 None if immutable.is_empty() => {}
                 None => because.push(Cause::Immutable { fields: immutable }),
             }
             because.extend(degraded.map(Cause::Degraded));
+            because.extend(cut_off);
             let mut step = draft(wanted, Action::Replace, Some(live), marks);
             step.fields = fields;
             step.because = because;
@@ -457,10 +473,6 @@ impl<'a> Planner<'a> {
         }
         let action = match found {
             Found::Renamed(_, from) => {
-                // On the way to its name it keeps the one it had before.
-                if *from != under_way(&wanted.address.name) {
-                    marks.was = Some(from.clone());
-                }
                 let from = marks.was.clone().unwrap_or_else(|| from.clone());
                 because.insert(0, Cause::Rename { from });
                 Action::Rename
@@ -472,7 +484,7 @@ impl<'a> Planner<'a> {
             }
             _ if fields.iter().any(|it| spec(&it)) => Action::Update,
             _ if !fields.is_empty() => Action::Retag,
-            _ if digest.is_some() && !as_applied => {
+            _ if renamable || digest.is_some() && !as_applied => {
                 because.push(Cause::Recorded);
                 Action::Retag
             }
@@ -500,6 +512,18 @@ impl<'a> Planner<'a> {
         self.push(step);
     }
 
+    /// The resource whose change in this plan ends the stream that a composition sends.
+    fn cut_off_by(&self, live: &Live) -> Option<Address> {
+        let mut steps = self.drafts.iter().map(|it| &it.step);
+        let by = steps.find(|it| {
+            let impact = it.impact.as_ref().and_then(|it| it.composition.as_ref());
+            it.decision == Decision::Interrupt
+                && it.arn.as_ref() != Some(&live.arn)
+                && impact == Some(&live.arn)
+        });
+        by.map(|it| it.address.clone())
+    }
+
     /// Whether an object differs from what was last applied to it, whatever its manifest says by now: its digest
     /// is that of the spec as it was last written.
     fn was_changed_outside(
@@ -512,7 +536,7 @@ impl<'a> Planner<'a> {
         let owner = live.owner();
         let Some(marks) = owner.in_stack(&self.stack.name) else { return false };
         // AWS never shows all of a relation between two objects, so nothing can be told from what it shows.
-        if live.kind.facts().arn_type.is_none() || before.has_field_without_effect() {
+        if live.kind.facts().arn_type.is_none() {
             return false;
         }
         // The digest is of what the manifest said, also where the field is left to others or the tag is ignored.
@@ -683,7 +707,7 @@ impl<'a> Planner<'a> {
             self.push(new);
             return;
         }
-        if let Presence::Dormant(why) | Presence::Later(why) = presence {
+        if let Presence::Dormant(why) = presence {
             // It ends by itself soon; the next start uses the new spec.
             new.decision = Decision::Dormant(format!("{why}, so it ends by itself"));
             self.push(new);
@@ -1144,20 +1168,36 @@ impl<'a> Planner<'a> {
             );
             self.drafts[index].step.decision = Decision::Blocked(why);
         }
-        for circle in circles(&after) {
-            self.break_circle(&circle, &mut after);
+        for index in after.keys().copied().collect::<Vec<_>>() {
+            if self.comes_before(index, after[&index], &after) {
+                self.make_way(index, &mut after);
+            }
         }
         for (index, needed) in after {
             self.drafts[index].needs.insert(needed);
         }
     }
 
-    /// The first of a circle of renames makes way under a name that no manifest can have.
-    fn break_circle(&mut self, circle: &[usize], after: &mut BTreeMap<usize, usize>) {
-        let first = circle.iter().copied().min_by_key(|it| &self.drafts[*it].step.address);
-        let first = first.expect("a circle has members");
-        let step = &self.drafts[first].step;
-        let Owner::Stack(owned) = &step.owner else { return };
+    /// Whether draft `first` comes before draft `then`, by what they need and by the names that are freed for them.
+    fn comes_before(&self, first: usize, then: usize, after: &BTreeMap<usize, usize>) -> bool {
+        let mut open = vec![then];
+        let mut seen = BTreeSet::new();
+        while let Some(at) = open.pop() {
+            if at == first {
+                return true;
+            }
+            if seen.insert(at) {
+                open.extend(self.drafts[at].needs.iter().chain(after.get(&at)));
+            }
+        }
+        false
+    }
+
+    /// The object of a draft, whose name another draft of the same circle waits for, gets a name in between that
+    /// no manifest can have.
+    fn make_way(&mut self, index: usize, after: &mut BTreeMap<usize, usize>) {
+        let step = &self.drafts[index].step;
+        let (Owner::Stack(owned), Some(arn)) = (&step.owner, step.arn.clone()) else { return };
         let marks = Marks {
             name: under_way(&step.address.name),
             was: step.marks.was.clone(),
@@ -1169,23 +1209,24 @@ impl<'a> Planner<'a> {
             action: Action::Rename,
             body: step.before.clone(),
             fields: Vec::new(),
-            because: step
-                .because
-                .iter()
-                .filter(|it| matches!(it, Cause::Rename { .. }))
-                .cloned()
-                .collect(),
+            because: vec![Cause::Rename { from: owned.name.clone() }],
             impact: None,
             decision: Decision::Do,
             marks: marks.clone(),
             ..step.clone()
         };
         let way = self.push(making_way);
-        for needed in after.values_mut().filter(|it| **it == first) {
-            *needed = way;
+        for needed in after.values_mut() {
+            if self.drafts[*needed].step.arn.as_ref() == Some(&arn) {
+                *needed = way;
+            }
         }
-        self.drafts[first].needs.insert(way);
-        self.drafts[first].step.owner = Owner::Stack(marks);
+        for draft in self.drafts[..way].iter_mut() {
+            if draft.step.arn.as_ref() == Some(&arn) {
+                draft.needs.insert(way);
+                draft.step.owner = Owner::Stack(marks.clone());
+            }
+        }
     }
 
     /// Of what was read only to know who refers to a duplicate, no step makes anything let go of it.
@@ -1444,27 +1485,6 @@ fn nameless(body: &Body) -> Body {
         *name = None;
     }
     body
-}
-
-/// The circles among steps of which each comes after at most one other.
-fn circles(after: &BTreeMap<usize, usize>) -> Vec<Vec<usize>> {
-    let mut seen = BTreeSet::new();
-    let mut circles = Vec::new();
-    for start in after.keys() {
-        let mut path: Vec<usize> = Vec::new();
-        let mut at = *start;
-        while seen.insert(at) {
-            path.push(at);
-            let Some(next) = after.get(&at) else { break };
-            at = *next;
-        }
-        if let Some(begin) = path.iter().position(|it| *it == at)
-            && after.contains_key(&at)
-        {
-            circles.push(path.split_off(begin));
-        }
-    }
-    circles
 }
 
 /// The spec as its manifest means it for the object that is there. A display name that is only the default

@@ -123,6 +123,11 @@ pub enum Cause {
         /// Their paths.
         fields: Vec<String>,
     },
+    /// The change of another resource ends its stream, so it is started again after that.
+    CutOff {
+        /// The resource that is changed.
+        by: Address,
+    },
     /// What it refers to is replaced.
     Upstream {
         /// The resource that is replaced.
@@ -442,10 +447,9 @@ impl Plan {
             ..Summary::default()
         };
         let halves = self.halves_of_replacements();
-        let mut renamed = BTreeSet::new();
         for step in &self.steps {
-            // In a circle of names one object is renamed twice.
-            let again = step.action == Action::Rename && !renamed.insert(&step.address);
+            // In a circle of names one object has a name in between.
+            let again = step.action == Action::Rename && step.marks.name != step.address.name;
             if halves.contains(&step.id) || again {
                 continue;
             }

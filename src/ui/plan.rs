@@ -264,6 +264,7 @@ fn cause(cause: &Cause) -> String {
         Cause::Immutable { fields } => {
             format!("cannot be changed in place ({})", fields.join(", "))
         }
+        Cause::CutOff { by } => format!("the change of {by} ends its stream"),
         Cause::Upstream { address } => format!("{address} is replaced"),
         Cause::Failed { state } => format!("AWS could not make it ({state})"),
         Cause::Degraded(it) => format!("degraded: {}", degraded(it)),

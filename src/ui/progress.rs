@@ -113,6 +113,10 @@ impl Spinner {
             ProgressDrawTarget::hidden()
         };
         let bar = ProgressBar::with_draw_target(None, target);
+        // Nobody knows before how many calls it takes, so there is no bar to fill.
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
+            bar.set_style(style);
+        }
         bar.set_message("reading the account");
         tracing::info!("reading the account");
         let (shown, counted) = (bar.clone(), meter.clone());

@@ -88,6 +88,42 @@ fn goes_live(account: &Account, channel: &str) {
     account.control("POST", "/_emulator/streams", body);
 }
 
+#[test]
+fn a_composition_whose_channel_or_key_is_changed_with_consent_is_on_air_again_after_the_same_run() {
+    let text = |latency: &str, rotation: &str| {
+        [
+            manifest("Stage", "studio", "{}"),
+            manifest("Channel", "main", &format!("{{ latencyMode: {latency} }}")),
+            manifest("StreamKey", "main", &format!("{{ channel: main, rotation: {rotation} }}")),
+            manifest("Composition", "show", ON_AIR),
+        ]
+        .concat()
+    };
+    for (stream, conflict) in LAGS {
+        for (changed, by) in
+            [(text("NORMAL", "one"), Kind::Channel), (text("LOW", "two"), Kind::StreamKey)]
+        {
+            on_paused_time(async {
+                let account = Account::empty().await;
+                lags(&account, stream, conflict);
+                all_done(&account, &text("LOW", "one"), &Policy::default()).await;
+                let before = arns(&account, Kind::Composition).await;
+                // Without consent for the composition nothing is cut off.
+                let plan = planned(&account, &changed, &allowing(&[(by, "main")])).await;
+                assert!(plan.steps.iter().all(|it| !it.decision.is_do()), "{plan:#?}");
+                let policy = allowing(&[(by, "main"), (Kind::Composition, "show")]);
+                let plan = all_done(&account, &changed, &policy).await;
+                let cut_off = Cause::CutOff { by: Address::new(by, "main") };
+                assert!(plan.steps.iter().any(|it| it.because == [cut_off.clone()]), "{plan:#?}");
+                let after = arns(&account, Kind::Composition).await;
+                assert!(after.len() == 1 && after != before, "{before:?} {after:?}");
+                let plan = planned(&account, &changed, &policy).await;
+                assert_eq!(plan.status(), Status::Clean, "{:#?}", plan.steps);
+            });
+        }
+    }
+}
+
 const LAGS: [(u32, u32); 4] = [(0, 0), (30, 0), (0, 30), (30, 30)];
 
 #[test]

@@ -199,6 +199,64 @@ fn a_change_by_hand_beside_a_change_of_the_manifest_is_drift_and_both_are_told()
 }
 
 #[test]
+fn a_change_by_hand_beside_a_pending_one_is_told_also_where_some_fields_have_no_effect() {
+    // Without thumbnails it makes no difference how they are kept, nor which renditions there are beside ALL.
+    let text = |team: &str| {
+        format!(
+            "apiVersion: ivs-apply.dev/v1
+kind: StorageConfiguration
+metadata: {{ name: tape }}
+spec: {{ s3: {{ bucketName: tape }} }}
+---
+apiVersion: ivs-apply.dev/v1
+kind: Stage
+metadata: {{ name: studio }}
+spec:
+  tags: {{ team: {team} }}
+  autoParticipantRecordingConfiguration:
+    storageConfiguration: tape
+    thumbnailConfiguration: {{ recordingMode: DISABLED, storage: [LATEST] }}
+---
+apiVersion: ivs-apply.dev/v1
+kind: RecordingConfiguration
+metadata: {{ name: archive }}
+spec:
+  tags: {{ team: {team} }}
+  destinationConfiguration: {{ s3: {{ bucketName: archive }} }}
+  thumbnailConfiguration: {{ recordingMode: DISABLED, storage: [LATEST] }}
+"
+        )
+    };
+    let place = Place::new();
+    place.write("all.yaml", &text("blue"));
+    assert_eq!(place.run("apply --yes").code, Some(0));
+    assert_eq!(place.run("plan --detailed-exitcode --refresh full").code, Some(0));
+    place.write("all.yaml", &text("red"));
+    let ran = place.run("drift");
+    assert_eq!(ran.code, Some(0), "only the manifest changed: {ran:?}");
+    by_hand(&place, async |account| {
+        let objects = account.control("GET", "/_emulator/objects", serde_json::Value::Null);
+        for it in objects["objects"].as_array().expect("a list") {
+            let arn = it["arn"].as_str().expect("an ARN");
+            if it["kind"] == "Stage" {
+                let tag = account.aws.realtime.tag_resource().resource_arn(arn);
+                tag.tags("team", "green").send().await.expect("tagged");
+            } else if it["kind"] == "RecordingConfiguration" {
+                let tag = account.aws.ivs.tag_resource().resource_arn(arn);
+                tag.tags("team", "green").send().await.expect("tagged");
+            }
+        }
+    });
+    let ran = place.run("drift");
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    for address in ["Stage/studio", "RecordingConfiguration/archive"] {
+        assert!(ran.stdout.contains(address), "{ran:?}");
+    }
+    let both = ran.stdout.matches("changed outside, and its manifest changed as well").count();
+    assert_eq!(both, 2, "{ran:?}");
+}
+
+#[test]
 fn drift_exits_two_where_something_that_was_applied_is_gone_and_zero_where_nothing_was_ever_applied()
  {
     let place = Place::new();

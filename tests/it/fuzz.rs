@@ -4,8 +4,9 @@
 //!
 //! Each target runs in a process of its own with a limit of memory and processor time, and the number of each case
 //! is written down before it begins: a case that takes the process down is known by it, and
-//! `FUZZ_SEED=number` runs it alone. By default a fixed number of fixed cases runs; `FUZZ_SECONDS` adds random ones,
-//! for half of that time a target, so that on two processors the four targets together take so long.
+//! `FUZZ_SEED=number` runs it alone. By default a fixed number of cases runs; `FUZZ_SECONDS` adds more, for half of
+//! that time a target, so that on two processors the four targets together take so long. They are the same ones each
+//! time, unless `FUZZ_START=number` begins elsewhere.
 
 use crate::account::{Account, on_paused_time, settings};
 use crate::golden::root;
@@ -134,7 +135,8 @@ fn run_cases(noted: &Path, cases: u64, seconds: u64, case: fn(u64)) {
     }
     (0..cases).for_each(run);
     let begun = Instant::now();
-    let mut dice = Dice(fastrand::u64(..));
+    let start = std::env::var("FUZZ_START").ok().and_then(|it| it.parse().ok()).unwrap_or(0);
+    let mut dice = Dice(start);
     while begun.elapsed() < Duration::from_secs(seconds) {
         run(dice.next());
     }

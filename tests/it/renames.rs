@@ -86,6 +86,112 @@ fn names_that_are_swapped_or_handed_on_are_so_after_one_run_and_stay_so() {
 }
 
 #[test]
+fn a_swap_is_carried_out_once_also_for_objects_that_are_made_later_and_again_where_it_was_tidied_away()
+ {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let policy = Policy::default();
+        let swap = [channel("a", "b"), channel("b", "a")].concat();
+        // On an empty account there is nothing to swap, now or later.
+        applied(&account, &swap, &policy).await;
+        let before = names(&account);
+        let delete = account.aws.ivs.delete_channel().arn(&before["a"]);
+        delete.send().await.expect("deleted by hand");
+        let after = applied(&account, &swap, &policy).await;
+        assert_eq!(after["b"], before["b"]);
+        // Without the former names the swap is over, and may be asked for again.
+        let tidy = [channel("a", ""), channel("b", "")].concat();
+        assert_eq!(applied(&account, &tidy, &policy).await, after);
+        let again = applied(&account, &swap, &policy).await;
+        assert_eq!((&again["a"], &again["b"]), (&after["b"], &after["a"]));
+    });
+}
+
+#[test]
+fn stream_keys_that_swap_names_while_one_is_rotated_are_replaced_once() {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let policy = Policy::default();
+        let channels = [channel("one", ""), channel("two", "")].concat();
+        let key = |name: &str, former: &str, channel: &str, rotation: u32| {
+            format!(
+                "---\napiVersion: ivs-apply.dev/v1\nkind: StreamKey\nmetadata: {{ name: {name}, previousNames: [{former}] }}\n\
+                 spec: {{ channel: {channel}, rotation: \"{rotation}\" }}\n"
+            )
+        };
+        let keys = [key("a", "", "one", 1), key("b", "", "two", 1)].concat();
+        assert!(run(&account, &format!("{channels}{keys}"), &policy).await.is_well());
+        let keys = [key("a", "b", "two", 2), key("b", "a", "one", 1)].concat();
+        let swap = format!("{channels}{keys}");
+        assert!(run(&account, &swap, &policy).await.is_well());
+        let plan = planned(&account, &swap, &policy).await;
+        assert_eq!(plan.status(), Status::Clean, "{plan:#?}");
+    });
+}
+
+#[test]
+fn a_field_that_aws_never_answers_goes_with_the_object_when_names_move() {
+    let ingest = |name: &str, former: &str, spec: &str| {
+        format!(
+            "---\napiVersion: ivs-apply.dev/v1\nkind: IngestConfiguration\nmetadata: {{ name: {name}, previousNames: [{former}] }}\nspec: {spec}\n"
+        )
+    };
+    let (safe, open) = ("{ ingestProtocol: RTMPS }", "{ ingestProtocol: RTMP, insecureIngest: true }");
+    for (first, second) in [("c", "a"), ("b", "a")] {
+        on_paused_time(async {
+            let account = Account::empty().await;
+            let before = [ingest("a", "", safe), ingest("b", "", open)].concat();
+            assert!(run(&account, &before, &PRUNE).await.is_well());
+            let after = [ingest(first, "a", safe), ingest(second, "b", open)].concat();
+            let plan = planned(&account, &after, &PRUNE).await;
+            let summary = plan.summary();
+            assert_eq!((summary.rename, summary.replace), (2, 0), "{plan:#?}");
+            assert!(run(&account, &after, &PRUNE).await.is_well());
+            let plan = planned(&account, &after, &PRUNE).await;
+            assert_eq!(plan.status(), Status::Clean, "{plan:#?}");
+        });
+    }
+}
+
+/// Two resources of a kind that is replaced where a field changes: by creating first, and by deleting first.
+#[test]
+fn names_are_swapped_in_one_run_also_where_one_or_both_of_the_objects_are_replaced() {
+    let encoder = |width: &str| format!("{{ video: {{ width: {width} }} }}");
+    let key = |letter: &str| {
+        // The head of every P-384 key, and a point that is on no curve.
+        let key = format!("MHYwEAYHKoZIzj0CAQYFK4EEACIDYgAE{}", letter.repeat(128));
+        let key = format!("-----BEGIN PUBLIC KEY-----\n{key}\n-----END PUBLIC KEY-----\n");
+        format!("{{ publicKeyMaterial: {} }}", json!(key))
+    };
+    let of = |kind: &str, name: &str, former: &str, spec: &str| {
+        format!(
+            "---\napiVersion: ivs-apply.dev/v1\nkind: {kind}\nmetadata: {{ name: {name}, previousNames: [{former}] }}\nspec: {spec}\n"
+        )
+    };
+    let cases: [(&str, &dyn Fn(&str) -> String, [&str; 4]); 2] = [
+        ("EncoderConfiguration", &encoder, ["640", "1280", "960", "1920"]),
+        ("PublicKey", &key, ["A", "B", "C", "D"]),
+    ];
+    for (kind, spec, [a, b, c, d]) in cases {
+        for (now_a, now_b) in [(b, a), (b, c), (c, a), (c, d)] {
+            on_paused_time(async {
+                let account = Account::empty().await;
+                let before = [of(kind, "a", "", &spec(a)), of(kind, "b", "", &spec(b))].concat();
+                assert!(run(&account, &before, &PRUNE).await.is_well());
+                let swap = [of(kind, "a", "b", &spec(now_a)), of(kind, "b", "a", &spec(now_b))];
+                let swap = swap.concat();
+                let outcome = run(&account, &swap, &PRUNE).await;
+                assert!(outcome.is_well(), "{kind} {now_a} {now_b}: {outcome:#?}");
+                let plan = planned(&account, &swap, &PRUNE).await;
+                assert_eq!(plan.status(), Status::Clean, "{kind} {now_a} {now_b}: {plan:#?}");
+                let objects = account.control("GET", "/_emulator/objects", Value::Null);
+                assert_eq!(objects["objects"].as_array().map(Vec::len), Some(2), "{objects:#}");
+            });
+        }
+    }
+}
+
+#[test]
 fn a_name_that_is_freed_by_a_delete_goes_to_another_object_in_the_same_run() {
     on_paused_time(async {
         let account = Account::empty().await;

@@ -71,13 +71,13 @@ fn a_person_who_is_no_ingest_is_replicated_by_their_id_while_they_are_there() {
 }
 
 #[test]
-fn a_replication_that_must_always_run_is_something_left_to_do_while_nobody_publishes() {
+fn a_replication_that_must_always_run_is_dormant_while_its_participant_does_not_publish() {
     on_paused_time(async {
         let account = Account::empty().await;
         let always = spec("participant: camera, run: ALWAYS");
         applied(&account, &always).await;
         let plan = planned(&account, &always).await;
-        assert_eq!((plan.summary().deferred, plan.status()), (1, Status::Changes));
+        assert_eq!((plan.summary().dormant, plan.status()), (1, Status::Clean));
     });
 }
 

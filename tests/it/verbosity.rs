@@ -1,6 +1,9 @@
 //! What the program says on request, and to people who know other tools.
 
-use crate::binary::{Place, ivs_apply, run};
+use crate::binary::{Place, Served, ivs_apply, run};
+use crate::client::Client;
+use serde_json::json;
+use std::process::{Command, Stdio};
 
 const CHANNEL: &str = "apiVersion: ivs-apply.dev/v1\nkind: Channel\nmetadata: { name: main }\n";
 
@@ -47,4 +50,35 @@ fn progress_is_told_with_one_v_and_calls_with_two() {
     let twice = place.run("plan -vv").stderr;
     let call = regex::Regex::new(r"ListChannels: 200 in \d+ ms, request [0-9A-Za-z-]+");
     assert!(call.expect("a pattern").is_match(&twice), "{twice}");
+}
+
+#[test]
+fn on_a_terminal_the_reading_of_the_account_and_each_step_are_shown_while_they_last() {
+    let place = Place::new();
+    place.write("channel.yaml", CHANNEL);
+    let served = Served::start(place.folder.path(), &[]);
+    let slow = json!({ "operation": "*", "kind": "delay", "seconds": 0.5, "probability": 1.0 });
+    Client::new(&served.url).control("POST", "faults", &slow);
+    let words = format!(
+        "{} apply --yes --region us-west-2 --endpoint-url {} -f manifests",
+        env!("CARGO_BIN_EXE_ivs-apply"),
+        served.url
+    );
+    // Both of the program's outputs are the terminal that `script` opens.
+    let shown = Command::new("script")
+        .args(["--quiet", "--return", "--flush", "--command", &words, "/dev/null"])
+        .current_dir(place.folder.path())
+        .env_clear()
+        .envs([("HOME", "."), ("TERM", "xterm"), ("COLUMNS", "100"), ("SHELL", "/bin/sh")])
+        .envs([("PATH", "/usr/bin:/bin"), ("AWS_EC2_METADATA_DISABLED", "true")])
+        .envs([("AWS_ACCESS_KEY_ID", "key"), ("AWS_SECRET_ACCESS_KEY", "secret")])
+        .stdin(Stdio::null())
+        .output()
+        .expect("`script` of util-linux is there");
+    let text = String::from_utf8_lossy(&shown.stdout);
+    assert!(shown.status.success(), "{text}");
+    let counted = regex::Regex::new(r"reading the account: [1-9]\d* calls").expect("a pattern");
+    assert!(counted.is_match(&text), "{text}");
+    assert!(text.contains("0/1 creating Channel/main"), "{text}");
+    assert!(text.contains("Channel/main: create done"), "{text}");
 }

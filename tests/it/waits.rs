@@ -74,6 +74,31 @@ fn a_wait_for_a_state_ends_at_once_where_the_object_is_deleted_by_hand() {
 }
 
 #[test]
+fn a_slate_that_somebody_else_is_changing_is_changed_or_deleted_as_soon_as_that_is_over() {
+    let slate = |seconds: u32| {
+        let spec = format!("{{ maxSlateDisplaySeconds: {seconds} }}");
+        manifest("FailoverSlateConfiguration", "pause", &spec)
+    };
+    for then in [slate(90), manifest("Stage", "other", "{}")] {
+        on_paused_time(async {
+            let account = Account::empty().await;
+            let policy = Policy { prune: true, ..Policy::default() };
+            assert!(applied(&account, &slate(60), &policy).await.1.is_well());
+            let kind = Kind::FailoverSlateConfiguration;
+            let listing = kind.list(&account.aws, &Scope::default()).await.expect("listed");
+            let update = account.aws.ivs.update_failover_slate_configuration();
+            let update = update.arn(listing[0].arn.as_str()).max_slate_display_seconds(77);
+            update.send().await.expect("changed by hand");
+            let (outcome, waits) = watched(&account, &then, &policy).await;
+            assert!(outcome.is_well(), "{outcome:#?}");
+            assert!(waits.iter().any(|it| matches!(it.until, Until::Settled { .. })), "{waits:#?}");
+            let plan = planned(&account, &then, &policy).await;
+            assert_eq!(plan.status(), Status::Clean, "{:#?}", plan.steps);
+        });
+    }
+}
+
+#[test]
 fn every_wait_says_for_what_how_long_and_what_ends_it() {
     on_paused_time(async {
         let account = Account::empty().await;

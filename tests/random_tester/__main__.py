@@ -174,7 +174,8 @@ def main():
         for w in workers:
             w.join()
     print(f"{totals[0]} rounds, {totals[1]} failed, {time.time() - begun:.0f} s", flush=True)
-    with open(OUT / "rounds.txt", "a") as file:
+    pathlib.Path(args.out).parent.mkdir(parents=True, exist_ok=True)
+    with open(pathlib.Path(args.out).parent / "rounds.txt", "a") as file:
         file.write(f"{datetime.datetime.now().isoformat(' ', 'seconds')}  binary of {built}  seeds {args.seed}..{args.seed + totals[0] - 1}"
                    f"  {totals[0]} rounds, {totals[1]} failed\n")
     sys.exit(1 if totals[1] else 0)

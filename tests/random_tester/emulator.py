@@ -1,12 +1,10 @@
 """The emulator as a process of our own, and its control requests (product.md, section 7)."""
 
+import http.client
 import json
 import re
 import subprocess
 import threading
-import time
-import urllib.error
-import urllib.request
 
 REGION = "us-west-2"
 ACCOUNT = "000000000000"
@@ -27,6 +25,7 @@ class Emulator:
         self.port = int(found.group(1))
         self.url = f"http://127.0.0.1:{self.port}"
         self.stderr = []
+        self.local = threading.local()
         threading.Thread(target=self._drain, args=(self.process.stderr, self.stderr), daemon=True).start()
         threading.Thread(target=self._drain, args=(self.process.stdout, []), daemon=True).start()
 
@@ -37,18 +36,24 @@ class Emulator:
 
     def control(self, method, path, body=None, quiet=False):
         """One control request. With `quiet`, a refusal answers None instead of raising."""
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(
-            f"{self.url}/_emulator/{path}", method=method, data=data, headers={"content-type": "application/json"}
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=200) as answer:
-                return json.loads(answer.read() or b"{}")
-        except urllib.error.HTTPError as error:
-            text = error.read().decode(errors="replace")
-            if quiet:
-                return None
-            raise RuntimeError(f"control {method} {path} {body}: {error.code} {text}") from None
+        data = None if body is None else json.dumps(body)
+        for attempt in (1, 2):
+            try:
+                if getattr(self.local, "connection", None) is None:
+                    self.local.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=200)
+                self.local.connection.request(method, f"/_emulator/{path}", data, {"content-type": "application/json"})
+                answer = self.local.connection.getresponse()
+                text = answer.read()
+                break
+            except (http.client.HTTPException, OSError):
+                self.local.connection = None
+                if attempt == 2:
+                    raise
+        if answer.status < 400:
+            return json.loads(text or b"{}")
+        if quiet:
+            return None
+        raise RuntimeError(f"control {method} {path} {body}: {answer.status} {text.decode(errors='replace')}")
 
     def reset(self):
         self.control("DELETE", "faults")

@@ -65,7 +65,7 @@ def wanted(res, resolve):
     elif kind == "AdConfiguration":
         out["tailors"] = [x["playbackConfigurationArn"] for x in s["mediaTailorPlaybackConfigurations"]]
         post = s.get("postRollConfiguration") or {}
-        out["postRoll"] = (post.get("enabled", False), post.get("durationSeconds", 15))
+        out["postRoll"] = post.get("enabled", False) and post.get("durationSeconds", 15)  # has no effect while it is off
     elif kind == "FailoverSlateConfiguration":
         out["numbers"] = (s.get("activationThresholdSeconds", 3), s.get("minSlateDisplaySeconds", 3), s.get("maxSlateDisplaySeconds", 60))
     elif kind == "StorageConfiguration":
@@ -171,7 +171,7 @@ def found(obj):
     elif kind == "AdConfiguration":
         out["tailors"] = [x["playbackConfigurationArn"] for x in r["mediaTailorPlaybackConfigurations"]]
         p = r.get("postRollConfiguration") or {}
-        out["postRoll"] = (p.get("enabled", False), p.get("durationSeconds", 15))
+        out["postRoll"] = p.get("enabled", False) and p.get("durationSeconds", 15)
     elif kind == "FailoverSlateConfiguration":
         out["numbers"] = (r["activationThresholdSeconds"], r["minSlateDisplaySeconds"], r["maxSlateDisplaySeconds"])
     elif kind == "StorageConfiguration":

@@ -1,10 +1,11 @@
 """The verdicts, from snapshots that boto3 took."""
 
 import fnmatch
+import re
 
 from .expect import IGNORED_FIELD, found, wanted
 from .manifests import IMMUTABLE_KINDS, TAGGED
-from .world import OURS
+from .world import OURS, PARTS, parts
 
 IN_PLACE = {"Channel", "PlaybackRestrictionPolicy", "AdConfiguration", "FailoverSlateConfiguration", "Stage"}
 
@@ -55,8 +56,8 @@ def compare(world, m):
         want, have = wanted(res, resolve), found(obj)
         for field in want:
             if field == "name" and "name" not in res.spec and (
-                    have.get(field) in res.previous or res.kind in IMMUTABLE_KINDS or res.kind == "IngestConfiguration"):
-                continue  # FINDINGS.md 2: a defaulted display name stays the old one
+                    res.kind in IMMUTABLE_KINDS or res.kind == "IngestConfiguration" or have.get(field) in res.previous):
+                continue  # a default display name replaces no object; a rename is one tag change (product.md 2)
             if field not in skip and want[field] != have.get(field):
                 out.append(f"{res.address} {obj.arn}: {field} is {have.get(field)!r}, the manifest means {want[field]!r}")
         if "spec.tags" not in ignored and res.kind in TAGGED:
@@ -66,9 +67,7 @@ def compare(world, m):
         protect = obj.tags.get(OURS + "protect") == "true"
         if protect != bool(res.lifecycle.get("protect")):
             out.append(f"{res.address}: the protect tag is {obj.tags.get(OURS + 'protect')!r}")
-        for mark in ("op", "digest"):
-            if OURS + mark not in obj.tags and not (mark == "op" and (res.kind == "StreamKey" or res.lifecycle.get("adopt"))):
-                out.append(f"{res.address}: no tag {OURS}{mark}: {obj.tags}")
+        out += [f"{res.address} {obj.arn}: {problem}" for problem in record(obj, res)]
         if obj.raw.get("state") in ("CREATING", "CREATE_FAILED", "UPDATING"):
             out.append(f"{res.address}: state {obj.raw['state']}")
     keyed = {resolve("Channel", r.spec["channel"]) for r in m.of("StreamKey")}
@@ -82,6 +81,21 @@ def compare(world, m):
         if len(keys) != 1:
             out.append(f"{channel} has {len(keys)} stream keys")
     return out
+
+
+def record(obj, res):
+    """The ownership tags (docs/reliability.md, section 1): one record, or the separate tags of earlier versions."""
+    found = parts(obj.tags)
+    if OURS + "record" in obj.tags:
+        left = sorted(k for k in obj.tags if k in {OURS + p for p in PARTS})
+        if left:
+            yield f"has a record and the separate tags {left}"
+    if not re.fullmatch(r"[0-9a-f]{16}(\+\w+)?", found.get("digest", "")):
+        yield f"no digest in {obj.tags}"
+    if "op" not in found and res.kind != "StreamKey" and not res.lifecycle.get("adopt"):
+        yield f"no attempt id in {obj.tags}"
+    if res.kind == "StreamKey" and found.get("rotation") != res.spec.get("rotation"):
+        yield f"rotation is {found.get('rotation')!r}, the manifest says {res.spec.get('rotation')!r}"
 
 
 def replication(world, res, resolve):
@@ -162,6 +176,27 @@ def cut_off(before, after, m, allowed, streams):
         if not consented & set(victims(key)):
             out.append(f"cut off without consent: {key} ({before.objects.get(key[1])}); consent was given for {sorted(consented)}")
     return out
+
+
+def still_on_air(before, after, m, steps):
+    """A composition that ran, and should run, runs after a run that ended well, unless the report says otherwise."""
+    out = []
+    said = {s["name"] for s in steps if s["kind"] == "Composition" and s["decision"] != "do"}
+    for res in m.of("Composition"):
+        ran = before.owned(m.stack, "Composition", res.name)
+        if not ran or res.name in said or res.spec.get("run") == "STOPPED":
+            continue
+        stages = after.owned(m.stack, "Stage", res.spec["stage"])
+        if len(stages) == 1 and after.publishing(stages[0].arn) and before.publishing(stages[0].arn) \
+                and not after.owned(m.stack, "Composition", res.name):
+            out.append(f"{res.address} was running and is off the air, and the report does not say so")
+    return out
+
+
+def copies(after, m):
+    """Names that exist more than once."""
+    return [f"{r.address} exists {n} times" for r in m.all.values() if r.kind in TAGGED
+            and (n := len(after.owned(m.stack, r.kind, r.name))) > 1]
 
 
 def nothing_written(before, after):

@@ -26,6 +26,10 @@ NAMES = ["main", "aux", "hd", "Sports", "a.b", "x_y", "n-1", "night", "p9", "zet
 IMMUTABLE_KINDS = {"RecordingConfiguration", "PlaybackKeyPair", "PublicKey", "StorageConfiguration", "EncoderConfiguration"}
 
 
+def dump(documents):
+    return yaml.dump_all(documents, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), sort_keys=False)
+
+
 class Res:
     """One manifest."""
 
@@ -91,16 +95,16 @@ class Manifests:
         folder.mkdir(parents=True, exist_ok=True)
         for old in folder.glob("*"):
             old.unlink()
-        (folder / "stack.yaml").write_text(yaml.safe_dump(self.stack_document(), sort_keys=False))
+        (folder / "stack.yaml").write_text(dump([self.stack_document()]))
         for kind in KINDS:
             docs = [r.document() for r in self.of(kind)]
             if kind == "PublicKey" and len(docs) == 1:
                 (folder / f"{kind}.json").write_text(json.dumps(docs[0], indent=1))
             elif docs:
-                (folder / f"{kind}.yaml").write_text(yaml.safe_dump_all(docs, sort_keys=False))
+                (folder / f"{kind}.yaml").write_text(dump(docs))
 
     def text(self):
-        return yaml.safe_dump_all([self.stack_document()] + [r.document() for r in self.all.values()], sort_keys=False)
+        return dump([self.stack_document()] + [r.document() for r in self.all.values()])
 
     # --- references ---------------------------------------------------------------------------------
 
@@ -160,15 +164,19 @@ class Manifests:
                     else:
                         put(None)
 
-    def rename(self, key, new):
-        res = self.all[key]
-        referrers = [(put) for r in self.all.values() for kind, value, put, _ in self.references(r) if (kind, value) == key]
-        for put in referrers:
+    def rename(self, pairs):
+        """Other names, all at once: {key: new name}."""
+        referrers = [(put, pairs[kind, value]) for r in self.all.values()
+                     for kind, value, put, _ in self.references(r) if (kind, value) in pairs]
+        for put, new in referrers:
             put(new)
         order = list(self.all.values())
-        res.previous.insert(0, res.name)
-        res.name = new
-        self.used_names.add(res.key)
+        for res in [self.all[key] for key in pairs]:
+            new = pairs[res.key]
+            res.previous.insert(0, res.name)
+            res.name = new
+            res.previous = [n for n in res.previous if n != new]
+            self.used_names.add(res.key)
         self.all = {r.key: r for r in order}
 
     def fresh_name(self, rnd, kind):
@@ -304,16 +312,16 @@ class Maker:
         return s
 
     def _StreamKey(self, old):
-        if old:  # its channel stays: a key moved to another channel is a known defect
+        taken = {r.spec["channel"] for r in self.m.of("StreamKey")}
+        free = [r.name for r in self.m.of("Channel") if r.name not in taken]
+        if old and (not free or self.maybe(0.7)):
             s = {"channel": old["channel"]}
         else:
-            taken = {r.spec["channel"] for r in self.m.of("StreamKey")}
-            free = [r.name for r in self.m.of("Channel") if r.name not in taken]
             if not free:
                 return None
             s = {"channel": self.rnd.choice(free)}
         if self.maybe():
-            s["rotation"] = self.rnd.choice(["1", "2", "2026-11"])
+            s["rotation"] = self.rnd.choice(["1", "2", "2026-11", "after the leak", "1 was=x rotation=2", "ü"])
         return s
 
     def _Stage(self, old):
@@ -397,8 +405,7 @@ class Maker:
             return None
         source, destination, participant = self.rnd.choice(options)
         s = {"sourceStage": source, "destinationStage": destination, "participant": participant}
-        # No run ALWAYS: FINDINGS.md 3, it is "deferred" for ever while its participant does not publish.
-        return self.some(s, 0.3, run=["WHILE_STAGE_ACTIVE", "STOPPED"], reconnectWindowSeconds=[0, 60, 300],
+        return self.some(s, 0.3, run=["WHILE_STAGE_ACTIVE", "STOPPED", "ALWAYS"], reconnectWindowSeconds=[0, 60, 300],
                          attributes=[{"from": "x"}])
 
     def lifecycle(self, res, protect=0.06):
@@ -450,7 +457,8 @@ def edit(rnd, m, foreign=()):
     """One random change; answers what it was, as (text, keys that may get a new ARN by it)."""
     maker = Maker(rnd, m, foreign)
     what = rnd.choices(["change", "add", "remove", "rename", "reference", "protect", "onlive", "run", "rotate", "tags",
-                        "stacktags", "labels"], [30, 12, 10, 10, 10, 5, 6, 6, 6, 8, 3, 1])[0]
+                        "stacktags", "labels", "swap", "freed", "movekey", "forget"],
+                       [30, 12, 10, 10, 10, 5, 6, 6, 8, 8, 3, 1, 7, 6, 6, 4])[0]
     everything = list(m.all.values())
     if what == "add":
         res = maker.add(rnd.choice(KINDS))
@@ -465,12 +473,26 @@ def edit(rnd, m, foreign=()):
         m.remove(res.key)
         return f"remove {res.address}", list(before - set(m.all))
     if what == "rename":
-        old = res.address
-        new = m.fresh_name(rnd, res.kind)
-        if "." in new and res.kind in NAMED and "name" not in res.spec:
-            new = new.replace(".", "-")  # a dotted name needs another display name, which may be a replacement
-        m.rename(res.key, new)
-        return f"rename {old} to {res.name}", [("rename", (res.kind, old.split("/", 1)[1]), res.key)]
+        if any(res.name in r.previous for r in m.of(res.kind)):
+            return "nothing", []  # two manifests would have the same former name
+        old, new = res.key, m.fresh_name(rnd, res.kind)
+        dotted = "." in new and res.kind in NAMED and "name" not in res.spec  # then its display name changes as well
+        m.rename({old: new})
+        return f"rename {old[1]} to {res.address}", [("rename", {old: res.key})] + ([res.key] if dotted else [])
+    if what == "swap":
+        return swap(rnd, m)
+    if what == "freed":
+        return freed(rnd, m)
+    if what == "movekey":
+        return move_key(rnd, m)
+    if what == "forget":
+        choices = [r for r in everything if r.previous]
+        if not choices:
+            return "nothing", []
+        group = [rnd.choice(choices)]
+        for res in group:  # and those whose names hang on its own
+            group += [r for r in m.of(res.kind) if r not in group and r.previous and (res.name in r.previous or r.name in res.previous)]
+        return f"{[r.address for r in group]} forget their previous names", [("forget", [r.key for r in group])]
     if what == "reference":
         choices = [r for r in everything if r.kind in ("Channel", "IngestConfiguration", "Stage")]
         if not choices:
@@ -511,15 +533,18 @@ def edit(rnd, m, foreign=()):
         if not choices:
             return "nothing", []
         res = rnd.choice(choices)
-        res.spec["run"] = rnd.choice(["WHILE_STAGE_ACTIVE", "STOPPED"] + (["ALWAYS"] if res.kind == "Composition" else []))
+        res.spec["run"] = rnd.choice(["WHILE_STAGE_ACTIVE", "STOPPED", "ALWAYS"])
         return f"{res.address} run {res.spec['run']}", []
     if what == "rotate":
         choices = m.of("StreamKey")
         if not choices:
             return "nothing", []
         res = rnd.choice(choices)
-        res.spec["rotation"] = rnd.choice(["r1", "r2", "r3"])
-        return f"{res.address} rotation {res.spec['rotation']}", [res.key]
+        if "rotation" in res.spec and rnd.random() < 0.15:
+            del res.spec["rotation"]
+        else:
+            res.spec["rotation"] = rnd.choice(["r1", "r2", "r3", "r 4"])
+        return f"{res.address} rotation {res.spec.get('rotation')}", [res.key]
     if what == "tags":
         if res.kind == "ParticipantReplication":
             return "nothing", []
@@ -530,6 +555,73 @@ def edit(rnd, m, foreign=()):
         return f"stack tags {m.stack_tags}", []
     res.labels = {"team": rnd.choice(["a", "b"])}
     return f"{res.address} labels {res.labels}", []
+
+
+def claimed(m, kind):
+    """Names of a kind that some manifest calls its own or a previous one."""
+    return {n for r in m.of(kind) for n in [r.name, *r.previous]}
+
+
+def swap(rnd, m):
+    """Two or three resources of one kind take each other's names."""
+    pools = [p for kind in KINDS if kind != "ParticipantReplication" and len(p := [r for r in m.of(kind) if not r.previous]) > 1]
+    if not pools:
+        return "nothing", []
+    pool = rnd.choice(pools)
+    ring = rnd.sample(pool, min(len(pool), rnd.choice([2, 2, 3])))
+    names = [r.name for r in ring]
+    dotted = [r for r, new in zip(ring, names[1:] + names[:1]) if "." in r.name + new]
+    pairs = dict(zip([r.key for r in ring], names[1:] + names[:1]))
+    m.rename(pairs)
+    return f"circle of {ring[0].kind} names: {' -> '.join([*names, names[0]])}", \
+        [("rename", {old: (old[0], new) for old, new in pairs.items()})] + [r.key for r in dotted]
+
+
+def freed(rnd, m):
+    """A resource takes the name of one that is renamed, or taken away, by the same edit."""
+    pools = [p for kind in KINDS if kind != "ParticipantReplication" and len(p := [r for r in m.of(kind) if not r.previous]) > 1]
+    if not pools:
+        return "nothing", []
+    holder, heir = rnd.sample(rnd.choice(pools), 2)
+    name, old = holder.name, heir.key
+    dotted = "." in name + heir.name
+    keys = []
+    if rnd.random() < 0.5:
+        if holder.lifecycle.get("protect"):
+            return "nothing", []
+        before = set(m.all)
+        m.remove(holder.key)
+        keys = list(before - set(m.all))
+        if old not in m.all:  # it hung on the other
+            return f"remove {holder.address}", keys
+        m.rename({old: name})
+        said = f"{heir.address} takes the name of one that goes (was {old[1]})"
+        moved = {old: heir.key}
+    else:
+        to = m.fresh_name(rnd, holder.kind)
+        moved = {holder.key: (holder.kind, to), old: (old[0], name)}
+        m.rename({holder.key: to, old: name})
+        dotted = dotted or "." in to
+        said = f"{name} becomes {to}, and {old[1]} becomes {heir.address}"
+    return said, [k for k in keys if k != heir.key] + [("rename", moved)] + ([heir.key, holder.key] if dotted else [])
+
+
+def move_key(rnd, m):
+    """A stream key's manifest names another channel; or two exchange theirs."""
+    keys = m.of("StreamKey")
+    if not keys:
+        return "nothing", []
+    res = rnd.choice(keys)
+    others = [r for r in keys if r is not res]
+    free = [c.name for c in m.of("Channel") if c.name not in {r.spec["channel"] for r in keys}]
+    if free and (not others or rnd.random() < 0.6):
+        res.spec["channel"] = rnd.choice(free)
+        return f"{res.address} moves to channel {res.spec['channel']}", [res.key]
+    if not others:
+        return "nothing", []
+    other = rnd.choice(others)
+    res.spec["channel"], other.spec["channel"] = other.spec["channel"], res.spec["channel"]
+    return f"{res.address} and {other.address} exchange channels", [res.key, other.key]
 
 
 def change(rnd, m, maker, res):

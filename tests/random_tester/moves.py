@@ -4,7 +4,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from .emulator import ACCOUNT, REGION
 from .keys import PEMS
-from .world import OURS, World
+from .world import OURS, World, parts
 
 OTHER_STACK = "somebody-else"
 
@@ -19,8 +19,10 @@ def foreign_objects(rnd, clients, emulator, names):
         count += 1
         if rnd.random() < 0.5:
             return rnd.choice([{}, {"team": "x"}, {"Name": "main"}])
-        return {OURS + "stack": OTHER_STACK, OURS + "name": rnd.choice(names), OURS + "digest": "0123456789abcdef",
-                OURS + "op": f"01M7ZG4SSH3Y3C9XY5DKM0{count:04d}"}
+        ours = {OURS + "stack": OTHER_STACK, OURS + "name": rnd.choice(names)}
+        if rnd.random() < 0.3:  # as an earlier version wrote it
+            return {**ours, OURS + "digest": "0123456789abcdef", OURS + "op": f"01M7ZG4SSH3Y3C9XY5DKM0{count:04d}"}
+        return {**ours, OURS + "record": f"0123456789abcdef op=01M7ZG4SSH3Y3C9XY5DKM0{count:04d}"}
 
     def name():
         return rnd.choice([n for n in names if "." not in n] + ["", "foreign"])
@@ -163,6 +165,23 @@ def hand_delete(clients, obj):
         "IngestConfiguration": rt.delete_ingest_configuration, "PublicKey": rt.delete_public_key,
     }[obj.kind]
     call(arn=obj.arn)
+
+
+def earlier_tags(clients, obj):
+    """The ownership as an earlier version wrote it: every part of the record as a tag of its own."""
+    record = obj.tags.get(OURS + "record", "")
+    if not record or "%" in record or len(obj.tags) > 44:
+        return None
+    tag(clients, obj, {OURS + part: value for part, value in parts(obj.tags).items()})
+    untag(clients, obj, [OURS + "record"])
+    return record
+
+
+def garble(rnd, clients, obj):
+    """A record that nobody can read."""
+    value = rnd.choice(["", "x", "op=01M7ZG4SSH3Y3C9XY5DKM00000", obj.tags[OURS + "record"][3:7] + "==="])
+    tag(clients, obj, {OURS + "record": value})
+    return repr(value)
 
 
 def clone_tags(clients, obj):

@@ -12,7 +12,7 @@ import time
 
 from . import judge, moves
 from .emulator import Ticker
-from .manifests import CHANNEL_REFS, NAMES, Res, edit, generate
+from .manifests import CHANNEL_REFS, NAMES, TAGGED, Res, edit, generate
 from .world import OURS, Fast, World
 
 STACK = "tested"
@@ -98,7 +98,7 @@ class Round:
         for address in self.drop:
             self.m.remove(tuple(address.split("/", 1)))
         self.write()
-        self.plan = ["apply" if rnd.random() < 0.6 else rnd.choice(["fault", "kill", "kill", "interrupt"])]
+        self.plan = ["apply" if rnd.random() < 0.6 else rnd.choice(["fault", "kill", "kill", "interrupt", "together", "together"])]
         for _ in range(rnd.choice([1, 2, 3, 4, 6])):
             self.plan.append(rnd.choices(STEPS, WEIGHTS)[0])
         if self.only:
@@ -192,7 +192,12 @@ class Round:
         if others == 1 and during is None and runs[0].rc in (1, 4, 5):
             self.complain([f"exit {runs[0].rc} means that nothing was written, but {t}" for t in judge.nothing_written(before, after)])
         self.stable(after)
-        if others == 1 and during is None and killed is None and not faulted and runs[0].rc == 0:
+        calm = during is None and killed is None and not faulted
+        if others > 1 and calm and not older and not judge.copies(before, self.m) and all(run.rc == 0 for run in runs):
+            self.complain([f"{others} runs at once all answer 0, and {t}" for t in judge.copies(after, self.m)])
+        if others == 1 and calm and runs[0].rc == 0 and runs[0].json and not partial:
+            self.complain(judge.still_on_air(before, after, self.m, runs[0].json["steps"]))
+        if others == 1 and calm and runs[0].rc == 0:
             self.claims(runs[0], after)
             for res in self.m.all.values():
                 if res.key not in self.excused and res.key not in self.settled:
@@ -201,12 +206,6 @@ class Round:
                         self.settled[res.key] = objects[0].arn
         if runs[0].rc == 1 and "error[E" in runs[0].err:
             self.complain("the manifests are not valid (tester's mistake or the validator's):\n" + runs[0].err)
-        if runs[0].rc in (1, 3) and "FailoverSlateConfiguration: ConflictException" in runs[0].err and "is in state" in runs[0].err:
-            self.note("FINDINGS.md 7: a slate that is still being updated")
-            return runs[0] if others == 1 else runs
-        if runs[0].rc in (1, 3) and "StartComposition: ConflictException: Channel" in runs[0].err:
-            self.note("FINDINGS.md 5: a composition on a live channel")
-            return runs[0] if others == 1 else runs
         if runs[0].rc == 1 and partial and "matches nothing" in runs[0].err:
             return runs[0]
         if runs[0].rc == 1 and not faulted and killed is None and others == 1 and during is None:
@@ -252,11 +251,20 @@ class Round:
             self.note("edit: " + text)
             for key in keys:
                 if key[0] == "rename":
-                    _, old, new = key
-                    if old in self.settled:
-                        self.settled[new] = self.settled.pop(old)
-                    if old in self.excused:
-                        self.excused.add(new)
+                    moved = key[1]
+                    arns = {new: self.settled.pop(old, None) for old, new in moved.items()}
+                    for new, arn in arns.items():
+                        self.settled.pop(new, None)
+                        if arn:
+                            self.settled[new] = arn
+                    may = {new for old, new in moved.items() if old in self.excused}
+                    self.excused = self.excused - set(moved.values()) | may
+                elif key[0] == "forget":
+                    # Only where the renames have been carried out; else these would be other objects.
+                    objects = self.same_world().objects
+                    if all(k in self.m.all and self.settled.get(k) in objects and objects[self.settled[k]].name == k[1] for k in key[1]):
+                        for k in key[1]:
+                            self.m.all[k].previous = []
                 else:
                     self.excuse(key)
         self.write()
@@ -273,40 +281,37 @@ class Round:
         if not owned:
             return None
         obj = rnd.choice(owned)
-        what = rnd.choices(["field", "tags", "delete", "strip", "stripall", "clone", "ignored"], [40, 22, 16, 4, 2, 2, 8])[0]
+        what = rnd.choices(["field", "tags", "delete", "strip", "stripall", "clone", "ignored", "earlier", "garble"],
+                           [40, 22, 16, 4, 2, 2, 8, 6, 2])[0]
         if what == "field":
             done = moves.quietly(moves.hand_field, rnd, self.clients, obj)
         elif what == "tags":
             done = moves.quietly(moves.hand_tags, rnd, self.clients, obj)
         elif what == "delete":
-            if obj.arn in world.streams or world.publishing(obj.arn):
+            done = self.hand_delete(obj)
+            if done is None:
                 return None
-            self.excuse(obj)
-            if obj.kind == "Channel":
-                for key in world.of("StreamKey"):
-                    if key.raw["channelArn"] == obj.arn and key.name:
-                        self.excuse(key)
-            done = moves.quietly(moves.hand_delete, self.clients, obj) or "deleted"
         elif what == "strip":
             if obj.kind == "StreamKey":
                 return None
-            self.excuse(obj)
-            keys = [k for k in obj.tags if k.startswith(OURS)]
-            keys = rnd.sample(keys, 1)
-            self.stripped[obj.arn] = (obj, {k: obj.tags[k] for k in keys})
-            done = moves.quietly(moves.untag, self.clients, obj, keys) or f"without {keys}"
+            done = self.hand_strip(rnd, obj, False)
         elif what == "stripall":
             if obj.kind in ("StreamKey", "PlaybackKeyPair", "PublicKey", "Composition"):
                 return None
-            self.excuse(obj)
-            keys = [k for k in obj.tags if k.startswith(OURS)]
-            self.stripped[obj.arn] = (obj, {k: obj.tags[k] for k in keys})
-            done = moves.quietly(moves.untag, self.clients, obj, keys) or "without our tags"
+            done = self.hand_strip(rnd, obj, True)
         elif what == "clone":
             done = moves.quietly(moves.clone_tags, self.clients, obj)
             if isinstance(done, str):
                 self.clones.add(done)
                 self.excuse(obj)
+        elif what == "earlier":
+            done = moves.quietly(moves.earlier_tags, self.clients, obj)
+        elif what == "garble":
+            if obj.kind == "StreamKey" or OURS + "record" not in obj.tags:
+                return None
+            self.excuse(obj)
+            self.stripped[obj.arn] = (obj, {OURS + "record": obj.tags[OURS + "record"]})
+            done = moves.quietly(moves.garble, rnd, self.clients, obj)
         else:
             if not self.m.ignore_tags:
                 return None
@@ -314,6 +319,29 @@ class Round:
             self.ignored_tags[obj.arn] = {"cost:center": "42"}
         self.note(f"by hand: {what} of {obj}: {done}")
         return obj, what, done
+
+    def hand_delete(self, obj):
+        """Deleted by hand; None where somebody is there."""
+        world = self.same_world()
+        if obj.arn in world.streams or world.publishing(obj.arn):
+            return None
+        self.excuse(obj)
+        if obj.kind == "Channel":
+            for key in world.of("StreamKey"):
+                if key.raw["channelArn"] == obj.arn and key.name:
+                    self.excuse(key)
+        self.last = None
+        return moves.quietly(moves.hand_delete, self.clients, obj) or "deleted"
+
+    def hand_strip(self, rnd, obj, everything):
+        """One of our tags, or all of them, taken off."""
+        self.excuse(obj)
+        keys = [k for k in obj.tags if k.startswith(OURS)]
+        if not everything:
+            keys = rnd.sample([k for k in keys if k != OURS + "protect"] or keys, 1)
+        self.stripped[obj.arn] = (obj, {k: obj.tags[k] for k in keys})
+        self.last = None
+        return moves.quietly(moves.untag, self.clients, obj, keys) or f"without {keys}"
 
     def step_hand(self, rnd):
         for _ in range(rnd.choice([1, 1, 2])):
@@ -461,22 +489,39 @@ class Round:
         plan = self.program.run("plan", "plan", "-f", str(self.dir), "--prune", "--detailed-exitcode", "--format", "json")
         if plan.rc != 0:
             return
+        pending = None
+        if rnd.random() < 0.25:  # beside a pending change of another resource
+            pending = rnd.choice([r for r in self.m.all.values() if r.kind in TAGGED] or [None])
+            if pending:
+                pending.spec["tags"] = {**pending.spec.get("tags", {}), "pending": str(rnd.randint(0, 99))}
+                self.note(f"edit: a tag of {pending.address}")
+                self.write()
         done = None
-        for _ in range(6):
+        for _ in range(8):
             world = self.same_world()
             owned = [o for o in world.owned(STACK) if o.kind != "Composition" and self.m.get(o.kind, o.name)
+                     and self.m.get(o.kind, o.name) is not pending and o.arn not in self.stripped
                      and not self.m.get(o.kind, o.name).lifecycle.get("ignoreChanges")]
             if not owned:
                 return
             obj = rnd.choice(owned)
-            change = moves.hand_field if rnd.random() < 0.6 else moves.hand_tags
-            done = moves.quietly(change, rnd, self.clients, obj)
+            what = rnd.choices(["field", "tags", "delete", "strip", "stripall"], [35, 20, 30, 8, 7])[0]
+            if what == "field":
+                done = moves.quietly(moves.hand_field, rnd, self.clients, obj)
+            elif what == "tags":
+                done = moves.quietly(moves.hand_tags, rnd, self.clients, obj)
+            elif what == "delete":
+                done = self.hand_delete(obj)
+            elif obj.kind not in ("StreamKey", "PlaybackKeyPair", "PublicKey"):
+                done = self.hand_strip(rnd, obj, what == "stripall")
             self.last = None
             if isinstance(done, str):
                 break
         if not isinstance(done, str):
             return
         self.note(f"by hand: {done} of {obj}")
+        if not self.same_world().owned(STACK):
+            return  # a stack of which nothing is there is one that was never applied
         run = self.program.run("drift", "drift", "-f", str(self.dir), *(["--format", "json"] if rnd.random() < 0.5 else []))
         if run.rc != 2:
             self.complain(f"{done} of {obj} was changed by hand, and drift answers {run.rc}")
@@ -491,6 +536,8 @@ class Round:
         if run.rc != 0:
             self.complain(f"export answers {run.rc} without a fault: {run.err[-400:]}")
             return
+        if not out.exists() and not any(not o.stack for o in before.objects.values()):
+            return  # there was nothing to export
         check = self.program.run("validate", "validate", "-f", str(out))
         text = "\n".join(p.read_text() for p in sorted(out.glob("*")))
         if check.rc != 0:
@@ -560,24 +607,12 @@ class Round:
         self.emulator.advance(1000)
         world = self.world()
         for obj in world.owned(STACK):
-            if obj.tags.get(OURS + "protect") and not self.m.get(obj.kind, obj.name) \
-                    and not any(obj.name in r.previous for r in self.m.of(obj.kind)):
+            mine = next((r for r in self.m.of(obj.kind) if obj.name in [r.name, *r.previous]), None)
+            # What nothing declares any more, and, of an old and a new name that both exist, either.
+            if obj.tags.get(OURS + "protect") and (mine is None or any(
+                    o is not obj for n in [mine.name, *mine.previous] for o in world.owned(STACK, obj.kind, n))):
                 moves.untag(self.clients, obj, [OURS + "protect"])
                 self.note(f"{obj} is not protected any more")
-        for channel in world.owned(STACK, "Channel"):
-            mark = channel.tags.get(OURS + "stream-key", "")
-            keys = [k for k in world.of("StreamKey") if k.raw["channelArn"] == channel.arn]
-            if mark.endswith(":protected") and not any(self.m.get("StreamKey", k.name) for k in keys):
-                moves.tag(self.clients, channel, {OURS + "stream-key": mark.removesuffix(":protected")})
-                self.note(f"FINDINGS.md 8: {channel} remembers a protected key; not any more")
-        names = {}
-        for obj in world.owned(STACK):
-            names.setdefault((obj.kind, obj.name), []).append(obj)
-        if any(len(objects) > 1 for objects in names.values()):
-            for obj in world.owned(STACK):
-                if obj.tags.get(OURS + "protect"):
-                    moves.untag(self.clients, obj, [OURS + "protect"])
-                    self.note(f"FINDINGS.md 4: {obj} is protected and there are duplicates; not protected any more")
         start = world
         confirm = []
         runs = 0
@@ -600,15 +635,15 @@ class Round:
             if plan.rc == 0 and run.rc == 0:
                 break
         else:
-            if self.rotation_behind_composition(plan):
-                self.note("FINDINGS.md 1: the key of a channel that an own composition was started on in the same run")
-                return
             self.complain(f"three clean applies do not converge: last apply {run.rc}, plan {plan.rc}\n{run.err[-800:]}\n{plan.out[:1500]}")
         after = World(self.clients)
         self.secrets |= after.secrets
         self.complain(judge.untouched(after, self.foreign))
         self.complain(judge.compare(after, self.m))
         self.stable(after)
+        for key, arn in self.settled.items():
+            if key in self.m.all and key not in self.excused and arn in after.objects and after.objects[arn].name != key[1]:
+                self.complain(f"{key[0]}/{key[1]} was {arn}, which is now called {after.objects[arn].name}")
         full = self.program.start("plan", "--prune", "-f", str(self.dir), "--detailed-exitcode", "--refresh", "full")
         drift = self.program.start("drift", "-f", str(self.dir), "--format", "json")
         full, drift = self.program.finish(full, "plan"), self.program.finish(drift, "drift")
@@ -633,14 +668,6 @@ class Round:
             self.with_audience(rnd)
         if not self.program.complaints and rnd.random() < 0.12:
             self.destroy(rnd)
-
-    def rotation_behind_composition(self, plan):
-        """FINDINGS.md 1: nothing is left but deferred rotations of keys whose channel an own composition broadcasts to."""
-        steps = [s for s in (plan.json or {}).get("steps", []) if s["decision"] != "dormant"]
-        busy = {d["channel"]["channel"] for r in self.m.of("Composition") for d in r.spec["destinations"] if "channel" in d}
-        return bool(steps) and all(
-            s["kind"] == "StreamKey" and s["decision"] in ("deferred", "blocked") and self.m.get("StreamKey", s["name"])
-            and self.m.get("StreamKey", s["name"]).spec["channel"] in busy for s in steps)
 
     def settle(self, after):
         self.excused.clear()

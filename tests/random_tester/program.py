@@ -91,8 +91,8 @@ class Program:
         if run.rc not in allowed:
             self.complain(f"exit code {run.rc} of `{shlex.join(full)}` is not one that the documents give it")
         for text in (run.out, run.err):
-            if "panicked" in text or "RUST_BACKTRACE" in text:
-                self.complain(f"panic text in the output of `{shlex.join(full)}`")
+            if "panicked" in text or "RUST_BACKTRACE" in text or "defect of its own" in text:
+                self.complain(f"panic text in the output of `{shlex.join(full)}`: {text[text.find('error:'):][:200]}")
         died = run.rc in (-9, -2, -15)
         if "json" in full and not died:
             try:
@@ -118,8 +118,9 @@ class Program:
                 self.complain(f"exit 0 with status {run.json['status']}")
             if run.rc in (1, 4, 5) and any(s.get("status") == "done" and s.get("requestId") for s in steps):
                 self.complain(f"exit {run.rc} (nothing written), but a step is `done`")
-            if run.rc == 3 and not bad and "error" not in run.json:
-                self.complain("exit 3, but no step failed and no error is given")
+            left = any(copy.get("left") for copy in run.json.get("copies") or [])  # another run's copies, or one that is in use
+            if run.rc == 3 and not bad and not left and "error" not in run.json:
+                self.complain("exit 3, but no step failed, no copy is left and no error is given")
 
     def run(self, what, command, *args):
         return self.finish(self.start(command, *args), what)
