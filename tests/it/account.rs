@@ -5,6 +5,7 @@ use ivs_apply::apply::{Event, Outcome, Stop, apply};
 use ivs_apply::aws::{Clients, Rates, Target, connect};
 use ivs_apply::cloud::{Reading, look_up_sessions, look_up_users, read};
 use ivs_apply::emulator::{Clock, Emulator, Settings, Switches};
+use ivs_apply::kinds::owner::{NAME, RECORD};
 use ivs_apply::kinds::{Desired, LiveState, Stack};
 use ivs_apply::plan::{Plan, Policy, plan};
 use serde_json::{Value, json};
@@ -134,6 +135,23 @@ impl Account {
         let tell = |_: Event| {};
         Box::pin(apply(&self.aws, stack, plan, live, stop, &tell)).await
     }
+}
+
+/// What a list of the account's objects has under a name of ours. The key that AWS makes with a channel may have copies of
+/// the channel's tags (`streamKeyCopiesTags`), its attempt with them, and is then nobody's all the same.
+pub(crate) fn named(objects: &Value) -> Vec<(&str, &Value)> {
+    let all = objects["objects"].as_array().expect("a list");
+    let attempt = |it: &Value| {
+        let (_, rest) = it["object"]["tags"][RECORD].as_str()?.split_once(" op=")?;
+        Some(rest.split(' ').next().unwrap_or_default().to_owned())
+    };
+    let is_copy = |key: &Value| {
+        let channel = all.iter().find(|it| it["arn"] == key["object"]["channelArn"]);
+        key["kind"] == "StreamKey"
+            && attempt(key).is_some_and(|its| channel.and_then(attempt) == Some(its))
+    };
+    let own = all.iter().filter(|it| !is_copy(it));
+    own.filter_map(|it| Some((it["object"]["tags"][NAME].as_str()?, it))).collect()
 }
 
 /// Runs one property case on a clock of its own.
