@@ -11,8 +11,8 @@ use ivs_apply::plan::{Plan, Policy, plan};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-/// How the tests' emulators behave. Where `EMULATOR_SWITCHES=flipped` is set, every open question of the service that
-/// has two answers (`Switches`) has the other one than by default; a test that is about one answer sets it itself.
+/// How the tests' emulators behave. Where `EMULATOR_SWITCHES=flipped` is set, every open question of the service
+/// (`Switches`) has another answer than by default; a test that is about one answer sets it itself.
 pub(crate) fn settings() -> Settings {
     let switches = serde_json::from_value(switches()).expect("the emulator's own switches");
     Settings { switches, ..Settings::default() }
@@ -26,26 +26,34 @@ pub(crate) fn switches() -> Value {
         Ok("flipped") => switches
             .as_object_mut()
             .expect("an object")
-            .values_mut()
-            .for_each(|it| *it = other_answer(it)),
+            .iter_mut()
+            .for_each(|(switch, it)| *it = other_answer(switch, it)),
         Ok(other) => panic!("EMULATOR_SWITCHES is `default` or `flipped`, and not `{other}`"),
     }
     switches
 }
 
-/// The other one of two answers; numbers and names stay.
-fn other_answer(answer: &Value) -> Value {
-    match answer {
-        Value::Bool(it) => json!(!it),
-        Value::String(word) => {
-            let pairs = [("refuse", "accept"), ("merge", "reset"), ("exact", "substring")];
-            let other = pairs.iter().find_map(|(a, b)| {
-                let other = if word == a { b } else { a };
-                (word == a || word == b).then_some(*other)
-            });
-            json!(other.unwrap_or(word))
-        }
-        other => other.clone(),
+/// The other one of two answers; of numbers and names another one that the service may have as well.
+fn other_answer(switch: &str, answer: &Value) -> Value {
+    match switch {
+        "throttleError" => json!("TooManyRequestsException"),
+        "throttleStatus" => json!(400),
+        "duplicateKeyError" => json!("ValidationException"),
+        "idempotencySeconds" | "pageTokenSeconds" => json!(300),
+        "largestPage" => json!(3),
+        "sessionLingerSeconds" => json!(300),
+        "disconnectSeconds" | "conflictAfterStopSeconds" => json!(5),
+        "streamOutlivesStopSeconds" => json!(10),
+        "offlineStreamSeconds" => json!(120),
+        _ => match answer.as_str() {
+            None => json!(!answer.as_bool().expect("a switch of two answers")),
+            Some("refuse") => json!("accept"),
+            Some("accept") => json!("refuse"),
+            Some("merge") => json!("reset"),
+            Some("reset") => json!("merge"),
+            Some("exact") => json!("substring"),
+            Some(other) => panic!("what else than `{other}` can {switch} be?"),
+        },
     }
 }
 
