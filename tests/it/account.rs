@@ -74,12 +74,13 @@ impl Account {
     }
 
     /// An empty one that enforces AWS's rates and takes 50 ms over each answer, and a client that keeps to
-    /// this share of the rates.
+    /// this share of the rates. Its pages are as large as the reference says: how long a listing takes depends on that.
     pub(crate) async fn at_aws_rates(share: f64) -> Self {
         let settings = Settings {
             clock: Clock::Tokio,
             rates: true,
             latency: std::time::Duration::from_millis(50),
+            switches: Switches { largest_page: 0, ..settings().switches },
             ..settings()
         };
         Self::paced(settings, Some(Rates::Aws { share })).await
@@ -92,6 +93,11 @@ impl Account {
         let target = Target { in_process, clock, rates, ..Target::default() };
         let aws = connect(&target).await.expect("a pretend account needs no configuration");
         Self { emulator, aws }
+    }
+
+    /// Answers some of the open questions, by their switches, for a test that rests on these answers.
+    pub(crate) fn answers(&self, switches: Value) {
+        self.control("POST", "/_emulator/switches", switches);
     }
 
     pub(crate) fn control(&self, method: &str, path: &str, body: Value) -> Value {

@@ -170,7 +170,7 @@ async fn change_fields(
 /// Deletes everything, and then there is nothing.
 async fn destroy(account: &Account, manifests: &Manifests) {
     // The guest is there to the end: `DeleteStage` cuts off whoever is on the stage, as its reference says.
-    account.control("POST", "/_emulator/switches", json!({ "deleteBusyStage": "accept" }));
+    account.answers(json!({ "deleteBusyStage": "accept" }));
     let loaded = manifests.load();
     let allow_live = loaded.desired.iter().map(|it| it.address.clone()).collect();
     let policy = Policy { destroy: true, allow_live, ..Policy::default() };

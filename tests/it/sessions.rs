@@ -86,7 +86,7 @@ fn a_stream_session_has_every_documented_member() {
     on_paused_time(async {
         let account = Account::empty().await;
         // A recording configuration may answer what was sent to it alone, which is not every member.
-        account.control("POST", "/_emulator/switches", json!({ "recordingDefaults": true }));
+        account.answers(json!({ "recordingDefaults": true }));
         let recording = call(
             &account,
             "CreateRecordingConfiguration",
