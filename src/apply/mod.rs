@@ -825,6 +825,7 @@ impl<'a> Run<'a> {
         let mut pause = Pause::from_millis(500);
         let mut elsewhere: BTreeMap<StepId, CloudError> = BTreeMap::new();
         while !unlisted.is_empty() {
+            let begun = start.elapsed();
             let mut all_seen = true;
             for (kind, missing) in &mut unlisted {
                 // A listing that fails now is asked again; only time ends this.
@@ -850,12 +851,17 @@ impl<'a> Run<'a> {
                 }
             }
             unlisted.retain(|_, missing| !missing.is_empty());
-            if unlisted.is_empty() || start.elapsed() > BARRIER {
+            if unlisted.is_empty() {
                 break;
             }
+            // However long a listing takes by itself (many pages, and a small share of the rates): what it shows is
+            // looked at once more, and only one that was begun too late is the last.
             if all_seen {
                 sleep(between).await;
                 continue;
+            }
+            if begun > BARRIER {
+                break;
             }
             let unlisted = unlisted.values().map(BTreeMap::len).sum();
             (self.tell)(Event::Confirming { unlisted, at_most: BARRIER });

@@ -5,13 +5,14 @@ use ivs_apply::apply::{Event, Outcome, Stop, apply};
 use ivs_apply::aws::{Clients, Rates, Target, connect};
 use ivs_apply::cloud::{Reading, look_up_sessions, look_up_users, read};
 use ivs_apply::emulator::{Clock, Emulator, Settings, Switches};
+use ivs_apply::kinds::owner::{NAME, RECORD};
 use ivs_apply::kinds::{Desired, LiveState, Stack};
 use ivs_apply::plan::{Plan, Policy, plan};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-/// How the tests' emulators behave. Where `EMULATOR_SWITCHES=flipped` is set, every open question of the service that
-/// has two answers (`Switches`) has the other one than by default; a test that is about one answer sets it itself.
+/// How the tests' emulators behave. Where `EMULATOR_SWITCHES=flipped` is set, every open question of the service
+/// (`Switches`) has another answer than by default; a test that is about one answer sets it itself.
 pub(crate) fn settings() -> Settings {
     let switches = serde_json::from_value(switches()).expect("the emulator's own switches");
     Settings { switches, ..Settings::default() }
@@ -25,26 +26,33 @@ pub(crate) fn switches() -> Value {
         Ok("flipped") => switches
             .as_object_mut()
             .expect("an object")
-            .values_mut()
-            .for_each(|it| *it = other_answer(it)),
+            .iter_mut()
+            .for_each(|(switch, it)| *it = other_answer(switch, it)),
         Ok(other) => panic!("EMULATOR_SWITCHES is `default` or `flipped`, and not `{other}`"),
     }
     switches
 }
 
-/// The other one of two answers; numbers and names stay.
-fn other_answer(answer: &Value) -> Value {
-    match answer {
-        Value::Bool(it) => json!(!it),
-        Value::String(word) => {
-            let pairs = [("refuse", "accept"), ("merge", "reset"), ("exact", "substring")];
-            let other = pairs.iter().find_map(|(a, b)| {
-                let other = if word == a { b } else { a };
-                (word == a || word == b).then_some(*other)
-            });
-            json!(other.unwrap_or(word))
-        }
-        other => other.clone(),
+/// The other one of two answers; of numbers and names another one that the service may have as well.
+fn other_answer(switch: &str, answer: &Value) -> Value {
+    match switch {
+        "throttleError" => json!("TooManyRequestsException"),
+        "throttleStatus" => json!(400),
+        "duplicateKeyError" => json!("ValidationException"),
+        "idempotencySeconds" | "pageTokenSeconds" | "sessionLingerSeconds" => json!(300),
+        "largestPage" => json!(3),
+        "disconnectSeconds" | "conflictAfterStopSeconds" => json!(5),
+        "streamOutlivesStopSeconds" => json!(10),
+        "offlineStreamSeconds" => json!(120),
+        _ => match answer.as_str() {
+            None => json!(!answer.as_bool().expect("a switch of two answers")),
+            Some("refuse") => json!("accept"),
+            Some("accept") => json!("refuse"),
+            Some("merge") => json!("reset"),
+            Some("reset") => json!("merge"),
+            Some("exact") => json!("substring"),
+            Some(other) => panic!("what else than `{other}` can {switch} be?"),
+        },
     }
 }
 
@@ -65,12 +73,13 @@ impl Account {
     }
 
     /// An empty one that enforces AWS's rates and takes 50 ms over each answer, and a client that keeps to
-    /// this share of the rates.
+    /// this share of the rates. Its pages are as large as the reference says: how long a listing takes depends on that.
     pub(crate) async fn at_aws_rates(share: f64) -> Self {
         let settings = Settings {
             clock: Clock::Tokio,
             rates: true,
             latency: std::time::Duration::from_millis(50),
+            switches: Switches { largest_page: 0, ..settings().switches },
             ..settings()
         };
         Self::paced(settings, Some(Rates::Aws { share })).await
@@ -83,6 +92,11 @@ impl Account {
         let target = Target { in_process, clock, rates, ..Target::default() };
         let aws = connect(&target).await.expect("a pretend account needs no configuration");
         Self { emulator, aws }
+    }
+
+    /// Answers some of the open questions, by their switches, for a test that rests on these answers.
+    pub(crate) fn answers(&self, switches: Value) {
+        self.control("POST", "/_emulator/switches", switches);
     }
 
     pub(crate) fn control(&self, method: &str, path: &str, body: Value) -> Value {
@@ -134,6 +148,23 @@ impl Account {
         let tell = |_: Event| {};
         Box::pin(apply(&self.aws, stack, plan, live, stop, &tell)).await
     }
+}
+
+/// What a list of the account's objects has under a name of ours. The key that AWS makes with a channel may have copies of
+/// the channel's tags (`streamKeyCopiesTags`), its attempt with them, and is then nobody's all the same.
+pub(crate) fn named(objects: &Value) -> Vec<(&str, &Value)> {
+    let all = objects["objects"].as_array().expect("a list");
+    let attempt = |it: &Value| {
+        let (_, rest) = it["object"]["tags"][RECORD].as_str()?.split_once(" op=")?;
+        Some(rest.split(' ').next().unwrap_or_default().to_owned())
+    };
+    let is_copy = |key: &Value| {
+        let channel = all.iter().find(|it| it["arn"] == key["object"]["channelArn"]);
+        key["kind"] == "StreamKey"
+            && attempt(key).is_some_and(|its| channel.and_then(attempt) == Some(its))
+    };
+    let own = all.iter().filter(|it| !is_copy(it));
+    own.filter_map(|it| Some((it["object"]["tags"][NAME].as_str()?, it))).collect()
 }
 
 /// Runs one property case on a clock of its own.

@@ -12,6 +12,7 @@ use ivs_apply::plan::{Action, Cause, Plan, Policy, Step as PlanStep, plan};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::Duration;
 
 /// What a change to a field of `spec` is, by the column Upd of `docs/service-reference.md` §1.
 pub(crate) fn action(kind: Kind, path: &str) -> Action {
@@ -529,6 +530,12 @@ pub(crate) fn neighbours(manifests: &mut Manifests, subject: usize, kind: Kind) 
     near
 }
 
+/// The stream of a composition outlives it for a while (`streamOutlivesStopSeconds`): until then no other one can
+/// broadcast to its channel.
+async fn let_streams_end() {
+    tokio::time::sleep(Duration::from_secs(30)).await;
+}
+
 /// Makes the account equal to the manifests, whatever that takes.
 pub(crate) async fn settle(account: &Account, manifests: &Manifests) {
     let loaded = manifests.load();
@@ -536,6 +543,7 @@ pub(crate) async fn settle(account: &Account, manifests: &Manifests) {
     let policy = Policy { prune: true, ..consent(&loaded.desired) };
     // What could only be made later needs a second turn.
     for _ in 0..3 {
+        let_streams_end().await;
         let (live, plan) = account.plan(&loaded.stack, &loaded.desired, &policy).await;
         if plan.steps.is_empty() {
             return;
@@ -639,6 +647,7 @@ async fn turn(
     shown: Shown<'_>,
     what: &str,
 ) {
+    let_streams_end().await;
     let (loaded, live, plan) = planned(account, manifests).await;
     let of_it = |it: &&PlanStep| it.address == *subject && it.body.is_some();
     let steps: Vec<_> = plan.steps.iter().filter(of_it).collect();

@@ -1,7 +1,7 @@
 //! Several first applies of the same manifests at once, without a lock: each object exists once when the last of
 //! them has ended, and everything refers to the object that stays.
 
-use crate::account::{Account, on_paused_time};
+use crate::account::{Account, named, on_paused_time};
 use fastrand::Rng;
 use ivs_apply::apply::{Event, Outcome, Stop, apply};
 use ivs_apply::aws::{Clients, Target, connect};
@@ -84,12 +84,9 @@ async fn one_run(
 fn counted(account: &Account) -> BTreeMap<String, usize> {
     let objects = account.control("GET", "/_emulator/objects", Value::Null);
     let mut counts = BTreeMap::new();
-    for it in objects["objects"].as_array().expect("a list") {
-        if let Some(name) = it["object"]["tags"]["ivs-apply:name"].as_str() {
-            *counts
-                .entry(format!("{}/{name}", it["kind"].as_str().unwrap_or_default()))
-                .or_default() += 1;
-        }
+    for (name, it) in named(&objects) {
+        let kind = it["kind"].as_str().unwrap_or_default();
+        *counts.entry(format!("{kind}/{name}")).or_default() += 1;
     }
     counts
 }

@@ -1,6 +1,6 @@
 //! Public keys: where their text comes from, and that a key which is only known by its fingerprint is kept.
 
-use crate::account::{Account, on_paused_time};
+use crate::account::{Account, named, on_paused_time};
 use ivs_apply::cloud::Reading;
 use ivs_apply::diag::Code;
 use ivs_apply::kinds::Stack;
@@ -193,14 +193,9 @@ fn a_stream_key_that_was_swapped_or_deleted_by_hand_is_drift() {
 /// The stream keys of the account that carry the stack's tags, with the channel of each.
 fn owned_keys(account: &Account) -> Vec<(String, String)> {
     let objects = account.control("GET", "/_emulator/objects", serde_json::Value::Null);
-    let keys = objects["objects"].as_array().expect("a list").iter();
-    let keys = keys.filter(|it| it["kind"] == "StreamKey");
-    let text = |it: &serde_json::Value| it.as_str().map(ToOwned::to_owned);
-    let owned = |it: &serde_json::Value| {
-        let name = text(&it["object"]["tags"]["ivs-apply:name"])?;
-        Some((name, text(&it["object"]["channelArn"])?))
-    };
-    keys.filter_map(owned).collect()
+    let keys = named(&objects).into_iter().filter(|(_, it)| it["kind"] == "StreamKey");
+    let channel = |it: &serde_json::Value| it["object"]["channelArn"].as_str().map(str::to_owned);
+    keys.filter_map(|(name, it)| Some((name.to_owned(), channel(it)?))).collect()
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The program killed, run through faults, and run twice at once, as real processes against an emulator behind a
 //! real socket: nothing made twice, nothing lost, nothing said that is secret (`docs/reliability.md` §7, level 2).
 
+use crate::account::named;
 use crate::binary::{Place, Ran, Served, ivs_apply, run};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -205,12 +206,10 @@ impl Stage {
     pub(crate) fn objects(&self) -> BTreeMap<String, Vec<String>> {
         let answer = self.control("GET", "objects", &Value::Null);
         let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for it in answer["objects"].as_array().expect("a list") {
-            if let Some(name) = it["object"]["tags"]["ivs-apply:name"].as_str() {
-                let kind = it["kind"].as_str().unwrap_or_default();
-                let arn = it["arn"].as_str().unwrap_or_default().to_owned();
-                all.entry(format!("{kind}/{name}")).or_default().push(arn);
-            }
+        for (name, it) in named(&answer) {
+            let kind = it["kind"].as_str().unwrap_or_default();
+            let arn = it["arn"].as_str().unwrap_or_default().to_owned();
+            all.entry(format!("{kind}/{name}")).or_default().push(arn);
         }
         all
     }

@@ -123,6 +123,21 @@ fn a_request_may_wait_for_its_turn_as_long_as_it_takes() {
     });
 }
 
+/// The listings that confirm what was made once had one minute all together, so that many pages at a small share of
+/// the rates left everything unconfirmed that they showed.
+#[test]
+fn what_was_made_is_confirmed_by_listings_that_take_longer_than_they_are_waited_for() {
+    on_paused_time(async {
+        let account = Account::at_aws_rates(0.02).await;
+        account.answers(json!({ "largestPage": 3 }));
+        let desired = loaded(&stages(20)).desired;
+        let (_, making) = Box::pin(taken(&account, apply(&account, &desired))).await;
+        assert_eq!(making.calls["CreateStage"], 20);
+        // One to plan from, and two that show everything, of seven pages each.
+        assert_eq!(making.calls["ListStages"], 1 + 2 * 7);
+    });
+}
+
 #[test]
 fn kinds_do_not_wait_for_one_another() {
     on_paused_time(async {

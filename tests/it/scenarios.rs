@@ -13,6 +13,7 @@ mod terminal;
 use crate::account::{Account, on_paused_time};
 use crate::golden;
 use ivs_apply::apply::StepStatus;
+use ivs_apply::emulator::{Clock, Settings};
 use ivs_apply::manifest::{Loaded, load_text};
 use ivs_apply::plan::{Plan, Policy, Status, Terms};
 use ivs_apply::ui;
@@ -86,7 +87,9 @@ fn policy(folder: &Path, step: usize, loaded: &Loaded) -> Policy {
 }
 
 async fn tell(folder: &Path) -> String {
-    let account = Account::empty().await;
+    // A story tells of one set of answers, whatever the other tests run with: the default, or its own requests'.
+    let settings = Settings { clock: Clock::Tokio, ..Settings::default() };
+    let account = Account::with(settings).await;
     let mut terminal = None;
     let mut ids = BTreeSet::new();
     let mut story = String::new();

@@ -1,9 +1,10 @@
 //! Stages with people on them: who counts as a publisher, whom a change would cut off, and what a running
 //! recording forbids.
 
-use crate::account::{Account, on_paused_time};
+use crate::account::{Account, on_paused_time, settings};
+use ivs_apply::apply::StepStatus;
 use ivs_apply::aws::{Class, Sorted};
-use ivs_apply::emulator::{Clock, Settings, Switches};
+use ivs_apply::emulator::{Clock, Settings, Stance, Switches};
 use ivs_apply::kinds::Stack;
 use ivs_apply::manifest::load_text;
 use ivs_apply::plan::{Action, Decision, Plan, Policy, Status};
@@ -93,10 +94,15 @@ async fn with(switches: Switches) -> Account {
     Account::with(Settings { clock: Clock::Tokio, switches, ..Settings::default() }).await
 }
 
+/// An account whose sessions last three minutes after the last publisher: its test counts them.
+async fn lingering() -> Account {
+    with(Switches { session_linger_seconds: 180, ..settings().switches }).await
+}
+
 #[test]
 fn a_session_begins_with_a_subscriber_and_ends_minutes_after_the_last_publisher() {
     on_paused_time(async {
-        let account = Account::empty().await;
+        let account = lingering().await;
         applied(&account, &manifests(&[("Stage", "studio", "{}")]), &Policy::default()).await;
         joins(&account, "studio", "viewer", "subscriber");
         assert!(has_session(&account, "studio"));
@@ -143,7 +149,7 @@ fn a_composition_ends_a_minute_after_the_last_publisher_whoever_subscribes() {
 #[test]
 fn a_composition_is_started_for_a_publisher_and_not_for_a_session() {
     on_paused_time(async {
-        let account = Account::empty().await;
+        let account = lingering().await;
         let (text, policy) = (a_show(), Policy::default());
         applied(&account, &text, &policy).await;
         let sleeps = async |account: &Account, questions_asked: u64, why: &str| {
@@ -234,6 +240,30 @@ fn a_stage_is_deleted_once_everybody_has_left_and_not_under_a_subscriber() {
         joins(&account, "studio", "viewer", "subscriber");
         let outcome = account.apply(&stack, &live, &plan).await;
         assert!(outcome.is_well() && !outcome.wrote, "{outcome:#?}");
+        leaves(&account, "studio", "viewer");
+        applied(&account, &text, &policy).await;
+        assert_eq!(object(&account, "Stage", "studio"), Value::Null);
+    });
+}
+
+#[test]
+fn a_stage_that_is_refused_its_end_while_somebody_is_on_it_is_told_and_goes_when_they_have_left() {
+    on_paused_time(async {
+        let refusing = Switches { delete_busy_stage: Stance::Refuse, ..Switches::default() };
+        let account = with(refusing).await;
+        let stack = Stack::named("default");
+        let text = manifests(&[("Stage", "studio", "{}")]) + "lifecycle: { onLive: interrupt }\n";
+        applied(&account, &text, &Policy::default()).await;
+        joins(&account, "studio", "viewer", "subscriber");
+        let loaded = load_text("a.yaml", &text, None);
+        let allow_live = loaded.desired.iter().map(|it| it.address.clone()).collect();
+        let policy = Policy { destroy: true, allow_live, ..Policy::default() };
+        let (live, plan) = account.plan(&stack, &loaded.desired, &policy).await;
+        assert_eq!(plan.summary().delete, 1, "{plan:#?}");
+        let outcome = account.apply(&stack, &live, &plan).await;
+        let [(_, StepStatus::Failed(failure))] = &outcome.steps[..] else { panic!("{outcome:#?}") };
+        assert!(failure.to_string().contains("Participants are connected"), "{failure}");
+        assert!(has_session(&account, "studio"), "nobody was thrown off for nothing");
         leaves(&account, "studio", "viewer");
         applied(&account, &text, &policy).await;
         assert_eq!(object(&account, "Stage", "studio"), Value::Null);

@@ -1,11 +1,11 @@
 //! Lives one case: builds the account up, lets everything go wrong, then heals it and sees that it converges.
 
 use super::chance::{Case, End, OUTSIDE, Other, Second};
-use crate::account::{Account, settings};
+use crate::account::Account;
 use ivs_apply::apply::{Event, Outcome, Signal, Stop, apply};
 use ivs_apply::aws::{Clients, Target, connect};
 use ivs_apply::cloud::{Reading, look_up_sessions, look_up_users, read};
-use ivs_apply::emulator::{Clock, Settings};
+use ivs_apply::emulator::{Clock, Settings, Switches};
 use ivs_apply::kinds::{Desired, Kind, Stack};
 use ivs_apply::plan::{Plan, Policy, Status, plan};
 use serde_json::{Value, json};
@@ -554,10 +554,16 @@ fn roomy() -> ivs_apply::emulator::Quotas {
     }
 }
 
-/// Lives a case on the clock of the current runtime.
-pub(crate) async fn live(case: Case) -> Life {
+/// Lives a case on the clock of the current runtime, with the emulator's questions answered like this.
+pub(crate) async fn live(case: Case, switches: Switches) -> Life {
     fastrand::seed(case.seed);
-    let settings = Settings { seed: case.seed, clock: Clock::Tokio, quotas: roomy(), ..settings() };
+    let settings = Settings {
+        seed: case.seed,
+        clock: Clock::Tokio,
+        quotas: roomy(),
+        switches,
+        ..Settings::default()
+    };
     let account = Account::with(settings).await;
     let stack = Stack {
         quotas: Kind::ALL.iter().map(|kind| (*kind, 1_000)).collect(),
