@@ -136,7 +136,8 @@ fn a_field_that_aws_never_answers_goes_with_the_object_when_names_move() {
             "---\napiVersion: ivs-apply.dev/v1\nkind: IngestConfiguration\nmetadata: {{ name: {name}, previousNames: [{former}] }}\nspec: {spec}\n"
         )
     };
-    let (safe, open) = ("{ ingestProtocol: RTMPS }", "{ ingestProtocol: RTMP, insecureIngest: true }");
+    let (safe, open) =
+        ("{ ingestProtocol: RTMPS }", "{ ingestProtocol: RTMP, insecureIngest: true }");
     for (first, second) in [("c", "a"), ("b", "a")] {
         on_paused_time(async {
             let account = Account::empty().await;

@@ -60,7 +60,7 @@ fn on_a_terminal_the_reading_of_the_account_and_each_step_are_shown_while_they_l
     let slow = json!({ "operation": "*", "kind": "delay", "seconds": 0.5, "probability": 1.0 });
     Client::new(&served.url).control("POST", "faults", &slow);
     let words = format!(
-        "{} apply --yes --region us-west-2 --endpoint-url {} -f manifests",
+        "{} apply --yes --color never --region us-west-2 --endpoint-url {} -f manifests",
         env!("CARGO_BIN_EXE_ivs-apply"),
         served.url
     );
