@@ -4,7 +4,7 @@
 //! another copy deletes it before it ends: the name of the attempt in the tags proves whose it is. It never
 //! deletes what another run made, and nothing that is live, referred to, or changed since it was made.
 
-use super::{BARRIER, BETWEEN_LISTINGS, Outcome, Run, StepStatus, Stop};
+use super::{BETWEEN_LISTINGS, Outcome, Run, StepStatus, Stop};
 use crate::aws::sabotage::{Bug, planted};
 use crate::aws::{Class, Clients, CloudError};
 use crate::cloud::{ReadError, Reading, look_up_users, read};
@@ -15,6 +15,10 @@ use std::sync::Mutex;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
+
+/// Copies that this run made are deleted within this long. Several runs that delete theirs at the same time, with
+/// listings that lag behind, keep one another from reading the account for a while.
+const SETTLING: Duration = Duration::from_mins(5);
 
 /// One of several objects of one address that this run made.
 #[derive(Clone, Debug, PartialEq)]
@@ -149,7 +153,7 @@ impl Run<'_> {
                 }
                 deleted.extend(round.deleted);
             }
-            if start.elapsed() > BARRIER || stop.borrow().why().is_some() {
+            if start.elapsed() > SETTLING || stop.borrow().why().is_some() {
                 outcome.copies.extend(left);
                 return;
             }

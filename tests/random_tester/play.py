@@ -447,7 +447,9 @@ class Round:
 
     def step_selection(self, rnd):
         args, _, allowed = self.arguments(rnd)
-        args += rnd.choice([["--only", "Channel/*"], ["--only", "Stage/*"], ["--exclude", "Channel/*"], ["-l", "team=a"],
+        # A label that nothing has is an error, so one that there is.
+        team = "a" if "team: a\n" in self.m.text() else "b"
+        args += rnd.choice([["--only", "Channel/*"], ["--only", "Stage/*"], ["--exclude", "Channel/*"], ["-l", f"team={team}"],
                             ["--exclude", "Composition/*"], ["--only", "*/main"]])
         self.apply(rnd, args=(args, False, allowed))
 
