@@ -2,7 +2,7 @@
 //!
 //! The rooms above say *what* is wrong in terms of a document and a path inside it (`Place`);
 //! lines and columns are found here, and only when somebody wants to see them. Nothing is printed
-//! here, and nothing is read from disk. The design is told in `CONTRIBUTING.md`, section 6.
+//! here, and nothing is read from disk. The design is told in `docs/architecture.md`.
 
 mod code;
 pub mod locate;

@@ -44,9 +44,13 @@ pub fn renames(owned: &BTreeMap<Address, Live>, desired: &[Desired]) -> BTreeMap
         }
         moves.extend(more);
     }
-    // A name that its own manifest keeps is not free.
+    // A name that its own manifest keeps is not free. It does where the object has this name by that manifest, and
+    // not where the manifest asks for an object that is not there any more.
     loop {
-        let kept = |from: &Address| declared.contains_key(from) && !moves.contains_key(from);
+        let kept = |from: &Address| {
+            let keeps = declared.get(from).is_some_and(|it| settled(it));
+            keeps && !moves.contains_key(from)
+        };
         let wrong = moves.iter().find(|(_, from)| kept(from)).map(|(to, _)| to.clone());
         let Some(wrong) = wrong else { return moves };
         moves.remove(&wrong);

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// A minute without a publisher and a little more (`docs/service-reference.md`, compositions).
+/// A minute without a publisher and a little more (`docs/service.md`, compositions).
 const UNPUBLISHED_COMPOSITION_ENDS: Duration = Duration::from_secs(90);
 
 /// The same cases every time, so that a change is judged by what it changes; `LAW_SEED=random` tries others,

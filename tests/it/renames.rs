@@ -108,6 +108,21 @@ fn a_swap_is_carried_out_once_also_for_objects_that_are_made_later_and_again_whe
 }
 
 #[test]
+fn of_two_that_swap_names_the_one_that_is_left_gets_its_name_where_the_other_was_deleted_by_hand() {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let policy = Policy::default();
+        let both = [channel("a", ""), channel("b", "")].concat();
+        let before = applied(&account, &both, &policy).await;
+        let delete = account.aws.ivs.delete_channel().arn(&before["a"]);
+        delete.send().await.expect("deleted by hand");
+        let swap = [channel("a", "b"), channel("b", "a")].concat();
+        let after = applied(&account, &swap, &policy).await;
+        assert_eq!(after["a"], before["b"], "{after:?}");
+    });
+}
+
+#[test]
 fn stream_keys_that_swap_names_while_one_is_rotated_are_replaced_once() {
     on_paused_time(async {
         let account = Account::empty().await;
