@@ -327,6 +327,15 @@ pub(super) async fn usable(
     }
 }
 
+/// Whether AWS is still making or changing an object.
+pub(super) fn is_changing(live: &Live) -> bool {
+    let facts = live.kind.facts();
+    let (Some((good, bad)), Some(state)) = (facts.usable, live.state.as_deref()) else {
+        return false;
+    };
+    state != good && state != bad && !facts.ended.contains(&state) && !facts.ending.contains(&state)
+}
+
 /// Tries of one write. Each is preceded by another look at the object: between two tries somebody may have
 /// changed it, taken it over, or gone live.
 pub(super) struct Tries<'a> {
@@ -382,17 +391,15 @@ impl<'a> Tries<'a> {
         step: &Step,
         error: &CloudError,
     ) -> Result<bool, Failure> {
-        let (Some((good, bad)), Some(arn)) = (step.address.kind.facts().usable, &step.arn) else {
-            return Ok(false);
-        };
+        let kind = step.address.kind;
+        let (Some(_), Some(arn)) = (kind.facts().usable, &step.arn) else { return Ok(false) };
         if error.class != Class::Conflict || self.busy == TRIES {
             return Ok(false);
         }
         self.busy += 1;
         let none = Book::default();
-        let read = step.address.kind.get(aws, std::slice::from_ref(arn), &none).await?.pop();
-        let passing = |it: &Live| it.state.as_deref().is_some_and(|it| it != good && it != bad);
-        let Some(live) = read.filter(passing) else { return Ok(false) };
+        let read = kind.get(aws, std::slice::from_ref(arn), &none).await?.pop();
+        let Some(live) = read.filter(is_changing) else { return Ok(false) };
         usable(aws, live, true, &none, self.tell).await?;
         Ok(true)
     }

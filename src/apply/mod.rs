@@ -584,6 +584,10 @@ impl<'a> Run<'a> {
                 ensure::tagged(aws, step, &body, &arn, &book, &waiting).await?;
                 break;
             }
+            if ensure::is_changing(&there) {
+                ensure::usable(aws, *there, true, planned, &waiting).await?;
+                continue;
+            }
             let disturbs = step.disturbs() && !as_wanted;
             if disturbs && let Some(why) = self.cut_off(step, &arn, taken).await? {
                 return Ok(StepStatus::Deferred(why));

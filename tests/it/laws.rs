@@ -28,7 +28,7 @@ pub(crate) fn config() -> ProptestConfig {
         Ok("random") => RngSeed::Random,
         _ => RngSeed::Fixed(set("LAW_SEED").unwrap_or(2_026)),
     };
-    let cases = set("LAW_CASES").unwrap_or(2_000);
+    let cases = set("LAW_CASES").unwrap_or(100);
     ProptestConfig { cases, rng_seed, ..ProptestConfig::default() }
 }
 
