@@ -538,7 +538,8 @@ class Round:
         if run.rc != 0:
             self.complain(f"export answers {run.rc} without a fault: {run.err[-400:]}")
             return
-        if not out.exists() and not any(not o.stack for o in before.objects.values()):
+        # A stream key comes with its channel, and is exported with that.
+        if not out.exists() and not any(not o.stack and o.kind != "StreamKey" for o in before.objects.values()):
             return  # there was nothing to export
         check = self.program.run("validate", "validate", "-f", str(out))
         text = "\n".join(p.read_text() for p in sorted(out.glob("*")))
