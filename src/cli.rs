@@ -17,7 +17,7 @@ use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 
-/// Declarative reconciler for Amazon IVS: manifests in Git, no state file, nobody cut off by surprise
+/// Declarative reconciler for Amazon IVS: manifests in Git, no state file, live audiences protected
 #[derive(Debug, Parser)]
 #[command(name = "ivs-apply", version, max_term_width = 100, infer_subcommands = false)]
 pub struct Cli {
@@ -51,7 +51,7 @@ pub struct Global {
     /// AWS profile; comes before keys in the environment
     #[arg(long, global = true, env = "IVS_APPLY_PROFILE")]
     pub profile: Option<String>,
-    /// Another endpoint than AWS's own, for both services
+    /// Override the endpoint URL of both services
     // `--help` shows the values of variables, and an address may have a password in it.
     #[arg(
         long,
@@ -87,7 +87,7 @@ pub struct Global {
         env = "IVS_APPLY_RATE_SHARE"
     )]
     pub rate_share: f64,
-    /// Form of the answer on standard output
+    /// Output format
     #[arg(long, value_enum, global = true, default_value_t = Format::Text, env = "IVS_APPLY_FORMAT")]
     pub format: Format,
     /// Colour in text
@@ -109,9 +109,9 @@ pub struct Global {
 /// Form of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For people.
+    /// Text for a terminal.
     Text,
-    /// For programs.
+    /// JSON for other programs.
     Json,
     /// A comment on a pull request; `plan` and `show` have it.
     Markdown,

@@ -155,7 +155,7 @@ pub(super) async fn in_place(aws: &Clients, arn: &Arn) -> Result<(), CloudError>
 }
 
 fn of_another_place(arn: &Arn) -> String {
-    format!("the answer names {arn}, which is not of the account and region in force")
+    format!("the answer names {arn}, which belongs to another account or region")
 }
 
 /// One create, in one request that carries all the tags.

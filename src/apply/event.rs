@@ -62,7 +62,7 @@ pub enum StepStatus {
     Done(Option<Arn>),
     /// AWS refused, or answered something else than was planned.
     Failed(Failure),
-    /// Something it needs did not come about.
+    /// Something it needs did not succeed.
     Skipped(Address),
     /// The object is no longer what the plan saw; nothing was written.
     Stale(String),
@@ -117,7 +117,7 @@ pub enum Failure {
     TakenAway(String),
     /// Sending the audience away took something from the object, and it could not be given back.
     #[error(
-        "its audience was sent away, which detached it from {taken}; {after}, and it could not be attached again: {failure}"
+        "its publisher was disconnected, which detached it from {taken}; {after}, and it could not be attached again: {failure}"
     )]
     NotPutBack {
         /// What was taken.
@@ -128,7 +128,7 @@ pub enum Failure {
         failure: Box<Failure>,
     },
     /// Whoever is sent away connects again.
-    #[error("its audience was cut off {times} times, and somebody was there again each time")]
+    #[error("it was interrupted {times} times, and was live again each time")]
     ComesBack {
         /// How often.
         times: u32,
@@ -200,7 +200,7 @@ impl Failure {
             Self::HalfDone { .. }
             | Self::NotPutBack { .. }
             | Self::TimedOut { .. }
-            | Self::Gone { .. } => Some("run the same command again: it goes on from here"),
+            | Self::Gone { .. } => Some("run the same command again: it continues from here"),
             Self::Unlisted { .. } => Some(
                 "run the same command again in a few minutes: sooner, it may be made a second time",
             ),

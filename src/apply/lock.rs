@@ -93,7 +93,7 @@ pub enum Refusal {
     #[error("the lock is held by {0}")]
     Held(Box<Holder>),
     /// What is there was not written by this program, and is left alone.
-    #[error("there is something else where the lock should be")]
+    #[error("the lock object has unexpected content")]
     NotALock,
     /// Somebody took it or gave it back whenever it was tried.
     #[error("others took the lock and gave it back all the time")]
@@ -440,7 +440,7 @@ async fn renew<S: Store>(store: &S, state: &Mutex<State>) -> Result<Renewal, Clo
         return Ok(Renewal::Done);
     }
     let Some(seen) = store.get().await? else {
-        return Ok(Renewal::Lost("somebody has taken it away".to_owned()));
+        return Ok(Renewal::Lost("another run released it".to_owned()));
     };
     match Body::read(&seen.body) {
         Some(there) if there.nonce == body.nonce && !there.released => {

@@ -97,7 +97,7 @@ impl CloudError {
             Class::Quota => {
                 "raise the quota in the Service Quotas console, or remove what is unused"
             }
-            Class::Unknown => "run the same command again: it looks first at what is there",
+            Class::Unknown => "run the same command again: it checks what exists before it creates",
             Class::NotSent => "check the network, the region and the endpoint",
             Class::NotFound | Class::Conflict | Class::Invalid => return None,
         })

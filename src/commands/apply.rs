@@ -14,9 +14,9 @@ use crate::ui::shell::quote;
 use crate::ui::{Ui, json, output};
 use std::path::{Path, PathBuf};
 
-/// Make the account equal to the manifests
+/// Apply the manifests to the account
 ///
-/// Plans, asks on a terminal, and carries the plan out in dependency order. Elsewhere `--yes` is needed, or a
+/// Plans, asks for confirmation on a terminal, and applies the plan in dependency order. Elsewhere `--yes` is needed, or a
 /// saved plan: that is carried out without asking, if planning again gives the same, and else refused with
 /// exit 5. A run that was stopped or killed is continued by running it again. What is deferred is no failure,
 /// unless `--fail-on-deferred` says so; `--format json` and `github` carry the count either way.
@@ -34,10 +34,10 @@ pub(crate) struct ApplyArgs {
 /// What allows a plan to be carried out.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ConsentArgs {
-    /// Do not ask
+    /// Skip the confirmation prompt
     #[arg(short, long, alias = "auto-approve", env = "IVS_APPLY_YES", value_parser = clap::builder::BoolishValueParser::new())]
     yes: bool,
-    /// The exact number of deletes, where a plan has many
+    /// Confirm a plan with many deletes by their exact number
     #[arg(long, value_name = "N", env = "IVS_APPLY_CONFIRM_DELETES")]
     confirm_deletes: Option<usize>,
     /// Exit 3 where anything was deferred, such as a change to a channel that is live
@@ -205,7 +205,7 @@ impl Carrying<'_> {
     async fn ask_first(&self) -> Result<ExitCode, Failure> {
         if !self.ui.can_ask() {
             return self.refuse(Failure::refused(
-                "there is no terminal to ask on, so nothing was done",
+                "there is no terminal for the confirmation prompt, so nothing was done",
                 "add `--yes` to carry the plan out without asking",
             ));
         }
@@ -217,11 +217,11 @@ impl Carrying<'_> {
         }
         let ui = self.ui;
         // Whoever answers with Ctrl-C must be heard while the question stands.
-        let ask = move || ui.ask("\nCarry this out? Only `yes` is taken: ");
+        let ask = move || ui.ask("\nApply these changes? Type yes to confirm: ");
         if !tokio::task::spawn_blocking(ask).await.unwrap_or(false) {
             return self.refuse(Failure::refused(
                 "not confirmed, so nothing was done",
-                "answer `yes` next time",
+                "type `yes` to confirm",
             ));
         }
         if !self.session.still_holds().await? {
@@ -274,9 +274,8 @@ impl Carrying<'_> {
         match (self.ended(&outcome), shown, reported) {
             // What came of the run matters more than who heard of it.
             (ExitCode::Done, Err(_), _) | (ExitCode::Done, _, Err(_)) => {
-                self.ui.say(
-                    "error: everything was carried out, but the answer could not be written\n",
-                );
+                self.ui
+                    .say("error: all changes were applied, but the result could not be written\n");
                 Ok(ExitCode::Partly)
             }
             (code, _, _) => Ok(code),

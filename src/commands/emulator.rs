@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Serve a pretend Amazon IVS account on this machine
+/// Run a local Amazon IVS emulator
 ///
 /// Both services on one loopback port, for any AWS client: set `AWS_ENDPOINT_URL_IVS` and
 /// `AWS_ENDPOINT_URL_IVS_REALTIME` to the address it prints, with any credentials. `--rates aws` throttles as

@@ -58,7 +58,7 @@ impl Guard {
         let Some(location) = &stack.lock else { return Ok(guard) };
         if connection.is_in_process() {
             ui.say(
-                "note: no lock is taken: nobody else can be at a pretend account in this process\n",
+                "note: no lock is taken: an emulated account in this process has no other users\n",
             );
             return Ok(guard);
         }
@@ -140,14 +140,14 @@ impl Guard {
         let released = tokio::time::timeout(GIVE_BACK_WITHIN, lock.release(&unclear)).await;
         match released.unwrap_or_else(|_| Released::Unknown(late())) {
             Released::NotOurs if lost.is_none() => ui.say(&format!(
-                "warning: {location} was taken away before this run had ended: another may be at work\n"
+                "warning: {location} was released before this run ended: another run may be in progress\n"
             )),
             Released::Free | Released::NotOurs => {}
             Released::Marked => ui.say(&format!(
                 "note: {location} is free, and tells the next run to wait for what is unclear\n"
             )),
             Released::Unknown(error) => ui.say(&format!(
-                "warning: nobody knows whether {location} was given back: {}\n",
+                "warning: it is unknown whether {location} was released: {}\n",
                 escape(&error.to_string(), 1_000)
             )),
         }
@@ -187,7 +187,7 @@ pub(super) fn store(connection: &Connection, location: &Location) -> Result<Obje
 
 /// The store of a lock does not answer as it should.
 pub(super) fn unreachable(location: &Location, error: &CloudError) -> Failure {
-    let help = error.help().unwrap_or("check that the bucket exists, in the region in force");
+    let help = error.help().unwrap_or("check that the bucket exists in the configured region");
     Failure::error(format!("the lock {location} cannot be used: {error}")).help(help)
 }
 

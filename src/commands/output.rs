@@ -9,7 +9,7 @@ use crate::ui::{Ui, escape::escape, file, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Tell ARNs, playback URLs and ingest endpoints by logical name
+/// Print ARNs, playback URLs and ingest endpoints by logical name
 ///
 /// `--format` is text, json, env (variables for a shell) or github (lines for `$GITHUB_OUTPUT`: `stack`,
 /// `account`, `region`, and `outputs` as JSON). Secrets are read only for `--secrets-to`, and go nowhere

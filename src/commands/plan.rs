@@ -151,7 +151,7 @@ fn save(
     file::write(out, &crate::ui::escape::json(&approval.text()), SAVED)?;
     let command = escape(&inputs::command(out, global), 2_000);
     ui.say(&format!(
-        "saved: `{command}` carries it out, as long as neither the manifests nor the account change\n"
+        "saved: `{command}` applies it, provided that neither the manifests nor the account change\n"
     ));
     Ok(())
 }

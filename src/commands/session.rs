@@ -278,7 +278,7 @@ impl Session {
     /// without a resource are a wrong folder. Said, and no reason to stop.
     pub(super) fn say_what_is_not_there(&self, ui: Ui) {
         if self.loaded.desired.is_empty() && !self.policy.destroy {
-            ui.say("warning: no manifest declares a resource, so nothing is done, nor is anything pruned\n");
+            ui.say("warning: the manifests declare no resource, so nothing is changed or pruned\n");
         }
         for allowed in &self.policy.allow_live {
             let declared = self.loaded.desired.iter().any(|it| it.address == *allowed);

@@ -5,7 +5,7 @@ use crate::apply::lock::{self, Unlocked, WINDOW};
 use crate::cli::{ExitCode, Global};
 use crate::ui::Ui;
 
-/// Take away the lock of a run that was killed
+/// Release a stale lock
 ///
 /// The nonce is that of the message which refused a run. The lock is watched for 15 s first: whoever is alive
 /// renews it in that time, and is left alone; what a dead run has sent is listed after it.
@@ -35,7 +35,7 @@ pub(super) async fn run(args: &UnlockArgs, global: &Global, ui: Ui) -> Result<Ex
     let unlocked = lock::unlock(&store, &args.nonce).await;
     match unlocked.map_err(|error| unreachable(location, &error))? {
         Unlocked::Done => ui.answer(&format!("{location} is free\n"))?,
-        Unlocked::WasFree => ui.answer(&format!("{location} is free: nobody held it\n"))?,
+        Unlocked::WasFree => ui.answer(&format!("{location} is not locked\n"))?,
         Unlocked::Other(holder) => {
             return Err(Failure::refused(
                 format!("{location} has another nonce: it is held by {holder}"),

@@ -22,7 +22,7 @@ pub(super) fn run(_: &ValidateArgs, global: &Global, ui: Ui) -> Result<ExitCode,
         pretty(&json::checked(&frame, count, false))
     } else {
         let s = if count == 1 { "" } else { "s" };
-        format!("{count} resource{s} in order\n")
+        format!("{count} resource{s} valid\n")
     };
     ui.answer(&text)?;
     Ok(ExitCode::Done)

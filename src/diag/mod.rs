@@ -334,10 +334,10 @@ mod tests {
     #[test]
     fn a_refusal_comes_apart_again() {
         let error: serde::de::value::Error =
-            refuse_with_help(Code::UnknownWord, "unknown word `x`", "use `y`");
+            refuse_with_help(Code::UnknownWord, "invalid value `x`", "use `y`");
         let text = error.to_string();
         let parts = refusal(&text);
-        assert_eq!(parts, Some((Code::UnknownWord, "unknown word `x`", Some("use `y`"))));
+        assert_eq!(parts, Some((Code::UnknownWord, "invalid value `x`", Some("use `y`"))));
         assert_eq!(refusal("plain"), None);
     }
 }

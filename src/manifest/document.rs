@@ -317,7 +317,7 @@ tags:
         assert_eq!(
             told("kind: Channel", "kind: Chanel"),
             [
-                "1:7+6 E0109: unknown word `Chanel`: expected `Channel` or `Stage` (did you mean `Channel`?)"
+                "1:7+6 E0109: invalid value `Chanel`: expected `Channel` or `Stage` (did you mean `Channel`?)"
             ]
         );
     }

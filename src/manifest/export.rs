@@ -35,7 +35,7 @@ pub fn names(live: &LiveState) -> (Book, Vec<LeftOut<'_>>) {
         let why = match failed {
             _ if owner != Owner::Nobody => Some(format!("it belongs to {owner}")),
             Some((_, state)) => {
-                Some(format!("AWS could not make it ({state}), so it is of no use"))
+                Some(format!("creation failed at AWS ({state}), so it is of no use"))
             }
             None => None,
         };

@@ -40,14 +40,14 @@ pub(super) fn decide(live: &LiveState, it: &Duplicate) -> Option<Decision> {
     }
     let (Some(made), Some(now)) = (marks.made(), live.as_of) else {
         return Some(Decision::Blocked(format!(
-            "{} has the same name, and nobody knows how old this one is",
+            "{} has the same name, and the age of this one is unknown",
             it.winner
         )));
     };
     let ripe = made + OLD;
     (now <= ripe).then(|| {
         Decision::Deferred(format!(
-            "another run may be at work on it; it may go after {}",
+            "another run may be in progress; it may be deleted after {}",
             text(ripe)
         ))
     })

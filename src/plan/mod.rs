@@ -263,7 +263,7 @@ impl<'a> Planner<'a> {
             let why = match self.live.book.address(&Arn::new(arn)) {
                 Some(other) => format!("{arn} is {other} already; `previousNames` would rename it"),
                 None => format!(
-                    "there is no {arn} to adopt; take `lifecycle.adopt` out to have a new one made"
+                    "{arn} does not exist and cannot be adopted; remove `lifecycle.adopt` to create a new object"
                 ),
             };
             return Found::Held(Cause::Missing, why);
@@ -271,7 +271,7 @@ impl<'a> Planner<'a> {
         let Some(live) = self.maybe_it(wanted) else { return Found::Missing };
         let why = match live.owner() {
             owner @ Owner::CloudFormation(_) => format!(
-                "{} carries its tags, and belongs to {owner}: release it there, or take its manifest out",
+                "{} has its tags and belongs to {owner}: release it there, or remove the manifest",
                 live.arn
             ),
             _ => format!(
@@ -458,7 +458,7 @@ impl<'a> Planner<'a> {
             if owned.is_none() {
                 step.action = Action::Adopt;
                 step.decision = Decision::Blocked(
-                    "adopting it would replace it; make its manifest say what is there".to_owned(),
+                    "adopting it would replace it; change the manifest to match the existing object".to_owned(),
                 );
                 self.push(step);
                 return;

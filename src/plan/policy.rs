@@ -129,7 +129,7 @@ pub fn live(audience: &Audience) -> String {
         return "live: the composition is running".to_owned();
     }
     if audience.publishing {
-        return "live: somebody is publishing with it".to_owned();
+        return "live: a participant is publishing with it".to_owned();
     }
     "live".to_owned()
 }

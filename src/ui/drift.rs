@@ -126,7 +126,7 @@ fn one(step: &Step, colour: AnsiColor, sources: &SourceMap, text: &mut String) {
         };
     }
     if pending {
-        text.push_str("      it was changed outside, and its manifest changed as well\n");
+        text.push_str("      changed outside ivs-apply, and the configuration changed as well\n");
     }
     let said = step.impact.as_ref().map(live);
     if let Some(why) = step.decision.reason().filter(|why| said.as_deref() != Some(why)) {

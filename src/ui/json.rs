@@ -201,7 +201,7 @@ fn step(
         map.insert("requestId".to_owned(), json!(request_id));
         let error = failure.map(ToString::to_string).or_else(|| match status {
             StepStatus::Stale(why) | StepStatus::Deferred(why) => Some(why.clone()),
-            StepStatus::Skipped(address) => Some(format!("{address} did not come about")),
+            StepStatus::Skipped(address) => Some(format!("{address} did not succeed")),
             _ => None,
         });
         map.insert("error".to_owned(), json!(error));

@@ -60,7 +60,7 @@ pub(super) fn calls(plan: &Plan, header: &Header<'_>) -> String {
     if writes.is_empty() {
         return read;
     }
-    format!("{read}; carrying it out takes at least {}", told(&writes, "write"))
+    format!("{read}; applying takes at least {}", told(&writes, "write"))
 }
 
 /// The account, and who is signed in.
@@ -256,28 +256,28 @@ pub(super) fn reasons(causes: &[Cause]) -> String {
 
 fn cause(cause: &Cause) -> String {
     match cause {
-        Cause::Missing => "it is not there".to_owned(),
-        Cause::Gone => "it was deleted outside".to_owned(),
-        Cause::Unclear => "it is unclear which object it is, or whose".to_owned(),
-        Cause::Drift => "it was changed outside".to_owned(),
-        Cause::Pending => "its manifest changed".to_owned(),
+        Cause::Missing => "does not exist".to_owned(),
+        Cause::Gone => "deleted outside ivs-apply".to_owned(),
+        Cause::Unclear => "which object it is, or who owns it, is unclear".to_owned(),
+        Cause::Drift => "changed outside ivs-apply".to_owned(),
+        Cause::Pending => "configuration changed".to_owned(),
         Cause::Immutable { fields } => {
             format!("cannot be changed in place ({})", fields.join(", "))
         }
         Cause::CutOff { by } => format!("the change of {by} ends its stream"),
         Cause::Upstream { address } => format!("{address} is replaced"),
-        Cause::Failed { state } => format!("AWS could not make it ({state})"),
+        Cause::Failed { state } => format!("creation failed at AWS ({state})"),
         Cause::Degraded(it) => format!("degraded: {}", degraded(it)),
-        Cause::Orphan => "no manifest declares it".to_owned(),
+        Cause::Orphan => "orphaned (no manifest)".to_owned(),
         Cause::Moved => "its manifest names another channel".to_owned(),
-        Cause::Superseded => "a newer one takes its place".to_owned(),
-        Cause::Duplicate { of } => format!("{of} has the same name"),
-        Cause::MakesRoom => "makes room for its successor".to_owned(),
-        Cause::Adopt => "it exists without our doing and is to be taken over".to_owned(),
-        Cause::Rename { from } => format!("it was `{from}`"),
-        Cause::Recorded => "its record of what was applied is out of date".to_owned(),
-        Cause::Stopped => "its manifest says STOPPED".to_owned(),
-        Cause::Destroy => "everything the stack owns goes".to_owned(),
+        Cause::Superseded => "replaced".to_owned(),
+        Cause::Duplicate { of } => format!("duplicate of {of}"),
+        Cause::MakesRoom => "deleted before replacement".to_owned(),
+        Cause::Adopt => "already exists; will be adopted".to_owned(),
+        Cause::Rename { from } => format!("renamed from `{from}`"),
+        Cause::Recorded => "ownership tags are out of date".to_owned(),
+        Cause::Stopped => "run is STOPPED".to_owned(),
+        Cause::Destroy => "destroy".to_owned(),
     }
 }
 
@@ -296,11 +296,8 @@ pub(super) fn notes(plan: &Plan, text: &mut String) {
         let said = match note {
             Note::Selected(selected) => self::selected(selected),
             Note::Duplicate { address, copies, clear } => {
-                let counts = if *clear {
-                    "the first one counts"
-                } else {
-                    "nobody can tell which one is meant"
-                };
+                let counts =
+                    if *clear { "the first one counts" } else { "which one is meant is ambiguous" };
                 let _ = writeln!(
                     text,
                     "{yellow}note{yellow:#}: {} objects are {}; {counts}",
@@ -313,12 +310,12 @@ pub(super) fn notes(plan: &Plan, text: &mut String) {
                 continue;
             }
             Note::Ambiguous { arn } => {
-                format!("{arn} carries only some of the `{PREFIX}` tags; it is left alone")
+                format!("{arn} has only some of the `{PREFIX}` tags; it is not changed")
             }
             Note::PossibleRename { from, to } => possible_rename(from, to),
             Note::UnknownWord { address, path } => unknown_word(address, path),
             Note::ManyDeletes { deletes, of } => format!(
-                "{deletes} of {of} resources of the stack go: carrying it out needs `--confirm-deletes {deletes}`"
+                "{deletes} of {of} resources of the stack would be deleted: confirm with `--confirm-deletes {deletes}`"
             ),
             Note::Quota { kind, wanted, quota } => format!(
                 "{wanted} objects of kind {kind} do not fit: the quota is {quota}; nothing will be written"
@@ -331,7 +328,7 @@ pub(super) fn notes(plan: &Plan, text: &mut String) {
         let stay = if stay { "; a stream key stays with its channel and is released" } else { "" };
         let _ = writeln!(
             text,
-            "{yellow}note{yellow:#}: owned, and declared nowhere: {}; not pruned, `--prune` deletes \
+            "{yellow}note{yellow:#}: orphaned (no manifest): {}; not pruned, `--prune` deletes \
              them, and looks at kinds that no manifest names as well{stay}",
             escape(&list(&plan.orphans), 3 * CAP)
         );
@@ -385,7 +382,7 @@ fn twin(it: &Twin) -> String {
     let mut parts = vec![it.arn.to_string()];
     match (&it.made, it.minutes) {
         (Some(made), Some(minutes)) => parts.push(format!("made {made} ({minutes} min ago)")),
-        _ => parts.push("nobody knows when it was made".to_owned()),
+        _ => parts.push("its creation time is unknown".to_owned()),
     }
     parts.extend(it.url.clone());
     parts.extend(it.audience.as_ref().map(live));

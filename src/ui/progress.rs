@@ -70,7 +70,7 @@ impl Progress {
             }
             Event::Draining { in_flight, at_most } => self.line(&format!(
                 "stopping: nothing new is started, {in_flight} in flight are waited for, at most {} s; \
-                 the same signal again stops now",
+                 the same signal again (Ctrl-C) exits immediately",
                 at_most.as_secs()
             )),
             Event::Confirming { unlisted, at_most } => self.bar.set_message(format!(
@@ -187,13 +187,13 @@ fn ended(action: Action, status: &StepStatus) -> String {
             )
         }
         StepStatus::Unknown(failure) => format!(
-            "{red}{} is unknown{red:#}: {}; run the same command again, it looks first",
+            "{red}{} is unknown{red:#}: {}; run the same command again: it checks before it creates",
             action.word(),
             escape(&failure.to_string(), CAP)
         ),
         StepStatus::Skipped(address) => {
             let address = escape(&address.to_string(), CAP);
-            format!("{yellow}{} skipped{yellow:#}: {address} did not come about", action.word())
+            format!("{yellow}{} skipped{yellow:#}: {address} did not succeed", action.word())
         }
         StepStatus::Stale(why) => {
             format!("{yellow}{} left{yellow:#}: {}", action.word(), escape(why, CAP))
@@ -231,11 +231,11 @@ pub fn report(plan: &Plan, outcome: &Outcome) -> String {
         let _ = match &copy.left {
             None => writeln!(
                 text,
-                "{address} was made twice at the same time: this run deleted its copy {arn}, and {of} stays"
+                "{address} was created twice at the same time: this run deleted its copy {arn} and kept {of}"
             ),
             Some(why) => writeln!(
                 text,
-                "{address} was made twice at the same time: {of} counts, and this run's copy {arn} is left: {}",
+                "{address} was created twice at the same time: {of} is kept, and this run's copy {arn} was not deleted: {}",
                 escape(why, CAP)
             ),
         };
@@ -285,7 +285,7 @@ pub fn failures(plan: &Plan, outcome: &Outcome) -> String {
         if let Some(why) = &copy.left {
             let (address, arn, of) = (&copy.address, &copy.arn, &copy.of);
             let said = format!(
-                "{address}: made twice at the same time, and {arn} is left beside {of}: {why}"
+                "{address}: created twice at the same time; {arn} is left beside {of}: {why}"
             );
             error(&said, &mut text);
         }

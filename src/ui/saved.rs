@@ -105,6 +105,6 @@ fn sum(approval: &Approval) -> String {
         (0, 0) => "No changes".to_owned(),
         (1, 1) => "1 step".to_owned(),
         (doing, all) if doing == all => format!("{all} steps"),
-        (doing, all) => format!("{doing} of {all} steps are carried out"),
+        (doing, all) => format!("{doing} of {all} steps to apply"),
     }
 }

@@ -103,7 +103,9 @@ fn what_cannot_be_taken_over_is_refused_by_name_and_nothing_is_made_beside_it() 
                 .collect::<Vec<_>>(),
         )
         .await;
-        for (arn, why) in [(nowhere, "there is no"), (foreign.as_str(), "stack `other`")] {
+        for (arn, why) in
+            [(nowhere, "does not exist and cannot be adopted"), (foreign.as_str(), "stack `other`")]
+        {
             let plan = planned(&account, &stack, &manifest(arn)).await;
             assert_eq!(plan.status(), Status::Blocked, "{:#?}", plan.steps);
             let reason = plan.steps[0].decision.reason().expect("a reason");

@@ -453,7 +453,7 @@ fn manifests_come_from_standard_input_too() {
     child.stdin.take().expect("piped").write_all(BROADCAST.as_bytes()).expect("read");
     let output = child.wait_with_output().expect("the program ends");
     assert_eq!(output.status.code(), Some(0));
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "6 resources in order\n");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "6 resources valid\n");
 }
 
 #[test]

@@ -125,7 +125,7 @@ fn an_encoder_that_connects_again_and_again_is_left_to_people_in_the_end() {
         let [(_, StepStatus::Failed(failure))] = outcome.steps.as_slice() else {
             panic!("{outcome:#?}")
         };
-        assert!(failure.to_string().contains("somebody was there again each time"), "{failure}");
+        assert!(failure.to_string().contains("was live again each time"), "{failure}");
         assert!(failure.help().is_some_and(|it| it.contains("stop the encoder")));
         let calls = account.calls();
         assert_eq!(calls["StopStream"], 4, "{calls}");

@@ -133,7 +133,7 @@ fn a_former_name_that_is_tidied_away_is_a_change_of_the_manifest_and_no_drift() 
     let ran = place.run("drift");
     assert_eq!(ran.code, Some(0), "{ran:?}");
     let ran = place.run("plan");
-    assert!(ran.stdout.contains("update: its manifest changed"), "{ran:?}");
+    assert!(ran.stdout.contains("update: configuration changed"), "{ran:?}");
     assert_eq!(place.run("apply --yes").code, Some(0));
     assert_eq!(place.run("plan --detailed-exitcode").code, Some(0));
 }
@@ -184,7 +184,7 @@ fn a_change_by_hand_beside_a_change_of_the_manifest_is_drift_and_both_are_told()
   Channel/a-quiet  manifests/all.yaml:2
       spec.type is STANDARD, and its manifest says BASIC
       spec.authorized is true, and its manifest says false
-      it was changed outside, and its manifest changed as well
+      changed outside ivs-apply, and the configuration changed as well
 "
         ),
         "{ran:?}"
@@ -252,7 +252,10 @@ spec:
     for address in ["Stage/studio", "RecordingConfiguration/archive"] {
         assert!(ran.stdout.contains(address), "{ran:?}");
     }
-    let both = ran.stdout.matches("changed outside, and its manifest changed as well").count();
+    let both = ran
+        .stdout
+        .matches("changed outside ivs-apply, and the configuration changed as well")
+        .count();
     assert_eq!(both, 2, "{ran:?}");
 }
 

@@ -18,7 +18,7 @@ fn no_value_of_a_manifest_is_markdown() {
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert!(ran.stdout.starts_with("### Plan for stack `default` in `us-west-2`\n"), "{ran:?}");
     assert!(
-        ran.stdout.contains("- `IngestConfiguration/main` **create**: `it is not there`\n"),
+        ran.stdout.contains("- `IngestConfiguration/main` **create**: `does not exist`\n"),
         "{ran:?}"
     );
     // Six backticks inside, so seven around; and nothing of it outside.

@@ -69,7 +69,7 @@ impl Fault {
     pub(super) fn name_value(&mut self, value: &str) {
         if std::mem::take(&mut self.nameless) {
             let expected = std::mem::take(&mut self.message);
-            self.message = format!("unknown word {}: {expected}", quote(value));
+            self.message = format!("invalid value {}: {expected}", quote(value));
             self.help = did_you_mean(value, words_in(&expected));
         }
     }
@@ -127,7 +127,7 @@ impl Error for Fault {
     fn invalid_value(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
         let expected = wanted(expected);
         if let Unexpected::Str(word) = unexpected {
-            let message = format!("unknown word {}: expected {expected}", quote(word));
+            let message = format!("invalid value {}: expected {expected}", quote(word));
             let mut fault = Self::new(Code::UnknownWord, message);
             fault.help = did_you_mean(word, words_in(&expected));
             return fault;
@@ -142,7 +142,7 @@ impl Error for Fault {
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
-        let message = format!("unknown word {}: expected {}", quote(variant), any_of(expected));
+        let message = format!("invalid value {}: expected {}", quote(variant), any_of(expected));
         let mut fault = Self::new(Code::UnknownWord, message);
         fault.help = did_you_mean(variant, expected.iter().copied());
         fault
