@@ -13,6 +13,7 @@ use clap::builder::{OsStringValueParser, StyledStr, TypedValueParser};
 use clap::error::{ContextKind, ContextValue};
 use clap::{Args, CommandFactory, Parser, ValueEnum};
 use clap_complete::{ArgValueCandidates, CompleteEnv};
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -350,6 +351,31 @@ fn variable_of_mistake(error: &clap::Error) -> Option<String> {
     (variable(&name)? == value).then_some(name)
 }
 
+/// A message of clap, which repeats values as they were given, with what is unsafe to print in them escaped: line
+/// feeds too, since a value could begin a line that a CI takes for a command.
+fn with_escaped_values(mut text: String) -> String {
+    let lossy = |it: OsString| it.to_string_lossy().into_owned();
+    let variables = std::env::vars_os().filter(|(name, _)| lossy(name.clone()).starts_with("IVS_"));
+    let given = std::env::args_os().skip(1).chain(variables.map(|(_, value)| value)).map(lossy);
+    // clap repeats one of several values as well, and the value of `--flag=value`.
+    let parts = |it: String| {
+        let parts = it.split([' ', ',', '=']).map(ToOwned::to_owned).collect::<Vec<_>>();
+        let rest = it.split_once('=').map(|(_, value)| value.to_owned());
+        parts.into_iter().chain(rest).chain([it])
+    };
+    let all: BTreeSet<String> = given.flat_map(parts).collect();
+    let mut raw: Vec<(String, String)> = all
+        .into_iter()
+        .map(|it| (escape(&it, usize::MAX), it))
+        .filter(|(shown, raw)| shown != raw)
+        .collect();
+    raw.sort_by_key(|(_, raw)| std::cmp::Reverse(raw.len()));
+    for (shown, raw) in raw {
+        text = text.replace(&raw, &shown);
+    }
+    text
+}
+
 /// What other tools call something that has another name here and cannot be its alias.
 const ELSEWHERE: [(&str, &[&str]); 5] = [
     ("list", &["status", "output"]),
@@ -426,8 +452,13 @@ pub fn main() -> std::process::ExitCode {
             add_tips(&mut error);
             // clap writes help to standard output and mistakes to standard error; a mistake is 1, not 2,
             // since 2 means changes.
-            let _ = error.print();
-            return if error.use_stderr() { ExitCode::Error } else { ExitCode::Done }.into();
+            if !error.use_stderr() {
+                let _ = error.print();
+                return ExitCode::Done.into();
+            }
+            let text = error.render().ansi().to_string();
+            Ui::new(ColorChoice::Auto).say(&with_escaped_values(text));
+            return ExitCode::Error.into();
         }
     };
     let ui = cli.global.ui();

@@ -357,14 +357,17 @@ impl Outcome {
         let statuses: BTreeMap<StepId, &StepStatus> =
             self.steps.iter().map(|(id, status)| (*id, status)).collect();
         let replacements = plan.replacements();
-        let parts: BTreeMap<StepId, StepId> =
-            replacements.iter().map(|(part, whole)| (*whole, *part)).collect();
+        let mut parts: BTreeMap<StepId, Vec<StepId>> = BTreeMap::new();
+        for (part, whole) in &replacements {
+            parts.entry(*whole).or_default().push(*part);
+        }
         for step in plan.steps.iter().filter(|it| !replacements.contains_key(&it.id)) {
             match &step.decision {
                 Decision::Do | Decision::Interrupt => {
-                    let part = parts.get(&step.id).and_then(|it| statuses.get(it));
-                    let both = statuses.get(&step.id).into_iter().chain(part);
-                    if let Some(status) = both.max_by_key(|it| it.severity()) {
+                    let parts = parts.get(&step.id).into_iter().flatten();
+                    let parts = parts.filter_map(|part| statuses.get(part));
+                    let all = statuses.get(&step.id).into_iter().chain(parts);
+                    if let Some(status) = all.max_by_key(|it| it.severity()) {
                         counts.note(status);
                     }
                 }

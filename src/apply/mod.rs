@@ -531,9 +531,12 @@ impl<'a> Run<'a> {
             }
             Ok(())
         };
-        used.await.map_err(|failure: Failure| Failure::HalfDone {
-            done: format!("making {arn}"),
-            failure: Box::new(failure),
+        used.await.map_err(|failure: Failure| {
+            // No listing will show what was deleted meanwhile.
+            if matches!(failure, Failure::Gone { .. }) {
+                self.made.lock().expect("nobody panics with it in hand").remove(&step.id);
+            }
+            Failure::HalfDone { done: format!("making {arn}"), failure: Box::new(failure) }
         })?;
         Ok(StepStatus::Done(Some(arn)))
     }

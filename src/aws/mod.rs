@@ -353,15 +353,17 @@ fn endpoint_of_service(config: &SdkConfig, service: &'static str) -> Option<Stri
     config.service_config().and_then(|it| it.load_config(key)).filter(|it| !it.is_empty())
 }
 
-/// An address for people to read: a user name and a password in it are secrets.
+/// An address for people to read: a user name, a password and a query in it may be secrets.
 fn without_credentials(url: &str) -> String {
     let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
+    let path = path.split(['?', '#']).next().unwrap_or_default();
     match authority.rsplit_once('@') {
         Some((_, host)) if scheme.is_empty() => format!("{host}{path}"),
         Some((_, host)) => format!("{scheme}://{host}{path}"),
-        None => url.to_owned(),
+        None if scheme.is_empty() => format!("{authority}{path}"),
+        None => format!("{scheme}://{authority}{path}"),
     }
 }
 
@@ -463,7 +465,8 @@ mod tests {
         for (url, shown) in [
             ("http://user:secret@10.0.0.1:80/a@b", "http://10.0.0.1:80/a@b"),
             ("https://a:b@c@example.com", "https://example.com"),
-            ("https://example.com/x?y=@z", "https://example.com/x?y=@z"),
+            ("https://example.com/x?y=@z", "https://example.com/x"),
+            ("http://127.0.0.1:1#token", "http://127.0.0.1:1"),
             ("user:secret@example.com", "example.com"),
         ] {
             assert_eq!(without_credentials(url), shown);

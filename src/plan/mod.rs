@@ -430,11 +430,15 @@ impl<'a> Planner<'a> {
                 it.path.starts_with("spec") || (it.path == "lifecycle.protect" && meant)
             };
             let as_applied = as_applied && fields.iter().any(outside);
-            because.push(if as_applied { Cause::Drift } else { Cause::Pending });
-            let changed = || self.was_changed_outside(live, before, &manifest, &ignored);
-            if !as_applied && fields.iter().any(|it| it.path.starts_with("spec")) && changed() {
-                because.push(Cause::Drift);
-            }
+            let of_spec = fields.iter().any(|it| it.path.starts_with("spec"));
+            let changed = of_spec
+                && (self.was_changed_outside(live, before, &manifest, &ignored)
+                    || digest.is_none() && self.refers_to_what_is_gone(before));
+            // Of a manifest that refers to what is not there nobody can tell whether it is the one last applied; a
+            // change outside explains the difference.
+            let pending = !as_applied && !(digest.is_none() && changed);
+            because.extend(pending.then_some(Cause::Pending));
+            because.extend((as_applied || changed).then_some(Cause::Drift));
         }
         for (_, address) in upstream {
             let cause = Cause::Upstream { address };
@@ -522,6 +526,15 @@ impl<'a> Planner<'a> {
                 && impact == Some(&live.arn)
         });
         by.map(|it| it.address.clone())
+    }
+
+    /// Whether an object refers to one that is not there any more.
+    fn refers_to_what_is_gone(&self, before: &Body) -> bool {
+        before.refs().iter().any(|edge| {
+            let gone = |arn: &Arn| self.live.all().all(|it| it.arn != *arn);
+            let listed = self.live.listed.contains(&edge.kind);
+            listed && matches!(&edge.to, Pointer::Outside(arn) if gone(arn))
+        })
     }
 
     /// Whether an object differs from what was last applied to it, whatever its manifest says by now: its digest

@@ -448,9 +448,7 @@ impl Plan {
         };
         let halves = self.halves_of_replacements();
         for step in &self.steps {
-            // In a circle of names one object has a name in between.
-            let again = step.action == Action::Rename && step.marks.name != step.address.name;
-            if halves.contains(&step.id) || again {
+            if halves.contains(&step.id) {
                 continue;
             }
             let count = match (&step.decision, step.action) {
@@ -471,19 +469,25 @@ impl Plan {
         summary
     }
 
-    /// Deletes that only make room for, or clear up after, a replacement of this very plan.
+    /// Steps that are a part of another step of this plan to a reader.
     pub fn halves_of_replacements(&self) -> BTreeSet<StepId> {
         self.replacements().into_keys().collect()
     }
 
-    /// Those deletes, each with the replacement that it is a part of. The two are one step to a reader, as is
-    /// the rotation of a stream key.
+    /// Those steps, each with the one that it is a part of: deletes that make room for, or clear up after, a
+    /// replacement, such as the rotation of a stream key; and renames to a name in between, where names move in a
+    /// circle.
     pub fn replacements(&self) -> BTreeMap<StepId, StepId> {
-        let replacing = self.steps.iter().filter(|it| it.action == Action::Replace);
-        let replacing: BTreeMap<&Arn, StepId> =
-            replacing.filter_map(|it| Some((it.arn.as_ref()?, it.id))).collect();
-        let deletes = self.steps.iter().filter(|it| it.action == Action::Delete);
-        deletes.filter_map(|it| Some((it.id, *replacing.get(it.arn.as_ref()?)?))).collect()
+        let between = |it: &Step| it.action == Action::Rename && it.marks.name != it.address.name;
+        let whole = self.steps.iter().filter(|it| match it.action {
+            Action::Replace => true,
+            Action::Rename => !between(it),
+            _ => false,
+        });
+        let whole: BTreeMap<&Arn, StepId> =
+            whole.filter_map(|it| Some((it.arn.as_ref()?, it.id))).collect();
+        let parts = self.steps.iter().filter(|it| it.action == Action::Delete || between(it));
+        parts.filter_map(|it| Some((it.id, *whole.get(it.arn.as_ref()?)?))).collect()
     }
 
     /// What it comes to.

@@ -100,7 +100,6 @@ pub struct Spinner {
     bar: ProgressBar,
     counting: tokio::task::JoinHandle<()>,
     meter: Meter,
-    before: u64,
 }
 
 impl Spinner {
@@ -132,12 +131,12 @@ impl Spinner {
                 shown.tick();
             }
         });
-        Self { bar, counting, meter: meter.clone(), before: meter.calls().values().sum() }
+        Self { bar, counting, meter: meter.clone() }
     }
 
     /// Takes it away.
     pub fn finish(self) {
-        let calls = self.meter.calls().values().sum::<u64>() - self.before;
+        let calls = self.meter.calls().values().sum::<u64>();
         tracing::info!("the account was read with {calls} calls");
     }
 }

@@ -8,6 +8,7 @@ use crate::plan::Approval;
 use crate::plan::approval::ApprovedStep;
 use anstyle::Style;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 /// Longest value shown of anything that came from outside.
@@ -99,9 +100,12 @@ fn details(step: &ApprovedStep) -> Vec<String> {
 }
 
 fn sum(approval: &Approval) -> String {
+    // A replacement, which deletes the old object as well, is one step to a reader.
+    let all: BTreeSet<_> = approval.steps.iter().map(|it| &it.address).collect();
     let doing =
         approval.steps.iter().filter(|it| matches!(it.decision.as_str(), "do" | "interrupt"));
-    match (doing.count(), approval.steps.len()) {
+    let doing: BTreeSet<_> = doing.map(|it| &it.address).collect();
+    match (doing.len(), all.len()) {
         (0, 0) => "No changes".to_owned(),
         (1, 1) => "1 step".to_owned(),
         (doing, all) if doing == all => format!("{all} steps"),

@@ -260,6 +260,54 @@ spec:
 }
 
 #[test]
+fn what_refers_to_a_deleted_object_was_changed_outside_and_its_manifest_was_not() {
+    let place = Place::new();
+    let document = |kind: &str, name: &str, spec: &str| {
+        format!(
+            "---\napiVersion: ivs-apply.dev/v1\nkind: {kind}\nmetadata: {{ name: {name} }}\nspec: {spec}\n"
+        )
+    };
+    let text = [
+        document("Stage", "studio", "{}"),
+        document("IngestConfiguration", "camera", "{ ingestProtocol: RTMPS, stage: studio }"),
+        document(
+            "RecordingConfiguration",
+            "archive",
+            "{ destinationConfiguration: { s3: { bucketName: archive } } }",
+        ),
+        document("Channel", "main", "{ recordingConfiguration: archive }"),
+    ]
+    .concat();
+    place.write("all.yaml", &text);
+    assert_eq!(place.run("apply --yes").code, Some(0));
+    by_hand(&place, async |account| {
+        let objects = account.control("GET", "/_emulator/objects", serde_json::Value::Null);
+        let all = objects["objects"].as_array().expect("a list").clone();
+        let arn = |kind: &str| {
+            let it = all.iter().find(|it| it["kind"] == kind).expect("made");
+            it["arn"].as_str().expect("an ARN").to_owned()
+        };
+        let realtime = &account.aws.realtime;
+        realtime.delete_stage().arn(arn("Stage")).send().await.expect("deleted");
+        let ivs = &account.aws.ivs;
+        let update = ivs.update_channel().arn(arn("Channel")).recording_configuration_arn("");
+        update.send().await.expect("updated");
+        let delete = ivs.delete_recording_configuration().arn(arn("RecordingConfiguration"));
+        delete.send().await.expect("deleted");
+    });
+    let ran = place.run("drift");
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    for address in ["Stage/studio", "RecordingConfiguration/archive", "Channel/main"] {
+        assert!(ran.stdout.contains(address), "{address}: {ran:?}");
+    }
+    assert!(ran.stdout.contains("IngestConfiguration/camera"), "{ran:?}");
+    for output in [ran, place.run("plan")] {
+        assert!(!output.stdout.contains("manifests changed"), "{output:?}");
+        assert!(!output.stdout.contains("configuration changed"), "{output:?}");
+    }
+}
+
+#[test]
 fn drift_exits_two_where_something_that_was_applied_is_gone_and_zero_where_nothing_was_ever_applied()
  {
     let place = Place::new();

@@ -136,6 +136,53 @@ fn names_tags_urls_and_arns_of_an_account_never_leave_as_they_came() {
 }
 
 #[test]
+fn values_of_flags_and_variables_never_leave_as_they_came_where_they_are_refused() {
+    let place = Place::new();
+    let hostile = format!("x{HOSTILE}");
+    let hostile = hostile.as_str();
+    for flag in [
+        "--only",
+        "--format",
+        "--allow-live",
+        "--rates",
+        "--rate-share",
+        "--selector",
+        "--no-such",
+        "--color",
+    ] {
+        for given in [vec![flag.to_owned(), hostile.to_owned()], vec![format!("{flag}={hostile}")]]
+        {
+            let ran = run(ivs_apply(place.folder.path()).arg("plan").args(&given));
+            assert_eq!(ran.code, Some(1), "{given:?}: {ran:?}");
+            assert_inert(&ran, flag);
+        }
+    }
+    for name in [
+        "ONLY",
+        "FORMAT",
+        "ALLOW_LIVE",
+        "RATES",
+        "RATE_SHARE",
+        "VERBOSE",
+        "COLOR",
+        "REFRESH",
+        "PRUNE",
+        "SELECTOR",
+        "DENY_WARNINGS",
+    ] {
+        let name = format!("IVS_APPLY_{name}");
+        let ran = run(ivs_apply(place.folder.path()).arg("plan").env(&name, hostile));
+        assert_eq!(ran.code, Some(1), "{name}: {ran:?}");
+        assert_inert(&ran, &name);
+    }
+    for words in [vec![hostile], vec!["completions", hostile]] {
+        let ran = run(ivs_apply(place.folder.path()).args(&words));
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        assert_inert(&ran, "a command");
+    }
+}
+
+#[test]
 fn what_a_server_says_of_an_error_never_leaves_as_it_came() {
     let mut work = Work::new();
     for operation in ["ListChannels", "BatchGetChannel", "GetStage", "ListStreams"] {

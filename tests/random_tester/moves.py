@@ -170,7 +170,7 @@ def hand_delete(clients, obj):
 def earlier_tags(clients, obj):
     """The ownership as an earlier version wrote it: every part of the record as a tag of its own."""
     record = obj.tags.get(OURS + "record", "")
-    if not record or "%" in record or len(obj.tags) > 44:
+    if not record or "%" in record or " was=" in record or len(obj.tags) > 44:
         return None
     tag(clients, obj, {OURS + part: value for part, value in parts(obj.tags).items()})
     untag(clients, obj, [OURS + "record"])

@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError
 from .emulator import REGION
 
 OURS = "ivs-apply:"
-# What the record holds; earlier versions wrote each as a tag of its own.
-PARTS = ("digest", "op", "replaces", "was", "rotation")
+# What the record holds beside `was`; earlier versions wrote each as a tag of its own.
+PARTS = ("digest", "op", "replaces", "rotation")
 RUNNING = ("STARTING", "ACTIVE")
 
 
