@@ -402,6 +402,12 @@ fn add_tips(error: &mut clap::Error) {
             error.insert(ContextKind::SuggestedSubcommand, ours);
         }
     }
+    // What other tools call a flag is taken, and not suggested.
+    if let Some(ContextValue::String(flag)) = error.get(ContextKind::SuggestedArg)
+        && let Some(ours) = flag.strip_prefix("--").and_then(own_name)
+    {
+        error.insert(ContextKind::SuggestedArg, ContextValue::String(format!("--{ours}")));
+    }
     if error.kind() == clap::error::ErrorKind::UnknownArgument
         && let Some(long) = with_one_dash()
     {
@@ -410,20 +416,24 @@ fn add_tips(error: &mut clap::Error) {
     }
 }
 
-/// The first word of the command line that is a long flag with one dash, as Terraform has them.
-fn with_one_dash() -> Option<String> {
+/// The name of the flag that is called `name`, be it by a hidden alias.
+fn own_name(name: &str) -> Option<String> {
     let cli = Cli::command();
-    let known = |name: &str| {
-        let arguments = cli.get_subcommands().flat_map(clap::Command::get_arguments);
-        arguments.chain(cli.get_arguments()).any(|it| {
-            let aliases = it.get_all_aliases().unwrap_or_default();
-            it.get_long() == Some(name) || aliases.contains(&name)
-        })
-    };
+    let arguments = cli.get_subcommands().flat_map(clap::Command::get_arguments);
+    let mut arguments = arguments.chain(cli.get_arguments());
+    let flag = arguments.find(|it| {
+        let aliases = it.get_all_aliases().unwrap_or_default();
+        it.get_long() == Some(name) || aliases.contains(&name)
+    });
+    flag?.get_long().map(ToOwned::to_owned)
+}
+
+/// The flag that the first word of the command line with one dash and a long name means, as Terraform has them.
+fn with_one_dash() -> Option<String> {
     std::env::args().skip(1).take_while(|it| it != "--").find_map(|word| {
         let name = word.strip_prefix('-').filter(|it| !it.starts_with('-'))?;
         let name = name.split('=').next()?;
-        (name.len() > 2 && known(name)).then(|| name.to_owned())
+        own_name(name).filter(|_| name.len() > 2)
     })
 }
 

@@ -409,6 +409,10 @@ impl Resource for Composition {
         }
     }
 
+    fn comes_and_goes(&self) -> bool {
+        self.run != Run::Always
+    }
+
     fn presence(&self, now: &LiveState) -> Presence {
         match self.run {
             Run::Always => Presence::Wanted,

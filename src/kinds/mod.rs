@@ -124,6 +124,10 @@ pub trait Resource:
     fn presence(&self, _now: &LiveState) -> Presence {
         Presence::Wanted
     }
+    /// Whether it comes and goes with those who publish, so that its absence means nothing.
+    fn comes_and_goes(&self) -> bool {
+        false
+    }
     /// What tells it from others of its kind, for kinds that are listed for each of another.
     fn identity(&self, _book: &Book) -> Option<Arn> {
         None
@@ -586,6 +590,10 @@ macro_rules! kinds {
             /// [`Resource::presence`].
             pub fn presence(&self, now: &LiveState) -> Presence {
                 match self { $(Body::$name(it) => it.presence(now)),* }
+            }
+            /// [`Resource::comes_and_goes`].
+            pub fn comes_and_goes(&self) -> bool {
+                match self { $(Body::$name(it) => it.comes_and_goes()),* }
             }
             /// [`Resource::identity`].
             pub fn identity(&self, book: &Book) -> Option<Arn> {

@@ -168,6 +168,10 @@ impl Resource for ParticipantReplication {
         }]
     }
 
+    fn comes_and_goes(&self) -> bool {
+        self.run != Run::Always
+    }
+
     fn presence(&self, now: &LiveState) -> Presence {
         match self.run {
             Run::Stopped => Presence::Unwanted,

@@ -448,9 +448,12 @@ fn logical_name(name: &str, origin: Origin, field: &str, report: &mut Report) ->
         return true;
     }
     let message = format!("{} cannot be a logical name", crate::diag::quote(name));
-    report.push(
-        Diagnostic::new(Code::InvalidName, Place::value(origin, field), message)
-            .help("use 1 to 63 letters, digits, `.`, `_` and `-`"),
-    );
+    let bare = name.split_once('/').filter(|(kind, _)| Kind::named(kind).is_some());
+    let help = match bare {
+        Some((_, bare)) => format!("write the name without its kind: {}", crate::diag::quote(bare)),
+        None => "use 1 to 63 letters, digits, `.`, `_` and `-`".to_owned(),
+    };
+    let place = Place::value(origin, field);
+    report.push(Diagnostic::new(Code::InvalidName, place, message).help(help));
     false
 }

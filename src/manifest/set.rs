@@ -71,7 +71,8 @@ fn previous_names(
                 let message = format!("{before} cannot be a former name: {} has it", other.address);
                 report.push(
                     Diagnostic::new(Code::DuplicateResource, place, message)
-                        .also(Place::value(other.origin, "metadata.name"), "it is used here"),
+                        .also(Place::value(other.origin, "metadata.name"), "it is used here")
+                        .help("apply the rename first, and declare another resource of this name after that"),
                 );
             }
             claimed.insert(before, it);

@@ -1123,6 +1123,8 @@ impl<'a> Planner<'a> {
                 self.drafts[index].needs.insert(needed);
             }
         }
+        // All of one kind of answer are named at once, so that nobody meets them one by one.
+        let mut held: BTreeMap<usize, (BTreeSet<String>, bool)> = BTreeMap::new();
         for (deleted, referrer, later) in holding {
             let name = match (self.live.book.address(&referrer.arn), referrer.owner()) {
                 (Some(address), _) => address.to_string(),
@@ -1134,8 +1136,15 @@ impl<'a> Planner<'a> {
                 }
                 (None, _) => format!("{}, which no manifest declares,", referrer.arn),
             };
+            let held = held.entry(deleted).or_insert_with(|| (BTreeSet::new(), true));
+            held.0.insert(name);
+            held.1 &= later;
+        }
+        for (deleted, (names, later)) in held {
             let step = &mut self.drafts[deleted].step;
-            let why = format!("{name} still refers to it");
+            let refer = if names.len() == 1 { "still refers" } else { "still refer" };
+            let names: Vec<String> = names.into_iter().collect();
+            let why = format!("{} {refer} to it", names.join(" and "));
             let duplicate = step.because.iter().any(|it| matches!(it, Cause::Duplicate { .. }));
             if duplicate && !later && !matches!(step.decision, Decision::Blocked(_)) {
                 step.decision = Decision::Blocked(why);

@@ -546,7 +546,7 @@ impl Plan {
         let mut not_drift = NotDrift::default();
         for step in steps.into_iter().filter(|it| it.body.is_some()) {
             let has = |cause: fn(&Cause) -> bool| step.because.iter().any(cause);
-            let lasting = step.address.kind.facts().ended.is_empty();
+            let lasting = step.body.as_ref().is_none_or(|it| !it.comes_and_goes());
             let drift = |it: &Cause| {
                 matches!(
                     it,

@@ -260,6 +260,38 @@ spec:
 }
 
 #[test]
+fn a_composition_that_must_always_run_and_does_not_is_drift_and_one_that_follows_its_stage_is_none()
+{
+    for (run, code) in [("ALWAYS", 2), ("WHILE_STAGE_ACTIVE", 0)] {
+        let place = Place::new();
+        let text = format!(
+            "apiVersion: ivs-apply.dev/v1\nkind: Stage\nmetadata: {{ name: studio }}\n---\n\
+             apiVersion: ivs-apply.dev/v1\nkind: Channel\nmetadata: {{ name: main }}\n---\n\
+             apiVersion: ivs-apply.dev/v1\nkind: Composition\nmetadata: {{ name: show }}\n\
+             spec: {{ stage: studio, run: {run}, destinations: [{{ channel: {{ channel: main }} }}] }}\n"
+        );
+        place.write("all.yaml", &text);
+        assert_eq!(place.run("apply --yes").code, Some(0));
+        by_hand(&place, async |account| {
+            let objects = account.control("GET", "/_emulator/objects", serde_json::Value::Null);
+            for it in objects["objects"].as_array().expect("a list") {
+                let arn = it["arn"].as_str().expect("an ARN");
+                if it["kind"] == "Composition" {
+                    account.aws.realtime.stop_composition().arn(arn).send().await.expect("stopped");
+                } else if it["kind"] == "Stage" {
+                    let here = serde_json::json!({ "stageArn": arn, "userId": "host" });
+                    account.control("POST", "/_emulator/participants", here);
+                }
+            }
+        });
+        let ran = place.run("drift");
+        assert_eq!(ran.code, Some(code), "{run}: {ran:?}");
+        assert!(ran.stdout.contains("Composition/show"), "{run}: {ran:?}");
+        assert_eq!(place.run("drift --missing-ok").code, Some(0), "{run}");
+    }
+}
+
+#[test]
 fn what_refers_to_a_deleted_object_was_changed_outside_and_its_manifest_was_not() {
     let place = Place::new();
     let document = |kind: &str, name: &str, spec: &str| {

@@ -67,6 +67,13 @@ fn a_reference_written_as_an_address_is_told_to_be_the_bare_name() {
 }
 
 #[test]
+fn an_address_where_a_name_goes_is_told_to_be_the_bare_name() {
+    let text = "apiVersion: ivs-apply.dev/v1\nkind: Channel\nmetadata: { name: Channel/main }\n";
+    let message = "`Channel/main` cannot be a logical name";
+    one_error(text, message, "3:19", "write the name without its kind: `main`");
+}
+
+#[test]
 fn a_field_in_the_wrong_part_of_a_manifest_is_told_where_it_belongs() {
     let text = format!("{CHANNEL}spec: {{ protect: true }}\n");
     one_error(&text, "unknown field `protect`", "4:9", "did you mean `lifecycle.protect`?");

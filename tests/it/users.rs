@@ -59,14 +59,22 @@ fn a_configuration_that_a_channel_of_nobodys_uses_stays_until_that_lets_go() {
         let made = request.recording_configuration_arn(archive.arn.as_str()).send().await;
         let channel = made.sorted("CreateChannel").expect("made").channel.expect("answered");
         let channel = channel.arn.expect("answered");
+        let request = account.aws.ivs.create_channel();
+        let made = request.recording_configuration_arn(archive.arn.as_str()).send().await;
+        let other = made.sorted("CreateChannel").expect("made").channel.expect("answered");
+        let other = other.arn.expect("answered");
         // A change makes a new one; the old one goes by the run that finds it unused.
         for _ in 0..2 {
             let plan = applied(&account, &recording("bucket-b"), &PRUNE).await;
             let why = waits(&plan);
-            assert!(why.contains(&channel) && why.contains("still refers to it"), "{why}");
+            assert!(why.contains(&channel) && why.contains(&other), "{why}");
+            assert!(why.contains("still refer to it"), "{why}");
         }
-        let detach = account.aws.ivs.update_channel().arn(&channel).recording_configuration_arn("");
-        detach.send().await.sorted("UpdateChannel").expect("detached");
+        for channel in [&channel, &other] {
+            let detach = account.aws.ivs.update_channel().arn(channel);
+            let detach = detach.recording_configuration_arn("");
+            detach.send().await.sorted("UpdateChannel").expect("detached");
+        }
         applied(&account, &recording("bucket-b"), &PRUNE).await;
         assert_ne!(the_only(&account, Kind::RecordingConfiguration).await.arn, archive.arn);
     });

@@ -19,7 +19,12 @@ fn flags_and_commands_of_other_tools_are_hidden_aliases_or_lead_to_ours() {
     assert_eq!(list.code, Some(1), "{list:?}");
     assert!(list.stderr.contains("'output'"), "{list:?}");
     let dash = on("apply -auto-approve");
-    assert!(dash.stderr.contains("`--auto-approve`"), "{dash:?}");
+    assert!(dash.stderr.contains("`--yes`"), "{dash:?}");
+    let near = on("apply --auto-aprove");
+    assert!(
+        near.stderr.contains("'--yes'") && !near.stderr.contains("'--auto-approve'"),
+        "{near:?}"
+    );
 }
 
 #[test]
