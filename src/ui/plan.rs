@@ -245,6 +245,10 @@ pub fn value(value: &Value) -> String {
 
 /// Why a step is there, in words.
 pub fn because(step: &Step) -> String {
+    // What AWS has not made yet does not exist already.
+    if step.arn.is_none() && step.because == [Cause::Adopt] {
+        return "AWS creates it with what it belongs to; will be adopted".to_owned();
+    }
     reasons(&step.because)
 }
 
