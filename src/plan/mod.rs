@@ -436,7 +436,7 @@ impl<'a> Planner<'a> {
                     || digest.is_none() && self.refers_to_what_is_gone(before));
             // Of a manifest that refers to what is not there nobody can tell whether it is the one last applied; a
             // change outside explains the difference.
-            let pending = !as_applied && !(digest.is_none() && changed);
+            let pending = !(as_applied || digest.is_none() && changed);
             because.extend(pending.then_some(Cause::Pending));
             because.extend((as_applied || changed).then_some(Cause::Drift));
         }
@@ -1243,7 +1243,7 @@ impl<'a> Planner<'a> {
                 *needed = way;
             }
         }
-        for draft in self.drafts[..way].iter_mut() {
+        for draft in &mut self.drafts[..way] {
             if draft.step.arn.as_ref() == Some(&arn) {
                 draft.needs.insert(way);
                 draft.step.owner = Owner::Stack(marks.clone());

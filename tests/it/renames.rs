@@ -172,6 +172,9 @@ fn a_field_that_aws_never_answers_goes_with_the_object_when_names_move() {
     }
 }
 
+/// Makes a spec of one value.
+type Spec<'a> = &'a dyn Fn(&str) -> String;
+
 /// Two resources of a kind that is replaced where a field changes: by creating first, and by deleting first.
 #[test]
 fn names_are_swapped_in_one_run_also_where_one_or_both_of_the_objects_are_replaced() {
@@ -187,7 +190,7 @@ fn names_are_swapped_in_one_run_also_where_one_or_both_of_the_objects_are_replac
             "---\napiVersion: ivs-apply.dev/v1\nkind: {kind}\nmetadata: {{ name: {name}, previousNames: [{former}] }}\nspec: {spec}\n"
         )
     };
-    let cases: [(&str, &dyn Fn(&str) -> String, [&str; 4]); 2] = [
+    let cases: [(&str, Spec<'_>, [&str; 4]); 2] = [
         ("EncoderConfiguration", &encoder, ["640", "1280", "960", "1920"]),
         ("PublicKey", &key, ["A", "B", "C", "D"]),
     ];
