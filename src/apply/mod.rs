@@ -618,6 +618,7 @@ impl<'a> Run<'a> {
         let kind = step.address.kind;
         let waiting = self.waiting(&step.address);
         let mut tries = Tries::new(&waiting);
+        self.forget(step, &arn).await?;
         loop {
             let Some(tags) = found(kind.tags_of(self.aws, &arn).await)? else { break };
             let owner = Owner::of(&tags);
@@ -636,6 +637,23 @@ impl<'a> Run<'a> {
             }
         }
         Ok(StepStatus::Done(Some(arn)))
+    }
+
+    /// Takes the note about what is released off the object that it came with, so that no plan mentions it again.
+    async fn forget(&self, step: &Step, arn: &Arn) -> Result<(), Failure> {
+        for edge in step.before.iter().flat_map(Body::refs) {
+            let parent = edge.to.arn(self.planned);
+            let parent = parent.and_then(|parent| self.live.all().find(|it| it.arn == parent));
+            let noted = |it: &&Live| {
+                it.owner().in_stack(&self.stack.name).is_some()
+                    && owner::remembered_key(&it.tags) == Some(arn.id())
+            };
+            if let Some(parent) = parent.filter(noted) {
+                let note = [owner::STREAM_KEY.to_owned()];
+                gone(parent.kind.untag(self.aws, &parent.arn, &note).await)?;
+            }
+        }
+        Ok(())
     }
 
     async fn delete(&self, step: &Step, taken: &mut Option<Arn>) -> Result<StepStatus, Failure> {

@@ -392,7 +392,8 @@ impl Session {
             Note::Quota { kind, wanted, quota } => {
                 Some(format!("{wanted} objects of kind {kind} do not fit into a quota of {quota}"))
             }
-            Note::Duplicate { .. }
+            Note::UndeclaredKeys { .. }
+            | Note::Duplicate { .. }
             | Note::Ambiguous { .. }
             | Note::Selected(_)
             | Note::UnknownWord { .. }

@@ -22,8 +22,8 @@ use crate::kinds::owner::under_way;
 use crate::kinds::rename::renames;
 use crate::kinds::spec::{FieldChange, difference, named_targets};
 use crate::kinds::{
-    Address, Arn, Audience, Body, Desired, Duplicate, Edge, Live, LiveState, Marks, Owner, Pointer,
-    Presence, Replace, Stack, owner,
+    Address, Arn, Audience, Body, Desired, Duplicate, Edge, Kind, Live, LiveState, Marks, Owner,
+    Pointer, Presence, Replace, Stack, owner,
 };
 use policy::{live as in_words, on_audience, protected, quotas};
 use serde_json::Value;
@@ -872,6 +872,14 @@ impl<'a> Planner<'a> {
             if self.policy.is_about(address) {
                 self.release(address, behind, plan);
             }
+        }
+        // Keys are read only where one is declared, or orphans are looked for.
+        if !live.listed.contains(&Kind::StreamKey) && self.policy.selected.is_none() {
+            let remembering = live.owned.iter().filter(|(address, it)| {
+                owner::remembered_key(&it.tags).is_some() && self.manifests.contains_key(address)
+            });
+            let channels: Vec<Address> = remembering.map(|(address, _)| address.clone()).collect();
+            plan.notes.extend((!channels.is_empty()).then_some(Note::UndeclaredKeys { channels }));
         }
     }
 

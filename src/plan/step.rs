@@ -233,6 +233,11 @@ pub enum Note {
         /// The object, which is left alone.
         arn: Arn,
     },
+    /// Stream keys of the stack that no manifest names. They are not read: their channels remember them.
+    UndeclaredKeys {
+        /// The channels.
+        channels: Vec<Address>,
+    },
     /// One resource goes and another with the same spec comes: perhaps it was renamed.
     PossibleRename {
         /// What goes.

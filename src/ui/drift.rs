@@ -32,7 +32,8 @@ pub fn text(plan: &Plan, others: &NotDrift, header: &Header<'_>, sources: &Sourc
         let said = match note {
             Note::Selected(selected) => super::plan::selected(selected),
             Note::UnknownWord { address, path } => super::plan::unknown_word(address, path),
-            Note::Duplicate { .. }
+            Note::UndeclaredKeys { .. }
+            | Note::Duplicate { .. }
             | Note::Ambiguous { .. }
             | Note::ManyDeletes { .. }
             | Note::PossibleRename { .. }

@@ -217,6 +217,9 @@ fn note(note: &Note) -> Value {
         Note::Duplicate { address, copies, .. } => {
             json!({ "note": "duplicate", "address": address, "copies": copies })
         }
+        Note::UndeclaredKeys { channels } => {
+            json!({ "note": "undeclaredKeys", "channels": channels })
+        }
         Note::Ambiguous { arn } => json!({ "note": "ambiguous", "arn": arn }),
         Note::ManyDeletes { deletes, of } => {
             json!({ "note": "manyDeletes", "deletes": deletes, "of": of })

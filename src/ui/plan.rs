@@ -316,6 +316,7 @@ pub(super) fn notes(plan: &Plan, text: &mut String) {
             Note::Ambiguous { arn } => {
                 format!("{arn} has only some of the `{PREFIX}` tags; it is not changed")
             }
+            Note::UndeclaredKeys { channels } => undeclared_keys(channels),
             Note::PossibleRename { from, to } => possible_rename(from, to),
             Note::UnknownWord { address, path } => unknown_word(address, path),
             Note::ManyDeletes { deletes, of } => format!(
@@ -337,6 +338,16 @@ pub(super) fn notes(plan: &Plan, text: &mut String) {
             escape(&list(&plan.orphans), 3 * CAP)
         );
     }
+}
+
+/// Stream keys that stay as they are.
+pub(super) fn undeclared_keys(channels: &[Address]) -> String {
+    let (keys, them) =
+        if channels.len() == 1 { ("stream key", "it") } else { ("stream keys", "them") };
+    format!(
+        "orphaned (no manifest): {keys} of {}; not pruned, `--prune` releases {them}",
+        list(channels)
+    )
 }
 
 /// What part of the stack a run is about.

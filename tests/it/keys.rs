@@ -3,9 +3,9 @@
 use crate::account::{Account, named, on_paused_time};
 use ivs_apply::cloud::Reading;
 use ivs_apply::diag::Code;
-use ivs_apply::kinds::Stack;
+use ivs_apply::kinds::{Address, Kind, Stack};
 use ivs_apply::manifest::{Loaded, StandardInput, export, load, load_text, write};
-use ivs_apply::plan::{Plan, Policy, Status, plan};
+use ivs_apply::plan::{Note, Plan, Policy, Status, plan};
 use std::path::Path;
 
 const KEY: &str = include_str!("../../examples/private-playback/keys/viewers.pem");
@@ -224,10 +224,15 @@ fn a_stream_key_whose_channel_changes_leaves_one_key_with_its_name_and_the_other
         let plan = applied(&with(&other), &Policy::default()).await;
         let orphans: Vec<String> = plan.orphans.iter().map(ToString::to_string).collect();
         assert_eq!(orphans, ["StreamKey/main"], "{plan:#?}");
+        // Also where no key is declared any more, so that keys are not read.
+        let plan = applied(&with(""), &Policy::default()).await;
+        let both = ["a", "b"].map(|name| Address::new(Kind::Channel, name)).to_vec();
+        assert_eq!(plan.notes, [Note::UndeclaredKeys { channels: both }], "{plan:#?}");
         let prune = Policy { prune: true, ..Policy::default() };
         let plan = applied(&with(""), &prune).await;
         assert_eq!((plan.summary().release, plan.deletes()), (2, 0), "{plan:#?}");
         assert_eq!(owned_keys(&account), []);
         assert_eq!(applied(&with(""), &prune).await.status(), Status::Clean);
+        assert_eq!(applied(&with(""), &Policy::default()).await.notes, []);
     });
 }
