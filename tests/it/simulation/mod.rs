@@ -23,7 +23,7 @@ const FIXED: std::ops::Range<u64> = 0..400;
 const STEERED: u64 = 120;
 
 /// Seeds that found something once.
-const ONCE_FAILED: [u64; 20] = [
+const ONCE_FAILED: [u64; 21] = [
     248,
     290,
     1765,
@@ -44,6 +44,7 @@ const ONCE_FAILED: [u64; 20] = [
     3_452_800_059,
     3_544_975_458,
     3_704_330_671,
+    461_289_558,
 ];
 
 /// Lives one seed and says what was wrong with it.
