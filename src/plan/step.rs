@@ -551,7 +551,9 @@ impl Plan {
         let mut not_drift = NotDrift::default();
         for step in steps.into_iter().filter(|it| it.body.is_some()) {
             let has = |cause: fn(&Cause) -> bool| step.because.iter().any(cause);
-            let lasting = step.body.as_ref().is_none_or(|it| !it.comes_and_goes());
+            // What is dormant shall not exist now.
+            let lasting = step.body.as_ref().is_none_or(|it| !it.comes_and_goes())
+                && !matches!(step.decision, Decision::Dormant(_));
             let drift = |it: &Cause| {
                 matches!(
                     it,

@@ -78,6 +78,9 @@ fn a_replication_that_must_always_run_is_dormant_while_its_participant_does_not_
         applied(&account, &always).await;
         let plan = planned(&account, &always).await;
         assert_eq!((plan.summary().dormant, plan.status()), (1, Status::Clean));
+        let mut drift = plan;
+        drift.keep_drift(&std::collections::BTreeMap::new(), true);
+        assert_eq!(drift.steps, []);
     });
 }
 
