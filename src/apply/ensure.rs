@@ -569,9 +569,7 @@ pub(super) async fn tagged(
     let write = async || {
         // The record stands beside the tags that it replaces before those go: ownership is never in part.
         if separate {
-            let record = wanted.get_key_value(owner::RECORD);
-            let record = record.map(|(key, value)| (key.clone(), value.clone()));
-            let record: Tags = record.into_iter().collect();
+            let record = Tags::from([(owner::RECORD.to_owned(), wanted[owner::RECORD].clone())]);
             body.tag(aws, arn, &record, book).await?;
         }
         // Removing first keeps an object near the limit of 50 tags within it (rule 5).

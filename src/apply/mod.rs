@@ -402,11 +402,8 @@ impl<'a> Run<'a> {
             doing.flat_map(|it| it.body.iter().flat_map(named_targets)).collect();
         let waits = needed.iter().filter_map(|address| {
             let it = live.owned.get(address)?;
-            let (good, bad) = it.kind.facts().usable?;
-            let state = it.state.as_deref()?;
-            let passing = state != good && state != bad;
             let waiting = self.waiting(address);
-            passing.then_some(async move {
+            ensure::is_changing(it).then_some(async move {
                 ensure::usable(self.aws, it.clone(), true, self.planned, &waiting).await
             })
         });

@@ -44,8 +44,8 @@ pub fn renames(owned: &BTreeMap<Address, Live>, desired: &[Desired]) -> BTreeMap
         }
         moves.extend(more);
     }
-    // A name that its own manifest keeps is not free. It does where the object has this name by that manifest, and
-    // not where the manifest asks for an object that is not there any more.
+    // A resource keeps its name if its own manifest was applied to the object of this name. It does not if its
+    // manifest names another, deleted object as the former one.
     loop {
         let kept = |from: &Address| {
             let keeps = declared.get(from).is_some_and(|it| settled(it));

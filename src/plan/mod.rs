@@ -129,7 +129,7 @@ fn in_dependency_order(desired: &[Desired]) -> Vec<&Desired> {
     let depths = graph::depths(by_address.keys().copied(), edges)
         .expect("no kind refers to itself, not even through others");
     let mut order: Vec<&Desired> = by_address.into_values().collect();
-    // What starts only where something is offline comes last: whether that is cut off is known by then.
+    // Compositions come last: the steps that interrupt their channels are drafted by then.
     order.sort_by_key(|it| (!it.body.must_be_offline().is_empty(), depths[&it.address]));
     order
 }
@@ -323,7 +323,7 @@ impl<'a> Planner<'a> {
                 let Some(live) = self.live.owned.get(&referrer.address) else { return false };
                 let Some(before) = &live.body else { return false };
                 match before.refs().into_iter().find(|it| it.field == edge.field).map(|it| it.to) {
-                    Some(Pointer::Outside(arn)) => self.live.all().all(|it| it.arn != arn),
+                    Some(Pointer::Outside(arn)) => self.is_gone(&arn),
                     Some(Pointer::Named(_)) => false,
                     None => self.was_changed_outside(live, before, &referrer.body, &[]),
                 }
@@ -433,9 +433,9 @@ impl<'a> Planner<'a> {
             let of_spec = fields.iter().any(|it| it.path.starts_with("spec"));
             let changed = of_spec
                 && (self.was_changed_outside(live, before, &manifest, &ignored)
-                    || digest.is_none() && self.refers_to_what_is_gone(before));
-            // Of a manifest that refers to what is not there nobody can tell whether it is the one last applied; a
-            // change outside explains the difference.
+                    || digest.is_none() && self.refers_to_a_deleted_object(before));
+            // A manifest with a reference to a missing object has no digest, so it cannot be compared with the one
+            // last applied; a change outside explains the difference.
             let pending = !(as_applied || digest.is_none() && changed);
             because.extend(pending.then_some(Cause::Pending));
             because.extend((as_applied || changed).then_some(Cause::Drift));
@@ -528,12 +528,16 @@ impl<'a> Planner<'a> {
         by.map(|it| it.address.clone())
     }
 
-    /// Whether an object refers to one that is not there any more.
-    fn refers_to_what_is_gone(&self, before: &Body) -> bool {
+    /// Whether no object that was read has this ARN.
+    fn is_gone(&self, arn: &Arn) -> bool {
+        self.live.all().all(|it| it.arn != *arn)
+    }
+
+    /// Whether an object refers to a deleted object.
+    fn refers_to_a_deleted_object(&self, before: &Body) -> bool {
         before.refs().iter().any(|edge| {
-            let gone = |arn: &Arn| self.live.all().all(|it| it.arn != *arn);
             let listed = self.live.listed.contains(&edge.kind);
-            listed && matches!(&edge.to, Pointer::Outside(arn) if gone(arn))
+            listed && matches!(&edge.to, Pointer::Outside(arn) if self.is_gone(arn))
         })
     }
 

@@ -341,7 +341,7 @@ pub(super) fn notes(plan: &Plan, text: &mut String) {
 }
 
 /// Stream keys that stay as they are.
-pub(super) fn undeclared_keys(channels: &[Address]) -> String {
+fn undeclared_keys(channels: &[Address]) -> String {
     let (keys, them) =
         if channels.len() == 1 { ("stream key", "it") } else { ("stream keys", "them") };
     format!(
