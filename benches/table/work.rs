@@ -4,7 +4,7 @@ use crate::account::{Account, channels, mixed, stack};
 use crate::process::{Cost, ivs_apply, run};
 use crate::rows::{Row, Table, mebibytes, median, thousands, time};
 use ivs_apply::aws::rates::floor_seconds;
-use ivs_apply::kinds::{Arn, Kind, Live, LiveState, Marks, Stack};
+use ivs_apply::kinds::{Arn, Kind, Observed, ObservedState, OwnershipTags, Stack};
 use ivs_apply::manifest::{Loaded, load_text};
 use ivs_apply::plan::{Policy, Status, plan};
 use std::io;
@@ -133,9 +133,9 @@ pub(crate) fn pure_plan(table: &mut Table) -> io::Result<()> {
 pub(crate) fn plan_only(count: &str) -> io::Result<()> {
     let count: usize = count.parse().map_err(io::Error::other)?;
     let loaded = load_text("manifests.yaml", &mixed(count).concat(), Some("bench"));
-    let (stack, live) = as_wanted(&loaded);
+    let (stack, observed) = as_wanted(&loaded);
     let start = Instant::now();
-    let made = plan(&stack, &loaded.desired, &live, &Policy::default());
+    let made = plan(&stack, &loaded.desired, &observed, &Policy::default());
     let taken = start.elapsed();
     if made.status() != Status::Clean || made.unchanged.len() != count {
         return Err(io::Error::other(format!("{:?} of {count}", made.summary())));
@@ -145,30 +145,34 @@ pub(crate) fn plan_only(count: &str) -> io::Result<()> {
 }
 
 /// An account in which everything is as its manifest says.
-fn as_wanted(loaded: &Loaded) -> (Stack, LiveState) {
+fn as_wanted(loaded: &Loaded) -> (Stack, ObservedState) {
     // A plan that does not fit into the quotas would be another one.
     let quotas = Kind::ALL.iter().map(|kind| (*kind, u32::MAX)).collect();
     let stack = Stack { quotas, ..loaded.stack.clone() };
-    let mut live =
-        LiveState { listed: Kind::ALL.iter().copied().collect(), ..LiveState::default() };
+    let mut observed =
+        ObservedState { listed: Kind::ALL.iter().copied().collect(), ..ObservedState::default() };
     for (index, it) in loaded.desired.iter().enumerate() {
         let kind = it.address.kind.facts().arn_type.unwrap_or("none");
         let arn = format!("arn:aws:ivs:us-west-2:000000000000:{kind}/{index:012}");
-        live.book.note(it.address.clone(), Arn::new(arn));
+        observed.addresses.note(it.address.clone(), Arn::new(arn));
     }
     for it in &loaded.desired {
-        let marks = Marks {
+        let ownership = OwnershipTags {
             stack: stack.name.clone(),
             name: it.address.name.clone(),
-            digest: it.body.digest(&live.book).unwrap_or_default(),
-            op: "bench".to_owned(),
-            ..Marks::default()
+            digest: it.spec.digest(&observed.addresses).unwrap_or_default(),
+            attempt_id: "bench".to_owned(),
+            ..OwnershipTags::default()
         };
-        let arn = live.book.arn(&it.address).map(|it| it.as_str().to_owned()).unwrap_or_default();
-        let object = Live::listed(it.address.kind, arn, marks.tags()).with(it.body.clone());
-        live.owned.insert(it.address.clone(), object);
+        let arn = observed
+            .addresses
+            .arn(&it.address)
+            .map(|it| it.as_str().to_owned())
+            .unwrap_or_default();
+        let object = Observed::listed(it.address.kind, arn, ownership.tags()).with(it.spec.clone());
+        observed.owned.insert(it.address.clone(), object);
     }
-    (stack, live)
+    (stack, observed)
 }
 
 /// Makes channels and plans them again, with the whole program and over a socket.

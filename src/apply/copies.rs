@@ -5,10 +5,10 @@
 //! deletes what another run made, and nothing that is live, referred to, or changed since it was made.
 
 use super::{BETWEEN_LISTINGS, Outcome, Run, StepStatus, Stop};
-use crate::aws::sabotage::{Bug, planted};
+use crate::aws::mutants::{Mutant, active};
 use crate::aws::{Class, Clients, CloudError};
 use crate::cloud::{ReadError, Reading, look_up_users, read};
-use crate::kinds::{Address, Arn, Body, Desired, Lifecycle, Live, LiveState, Owner};
+use crate::kinds::{Address, Arn, Desired, Lifecycle, Observed, ObservedState, Owner, Spec};
 use crate::plan::{Action, Cause, Plan, Policy, Step, StepId, plan};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -55,7 +55,7 @@ impl Attempts {
     /// A name for a new attempt, in the server's time: two machines' clocks never decide which was first. A name
     /// without a time would count as the first of all, so without the server's time nothing is made.
     pub(super) fn begin(&self, aws: &Clients) -> Result<String, CloudError> {
-        let time = aws.meter.server_time().ok_or_else(|| CloudError {
+        let time = aws.gate.server_time().ok_or_else(|| CloudError {
             class: Class::NotSent,
             ..CloudError::unusable(
                 "create",
@@ -63,7 +63,7 @@ impl Attempts {
             )
         })?;
         let millis = u64::try_from(time.as_millisecond()).unwrap_or_default();
-        let millis = if planted(Bug::OpWithoutTime) { 0 } else { millis };
+        let millis = if active(Mutant::OpWithoutTime) { 0 } else { millis };
         let name = ulid::Ulid::from_parts(millis, fastrand::u128(..)).to_string();
         self.names.lock().expect("noting does not panic").insert(name.clone());
         Ok(name)
@@ -83,7 +83,7 @@ impl Attempts {
     /// Whether this run made an object with this owner.
     pub(super) fn made(&self, owner: &Owner) -> bool {
         let names = self.names.lock().expect("noting does not panic");
-        matches!(owner, Owner::Stack(marks) if names.contains(&marks.op))
+        matches!(owner, Owner::Stack(ownership) if names.contains(&ownership.attempt_id))
     }
 
     /// How long after the first listing that shows what this run made a copy may still appear that counts before
@@ -103,24 +103,24 @@ impl Run<'_> {
     /// the plan knew.
     pub(super) async fn contested(
         &self,
-        listing: &[Live],
+        listing: &[Observed],
         made: &BTreeMap<StepId, (Arn, String)>,
     ) -> bool {
         let mine: BTreeSet<&Arn> = made.values().map(|(arn, _)| arn).collect();
-        let known: BTreeSet<&Arn> = self.live.all().map(|it| &it.arn).collect();
+        let known: BTreeSet<&Arn> = self.observed.all().map(|it| &it.arn).collect();
         let names: BTreeSet<Address> = {
-            let book = self.book.lock().expect("nobody panics with the book in hand");
-            mine.iter().filter_map(|it| book.address(it).cloned()).collect()
+            let addresses = self.addresses.lock().expect("no task panics while it holds the lock");
+            mine.iter().filter_map(|it| addresses.address(it).cloned()).collect()
         };
         for it in listing.iter().filter(|it| !mine.contains(&it.arn) && !known.contains(&it.arn)) {
             let owner = if it.tags.is_empty() {
                 // One kind is listed without tags; a look that fails is made again by the next run.
                 let tags = it.kind.tags_of(self.aws, &it.arn).await;
-                tags.map_or(Owner::Nobody, |it| Owner::of(&it))
+                tags.map_or(Owner::Unowned, |it| Owner::of(&it))
             } else {
                 it.owner()
             };
-            let name = owner.in_stack(&self.stack.name).map(|marks| marks.name.clone());
+            let name = owner.in_stack(&self.stack.name).map(|ownership| ownership.name.clone());
             let ended = it.kind.facts().ended;
             let over = it.state.as_deref().is_some_and(|state| ended.contains(&state));
             if !over && name.is_some_and(|name| names.contains(&Address::new(it.kind, name))) {
@@ -164,21 +164,21 @@ impl Run<'_> {
 
     /// What this run has applied, as manifests say it.
     fn desired_again(&self, plan: &Plan, outcome: &Outcome) -> Vec<Desired> {
-        let made = self.made.lock().expect("nobody panics with it in hand");
+        let made = self.made.lock().expect("no task panics while it holds the lock");
         let applied = |id: &StepId, status: &StepStatus| status.is_done() || made.contains_key(id);
         let by_id = plan.by_id();
         let steps = outcome.steps.iter().filter(|(id, status)| applied(id, status));
         let desired = |step: &Step| {
-            let body = step.body.clone()?;
-            step.address.kind.facts().listed_per.is_none().then_some(())?;
+            let spec = step.spec.clone()?;
+            step.address.kind.facts().listed_under.is_none().then_some(())?;
             let lifecycle = Lifecycle {
-                protect: step.marks.protect,
+                protect: step.ownership.protect,
                 ignore_changes: step.ignored.clone(),
                 ..Lifecycle::default()
             };
             Some(Desired {
                 address: step.address.clone(),
-                body,
+                spec,
                 labels: BTreeMap::new(),
                 previous_names: Vec::new(),
                 lifecycle,
@@ -204,12 +204,12 @@ impl Run<'_> {
     ) -> Result<Round, ReadError> {
         let aws = self.aws;
         let reading = Reading { full: !deleted.is_empty(), ..Reading::default() };
-        let mut live = read(aws, self.stack, desired, reading).await?;
-        live.attempts = self.attempts.names();
+        let mut observed = read(aws, self.stack, desired, reading).await?;
+        observed.attempts = self.attempts.names();
         let policy = Policy::default();
-        let mut made = plan(self.stack, desired, &live, &policy);
-        if look_up_users(aws, &mut live, made.doomed()).await? {
-            made = plan(self.stack, desired, &live, &policy);
+        let mut made = plan(self.stack, desired, &observed, &policy);
+        if look_up_users(aws, &mut observed, made.doomed()).await? {
+            made = plan(self.stack, desired, &observed, &policy);
         }
         let copies = self.own_copies(&made);
         let own: BTreeSet<&Arn> = copies.values().map(|it| &it.arn).chain(deleted).collect();
@@ -217,7 +217,7 @@ impl Run<'_> {
             .steps
             .iter()
             .filter(|it| it.decision.is_do())
-            .filter(|it| copies.contains_key(&it.id) || refers_elsewhere(it, &own, &live))
+            .filter(|it| copies.contains_key(&it.id) || refers_elsewhere(it, &own, &observed))
             .map(|it| it.id)
             .collect();
         // What needs a step that is left out waits for the next round.
@@ -227,7 +227,7 @@ impl Run<'_> {
         };
         let ready: BTreeSet<StepId> = wanted.iter().copied().filter(|it| ready(all[it])).collect();
         made.steps.retain(|it| ready.contains(&it.id));
-        let run = Run::new(aws, self.stack, &made, &live, self.attempts, self.tell);
+        let run = Run::new(aws, self.stack, &made, &observed, self.attempts, self.tell);
         let (steps, _) = run.carry_out(&made, stop.clone()).await;
         let ended: BTreeMap<StepId, StepStatus> = steps.into_iter().collect();
         let mut round = Round { steps: wanted.len(), ..Round::default() };
@@ -260,12 +260,12 @@ impl Run<'_> {
 }
 
 /// Whether a step only turns references away from this run's copies.
-fn refers_elsewhere(step: &Step, own: &BTreeSet<&Arn>, live: &LiveState) -> bool {
+fn refers_elsewhere(step: &Step, own: &BTreeSet<&Arn>, observed: &ObservedState) -> bool {
     let edges: BTreeMap<String, Option<Arn>> = step
         .before
         .iter()
-        .flat_map(Body::refs)
-        .map(|it| (format!("spec.{}", it.field), it.to.arn(&live.book)))
+        .flat_map(Spec::refs)
+        .map(|it| (format!("spec.{}", it.field), it.to.arn(&observed.addresses)))
         .collect();
     let away = |path: &String| {
         edges.get(path).and_then(Option::as_ref).is_some_and(|arn| own.contains(arn))

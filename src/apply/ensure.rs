@@ -6,13 +6,15 @@
 use super::copies::Attempts;
 use super::event::{Failure, StepStatus};
 use super::wait::{Pause, Tell, Until, Watch};
-use crate::aws::sabotage::{Bug, planted};
+use crate::aws::mutants::{Mutant, active};
 use crate::aws::{Applied, Class, Clients, CloudError, Tags, found};
 use crate::cloud::show_managed_tags;
 use crate::kinds::check::MOST_TAGS;
 use crate::kinds::owner;
 use crate::kinds::spec::difference;
-use crate::kinds::{Arn, Body, Book, Kind, Live, Marks, Owner, Scope, Stack, Verb};
+use crate::kinds::{
+    AddressMap, Arn, Kind, Observed, Owner, OwnershipTags, Scope, Spec, Stack, Verb,
+};
 use crate::plan::{Action, Step};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -42,9 +44,9 @@ const GOES_WITHIN: Duration = Duration::from_secs(45);
 const STOPS: u32 = 4;
 
 /// How a try to make something ended.
-pub(super) enum Made {
+pub(super) enum CreateOutcome {
     /// It is there; with the name of the attempt that made it.
-    Live(Box<Live>, String),
+    Observed(Box<Observed>, String),
     /// Nobody knows.
     Unknown(CloudError),
 }
@@ -54,41 +56,41 @@ pub(super) enum Made {
 pub(super) async fn created(
     aws: &Clients,
     step: &Step,
-    book: &Book,
+    addresses: &AddressMap,
     attempts: &Attempts,
     tries: &mut Tries<'_>,
-) -> Result<Made, Failure> {
-    let body = step.body.as_ref().expect("a step that makes something has a spec");
+) -> Result<CreateOutcome, Failure> {
+    let spec = step.spec.as_ref().expect("a step that makes something has a spec");
     let kind = step.address.kind;
-    let comes = kind.facts().listed_per.is_some();
+    let comes = kind.facts().listed_under.is_some();
     // Attempts of which nobody knows what became.
     let mut lost: Vec<String> = Vec::new();
     let mut throttled = 0;
     let mut young = 0;
     let mut lag = Watch::new(Until::Listed, LAG, tries.tell);
     loop {
-        let op = attempts.begin(aws)?;
-        let tags = all_tags(step, body, book, &op);
+        let attempt_id = attempts.begin(aws)?;
+        let tags = all_tags(step, spec, addresses, &attempt_id);
         let begun = Instant::now();
-        let made = attempt(aws, body, &tags, book).await;
+        let made = attempt(aws, spec, &tags, addresses).await;
         attempts.took(begun.elapsed());
         let error = match made {
-            Ok(live) => {
-                return Ok(match not_what_was_made(aws, &live, &op) {
-                    None => Made::Live(Box::new(live), op),
-                    Some(error) => Made::Unknown(error),
+            Ok(observed) => {
+                return Ok(match not_what_was_made(aws, &observed, &attempt_id) {
+                    None => CreateOutcome::Observed(Box::new(observed), attempt_id),
+                    Some(error) => CreateOutcome::Unknown(error),
                 });
             }
             Err(error) => error,
         };
         if error.applied() == Applied::Unknown {
-            if planted(Bug::UnknownIsDone) {
+            if active(Mutant::UnknownIsDone) {
                 let account = aws.known_account().unwrap_or_default().to_owned();
                 let arn = format!("arn:aws:ivs:{}:{account}:nowhere/0", aws.region);
-                let nowhere = Live::listed(kind, arn, tags);
-                return Ok(Made::Live(Box::new(nowhere), op));
+                let nowhere = Observed::listed(kind, arn, tags);
+                return Ok(CreateOutcome::Observed(Box::new(nowhere), attempt_id));
             }
-            lost.push(op);
+            lost.push(attempt_id);
         }
         // Not after an attempt that may have made it: then the refusal may be because of that.
         if lost.is_empty() && tries.released(&error).await {
@@ -104,7 +106,7 @@ pub(super) async fn created(
                 throttled += 1;
             }
             // What this run made a moment ago may not be known everywhere yet.
-            Class::NotFound if young + 1 < TRIES && !body.refs().is_empty() => {
+            Class::NotFound if young + 1 < TRIES && !spec.refs().is_empty() => {
                 sleep(pause_after(young)).await;
                 young += 1;
             }
@@ -115,11 +117,11 @@ pub(super) async fn created(
             }
             _ => {
                 // A refusal now says nothing of the attempt before: it may be refused because of that.
-                if let Some((live, op)) = look_for(aws, kind, &lost, book).await {
-                    return Ok(Made::Live(Box::new(live), op));
+                if let Some((observed, attempt_id)) = look_for(aws, kind, &lost, addresses).await {
+                    return Ok(CreateOutcome::Observed(Box::new(observed), attempt_id));
                 }
                 if error.applied() == Applied::No || comes || lost.len() > 1 {
-                    return Ok(Made::Unknown(error));
+                    return Ok(CreateOutcome::Unknown(error));
                 }
             }
         }
@@ -128,18 +130,18 @@ pub(super) async fn created(
 
 /// Why an answer cannot be about the object that a create has made, if so. No reading would ever show such an
 /// object, so nothing is waited for.
-fn not_what_was_made(aws: &Clients, live: &Live, op: &str) -> Option<CloudError> {
-    live.kind.facts().arn_type?;
-    let operations = live.kind.facts().operations.iter();
+fn not_what_was_made(aws: &Clients, observed: &Observed, attempt_id: &str) -> Option<CloudError> {
+    observed.kind.facts().arn_type?;
+    let operations = observed.kind.facts().operations.iter();
     let create = operations.into_iter().find(|it| it.verb == Verb::Create);
     let wrong =
         |message| Some(CloudError::unusable(create.map_or("create", |it| it.name), message));
-    if !aws.is_in_place(live.arn.region(), live.arn.account()) {
-        return wrong(of_another_place(&live.arn));
+    if !aws.is_in_place(observed.arn.region(), observed.arn.account()) {
+        return wrong(of_another_place(&observed.arn));
     }
     // An answer without tags says nothing of them.
-    if !live.tags.is_empty() && !live.made_by(op) {
-        return wrong(format!("the answer names {} without the tags that were sent", live.arn));
+    if !observed.tags.is_empty() && !observed.made_by(attempt_id) {
+        return wrong(format!("the answer names {} without the tags that were sent", observed.arn));
     }
     None
 }
@@ -159,30 +161,36 @@ fn of_another_place(arn: &Arn) -> String {
 }
 
 /// One create, in one request that carries all the tags.
-async fn attempt(aws: &Clients, body: &Body, tags: &Tags, book: &Book) -> Result<Live, CloudError> {
-    if planted(Bug::TagsAfterCreate) && body.kind().facts().listed_per.is_none() {
-        let live = body.create(aws, &Tags::new(), book).await?;
-        aws.tag(live.kind.facts().service, live.arn.as_str(), tags).await?;
-        return Ok(live);
+async fn attempt(
+    aws: &Clients,
+    spec: &Spec,
+    tags: &Tags,
+    addresses: &AddressMap,
+) -> Result<Observed, CloudError> {
+    if active(Mutant::TagsAfterCreate) && spec.kind().facts().listed_under.is_none() {
+        let observed = spec.create(aws, &Tags::new(), addresses).await?;
+        aws.tag(observed.kind.facts().service, observed.arn.as_str(), tags).await?;
+        return Ok(observed);
     }
-    body.create(aws, tags, book).await
+    spec.create(aws, tags, addresses).await
 }
 
 fn pause_after(tried: u32) -> Duration {
     FIRST_PAUSE * 2_u32.pow(tried)
 }
 
-fn all_tags(step: &Step, body: &Body, book: &Book, op: &str) -> Tags {
-    let mut tags = tags_in(body);
-    let digest = body.digest(book).unwrap_or_default();
-    let marks = Marks { digest, op: op.to_owned(), ..step.marks.clone() };
-    tags.extend(marks.tags());
+fn all_tags(step: &Step, spec: &Spec, addresses: &AddressMap, attempt_id: &str) -> Tags {
+    let mut tags = tags_in(spec);
+    let digest = spec.digest(addresses).unwrap_or_default();
+    let ownership =
+        OwnershipTags { digest, attempt_id: attempt_id.to_owned(), ..step.ownership.clone() };
+    tags.extend(ownership.tags());
     tags
 }
 
 /// The tags that a spec gives its object.
-fn tags_in(body: &Body) -> Tags {
-    body.clone().tags_mut().cloned().unwrap_or_default()
+fn tags_in(spec: &Spec) -> Tags {
+    spec.clone().tags_mut().cloned().unwrap_or_default()
 }
 
 /// Looks for the object that one of these create attempts made; of several the first. A listing that fails
@@ -190,26 +198,26 @@ fn tags_in(body: &Body) -> Tags {
 async fn look_for(
     aws: &Clients,
     kind: Kind,
-    ops: &[String],
-    book: &Book,
-) -> Option<(Live, String)> {
+    attempt_ids: &[String],
+    addresses: &AddressMap,
+) -> Option<(Observed, String)> {
     // What comes with another object is looked for by the create itself.
-    kind.facts().listed_per.is_none().then_some(())?;
-    if planted(Bug::NoLookAfterUnknown) {
+    kind.facts().listed_under.is_none().then_some(())?;
+    if active(Mutant::NoLookAfterUnknown) {
         return None;
     }
     for pause in LOOKS {
         sleep(Duration::from_millis(pause)).await;
         let Ok(listing) = kind.list_tagged(aws, &Scope::default()).await else { continue };
-        let hit = ops.iter().find_map(|op| {
-            let made = listing.iter().find(|it| it.made_by(op))?;
-            Some((made, op))
+        let hit = attempt_ids.iter().find_map(|attempt_id| {
+            let made = listing.iter().find(|it| it.made_by(attempt_id))?;
+            Some((made, attempt_id))
         });
-        if let Some((live, op)) = hit {
+        if let Some((observed, attempt_id)) = hit {
             // A listing alone is no proof: what it calls the object must be what the object is read by.
-            let read = kind.get(aws, std::slice::from_ref(&live.arn), book).await;
-            let Some(live) = read.ok().and_then(|mut it| it.pop()) else { continue };
-            return Some((live, op.clone()));
+            let read = kind.get(aws, std::slice::from_ref(&observed.arn), addresses).await;
+            let Some(observed) = read.ok().and_then(|mut it| it.pop()) else { continue };
+            return Some((observed, attempt_id.clone()));
         }
     }
     None
@@ -219,13 +227,13 @@ async fn look_for(
 /// are about to refer to it find it wherever their request goes.
 pub(super) async fn seen_twice(
     aws: &Clients,
-    live: &Live,
-    op: &str,
-    book: &Book,
+    observed: &Observed,
+    attempt_id: &str,
+    addresses: &AddressMap,
     tell: Tell<'_>,
 ) -> Result<(), Failure> {
     // Taken over, or a relation that nothing refers to.
-    if live.kind.facts().listed_per.is_some() {
+    if observed.kind.facts().listed_under.is_some() {
         return Ok(());
     }
     // The first look again is the rule, and nothing to tell of.
@@ -233,8 +241,9 @@ pub(super) async fn seen_twice(
     let mut watch = Watch::new(Until::Readable, LAG, tell);
     let mut seen = 0;
     loop {
-        let read = live.kind.get(aws, std::slice::from_ref(&live.arn), book).await?.pop();
-        let ours = read.is_some_and(|it| it.made_by(op));
+        let read =
+            observed.kind.get(aws, std::slice::from_ref(&observed.arn), addresses).await?.pop();
+        let ours = read.is_some_and(|it| it.made_by(attempt_id));
         seen = if ours { seen + 1 } else { 0 };
         if seen == 2 {
             return Ok(());
@@ -243,7 +252,7 @@ pub(super) async fn seen_twice(
             quiet.pass().await;
             continue;
         }
-        in_place(aws, &live.arn).await?;
+        in_place(aws, &observed.arn).await?;
         if !watch.again().await {
             return Err(watch.timed_out());
         }
@@ -252,23 +261,27 @@ pub(super) async fn seen_twice(
 
 /// Whether a listing taken now shows an object: one that reads no longer return may only be out of sight of the
 /// server that was asked.
-async fn is_listed(aws: &Clients, live: &Live) -> Result<bool, Failure> {
-    let listing = live.kind.list(aws, &Scope::default()).await?;
-    Ok(listing.iter().any(|it| it.arn == live.arn))
+async fn is_listed(aws: &Clients, observed: &Observed) -> Result<bool, Failure> {
+    let listing = observed.kind.list(aws, &Scope::default()).await?;
+    Ok(listing.iter().any(|it| it.arn == observed.arn))
 }
 
 /// What came back must be what was planned.
-pub(super) fn fits(body: &Body, mut live: Live, operation: &'static str) -> Result<Live, Failure> {
-    let Some(answered) = &mut live.body else { return Ok(live) };
+pub(super) fn fits(
+    spec: &Spec,
+    mut observed: Observed,
+    operation: &'static str,
+) -> Result<Observed, Failure> {
+    let Some(answered) = &mut observed.spec else { return Ok(observed) };
     // Tags are written by other calls, and are compared by the next plan.
-    if let (Some(tags), Some(wanted)) = (answered.tags_mut(), body.clone().tags_mut()) {
+    if let (Some(tags), Some(wanted)) = (answered.tags_mut(), spec.clone().tags_mut()) {
         tags.clone_from(wanted);
     }
     // What AWS never returns was in the request that this answers.
-    answered.unseen(body);
-    let fields = difference(body, answered, &[]);
+    answered.copy_write_only(spec);
+    let fields = difference(spec, answered, &[]);
     if fields.is_empty() {
-        return Ok(live);
+        return Ok(observed);
     }
     let fields: Vec<String> = fields
         .iter()
@@ -281,23 +294,23 @@ pub(super) fn fits(body: &Body, mut live: Live, operation: &'static str) -> Resu
 /// object is gone.
 pub(super) async fn usable(
     aws: &Clients,
-    mut live: Live,
+    mut observed: Observed,
     mut known: bool,
-    book: &Book,
+    addresses: &AddressMap,
     tell: Tell<'_>,
-) -> Result<Live, Failure> {
-    let facts = live.kind.facts();
-    let Some((good, bad)) = facts.usable else { return Ok(live) };
-    if planted(Bug::UsedTooSoon) {
-        return Ok(live);
+) -> Result<Observed, Failure> {
+    let facts = observed.kind.facts();
+    let Some((good, bad)) = facts.ready_state else { return Ok(observed) };
+    if active(Mutant::UsedTooSoon) {
+        return Ok(observed);
     }
     let until = |now: String| Until::Settled { now, good, bad };
     let mut watch = Watch::new(until(String::new()), PATIENCE, tell);
     let mut missed = 0;
     loop {
-        let now = match live.state.as_deref() {
-            None => return Ok(live),
-            Some(state) if state == good => return Ok(live),
+        let now = match observed.state.as_deref() {
+            None => return Ok(observed),
+            Some(state) if state == good => return Ok(observed),
             Some(state)
                 if state == bad
                     || facts.ended.contains(&state)
@@ -310,16 +323,17 @@ pub(super) async fn usable(
         if !watch.again_for(until(now)).await {
             return Err(watch.timed_out());
         }
-        if let Some(newer) = live.kind.get(aws, std::slice::from_ref(&live.arn), book).await?.pop()
+        if let Some(newer) =
+            observed.kind.get(aws, std::slice::from_ref(&observed.arn), addresses).await?.pop()
         {
-            (live, known, missed) = (newer, true, 0);
+            (observed, known, missed) = (newer, true, 0);
             continue;
         }
-        in_place(aws, &live.arn).await?;
+        in_place(aws, &observed.arn).await?;
         if known || watch.elapsed() > LAG {
             // Creates show up with a delay, so what was never seen may still come; and one server may not know
             // yet what another one does.
-            missed = if is_listed(aws, &live).await? { 0 } else { missed + 1 };
+            missed = if is_listed(aws, &observed).await? { 0 } else { missed + 1 };
             if missed == 2 {
                 return Err(watch.gone());
             }
@@ -328,9 +342,9 @@ pub(super) async fn usable(
 }
 
 /// Whether AWS is still making or changing an object.
-pub(super) fn is_changing(live: &Live) -> bool {
-    let facts = live.kind.facts();
-    let (Some((good, bad)), Some(state)) = (facts.usable, live.state.as_deref()) else {
+pub(super) fn is_changing(observed: &Observed) -> bool {
+    let facts = observed.kind.facts();
+    let (Some((good, bad)), Some(state)) = (facts.ready_state, observed.state.as_deref()) else {
         return false;
     };
     state != good && state != bad && !facts.ended.contains(&state) && !facts.ending.contains(&state)
@@ -392,15 +406,15 @@ impl<'a> Tries<'a> {
         error: &CloudError,
     ) -> Result<bool, Failure> {
         let kind = step.address.kind;
-        let (Some(_), Some(arn)) = (kind.facts().usable, &step.arn) else { return Ok(false) };
+        let (Some(_), Some(arn)) = (kind.facts().ready_state, &step.arn) else { return Ok(false) };
         if error.class != Class::Conflict || self.busy == TRIES {
             return Ok(false);
         }
         self.busy += 1;
-        let none = Book::default();
+        let none = AddressMap::default();
         let read = kind.get(aws, std::slice::from_ref(arn), &none).await?.pop();
-        let Some(live) = read.filter(is_changing) else { return Ok(false) };
-        usable(aws, live, true, &none, self.tell).await?;
+        let Some(observed) = read.filter(is_changing) else { return Ok(false) };
+        usable(aws, observed, true, &none, self.tell).await?;
         Ok(true)
     }
 
@@ -420,19 +434,19 @@ impl<'a> Tries<'a> {
 pub(super) async fn updated(
     aws: &Clients,
     step: &Step,
-    body: &Body,
+    spec: &Spec,
     arn: &Arn,
-    book: &Book,
+    addresses: &AddressMap,
     tries: &mut Tries<'_>,
-) -> Result<Option<Live>, Failure> {
-    let error = match body.update(aws, arn, &step.fields, book).await {
-        Ok(live) => return fits(body, live, "the update").map(Some),
+) -> Result<Option<Observed>, Failure> {
+    let error = match spec.update(aws, arn, &step.fields, addresses).await {
+        Ok(observed) => return fits(spec, observed, "the update").map(Some),
         Err(error) => error,
     };
     let passing = match error.class {
         Class::Throttled | Class::Unknown => true,
         // What this run made a moment ago may not be known everywhere yet; the object itself was just read.
-        Class::NotFound => !body.refs().is_empty(),
+        Class::NotFound => !spec.refs().is_empty(),
         _ => false,
     };
     let again = tries.settled(aws, step, &error).await? || tries.after_if(&error, passing).await;
@@ -443,21 +457,21 @@ pub(super) async fn updated(
 pub(super) async fn update_finished(
     aws: &Clients,
     step: &Step,
-    body: &Body,
-    live: Live,
-    book: &Book,
+    spec: &Spec,
+    observed: Observed,
+    addresses: &AddressMap,
     tell: Tell<'_>,
 ) -> Result<(), Failure> {
-    let arn = live.arn.clone();
+    let arn = observed.arn.clone();
     // While AWS still carries the update out, the object takes no other.
-    let waits = live.kind.facts().usable.is_some();
+    let waits = observed.kind.facts().ready_state.is_some();
     let rest = async {
-        usable(aws, live, true, book, tell).await?;
+        usable(aws, observed, true, addresses, tell).await?;
         // While that was waited for, somebody else may have come.
         if waits {
             still_to_be_changed(aws, step, &arn).await?;
         }
-        tagged(aws, step, body, &arn, book, tell).await
+        tagged(aws, step, spec, &arn, addresses, tell).await
     };
     rest.await.map_err(|failure| Failure::HalfDone {
         done: "the update".to_owned(),
@@ -472,35 +486,35 @@ pub(super) async fn as_planned(
     aws: &Clients,
     stack: &Stack,
     step: &Step,
-    planned: &Book,
-    book: &Book,
+    planned: &AddressMap,
+    addresses: &AddressMap,
     tries: &Tries<'_>,
     interrupted: bool,
-) -> Result<Still<(Box<Live>, bool)>, CloudError> {
+) -> Result<Precondition<(Box<Observed>, bool)>, CloudError> {
     let arn = step.arn.clone().expect("a step that changes something has an object");
     let there = if step.writes_spec() {
         step.address.kind.get(aws, &[arn], planned).await?.pop()
     } else {
         // Tags alone say whether tags may be changed.
         let tags = found(step.address.kind.tags_of(aws, &arn).await)?;
-        let listed = |tags| Live::listed(step.address.kind, arn.as_str(), tags);
-        tags.map(|tags| Live { body: step.before.clone(), ..listed(tags) })
+        let listed = |tags| Observed::listed(step.address.kind, arn.as_str(), tags);
+        tags.map(|tags| Observed { spec: step.before.clone(), ..listed(tags) })
     };
-    let Some(mut there) = there else { return Ok(Still::Gone) };
-    if planted(Bug::NoLookBeforeUpdate) {
-        return Ok(Still::So((Box::new(there), false)));
+    let Some(mut there) = there else { return Ok(Precondition::Gone) };
+    if active(Mutant::NoLookBeforeUpdate) {
+        return Ok(Precondition::So((Box::new(there), false)));
     }
     if there.owner() != step.owner {
-        return Ok(Still::Not(format!("it belongs to {} now", there.owner())));
+        return Ok(Precondition::Not(format!("it belongs to {} now", there.owner())));
     }
     show_managed_tags(&mut there, stack);
-    let (Some(before), Some(now)) = (&step.before, &mut there.body) else {
-        return Ok(Still::So((Box::new(there), false)));
+    let (Some(before), Some(now)) = (&step.before, &mut there.spec) else {
+        return Ok(Precondition::So((Box::new(there), false)));
     };
-    if step.owner == Owner::Nobody {
+    if step.owner == Owner::Unowned {
         now.taken_over(before);
     }
-    now.unseen(before);
+    now.copy_write_only(before);
     let mut fields = difference(before, now, &step.ignored);
     let emptied = step.address.kind.facts().emptied;
     fields.retain(|it| {
@@ -508,28 +522,28 @@ pub(super) async fn as_planned(
         !(interrupted && emptied.contains(&field) && it.after.is_null())
     });
     if fields.is_empty() {
-        return Ok(Still::So((Box::new(there), false)));
+        return Ok(Precondition::So((Box::new(there), false)));
     }
-    if tries.again() && step.writes_spec() && is_as_wanted(step, now, planned, book) {
-        return Ok(Still::So((Box::new(there), true)));
+    if tries.again() && step.writes_spec() && is_as_wanted(step, now, planned, addresses) {
+        return Ok(Precondition::So((Box::new(there), true)));
     }
     let fields: Vec<&str> = fields.iter().map(|it| it.path.as_str()).collect();
-    Ok(Still::Not(format!("it was changed since the plan was made: {}", fields.join(", "))))
+    Ok(Precondition::Not(format!("it was changed since the plan was made: {}", fields.join(", "))))
 }
 
 /// Whether an object has the spec that the step is to write, tags aside. By digest, since a reference that
 /// keeps its name may be to another object.
-fn is_as_wanted(step: &Step, now: &Body, planned: &Book, book: &Book) -> bool {
-    let bare = |mut body: Body| {
-        if let Some(tags) = body.tags_mut() {
+fn is_as_wanted(step: &Step, now: &Spec, planned: &AddressMap, addresses: &AddressMap) -> bool {
+    let bare = |mut spec: Spec| {
+        if let Some(tags) = spec.tags_mut() {
             tags.clear();
         }
-        body
+        spec
     };
     let Some(wanted) = step.wanted(Some(now)) else { return false };
     let mut now = now.clone();
-    now.unseen(&wanted);
-    let digest = bare(wanted).digest(book);
+    now.copy_write_only(&wanted);
+    let digest = bare(wanted).digest(addresses);
     digest.is_some() && digest == bare(now).digest(planned)
 }
 
@@ -537,19 +551,19 @@ fn is_as_wanted(step: &Step, now: &Body, planned: &Book, book: &Book) -> bool {
 pub(super) async fn tagged(
     aws: &Clients,
     step: &Step,
-    body: &Body,
+    spec: &Spec,
     arn: &Arn,
-    book: &Book,
+    addresses: &AddressMap,
     tell: Tell<'_>,
 ) -> Result<(), Failure> {
     let kind = step.address.kind;
     // Of the manifest, whatever was ignored: it tells whether the manifest changed since.
-    let digest = match step.marks.digest.as_str() {
-        "" => step.body.as_ref().and_then(|it| it.digest(book)).unwrap_or_default(),
+    let digest = match step.ownership.digest.as_str() {
+        "" => step.spec.as_ref().and_then(|it| it.digest(addresses)).unwrap_or_default(),
         kept => kept.to_owned(),
     };
-    let mut wanted = tags_in(body);
-    wanted.extend(Marks { digest, ..step.marks.clone() }.tags());
+    let mut wanted = tags_in(spec);
+    wanted.extend(OwnershipTags { digest, ..step.ownership.clone() }.tags());
     let mut gone: Vec<String> = Vec::new();
     if let Some(before) = &step.before {
         let before = tags_in(before);
@@ -570,13 +584,13 @@ pub(super) async fn tagged(
         // The record stands beside the tags that it replaces before those go: ownership is never in part.
         if separate {
             let record = Tags::from([(owner::RECORD.to_owned(), wanted[owner::RECORD].clone())]);
-            body.tag(aws, arn, &record, book).await?;
+            spec.tag(aws, arn, &record, addresses).await?;
         }
         // Removing first keeps an object near the limit of 50 tags within it (rule 5).
         if !gone.is_empty() {
             kind.untag(aws, arn, &gone).await?;
         }
-        body.tag(aws, arn, &wanted, book).await
+        spec.tag(aws, arn, &wanted, addresses).await
     };
     let mut tries = Tries::new(tell);
     loop {
@@ -620,11 +634,11 @@ fn may_still_be_tagged(step: &Step, owner: &Owner) -> bool {
     match (owner, &step.owner) {
         (Owner::Stack(now), Owner::Stack(then)) => {
             now.stack == then.stack
-                && now.op == then.op
-                && (now.name == then.name || now.name == step.marks.name)
+                && now.attempt_id == then.attempt_id
+                && (now.name == then.name || now.name == step.ownership.name)
         }
-        (Owner::Stack(now), Owner::Nobody) => {
-            (&now.stack, &now.name) == (&step.marks.stack, &step.marks.name)
+        (Owner::Stack(now), Owner::Unowned) => {
+            (&now.stack, &now.name) == (&step.ownership.stack, &step.ownership.name)
         }
         (now, then) => now == then,
     }
@@ -636,7 +650,7 @@ pub(super) async fn still_ours(
     step: &Step,
     arn: &Arn,
     attempts: &Attempts,
-) -> Result<Still<()>, CloudError> {
+) -> Result<Precondition<()>, CloudError> {
     let mut pause = Pause::from_millis(500);
     let tags = loop {
         if let Some(tags) = found(step.address.kind.tags_of(aws, arn).await)? {
@@ -644,29 +658,30 @@ pub(super) async fn still_ours(
         }
         // One that was made a moment ago may only not be known everywhere yet: that is no proof.
         if !is_young(aws, step) {
-            return Ok(Still::Gone);
+            return Ok(Precondition::Gone);
         }
         pause.pass().await;
     };
     let owner = Owner::of(&tags);
-    if planted(Bug::TagsIgnoredOnDelete) {
-        return Ok(Still::So(()));
+    if active(Mutant::TagsIgnoredOnDelete) {
+        return Ok(Precondition::So(()));
     }
     Ok(match (&owner, &step.owner) {
         (Owner::Stack(now), _) if now.protect && !attempts.made(&step.owner) => {
-            Still::Not("it was protected meanwhile".to_owned())
+            Precondition::Not("it was protected meanwhile".to_owned())
         }
         (Owner::Stack(now), Owner::Stack(then))
-            if (&now.stack, &now.name, &now.op) == (&then.stack, &then.name, &then.op) =>
+            if (&now.stack, &now.name, &now.attempt_id)
+                == (&then.stack, &then.name, &then.attempt_id) =>
         {
             match protected_part(aws, step.address.kind, arn, attempts).await? {
-                Some(part) => {
-                    Still::Not(format!("{part}, which would be deleted with it, is protected"))
-                }
-                None => Still::So(()),
+                Some(part) => Precondition::Not(format!(
+                    "{part}, which would be deleted with it, is protected"
+                )),
+                None => Precondition::So(()),
             }
         }
-        _ => Still::Not(format!("it belongs to {owner} now")),
+        _ => Precondition::Not(format!("it belongs to {owner} now")),
     })
 }
 
@@ -678,27 +693,28 @@ async fn protected_part(
     arn: &Arn,
     attempts: &Attempts,
 ) -> Result<Option<Arn>, CloudError> {
-    let has_parts = Kind::ALL.iter().any(|it| it.facts().comes_with == Some(kind));
+    let has_parts = Kind::ALL.iter().any(|it| it.facts().created_by == Some(kind));
     if !has_parts {
         return Ok(None);
     }
     let parts = kind.users(aws, arn).await?.into_iter();
-    let parts = parts.filter(|it| it.kind.facts().comes_with == Some(kind));
+    let parts = parts.filter(|it| it.kind.facts().created_by == Some(kind));
     let mut owners =
         parts.map(|it| (it.arn.clone(), it.owner())).filter(|(_, it)| !attempts.made(it));
-    let protected = owners.find(|(_, it)| matches!(it, Owner::Stack(marks) if marks.protect));
+    let protected =
+        owners.find(|(_, it)| matches!(it, Owner::Stack(ownership) if ownership.protect));
     Ok(protected.map(|(arn, _)| arn))
 }
 
 /// Whether reads may still lag behind the create of a step's object.
 fn is_young(aws: &Clients, step: &Step) -> bool {
-    let Owner::Stack(marks) = &step.owner else { return false };
-    let (Some(made), Some(now)) = (marks.made(), aws.meter.server_time()) else { return false };
+    let Owner::Stack(ownership) = &step.owner else { return false };
+    let (Some(made), Some(now)) = (ownership.made(), aws.gate.server_time()) else { return false };
     now.duration_since(made).unsigned_abs() < LAG
 }
 
 /// Whether an object is still what the plan saw.
-pub(super) enum Still<T> {
+pub(super) enum Precondition<T> {
     /// It is.
     So(T),
     /// It is not there any more.
@@ -713,7 +729,7 @@ pub(super) async fn over(
     aws: &Clients,
     step: &Step,
     arn: &Arn,
-    planned: &Book,
+    planned: &AddressMap,
     tell: Tell<'_>,
 ) -> Result<(), Failure> {
     let kind = step.address.kind;
@@ -725,12 +741,12 @@ pub(super) async fn over(
             Some(watch) => Err(watch.timed_out()),
         };
     }
-    if facts.comes_with.is_none() || planted(Bug::DeletedKeyRetaken) {
+    if facts.created_by.is_none() || active(Mutant::DeletedKeyRetaken) {
         return Ok(());
     }
-    let Some(body) = step.before.as_ref() else { return Ok(()) };
-    let declared = vec![body];
-    let scope = Scope { declared, book: planned.clone(), ..Scope::default() };
+    let Some(spec) = step.before.as_ref() else { return Ok(()) };
+    let declared = vec![spec];
+    let scope = Scope { declared, addresses: planned.clone(), ..Scope::default() };
     let mut watch = Watch::new(Until::Unlisted, LAG, tell);
     while kind.list(aws, &scope).await?.iter().any(|it| it.arn == *arn) {
         if !watch.again().await {

@@ -210,7 +210,7 @@ impl Failure {
 
 impl StepStatus {
     /// The word of the JSON form.
-    pub fn word(&self) -> &'static str {
+    pub fn as_str(&self) -> &'static str {
         match self {
             Self::Done(_) => "done",
             Self::Failed(_) => "failed",

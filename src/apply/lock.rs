@@ -500,7 +500,7 @@ fn too_long() -> String {
 }
 
 fn lock(state: &Mutex<State>) -> std::sync::MutexGuard<'_, State> {
-    state.lock().expect("nobody panics with it in hand")
+    state.lock().expect("no task panics while it holds the lock")
 }
 
 #[cfg(test)]

@@ -13,16 +13,17 @@ pub use copies::Copy;
 pub use event::{Counts, Event, Failure, Outcome, Signal, StepStatus};
 pub use wait::{Until, Wait};
 
-use crate::aws::sabotage::{Bug, planted};
-use crate::aws::{Class, Clients, CloudError, LastWrite, found, gone};
+use crate::aws::mutants::{Mutant, active};
+use crate::aws::{Class, Clients, CloudError, WriteTracker, found, gone};
 use crate::cloud::show_managed_tags;
 use crate::kinds::spec::named_targets;
 use crate::kinds::{
-    Address, Arn, Audience, Body, Book, Kind, Live, LiveState, Owner, Scope, Stack, owner,
+    Address, AddressMap, Arn, Audience, Kind, Observed, ObservedState, Owner, Scope, Spec, Stack,
+    owner,
 };
 use crate::plan::{Action, Cause, Decision, Plan, Step, StepId};
 use copies::Attempts;
-use ensure::{Made, Still, Tries};
+use ensure::{CreateOutcome, Precondition, Tries};
 use futures_util::future::{Either, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use jiff::Timestamp;
@@ -79,13 +80,13 @@ pub async fn apply(
     aws: &Clients,
     stack: &Stack,
     plan: &Plan,
-    live: &LiveState,
+    observed: &ObservedState,
     stop: watch::Receiver<Stop>,
     tell: &(dyn Fn(Event) + Sync),
 ) -> Outcome {
-    let written = aws.meter.writes();
+    let written = aws.gate.writes();
     let attempts = Attempts::default();
-    let run = Run::new(aws, stack, plan, live, &attempts, tell);
+    let run = Run::new(aws, stack, plan, observed, &attempts, tell);
     let (steps, requests) = run.carry_out(plan, stop.clone()).await;
     let mut outcome = Outcome { steps, requests, ..Outcome::default() };
     let mut contested = false;
@@ -94,7 +95,7 @@ pub async fn apply(
         Box::pin(run.settle_copies(plan, &mut outcome, &stop)).await;
     }
     outcome.stopped = stop.borrow().why();
-    outcome.wrote = aws.meter.writes() > written;
+    outcome.wrote = aws.gate.writes() > written;
     outcome
 }
 
@@ -216,7 +217,7 @@ impl<'a> Queue<'a> {
             Some(status) => status,
             None if self.started.contains(id) => {
                 let message = "the run was stopped while the call was in flight";
-                StepStatus::Unknown(CloudError::unusable(step.action.word(), message).into())
+                StepStatus::Unknown(CloudError::unusable(step.action.as_str(), message).into())
             }
             None => StepStatus::NotStarted,
         };
@@ -226,17 +227,17 @@ impl<'a> Queue<'a> {
 }
 
 /// A complete listing of one kind, and the server's time when it was begun.
-type Listing = (Timestamp, Arc<Vec<Live>>);
+type Listing = (Timestamp, Arc<Vec<Observed>>);
 
 struct Run<'a> {
     aws: &'a Clients,
     stack: &'a Stack,
     /// What the plan was made from.
-    live: &'a LiveState,
+    observed: &'a ObservedState,
     /// The book the plan was made with.
-    planned: &'a Book,
+    planned: &'a AddressMap,
     /// The same, with what this run made.
-    book: Mutex<Book>,
+    addresses: Mutex<AddressMap>,
     /// Steps that others come after.
     needed: BTreeSet<StepId>,
     /// Listings that this run took, one lock a kind: who needs one waits for who is taking it.
@@ -255,7 +256,7 @@ impl<'a> Run<'a> {
         aws: &'a Clients,
         stack: &'a Stack,
         plan: &Plan,
-        live: &'a LiveState,
+        observed: &'a ObservedState,
         attempts: &'a Attempts,
         tell: &'a (dyn Fn(Event) + Sync),
     ) -> Self {
@@ -263,9 +264,9 @@ impl<'a> Run<'a> {
         Self {
             aws,
             stack,
-            live,
-            planned: &live.book,
-            book: Mutex::new(live.book.clone()),
+            observed,
+            planned: &observed.addresses,
+            addresses: Mutex::new(observed.addresses.clone()),
             needed: doing.flat_map(|it| it.after.iter().copied()).collect(),
             listings: Kind::ALL.iter().map(|kind| (*kind, tokio::sync::Mutex::default())).collect(),
             made: Mutex::default(),
@@ -278,14 +279,14 @@ impl<'a> Run<'a> {
     /// Carries out every step that the plan decides to do.
     async fn carry_out(&self, plan: &Plan, mut stop: watch::Receiver<Stop>) -> Carried {
         let mut queue = Queue::new(plan, self.tell);
-        unless_stopped(&stop, self.settle(plan, self.live)).await;
+        unless_stopped(&stop, self.settle(plan, self.observed)).await;
         let mut running = FuturesUnordered::new();
-        let mut writes: BTreeMap<StepId, LastWrite> = BTreeMap::new();
+        let mut writes: BTreeMap<StepId, WriteTracker> = BTreeMap::new();
         let (halt, halted) = watch::channel(false);
         let mut deadline: Option<Instant> = None;
         loop {
             let stopping = stop.borrow().why().is_some();
-            if stopping && planted(Bug::DroppedOnStop) {
+            if stopping && active(Mutant::DroppedOnStop) {
                 break;
             }
             if stopping && deadline.is_none() {
@@ -296,7 +297,7 @@ impl<'a> Run<'a> {
                 (self.tell)(Event::Draining { in_flight, at_most: DRAIN });
             }
             while let Some(step) = if stopping { None } else { queue.next() } {
-                let write = LastWrite::unless(&halted);
+                let write = WriteTracker::unless(&halted);
                 writes.insert(step.id, write.clone());
                 running.push(async move {
                     let status = write.of(self.step(step)).await;
@@ -328,10 +329,10 @@ impl<'a> Run<'a> {
             }
         }
         drop(running);
-        if planted(Bug::DroppedOnStop) && stop.borrow().first.is_some() {
+        if active(Mutant::DroppedOnStop) && stop.borrow().first.is_some() {
             queue.started.clear();
         }
-        queue.started.retain(|it| writes.get(it).is_none_or(LastWrite::begun));
+        queue.started.retain(|it| writes.get(it).is_none_or(WriteTracker::begun));
         let requests = writes.iter().filter_map(|(id, write)| Some((*id, write.request_id()?)));
         let requests = requests.collect();
         (queue.finish(), requests)
@@ -343,11 +344,15 @@ impl<'a> Run<'a> {
             class: Class::NotSent,
             ..CloudError::unusable("apply", "no answer carried a `Date` header")
         };
-        self.aws.meter.server_time().ok_or_else(unsaid)
+        self.aws.gate.server_time().ok_or_else(unsaid)
     }
 
     /// A complete listing of a kind, begun no earlier than `since`. One listing serves all who wait for it.
-    async fn listing(&self, kind: Kind, since: Timestamp) -> Result<Arc<Vec<Live>>, CloudError> {
+    async fn listing(
+        &self,
+        kind: Kind,
+        since: Timestamp,
+    ) -> Result<Arc<Vec<Observed>>, CloudError> {
         let mut last = self.listings[&kind].lock().await;
         if let Some((begun, listing)) = &*last
             && *begun >= since
@@ -364,15 +369,15 @@ impl<'a> Run<'a> {
     async fn made_meanwhile(&self, step: &Step) -> Result<Option<Arn>, CloudError> {
         let kind = step.address.kind;
         // What comes with something else is looked for by the create itself.
-        if kind.facts().listed_per.is_some() || planted(Bug::NoLookBeforeCreate) {
+        if kind.facts().listed_under.is_some() || active(Mutant::NoLookBeforeCreate) {
             return Ok(None);
         }
         let since = self.now()? - FRESH;
-        if self.live.as_of.is_some_and(|it| it >= since) {
+        if self.observed.as_of.is_some_and(|it| it >= since) {
             return Ok(None);
         }
         let listing = self.listing(kind, since).await?;
-        let known: BTreeSet<&Arn> = self.live.all().map(|it| &it.arn).collect();
+        let known: BTreeSet<&Arn> = self.observed.all().map(|it| &it.arn).collect();
         let ended = kind.facts().ended;
         let hit = listing.iter().find(|it| {
             let owner = it.owner();
@@ -385,23 +390,23 @@ impl<'a> Run<'a> {
     }
 
     /// What a step needs to know of who is who by now.
-    fn book(&self, step: &Step) -> Book {
-        let book = self.book.lock().expect("nobody panics with the book in hand");
-        book.only(step.body.iter().flat_map(named_targets).chain([step.address.clone()]))
+    fn addresses(&self, step: &Step) -> AddressMap {
+        let addresses = self.addresses.lock().expect("no task panics while it holds the lock");
+        addresses.only(step.spec.iter().flat_map(named_targets).chain([step.address.clone()]))
     }
 
     fn note(&self, address: &Address, arn: &Arn) {
-        let mut book = self.book.lock().expect("nobody panics with the book in hand");
-        book.note(address.clone(), arn.clone());
+        let mut addresses = self.addresses.lock().expect("no task panics while it holds the lock");
+        addresses.note(address.clone(), arn.clone());
     }
 
     /// Waits for what an earlier run made and did not wait for, where this plan refers to it.
-    async fn settle(&self, plan: &Plan, live: &LiveState) {
+    async fn settle(&self, plan: &Plan, observed: &ObservedState) {
         let doing = plan.steps.iter().filter(|it| it.decision.is_do());
         let needed: BTreeSet<Address> =
-            doing.flat_map(|it| it.body.iter().flat_map(named_targets)).collect();
+            doing.flat_map(|it| it.spec.iter().flat_map(named_targets)).collect();
         let waits = needed.iter().filter_map(|address| {
-            let it = live.owned.get(address)?;
+            let it = observed.owned.get(address)?;
             let waiting = self.waiting(address);
             ensure::is_changing(it).then_some(async move {
                 ensure::usable(self.aws, it.clone(), true, self.planned, &waiting).await
@@ -441,16 +446,16 @@ impl<'a> Run<'a> {
     /// Notes that this run has stopped something, or what used it.
     fn note_stopped(&self, arn: Arn, audience: Option<&Audience>) {
         let stream = audience.and_then(|it| it.session.clone());
-        self.stopped.lock().expect("nobody panics with it in hand").insert(arn, stream);
+        self.stopped.lock().expect("no task panics while it holds the lock").insert(arn, stream);
     }
 
     /// Whether something that this run has stopped explains that AWS refuses a step.
     fn is_explained(&self, step: &Step) -> bool {
-        let book = self.book(step);
+        let addresses = self.addresses(step);
         let taken =
-            step.body.iter().filter(|_| step.action.makes()).flat_map(Body::must_be_offline);
-        let taken = taken.filter_map(|it| it.to.arn(&book));
-        let stopped = self.stopped.lock().expect("nobody panics with it in hand");
+            step.spec.iter().filter(|_| step.action.makes()).flat_map(Spec::must_be_offline);
+        let taken = taken.filter_map(|it| it.to.arn(&addresses));
+        let stopped = self.stopped.lock().expect("no task panics while it holds the lock");
         step.arn.iter().cloned().chain(taken).any(|it| stopped.contains_key(&it))
     }
 
@@ -468,7 +473,7 @@ impl<'a> Run<'a> {
         loop {
             let Some(audience) = kind.audience(self.aws, arn).await? else { return Ok(None) };
             let stopped = {
-                let stopped = self.stopped.lock().expect("nobody panics with it in hand");
+                let stopped = self.stopped.lock().expect("no task panics while it holds the lock");
                 stopped.get(arn).is_some_and(|id| id.is_some() && *id == audience.session)
             };
             if !stopped || !watch.again().await {
@@ -479,9 +484,9 @@ impl<'a> Run<'a> {
 
     /// Why an object cannot be made now, if it takes a channel that somebody else is live on.
     async fn taken(&self, step: &Step) -> Result<Option<String>, Failure> {
-        let book = self.book(step);
-        for edge in step.body.iter().flat_map(Body::must_be_offline) {
-            let Some(arn) = edge.to.arn(&book) else { continue };
+        let addresses = self.addresses(step);
+        for edge in step.spec.iter().flat_map(Spec::must_be_offline) {
+            let Some(arn) = edge.to.arn(&addresses) else { continue };
             if let Some(audience) = self.audience(step, edge.kind, &arn).await? {
                 return Ok(Some(crate::plan::policy::must_be_offline(&edge.to, &audience)));
             }
@@ -493,17 +498,17 @@ impl<'a> Run<'a> {
         if let Some(arn) = self.made_meanwhile(step).await? {
             return Ok(StepStatus::Stale(format!("another run has made {arn} meanwhile")));
         }
-        let book = self.book(step);
+        let addresses = self.addresses(step);
         if let Some(why) = self.taken(step).await? {
             return Ok(StepStatus::Deferred(why));
         }
         let waiting = self.waiting(&step.address);
         let mut tries = Tries::new(&waiting);
         tries.explained = self.is_explained(step);
-        let (live, op) =
-            match ensure::created(self.aws, step, &book, self.attempts, &mut tries).await {
-                Ok(Made::Unknown(error)) => return Ok(StepStatus::Unknown(error.into())),
-                Ok(Made::Live(live, op)) => (live, op),
+        let (observed, attempt_id) =
+            match ensure::created(self.aws, step, &addresses, self.attempts, &mut tries).await {
+                Ok(CreateOutcome::Unknown(error)) => return Ok(StepStatus::Unknown(error.into())),
+                Ok(CreateOutcome::Observed(observed, attempt_id)) => (observed, attempt_id),
                 Err(failure) => {
                     // Somebody may have gone live since the look.
                     if failure.is_conflict()
@@ -514,24 +519,24 @@ impl<'a> Run<'a> {
                     return Err(failure);
                 }
             };
-        let arn = live.arn.clone();
+        let arn = observed.arn.clone();
         self.note(&step.address, &arn);
-        let made = (arn.clone(), op.clone());
-        self.made.lock().expect("nobody panics with it in hand").insert(step.id, made);
-        let body = step.body.as_ref().expect("a step that makes something has a spec");
+        let made = (arn.clone(), attempt_id.clone());
+        self.made.lock().expect("no task panics while it holds the lock").insert(step.id, made);
+        let spec = step.spec.as_ref().expect("a step that makes something has a spec");
         let used = async {
-            let live = ensure::fits(body, *live, "the create")?;
-            let live = ensure::usable(self.aws, live, false, &book, &waiting).await?;
+            let observed = ensure::fits(spec, *observed, "the create")?;
+            let observed = ensure::usable(self.aws, observed, false, &addresses, &waiting).await?;
             // What nobody refers to is confirmed by the listings at the end.
-            if self.needed.contains(&step.id) && !planted(Bug::UsedTooSoon) {
-                ensure::seen_twice(self.aws, &live, &op, &book, &waiting).await?;
+            if self.needed.contains(&step.id) && !active(Mutant::UsedTooSoon) {
+                ensure::seen_twice(self.aws, &observed, &attempt_id, &addresses, &waiting).await?;
             }
             Ok(())
         };
         used.await.map_err(|failure: Failure| {
             // No listing will show what was deleted meanwhile.
             if matches!(failure, Failure::Gone { .. }) {
-                self.made.lock().expect("nobody panics with it in hand").remove(&step.id);
+                self.made.lock().expect("no task panics while it holds the lock").remove(&step.id);
             }
             Failure::HalfDone { done: format!("making {arn}"), failure: Box::new(failure) }
         })?;
@@ -566,22 +571,23 @@ impl<'a> Run<'a> {
 
     async fn change(&self, step: &Step, taken: &mut Option<Arn>) -> Result<StepStatus, Failure> {
         let arn = step.arn.clone().expect("a step that changes something has an object");
-        let book = self.book(step);
+        let addresses = self.addresses(step);
         let waiting = self.waiting(&step.address);
         let mut tries = Tries::new(&waiting);
         loop {
             let (aws, stack) = (self.aws, self.stack);
             let (planned, cut) = (self.planned, taken.is_some());
-            let still = ensure::as_planned(aws, stack, step, planned, &book, &tries, cut).await?;
+            let still =
+                ensure::as_planned(aws, stack, step, planned, &addresses, &tries, cut).await?;
             let (there, as_wanted) = match still {
-                Still::So(there) => there,
-                Still::Gone => return tries.gave_way("it is gone".to_owned()),
-                Still::Not(why) => return tries.gave_way(why),
+                Precondition::So(there) => there,
+                Precondition::Gone => return tries.gave_way("it is gone".to_owned()),
+                Precondition::Not(why) => return tries.gave_way(why),
             };
-            let body = step.wanted(there.body.as_ref());
-            let body = body.expect("a step that changes something has a spec");
+            let spec = step.wanted(there.spec.as_ref());
+            let spec = spec.expect("a step that changes something has a spec");
             if !step.writes_spec() {
-                ensure::tagged(aws, step, &body, &arn, &book, &waiting).await?;
+                ensure::tagged(aws, step, &spec, &arn, &addresses, &waiting).await?;
                 break;
             }
             if ensure::is_changing(&there) {
@@ -593,15 +599,15 @@ impl<'a> Run<'a> {
                 return Ok(StepStatus::Deferred(why));
             }
             tries.explained = self.is_explained(step);
-            let live = if as_wanted {
+            let observed = if as_wanted {
                 Some(*there)
             } else {
-                ensure::updated(aws, step, &body, &arn, &book, &mut tries).await?
+                ensure::updated(aws, step, &spec, &arn, &addresses, &mut tries).await?
             };
-            if let Some(live) = live {
+            if let Some(observed) = observed {
                 // The change is made, so this is not what the audience took along any more.
                 *taken = None;
-                ensure::update_finished(aws, step, &body, live, &book, &waiting).await?;
+                ensure::update_finished(aws, step, &spec, observed, &addresses, &waiting).await?;
                 break;
             }
         }
@@ -619,7 +625,7 @@ impl<'a> Run<'a> {
         loop {
             let Some(tags) = found(kind.tags_of(self.aws, &arn).await)? else { break };
             let owner = Owner::of(&tags);
-            if owner == Owner::Nobody {
+            if owner == Owner::Unowned {
                 break;
             }
             if owner != step.owner {
@@ -638,10 +644,10 @@ impl<'a> Run<'a> {
 
     /// Takes the note about what is released off the object that it came with, so that no plan mentions it again.
     async fn forget(&self, step: &Step, arn: &Arn) -> Result<(), Failure> {
-        for edge in step.before.iter().flat_map(Body::refs) {
+        for edge in step.before.iter().flat_map(Spec::refs) {
             let parent = edge.to.arn(self.planned);
-            let parent = parent.and_then(|parent| self.live.all().find(|it| it.arn == parent));
-            let noted = |it: &&Live| {
+            let parent = parent.and_then(|parent| self.observed.all().find(|it| it.arn == parent));
+            let noted = |it: &&Observed| {
                 it.owner().in_stack(&self.stack.name).is_some()
                     && owner::remembered_key(&it.tags) == Some(arn.id())
             };
@@ -672,9 +678,9 @@ impl<'a> Run<'a> {
         let mut last = None;
         loop {
             match ensure::still_ours(self.aws, step, &arn, self.attempts).await? {
-                Still::So(()) => {}
-                Still::Gone => break,
-                Still::Not(why) => return tries.gave_way(why),
+                Precondition::So(()) => {}
+                Precondition::Gone => break,
+                Precondition::Not(why) => return tries.gave_way(why),
             }
             if let Some(why) = self.cut_off(step, &arn, taken).await? {
                 return Ok(StepStatus::Deferred(why));
@@ -693,9 +699,9 @@ impl<'a> Run<'a> {
         }
         ensure::over(self.aws, step, &arn, self.planned, &waiting).await?;
         if !step.address.kind.facts().ended.is_empty() {
-            let used = step.before.iter().flat_map(Body::refs);
+            let used = step.before.iter().flat_map(Spec::refs);
             let used = used.filter_map(|it| it.to.arn(self.planned));
-            used.for_each(|it| self.note_stopped(it.clone(), self.live.audience.get(&it)));
+            used.for_each(|it| self.note_stopped(it.clone(), self.observed.audience.get(&it)));
         }
         Ok(StepStatus::Done(Some(arn)))
     }
@@ -704,7 +710,7 @@ impl<'a> Run<'a> {
     /// to delete this run's own copy while it carries that tag as well.
     async fn deleted(&self, step: &Step, arn: &Arn) -> Result<(), CloudError> {
         let kind = step.address.kind;
-        let protected = matches!(&step.owner, Owner::Stack(marks) if marks.protect);
+        let protected = matches!(&step.owner, Owner::Stack(ownership) if ownership.protect);
         if protected && self.attempts.made(&step.owner) {
             let tag = [owner::PROTECT.to_owned()];
             gone(kind.untag(self.aws, arn, &tag).await)?;
@@ -715,16 +721,17 @@ impl<'a> Run<'a> {
     /// Whether what replaces an object is still there: the last of a name is not deleted for having been
     /// replaced once.
     async fn has_successor(&self, step: &Step, arn: &Arn) -> Result<bool, CloudError> {
-        let replaces = |live: &&Live| match live.owner() {
-            Owner::Stack(marks) => marks.replaces.as_deref() == Some(arn.id()),
+        let replaces = |observed: &&Observed| match observed.owner() {
+            Owner::Stack(ownership) => ownership.replaces.as_deref() == Some(arn.id()),
             _ => false,
         };
-        let made = self.book(step).arn(&step.address).cloned();
-        let there = self.live.all().filter(replaces).map(|it| it.arn.clone());
+        let made = self.addresses(step).arn(&step.address).cloned();
+        let there = self.observed.all().filter(replaces).map(|it| it.arn.clone());
         for successor in made.into_iter().chain(there) {
             let tags = found(step.address.kind.tags_of(self.aws, &successor).await)?;
-            let marks = tags.map(|it| Owner::of(&it));
-            if matches!(marks, Some(Owner::Stack(it)) if it.replaces.as_deref() == Some(arn.id())) {
+            let ownership = tags.map(|it| Owner::of(&it));
+            if matches!(ownership, Some(Owner::Stack(it)) if it.replaces.as_deref() == Some(arn.id()))
+            {
                 return Ok(true);
             }
         }
@@ -739,10 +746,10 @@ impl<'a> Run<'a> {
         winner: &Arn,
     ) -> Result<Option<String>, CloudError> {
         let kind = step.address.kind;
-        if planted(Bug::PrunedAtOnce) {
+        if active(Mutant::PrunedAtOnce) {
             return Ok(None);
         }
-        let Some(first) = self.live.as_of else {
+        let Some(first) = self.observed.as_of else {
             return Ok(Some("it is unknown when the plan was made".to_owned()));
         };
         // What another run made may be seen by listings of different age; what this run made was waited for.
@@ -756,9 +763,11 @@ impl<'a> Run<'a> {
         }
         let listing = self.listing(kind, since).await?;
         let found = |arn: &Arn| {
-            let live = listing.iter().find(|it| it.arn == *arn)?;
-            match live.owner() {
-                Owner::Stack(marks) if marks.name == step.address.name => Some((live, marks)),
+            let observed = listing.iter().find(|it| it.arn == *arn)?;
+            match observed.owner() {
+                Owner::Stack(ownership) if ownership.name == step.address.name => {
+                    Some((observed, ownership))
+                }
                 _ => None,
             }
         };
@@ -782,9 +791,9 @@ impl<'a> Run<'a> {
         let read = step.address.kind.get(self.aws, std::slice::from_ref(arn), self.planned).await?;
         let Some(mut now) = read.into_iter().next() else { return Ok(false) };
         show_managed_tags(&mut now, self.stack);
-        let (Some(before), Some(mut body)) = (&step.before, now.body) else { return Ok(true) };
-        body.unseen(before);
-        Ok(body != *before)
+        let (Some(before), Some(mut spec)) = (&step.before, now.spec) else { return Ok(true) };
+        spec.copy_write_only(before);
+        Ok(spec != *before)
     }
 
     /// The last look before a call that could cut somebody off: whoever went live since the plan was made
@@ -796,12 +805,12 @@ impl<'a> Run<'a> {
         taken: &mut Option<Arn>,
     ) -> Result<Option<String>, Failure> {
         let kind = step.address.kind;
-        if planted(Bug::NoLookForAudience) {
+        if active(Mutant::NoLookForAudience) {
             return Ok(None);
         }
         // Who uses a stream key is whoever watches its channel.
-        let parent = kind.facts().comes_with.and_then(|parent| {
-            let edges = step.before.iter().flat_map(Body::refs);
+        let parent = kind.facts().created_by.and_then(|parent| {
+            let edges = step.before.iter().flat_map(Spec::refs);
             let arn = edges.into_iter().find(|it| it.kind == parent)?.to.arn(self.planned)?;
             Some((parent, arn))
         });
@@ -822,22 +831,22 @@ impl<'a> Run<'a> {
             })?;
             return Ok(None);
         }
-        Ok(Some(crate::plan::policy::live(&audience)))
+        Ok(Some(crate::plan::policy::on_air(&audience)))
     }
 
     /// Waits until every object made by this run is listed with its tags, in two listings in a row, so that
     /// the next run cannot miss one and make it again: those too that came to be of no use. Returns whether the
     /// listings show other copies of what this run made.
     async fn confirm(&self, plan: &Plan, outcome: &mut Outcome) -> bool {
-        if planted(Bug::NoEndBarrier) {
+        if active(Mutant::NoEndBarrier) {
             return false;
         }
         let steps = plan.by_id();
-        let made = self.made.lock().expect("nobody panics with it in hand").clone();
+        let made = self.made.lock().expect("no task panics while it holds the lock").clone();
         let mut unlisted: BTreeMap<Kind, BTreeMap<StepId, u8>> = BTreeMap::new();
         for id in made.keys() {
             let kind = steps[id].address.kind;
-            if kind.facts().listed_per.is_none() {
+            if kind.facts().listed_under.is_none() {
                 unlisted.entry(kind).or_default().insert(*id, 0);
             }
         }
@@ -853,19 +862,19 @@ impl<'a> Run<'a> {
                 // A listing that fails now is asked again; only time ends this.
                 let listing = kind.list(self.aws, &Scope::default()).await.unwrap_or_default();
                 contested.insert(*kind, self.contested(&listing, &made).await);
-                let listed: BTreeMap<&Arn, &Live> =
+                let listed: BTreeMap<&Arn, &Observed> =
                     listing.iter().map(|it| (&it.arn, it)).collect();
                 missing.retain(|id, seen| {
-                    let (arn, op) = &made[id];
-                    let ours = listed.get(arn).is_some_and(|it| is_of(it, op));
+                    let (arn, attempt_id) = &made[id];
+                    let ours = listed.get(arn).is_some_and(|it| is_of(it, attempt_id));
                     *seen = if ours { *seen + 1 } else { 0 };
                     all_seen &= ours;
                     *seen < 2
                 });
                 // What cannot be of this account is not waited for.
-                let unseen: Vec<StepId> =
+                let unlisted: Vec<StepId> =
                     missing.iter().filter(|(_, seen)| **seen == 0).map(|(id, _)| *id).collect();
-                for id in unseen {
+                for id in unlisted {
                     if let Err(error) = ensure::in_place(self.aws, &made[&id].0).await {
                         missing.remove(&id);
                         elsewhere.insert(id, error);
@@ -902,6 +911,6 @@ impl<'a> Run<'a> {
 }
 
 /// Whether a listed object is the one that an attempt made; one kind is listed without tags.
-fn is_of(live: &Live, op: &str) -> bool {
-    live.tags.is_empty() || live.made_by(op)
+fn is_of(observed: &Observed, attempt_id: &str) -> bool {
+    observed.tags.is_empty() || observed.made_by(attempt_id)
 }

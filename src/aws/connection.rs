@@ -33,12 +33,12 @@ pub(super) const REQUEST_ID: &str = "x-amzn-requestid";
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 tokio::task_local! {
-    static LAST_WRITE: LastWrite;
+    static LAST_WRITE: WriteTracker;
     static RECEIVED: Received;
 }
 
 /// What the answers to some work came to: their bytes, and the time from when each request left. Told from other
-/// work as [`LastWrite`] is.
+/// work as [`WriteTracker`] is.
 #[derive(Clone, Debug, Default)]
 pub struct Received(Arc<Mutex<(u64, Duration)>>);
 
@@ -76,7 +76,7 @@ impl Received {
 /// at all. The work is told from other work by the task-local scope it runs in, so nothing between it and the
 /// wire has to hand anything on.
 #[derive(Clone, Debug)]
-pub struct LastWrite {
+pub struct WriteTracker {
     noted: Arc<Mutex<Noted>>,
     /// Whether work that has written nothing yet is to leave it at that.
     halted: watch::Receiver<bool>,
@@ -89,7 +89,7 @@ struct Noted {
     request_id: Option<String>,
 }
 
-impl LastWrite {
+impl WriteTracker {
     /// Of work that has written nothing, and writes nothing once `halted` is true.
     pub fn unless(halted: &watch::Receiver<bool>) -> Self {
         Self { noted: Arc::default(), halted: halted.clone() }
@@ -154,7 +154,7 @@ impl LastWrite {
 
 /// What a run has asked so far, shared by all its tasks.
 #[derive(Clone, Debug)]
-pub struct Meter(Arc<Inner>);
+pub struct RequestGate(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -165,7 +165,7 @@ struct Inner {
     writes: AtomicU64,
 }
 
-impl Meter {
+impl RequestGate {
     /// A meter at nought, pacing at `rates`.
     pub fn new(rates: Rates) -> Self {
         Self(Arc::new(Inner {
@@ -196,18 +196,18 @@ impl Meter {
     /// Waits until a request for `operation` may leave; `None` where it is to be kept back.
     pub(super) async fn turn(&self, operation: &str) -> Option<Instant> {
         let turn = self.0.buckets.wait(operation);
-        if reads(operation) { Some(turn.await) } else { LastWrite::turn(turn).await }
+        if reads(operation) { Some(turn.await) } else { WriteTracker::turn(turn).await }
     }
 
     /// Puts this meter in front of an HTTP client.
     pub fn in_front_of(&self, inner: SharedHttpClient) -> SharedHttpClient {
-        SharedHttpClient::new(Metered { meter: self.clone(), inner })
+        SharedHttpClient::new(Metered { gate: self.clone(), inner })
     }
 }
 
 #[derive(Debug)]
 struct Metered {
-    meter: Meter,
+    gate: RequestGate,
     inner: SharedHttpClient,
 }
 
@@ -218,7 +218,7 @@ impl HttpClient for Metered {
         components: &RuntimeComponents,
     ) -> SharedHttpConnector {
         SharedHttpConnector::new(MeteredConnector {
-            meter: self.meter.clone(),
+            gate: self.gate.clone(),
             inner: self.inner.http_connector(settings, components),
         })
     }
@@ -226,19 +226,19 @@ impl HttpClient for Metered {
 
 #[derive(Debug)]
 struct MeteredConnector {
-    meter: Meter,
+    gate: RequestGate,
     inner: SharedHttpConnector,
 }
 
 impl HttpConnector for MeteredConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let meter = self.meter.clone();
+        let gate = self.gate.clone();
         let inner = self.inner.clone();
         HttpConnectorFuture::new(async move {
             let operation = operation_of(&request);
             let reads = reads(&operation);
             let left = Instant::now();
-            *meter
+            *gate
                 .0
                 .calls
                 .lock()
@@ -247,7 +247,7 @@ impl HttpConnector for MeteredConnector {
                 .or_default() += 1;
             if !reads {
                 // The id of an earlier write would be taken for this one's if no answer came.
-                LastWrite::note(None);
+                WriteTracker::note(None);
             }
             let (host, sent) = (host_of(&request), Instant::now());
             let answer = tokio::time::timeout(ANSWER_WITHIN, whole(inner, request)).await;
@@ -258,22 +258,22 @@ impl HttpConnector for MeteredConnector {
             // A refusal changed nothing; anything else did, or nobody knows.
             let declined = response.as_ref().is_ok_and(|it| it.status().is_client_error());
             if !reads && !declined {
-                meter.0.writes.fetch_add(1, Ordering::Relaxed);
+                gate.0.writes.fetch_add(1, Ordering::Relaxed);
             }
             let response = response?;
             if !reads {
-                LastWrite::note(response.headers().get(REQUEST_ID));
+                WriteTracker::note(response.headers().get(REQUEST_ID));
             }
             if let Some(date) = response.headers().get("date")
                 && let Ok(time) = jiff::fmt::rfc2822::parse(date)
             {
-                *meter.0.server_time.lock().expect("counting does not panic") =
+                *gate.0.server_time.lock().expect("counting does not panic") =
                     Some((time.timestamp(), Instant::now()));
             }
             if is_throttle(&response) {
-                meter.0.buckets.throttled(&operation, left);
+                gate.0.buckets.throttled(&operation, left);
             } else {
-                meter.0.buckets.answered(&operation);
+                gate.0.buckets.answered(&operation);
             }
             let body = response.body().bytes().unwrap_or_default();
             Received::count(body.len(), time);

@@ -1,29 +1,29 @@
 //! The AWS SDK clients: configuration, pacing, sorted errors, tags, exact zeros.
 //!
-//! Knows no kind of resource and prints nothing. Every request of a run passes through one [`Meter`],
+//! Knows no kind of resource and prints nothing. Every request of a run passes through one [`RequestGate`],
 //! whether it goes to AWS, to a loopback endpoint, or to the emulator in process.
 
 mod answer;
 pub mod connection;
 pub mod credentials;
 pub mod error;
-pub mod exact;
+pub mod mutants;
 pub mod object;
 pub mod rates;
-pub mod sabotage;
 pub mod secret;
 pub mod tags;
 mod trust;
 mod turn;
+pub mod zeros;
 
-pub use connection::{LastWrite, Meter, Received};
+pub use connection::{Received, RequestGate, WriteTracker};
 pub use credentials::{CredentialSource, SourceConflict};
 pub use error::{Applied, Class, CloudError, Sorted, found, gone};
-pub use exact::exactly;
 pub use rates::Rates;
 pub use secret::Secret;
 pub use tags::Service;
 pub use trust::NoCertificates;
+pub use zeros::restore_zeros;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_ivs::config::retry::{RetryPartition, TokenBucket};
@@ -33,7 +33,7 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::sdk_config::{SharedTimeSource, StalledStreamProtectionConfig};
 use credentials::{Chosen, CredentialChain};
-use sabotage::{Bug, planted};
+use mutants::{Mutant, active};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -174,7 +174,7 @@ pub struct Clients {
     #[cfg(feature = "lock-s3")]
     config: SdkConfig,
     /// What was called, and the server's clock.
-    pub meter: Meter,
+    pub gate: RequestGate,
     /// Region in force.
     pub region: String,
     /// Address that is not AWS's own, for the plan's header.
@@ -275,23 +275,23 @@ pub async fn connect(target: &Target) -> Result<Clients, ConnectError> {
         Some(shown.join(", ")).filter(|it| !it.is_empty())
     };
     let rates = target.rates.unwrap_or(if local { Rates::Off } else { Rates::Aws { share: 1.0 } });
-    let meter = Meter::new(rates);
+    let gate = RequestGate::new(rates);
     #[cfg(feature = "lock-s3")]
     let unmetered = config.clone();
     let http =
         target.in_process.clone().or_else(|| config.http_client()).unwrap_or_else(trust::plain);
     let cache = config.identity_cache().unwrap_or_else(|| IdentityCache::lazy().build());
-    let in_turn = InTurn { meter: meter.clone(), cache };
+    let in_turn = InTurn { gate: gate.clone(), cache };
     let config = config
         .into_builder()
-        .http_client(meter.in_front_of(http))
+        .http_client(gate.in_front_of(http))
         .identity_cache(in_turn)
         // The meter limits how long an answer may take.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .build();
     // AWS_MAX_ATTEMPTS and the profile's max_attempts must not bring retries of writes back.
     let retries =
-        if planted(Bug::SdkRetries) { RetryConfig::standard() } else { RetryConfig::disabled() };
+        if active(Mutant::SdkRetries) { RetryConfig::standard() } else { RetryConfig::disabled() };
     // Most commands can do without the account: STS out of reach must not hold them up for long.
     let hasty = config.to_builder().retry_config(RetryConfig::standard()).build();
     let once = config.to_builder().retry_config(retries).build();
@@ -319,7 +319,7 @@ pub async fn connect(target: &Target) -> Result<Clients, ConnectError> {
         credentials: chosen.map(|it| it.chain),
         #[cfg(feature = "lock-s3")]
         config: unmetered,
-        meter,
+        gate,
         region,
         endpoint,
         local,

@@ -4,7 +4,7 @@
 //! the connection. The SDK asks for credentials just before it signs each attempt, and waits for them without a
 //! limit of its own: that is where this stands. Credentials themselves are kept by the SDK's own cache behind it.
 
-use super::connection::Meter;
+use super::connection::RequestGate;
 use aws_smithy_runtime_api::client::identity::{
     IdentityFuture, ResolveCachedIdentity, SharedIdentityCache, SharedIdentityResolver,
 };
@@ -16,7 +16,7 @@ use aws_smithy_types::config_bag::ConfigBag;
 /// A cache of credentials that hands them out when it is a request's turn.
 #[derive(Debug)]
 pub(super) struct InTurn {
-    pub(super) meter: Meter,
+    pub(super) gate: RequestGate,
     pub(super) cache: SharedIdentityCache,
 }
 
@@ -33,7 +33,7 @@ impl ResolveCachedIdentity for InTurn {
                 || self.cache.resolve_cached_identity(resolver.clone(), components, config);
             // Fetched before the turn: who must wait for them holds nobody up, and has not begun to write.
             credentials().await?;
-            let turn = self.meter.turn(&operation.unwrap_or_default()).await;
+            let turn = self.gate.turn(&operation.unwrap_or_default()).await;
             if turn.is_none() {
                 return Err(ConnectorError::user("the run is stopping".into()).into());
             }

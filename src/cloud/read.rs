@@ -4,13 +4,13 @@
 //! their channels, specs need it to turn ARNs back into names. Gets that are needed whatever else is listed
 //! start while their listing still pages: each operation has a rate of its own, so they cost no time.
 
-use crate::aws::sabotage::{Bug, planted};
+use crate::aws::mutants::{Mutant, active};
 use crate::aws::{Class, Clients, CloudError};
 use crate::kinds::owner::is_managed_tag;
 use crate::kinds::rename::renames;
 use crate::kinds::{
-    Address, Arn, Audience, Body, Book, Desired, Duplicate, Kind, Live, LiveState, Marks, Mutable,
-    Owner, Pointer, Publisher, READS_LAG, Scope, Stack, streams,
+    Address, AddressMap, Arn, Audience, Desired, Duplicate, Kind, Mutable, Observed, ObservedState,
+    Owner, OwnershipTags, Pointer, Publisher, READS_LAG, Scope, Spec, Stack, streams,
 };
 use futures_util::future::{try_join, try_join_all};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
@@ -49,18 +49,18 @@ pub async fn read(
     stack: &Stack,
     desired: &[Desired],
     reading: Reading,
-) -> Result<LiveState, ReadError> {
+) -> Result<ObservedState, ReadError> {
     let kinds = kinds_in_play(desired, reading);
     // What was last heard, moved on: a listing is never older than it says.
-    let before = aws.meter.server_time();
+    let before = aws.gate.server_time();
     let wanted: BTreeMap<&Address, &Desired> = desired.iter().map(|it| (&it.address, it)).collect();
     let (doors, gets) = early_gets(aws, &kinds);
     let listed = async {
-        let glance = Glance::new(stack, desired, reading);
-        let seen = |live: &Live| {
-            if let Some(door) = doors.get(&live.kind).filter(|_| glance.needs_a_get(live)) {
+        let filter = GetFilter::new(stack, desired, reading);
+        let seen = |observed: &Observed| {
+            if let Some(door) = doors.get(&observed.kind).filter(|_| filter.needs_a_get(observed)) {
                 // The other end is gone only when a get has failed, which ends the reading anyway.
-                let _ = door.send(live.arn.clone());
+                let _ = door.send(observed.arn.clone());
             }
         };
         let all = try_join(list_all(aws, &kinds, &seen), sweep_streams(aws, &kinds)).await?;
@@ -68,11 +68,11 @@ pub async fn read(
         let (listings, streams) = all;
         all_of_one_account(aws, &listings)?;
         let shown: BTreeSet<Arn> = listings.iter().map(|it| it.arn.clone()).collect();
-        let live = streams.iter().map(|(arn, _)| (Kind::Channel, arn.clone()));
-        nothing_of_ours_is_missing(aws, stack, &shown, live).await?;
-        let as_of = before.or_else(|| aws.meter.server_time());
-        let as_of = if planted(Bug::PrunedAtOnce) { as_of.map(|it| it + A_DAY) } else { as_of };
-        let mut state = LiveState { listed: kinds.clone(), as_of, ..LiveState::default() };
+        let observed = streams.iter().map(|(arn, _)| (Kind::Channel, arn.clone()));
+        nothing_of_ours_is_missing(aws, stack, &shown, observed).await?;
+        let as_of = before.or_else(|| aws.gate.server_time());
+        let as_of = if active(Mutant::PrunedAtOnce) { as_of.map(|it| it + A_DAY) } else { as_of };
+        let mut state = ObservedState { listed: kinds.clone(), as_of, ..ObservedState::default() };
         sort_by_owner(&mut state, listings, stack, desired);
         note_future_names(&mut state, desired);
         let children = list_children(aws, &kinds, stack, desired, &state, reading).await?;
@@ -82,17 +82,17 @@ pub async fn read(
     };
     let ((mut state, streams, shown), early) = try_join(listed, try_join_all(gets)).await?;
     let early = early.into_iter().flatten().collect();
-    get_bodies(aws, &mut state, &wanted, reading, early).await?;
+    get_specs(aws, &mut state, &wanted, reading, early).await?;
     nothing_of_ours_is_missing(aws, stack, &shown, referred_to(&state)).await?;
-    for live in state
+    for observed in state
         .owned
         .values_mut()
         .chain(state.adoptable.values_mut())
-        .chain(state.superseded.iter_mut().map(|(_, live)| live))
-        .chain(state.duplicates.iter_mut().map(|it| &mut it.live))
+        .chain(state.superseded.iter_mut().map(|(_, observed)| observed))
+        .chain(state.duplicates.iter_mut().map(|it| &mut it.observed))
         .chain(state.others.values_mut())
     {
-        show_managed_tags(live, stack);
+        show_managed_tags(observed, stack);
     }
     look_at_duplicates(aws, &mut state, stack).await?;
     let copied: BTreeSet<Arn> = state
@@ -101,32 +101,32 @@ pub async fn read(
         .filter(|it| state.is_tagged_as_its_parent(it))
         .map(|it| it.arn.clone())
         .collect();
-    for (address, live) in &mut state.adoptable {
+    for (address, observed) in &mut state.adoptable {
         // One that is ours already, under another name, does remember; but a name that asks for no
         // rotation does not destroy a key that somebody streams with.
-        let forgets = live.owner() == Owner::Nobody
-            || copied.contains(&live.arn)
-            || wanted.get(address).is_some_and(|it| it.body.rotation().is_none());
-        if forgets && let (Some(body), Some(desired)) = (&mut live.body, wanted.get(address)) {
-            body.taken_over(&desired.body);
-            body.unseen(&desired.body);
+        let forgets = observed.owner() == Owner::Unowned
+            || copied.contains(&observed.arn)
+            || wanted.get(address).is_some_and(|it| it.spec.rotation().is_none());
+        if forgets && let (Some(spec), Some(desired)) = (&mut observed.spec, wanted.get(address)) {
+            spec.taken_over(&desired.spec);
+            spec.copy_write_only(&desired.spec);
         }
     }
     // What an object is compared with is the manifest of the name that it gets, not of the one that it gives up.
     let moves = renames(&state.owned, desired);
     let gets: BTreeMap<&Address, &Address> = moves.iter().map(|(to, from)| (from, to)).collect();
-    for (address, live) in &mut state.owned {
-        let owner = live.owner();
-        let digest = owner.in_stack(&stack.name).map(|marks| marks.digest.as_str());
+    for (address, observed) in &mut state.owned {
+        let owner = observed.owner();
+        let digest = owner.in_stack(&stack.name).map(|ownership| ownership.digest.as_str());
         let manifest = match gets.get(address) {
             Some(to) => wanted.get(*to),
             None if moves.contains_key(address) => None,
             None => wanted.get(address),
         };
-        if let Some(body) = &mut live.body {
+        if let Some(spec) = &mut observed.spec {
             match manifest {
-                Some(desired) => body.recall(&desired.body, digest, &state.book),
-                None => body.recall(&body.clone(), digest, &state.book),
+                Some(desired) => spec.restore_write_only(&desired.spec, digest, &state.addresses),
+                None => spec.restore_write_only(&spec.clone(), digest, &state.addresses),
             }
         }
     }
@@ -143,13 +143,13 @@ fn kinds_in_play(desired: &[Desired], reading: Reading) -> BTreeSet<Kind> {
     let mut kinds = BTreeSet::new();
     for it in desired {
         kinds.insert(it.address.kind);
-        kinds.extend(it.body.refs().iter().map(|edge| edge.kind));
+        kinds.extend(it.spec.refs().iter().map(|edge| edge.kind));
     }
     kinds
 }
 
 /// What a listed object tells by itself: whether its spec has to be got, whatever else is listed.
-struct Glance<'a> {
+struct GetFilter<'a> {
     stack: &'a str,
     reading: Reading,
     /// Names under which declared objects may be found.
@@ -157,7 +157,7 @@ struct Glance<'a> {
     adopts: BTreeSet<&'a str>,
 }
 
-impl<'a> Glance<'a> {
+impl<'a> GetFilter<'a> {
     fn new(stack: &'a Stack, desired: &'a [Desired], reading: Reading) -> Self {
         let names = desired.iter().flat_map(|it| {
             let names = it.former().map(|it| it.name).chain([it.address.name.clone()]);
@@ -168,19 +168,20 @@ impl<'a> Glance<'a> {
     }
 
     /// Of kinds that cannot be changed in place the digest may do instead, and only the whole book tells.
-    fn needs_a_get(&self, live: &Live) -> bool {
-        let by_digest = live.kind.facts().mutable == Mutable::TagsOnly && !self.reading.full;
-        if live.body.is_some() || by_digest {
+    fn needs_a_get(&self, observed: &Observed) -> bool {
+        let by_digest = observed.kind.facts().mutable == Mutable::TagsOnly && !self.reading.full;
+        if observed.spec.is_some() || by_digest {
             return false;
         }
-        let owner = live.owner();
+        let owner = observed.owner();
         match owner.in_stack(self.stack) {
-            Some(marks) => {
-                self.reading.every_kind || self.names.contains(&(live.kind, marks.name.clone()))
+            Some(ownership) => {
+                self.reading.every_kind
+                    || self.names.contains(&(observed.kind, ownership.name.clone()))
             }
             None => {
-                self.adopts.contains(live.arn.as_str())
-                    || (self.reading.strangers && owner == Owner::Nobody)
+                self.adopts.contains(observed.arn.as_str())
+                    || (self.reading.strangers && owner == Owner::Unowned)
             }
         }
     }
@@ -200,7 +201,7 @@ fn early_gets<'a>(
     kinds: &BTreeSet<Kind>,
 ) -> (
     BTreeMap<Kind, UnboundedSender<Arn>>,
-    Vec<impl Future<Output = Result<Vec<Live>, ReadError>> + use<'a>>,
+    Vec<impl Future<Output = Result<Vec<Observed>, ReadError>> + use<'a>>,
 ) {
     let mut doors = BTreeMap::new();
     let mut gets = Vec::new();
@@ -216,7 +217,7 @@ async fn get_while_listed(
     aws: &Clients,
     kind: Kind,
     listed: UnboundedReceiver<Arn>,
-) -> Result<Vec<Live>, ReadError> {
+) -> Result<Vec<Observed>, ReadError> {
     let batches = stream::unfold(listed, |mut listed| async {
         let mut batch = Vec::new();
         while batch.len() < BATCH {
@@ -225,8 +226,9 @@ async fn get_while_listed(
         }
         (!batch.is_empty()).then_some((batch, listed))
     });
-    let got = batches.map(|batch| async move { kind.get(aws, &batch, &Book::default()).await });
-    let got: Vec<Vec<Live>> = got
+    let got =
+        batches.map(|batch| async move { kind.get(aws, &batch, &AddressMap::default()).await });
+    let got: Vec<Vec<Observed>> = got
         .buffer_unordered(BATCHES)
         .try_collect()
         .await
@@ -238,10 +240,10 @@ async fn get_while_listed(
 async fn list_all(
     aws: &Clients,
     kinds: &BTreeSet<Kind>,
-    seen: &(dyn Fn(&Live) + Sync),
-) -> Result<Vec<Live>, ReadError> {
+    seen: &(dyn Fn(&Observed) + Sync),
+) -> Result<Vec<Observed>, ReadError> {
     let nothing = Scope { seen: Some(seen), ..Scope::default() };
-    let listed = kinds.iter().filter(|kind| kind.facts().listed_per.is_none());
+    let listed = kinds.iter().filter(|kind| kind.facts().listed_under.is_none());
     let listings = listed.map(|&kind| {
         let nothing = &nothing;
         async move {
@@ -250,29 +252,31 @@ async fn list_all(
         }
     });
     let all = try_join_all(listings).await?.into_iter().flatten();
-    let over = |live: &Live| {
-        let ended = live.kind.facts().ended;
-        live.state.as_deref().is_some_and(|state| ended.contains(&state))
+    let over = |observed: &Observed| {
+        let ended = observed.kind.facts().ended;
+        observed.state.as_deref().is_some_and(|state| ended.contains(&state))
     };
-    Ok(all.filter(|live| !over(live)).collect())
+    Ok(all.filter(|observed| !over(observed)).collect())
 }
 
 /// Every ARN must be of the region in force and of one account: an answer that leaves one out, or names another
 /// place, is not of the account that this run is about, and nothing is planned from it.
-fn all_of_one_account(aws: &Clients, listings: &[Live]) -> Result<(), ReadError> {
+fn all_of_one_account(aws: &Clients, listings: &[Observed]) -> Result<(), ReadError> {
     let account = aws.known_account().or_else(|| listings.first().and_then(|it| it.arn.account()));
     let elsewhere = listings
         .iter()
         .find(|it| it.arn.region() != Some(aws.region.as_str()) || it.arn.account() != account);
-    let Some(live) = elsewhere else { return Ok(()) };
-    let message =
-        format!("an object is listed as `{}`, which is not of this account and region", live.arn);
-    Err(ReadError { kind: live.kind, source: CloudError::unusable("List", message) })
+    let Some(observed) = elsewhere else { return Ok(()) };
+    let message = format!(
+        "an object is listed as `{}`, which is not of this account and region",
+        observed.arn
+    );
+    Err(ReadError { kind: observed.kind, source: CloudError::unusable("List", message) })
 }
 
 /// Objects outside of the book that something read refers to, of kinds that were listed.
-fn referred_to(state: &LiveState) -> impl Iterator<Item = (Kind, Arn)> {
-    let edges = state.all().flat_map(|it| &it.body).flat_map(Body::refs);
+fn referred_to(state: &ObservedState) -> impl Iterator<Item = (Kind, Arn)> {
+    let edges = state.all().flat_map(|it| &it.spec).flat_map(Spec::refs);
     edges.filter_map(|edge| match edge.to {
         Pointer::Outside(arn) if state.listed.contains(&edge.kind) => Some((edge.kind, arn)),
         _ => None,
@@ -290,32 +294,32 @@ async fn nothing_of_ours_is_missing(
 ) -> Result<(), ReadError> {
     let mut unlisted: BTreeMap<Kind, BTreeSet<Arn>> = BTreeMap::new();
     for (kind, arn) in in_use {
-        if kind.facts().listed_per.is_none() && !shown.contains(&arn) {
+        if kind.facts().listed_under.is_none() && !shown.contains(&arn) {
             unlisted.entry(kind).or_default().insert(arn);
         }
     }
     let gets = unlisted.into_iter().map(|(kind, arns)| async move {
         let arns: Vec<Arn> = arns.into_iter().collect();
-        match kind.get(aws, &arns, &Book::default()).await {
+        match kind.get(aws, &arns, &AddressMap::default()).await {
             // Who may not read it does not own it.
             Err(error) if error.class == Class::Denied => Ok(Vec::new()),
             got => got.map_err(|source| ReadError { kind, source }),
         }
     });
     let read = try_join_all(gets).await?;
-    let ended = |live: &Live| {
-        live.state.as_deref().is_some_and(|state| live.kind.facts().ended.contains(&state))
+    let ended = |observed: &Observed| {
+        observed.state.as_deref().is_some_and(|state| observed.kind.facts().ended.contains(&state))
     };
     let missing = read
         .into_iter()
         .flatten()
-        .find(|live| live.owner().in_stack(&stack.name).is_some() && !ended(live));
-    let Some(live) = missing else { return Ok(()) };
+        .find(|observed| observed.owner().in_stack(&stack.name).is_some() && !ended(observed));
+    let Some(observed) = missing else { return Ok(()) };
     let message = format!(
         "{} is in use and can be read, but it is not listed; try again in a minute",
-        live.arn
+        observed.arn
     );
-    Err(ReadError { kind: live.kind, source: CloudError::unusable("List", message) })
+    Err(ReadError { kind: observed.kind, source: CloudError::unusable("List", message) })
 }
 
 async fn sweep_streams(
@@ -329,27 +333,33 @@ async fn sweep_streams(
 }
 
 /// Owned, taken over, somebody else's; of several under one address the one that counts.
-fn sort_by_owner(state: &mut LiveState, listings: Vec<Live>, stack: &Stack, desired: &[Desired]) {
+fn sort_by_owner(
+    state: &mut ObservedState,
+    listings: Vec<Observed>,
+    stack: &Stack,
+    desired: &[Desired],
+) {
     let adopts: BTreeMap<&str, &Address> = desired
         .iter()
         .filter_map(|it| Some((it.lifecycle.adopt.as_deref()?, &it.address)))
         .collect();
-    let mut owned: Vec<Live> = Vec::new();
+    let mut owned: Vec<Observed> = Vec::new();
     // One object on two pages (it moved while we read): the later one is newer.
-    let by_arn: BTreeMap<Arn, Live> = listings.into_iter().map(|it| (it.arn.clone(), it)).collect();
-    for (arn, live) in by_arn {
-        let owner = live.owner();
-        if let Some(participant) = &live.participant {
-            state.book.note_participant(arn.clone(), participant.clone());
+    let by_arn: BTreeMap<Arn, Observed> =
+        listings.into_iter().map(|it| (it.arn.clone(), it)).collect();
+    for (arn, observed) in by_arn {
+        let owner = observed.owner();
+        if let Some(participant) = &observed.participant {
+            state.addresses.note_participant(arn.clone(), participant.clone());
         }
         if owner.in_stack(&stack.name).is_some() {
-            owned.push(live);
+            owned.push(observed);
         } else if let Some(address) = adopts.get(arn.as_str()) {
             let taken =
-                if owner == Owner::Nobody { &mut state.adoptable } else { &mut state.foreign };
-            taken.insert((*address).clone(), live);
+                if owner == Owner::Unowned { &mut state.adoptable } else { &mut state.foreign };
+            taken.insert((*address).clone(), observed);
         } else {
-            state.others.insert(arn, live);
+            state.others.insert(arn, observed);
         }
     }
     take_owned(state, owned);
@@ -359,47 +369,50 @@ fn sort_by_owner(state: &mut LiveState, listings: Vec<Live>, stack: &Stack, desi
 /// have by now; links cannot break, since a predecessor is deleted before its successor. Of the rest, the
 /// one with the least (op, ARN) counts under its address, which any number of runs agree on
 /// (`docs/reliability.md` §2); one that AWS failed to make only where there is no other.
-fn take_owned(state: &mut LiveState, owned: Vec<Live>) {
-    let marks = |live: &Live| match live.owner() {
-        Owner::Stack(marks) => marks,
+fn take_owned(state: &mut ObservedState, owned: Vec<Observed>) {
+    let ownership = |observed: &Observed| match observed.owner() {
+        Owner::Stack(ownership) => ownership,
         _ => unreachable!("only owned objects come here"),
     };
-    let mut ours: Vec<(Marks, Live)> = owned.into_iter().map(|it| (marks(&it), it)).collect();
-    let replaced: BTreeSet<(Kind, String)> =
-        ours.iter().filter_map(|(marks, it)| Some((it.kind, marks.replaces.clone()?))).collect();
+    let mut ours: Vec<(OwnershipTags, Observed)> =
+        owned.into_iter().map(|it| (ownership(&it), it)).collect();
+    let replaced: BTreeSet<(Kind, String)> = ours
+        .iter()
+        .filter_map(|(ownership, it)| Some((it.kind, ownership.replaces.clone()?)))
+        .collect();
     ours.sort_by(|(one, a), (other, b)| a.standing(one).cmp(&b.standing(other)));
-    for (marks, live) in ours {
-        let address = Address::new(live.kind, marks.name);
-        if replaced.contains(&(live.kind, live.arn.id().to_owned())) {
-            state.superseded.push((address, live));
+    for (ownership, observed) in ours {
+        let address = Address::new(observed.kind, ownership.name);
+        if replaced.contains(&(observed.kind, observed.arn.id().to_owned())) {
+            state.superseded.push((address, observed));
         } else if let Some(winner) = state.owned.get(&address) {
             let winner = winner.arn.clone();
             state.duplicates.push(Duplicate {
                 address,
-                live,
+                observed,
                 winner,
                 untouched: false,
                 winner_untouched: false,
             });
         } else {
-            state.book.note(address.clone(), live.arn.clone());
-            state.owned.insert(address, live);
+            state.addresses.note(address.clone(), observed.arn.clone());
+            state.owned.insert(address, observed);
         }
     }
 }
 
 /// What will be renamed or taken over goes by its future name at once: a reference to it is the same
 /// reference before and after.
-fn note_future_names(state: &mut LiveState, desired: &[Desired]) {
+fn note_future_names(state: &mut ObservedState, desired: &[Desired]) {
     let moves = renames(&state.owned, desired);
     for it in desired {
-        let live = match moves.get(&it.address) {
+        let observed = match moves.get(&it.address) {
             Some(from) => state.owned.get(from),
             None if state.owned.contains_key(&it.address) => None,
             None => state.adoptable.get(&it.address),
         };
-        if let Some(live) = live {
-            state.book.note(it.address.clone(), live.arn.clone());
+        if let Some(observed) = observed {
+            state.addresses.note(it.address.clone(), observed.arn.clone());
         }
     }
 }
@@ -410,20 +423,20 @@ async fn list_children(
     kinds: &BTreeSet<Kind>,
     stack: &Stack,
     desired: &[Desired],
-    state: &LiveState,
+    state: &ObservedState,
     reading: Reading,
-) -> Result<Vec<Live>, ReadError> {
+) -> Result<Vec<Observed>, ReadError> {
     let mut all = Vec::new();
     for &kind in kinds {
-        let Some(parent) = kind.facts().listed_per else { continue };
+        let Some(parent) = kind.facts().listed_under else { continue };
         let declared = desired.iter().filter(|it| it.address.kind == kind);
         let scope = Scope {
             stack: &stack.name,
-            declared: declared.map(|it| &it.body).collect(),
+            declared: declared.map(|it| &it.spec).collect(),
             parents: state.owned.values().filter(|it| it.kind == parent).collect(),
             // An export declares nothing for what AWS makes by itself.
             full: reading.full && !reading.strangers,
-            book: state.book.clone(),
+            addresses: state.addresses.clone(),
             seen: None,
         };
         all.extend(kind.list(aws, &scope).await.map_err(|source| ReadError { kind, source })?);
@@ -432,41 +445,46 @@ async fn list_children(
 }
 
 /// A child belongs to whoever declares it by what tells it from others, if it is theirs or nobody's.
-fn take_children(state: &mut LiveState, children: Vec<Live>, stack: &Stack, desired: &[Desired]) {
-    let book = state.book.clone();
+fn take_children(
+    state: &mut ObservedState,
+    children: Vec<Observed>,
+    stack: &Stack,
+    desired: &[Desired],
+) {
+    let addresses = state.addresses.clone();
     let mut declared: BTreeMap<(Kind, Arn), &Desired> = BTreeMap::new();
     for it in desired {
-        if let Some(identity) = it.body.identity(&book) {
+        if let Some(identity) = it.spec.identity(&addresses) {
             declared.insert((it.address.kind, identity), it);
         }
     }
-    for live in children {
-        let owner = live.owner();
+    for observed in children {
+        let owner = observed.owner();
         // Tags that AWS copied say whose the parent is.
-        let copied = state.is_tagged_as_its_parent(&live);
-        let identity = live.body.as_ref().and_then(|it| it.identity(&book));
-        let wanted = identity.and_then(|it| declared.get(&(live.kind, it)).copied());
+        let copied = state.is_tagged_as_its_parent(&observed);
+        let identity = observed.spec.as_ref().and_then(|it| it.identity(&addresses));
+        let wanted = identity.and_then(|it| declared.get(&(observed.kind, it)).copied());
         let is_or_was = |it: &Desired, name: &String| {
             it.address.name == *name || it.previous_names.contains(name)
         };
         match (wanted, owner.in_stack(&stack.name).filter(|_| !copied)) {
             // No manifest declares it for the object that it comes with, with which it stays.
-            (None, Some(marks)) if live.kind.facts().comes_with.is_some() => {
-                let address = Address::new(live.kind, marks.name.clone());
-                state.left_behind.push((address, live));
+            (None, Some(ownership)) if observed.kind.facts().created_by.is_some() => {
+                let address = Address::new(observed.kind, ownership.name.clone());
+                state.left_behind.push((address, observed));
             }
-            (None, Some(_)) => take_owned(state, vec![live]),
+            (None, Some(_)) => take_owned(state, vec![observed]),
             (None, None) => {
-                state.others.insert(live.arn.clone(), live);
+                state.others.insert(observed.arn.clone(), observed);
             }
-            (Some(it), Some(marks)) if is_or_was(it, &marks.name) => {
-                take_owned(state, vec![live]);
+            (Some(it), Some(ownership)) if is_or_was(it, &ownership.name) => {
+                take_owned(state, vec![observed]);
             }
-            (Some(it), None) if owner != Owner::Nobody && !copied => {
-                state.foreign.insert(it.address.clone(), live);
+            (Some(it), None) if owner != Owner::Unowned && !copied => {
+                state.foreign.insert(it.address.clone(), observed);
             }
             (Some(it), _) => {
-                state.adoptable.insert(it.address.clone(), live);
+                state.adoptable.insert(it.address.clone(), observed);
             }
         }
     }
@@ -474,23 +492,23 @@ fn take_children(state: &mut LiveState, children: Vec<Live>, stack: &Stack, desi
 
 /// Reads specs where the listing did not carry them. An object of a kind that cannot be changed in place
 /// is what it was made as: where its digest is that of the manifest, the manifest is its spec.
-async fn get_bodies(
+async fn get_specs(
     aws: &Clients,
-    state: &mut LiveState,
+    state: &mut ObservedState,
     wanted: &BTreeMap<&Address, &Desired>,
     reading: Reading,
-    early: Vec<Live>,
+    early: Vec<Observed>,
 ) -> Result<(), ReadError> {
     let mut open: BTreeMap<Kind, Vec<Arn>> = BTreeMap::new();
-    let book = state.book.clone();
+    let addresses = state.addresses.clone();
     let former: BTreeSet<Address> = wanted.values().flat_map(|it| it.former()).collect();
     // What came with a listing was read before the book was whole.
-    let duplicates = state.duplicates.iter_mut().map(|it| &mut it.live);
-    for live in state.owned.values_mut().chain(state.adoptable.values_mut()).chain(duplicates) {
-        live.body = live.body.as_ref().map(|it| it.renamed(&book));
+    let duplicates = state.duplicates.iter_mut().map(|it| &mut it.observed);
+    for observed in state.owned.values_mut().chain(state.adoptable.values_mut()).chain(duplicates) {
+        observed.spec = observed.spec.as_ref().map(|it| it.renamed(&addresses));
     }
-    for (address, live) in &mut state.owned {
-        if live.body.is_some() {
+    for (address, observed) in &mut state.owned {
+        if observed.spec.is_some() {
             continue;
         }
         let desired = wanted.get(address);
@@ -502,55 +520,59 @@ async fn get_bodies(
             // One of several with this name is not taken at its digest's word.
             && state.duplicates.iter().all(|it| it.address != *address);
         if let (Some(desired), true, false) = (desired, create_only, reading.full)
-            && let Owner::Stack(marks) = live.owner()
-            && desired.body.digest(&book).as_deref() == Some(marks.digest.as_str())
+            && let Owner::Stack(ownership) = observed.owner()
+            && desired.spec.digest(&addresses).as_deref() == Some(ownership.digest.as_str())
         {
-            live.body = Some(desired.body.clone());
+            observed.spec = Some(desired.spec.clone());
             continue;
         }
-        open.entry(address.kind).or_default().push(live.arn.clone());
+        open.entry(address.kind).or_default().push(observed.arn.clone());
     }
     let nobodys =
-        state.others.values().filter(|it| reading.strangers && it.owner() == Owner::Nobody);
-    let duplicates = state.duplicates.iter().map(|it| &it.live);
+        state.others.values().filter(|it| reading.strangers && it.owner() == Owner::Unowned);
+    let duplicates = state.duplicates.iter().map(|it| &it.observed);
     let unread = state.adoptable.values().chain(nobodys).chain(duplicates);
-    for live in unread.filter(|it| it.body.is_none()) {
-        open.entry(live.kind).or_default().push(live.arn.clone());
+    for observed in unread.filter(|it| it.spec.is_none()) {
+        open.entry(observed.kind).or_default().push(observed.arn.clone());
     }
-    let renamed = |live: Live| Live { body: live.body.map(|it| it.renamed(&book)), ..live };
-    let mut read: BTreeMap<Arn, Live> =
+    let renamed = |observed: Observed| Observed {
+        spec: observed.spec.map(|it| it.renamed(&addresses)),
+        ..observed
+    };
+    let mut read: BTreeMap<Arn, Observed> =
         early.into_iter().map(|it| (it.arn.clone(), renamed(it))).collect();
     let gets = open.iter().map(|(&kind, arns)| {
         let rest = arns.iter().filter(|arn| !read.contains_key(arn)).cloned().collect();
-        got(aws, kind, rest, &book)
+        got(aws, kind, rest, &addresses)
     });
     let late = try_join_all(gets).await?;
     read.extend(late.into_iter().flatten().map(|it| (it.arn.clone(), it)));
     let asked: BTreeSet<Arn> = open.into_values().flatten().collect();
     // What is neither listed nor there any more is gone: the plan sees it as missing.
-    let gone = |live: &Live| asked.contains(&live.arn) && !read.contains_key(&live.arn);
+    let gone =
+        |observed: &Observed| asked.contains(&observed.arn) && !read.contains_key(&observed.arn);
     let lost: Vec<Arn> =
         state.owned.values().filter(|it| gone(it)).map(|it| it.arn.clone()).collect();
     for arn in &lost {
-        state.book.forget(arn);
+        state.addresses.forget(arn);
     }
-    state.owned.retain(|_, live| !gone(live));
-    state.adoptable.retain(|_, live| !gone(live));
-    state.others.retain(|_, live| !gone(live));
-    state.duplicates.retain(|it| !gone(&it.live));
-    for live in state
+    state.owned.retain(|_, observed| !gone(observed));
+    state.adoptable.retain(|_, observed| !gone(observed));
+    state.others.retain(|_, observed| !gone(observed));
+    state.duplicates.retain(|it| !gone(&it.observed));
+    for observed in state
         .owned
         .values_mut()
         .chain(state.adoptable.values_mut())
-        .chain(state.duplicates.iter_mut().map(|it| &mut it.live))
+        .chain(state.duplicates.iter_mut().map(|it| &mut it.observed))
         .chain(state.others.values_mut())
     {
-        if let Some(newer) = read.remove(&live.arn) {
-            let session = live.session.take().or(newer.session.clone());
+        if let Some(newer) = read.remove(&observed.arn) {
+            let session = observed.session.take().or(newer.session.clone());
             // Whose it is was told by the listing. Where that is over, these tags make its step stale.
-            let listed = !is_still_of(&newer.owner(), &live.owner());
-            let tags = if listed { std::mem::take(&mut live.tags) } else { newer.tags.clone() };
-            *live = Live { tags, session, ..newer };
+            let listed = !is_still_of(&newer.owner(), &observed.owner());
+            let tags = if listed { std::mem::take(&mut observed.tags) } else { newer.tags.clone() };
+            *observed = Observed { tags, session, ..newer };
         }
     }
     Ok(())
@@ -560,7 +582,7 @@ async fn get_bodies(
 fn is_still_of(now: &Owner, then: &Owner) -> bool {
     match (now, then) {
         (Owner::Stack(now), Owner::Stack(then)) => {
-            (&now.stack, &now.name, &now.op) == (&then.stack, &then.name, &then.op)
+            (&now.stack, &now.name, &now.attempt_id) == (&then.stack, &then.name, &then.attempt_id)
         }
         _ => now == then,
     }
@@ -570,7 +592,7 @@ fn is_still_of(now: &Owner, then: &Owner) -> bool {
 /// it was made, and who refers to either. Costs nothing where there are none.
 async fn look_at_duplicates(
     aws: &Clients,
-    state: &mut LiveState,
+    state: &mut ObservedState,
     stack: &Stack,
 ) -> Result<(), ReadError> {
     // The one that counted may turn out to be gone: then the next one counts.
@@ -579,39 +601,39 @@ async fn look_at_duplicates(
             it.winner = winner.arn.clone();
             state.duplicates.push(it);
         } else {
-            state.book.note(it.address.clone(), it.live.arn.clone());
-            state.owned.insert(it.address, it.live);
+            state.addresses.note(it.address.clone(), it.observed.arn.clone());
+            state.owned.insert(it.address, it.observed);
         }
     }
     if state.duplicates.is_empty() {
         return Ok(());
     }
-    let book = &state.book;
+    let addresses = &state.addresses;
     let mut kinds = BTreeSet::new();
     let mut either = BTreeSet::new();
     for it in &mut state.duplicates {
         kinds.insert(it.address.kind);
-        either.extend([it.live.arn.clone(), it.winner.clone()]);
-        it.untouched = is_untouched(&it.live, stack, book);
+        either.extend([it.observed.arn.clone(), it.winner.clone()]);
+        it.untouched = is_untouched(&it.observed, stack, addresses);
         let winner = state.owned.get(&it.address);
-        it.winner_untouched = winner.is_some_and(|it| is_untouched(it, stack, book));
+        it.winner_untouched = winner.is_some_and(|it| is_untouched(it, stack, addresses));
     }
     let refers = |kind: &Kind| {
-        let alone = kind.facts().listed_per.is_none();
+        let alone = kind.facts().listed_under.is_none();
         let mut edges = kind.examples().into_iter().flat_map(|it| it.refs());
         alone && edges.any(|edge| kinds.contains(&edge.kind))
     };
     let referring: BTreeSet<Kind> = Kind::ALL.iter().copied().filter(refers).collect();
     let mut arns: BTreeMap<Kind, Vec<Arn>> = BTreeMap::new();
-    for live in list_all(aws, &referring, &|_| {}).await? {
-        arns.entry(live.kind).or_default().push(live.arn);
+    for observed in list_all(aws, &referring, &|_| {}).await? {
+        arns.entry(observed.kind).or_default().push(observed.arn);
     }
-    let gets = arns.into_iter().map(|(kind, arns)| got(aws, kind, arns, book));
+    let gets = arns.into_iter().map(|(kind, arns)| got(aws, kind, arns, addresses));
     let read = try_join_all(gets).await?;
-    for live in read.iter().flatten() {
-        for edge in live.body.iter().flat_map(Body::refs) {
-            if let Some(to) = edge.to.arn(book).filter(|it| either.contains(it)) {
-                state.referrers.insert((live.arn.clone(), to));
+    for observed in read.iter().flatten() {
+        for edge in observed.spec.iter().flat_map(Spec::refs) {
+            if let Some(to) = edge.to.arn(addresses).filter(|it| either.contains(it)) {
+                state.referrers.insert((observed.arn.clone(), to));
             }
         }
     }
@@ -619,12 +641,14 @@ async fn look_at_duplicates(
 }
 
 /// Whether the spec of an owned object is the one that its digest says was written.
-fn is_untouched(live: &Live, stack: &Stack, book: &Book) -> bool {
-    let owner = live.owner();
-    let (Some(marks), Some(body)) = (owner.in_stack(&stack.name), &live.body) else { return false };
-    let mut body = body.clone();
-    body.recall(&body.clone(), Some(&marks.digest), book);
-    body.digest(book).as_ref() == Some(&marks.digest)
+fn is_untouched(observed: &Observed, stack: &Stack, addresses: &AddressMap) -> bool {
+    let owner = observed.owner();
+    let (Some(ownership), Some(spec)) = (owner.in_stack(&stack.name), &observed.spec) else {
+        return false;
+    };
+    let mut spec = spec.clone();
+    spec.restore_write_only(&spec.clone(), Some(&ownership.digest), addresses);
+    spec.digest(addresses).as_ref() == Some(&ownership.digest)
 }
 
 /// Gets objects that were listed a moment ago. One that cannot be got is absent only when a listing made
@@ -633,10 +657,10 @@ async fn got(
     aws: &Clients,
     kind: Kind,
     arns: Vec<Arn>,
-    book: &Book,
-) -> Result<Vec<Live>, ReadError> {
+    addresses: &AddressMap,
+) -> Result<Vec<Observed>, ReadError> {
     let failed = |source| ReadError { kind, source };
-    let mut all = kind.get(aws, &arns, book).await.map_err(failed)?;
+    let mut all = kind.get(aws, &arns, addresses).await.map_err(failed)?;
     for lag in READS_LAG {
         let there: BTreeSet<&Arn> = all.iter().map(|it| &it.arn).collect();
         let missing: Vec<Arn> = arns.iter().filter(|it| !there.contains(it)).cloned().collect();
@@ -644,9 +668,9 @@ async fn got(
             return Ok(all);
         }
         tokio::time::sleep(Duration::from_millis(lag)).await;
-        all.extend(kind.get(aws, &missing, book).await.map_err(failed)?);
+        all.extend(kind.get(aws, &missing, addresses).await.map_err(failed)?);
     }
-    if kind.facts().listed_per.is_none() {
+    if kind.facts().listed_under.is_none() {
         let there: BTreeSet<&Arn> = all.iter().map(|it| &it.arn).collect();
         let listed = kind.list(aws, &Scope::default()).await.map_err(failed)?;
         let lost = listed.iter().find(|it| arns.contains(&it.arn) && !there.contains(&it.arn));
@@ -660,10 +684,11 @@ async fn got(
 }
 
 /// The tags that manifests speak of go into the spec; ours, AWS's and ignored ones do not.
-pub fn show_managed_tags(live: &mut Live, stack: &Stack) {
-    if let Some(body) = &mut live.body {
-        let managed = live.tags.iter().filter(|(key, _)| is_managed_tag(key, &stack.ignore_tags));
-        if let Some(tags) = body.tags_mut() {
+pub fn show_managed_tags(observed: &mut Observed, stack: &Stack) {
+    if let Some(spec) = &mut observed.spec {
+        let managed =
+            observed.tags.iter().filter(|(key, _)| is_managed_tag(key, &stack.ignore_tags));
+        if let Some(tags) = spec.tags_mut() {
             *tags = managed.map(|(key, value)| (key.clone(), value.clone())).collect();
         }
     }
@@ -673,19 +698,20 @@ pub fn show_managed_tags(live: &mut Live, stack: &Stack) {
 /// need the same publisher, and none where the stage has no session.
 async fn note_publishers(
     aws: &Clients,
-    state: &mut LiveState,
+    state: &mut ObservedState,
     desired: &[Desired],
 ) -> Result<(), ReadError> {
     let runs = |it: &Desired| {
-        state.owned.get(&it.address).is_some_and(|live| {
-            let ending = live.kind.facts().ending;
-            live.body.as_ref() == Some(&it.body)
-                && live.state.as_deref().is_none_or(|state| !ending.contains(&state))
+        state.owned.get(&it.address).is_some_and(|observed| {
+            let ending = observed.kind.facts().ending;
+            observed.spec.as_ref() == Some(&it.spec)
+                && observed.state.as_deref().is_none_or(|state| !ending.contains(&state))
         })
     };
     let missing = desired.iter().filter(|it| !runs(it));
-    let needed: BTreeMap<Publisher, Kind> =
-        missing.filter_map(|it| Some((it.body.publisher(&state.book)?, it.address.kind))).collect();
+    let needed: BTreeMap<Publisher, Kind> = missing
+        .filter_map(|it| Some((it.spec.publisher(&state.addresses)?, it.address.kind)))
+        .collect();
     let now = &*state;
     let asked = needed.into_iter().filter_map(|(publisher, kind)| {
         let session = now.session(publisher.stage())?;
@@ -702,40 +728,41 @@ async fn note_publishers(
 
 /// Who is live: channels by the sweep, stages by their session, compositions by being there at all, and
 /// whatever comes with a live object.
-fn note_audience(state: &mut LiveState, streams: Vec<(Arn, Audience)>) {
+fn note_audience(state: &mut ObservedState, streams: Vec<(Arn, Audience)>) {
     let mut audience: BTreeMap<Arn, Audience> = streams.into_iter().collect();
-    for live in state.all() {
-        if let Some(session) = &live.session {
-            audience.insert(live.arn.clone(), Audience::session(session.clone()));
+    for observed in state.all() {
+        if let Some(session) = &observed.session {
+            audience.insert(observed.arn.clone(), Audience::session(session.clone()));
         }
-        let Some(entry) = live.kind.audience_of(live) else { continue };
+        let Some(entry) = observed.kind.audience_of(observed) else { continue };
         if entry.composition.is_none() {
-            audience.insert(live.arn.clone(), entry);
+            audience.insert(observed.arn.clone(), entry);
             continue;
         }
         let mut entry = entry;
         // A channel must be offline when a composition starts broadcasting to it, so its stream is that, and who
         // watches it watches the composition.
-        for edge in live.body.iter().flat_map(Body::refs) {
-            if let Some(channel) = edge.to.arn(&state.book).and_then(|arn| audience.get_mut(&arn))
+        for edge in observed.spec.iter().flat_map(Spec::refs) {
+            if let Some(channel) =
+                edge.to.arn(&state.addresses).and_then(|arn| audience.get_mut(&arn))
                 && let Some(viewers) = channel.viewers
             {
-                channel.composition = Some(live.arn.clone());
+                channel.composition = Some(observed.arn.clone());
                 entry.viewers = Some(entry.viewers.unwrap_or_default().saturating_add(viewers));
             }
         }
-        audience.insert(live.arn.clone(), entry);
+        audience.insert(observed.arn.clone(), entry);
     }
-    for live in state.all() {
-        let Some(parent) = live.kind.facts().comes_with else { continue };
-        let parents = live.body.iter().flat_map(Body::refs);
+    for observed in state.all() {
+        let Some(parent) = observed.kind.facts().created_by else { continue };
+        let parents = observed.spec.iter().flat_map(Spec::refs);
         for edge in parents.filter(|edge| edge.kind == parent) {
             let arn = match &edge.to {
                 Pointer::Outside(arn) => Some(arn),
-                Pointer::Named(address) => state.book.arn(address),
+                Pointer::Named(address) => state.addresses.arn(address),
             };
             if let Some(entry) = arn.and_then(|arn| audience.get(arn)).cloned() {
-                audience.insert(live.arn.clone(), entry);
+                audience.insert(observed.arn.clone(), entry);
             }
         }
     }

@@ -3,7 +3,7 @@
 
 use super::ReadError;
 use crate::aws::Clients;
-use crate::kinds::{Arn, Body, Kind, Live, LiveState, Scope, anybody_connected};
+use crate::kinds::{Arn, Kind, Observed, ObservedState, Scope, Spec, anybody_connected};
 use futures_util::future::try_join_all;
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 /// session: a session lasts for minutes after the last participant has left.
 pub async fn look_up_sessions(
     aws: &Clients,
-    state: &mut LiveState,
+    state: &mut ObservedState,
     stages: impl IntoIterator<Item = Arn>,
 ) -> Result<bool, ReadError> {
     let now = &*state;
@@ -34,7 +34,7 @@ pub async fn look_up_sessions(
 /// did not tell already.
 pub async fn look_up_users(
     aws: &Clients,
-    state: &mut LiveState,
+    state: &mut ObservedState,
     doomed: impl IntoIterator<Item = (Kind, Arn)>,
 ) -> Result<bool, ReadError> {
     let doomed: Vec<(Kind, Arn)> = doomed.into_iter().collect();
@@ -43,10 +43,11 @@ pub async fn look_up_users(
         let users = kind.users(aws, arn).await.map_err(failed)?;
         Ok(users.into_iter().map(|user| (arn.clone(), user)).collect::<Vec<_>>())
     });
-    let mut found: Vec<(Arn, Live)> = try_join_all(asked).await?.into_iter().flatten().collect();
+    let mut found: Vec<(Arn, Observed)> =
+        try_join_all(asked).await?.into_iter().flatten().collect();
     found.extend(read_users(aws, state, &doomed).await?);
     let known: BTreeSet<Arn> =
-        state.all().filter(|it| it.body.is_some()).map(|it| it.arn.clone()).collect();
+        state.all().filter(|it| it.spec.is_some()).map(|it| it.arn.clone()).collect();
     for (arn, user) in found.into_iter().filter(|(_, user)| !known.contains(&user.arn)) {
         state.users.entry(arn).or_default().push(user);
     }
@@ -56,9 +57,9 @@ pub async fn look_up_users(
 /// Users that no list filter tells: every object of their kinds is read, once for all that is to be deleted.
 async fn read_users(
     aws: &Clients,
-    state: &LiveState,
+    state: &ObservedState,
     doomed: &[(Kind, Arn)],
-) -> Result<Vec<(Arn, Live)>, ReadError> {
+) -> Result<Vec<(Arn, Observed)>, ReadError> {
     let kinds: BTreeSet<Kind> =
         doomed.iter().flat_map(|(kind, _)| kind.facts().users_unfiltered).copied().collect();
     let doomed: BTreeSet<&Arn> = doomed.iter().map(|(_, arn)| arn).collect();
@@ -70,18 +71,18 @@ async fn read_users(
         } else {
             let listing = kind.list(aws, &Scope::default()).await.map_err(failed)?;
             let ended = kind.facts().ended;
-            let over = |it: &Live| it.state.as_deref().is_some_and(|it| ended.contains(&it));
+            let over = |it: &Observed| it.state.as_deref().is_some_and(|it| ended.contains(&it));
             listing.into_iter().filter(|it| !over(it)).map(|it| it.arn).collect()
         };
-        for read in state.all().filter(|it| it.body.is_some()) {
+        for read in state.all().filter(|it| it.spec.is_some()) {
             arns.remove(&read.arn);
         }
         let arns: Vec<Arn> = arns.into_iter().collect();
-        for live in kind.get(aws, &arns, &state.book).await.map_err(failed)? {
-            let refs = live.body.iter().flat_map(Body::refs);
-            let used = refs.filter_map(|it| it.to.arn(&state.book));
+        for observed in kind.get(aws, &arns, &state.addresses).await.map_err(failed)? {
+            let refs = observed.spec.iter().flat_map(Spec::refs);
+            let used = refs.filter_map(|it| it.to.arn(&state.addresses));
             let used: BTreeSet<Arn> = used.filter(|it| doomed.contains(it)).collect();
-            users.extend(used.into_iter().map(|arn| (arn, live.clone())));
+            users.extend(used.into_iter().map(|arn| (arn, observed.clone())));
         }
     }
     Ok(users)

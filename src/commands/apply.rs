@@ -135,7 +135,7 @@ pub(super) async fn carry_out(
     let carrying = Carrying { command, session: &session, consent, approved, guard, global, ui };
     let ended = carrying.out().await;
     // The pretend account keeps what was done to it, whatever came of the run.
-    let wrote = session.connection.aws.meter.writes() > 0;
+    let wrote = session.connection.aws.gate.writes() > 0;
     session.connection.close().map_err(|failure| {
         let code = if wrote { ExitCode::Partly } else { failure.code };
         Failure { code, ..failure }
@@ -182,7 +182,7 @@ impl Carrying<'_> {
             }
             return Ok(self.ended(&nothing));
         }
-        if self.session.connection.aws.meter.server_time().is_none() {
+        if self.session.connection.aws.gate.server_time().is_none() {
             return self.refuse(Failure {
                 code: ExitCode::Error,
                 message: "no answer of the service carried a `Date` header, so nothing was written"
@@ -294,7 +294,7 @@ impl Carrying<'_> {
                 let status = if outcome.is_well() { plan.status() } else { Status::Failed };
                 let unchanged = ("unchanged", counts.unchanged);
                 let counts: Vec<_> = counts.steps().into_iter().chain([unchanged]).collect();
-                output::github_counts(&loaded.stack.name, status.word(), &counts)
+                output::github_counts(&loaded.stack.name, status.as_str(), &counts)
             }
             _ => report(plan, outcome),
         };
@@ -324,9 +324,9 @@ impl Carrying<'_> {
 async fn do_it(session: &Session, guard: &Guard, ui: Ui) -> Outcome {
     let progress = Progress::new(ui, &session.plan);
     let tell = |event: Event| progress.show(&event);
-    let Session { connection, loaded, live, plan, .. } = session;
+    let Session { connection, loaded, observed, plan, .. } = session;
     let stop = guard.carry_out();
-    let carried = Box::pin(apply(&connection.aws, &loaded.stack, plan, live, stop, &tell));
+    let carried = Box::pin(apply(&connection.aws, &loaded.stack, plan, observed, stop, &tell));
     let outcome = carried.await;
     progress.finish();
     let steps = plan.by_id();

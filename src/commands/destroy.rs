@@ -49,7 +49,7 @@ pub(super) async fn run(args: &DestroyArgs, global: &Global, ui: Ui) -> Result<E
         let (only, exclude) = (args.only.clone(), args.exclude.clone());
         let selection = Selection { only, exclude, labels: Vec::new() };
         if !selection.is_everything() {
-            session.narrow(selection.among(session.live.owned.keys())?);
+            session.narrow(selection.among(session.observed.owned.keys())?);
         }
         carry_out("destroy", session, &args.consent, None, &guard, global, ui).await
     });

@@ -30,7 +30,7 @@ pub(super) async fn run(args: &DriftArgs, global: &Global, ui: Ui) -> Result<Exi
     let mut session = Session::open(loaded, global, &policy, false, ui).await?;
     let missing = session.plan.steps.iter().any(|it| it.because.contains(&Cause::Missing));
     let count_missing = missing && !args.missing_ok && session.was_applied().await?;
-    let others = session.plan.keep_drift(&session.live.audience, count_missing);
+    let others = session.plan.keep_drift(&session.observed.audience, count_missing);
     let drifted = !session.plan.steps.is_empty();
     let text = if global.format == Format::Json {
         let frame = session.connection.frame("drift", &session.loaded);

@@ -37,14 +37,17 @@ pub(super) async fn run(args: &ExportArgs, global: &Global, ui: Ui) -> Result<Ex
     let connection = Connection::open(global, &stack, ui).await?;
     let failed = |error: crate::cloud::ReadError| Failure::error(chain(&error));
     let reading = Reading { every_kind: true, full: true, strangers: true };
-    let live = read(&connection.aws, &stack, &[], reading).await.map_err(failed)?;
-    let (book, left_out) = export::names(&live);
+    let observed = read(&connection.aws, &stack, &[], reading).await.map_err(failed)?;
+    let (addresses, left_out) = export::names(&observed);
     for it in &left_out {
-        let arn = escape(it.live.arn.as_str(), 200);
+        let arn = escape(it.observed.arn.as_str(), 200);
         ui.say(&format!("left out: {arn}: {}\n", escape(&it.why, 200)));
     }
-    let mut declared =
-        export::declare(live.owned.values().chain(live.others.values()), &book, &stack);
+    let mut declared = export::declare(
+        observed.owned.values().chain(observed.others.values()),
+        &addresses,
+        &stack,
+    );
     if declared.is_empty() {
         ui.say(match left_out.as_slice() {
             [] => "the account holds no Amazon IVS resource: there is nothing to export\n",
@@ -54,7 +57,7 @@ pub(super) async fn run(args: &ExportArgs, global: &Global, ui: Ui) -> Result<Ex
         return Ok(ExitCode::Done);
     }
     for it in &mut declared {
-        it.body = it.body.renamed(&book);
+        it.spec = it.spec.renamed(&addresses);
     }
     let selection = Selection { only: args.only.clone(), ..Selection::default() };
     if !selection.is_everything() {

@@ -120,7 +120,7 @@ impl Guard {
 
     /// What may still come about after the run.
     pub(super) fn leaves_unclear(&self, addresses: impl Iterator<Item = String>) {
-        self.unclear.lock().expect("nobody panics with it in hand").extend(addresses);
+        self.unclear.lock().expect("no task panics while it holds the lock").extend(addresses);
     }
 
     /// Gives the lock back.
@@ -128,7 +128,7 @@ impl Guard {
         self.signals.abort();
         let ui = self.ui;
         let Some((lock, location)) = self.lock else { return ended };
-        let unclear = self.unclear.into_inner().expect("nobody panics with it in hand");
+        let unclear = self.unclear.into_inner().expect("no task panics while it holds the lock");
         let lost = lock.lost();
         if let Some(why) = &lost {
             let why = escape(why, 1_000);

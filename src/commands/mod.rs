@@ -148,7 +148,7 @@ pub(crate) async fn run(cli: Cli, ui: Ui) -> ExitCode {
         let _ = ui.answer(&pretty(&document));
     }
     if format == Format::Github && name != "output" {
-        let _ = ui.answer(&crate::ui::output::github_counts("", Status::Failed.word(), &[]));
+        let _ = ui.answer(&crate::ui::output::github_counts("", Status::Failed.as_str(), &[]));
     }
     let red = anstyle::AnsiColor::Red.on_default().bold();
     let mut text =

@@ -3,7 +3,7 @@ use super::session::{self, Connection};
 use super::{Failure, pretty};
 use crate::cli::{ExitCode, Format, Global};
 use crate::cloud::Reading;
-use crate::kinds::{Arn, Desired, Kind, LiveState};
+use crate::kinds::{Arn, Desired, Kind, ObservedState};
 use crate::ui::output::{self, Outputs, SECRETS_FILE, Secrets};
 use crate::ui::{Ui, escape::escape, file, json};
 use std::collections::BTreeMap;
@@ -40,12 +40,12 @@ pub(super) async fn run(args: &OutputArgs, global: &Global, ui: Ui) -> Result<Ex
         .filter(|it| selected.as_ref().is_none_or(|selected| selected.has(&it.address)))
         .cloned()
         .collect();
-    let live = connection.read(&loaded.stack, &needed, Reading::default()).await?;
+    let observed = connection.read(&loaded.stack, &needed, Reading::default()).await?;
     let mut outputs = Outputs::new();
     let mut missing = Vec::new();
     for address in loaded.desired.iter().map(|it| &it.address).filter(|it| chosen(it)) {
-        match live.owned.get(address) {
-            Some(live) => drop(outputs.insert(address.clone(), output::of(live))),
+        match observed.owned.get(address) {
+            Some(observed) => drop(outputs.insert(address.clone(), output::of(observed))),
             None => missing.push(address.to_string()),
         }
     }
@@ -64,7 +64,7 @@ pub(super) async fn run(args: &OutputArgs, global: &Global, ui: Ui) -> Result<Ex
         _ => output::text(&outputs),
     };
     if let Some(file) = &args.secrets_to {
-        let secrets = secrets(&connection, &live, &outputs).await?;
+        let secrets = secrets(&connection, &observed, &outputs).await?;
         write(file, &secrets, &loaded.stack.name, ui)?;
     }
     if !missing.is_empty() {
@@ -78,11 +78,11 @@ pub(super) async fn run(args: &OutputArgs, global: &Global, ui: Ui) -> Result<Ex
 /// The secrets of everything that is told of.
 async fn secrets(
     connection: &Connection,
-    live: &LiveState,
+    observed: &ObservedState,
     outputs: &Outputs,
 ) -> Result<Secrets, Failure> {
     let mut arns: BTreeMap<Kind, Vec<Arn>> = BTreeMap::new();
-    for it in outputs.keys().filter_map(|address| live.owned.get(address)) {
+    for it in outputs.keys().filter_map(|address| observed.owned.get(address)) {
         arns.entry(it.kind).or_default().push(it.arn.clone());
     }
     let mut secrets = Secrets::new();
@@ -92,7 +92,7 @@ async fn secrets(
             Failure::error(format!("the secrets of {kind} could not be read: {error}"))
         })?;
         for (arn, values) in read {
-            if let Some(address) = live.book.address(&arn).filter(|_| !values.is_empty()) {
+            if let Some(address) = observed.addresses.address(&arn).filter(|_| !values.is_empty()) {
                 secrets.insert(address.clone(), values);
             }
         }

@@ -5,7 +5,7 @@ use crate::aws::{self, Class, Clients, CloudError, SignedIn, Target};
 use crate::cli::{ExitCode, Format, Global, variable};
 use crate::cloud::{ReadError, Reading, look_up_sessions, look_up_users, read};
 use crate::emulator::{Emulator, Settings};
-use crate::kinds::{Desired, LiveState, Stack};
+use crate::kinds::{Desired, ObservedState, Stack};
 use crate::manifest::{self, Loaded, StandardInput};
 use crate::plan::approval::Inputs;
 use crate::plan::{Approval, Note, Plan, Policy, Selected, Status, Terms, approval, plan};
@@ -136,7 +136,7 @@ impl Connection {
             region: &self.aws.region,
             endpoint: self.aws.endpoint.as_deref(),
             identity: Some(&self.signed_in),
-            calls: self.aws.meter.calls(),
+            calls: self.aws.gate.calls(),
         }
     }
 
@@ -148,7 +148,7 @@ impl Connection {
             caller: self.signed_in.caller(),
             region: Some(&self.aws.region),
             endpoint: self.aws.endpoint.as_deref(),
-            calls: self.aws.meter.calls(),
+            calls: self.aws.gate.calls(),
             diagnostics: diagnostic::json(&loaded.report, &loaded.sources),
         }
     }
@@ -159,8 +159,8 @@ impl Connection {
         stack: &Stack,
         desired: &[Desired],
         reading: Reading,
-    ) -> Result<LiveState, Failure> {
-        let spinner = Spinner::new(self.ui, &self.aws.meter);
+    ) -> Result<ObservedState, Failure> {
+        let spinner = Spinner::new(self.ui, &self.aws.gate);
         let read = read(&self.aws, stack, desired, reading).await;
         spinner.finish();
         read.map_err(|error| unreadable(&error))
@@ -171,18 +171,18 @@ impl Connection {
     async fn plan(
         &self,
         loaded: &Loaded,
-        mut live: LiveState,
+        mut observed: ObservedState,
         policy: &Policy,
-    ) -> Result<(LiveState, Plan), Failure> {
-        let mut made = plan(&loaded.stack, &loaded.desired, &live, policy);
+    ) -> Result<(ObservedState, Plan), Failure> {
+        let mut made = plan(&loaded.stack, &loaded.desired, &observed, policy);
         let failed = |error: ReadError| unreadable(&error);
-        if look_up_sessions(&self.aws, &mut live, made.sessions()).await.map_err(failed)? {
-            made = plan(&loaded.stack, &loaded.desired, &live, policy);
+        if look_up_sessions(&self.aws, &mut observed, made.sessions()).await.map_err(failed)? {
+            made = plan(&loaded.stack, &loaded.desired, &observed, policy);
         }
-        if look_up_users(&self.aws, &mut live, made.doomed()).await.map_err(failed)? {
-            made = plan(&loaded.stack, &loaded.desired, &live, policy);
+        if look_up_users(&self.aws, &mut observed, made.doomed()).await.map_err(failed)? {
+            made = plan(&loaded.stack, &loaded.desired, &observed, policy);
         }
-        Ok((live, made))
+        Ok((observed, made))
     }
 }
 
@@ -218,7 +218,7 @@ fn account_unknown(error: &CloudError) -> Failure {
 pub(super) struct Session {
     pub(super) loaded: Loaded,
     pub(super) connection: Connection,
-    pub(super) live: LiveState,
+    pub(super) observed: ObservedState,
     pub(super) plan: Plan,
     policy: Policy,
     reading: Reading,
@@ -248,19 +248,19 @@ impl Session {
         let every_kind = policy.prune || policy.destroy;
         let reading = Reading { every_kind, full, strangers: false };
         let in_sight = policy.in_sight(&loaded.desired);
-        let live = connection.read(&loaded.stack, &in_sight, reading).await?;
-        let (live, plan) = connection.plan(&loaded, live, policy).await?;
-        Ok(Self { loaded, connection, live, plan, policy: policy.clone(), reading })
+        let observed = connection.read(&loaded.stack, &in_sight, reading).await?;
+        let (observed, plan) = connection.plan(&loaded, observed, policy).await?;
+        Ok(Self { loaded, connection, observed, plan, policy: policy.clone(), reading })
     }
 
     /// Whether anything of the stack exists, of whatever kind: then it was applied before.
     pub(super) async fn was_applied(&self) -> Result<bool, Failure> {
-        if !self.live.owned.is_empty() {
+        if !self.observed.owned.is_empty() {
             return Ok(true);
         }
         let everything = Reading { every_kind: true, full: false, strangers: false };
-        let live = self.connection.read(&self.loaded.stack, &[], everything).await?;
-        Ok(!live.owned.is_empty())
+        let observed = self.connection.read(&self.loaded.stack, &[], everything).await?;
+        Ok(!observed.owned.is_empty())
     }
 
     /// Whether everything the stack owns is to be deleted.
@@ -271,7 +271,7 @@ impl Session {
     /// Leaves only this part of a plan that deletes.
     pub(super) fn narrow(&mut self, selected: Selected) {
         self.policy.selected = Some(selected);
-        self.plan = plan(&self.loaded.stack, &self.loaded.desired, &self.live, &self.policy);
+        self.plan = plan(&self.loaded.stack, &self.loaded.desired, &self.observed, &self.policy);
     }
 
     /// Consent to what is not there is a slip of the pen, or the run before has done it already; and manifests
@@ -282,7 +282,7 @@ impl Session {
         }
         for allowed in &self.policy.allow_live {
             let declared = self.loaded.desired.iter().any(|it| it.address == *allowed);
-            if !declared && !self.live.owned.contains_key(allowed) {
+            if !declared && !self.observed.owned.contains_key(allowed) {
                 ui.say(&format!(
                     "warning: `--allow-live {}` names nothing of this stack\n",
                     escape(&allowed.to_string(), 200)
@@ -309,15 +309,15 @@ impl Session {
             region: aws.region.clone(),
             endpoint: aws.endpoint.clone(),
         };
-        Ok(Approval::of(&self.plan, &self.live.book, place, terms, inputs))
+        Ok(Approval::of(&self.plan, &self.observed.addresses, place, terms, inputs))
     }
 
     /// Whether the account would still give the same plan: somebody may have been at it while a person
     /// was reading.
     pub(super) async fn still_holds(&self) -> Result<bool, Failure> {
         let in_sight = self.policy.in_sight(&self.loaded.desired);
-        let live = self.connection.read(&self.loaded.stack, &in_sight, self.reading).await?;
-        let (_, again) = self.connection.plan(&self.loaded, live, &self.policy).await?;
+        let observed = self.connection.read(&self.loaded.stack, &in_sight, self.reading).await?;
+        let (_, again) = self.connection.plan(&self.loaded, observed, &self.policy).await?;
         Ok(again.does_the_same_as(&self.plan))
     }
 
@@ -349,7 +349,7 @@ impl Session {
         } else if global.format == Format::Github {
             let status = if refused.is_some() { Status::Blocked } else { self.plan.status() };
             let counts = self.plan.summary().counts();
-            crate::ui::output::github_counts(&self.loaded.stack.name, status.word(), &counts)
+            crate::ui::output::github_counts(&self.loaded.stack.name, status.as_str(), &counts)
         } else if global.format == Format::Markdown {
             crate::ui::markdown::text(&self.plan, &self.connection.header(&self.loaded.stack))
         } else {
@@ -364,7 +364,7 @@ impl Session {
     pub(super) fn blocked(&self, confirmed_deletes: Option<usize>) -> Option<Failure> {
         if self.plan.status() == Status::Blocked {
             let step = self.plan.steps.iter().find(|it| {
-                !it.decision.is_do() && matches!(it.decision.word(), "blocked" | "unmanaged")
+                !it.decision.is_do() && matches!(it.decision.as_str(), "blocked" | "unmanaged")
             });
             let message = match step {
                 Some(step) => format!(

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::accept::accept;
 use super::clock::Millis;
+use super::context::{FaultView, OperationContext};
 use super::dispatch;
 use super::failure::Failure;
 use super::generator::Generator;
@@ -19,7 +20,6 @@ use super::quotas::Quotas;
 use super::region::{Lags, REGIONS, Region};
 use super::reply::{self, Reply};
 use super::route;
-use super::scene::{Lens, Scene};
 use super::signature::{self, Scope};
 use super::switches::{Stance, Switches};
 use super::{caller, tags};
@@ -134,15 +134,20 @@ impl Account {
 
     /// Answers one request.
     pub fn handle(&mut self, request: &Request, now: Millis) -> Reply {
-        self.handle_through(request, now, &Lens::default())
+        self.handle_through(request, now, &FaultView::default())
     }
 
     /// The same with the effects of injected faults.
-    pub(crate) fn handle_through(&mut self, request: &Request, now: Millis, lens: &Lens) -> Reply {
+    pub(crate) fn handle_through(
+        &mut self,
+        request: &Request,
+        now: Millis,
+        fault_view: &FaultView,
+    ) -> Reply {
         let now = self.pass_time(now);
         let request_id = self.common.generator.uuid();
         self.common.request_id.clone_from(&request_id);
-        let outcome = self.outcome(request, now, lens);
+        let outcome = self.outcome(request, now, fault_view);
         let brief = self.common.switches.only_exception_message;
         reply::finish(outcome, brief, &request_id, now)
     }
@@ -175,7 +180,12 @@ impl Account {
         self.latest
     }
 
-    fn outcome(&mut self, request: &Request, now: Millis, lens: &Lens) -> reply::Outcome {
+    fn outcome(
+        &mut self,
+        request: &Request,
+        now: Millis,
+        fault_view: &FaultView,
+    ) -> reply::Outcome {
         let scope = signature::scope(&request.headers).map_err(|failure| (None, failure))?;
         self.common.caller.clone_from(&scope.access_key);
         if caller::is_meant(request, &scope) {
@@ -184,7 +194,7 @@ impl Account {
         check_scope(&scope).map_err(|failure| (None, failure))?;
         let operation =
             route::operation(&request.method, &request.path).map_err(|failure| (None, failure))?;
-        self.operate(operation, request, &scope, now, lens)
+        self.operate(operation, request, &scope, now, fault_view)
             .map(|value| reply::Body::Json(operation, value))
             .map_err(|failure| (Some(operation), failure))
     }
@@ -195,7 +205,7 @@ impl Account {
         request: &Request,
         scope: &Scope,
         now: Millis,
-        lens: &Lens,
+        fault_view: &FaultView,
     ) -> Result<Value, Failure> {
         let given = route::input(operation, request)?;
         let input = match &operation.input {
@@ -206,15 +216,15 @@ impl Account {
         if self.common.switches.foreign_service_tags == Stance::Refuse {
             check_host(operation, request)?;
         }
-        let mut scene = Scene {
+        let mut context = OperationContext {
             operation,
             region_name: &scope.region,
             region: self.regions.entry(scope.region.clone()).or_default(),
             common: &mut self.common,
             now,
-            lens,
+            fault_view,
         };
-        let answer = dispatch::operate(&mut scene, input)?;
+        let answer = dispatch::operate(&mut context, input)?;
         Ok(match &operation.output {
             Some(shape) => project(operation.service, shape, answer),
             None => Value::Null,

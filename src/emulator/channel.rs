@@ -3,11 +3,11 @@
 
 use serde_json::{Map, Value, json};
 
+use super::context::{Answer, OperationContext, fill, list as items, object, overwrite};
 use super::failure::Failure;
 use super::generator::constant_hex;
 use super::kind::Kind;
-use super::scene::{Answer, Scene, fill, list as items, object, overwrite};
-use super::shelf::{Hidden, text};
+use super::objects::{Hidden, text};
 use super::stream_key;
 use super::switches::{Absent, NameFilter, Stance};
 
@@ -28,8 +28,8 @@ const FILTERS: [(&str, &str); 5] = [
     ("filterByFailoverSlateConfigurationArn", "failoverSlateConfigurationArn"),
 ];
 
-pub(crate) fn create(scene: &mut Scene<'_>, input: Map<String, Value>) -> Answer {
-    check_references(scene, &input)?;
+pub(crate) fn create(context: &mut OperationContext<'_>, input: Map<String, Value>) -> Answer {
+    check_references(context, &input)?;
     let mut wire = input;
     check_multitrack(&wire)?;
     for (member, default) in [("name", ""), ("latencyMode", "LOW"), ("type", "STANDARD")] {
@@ -49,21 +49,21 @@ pub(crate) fn create(scene: &mut Scene<'_>, input: Map<String, Value>) -> Answer
     let preset = if is_advanced(&wire) { "HIGHER_BANDWIDTH_DELIVERY" } else { "" };
     fill(&mut wire, "preset", json!(preset));
     check_whole(&wire)?;
-    scene.room_for(Kind::Channel, scene.region.shelf(Kind::Channel).len())?;
+    context.room_for(Kind::Channel, context.region.objects(Kind::Channel).len())?;
 
-    let arn = scene.new_arn(Kind::Channel);
+    let arn = context.new_arn(Kind::Channel);
     let tags = object(&wire, "tags");
-    serve(scene, &mut wire, &arn);
-    scene.add(Kind::Channel, &arn, wire, Hidden::default())?;
-    let tags = if scene.common.switches.stream_key_copies_tags { tags } else { Map::new() };
-    let key = stream_key::make(scene, &arn, tags)?;
-    let channel = scene.find(Kind::Channel, &arn)?.wire.clone();
+    serve(context, &mut wire, &arn);
+    context.add(Kind::Channel, &arn, wire, Hidden::default())?;
+    let tags = if context.common.switches.stream_key_copies_tags { tags } else { Map::new() };
+    let key = stream_key::make(context, &arn, tags)?;
+    let channel = context.find(Kind::Channel, &arn)?.wire.clone();
     Ok(json!({ "channel": channel, "streamKey": key }))
 }
 
 /// Adds what the service assigns.
-fn serve(scene: &mut Scene<'_>, wire: &mut Map<String, Value>, arn: &str) {
-    let (region, account) = (scene.region_name, &scene.common.account);
+fn serve(context: &mut OperationContext<'_>, wire: &mut Map<String, Value>, arn: &str) {
+    let (region, account) = (context.region_name, &context.common.account);
     let host = constant_hex(&format!("{account}{region}"));
     let id = arn.rsplit('/').next().unwrap_or_default();
     let playback = format!(
@@ -75,7 +75,7 @@ fn serve(scene: &mut Scene<'_>, wire: &mut Map<String, Value>, arn: &str) {
         json!(format!("{host}.global-contribute.live-video.net")),
     );
     wire.insert("playbackUrl".to_owned(), json!(playback));
-    let passphrase = format!("sk_emulator_{}", scene.common.generator.letters(32));
+    let passphrase = format!("sk_emulator_{}", context.common.generator.letters(32));
     let endpoint = format!("{host}.srt.live-video.net");
     wire.insert("srt".to_owned(), json!({ "endpoint": endpoint, "passphrase": passphrase }));
 }
@@ -86,11 +86,11 @@ fn fill_multitrack(multitrack: &mut Map<String, Value>) {
     fill(multitrack, "maximumResolution", json!("FULL_HD"));
 }
 
-pub(crate) fn update(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer {
+pub(crate) fn update(context: &mut OperationContext<'_>, input: &Map<String, Value>) -> Answer {
     let arn = text(input, "arn").to_owned();
-    let old = scene.find(Kind::Channel, &arn)?.wire.clone();
-    refuse_if_live(scene, &arn, input)?;
-    check_references(scene, input)?;
+    let old = context.find(Kind::Channel, &arn)?.wire.clone();
+    refuse_if_live(context, &arn, input)?;
+    check_references(context, input)?;
     check_multitrack(input)?;
     let mut wire = old.clone();
     overwrite(
@@ -103,7 +103,7 @@ pub(crate) fn update(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answe
     }
     if let Some(given) = input.get("multitrackInputConfiguration").and_then(Value::as_object) {
         let mut multitrack = object(&old, "multitrackInputConfiguration");
-        if given.is_empty() && scene.common.switches.empty_multitrack == Absent::Reset {
+        if given.is_empty() && context.common.switches.empty_multitrack == Absent::Reset {
             multitrack.insert("enabled".to_owned(), json!(false));
         }
         multitrack.extend(given.clone());
@@ -114,19 +114,24 @@ pub(crate) fn update(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answe
         check_preset(&wire)?;
     } else if is_advanced(&wire) && text(&wire, "preset").is_empty() {
         wire.insert("preset".to_owned(), json!("HIGHER_BANDWIDTH_DELIVERY"));
-    } else if !is_advanced(&wire) && scene.common.switches.preset_after_advanced == Absent::Reset {
+    } else if !is_advanced(&wire) && context.common.switches.preset_after_advanced == Absent::Reset
+    {
         wire.insert("preset".to_owned(), json!(""));
     }
     check_whole(&wire)?;
-    scene.record(&arn, Vec::new());
-    scene.find_mut(Kind::Channel, &arn)?.wire = wire;
-    scene.answer(Kind::Channel, &arn)
+    context.record(&arn, Vec::new());
+    context.find_mut(Kind::Channel, &arn)?.wire = wire;
+    context.answer(Kind::Channel, &arn)
 }
 
-fn refuse_if_live(scene: &Scene<'_>, arn: &str, input: &Map<String, Value>) -> Result<(), Failure> {
+fn refuse_if_live(
+    context: &OperationContext<'_>,
+    arn: &str,
+    input: &Map<String, Value>,
+) -> Result<(), Failure> {
     let name_only = input.keys().all(|member| member == "arn" || member == "name");
-    let allowed = name_only && scene.common.switches.live_rename == Stance::Accept;
-    let live = scene.region.streams.contains_key(arn) || scene.region.is_held(arn, scene.now);
+    let allowed = name_only && context.common.switches.live_rename == Stance::Accept;
+    let live = context.region.streams.contains_key(arn) || context.region.is_held(arn, context.now);
     if live && !allowed {
         return Err(Failure::conflict(format!(
             "Channel {arn} is live and cannot be updated; stop the stream first"
@@ -135,27 +140,31 @@ fn refuse_if_live(scene: &Scene<'_>, arn: &str, input: &Map<String, Value>) -> R
     Ok(())
 }
 
-pub(crate) fn delete(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer {
+pub(crate) fn delete(context: &mut OperationContext<'_>, input: &Map<String, Value>) -> Answer {
     let arn = text(input, "arn");
-    scene.find(Kind::Channel, arn)?;
-    if scene.region.streams.contains_key(arn) || scene.region.is_held(arn, scene.now) {
+    context.find(Kind::Channel, arn)?;
+    if context.region.streams.contains_key(arn) || context.region.is_held(arn, context.now) {
         return Err(Failure::conflict(format!(
             "Channel {arn} is live and cannot be deleted; stop the stream first"
         )));
     }
-    for key in stream_key::of_channel(scene, arn) {
-        let now = scene.now;
-        scene.region.shelf_mut(Kind::StreamKey).take(&key, now);
+    for key in stream_key::of_channel(context, arn) {
+        let now = context.now;
+        context.region.shelf_mut(Kind::StreamKey).take(&key, now);
     }
-    scene.region.past_streams.remove(arn);
-    scene.remove(Kind::Channel, arn, Vec::new())
+    context.region.past_streams.remove(arn);
+    context.remove(Kind::Channel, arn, Vec::new())
 }
 
 /// Partial success: what is there, and an error for each ARN that is not.
-pub(crate) fn batch(scene: &Scene<'_>, input: &Map<String, Value>, kind: Kind) -> Value {
+pub(crate) fn batch(
+    context: &OperationContext<'_>,
+    input: &Map<String, Value>,
+    kind: Kind,
+) -> Value {
     let (mut found, mut errors) = (Vec::new(), Vec::new());
     for arn in items(input, "arns").iter().filter_map(Value::as_str) {
-        match scene.find(kind, arn) {
+        match context.find(kind, arn) {
             Ok(object) => found.push(Value::Object(object.wire.clone())),
             Err(_) => errors.push(json!({
                 "arn": arn,
@@ -170,7 +179,7 @@ pub(crate) fn batch(scene: &Scene<'_>, input: &Map<String, Value>, kind: Kind) -
     json!({ kind.list_member(): found, "errors": errors })
 }
 
-pub(crate) fn list(scene: &Scene<'_>, input: &Map<String, Value>) -> Answer {
+pub(crate) fn list(context: &OperationContext<'_>, input: &Map<String, Value>) -> Answer {
     let given: Vec<(&str, &str)> = FILTERS
         .into_iter()
         .map(|(filter, member)| (member, text(input, filter)))
@@ -179,8 +188,8 @@ pub(crate) fn list(scene: &Scene<'_>, input: &Map<String, Value>) -> Answer {
     if given.len() > 1 {
         return Err(Failure::conflict("Filters are mutually exclusive: give at most one"));
     }
-    let part = scene.common.switches.name_filter == NameFilter::Substring;
-    scene.list(Kind::Channel, input, 100, |channel| {
+    let part = context.common.switches.name_filter == NameFilter::Substring;
+    context.list(Kind::Channel, input, 100, |channel| {
         given.iter().all(|(member, wanted)| {
             let value = channel.text(member);
             value == *wanted || (part && *member == "name" && value.contains(wanted))
@@ -189,20 +198,23 @@ pub(crate) fn list(scene: &Scene<'_>, input: &Map<String, Value>) -> Answer {
 }
 
 /// What is referred to must be there and usable.
-fn check_references(scene: &Scene<'_>, input: &Map<String, Value>) -> Result<(), Failure> {
+fn check_references(
+    context: &OperationContext<'_>,
+    input: &Map<String, Value>,
+) -> Result<(), Failure> {
     for (member, kind) in REFERENCES {
         let arn = text(input, member);
         if arn.is_empty() {
             continue;
         }
-        let state = scene.find(kind, arn)?.text("state");
+        let state = context.find(kind, arn)?.text("state");
         let unusable = match state {
             "CREATE_FAILED" => true,
-            "CREATING" => scene.common.switches.reference_while_creating == Stance::Refuse,
+            "CREATING" => context.common.switches.reference_while_creating == Stance::Refuse,
             _ => false,
         };
         if unusable {
-            return Err(scene.conflict(format!("{member} {arn} is in state {state}")));
+            return Err(context.conflict(format!("{member} {arn} is in state {state}")));
         }
     }
     Ok(())

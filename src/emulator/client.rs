@@ -68,7 +68,7 @@ async fn answer(emulator: Emulator, request: HttpRequest) -> Result<HttpResponse
     let (parts, body) = request.into_parts();
     let signed = parts.headers.get("x-amz-date").and_then(|it| it.to_str().ok());
     // The client's clock is not moved by a control request, until the SDK corrects it by the `Date` of an answer.
-    let clocks = [emulator.now(), emulator.world().account.clock(emulator.now())];
+    let clocks = [emulator.now(), emulator.state().account.clock(emulator.now())];
     if let Some(failure) = signed.and_then(|it| expired(it, &clocks)) {
         let refusal = reply::finish(Err((None, failure)), false, "expired", emulator.now());
         return answered(super::response(refusal));

@@ -3,12 +3,12 @@
 use serde_json::{Map, Value, json};
 
 use super::clock::Millis;
+use super::context::{Answer, OperationContext, check_unique, fill, list as items, object};
 use super::failure::Failure;
 use super::kind::Kind;
+use super::objects::{Hidden, Object, text};
 use super::participant;
 use super::region::{Lags, Region};
-use super::scene::{Answer, Scene, check_unique, fill, list as items, object};
-use super::shelf::{Hidden, Object, text};
 use super::stream::{self, Start};
 use super::switches::Stance;
 
@@ -16,29 +16,29 @@ pub(crate) use super::composition_life::{
     advance, any_running, is_running, publishers_changed, shut_down_on, stop, stream_stopped,
 };
 
-pub(crate) fn start(scene: &mut Scene<'_>, mut input: Map<String, Value>) -> Answer {
+pub(crate) fn start(context: &mut OperationContext<'_>, mut input: Map<String, Value>) -> Answer {
     let token = input.shift_remove("idempotencyToken");
     let token = token.as_ref().and_then(Value::as_str).map(str::to_owned);
-    if let Some(known) = token.as_deref().and_then(|token| started_with(scene, token)) {
+    if let Some(known) = token.as_deref().and_then(|token| started_with(context, token)) {
         let same = known.hidden.token.as_ref().is_some_and(|(_, given)| *given == json!(input));
-        if !same && scene.common.switches.idempotency_mismatch == Stance::Refuse {
+        if !same && context.common.switches.idempotency_mismatch == Stance::Refuse {
             return Err(
-                scene.conflict("idempotencyToken has already been used with other parameters")
+                context.conflict("idempotencyToken has already been used with other parameters")
             );
         }
         return Ok(json!({ "composition": known.wire }));
     }
     let stage = text(&input, "stageArn").to_owned();
-    scene.find(Kind::Stage, &stage)?;
+    context.find(Kind::Stage, &stage)?;
     check_destinations(&input)?;
     let layout = layout(&object(&input, "layout"))?;
-    check_references(scene, &input)?;
-    check_quotas(scene, &stage)?;
+    check_references(context, &input)?;
+    check_quotas(context, &stage)?;
 
-    let arn = scene.new_arn(Kind::Composition);
+    let arn = context.new_arn(Kind::Composition);
     let mut destinations = Vec::new();
     for configuration in items(&input, "destinations") {
-        destinations.push(destination(scene, &arn, configuration));
+        destinations.push(destination(context, &arn, configuration));
     }
     let mut wire = Map::new();
     wire.insert("arn".to_owned(), json!(arn));
@@ -46,40 +46,41 @@ pub(crate) fn start(scene: &mut Scene<'_>, mut input: Map<String, Value>) -> Ans
     wire.insert("state".to_owned(), json!("STARTING"));
     wire.insert("layout".to_owned(), layout);
     wire.insert("destinations".to_owned(), Value::Array(destinations));
-    wire.insert("startTime".to_owned(), json!(scene.now.to_iso()));
+    wire.insert("startTime".to_owned(), json!(context.now.to_iso()));
     wire.insert("tags".to_owned(), Value::Object(object(&input, "tags")));
-    let empty = participant::publishing(scene.region, &stage) == 0;
+    let empty = participant::publishing(context.region, &stage) == 0;
     let hidden = Hidden {
-        started: Some(scene.now),
-        empty_since: empty.then_some(scene.now),
+        started: Some(context.now),
+        empty_since: empty.then_some(context.now),
         token: token.map(|token| (token, Value::Object(input))),
-        ..scene.passing_through()
+        ..context.passing_through()
     };
     // Without a stream key there is nothing to broadcast with: that destination fails.
-    let has_key = |it: &&str| scene.region.shelf(Kind::StreamKey).of_channel(it).next().is_some();
+    let has_key =
+        |it: &&str| context.region.objects(Kind::StreamKey).of_channel(it).next().is_some();
     let channels: Vec<String> =
         channels(&wire).into_iter().filter(has_key).map(str::to_owned).collect();
-    put(scene, &arn, wire, hidden);
+    put(context, &arn, wire, hidden);
     for channel in channels {
-        let now = scene.now;
+        let now = context.now;
         let start = Start { viewers: 0, composition: Some(arn.clone()) };
-        stream::go_live(scene.region, scene.common, &channel, start, now);
+        stream::go_live(context.region, context.common, &channel, start, now);
     }
-    scene.answer(Kind::Composition, &arn)
+    context.answer(Kind::Composition, &arn)
 }
 
 /// Stores without the shelf's quota: only those that run count, and they have been counted.
-fn put(scene: &mut Scene<'_>, arn: &str, wire: Map<String, Value>, hidden: Hidden) {
-    let sequence = scene.common.next_sequence();
-    let object = Object { sequence, arn: arn.to_owned(), created: scene.now, wire, hidden };
-    scene.region.shelf_mut(Kind::Composition).put(object);
-    scene.record(arn, Vec::new());
+fn put(context: &mut OperationContext<'_>, arn: &str, wire: Map<String, Value>, hidden: Hidden) {
+    let sequence = context.common.next_sequence();
+    let object = Object { sequence, arn: arn.to_owned(), created: context.now, wire, hidden };
+    context.region.shelf_mut(Kind::Composition).put(object);
+    context.record(arn, Vec::new());
 }
 
-fn started_with<'a>(scene: &'a Scene<'_>, token: &str) -> Option<&'a Object> {
-    let life = i64::from(scene.common.switches.idempotency_seconds);
-    let horizon = Millis(scene.now.0.saturating_sub(life.saturating_mul(1000)));
-    scene.region.shelf(Kind::Composition).iter().find(|object| {
+fn started_with<'a>(context: &'a OperationContext<'_>, token: &str) -> Option<&'a Object> {
+    let life = i64::from(context.common.switches.idempotency_seconds);
+    let horizon = Millis(context.now.0.saturating_sub(life.saturating_mul(1000)));
+    context.region.objects(Kind::Composition).iter().find(|object| {
         object.created >= horizon
             && object.hidden.token.as_ref().is_some_and(|(known, _)| known == token)
     })
@@ -112,35 +113,43 @@ fn check_destinations(input: &Map<String, Value>) -> Result<(), Failure> {
     Ok(())
 }
 
-fn check_references(scene: &Scene<'_>, input: &Map<String, Value>) -> Result<(), Failure> {
+fn check_references(
+    context: &OperationContext<'_>,
+    input: &Map<String, Value>,
+) -> Result<(), Failure> {
     for configuration in items(input, "destinations") {
         if let Some(channel) = configuration.get("channel").and_then(Value::as_object) {
             let arn = text(channel, "channelArn");
-            scene.find(Kind::Channel, arn)?;
+            context.find(Kind::Channel, arn)?;
             let encoder = text(channel, "encoderConfigurationArn");
             if !encoder.is_empty() {
-                scene.find(Kind::EncoderConfiguration, encoder)?;
+                context.find(Kind::EncoderConfiguration, encoder)?;
             }
-            if scene.region.streams.contains_key(arn) || scene.region.is_held(arn, scene.now) {
-                return Err(scene.conflict(format!("Channel {arn} is live")));
+            if context.region.streams.contains_key(arn) || context.region.is_held(arn, context.now)
+            {
+                return Err(context.conflict(format!("Channel {arn} is live")));
             }
         }
         if let Some(s3) = configuration.get("s3").and_then(Value::as_object) {
-            scene.named(Kind::StorageConfiguration, s3, "storageConfigurationArn")?;
+            context.named(Kind::StorageConfiguration, s3, "storageConfigurationArn")?;
             for encoder in items(s3, "encoderConfigurationArns").iter().filter_map(Value::as_str) {
-                scene.find(Kind::EncoderConfiguration, encoder)?;
+                context.find(Kind::EncoderConfiguration, encoder)?;
             }
         }
     }
     Ok(())
 }
 
-fn check_quotas(scene: &Scene<'_>, stage: &str) -> Result<(), Failure> {
-    let running: Vec<&Object> =
-        scene.region.shelf(Kind::Composition).iter().filter(|one| is_running(&one.wire)).collect();
-    scene.room_for(Kind::Composition, running.len())?;
+fn check_quotas(context: &OperationContext<'_>, stage: &str) -> Result<(), Failure> {
+    let running: Vec<&Object> = context
+        .region
+        .objects(Kind::Composition)
+        .iter()
+        .filter(|one| is_running(&one.wire))
+        .collect();
+    context.room_for(Kind::Composition, running.len())?;
     let here = running.iter().filter(|one| one.text("stageArn") == stage).count();
-    let quota = scene.common.quotas.compositions_per_stage;
+    let quota = context.common.quotas.compositions_per_stage;
     if u64::try_from(here).is_ok_and(|here| here >= quota) {
         return Err(Failure::quota(format!(
             "Your request could not be completed because you have reached the service quota of \
@@ -186,10 +195,10 @@ fn layout(given: &Map<String, Value>) -> Result<Value, Failure> {
 }
 
 /// A destination as Get shows it.
-fn destination(scene: &mut Scene<'_>, composition: &str, given: &Value) -> Value {
+fn destination(context: &mut OperationContext<'_>, composition: &str, given: &Value) -> Value {
     let mut configuration = given.as_object().cloned().unwrap_or_default();
     fill(&mut configuration, "name", json!(""));
-    let id = scene.common.generator.letters(12);
+    let id = context.common.generator.letters(12);
     let mut wire = Map::new();
     wire.insert("id".to_owned(), json!(id));
     wire.insert("state".to_owned(), json!("STARTING"));
@@ -216,14 +225,14 @@ fn destination(scene: &mut Scene<'_>, composition: &str, given: &Value) -> Value
     Value::Object(wire)
 }
 
-pub(crate) fn list(scene: &Scene<'_>, input: &Map<String, Value>) -> Answer {
+pub(crate) fn list(context: &OperationContext<'_>, input: &Map<String, Value>) -> Answer {
     let stage = text(input, "filterByStageArn");
     let encoder = text(input, "filterByEncoderConfigurationArn");
     let both = !stage.is_empty() && !encoder.is_empty();
-    if both && scene.common.switches.two_composition_filters == Stance::Refuse {
-        return Err(scene.conflict("Filters are mutually exclusive: give at most one"));
+    if both && context.common.switches.two_composition_filters == Stance::Refuse {
+        return Err(context.conflict("Filters are mutually exclusive: give at most one"));
     }
-    scene.list(Kind::Composition, input, 100, |found| {
+    context.list(Kind::Composition, input, 100, |found| {
         (stage.is_empty() || found.text("stageArn") == stage)
             && (encoder.is_empty() || encoders(&found.wire).contains(&encoder))
     })
@@ -260,7 +269,7 @@ pub(crate) fn release(region: &mut Region, arn: &str, at: Millis, lags: Lags) {
             stream.ending = Some(Millis(at.0.saturating_add(lags.stream)));
         }
     }
-    let Some(wire) = region.shelf(Kind::Composition).get(arn).map(|it| it.wire.clone()) else {
+    let Some(wire) = region.objects(Kind::Composition).get(arn).map(|it| it.wire.clone()) else {
         return;
     };
     for used in encoders(&wire).into_iter().chain(storages(&wire)) {

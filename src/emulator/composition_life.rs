@@ -7,11 +7,11 @@ use serde_json::{Map, Value, json};
 
 use super::clock::Millis;
 use super::composition::release;
+use super::context::{Answer, OperationContext};
 use super::kind::Kind;
+use super::objects::{Object, text};
 use super::participant;
 use super::region::{Lags, Region};
-use super::scene::{Answer, Scene};
-use super::shelf::{Object, text};
 use super::switches::Stance;
 
 /// Nobody publishes for this long: it stops. Also counts from the start.
@@ -28,22 +28,22 @@ pub(crate) fn is_running(wire: &Map<String, Value>) -> bool {
 
 /// Whether a composition that has not ended satisfies `uses`.
 pub(crate) fn any_running(region: &Region, uses: impl Fn(&Map<String, Value>) -> bool) -> bool {
-    region.shelf(Kind::Composition).iter().any(|one| is_running(&one.wire) && uses(&one.wire))
+    region.objects(Kind::Composition).iter().any(|one| is_running(&one.wire) && uses(&one.wire))
 }
 
-pub(crate) fn stop(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer {
+pub(crate) fn stop(context: &mut OperationContext<'_>, input: &Map<String, Value>) -> Answer {
     let arn = text(input, "arn");
-    let state = scene.find(Kind::Composition, arn)?.text("state").to_owned();
+    let state = context.find(Kind::Composition, arn)?.text("state").to_owned();
     if matches!(state.as_str(), "STARTING" | "ACTIVE") {
-        scene.record(arn, vec![format!("composition:{arn}")]);
-        let (now, settle) = (scene.now, scene.common.settle_millis);
-        if let Some(object) = scene.region.shelf_mut(Kind::Composition).get_mut(arn) {
+        context.record(arn, vec![format!("composition:{arn}")]);
+        let (now, settle) = (context.now, context.common.settle_millis);
+        if let Some(object) = context.region.shelf_mut(Kind::Composition).get_mut(arn) {
             begin_to_stop(object, now, settle);
         }
         return Ok(json!({}));
     }
-    match scene.common.switches.stop_ended_composition {
-        Stance::Refuse => Err(scene.conflict(format!("Composition {arn} is in state {state}"))),
+    match context.common.switches.stop_ended_composition {
+        Stance::Refuse => Err(context.conflict(format!("Composition {arn} is in state {state}"))),
         Stance::Accept => Ok(json!({})),
     }
 }
@@ -183,7 +183,7 @@ fn next(object: &Object) -> Option<(Millis, Next)> {
 /// Lets every composition take the steps that are due by `now`, each at its own moment.
 pub(crate) fn advance(region: &mut Region, now: Millis, lags: Lags) {
     let due: Vec<String> = region
-        .shelf(Kind::Composition)
+        .objects(Kind::Composition)
         .iter()
         .filter(|object| next(object).is_some_and(|(at, _)| at <= now))
         .map(|object| object.arn.clone())

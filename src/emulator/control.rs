@@ -8,12 +8,12 @@ use super::clock::Millis;
 use super::faults::Fault;
 use super::ingest_configuration;
 use super::kind::Kind;
+use super::objects::text;
 use super::participant::{self, Arrival, Role};
 use super::participant_replication;
 use super::region::{REGIONS, Region};
-use super::shelf::text;
+use super::state::EmulatorState;
 use super::stream::{self, Start};
-use super::world::World;
 
 /// What a control request answers: a status and JSON.
 type Told = Result<Value, (u16, String)>;
@@ -23,24 +23,24 @@ pub(crate) const ROOT: &str = "/_emulator/";
 
 /// Answers a control request. `now` is the clock before any `advanceSeconds`.
 pub(crate) fn control(
-    world: &mut World,
+    state: &mut EmulatorState,
     method: &str,
     path: &str,
     body: Value,
     now: Millis,
 ) -> (u16, Value) {
-    let now = world.account.pass_time(now);
+    let now = state.account.pass_time(now);
     let told = match (method, path.strip_prefix(ROOT).unwrap_or(path)) {
-        ("POST", "streams") => on_channel(world, &body, |region, common, channel| {
+        ("POST", "streams") => on_channel(state, &body, |region, common, channel| {
             start_stream(region, common, channel, &body, now)
         }),
         ("DELETE", "streams") => {
-            on_channel(world, &body, |region, _, channel| stop_stream(region, channel, &body, now))
+            on_channel(state, &body, |region, _, channel| stop_stream(region, channel, &body, now))
         }
         ("POST", "participants") => {
-            on_stage(world, &body, |region, common, stage| join(region, common, stage, &body, now))
+            on_stage(state, &body, |region, common, stage| join(region, common, stage, &body, now))
         }
-        ("DELETE", "participants") => on_stage(world, &body, |region, _, stage| {
+        ("DELETE", "participants") => on_stage(state, &body, |region, _, stage| {
             let id = member(&body, "participantId")?;
             if participant::leave(region, stage, id, now) {
                 Ok(json!({}))
@@ -48,49 +48,49 @@ pub(crate) fn control(
                 Err((404, format!("participant `{id}` is not on stage `{stage}`")))
             }
         }),
-        ("POST", "ingests") => on_ingest(world, &body, |region, common, ingest| {
+        ("POST", "ingests") => on_ingest(state, &body, |region, common, ingest| {
             ingest_configuration::begin(region, common, ingest, now)
         }),
-        ("DELETE", "ingests") => on_ingest(world, &body, |region, _, ingest| {
+        ("DELETE", "ingests") => on_ingest(state, &body, |region, _, ingest| {
             ingest_configuration::cease(region, ingest, now)
         }),
-        ("POST", "tags") => tag(world, &body),
-        ("POST", "clock") => advance(world, &body, now),
+        ("POST", "tags") => tag(state, &body),
+        ("POST", "clock") => advance(state, &body, now),
         ("GET", "clock") => Ok(json!({ "now": now.to_iso(), "nowMillis": now.0 })),
-        ("POST", "faults") => add_fault(world, body, now),
-        ("GET", "faults") => Ok(json!({ "faults": world.faults.list(), "held": world.held })),
-        ("GET", "marks") => Ok(json!({ "calls": world.counted, "marks": world.marks })),
+        ("POST", "faults") => add_fault(state, body, now),
+        ("GET", "faults") => Ok(json!({ "faults": state.faults.list(), "held": state.held })),
+        ("GET", "marks") => Ok(json!({ "calls": state.counted, "marks": state.marks })),
         ("DELETE", "faults") => {
-            world.faults.clear();
+            state.faults.clear();
             Ok(json!({}))
         }
-        ("GET", "calls") => Ok(json!(world.calls)),
-        ("GET", "throttled") => Ok(json!(world.throttled)),
+        ("GET", "calls") => Ok(json!(state.calls)),
+        ("GET", "throttled") => Ok(json!(state.throttled)),
         ("DELETE", "calls") => {
-            world.calls.clear();
-            world.throttled.clear();
+            state.calls.clear();
+            state.throttled.clear();
             Ok(json!({}))
         }
-        ("GET", "history") => Ok(world.account.common.history.to_json()),
+        ("GET", "history") => Ok(state.account.common.history.to_json()),
         ("DELETE", "history") => {
-            world.account.common.history.clear();
+            state.account.common.history.clear();
             Ok(json!({}))
         }
-        ("GET", "switches") => Ok(json!(world.account.common.switches)),
-        ("POST", "switches") => merge(&mut world.account.common.switches, body),
-        ("GET", "rates") => Ok(json!({ "enforced": world.enforce_rates })),
-        ("POST", "rates") => enforce_rates(world, &body),
-        ("GET", "quotas") => Ok(json!(world.account.common.quotas)),
-        ("POST", "quotas") => merge(&mut world.account.common.quotas, body),
-        ("GET", "objects") => Ok(objects(world)),
+        ("GET", "switches") => Ok(json!(state.account.common.switches)),
+        ("POST", "switches") => merge(&mut state.account.common.switches, body),
+        ("GET", "rates") => Ok(json!({ "enforced": state.enforce_rates })),
+        ("POST", "rates") => enforce_rates(state, &body),
+        ("GET", "quotas") => Ok(json!(state.account.common.quotas)),
+        ("POST", "quotas") => merge(&mut state.account.common.quotas, body),
+        ("GET", "objects") => Ok(objects(state)),
         ("POST", "reset") => {
-            world.account.reset();
-            world.faults.clear();
-            world.calls.clear();
-            world.marks.clear();
-            world.held = 0;
-            world.throttled.clear();
-            world.rates = super::rates::Rates::default();
+            state.account.reset();
+            state.faults.clear();
+            state.calls.clear();
+            state.marks.clear();
+            state.held = 0;
+            state.throttled.clear();
+            state.rates = super::rates::Rates::default();
             Ok(json!({}))
         }
         _ => Err((404, format!("no control request is at {method} {path}"))),
@@ -107,46 +107,46 @@ fn member<'a>(body: &'a Value, name: &str) -> Result<&'a str, (u16, String)> {
 
 /// The region of an ARN and the common parts, if the object is there.
 fn with<'a>(
-    world: &'a mut World,
+    state: &'a mut EmulatorState,
     kind: Kind,
     arn: &str,
 ) -> Result<(&'a mut Region, &'a mut Common), (u16, String)> {
     let missing = || (404, format!("{} `{arn}` does not exist", kind.name()));
     let region = arn.split(':').nth(3).filter(|name| REGIONS.contains(name)).ok_or_else(missing)?;
-    let (region, common) = world.account.region(region);
-    if region.shelf(kind).get(arn).is_none() {
+    let (region, common) = state.account.region(region);
+    if region.objects(kind).get(arn).is_none() {
         return Err(missing());
     }
     Ok((region, common))
 }
 
 fn on_channel(
-    world: &mut World,
+    state: &mut EmulatorState,
     body: &Value,
     act: impl FnOnce(&mut Region, &mut Common, &str) -> Told,
 ) -> Told {
     let arn = member(body, "channelArn")?;
-    let (region, common) = with(world, Kind::Channel, arn)?;
+    let (region, common) = with(state, Kind::Channel, arn)?;
     act(region, common, arn)
 }
 
 fn on_stage(
-    world: &mut World,
+    state: &mut EmulatorState,
     body: &Value,
     act: impl FnOnce(&mut Region, &mut Common, &str) -> Told,
 ) -> Told {
     let arn = member(body, "stageArn")?;
-    let (region, common) = with(world, Kind::Stage, arn)?;
+    let (region, common) = with(state, Kind::Stage, arn)?;
     act(region, common, arn)
 }
 
 fn on_ingest(
-    world: &mut World,
+    state: &mut EmulatorState,
     body: &Value,
     act: impl FnOnce(&mut Region, &mut Common, &str) -> Told,
 ) -> Told {
     let arn = member(body, "ingestConfigurationArn")?;
-    let (region, common) = with(world, Kind::IngestConfiguration, arn)?;
+    let (region, common) = with(state, Kind::IngestConfiguration, arn)?;
     act(region, common, arn)
 }
 
@@ -165,7 +165,7 @@ fn start_stream(
         return Err((400, "`health` must be HEALTHY, STARVING or UNKNOWN".to_owned()));
     }
     if !region.streams.contains_key(channel) {
-        let keys = region.shelf(Kind::StreamKey);
+        let keys = region.objects(Kind::StreamKey);
         if keys.of_channel(channel).next().is_none() {
             return Err((409, format!("channel `{channel}` has no stream key to stream with")));
         }
@@ -246,20 +246,20 @@ fn join(region: &mut Region, common: &mut Common, stage: &str, body: &Value, now
 }
 
 /// AWS itself tags an object, as `CloudFormation` does: with keys that nobody else may use.
-fn tag(world: &mut World, body: &Value) -> Told {
+fn tag(state: &mut EmulatorState, body: &Value) -> Told {
     let arn = member(body, "resourceArn")?;
     let missing = || (404, format!("`{arn}` does not exist"));
     let kind = Kind::of_arn(arn).ok_or_else(missing)?;
-    let (region, _) = with(world, kind, arn)?;
+    let (region, _) = with(state, kind, arn)?;
     let object = region.shelf_mut(kind).get_mut(arn).ok_or_else(missing)?;
-    let mut tags = super::scene::object(&object.wire, "tags");
-    tags.extend(super::scene::object(body.as_object().unwrap_or(&Map::new()), "tags"));
+    let mut tags = super::context::object(&object.wire, "tags");
+    tags.extend(super::context::object(body.as_object().unwrap_or(&Map::new()), "tags"));
     object.wire.insert("tags".to_owned(), Value::Object(tags));
     Ok(json!({}))
 }
 
 /// Moves time on, and stops the clock or lets it go on: while it is stopped, nothing else moves it.
-fn advance(world: &mut World, body: &Value, now: Millis) -> Told {
+fn advance(state: &mut EmulatorState, body: &Value, now: Millis) -> Told {
     let seconds = match (body.get("advanceSeconds"), body.get("stopped")) {
         (Some(given), _) => given.as_f64(),
         (None, stopped) => stopped.map(|_| 0.0),
@@ -275,32 +275,32 @@ fn advance(world: &mut World, body: &Value, now: Millis) -> Told {
     };
     #[expect(clippy::cast_possible_truncation, reason = "at most a thousand million seconds")]
     let millis = (seconds * 1000.0) as i64;
-    let common = &mut world.account.common;
+    let common = &mut state.account.common;
     let clock = Millis(now.0.saturating_sub(common.ahead_millis));
     common.ahead_millis = common.ahead_millis.saturating_add(millis);
     if let Some(stopped) = stopped {
         common.stopped = stopped.then_some(clock);
     }
     // State machines take their steps now, so that a look at the objects shows them.
-    let later = world.account.pass_time(clock);
+    let later = state.account.pass_time(clock);
     Ok(
-        json!({ "now": later.to_iso(), "nowMillis": later.0, "stopped": world.account.common.stopped.is_some() }),
+        json!({ "now": later.to_iso(), "nowMillis": later.0, "stopped": state.account.common.stopped.is_some() }),
     )
 }
 
-fn add_fault(world: &mut World, body: Value, now: Millis) -> Told {
+fn add_fault(state: &mut EmulatorState, body: Value, now: Millis) -> Told {
     let fault: Fault = parse(body)?;
-    world.faults.add(fault, now).map_err(|message| (400, message))?;
+    state.faults.add(fault, now).map_err(|message| (400, message))?;
     Ok(json!({}))
 }
 
 /// Turns the call rates of AWS on or off, with full buckets.
-fn enforce_rates(world: &mut World, body: &Value) -> Told {
+fn enforce_rates(state: &mut EmulatorState, body: &Value) -> Told {
     let enforced = body.get("enforced").and_then(Value::as_bool);
-    world.enforce_rates =
+    state.enforce_rates =
         enforced.ok_or_else(|| (400, "`enforced` must be true or false".to_owned()))?;
-    world.rates = super::rates::Rates::default();
-    Ok(json!({ "enforced": world.enforce_rates }))
+    state.rates = super::rates::Rates::default();
+    Ok(json!({ "enforced": state.enforce_rates }))
 }
 
 fn parse<T: DeserializeOwned>(body: Value) -> Result<T, (u16, String)> {
@@ -318,12 +318,12 @@ fn merge<T: DeserializeOwned + serde::Serialize>(target: &mut T, body: Value) ->
 }
 
 /// Every object and every replication as it truly is, secrets left out.
-fn objects(world: &World) -> Value {
+fn objects(state: &EmulatorState) -> Value {
     let (mut rows, mut replications) = (Vec::new(), Vec::new());
-    for (name, region) in world.account.regions() {
+    for (name, region) in state.account.regions() {
         replications.extend(participant_replication::shown(region));
-        for (kind, shelf) in region.shelves() {
-            for object in shelf.iter() {
+        for (kind, objects) in region.shelves() {
+            for object in objects.iter() {
                 let mut wire = object.wire.clone();
                 hide(&mut wire);
                 if *kind == Kind::IngestConfiguration {

@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value};
 
+use super::context::{Answer, OperationContext};
 use super::failure::Failure;
 use super::kind::Kind;
 use super::model::Service;
-use super::scene::{Answer, Scene};
 use super::{
     ad_configuration, channel, composition, encoder_configuration, failover_slate_configuration,
     ingest_configuration, participant, participant_replication, participant_token,
@@ -14,133 +14,133 @@ use super::{
 };
 
 /// Carries an operation out. The input has been accepted by the model.
-pub(crate) fn operate(scene: &mut Scene<'_>, input: Map<String, Value>) -> Answer {
-    match scene.operation.service {
-        Service::LowLatency => low_latency(scene, input),
-        Service::RealTime => real_time(scene, input),
+pub(crate) fn operate(context: &mut OperationContext<'_>, input: Map<String, Value>) -> Answer {
+    match context.operation.service {
+        Service::LowLatency => low_latency(context, input),
+        Service::RealTime => real_time(context, input),
     }
 }
 
-fn low_latency(scene: &mut Scene<'_>, input: Map<String, Value>) -> Answer {
-    match scene.operation.name.as_str() {
-        "BatchGetChannel" => Ok(channel::batch(scene, &input, Kind::Channel)),
-        "BatchGetStreamKey" => Ok(channel::batch(scene, &input, Kind::StreamKey)),
-        "BatchStartViewerSessionRevocation" => Ok(viewer_session::batch_revoke(scene, &input)),
-        "CreateAdConfiguration" => ad_configuration::create(scene, input),
-        "CreateChannel" => channel::create(scene, input),
-        "CreateFailoverSlateConfiguration" => failover_slate_configuration::create(scene, input),
-        "CreatePlaybackRestrictionPolicy" => playback_restriction_policy::create(scene, input),
-        "CreateRecordingConfiguration" => recording_configuration::create(scene, input),
-        "CreateStreamKey" => stream_key::create(scene, &input),
-        "DeleteAdConfiguration" => ad_configuration::delete(scene, &input),
-        "DeleteChannel" => channel::delete(scene, &input),
-        "DeleteFailoverSlateConfiguration" => failover_slate_configuration::delete(scene, &input),
-        "DeletePlaybackKeyPair" => playback_key_pair::delete(scene, &input),
-        "DeletePlaybackRestrictionPolicy" => playback_restriction_policy::delete(scene, &input),
-        "DeleteRecordingConfiguration" => recording_configuration::delete(scene, &input),
-        "DeleteStreamKey" => stream_key::delete(scene, &input),
-        "GetAdConfiguration" => scene.get(Kind::AdConfiguration, &input),
-        "GetChannel" => scene.get(Kind::Channel, &input),
-        "GetFailoverSlateConfiguration" => scene.get(Kind::FailoverSlateConfiguration, &input),
-        "GetPlaybackKeyPair" => scene.get(Kind::PlaybackKeyPair, &input),
-        "GetPlaybackRestrictionPolicy" => scene.get(Kind::PlaybackRestrictionPolicy, &input),
-        "GetRecordingConfiguration" => scene.get(Kind::RecordingConfiguration, &input),
-        "GetStream" => stream::get(scene, &input),
-        "GetStreamKey" => scene.get(Kind::StreamKey, &input),
-        "GetStreamSession" => stream::get_session(scene, &input),
-        "ImportPlaybackKeyPair" => playback_key_pair::import(scene, input),
-        "InsertAdBreak" => stream::insert_ad_break(scene, &input),
+fn low_latency(context: &mut OperationContext<'_>, input: Map<String, Value>) -> Answer {
+    match context.operation.name.as_str() {
+        "BatchGetChannel" => Ok(channel::batch(context, &input, Kind::Channel)),
+        "BatchGetStreamKey" => Ok(channel::batch(context, &input, Kind::StreamKey)),
+        "BatchStartViewerSessionRevocation" => Ok(viewer_session::batch_revoke(context, &input)),
+        "CreateAdConfiguration" => ad_configuration::create(context, input),
+        "CreateChannel" => channel::create(context, input),
+        "CreateFailoverSlateConfiguration" => failover_slate_configuration::create(context, input),
+        "CreatePlaybackRestrictionPolicy" => playback_restriction_policy::create(context, input),
+        "CreateRecordingConfiguration" => recording_configuration::create(context, input),
+        "CreateStreamKey" => stream_key::create(context, &input),
+        "DeleteAdConfiguration" => ad_configuration::delete(context, &input),
+        "DeleteChannel" => channel::delete(context, &input),
+        "DeleteFailoverSlateConfiguration" => failover_slate_configuration::delete(context, &input),
+        "DeletePlaybackKeyPair" => playback_key_pair::delete(context, &input),
+        "DeletePlaybackRestrictionPolicy" => playback_restriction_policy::delete(context, &input),
+        "DeleteRecordingConfiguration" => recording_configuration::delete(context, &input),
+        "DeleteStreamKey" => stream_key::delete(context, &input),
+        "GetAdConfiguration" => context.get(Kind::AdConfiguration, &input),
+        "GetChannel" => context.get(Kind::Channel, &input),
+        "GetFailoverSlateConfiguration" => context.get(Kind::FailoverSlateConfiguration, &input),
+        "GetPlaybackKeyPair" => context.get(Kind::PlaybackKeyPair, &input),
+        "GetPlaybackRestrictionPolicy" => context.get(Kind::PlaybackRestrictionPolicy, &input),
+        "GetRecordingConfiguration" => context.get(Kind::RecordingConfiguration, &input),
+        "GetStream" => stream::get(context, &input),
+        "GetStreamKey" => context.get(Kind::StreamKey, &input),
+        "GetStreamSession" => stream::get_session(context, &input),
+        "ImportPlaybackKeyPair" => playback_key_pair::import(context, input),
+        "InsertAdBreak" => stream::insert_ad_break(context, &input),
         "ListAdConfigurations" => {
-            let page = quota_or_hundred(scene, Kind::AdConfiguration);
-            scene.list(Kind::AdConfiguration, &input, page, |_| true)
+            let page = quota_or_hundred(context, Kind::AdConfiguration);
+            context.list(Kind::AdConfiguration, &input, page, |_| true)
         }
-        "ListChannels" => channel::list(scene, &input),
+        "ListChannels" => channel::list(context, &input),
         "ListFailoverSlateConfigurations" => {
-            let page = quota_or_hundred(scene, Kind::FailoverSlateConfiguration);
-            scene.list(Kind::FailoverSlateConfiguration, &input, page, |_| true)
+            let page = quota_or_hundred(context, Kind::FailoverSlateConfiguration);
+            context.list(Kind::FailoverSlateConfiguration, &input, page, |_| true)
         }
         "ListPlaybackKeyPairs" => {
-            let page = quota_or_hundred(scene, Kind::PlaybackKeyPair);
-            scene.list(Kind::PlaybackKeyPair, &input, page, |_| true)
+            let page = quota_or_hundred(context, Kind::PlaybackKeyPair);
+            context.list(Kind::PlaybackKeyPair, &input, page, |_| true)
         }
         "ListPlaybackRestrictionPolicies" => {
-            scene.list(Kind::PlaybackRestrictionPolicy, &input, 1, |_| true)
+            context.list(Kind::PlaybackRestrictionPolicy, &input, 1, |_| true)
         }
         "ListRecordingConfigurations" => {
-            let page = quota_or_hundred(scene, Kind::RecordingConfiguration);
-            scene.list(Kind::RecordingConfiguration, &input, page, |_| true)
+            let page = quota_or_hundred(context, Kind::RecordingConfiguration);
+            context.list(Kind::RecordingConfiguration, &input, page, |_| true)
         }
-        "ListStreamKeys" => stream_key::list(scene, &input),
-        "ListStreamSessions" => stream::list_sessions(scene, &input),
-        "ListStreams" => stream::list(scene, &input),
-        "ListTagsForResource" => tags::list_for(scene, &input),
-        "PutMetadata" => stream::put_metadata(scene, &input),
-        "StartViewerSessionRevocation" => viewer_session::revoke(scene, &input),
-        "StopStream" => stream::stop(scene, &input),
-        "TagResource" => tags::tag(scene, &input),
-        "UntagResource" => tags::untag(scene, &input),
-        "UpdateAdConfiguration" => ad_configuration::update(scene, &input),
-        "UpdateChannel" => channel::update(scene, &input),
-        "UpdateFailoverSlateConfiguration" => failover_slate_configuration::update(scene, &input),
-        "UpdatePlaybackRestrictionPolicy" => playback_restriction_policy::update(scene, &input),
+        "ListStreamKeys" => stream_key::list(context, &input),
+        "ListStreamSessions" => stream::list_sessions(context, &input),
+        "ListStreams" => stream::list(context, &input),
+        "ListTagsForResource" => tags::list_for(context, &input),
+        "PutMetadata" => stream::put_metadata(context, &input),
+        "StartViewerSessionRevocation" => viewer_session::revoke(context, &input),
+        "StopStream" => stream::stop(context, &input),
+        "TagResource" => tags::tag(context, &input),
+        "UntagResource" => tags::untag(context, &input),
+        "UpdateAdConfiguration" => ad_configuration::update(context, &input),
+        "UpdateChannel" => channel::update(context, &input),
+        "UpdateFailoverSlateConfiguration" => failover_slate_configuration::update(context, &input),
+        "UpdatePlaybackRestrictionPolicy" => playback_restriction_policy::update(context, &input),
         other => Err(unwritten(other)),
     }
 }
 
-fn real_time(scene: &mut Scene<'_>, input: Map<String, Value>) -> Answer {
-    match scene.operation.name.as_str() {
-        "CreateEncoderConfiguration" => encoder_configuration::create(scene, input),
-        "CreateIngestConfiguration" => ingest_configuration::create(scene, input),
-        "CreateParticipantToken" => participant_token::create(scene, &input),
-        "CreateStage" => stage::create(scene, &input),
-        "CreateStorageConfiguration" => storage_configuration::create(scene, input),
-        "DeleteEncoderConfiguration" => encoder_configuration::delete(scene, &input),
-        "DeleteIngestConfiguration" => ingest_configuration::delete(scene, &input),
-        "DeletePublicKey" => public_key::delete(scene, &input),
-        "DeleteStage" => stage::delete(scene, &input),
-        "DeleteStorageConfiguration" => storage_configuration::delete(scene, &input),
-        "DisconnectParticipant" => participant::disconnect(scene, &input),
-        "GetComposition" => scene.get(Kind::Composition, &input),
-        "GetEncoderConfiguration" => scene.get(Kind::EncoderConfiguration, &input),
-        "GetIngestConfiguration" => scene.get(Kind::IngestConfiguration, &input),
-        "GetParticipant" => participant::get(scene, &input),
-        "GetPublicKey" => scene.get(Kind::PublicKey, &input),
-        "GetStage" => scene.get(Kind::Stage, &input),
-        "GetStageSession" => participant::get_session(scene, &input),
-        "GetStorageConfiguration" => scene.get(Kind::StorageConfiguration, &input),
-        "ImportPublicKey" => public_key::import(scene, input),
-        "ListCompositions" => composition::list(scene, &input),
+fn real_time(context: &mut OperationContext<'_>, input: Map<String, Value>) -> Answer {
+    match context.operation.name.as_str() {
+        "CreateEncoderConfiguration" => encoder_configuration::create(context, input),
+        "CreateIngestConfiguration" => ingest_configuration::create(context, input),
+        "CreateParticipantToken" => participant_token::create(context, &input),
+        "CreateStage" => stage::create(context, &input),
+        "CreateStorageConfiguration" => storage_configuration::create(context, input),
+        "DeleteEncoderConfiguration" => encoder_configuration::delete(context, &input),
+        "DeleteIngestConfiguration" => ingest_configuration::delete(context, &input),
+        "DeletePublicKey" => public_key::delete(context, &input),
+        "DeleteStage" => stage::delete(context, &input),
+        "DeleteStorageConfiguration" => storage_configuration::delete(context, &input),
+        "DisconnectParticipant" => participant::disconnect(context, &input),
+        "GetComposition" => context.get(Kind::Composition, &input),
+        "GetEncoderConfiguration" => context.get(Kind::EncoderConfiguration, &input),
+        "GetIngestConfiguration" => context.get(Kind::IngestConfiguration, &input),
+        "GetParticipant" => participant::get(context, &input),
+        "GetPublicKey" => context.get(Kind::PublicKey, &input),
+        "GetStage" => context.get(Kind::Stage, &input),
+        "GetStageSession" => participant::get_session(context, &input),
+        "GetStorageConfiguration" => context.get(Kind::StorageConfiguration, &input),
+        "ImportPublicKey" => public_key::import(context, input),
+        "ListCompositions" => composition::list(context, &input),
         "ListEncoderConfigurations" => {
-            scene.list(Kind::EncoderConfiguration, &input, 100, |_| true)
+            context.list(Kind::EncoderConfiguration, &input, 100, |_| true)
         }
-        "ListIngestConfigurations" => ingest_configuration::list(scene, &input),
-        "ListParticipantEvents" => participant::list_events(scene, &input),
-        "ListParticipantReplicas" => participant_replication::list(scene, &input),
-        "ListParticipants" => participant::list(scene, &input),
-        "ListPublicKeys" => scene.list(Kind::PublicKey, &input, 50, |_| true),
-        "ListStageSessions" => participant::list_sessions(scene, &input),
-        "ListStages" => scene.list(Kind::Stage, &input, 50, |_| true),
+        "ListIngestConfigurations" => ingest_configuration::list(context, &input),
+        "ListParticipantEvents" => participant::list_events(context, &input),
+        "ListParticipantReplicas" => participant_replication::list(context, &input),
+        "ListParticipants" => participant::list(context, &input),
+        "ListPublicKeys" => context.list(Kind::PublicKey, &input, 50, |_| true),
+        "ListStageSessions" => participant::list_sessions(context, &input),
+        "ListStages" => context.list(Kind::Stage, &input, 50, |_| true),
         "ListStorageConfigurations" => {
-            let page = quota_or_hundred(scene, Kind::StorageConfiguration);
-            scene.list(Kind::StorageConfiguration, &input, page, |_| true)
+            let page = quota_or_hundred(context, Kind::StorageConfiguration);
+            context.list(Kind::StorageConfiguration, &input, page, |_| true)
         }
-        "ListTagsForResource" => tags::list_for(scene, &input),
-        "RevokeConnectionToken" => Ok(participant_token::revoke(scene, &input)),
-        "StartComposition" => composition::start(scene, input),
-        "StartParticipantReplication" => participant_replication::start(scene, &input),
-        "StopComposition" => composition::stop(scene, &input),
-        "StopParticipantReplication" => participant_replication::stop(scene, &input),
-        "TagResource" => tags::tag(scene, &input),
-        "UntagResource" => tags::untag(scene, &input),
-        "UpdateIngestConfiguration" => ingest_configuration::update(scene, &input),
-        "UpdateStage" => stage::update(scene, &input),
+        "ListTagsForResource" => tags::list_for(context, &input),
+        "RevokeConnectionToken" => Ok(participant_token::revoke(context, &input)),
+        "StartComposition" => composition::start(context, input),
+        "StartParticipantReplication" => participant_replication::start(context, &input),
+        "StopComposition" => composition::stop(context, &input),
+        "StopParticipantReplication" => participant_replication::stop(context, &input),
+        "TagResource" => tags::tag(context, &input),
+        "UntagResource" => tags::untag(context, &input),
+        "UpdateIngestConfiguration" => ingest_configuration::update(context, &input),
+        "UpdateStage" => stage::update(context, &input),
         other => Err(unwritten(other)),
     }
 }
 
 /// The page size of lists documented as "the service quota or 100, whichever is smaller".
-fn quota_or_hundred(scene: &Scene<'_>, kind: Kind) -> usize {
-    usize::try_from(scene.common.quotas.of(kind).clamp(1, 100)).unwrap_or(100)
+fn quota_or_hundred(context: &OperationContext<'_>, kind: Kind) -> usize {
+    usize::try_from(context.common.quotas.of(kind).clamp(1, 100)).unwrap_or(100)
 }
 
 /// Cannot happen while the test below holds.

@@ -3,27 +3,27 @@
 use serde_json::{Map, Value, json};
 
 use super::composition;
+use super::context::{Answer, OperationContext, fill, object};
 use super::failure::Failure;
 use super::kind::Kind;
-use super::scene::{Answer, Scene, fill, object};
-use super::shelf::{Hidden, text};
+use super::objects::{Hidden, text};
 
 /// 1920×1080 or 1080×1920.
 const MOST_PIXELS: i64 = 2_073_600;
 
-pub(crate) fn create(scene: &mut Scene<'_>, input: Map<String, Value>) -> Answer {
+pub(crate) fn create(context: &mut OperationContext<'_>, input: Map<String, Value>) -> Answer {
     let mut video = object(&input, "video");
     fill(&mut video, "width", json!(1280));
     fill(&mut video, "height", json!(720));
     fill(&mut video, "framerate", json!(30.0));
     fill(&mut video, "bitrate", json!(2_500_000));
     check(&video)?;
-    let arn = scene.new_arn(Kind::EncoderConfiguration);
+    let arn = context.new_arn(Kind::EncoderConfiguration);
     let mut wire = input;
     wire.insert("arn".to_owned(), json!(arn));
     fill(&mut wire, "name", json!(""));
     wire.insert("video".to_owned(), Value::Object(video));
-    scene.create(Kind::EncoderConfiguration, &arn, wire, Hidden::default())
+    context.create(Kind::EncoderConfiguration, &arn, wire, Hidden::default())
 }
 
 fn check(video: &Map<String, Value>) -> Result<(), Failure> {
@@ -44,13 +44,15 @@ fn check(video: &Map<String, Value>) -> Result<(), Failure> {
     Ok(())
 }
 
-pub(crate) fn delete(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer {
+pub(crate) fn delete(context: &mut OperationContext<'_>, input: &Map<String, Value>) -> Answer {
     let arn = text(input, "arn");
-    scene.find(Kind::EncoderConfiguration, arn)?;
-    if scene.region.is_held(arn, scene.now)
-        || composition::any_running(scene.region, |wire| composition::encoders(wire).contains(&arn))
+    context.find(Kind::EncoderConfiguration, arn)?;
+    if context.region.is_held(arn, context.now)
+        || composition::any_running(context.region, |wire| {
+            composition::encoders(wire).contains(&arn)
+        })
     {
-        return Err(scene.conflict(format!("{arn} is in use by a composition")));
+        return Err(context.conflict(format!("{arn} is in use by a composition")));
     }
-    scene.remove(Kind::EncoderConfiguration, arn, Vec::new())
+    context.remove(Kind::EncoderConfiguration, arn, Vec::new())
 }

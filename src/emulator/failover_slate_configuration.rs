@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
+use super::context::{Answer, OperationContext, fill, overwrite};
 use super::failure::Failure;
 use super::kind::Kind;
-use super::scene::{Answer, Scene, fill, overwrite};
-use super::shelf::text;
+use super::objects::text;
 use super::switches::{Absent, Stance};
 
 /// The numbers and what they are unless told.
@@ -15,8 +15,8 @@ const NUMBERS: [(&str, i64); 3] = [
     ("maxSlateDisplaySeconds", 60),
 ];
 
-pub(crate) fn create(scene: &mut Scene<'_>, input: Map<String, Value>) -> Answer {
-    let arn = scene.new_arn(Kind::FailoverSlateConfiguration);
+pub(crate) fn create(context: &mut OperationContext<'_>, input: Map<String, Value>) -> Answer {
+    let arn = context.new_arn(Kind::FailoverSlateConfiguration);
     let mut wire = input;
     wire.insert("arn".to_owned(), json!(arn));
     wire.insert("state".to_owned(), json!("CREATING"));
@@ -24,17 +24,17 @@ pub(crate) fn create(scene: &mut Scene<'_>, input: Map<String, Value>) -> Answer
     for (member, default) in NUMBERS {
         fill(&mut wire, member, json!(default));
     }
-    let hidden = scene.passing_through();
-    scene.create(Kind::FailoverSlateConfiguration, &arn, wire, hidden)
+    let hidden = context.passing_through();
+    context.create(Kind::FailoverSlateConfiguration, &arn, wire, hidden)
 }
 
-pub(crate) fn update(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer {
+pub(crate) fn update(context: &mut OperationContext<'_>, input: &Map<String, Value>) -> Answer {
     let arn = text(input, "arn");
-    refuse_if_busy(scene, arn)?;
-    scene.record(arn, Vec::new());
-    let hidden = scene.passing_through();
-    let reset = scene.common.switches.slate_update == Absent::Reset;
-    let object = scene.find_mut(Kind::FailoverSlateConfiguration, arn)?;
+    refuse_if_busy(context, arn)?;
+    context.record(arn, Vec::new());
+    let hidden = context.passing_through();
+    let reset = context.common.switches.slate_update == Absent::Reset;
+    let object = context.find_mut(Kind::FailoverSlateConfiguration, arn)?;
     object.hidden = hidden;
     object.wire.insert("state".to_owned(), json!("UPDATING"));
     overwrite(&mut object.wire, input, &["name"]);
@@ -44,25 +44,25 @@ pub(crate) fn update(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answe
         }
         overwrite(&mut object.wire, input, &[member]);
     }
-    scene.answer(Kind::FailoverSlateConfiguration, arn)
+    context.answer(Kind::FailoverSlateConfiguration, arn)
 }
 
-pub(crate) fn delete(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer {
+pub(crate) fn delete(context: &mut OperationContext<'_>, input: &Map<String, Value>) -> Answer {
     let arn = text(input, "arn");
-    refuse_if_busy(scene, arn)?;
-    let used = scene.region.a_channel_has("failoverSlateConfigurationArn", arn);
-    if used && scene.common.switches.delete_referenced == Stance::Refuse {
+    refuse_if_busy(context, arn)?;
+    let used = context.region.a_channel_has("failoverSlateConfigurationArn", arn);
+    if used && context.common.switches.delete_referenced == Stance::Refuse {
         return Err(Failure::conflict(format!(
             "{arn} is in use: a channel refers to it in failoverSlateConfigurationArn"
         )));
     }
-    scene.remove(Kind::FailoverSlateConfiguration, arn, Vec::new())
+    context.remove(Kind::FailoverSlateConfiguration, arn, Vec::new())
 }
 
-fn refuse_if_busy(scene: &Scene<'_>, arn: &str) -> Result<(), Failure> {
-    let state = scene.find(Kind::FailoverSlateConfiguration, arn)?.text("state");
+fn refuse_if_busy(context: &OperationContext<'_>, arn: &str) -> Result<(), Failure> {
+    let state = context.find(Kind::FailoverSlateConfiguration, arn)?.text("state");
     let busy = matches!(state, "CREATING" | "UPDATING");
-    if busy && scene.common.switches.busy_slate == Stance::Refuse {
+    if busy && context.common.switches.busy_slate == Stance::Refuse {
         return Err(Failure::conflict(format!("{arn} is in state {state}")));
     }
     Ok(())

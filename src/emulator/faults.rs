@@ -4,16 +4,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::clock::Millis;
+use super::context::{FaultView, Paging};
 use super::failure::Failure;
 use super::generator::Generator;
 use super::model::Operation;
-use super::scene::{Lens, Paging};
 use super::switches::Switches;
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) enum Wrong {
+pub(crate) enum FaultKind {
     /// `ThrottlingException`, nothing done.
     Throttle,
     /// `InternalServerException`; with `done` after the work.
@@ -61,7 +61,7 @@ pub(crate) struct Fault {
     /// An operation's name; with `*` at its end all that begin so.
     #[serde(default = "all")]
     operation: String,
-    kind: Wrong,
+    kind: FaultKind,
     /// Strikes the n-th matching call from now on, counted from one.
     nth: Option<u64>,
     /// With `nth`: how many calls in a row. One unless told.
@@ -91,7 +91,7 @@ fn all() -> String {
 /// What the faults do to one request.
 #[derive(Debug, Default)]
 pub(crate) struct Effects {
-    pub(crate) lens: Lens,
+    pub(crate) fault_view: FaultView,
     /// Answer this without doing anything.
     pub(crate) refuse: Option<Failure>,
     /// Answer this after doing the work.
@@ -130,7 +130,7 @@ impl Faults {
         if fault.nth == Some(0) {
             return Err("nth counts from 1".to_owned());
         }
-        if matches!(fault.kind, Wrong::Error | Wrong::Odd) && fault.name.is_none() {
+        if matches!(fault.kind, FaultKind::Error | FaultKind::Odd) && fault.name.is_none() {
             return Err("kinds error and odd need a name".to_owned());
         }
         fault.since = now;
@@ -180,8 +180,10 @@ impl Faults {
 
 impl Fault {
     fn strikes(&self, random: &mut Generator, now: Millis) -> bool {
-        let limited =
-            !matches!(self.kind, Wrong::Delay | Wrong::Stall | Wrong::ListLag | Wrong::GetLag);
+        let limited = !matches!(
+            self.kind,
+            FaultKind::Delay | FaultKind::Stall | FaultKind::ListLag | FaultKind::GetLag
+        );
         if limited
             && self.seconds.is_some()
             && now.since(self.since).as_millis() > u128::from(self.millis())
@@ -208,8 +210,8 @@ impl Fault {
     fn apply(&self, effects: &mut Effects, operation: Option<&Operation>, switches: &Switches) {
         let lag = i64::try_from(self.millis()).unwrap_or(i64::MAX);
         match self.kind {
-            Wrong::Throttle => effects.refuse = Some(throttle(operation, switches)),
-            Wrong::Error500 => {
+            FaultKind::Throttle => effects.refuse = Some(throttle(operation, switches)),
+            FaultKind::Error500 => {
                 let failure = Failure::with_status(
                     "InternalServerException",
                     500,
@@ -221,27 +223,29 @@ impl Fault {
                     effects.refuse = Some(failure);
                 }
             }
-            Wrong::Error => {
+            FaultKind::Error => {
                 let name = self.name.as_deref().unwrap_or_default();
                 let message = self.message.as_deref().unwrap_or("Injected by a fault");
                 effects.refuse = Some(Failure::new(name, message));
             }
-            Wrong::LoseReply => effects.drop = Some(self.done != Some(false)),
-            Wrong::Delay => effects.delay = effects.delay.max(self.millis()),
-            Wrong::Stall => {
+            FaultKind::LoseReply => effects.drop = Some(self.done != Some(false)),
+            FaultKind::Delay => effects.delay = effects.delay.max(self.millis()),
+            FaultKind::Stall => {
                 let stall = if self.seconds.is_some() { self.millis() } else { u64::MAX };
                 effects.stall = effects.stall.max(stall);
             }
-            Wrong::ListLag => effects.lens.list_lag = effects.lens.list_lag.max(lag),
-            Wrong::GetLag => effects.lens.get_lag = effects.lens.get_lag.max(lag),
-            Wrong::Twice => effects.twice = true,
-            Wrong::CreateFailed => effects.lens.doomed = Some("CREATE_FAILED".to_owned()),
-            Wrong::Stuck => effects.lens.doomed = Some("stuck".to_owned()),
-            Wrong::Hold => effects.hold = Some(self.done == Some(true)),
-            Wrong::ExpireToken => effects.lens.pages = Some(Paging::Expired),
-            Wrong::RepeatToken => effects.lens.pages = Some(Paging::Repeated),
-            Wrong::MovedItem => effects.lens.pages = Some(Paging::Moved),
-            Wrong::Odd => effects.odd.clone_from(&self.name),
+            FaultKind::ListLag => {
+                effects.fault_view.list_lag = effects.fault_view.list_lag.max(lag);
+            }
+            FaultKind::GetLag => effects.fault_view.get_lag = effects.fault_view.get_lag.max(lag),
+            FaultKind::Twice => effects.twice = true,
+            FaultKind::CreateFailed => effects.fault_view.doomed = Some("CREATE_FAILED".to_owned()),
+            FaultKind::Stuck => effects.fault_view.doomed = Some("stuck".to_owned()),
+            FaultKind::Hold => effects.hold = Some(self.done == Some(true)),
+            FaultKind::ExpireToken => effects.fault_view.pages = Some(Paging::Expired),
+            FaultKind::RepeatToken => effects.fault_view.pages = Some(Paging::Repeated),
+            FaultKind::MovedItem => effects.fault_view.pages = Some(Paging::Moved),
+            FaultKind::Odd => effects.odd.clone_from(&self.name),
         }
     }
 }

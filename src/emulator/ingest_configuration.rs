@@ -5,21 +5,21 @@ use serde_json::{Map, Value, json};
 
 use super::account::Common;
 use super::clock::Millis;
+use super::context::{Answer, OperationContext, check_attributes, fill, overwrite};
 use super::failure::Failure;
 use super::kind::Kind;
+use super::objects::{Hidden, text};
 use super::participant::{self, Arrival};
 use super::region::Region;
-use super::scene::{Answer, Scene, check_attributes, fill, overwrite};
-use super::shelf::{Hidden, text};
 
-pub(crate) fn create(scene: &mut Scene<'_>, mut input: Map<String, Value>) -> Answer {
+pub(crate) fn create(context: &mut OperationContext<'_>, mut input: Map<String, Value>) -> Answer {
     let insecure_ingest = input.shift_remove("insecureIngest") == Some(json!(true));
     if text(&input, "ingestProtocol") == "RTMP" && !insecure_ingest {
         return Err(Failure::validation("insecureIngest must be true if ingestProtocol is RTMP"));
     }
     check_attributes(&input)?;
-    check_stage(scene, &input)?;
-    let arn = scene.new_arn(Kind::IngestConfiguration);
+    check_stage(context, &input)?;
+    let arn = context.new_arn(Kind::IngestConfiguration);
     let mut wire = input;
     wire.insert("arn".to_owned(), json!(arn));
     for member in ["name", "stageArn", "userId"] {
@@ -27,58 +27,58 @@ pub(crate) fn create(scene: &mut Scene<'_>, mut input: Map<String, Value>) -> An
     }
     fill(&mut wire, "redundantIngest", json!(false));
     wire.insert("state".to_owned(), json!("INACTIVE"));
-    wire.insert("participantId".to_owned(), json!(scene.common.generator.letters(12)));
-    let key = stream_key(scene);
+    wire.insert("participantId".to_owned(), json!(context.common.generator.letters(12)));
+    let key = stream_key(context);
     wire.insert("streamKey".to_owned(), key);
-    set_credentials(scene, &mut wire);
+    set_credentials(context, &mut wire);
     let hidden = Hidden { insecure_ingest, ..Hidden::default() };
-    scene.create(Kind::IngestConfiguration, &arn, wire, hidden)
+    context.create(Kind::IngestConfiguration, &arn, wire, hidden)
 }
 
 /// In the shape the model wants, and recognisably not a real one.
-fn stream_key(scene: &mut Scene<'_>) -> Value {
-    let id = scene.common.generator.letters(12);
-    let rest = scene.common.generator.letters(24);
-    json!(format!("rt_{}_{}_{id}_sk_emulator_{rest}", scene.common.account, scene.region_name))
+fn stream_key(context: &mut OperationContext<'_>) -> Value {
+    let id = context.common.generator.letters(12);
+    let rest = context.common.generator.letters(24);
+    json!(format!("rt_{}_{}_{id}_sk_emulator_{rest}", context.common.account, context.region_name))
 }
 
 /// A second key while redundant, none otherwise.
-fn set_credentials(scene: &mut Scene<'_>, wire: &mut Map<String, Value>) {
+fn set_credentials(context: &mut OperationContext<'_>, wire: &mut Map<String, Value>) {
     const MEMBER: &str = "redundantIngestCredentials";
     if wire.get("redundantIngest") != Some(&json!(true)) {
         wire.shift_remove(MEMBER);
     } else if !wire.contains_key(MEMBER) {
-        let participant = scene.common.generator.letters(12);
-        let key = stream_key(scene);
+        let participant = context.common.generator.letters(12);
+        let key = stream_key(context);
         wire.insert(MEMBER.to_owned(), json!([{ "participantId": participant, "streamKey": key }]));
     }
 }
 
-fn check_stage(scene: &Scene<'_>, input: &Map<String, Value>) -> Result<(), Failure> {
+fn check_stage(context: &OperationContext<'_>, input: &Map<String, Value>) -> Result<(), Failure> {
     match text(input, "stageArn") {
         "" => Ok(()),
-        stage => scene.find(Kind::Stage, stage).map(|_| ()),
+        stage => context.find(Kind::Stage, stage).map(|_| ()),
     }
 }
 
-pub(crate) fn update(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer {
+pub(crate) fn update(context: &mut OperationContext<'_>, input: &Map<String, Value>) -> Answer {
     let arn = text(input, "arn");
-    let old = scene.find(Kind::IngestConfiguration, arn)?;
+    let old = context.find(Kind::IngestConfiguration, arn)?;
     if old.text("state") == "ACTIVE" {
         return Err(Failure::conflict(format!("{arn} is ACTIVE and cannot be updated")));
     }
     let mut wire = old.wire.clone();
-    check_stage(scene, input)?;
+    check_stage(context, input)?;
     overwrite(&mut wire, input, &["stageArn", "redundantIngest"]);
-    set_credentials(scene, &mut wire);
-    scene.record(arn, Vec::new());
-    scene.find_mut(Kind::IngestConfiguration, arn)?.wire = wire;
-    scene.answer(Kind::IngestConfiguration, arn)
+    set_credentials(context, &mut wire);
+    context.record(arn, Vec::new());
+    context.find_mut(Kind::IngestConfiguration, arn)?.wire = wire;
+    context.answer(Kind::IngestConfiguration, arn)
 }
 
-pub(crate) fn delete(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer {
+pub(crate) fn delete(context: &mut OperationContext<'_>, input: &Map<String, Value>) -> Answer {
     let arn = text(input, "arn");
-    let found = scene.find(Kind::IngestConfiguration, arn)?;
+    let found = context.find(Kind::IngestConfiguration, arn)?;
     let mut cut = Vec::new();
     if found.text("state") == "ACTIVE" {
         if input.get("force") != Some(&json!(true)) {
@@ -89,17 +89,17 @@ pub(crate) fn delete(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answe
         let (stage, id) =
             (found.text("stageArn").to_owned(), found.text("participantId").to_owned());
         cut.push(format!("participant:{stage}/{id}"));
-        participant::leave(scene.region, &stage, &id, scene.now);
+        participant::leave(context.region, &stage, &id, context.now);
     }
-    scene.remove(Kind::IngestConfiguration, arn, cut)
+    context.remove(Kind::IngestConfiguration, arn, cut)
 }
 
-pub(crate) fn list(scene: &Scene<'_>, input: &Map<String, Value>) -> Answer {
+pub(crate) fn list(context: &OperationContext<'_>, input: &Map<String, Value>) -> Answer {
     let (stage, state) = (text(input, "filterByStageArn"), text(input, "filterByState"));
     if !stage.is_empty() && !state.is_empty() {
         return Err(Failure::validation("Filters are mutually exclusive: give at most one"));
     }
-    scene.list(Kind::IngestConfiguration, input, 50, |found| {
+    context.list(Kind::IngestConfiguration, input, 50, |found| {
         (stage.is_empty() || found.text("stageArn") == stage)
             && (state.is_empty() || found.text("state") == state)
     })
@@ -112,14 +112,14 @@ pub(crate) fn begin(
     arn: &str,
     now: Millis,
 ) -> Result<Value, (u16, String)> {
-    let Some(found) = region.shelf(Kind::IngestConfiguration).get(arn) else {
+    let Some(found) = region.objects(Kind::IngestConfiguration).get(arn) else {
         return Err((404, format!("ingest configuration `{arn}` does not exist")));
     };
     let stage = found.text("stageArn").to_owned();
     if found.text("state") == "ACTIVE" {
         return Err((409, format!("ingest configuration `{arn}` is ACTIVE already")));
     }
-    if region.shelf(Kind::Stage).get(&stage).is_none() {
+    if region.objects(Kind::Stage).get(&stage).is_none() {
         return Err((409, format!("ingest configuration `{arn}` has no stage to publish on")));
     }
     participant::room(region, common, &stage).map_err(|message| (409, message))?;
@@ -142,7 +142,7 @@ pub(crate) fn begin(
 
 /// The publisher goes away (a control request): it becomes INACTIVE and keeps its stage.
 pub(crate) fn cease(region: &mut Region, arn: &str, now: Millis) -> Result<Value, (u16, String)> {
-    let found = region.shelf(Kind::IngestConfiguration).get(arn);
+    let found = region.objects(Kind::IngestConfiguration).get(arn);
     let active = found.filter(|found| found.text("state") == "ACTIVE");
     let Some(active) = active else {
         return Err((404, format!("ingest configuration `{arn}` is not ACTIVE")));

@@ -16,6 +16,7 @@ mod client;
 mod clock;
 mod composition;
 mod composition_life;
+mod context;
 mod control;
 mod dispatch;
 mod encoder_configuration;
@@ -27,6 +28,7 @@ mod history;
 mod ingest_configuration;
 mod kind;
 mod model;
+mod objects;
 mod pages;
 mod participant;
 mod participant_replication;
@@ -42,11 +44,10 @@ mod recording_configuration;
 mod region;
 mod reply;
 mod route;
-mod scene;
 mod server;
-mod shelf;
 mod signature;
 mod stage;
+mod state;
 mod storage_configuration;
 mod store;
 mod stream;
@@ -54,7 +55,6 @@ mod stream_key;
 mod switches;
 mod tags;
 mod viewer_session;
-mod world;
 
 use std::future::Future;
 use std::io;
@@ -73,8 +73,8 @@ pub use switches::{Absent, NameFilter, Stance, Switches};
 
 use client::{SharedHttpClient, SharedTimeSource};
 use clock::Watch;
+use state::{Admitted, EmulatorState};
 use store::{Saver, Store};
-use world::{Admitted, World};
 
 /// How an emulator behaves.
 #[derive(Clone, Debug)]
@@ -122,7 +122,7 @@ pub struct Dropped;
 pub struct Emulator(Arc<Inner>);
 
 struct Inner {
-    world: Arc<Mutex<World>>,
+    state: Arc<Mutex<EmulatorState>>,
     saver: Mutex<Option<Saver>>,
     watch: Watch,
     latency: Duration,
@@ -149,8 +149,8 @@ impl Emulator {
         let fresh = account.is_none();
         let account = account.unwrap_or_else(|| Account::new(&settings.account, settings.seed));
         let emulator = Self::with(account, settings);
-        let world = emulator.0.world.clone();
-        let content = move || serde_json::to_vec(&locked(&world).account).map_err(io::Error::from);
+        let state = emulator.0.state.clone();
+        let content = move || serde_json::to_vec(&locked(&state).account).map_err(io::Error::from);
         if fresh {
             // A file that cannot be written is an error before the first request, not after the last.
             content()
@@ -169,7 +169,7 @@ impl Emulator {
         account.configure(settle, switches, quotas);
         let watch = Watch::start(clock, account.latest());
         Self(Arc::new(Inner {
-            world: Arc::new(Mutex::new(World::new(account, rates))),
+            state: Arc::new(Mutex::new(EmulatorState::new(account, rates))),
             saver: Mutex::new(None),
             watch,
             latency,
@@ -210,7 +210,7 @@ impl Emulator {
             return Ok(self.answer_control(&request));
         }
         let request = plain(request);
-        let admitted = self.world().admit(&request, self.0.watch.now());
+        let admitted = self.state().admit(&request, self.0.watch.now());
         if let Some(done) = admitted.effects.hold {
             return self.hold(&request, admitted, done).await;
         }
@@ -233,12 +233,12 @@ impl Emulator {
     async fn hold<T>(&self, request: &Request, admitted: Admitted, done: bool) -> T {
         if done {
             let writes = admitted.writes();
-            self.world().carry_out(request, admitted, self.0.watch.now());
+            self.state().carry_out(request, admitted, self.0.watch.now());
             if writes {
                 self.changed();
             }
         }
-        self.world().held += 1;
+        self.state().held += 1;
         self.0.held.notify_one();
         std::future::pending().await
     }
@@ -255,7 +255,7 @@ impl Emulator {
     ) -> Result<http::Response<Vec<u8>>, Dropped> {
         let (writes, drop) = (admitted.writes(), admitted.effects.drop);
         let wait = self.0.latency + Duration::from_millis(admitted.effects.delay);
-        let reply = self.world().carry_out(request, admitted, self.0.watch.now());
+        let reply = self.state().carry_out(request, admitted, self.0.watch.now());
         if writes {
             self.changed();
         }
@@ -270,7 +270,7 @@ impl Emulator {
 
     /// Carries out a control request (`/_emulator/…`) and gives status and answer.
     pub fn control(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
-        let told = control::control(&mut self.world(), method, path, body, self.0.watch.now());
+        let told = control::control(&mut self.state(), method, path, body, self.0.watch.now());
         if method != "GET" {
             self.changed();
         }
@@ -297,8 +297,8 @@ impl Emulator {
         saver.map_or(Ok(()), |mut saver| saver.close())
     }
 
-    fn world(&self) -> MutexGuard<'_, World> {
-        locked(&self.0.world)
+    fn state(&self) -> MutexGuard<'_, EmulatorState> {
+        locked(&self.0.state)
     }
 
     fn changed(&self) {

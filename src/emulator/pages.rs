@@ -4,15 +4,15 @@
 use serde_json::{Map, Value, json};
 
 use super::clock::Millis;
+use super::context::{Answer, OperationContext, Paging};
 use super::failure::Failure;
 use super::generator::constant_hex;
-use super::scene::{Answer, Paging, Scene};
-use super::shelf::text;
+use super::objects::text;
 
 /// One page of `rows`, which are in ascending order of their position: `{"member": […],
 /// "nextToken": …}`.
 pub(crate) fn page(
-    scene: &Scene<'_>,
+    context: &OperationContext<'_>,
     input: &Map<String, Value>,
     default: usize,
     member: &str,
@@ -20,21 +20,21 @@ pub(crate) fn page(
 ) -> Answer {
     let asked = input.get("maxResults").and_then(Value::as_u64);
     let size = asked.and_then(|asked| usize::try_from(asked).ok()).unwrap_or(default);
-    let size = match scene.common.switches.largest_page {
+    let size = match context.common.switches.largest_page {
         0 => size,
         // A service may answer with less than it was asked for.
         largest => size.min(usize::try_from(largest).unwrap_or(usize::MAX)),
     };
-    let list = fingerprint(scene, input);
+    let list = fingerprint(context, input);
     let after = match text(input, "nextToken") {
         "" => 0,
-        _ if scene.lens.pages == Some(Paging::Expired) => {
+        _ if context.fault_view.pages == Some(Paging::Expired) => {
             return Err(Failure::validation("Invalid nextToken: it has expired"));
         }
-        token => read(scene, token, &list)?,
+        token => read(context, token, &list)?,
     };
     let again = rows.iter().rev().map(|(position, _)| *position).find(|it| *it <= after);
-    let after = match (scene.lens.pages, again) {
+    let after = match (context.fault_view.pages, again) {
         (Some(Paging::Moved), Some(again)) if after > 0 => again.saturating_sub(1),
         _ => after,
     };
@@ -45,22 +45,22 @@ pub(crate) fn page(
         items.push(Value::Object(row.clone()));
         last = position;
     }
-    let mut token = rest.peek().map(|_| write(last, scene.now, &list));
-    if scene.lens.pages == Some(Paging::Repeated) && after > 0 {
+    let mut token = rest.peek().map(|_| write(last, context.now, &list));
+    if context.fault_view.pages == Some(Paging::Repeated) && after > 0 {
         token = Some(text(input, "nextToken").to_owned());
     }
     Ok(json!({ member: items, "nextToken": token }))
 }
 
 /// What a token is good for: the same list with the same filters in the same region.
-fn fingerprint(scene: &Scene<'_>, input: &Map<String, Value>) -> String {
+fn fingerprint(context: &OperationContext<'_>, input: &Map<String, Value>) -> String {
     let mut filters = input.clone();
     filters.shift_remove("nextToken");
     filters.shift_remove("maxResults");
     constant_hex(&format!(
         "{}{}{}",
-        scene.region_name,
-        scene.operation.name,
+        context.region_name,
+        context.operation.name,
         Value::Object(filters)
     ))
 }
@@ -75,7 +75,7 @@ fn nibble(value: u8) -> u8 {
     b'a' + value
 }
 
-fn read(scene: &Scene<'_>, token: &str, list: &str) -> Result<u64, Failure> {
+fn read(context: &OperationContext<'_>, token: &str, list: &str) -> Result<u64, Failure> {
     let refused = |why: &str| Failure::validation(format!("Invalid nextToken: {why}"));
     let unreadable = || refused("it was not issued by this service");
     let letters: Vec<u8> = token.bytes().map(|byte| byte.wrapping_sub(b'a')).collect();
@@ -95,8 +95,8 @@ fn read(scene: &Scene<'_>, token: &str, list: &str) -> Result<u64, Failure> {
     if of != list {
         return Err(refused("it belongs to another request"));
     }
-    let life = u64::from(scene.common.switches.page_token_seconds);
-    if scene.now.since(issued).as_secs() > life {
+    let life = u64::from(context.common.switches.page_token_seconds);
+    if context.now.since(issued).as_secs() > life {
         return Err(refused("it has expired"));
     }
     Ok(position)

@@ -9,12 +9,12 @@ use serde_json::{Map, Value, json};
 
 use super::account::Common;
 use super::clock::Millis;
+use super::context::{Answer, OperationContext};
 use super::failure::Failure;
 use super::kind::Kind;
+use super::objects::text;
 use super::participant_token::Token;
 use super::region::Region;
-use super::scene::{Answer, Scene};
-use super::shelf::text;
 use super::{composition, pages, participant_replication, stage};
 
 /// Sessions remembered per stage.
@@ -137,8 +137,8 @@ struct Recording {
 }
 
 fn recording(region: &Region, stage: &str) -> Option<Recording> {
-    let wire = &region.shelf(Kind::Stage).get(stage)?.wire;
-    let storage = region.shelf(Kind::StorageConfiguration).get(stage::storage(wire))?;
+    let wire = &region.objects(Kind::Stage).get(stage)?.wire;
+    let storage = region.objects(Kind::StorageConfiguration).get(stage::storage(wire))?;
     let bucket = storage.wire.get("s3")?.get("bucketName").cloned()?;
     Some(Recording { bucket, replicas: stage::records_replicas(wire) })
 }
@@ -430,29 +430,29 @@ pub(crate) fn throw_out(region: &mut Region, stage: &str, id: &str, now: Millis)
 }
 
 /// Throws everybody out.
-pub(crate) fn clear(scene: &mut Scene<'_>, stage: &str) {
-    let floor = scene.region.floors.get(stage);
+pub(crate) fn clear(context: &mut OperationContext<'_>, stage: &str) {
+    let floor = context.region.floors.get(stage);
     let ids: Vec<String> =
         floor.into_iter().flat_map(Floor::connected).map(|one| one.id.clone()).collect();
     for id in ids {
-        throw_out(scene.region, stage, &id, scene.now);
+        throw_out(context.region, stage, &id, context.now);
     }
 }
 
-pub(crate) fn disconnect(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer {
+pub(crate) fn disconnect(context: &mut OperationContext<'_>, input: &Map<String, Value>) -> Answer {
     let (stage, id) = (text(input, "stageArn"), text(input, "participantId"));
-    scene.find(Kind::Stage, stage)?;
-    let there = scene.region.floors.get(stage).is_some_and(|floor| floor.find(id).is_some());
+    context.find(Kind::Stage, stage)?;
+    let there = context.region.floors.get(stage).is_some_and(|floor| floor.find(id).is_some());
     if !there {
-        return Err(scene.missing(id));
+        return Err(context.missing(id));
     }
-    scene.record(stage, vec![format!("participant:{stage}/{id}")]);
-    let ingest = publishes_with(scene.region, stage, id);
-    throw_out(scene.region, stage, id, scene.now);
+    context.record(stage, vec![format!("participant:{stage}/{id}")]);
+    let ingest = publishes_with(context.region, stage, id);
+    throw_out(context.region, stage, id, context.now);
     // The state of the ingest configuration follows only when its connection is down.
-    let seconds = i64::from(scene.common.switches.disconnect_seconds);
-    let down = scene.now.after_seconds(seconds);
-    let found = scene.region.shelf_mut(Kind::IngestConfiguration).get_mut(&ingest);
+    let seconds = i64::from(context.common.switches.disconnect_seconds);
+    let down = context.now.after_seconds(seconds);
+    let found = context.region.shelf_mut(Kind::IngestConfiguration).get_mut(&ingest);
     if let Some(ingest) = found.filter(|_| seconds > 0) {
         ingest.wire.insert("state".to_owned(), json!("ACTIVE"));
         ingest.hidden.due = Some(down);
@@ -462,12 +462,12 @@ pub(crate) fn disconnect(scene: &mut Scene<'_>, input: &Map<String, Value>) -> A
 
 /// The floor of a stage that must exist, and the session if one is named.
 fn floor<'a>(
-    scene: &'a Scene<'_>,
+    context: &'a OperationContext<'_>,
     input: &Map<String, Value>,
 ) -> Result<Option<&'a Floor>, Failure> {
     let stage = text(input, "stageArn");
-    scene.find(Kind::Stage, stage)?;
-    Ok(scene.region.floors.get(stage))
+    context.find(Kind::Stage, stage)?;
+    Ok(context.region.floors.get(stage))
 }
 
 fn session_wire(session: &Session) -> Map<String, Value> {
@@ -478,16 +478,16 @@ fn session_wire(session: &Session) -> Map<String, Value> {
     wire
 }
 
-pub(crate) fn get_session(scene: &Scene<'_>, input: &Map<String, Value>) -> Answer {
+pub(crate) fn get_session(context: &OperationContext<'_>, input: &Map<String, Value>) -> Answer {
     let id = text(input, "sessionId");
-    let found = floor(scene, input)?
+    let found = floor(context, input)?
         .and_then(|floor| floor.sessions.iter().find(|session| session.id == id))
-        .ok_or_else(|| scene.missing(id))?;
+        .ok_or_else(|| context.missing(id))?;
     Ok(json!({ "stageSession": session_wire(found) }))
 }
 
-pub(crate) fn list_sessions(scene: &Scene<'_>, input: &Map<String, Value>) -> Answer {
-    let floor = floor(scene, input)?;
+pub(crate) fn list_sessions(context: &OperationContext<'_>, input: &Map<String, Value>) -> Answer {
+    let floor = floor(context, input)?;
     let rows: Vec<(u64, Map<String, Value>)> = floor
         .into_iter()
         .flat_map(|floor| floor.sessions.iter().rev())
@@ -495,25 +495,26 @@ pub(crate) fn list_sessions(scene: &Scene<'_>, input: &Map<String, Value>) -> An
         .map(|session| (u64::MAX - session.sequence, session_wire(session)))
         .collect();
     let rows = rows.iter().map(|(sequence, row)| (*sequence, row)).collect();
-    pages::page(scene, input, 50, "stageSessions", rows)
+    pages::page(context, input, 50, "stageSessions", rows)
 }
 
 fn one<'a>(
-    scene: &'a Scene<'_>,
+    context: &'a OperationContext<'_>,
     input: &Map<String, Value>,
 ) -> Result<Option<&'a Participant>, Failure> {
     let (session, id) = (text(input, "sessionId"), text(input, "participantId"));
-    let floor = floor(scene, input)?;
+    let floor = floor(context, input)?;
     Ok(floor
         .and_then(|floor| floor.participants.iter().find(|p| p.session == session && p.id == id)))
 }
 
-pub(crate) fn get(scene: &Scene<'_>, input: &Map<String, Value>) -> Answer {
-    let found = one(scene, input)?.ok_or_else(|| scene.missing(text(input, "participantId")))?;
+pub(crate) fn get(context: &OperationContext<'_>, input: &Map<String, Value>) -> Answer {
+    let found =
+        one(context, input)?.ok_or_else(|| context.missing(text(input, "participantId")))?;
     Ok(json!({ "participant": found.wire }))
 }
 
-pub(crate) fn list(scene: &Scene<'_>, input: &Map<String, Value>) -> Answer {
+pub(crate) fn list(context: &OperationContext<'_>, input: &Map<String, Value>) -> Answer {
     let session = text(input, "sessionId");
     let filters = [
         ("filterByUserId", "userId"),
@@ -525,7 +526,7 @@ pub(crate) fn list(scene: &Scene<'_>, input: &Map<String, Value>) -> Answer {
     if filters.iter().filter(|(_, wanted)| wanted.is_some()).count() > 1 {
         return Err(Failure::validation("Filters are mutually exclusive: give at most one"));
     }
-    let floor = floor(scene, input)?;
+    let floor = floor(context, input)?;
     let rows = floor
         .into_iter()
         .flat_map(|floor| &floor.participants)
@@ -537,12 +538,12 @@ pub(crate) fn list(scene: &Scene<'_>, input: &Map<String, Value>) -> Answer {
         })
         .map(|one| (one.sequence, &one.wire))
         .collect();
-    pages::page(scene, input, 50, "participants", rows)
+    pages::page(context, input, 50, "participants", rows)
 }
 
-pub(crate) fn list_events(scene: &Scene<'_>, input: &Map<String, Value>) -> Answer {
-    let found = one(scene, input)?;
+pub(crate) fn list_events(context: &OperationContext<'_>, input: &Map<String, Value>) -> Answer {
+    let found = one(context, input)?;
     let events = found.map(|one| one.events.as_slice()).unwrap_or_default();
     let rows = events.iter().map(|(sequence, event)| (*sequence, event)).collect();
-    pages::page(scene, input, 50, "events", rows)
+    pages::page(context, input, 50, "events", rows)
 }

@@ -5,13 +5,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::clock::Millis;
+use super::context::{Answer, OperationContext, check_attributes, object};
 use super::failure::Failure;
 use super::kind::Kind;
+use super::objects::text;
 use super::pages;
 use super::participant::{self, Arrival};
 use super::region::Region;
-use super::scene::{Answer, Scene, check_attributes, object};
-use super::shelf::text;
 
 /// Ended replications remembered in a region.
 const PAST: usize = 1000;
@@ -39,14 +39,17 @@ struct Named<'a> {
     participant: &'a str,
 }
 
-fn named<'a>(scene: &Scene<'_>, input: &'a Map<String, Value>) -> Result<Named<'a>, Failure> {
+fn named<'a>(
+    context: &OperationContext<'_>,
+    input: &'a Map<String, Value>,
+) -> Result<Named<'a>, Failure> {
     let named = Named {
         source: text(input, "sourceStageArn"),
         destination: text(input, "destinationStageArn"),
         participant: text(input, "participantId"),
     };
-    scene.find(Kind::Stage, named.source)?;
-    scene.find(Kind::Stage, named.destination)?;
+    context.find(Kind::Stage, named.source)?;
+    context.find(Kind::Stage, named.destination)?;
     Ok(named)
 }
 
@@ -65,17 +68,17 @@ pub(crate) fn shown(region: &Region) -> Vec<Value> {
     shown.collect()
 }
 
-pub(crate) fn start(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer {
-    let Named { source, destination, participant } = named(scene, input)?;
+pub(crate) fn start(context: &mut OperationContext<'_>, input: &Map<String, Value>) -> Answer {
+    let Named { source, destination, participant } = named(context, input)?;
     check_attributes(input)?;
     if source == destination {
         return Err(Failure::validation(
             "sourceStageArn and destinationStageArn must be different stages",
         ));
     }
-    let floor = scene.region.floors.get(source);
+    let floor = context.region.floors.get(source);
     let found = floor.and_then(|floor| floor.find(participant)).map(|one| one.wire.clone());
-    let wire = found.ok_or_else(|| scene.missing(participant))?;
+    let wire = found.ok_or_else(|| context.missing(participant))?;
     if !floor.and_then(|floor| floor.find(participant)).is_some_and(|one| one.publishing) {
         return Err(Failure::conflict(format!("Participant {participant} is not publishing")));
     }
@@ -84,13 +87,13 @@ pub(crate) fn start(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer
     }
     let mine =
         |one: &&Replication| one.active && one.source == source && one.participant == participant;
-    let active: Vec<&Replication> = scene.region.replications.iter().filter(mine).collect();
+    let active: Vec<&Replication> = context.region.replications.iter().filter(mine).collect();
     if active.iter().any(|one| one.destination == destination) {
         return Err(Failure::conflict(format!(
             "Participant {participant} is already replicated to stage {destination}"
         )));
     }
-    let quota = scene.common.quotas.replications_per_participant;
+    let quota = context.common.quotas.replications_per_participant;
     if u64::try_from(active.len()).is_ok_and(|count| count >= quota) {
         return Err(Failure::quota(format!(
             "Your request could not be completed because you have reached the service quota of \
@@ -111,11 +114,11 @@ pub(crate) fn start(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer
         source: Some((source.to_owned(), source_session.clone())),
         ..Arrival::default()
     };
-    let now = scene.now;
+    let now = context.now;
     let (_, destination_session) =
-        participant::join(scene.region, scene.common, destination, arrival, now);
+        participant::join(context.region, context.common, destination, arrival, now);
     let replication = Replication {
-        sequence: scene.common.next_sequence(),
+        sequence: context.common.next_sequence(),
         source: source.to_owned(),
         source_session,
         participant: participant.to_owned(),
@@ -128,28 +131,28 @@ pub(crate) fn start(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer
         lost: None,
         active: true,
     };
-    scene.region.replications.push(replication);
-    if scene.region.replications.len() > PAST {
-        let ended = scene.region.replications.iter().position(|one| !one.active);
-        ended.map(|place| scene.region.replications.remove(place));
+    context.region.replications.push(replication);
+    if context.region.replications.len() > PAST {
+        let ended = context.region.replications.iter().position(|one| !one.active);
+        ended.map(|place| context.region.replications.remove(place));
     }
-    mark_source(scene.region, source, participant);
-    scene.record(source, Vec::new());
+    mark_source(context.region, source, participant);
+    context.record(source, Vec::new());
     Ok(json!({}))
 }
 
-pub(crate) fn stop(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer {
-    let Named { source, destination, participant } = named(scene, input)?;
-    let place = scene.region.replications.iter().position(|one| {
+pub(crate) fn stop(context: &mut OperationContext<'_>, input: &Map<String, Value>) -> Answer {
+    let Named { source, destination, participant } = named(context, input)?;
+    let place = context.region.replications.iter().position(|one| {
         one.active
             && one.source == source
             && one.destination == destination
             && one.participant == participant
     });
-    let place = place.ok_or_else(|| scene.missing(participant))?;
-    scene.record(source, vec![format!("participant:{destination}/{participant}")]);
-    finish(scene.region, place, scene.now);
-    mark_source(scene.region, source, participant);
+    let place = place.ok_or_else(|| context.missing(participant))?;
+    context.record(source, vec![format!("participant:{destination}/{participant}")]);
+    finish(context.region, place, context.now);
+    mark_source(context.region, source, participant);
     Ok(json!({}))
 }
 
@@ -222,10 +225,10 @@ pub(crate) fn forget(region: &mut Region, stage: &str, now: Millis) {
     region.replications.retain(|one| one.source != stage && one.destination != stage);
 }
 
-pub(crate) fn list(scene: &Scene<'_>, input: &Map<String, Value>) -> Answer {
+pub(crate) fn list(context: &OperationContext<'_>, input: &Map<String, Value>) -> Answer {
     let (source, participant) = (text(input, "sourceStageArn"), text(input, "participantId"));
-    scene.find(Kind::Stage, source)?;
-    let rows: Vec<(u64, Map<String, Value>)> = scene
+    context.find(Kind::Stage, source)?;
+    let rows: Vec<(u64, Map<String, Value>)> = context
         .region
         .replications
         .iter()
@@ -233,7 +236,7 @@ pub(crate) fn list(scene: &Scene<'_>, input: &Map<String, Value>) -> Answer {
         .map(|one| (one.sequence, wire(one)))
         .collect();
     let rows = rows.iter().map(|(sequence, row)| (*sequence, row)).collect();
-    pages::page(scene, input, 50, "replicas", rows)
+    pages::page(context, input, 50, "replicas", rows)
 }
 
 fn wire(one: &Replication) -> Map<String, Value> {

@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::clock::Millis;
+use super::context::{Answer, OperationContext, check_attributes, check_unique, list, object};
 use super::failure::Failure;
 use super::kind::Kind;
+use super::objects::text;
 use super::participant;
-use super::scene::{Answer, Scene, check_attributes, check_unique, list, object};
-use super::shelf::text;
 
 /// Minutes, if not told.
 const DURATION: i64 = 720;
@@ -38,15 +38,19 @@ pub(crate) fn check(wanted: &Map<String, Value>) -> Result<(), Failure> {
 }
 
 /// Makes a token for a stage that exists.
-pub(crate) fn mint(scene: &mut Scene<'_>, stage: &str, wanted: &Map<String, Value>) -> Value {
+pub(crate) fn mint(
+    context: &mut OperationContext<'_>,
+    stage: &str,
+    wanted: &Map<String, Value>,
+) -> Value {
     let minutes = wanted.get("duration").and_then(Value::as_i64).unwrap_or(DURATION);
-    let expires = scene.now.after_seconds(minutes.saturating_mul(60));
-    let id = scene.common.generator.letters(12);
-    let secret = format!("sk_emulator_token_{}", scene.common.generator.letters(48));
+    let expires = context.now.after_seconds(minutes.saturating_mul(60));
+    let id = context.common.generator.letters(12);
+    let secret = format!("sk_emulator_token_{}", context.common.generator.letters(48));
     let attributes = Value::Object(object(wanted, "attributes"));
     let user = text(wanted, "userId").to_owned();
-    let floor = scene.region.floors.entry(stage.to_owned()).or_default();
-    let now = scene.now;
+    let floor = context.region.floors.entry(stage.to_owned()).or_default();
+    let now = context.now;
     floor.tokens.retain(|token| token.expires > now);
     let capabilities = wanted.get("capabilities").filter(|given| **given != json!([])).cloned();
     let capabilities = capabilities.unwrap_or_else(|| json!(["PUBLISH", "SUBSCRIBE"]));
@@ -69,20 +73,20 @@ pub(crate) fn mint(scene: &mut Scene<'_>, stage: &str, wanted: &Map<String, Valu
     })
 }
 
-pub(crate) fn create(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer {
+pub(crate) fn create(context: &mut OperationContext<'_>, input: &Map<String, Value>) -> Answer {
     let stage = text(input, "stageArn");
-    scene.find(Kind::Stage, stage)?;
+    context.find(Kind::Stage, stage)?;
     check(input)?;
-    let token = mint(scene, stage, input);
-    scene.record(stage, Vec::new());
+    let token = mint(context, stage, input);
+    context.record(stage, Vec::new());
     Ok(json!({ "participantToken": token }))
 }
 
 /// Whoever is connected with the token is thrown out. A token nobody knows is no error: none is
 /// modelled.
-pub(crate) fn revoke(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Value {
+pub(crate) fn revoke(context: &mut OperationContext<'_>, input: &Map<String, Value>) -> Value {
     let id = text(input, "tokenId");
-    let stages: Vec<String> = scene
+    let stages: Vec<String> = context
         .region
         .floors
         .iter()
@@ -90,11 +94,11 @@ pub(crate) fn revoke(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Value
         .map(|(stage, _)| stage.clone())
         .collect();
     for stage in stages {
-        let there = scene.region.floors.get(&stage).is_some_and(|floor| floor.find(id).is_some());
+        let there = context.region.floors.get(&stage).is_some_and(|floor| floor.find(id).is_some());
         let cut = there.then(|| format!("participant:{stage}/{id}")).into_iter().collect();
-        scene.record(&stage, cut);
-        participant::throw_out(scene.region, &stage, id, scene.now);
-        if let Some(floor) = scene.region.floors.get_mut(&stage) {
+        context.record(&stage, cut);
+        participant::throw_out(context.region, &stage, id, context.now);
+        if let Some(floor) = context.region.floors.get_mut(&stage) {
             floor.tokens.retain(|token| token.participant != id);
         }
     }

@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
+use super::context::{Answer, OperationContext, check_unique, fill, list, overwrite};
 use super::failure::Failure;
 use super::kind::Kind;
-use super::scene::{Answer, Scene, check_unique, fill, list, overwrite};
-use super::shelf::{Hidden, text};
+use super::objects::{Hidden, text};
 use super::switches::Stance;
 
 /// Officially assigned ISO 3166-1 alpha-2 codes.
@@ -18,9 +18,9 @@ MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT
 RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN \
 TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW";
 
-pub(crate) fn create(scene: &mut Scene<'_>, input: Map<String, Value>) -> Answer {
+pub(crate) fn create(context: &mut OperationContext<'_>, input: Map<String, Value>) -> Answer {
     check(&input)?;
-    let arn = scene.new_arn(Kind::PlaybackRestrictionPolicy);
+    let arn = context.new_arn(Kind::PlaybackRestrictionPolicy);
     let mut wire = input;
     wire.insert("arn".to_owned(), json!(arn));
     fill(&mut wire, "allowedCountries", json!([]));
@@ -28,31 +28,31 @@ pub(crate) fn create(scene: &mut Scene<'_>, input: Map<String, Value>) -> Answer
     fill(&mut wire, "allowedOrigins", json!([]));
     fill(&mut wire, "enableStrictOriginEnforcement", json!(false));
     fill(&mut wire, "name", json!(""));
-    scene.create(Kind::PlaybackRestrictionPolicy, &arn, wire, Hidden::default())
+    context.create(Kind::PlaybackRestrictionPolicy, &arn, wire, Hidden::default())
 }
 
-pub(crate) fn update(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer {
+pub(crate) fn update(context: &mut OperationContext<'_>, input: &Map<String, Value>) -> Answer {
     let arn = text(input, "arn");
-    scene.find(Kind::PlaybackRestrictionPolicy, arn)?;
+    context.find(Kind::PlaybackRestrictionPolicy, arn)?;
     check(input)?;
-    scene.record(arn, Vec::new());
+    context.record(arn, Vec::new());
     let members = ["allowedCountries", "allowedOrigins", "enableStrictOriginEnforcement", "name"];
-    let object = scene.find_mut(Kind::PlaybackRestrictionPolicy, arn)?;
+    let object = context.find_mut(Kind::PlaybackRestrictionPolicy, arn)?;
     overwrite(&mut object.wire, input, &members);
     sort_countries(&mut object.wire);
-    scene.answer(Kind::PlaybackRestrictionPolicy, arn)
+    context.answer(Kind::PlaybackRestrictionPolicy, arn)
 }
 
-pub(crate) fn delete(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer {
+pub(crate) fn delete(context: &mut OperationContext<'_>, input: &Map<String, Value>) -> Answer {
     let arn = text(input, "arn");
-    scene.find(Kind::PlaybackRestrictionPolicy, arn)?;
-    let used = scene.region.a_channel_has("playbackRestrictionPolicyArn", arn);
-    if used && scene.common.switches.delete_referenced == Stance::Refuse {
+    context.find(Kind::PlaybackRestrictionPolicy, arn)?;
+    let used = context.region.a_channel_has("playbackRestrictionPolicyArn", arn);
+    if used && context.common.switches.delete_referenced == Stance::Refuse {
         return Err(Failure::conflict(format!(
             "{arn} is in use: a channel refers to it in playbackRestrictionPolicyArn"
         )));
     }
-    scene.remove(Kind::PlaybackRestrictionPolicy, arn, Vec::new())
+    context.remove(Kind::PlaybackRestrictionPolicy, arn, Vec::new())
 }
 
 /// Nobody has documented that the order is kept, so it is not.

@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
+use super::context::{Answer, OperationContext, check_unique, fill, list, object};
 use super::failure::Failure;
 use super::kind::Kind;
-use super::scene::{Answer, Scene, check_unique, fill, list, object};
-use super::shelf::text;
+use super::objects::text;
 
-pub(crate) fn create(scene: &mut Scene<'_>, input: Map<String, Value>) -> Answer {
+pub(crate) fn create(context: &mut OperationContext<'_>, input: Map<String, Value>) -> Answer {
     if !object(&input, "destinationConfiguration").contains_key("s3") {
         return Err(Failure::validation(
             "destinationConfiguration must have exactly one destination: s3",
@@ -25,12 +25,12 @@ pub(crate) fn create(scene: &mut Scene<'_>, input: Map<String, Value>) -> Answer
     let mut renditions = object(&input, "renditionConfiguration");
     check_renditions(&renditions)?;
 
-    let arn = scene.new_arn(Kind::RecordingConfiguration);
+    let arn = context.new_arn(Kind::RecordingConfiguration);
     let mut wire = input;
     wire.insert("arn".to_owned(), json!(arn));
     wire.insert("state".to_owned(), json!("CREATING"));
     fill(&mut wire, "name", json!(""));
-    if scene.common.switches.recording_defaults {
+    if context.common.switches.recording_defaults {
         fill(&mut wire, "recordingReconnectWindowSeconds", json!(0));
         fill(&mut thumbnails, "recordingMode", json!("INTERVAL"));
         if !disabled {
@@ -41,8 +41,8 @@ pub(crate) fn create(scene: &mut Scene<'_>, input: Map<String, Value>) -> Answer
         fill(&mut renditions, "renditionSelection", json!("ALL"));
         wire.insert("renditionConfiguration".to_owned(), Value::Object(renditions));
     }
-    let hidden = scene.passing_through();
-    scene.create(Kind::RecordingConfiguration, &arn, wire, hidden)
+    let hidden = context.passing_through();
+    context.create(Kind::RecordingConfiguration, &arn, wire, hidden)
 }
 
 fn check_renditions(renditions: &Map<String, Value>) -> Result<(), Failure> {
@@ -57,13 +57,13 @@ fn check_renditions(renditions: &Map<String, Value>) -> Result<(), Failure> {
     Ok(())
 }
 
-pub(crate) fn delete(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer {
+pub(crate) fn delete(context: &mut OperationContext<'_>, input: &Map<String, Value>) -> Answer {
     let arn = text(input, "arn");
-    scene.find(Kind::RecordingConfiguration, arn)?;
-    if scene.region.a_channel_has("recordingConfigurationArn", arn) {
+    context.find(Kind::RecordingConfiguration, arn)?;
+    if context.region.a_channel_has("recordingConfigurationArn", arn) {
         return Err(Failure::conflict(format!(
             "{arn} is in use: a channel refers to it in recordingConfigurationArn"
         )));
     }
-    scene.remove(Kind::RecordingConfiguration, arn, Vec::new())
+    context.remove(Kind::RecordingConfiguration, arn, Vec::new())
 }

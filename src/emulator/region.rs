@@ -8,9 +8,9 @@ use serde_json::Value;
 use super::account::Common;
 use super::clock::Millis;
 use super::kind::Kind;
+use super::objects::ObjectStore;
 use super::participant::Floor;
 use super::participant_replication::Replication;
-use super::shelf::Shelf;
 use super::stream::Stream;
 
 /// The regions that have the service (`docs/service-reference.md` §1.0).
@@ -39,7 +39,7 @@ pub(crate) struct Lags {
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Region {
-    shelves: BTreeMap<Kind, Shelf>,
+    shelves: BTreeMap<Kind, ObjectStore>,
     /// Live streams by channel ARN.
     pub(crate) streams: BTreeMap<String, Stream>,
     /// Streams that have ended by channel ARN, oldest first.
@@ -52,22 +52,23 @@ pub(crate) struct Region {
 }
 
 impl Region {
-    pub(crate) fn shelf(&self, kind: Kind) -> &Shelf {
-        static NOTHING: std::sync::LazyLock<Shelf> = std::sync::LazyLock::new(Shelf::default);
+    pub(crate) fn objects(&self, kind: Kind) -> &ObjectStore {
+        static NOTHING: std::sync::LazyLock<ObjectStore> =
+            std::sync::LazyLock::new(ObjectStore::default);
         self.shelves.get(&kind).unwrap_or(&NOTHING)
     }
 
-    pub(crate) fn shelf_mut(&mut self, kind: Kind) -> &mut Shelf {
+    pub(crate) fn shelf_mut(&mut self, kind: Kind) -> &mut ObjectStore {
         self.shelves.entry(kind).or_default()
     }
 
-    pub(crate) fn shelves(&self) -> &BTreeMap<Kind, Shelf> {
+    pub(crate) fn shelves(&self) -> &BTreeMap<Kind, ObjectStore> {
         &self.shelves
     }
 
     /// Whether any channel has `arn` in `member`.
     pub(crate) fn a_channel_has(&self, member: &str, arn: &str) -> bool {
-        self.shelf(Kind::Channel).iter().any(|channel| channel.text(member) == arn)
+        self.objects(Kind::Channel).iter().any(|channel| channel.text(member) == arn)
     }
 
     /// Refuses changes of an object until a moment.

@@ -2,30 +2,30 @@
 
 use serde_json::{Map, Value, json};
 
+use super::context::{Answer, OperationContext, check_unique, fill, list, object, overwrite};
 use super::failure::Failure;
 use super::generator::constant_hex;
 use super::kind::Kind;
-use super::scene::{Answer, Scene, check_unique, fill, list, object, overwrite};
-use super::shelf::{Hidden, text};
+use super::objects::{Hidden, text};
 use super::switches::{Absent, Stance};
 use super::{composition, participant, participant_replication, participant_token};
 
 const RECORDING: &str = "autoParticipantRecordingConfiguration";
 
-pub(crate) fn create(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer {
-    check_recording(scene, input)?;
+pub(crate) fn create(context: &mut OperationContext<'_>, input: &Map<String, Value>) -> Answer {
+    check_recording(context, input)?;
     for wanted in list(input, "participantTokenConfigurations") {
         participant_token::check(wanted.as_object().unwrap_or(&Map::new()))?;
     }
-    scene.room_for(Kind::Stage, scene.region.shelf(Kind::Stage).len())?;
-    let arn = scene.new_arn(Kind::Stage);
+    context.room_for(Kind::Stage, context.region.objects(Kind::Stage).len())?;
+    let arn = context.new_arn(Kind::Stage);
     let mut wire = Map::new();
     wire.insert("arn".to_owned(), json!(arn));
     wire.insert("name".to_owned(), json!(text(input, "name")));
     overwrite(&mut wire, input, &["tags"]);
     let recording = filled(object(input, RECORDING));
     wire.insert(RECORDING.to_owned(), Value::Object(recording));
-    let host = constant_hex(&format!("stage{}{}", scene.common.account, scene.region_name));
+    let host = constant_hex(&format!("stage{}{}", context.common.account, context.region_name));
     wire.insert(
         "endpoints".to_owned(),
         json!({
@@ -35,31 +35,31 @@ pub(crate) fn create(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answe
             "rtmps": format!("rtmps://{host}.global-contribute.live-video.net:443/app/"),
         }),
     );
-    scene.add(Kind::Stage, &arn, wire, Hidden::default())?;
+    context.add(Kind::Stage, &arn, wire, Hidden::default())?;
     let mut tokens = Vec::new();
     for wanted in list(input, "participantTokenConfigurations") {
         let wanted = wanted.as_object().cloned().unwrap_or_default();
-        tokens.push(participant_token::mint(scene, &arn, &wanted));
+        tokens.push(participant_token::mint(context, &arn, &wanted));
     }
-    let stage = scene.find(Kind::Stage, &arn)?.wire.clone();
+    let stage = context.find(Kind::Stage, &arn)?.wire.clone();
     Ok(json!({ "stage": stage, "participantTokens": tokens }))
 }
 
-pub(crate) fn update(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer {
+pub(crate) fn update(context: &mut OperationContext<'_>, input: &Map<String, Value>) -> Answer {
     let arn = text(input, "arn").to_owned();
-    let old = scene.find(Kind::Stage, &arn)?.wire.clone();
-    check_recording(scene, input)?;
+    let old = context.find(Kind::Stage, &arn)?.wire.clone();
+    check_recording(context, input)?;
     let mut wire = old.clone();
     overwrite(&mut wire, input, &["name"]);
     if let Some(given) = input.get(RECORDING).and_then(Value::as_object) {
-        let recording = match scene.common.switches.stage_update {
+        let recording = match context.common.switches.stage_update {
             Absent::Merge => merged(object(&old, RECORDING), given.clone()),
             Absent::Reset => given.clone(),
         };
         let recording = filled(recording);
         let same = recording == object(&old, RECORDING);
-        let may = same && scene.common.switches.same_recording == Stance::Accept;
-        let runs = scene.region.floors.get(&arn).is_some_and(participant::Floor::is_recording);
+        let may = same && context.common.switches.same_recording == Stance::Accept;
+        let runs = context.region.floors.get(&arn).is_some_and(participant::Floor::is_recording);
         if runs && !may {
             return Err(Failure::conflict(format!(
                 "{RECORDING} of stage {arn} cannot be updated while recording is active"
@@ -67,28 +67,28 @@ pub(crate) fn update(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answe
         }
         wire.insert(RECORDING.to_owned(), Value::Object(recording));
     }
-    scene.record(&arn, Vec::new());
-    scene.find_mut(Kind::Stage, &arn)?.wire = wire;
-    scene.answer(Kind::Stage, &arn)
+    context.record(&arn, Vec::new());
+    context.find_mut(Kind::Stage, &arn)?.wire = wire;
+    context.answer(Kind::Stage, &arn)
 }
 
 /// Disconnects everybody, shuts compositions down, and takes the stage away from the ingest
 /// configurations that publish to it (only from those).
-pub(crate) fn delete(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer {
+pub(crate) fn delete(context: &mut OperationContext<'_>, input: &Map<String, Value>) -> Answer {
     let arn = text(input, "arn");
-    scene.find(Kind::Stage, arn)?;
-    let cut = participant::on_stage(scene.region, arn);
-    if !cut.is_empty() && scene.common.switches.delete_busy_stage == Stance::Refuse {
+    context.find(Kind::Stage, arn)?;
+    let cut = participant::on_stage(context.region, arn);
+    if !cut.is_empty() && context.common.switches.delete_busy_stage == Stance::Refuse {
         return Err(Failure::conflict(format!("Participants are connected to stage {arn}")));
     }
-    let now = scene.now;
-    participant::clear(scene, arn);
-    participant_replication::forget(scene.region, arn, now);
+    let now = context.now;
+    participant::clear(context, arn);
+    participant_replication::forget(context.region, arn, now);
     let mut victims = cut;
-    let settle = scene.common.settle_millis;
-    victims.extend(composition::shut_down_on(scene.region, arn, now, settle));
-    let answer = scene.remove(Kind::Stage, arn, victims);
-    scene.region.floors.remove(arn);
+    let settle = context.common.settle_millis;
+    victims.extend(composition::shut_down_on(context.region, arn, now, settle));
+    let answer = context.remove(Kind::Stage, arn, victims);
+    context.region.floors.remove(arn);
     answer
 }
 
@@ -105,16 +105,19 @@ pub(crate) fn records_replicas(wire: &Map<String, Value>) -> bool {
     object(wire, RECORDING).get("recordParticipantReplicas") != Some(&json!(false))
 }
 
-fn check_recording(scene: &Scene<'_>, input: &Map<String, Value>) -> Result<(), Failure> {
+fn check_recording(
+    context: &OperationContext<'_>,
+    input: &Map<String, Value>,
+) -> Result<(), Failure> {
     let recording = object(input, RECORDING);
     let arn = text(&recording, "storageConfigurationArn");
     if !arn.is_empty() {
-        scene.find(Kind::StorageConfiguration, arn)?;
+        context.find(Kind::StorageConfiguration, arn)?;
     }
     let thumbnails = object(&recording, "thumbnailConfiguration");
     // DISABLED is what an absent mode means here, unlike in recording configurations.
     let interval = text(&thumbnails, "recordingMode") == "INTERVAL";
-    let refused = scene.common.switches.interval_while_disabled == Stance::Refuse;
+    let refused = context.common.switches.interval_while_disabled == Stance::Refuse;
     if thumbnails.contains_key("targetIntervalSeconds") && !interval && refused {
         return Err(Failure::validation(format!(
             "{RECORDING}.thumbnailConfiguration.targetIntervalSeconds is allowed only if \

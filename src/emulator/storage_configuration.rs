@@ -4,32 +4,34 @@
 use serde_json::{Map, Value, json};
 
 use super::composition;
+use super::context::{Answer, OperationContext, fill};
 use super::kind::Kind;
-use super::scene::{Answer, Scene, fill};
-use super::shelf::{Hidden, text};
+use super::objects::{Hidden, text};
 use super::stage;
 use super::switches::Stance;
 
-pub(crate) fn create(scene: &mut Scene<'_>, input: Map<String, Value>) -> Answer {
-    let arn = scene.new_arn(Kind::StorageConfiguration);
+pub(crate) fn create(context: &mut OperationContext<'_>, input: Map<String, Value>) -> Answer {
+    let arn = context.new_arn(Kind::StorageConfiguration);
     let mut wire = input;
     wire.insert("arn".to_owned(), json!(arn));
     fill(&mut wire, "name", json!(""));
-    scene.create(Kind::StorageConfiguration, &arn, wire, Hidden::default())
+    context.create(Kind::StorageConfiguration, &arn, wire, Hidden::default())
 }
 
-pub(crate) fn delete(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer {
+pub(crate) fn delete(context: &mut OperationContext<'_>, input: &Map<String, Value>) -> Answer {
     let arn = text(input, "arn");
-    scene.find(Kind::StorageConfiguration, arn)?;
-    if scene.region.is_held(arn, scene.now)
-        || composition::any_running(scene.region, |wire| composition::storages(wire).contains(&arn))
+    context.find(Kind::StorageConfiguration, arn)?;
+    if context.region.is_held(arn, context.now)
+        || composition::any_running(context.region, |wire| {
+            composition::storages(wire).contains(&arn)
+        })
     {
-        return Err(scene.conflict(format!("{arn} is in use by a composition")));
+        return Err(context.conflict(format!("{arn} is in use by a composition")));
     }
     let records =
-        scene.region.shelf(Kind::Stage).iter().any(|found| stage::storage(&found.wire) == arn);
-    if records && scene.common.switches.storage_used_by_stage == Stance::Refuse {
-        return Err(scene.conflict(format!("{arn} is in use by a stage")));
+        context.region.objects(Kind::Stage).iter().any(|found| stage::storage(&found.wire) == arn);
+    if records && context.common.switches.storage_used_by_stage == Stance::Refuse {
+        return Err(context.conflict(format!("{arn} is in use by a stage")));
     }
-    scene.remove(Kind::StorageConfiguration, arn, Vec::new())
+    context.remove(Kind::StorageConfiguration, arn, Vec::new())
 }

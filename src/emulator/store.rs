@@ -116,7 +116,7 @@ impl Store {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             fs::create_dir_all(folder).map_err(io)?;
         }
-        let lock = lock_file(&beside(path, ".lock")).map_err(io)?;
+        let lock = lock_file(&with_ending(path, ".lock")).map_err(io)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -145,7 +145,7 @@ impl Store {
 
     /// Replaces the content; a crash leaves the old or the new, never a part.
     pub(crate) fn save(&self, account: &[u8]) -> io::Result<()> {
-        let next = beside(&self.path, ".tmp");
+        let next = with_ending(&self.path, ".tmp");
         let written = self.replace(&next, account);
         if written.is_err() {
             let _ = fs::remove_file(&next);
@@ -208,7 +208,7 @@ fn digest(content: &[u8]) -> String {
     text
 }
 
-fn beside(path: &Path, ending: &str) -> PathBuf {
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(ending);
     path.with_file_name(name)

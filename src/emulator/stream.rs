@@ -6,12 +6,12 @@ use serde_json::{Map, Value, json};
 use super::account::Common;
 use super::clock::Millis;
 use super::composition;
+use super::context::{Answer, OperationContext, object};
 use super::failure::Failure;
 use super::kind::Kind;
+use super::objects::text;
 use super::pages;
 use super::region::{Lags, Region};
-use super::scene::{Answer, Scene, object};
-use super::shelf::text;
 
 /// Ended streams remembered per channel.
 const PAST: usize = 100;
@@ -106,7 +106,7 @@ pub(crate) fn go_live(
     start: Start,
     now: Millis,
 ) {
-    let Some(found) = region.shelf(Kind::Channel).get(channel) else { return };
+    let Some(found) = region.objects(Kind::Channel).get(channel) else { return };
     let mut session = Map::new();
     for (member, kind, arn) in [
         ("channel", Kind::Channel, channel),
@@ -121,7 +121,7 @@ pub(crate) fn go_live(
             found.text("failoverSlateConfigurationArn"),
         ),
     ] {
-        if let Some(object) = region.shelf(kind).get(arn) {
+        if let Some(object) = region.objects(kind).get(arn) {
             session.insert(member.to_owned(), Value::Object(object.wire.clone()));
         }
     }
@@ -214,67 +214,73 @@ fn wire(channel: &str, stream: &Stream) -> Map<String, Value> {
 }
 
 /// The ended streams that are still answered (a switch), by channel.
-fn offline<'a>(scene: &'a Scene<'_>) -> impl Iterator<Item = (&'a String, &'a Stream)> {
-    let shown = i64::from(scene.common.switches.offline_stream_seconds) * 1_000;
-    let last = scene.region.past_streams.iter();
+fn offline<'a>(
+    context: &'a OperationContext<'_>,
+) -> impl Iterator<Item = (&'a String, &'a Stream)> {
+    let shown = i64::from(context.common.switches.offline_stream_seconds) * 1_000;
+    let last = context.region.past_streams.iter();
     let last = last.filter_map(|(channel, past)| Some((channel, past.last()?)));
     last.filter(move |(channel, stream)| {
         let ended = stream.ended.unwrap_or_default();
-        !scene.region.streams.contains_key(*channel) && scene.now.0 < ended.0.saturating_add(shown)
+        !context.region.streams.contains_key(*channel)
+            && context.now.0 < ended.0.saturating_add(shown)
     })
 }
 
 /// The live stream of a channel that must exist.
-fn live<'a>(scene: &'a Scene<'_>, channel: &str) -> Result<&'a Stream, Failure> {
-    scene.find(Kind::Channel, channel)?;
-    scene.region.streams.get(channel).ok_or_else(|| Failure::not_broadcasting(channel))
+fn live<'a>(context: &'a OperationContext<'_>, channel: &str) -> Result<&'a Stream, Failure> {
+    context.find(Kind::Channel, channel)?;
+    context.region.streams.get(channel).ok_or_else(|| Failure::not_broadcasting(channel))
 }
 
-pub(crate) fn get(scene: &Scene<'_>, input: &Map<String, Value>) -> Answer {
+pub(crate) fn get(context: &OperationContext<'_>, input: &Map<String, Value>) -> Answer {
     let channel = text(input, "channelArn");
-    if let Some((_, ended)) = offline(scene).find(|(it, _)| *it == channel) {
+    if let Some((_, ended)) = offline(context).find(|(it, _)| *it == channel) {
         return Ok(json!({ "stream": wire(channel, ended) }));
     }
-    let stream = live(scene, channel)?;
+    let stream = live(context, channel)?;
     Ok(json!({ "stream": wire(channel, stream) }))
 }
 
-pub(crate) fn list(scene: &Scene<'_>, input: &Map<String, Value>) -> Answer {
+pub(crate) fn list(context: &OperationContext<'_>, input: &Map<String, Value>) -> Answer {
     let health = object(input, "filterBy");
     let health = text(&health, "health");
-    let mut rows: Vec<(u64, Map<String, Value>)> = scene
+    let mut rows: Vec<(u64, Map<String, Value>)> = context
         .region
         .streams
         .iter()
-        .chain(offline(scene))
+        .chain(offline(context))
         .filter(|(_, stream)| health.is_empty() || stream.health == health)
         .map(|(channel, stream)| (stream.sequence, wire(channel, stream)))
         .collect();
     rows.sort_by_key(|(sequence, _)| *sequence);
     let rows = rows.iter().map(|(sequence, row)| (*sequence, row)).collect();
-    pages::page(scene, input, 100, "streams", rows)
+    pages::page(context, input, 100, "streams", rows)
 }
 
-pub(crate) fn stop(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer {
+pub(crate) fn stop(context: &mut OperationContext<'_>, input: &Map<String, Value>) -> Answer {
     let channel = text(input, "channelArn");
-    let stream = live(scene, channel)?;
+    let stream = live(context, channel)?;
     let (composition, stopping) = (stream.composition.clone(), stream.ending.is_some());
     if stopping {
         return Err(Failure::not_broadcasting(channel));
     }
-    scene.record(channel, vec![format!("stream:{channel}")]);
-    let (now, lags) = (scene.now, scene.common.lags());
-    if let Some(stream) = scene.region.streams.get_mut(channel) {
+    context.record(channel, vec![format!("stream:{channel}")]);
+    let (now, lags) = (context.now, context.common.lags());
+    if let Some(stream) = context.region.streams.get_mut(channel) {
         stream.ending = Some(Millis(now.0.saturating_add(lags.stream)));
     }
-    advance(scene.region, now, lags);
+    advance(context.region, now, lags);
     if let Some(composition) = composition {
-        composition::stream_stopped(scene.region, &composition, channel, now, lags);
+        composition::stream_stopped(context.region, &composition, channel, now, lags);
     }
     Ok(json!({}))
 }
 
-pub(crate) fn put_metadata(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer {
+pub(crate) fn put_metadata(
+    context: &mut OperationContext<'_>,
+    input: &Map<String, Value>,
+) -> Answer {
     let channel = text(input, "channelArn");
     if text(input, "metadata").len() > METADATA {
         return Err(Failure::validation(format!(
@@ -282,42 +288,48 @@ pub(crate) fn put_metadata(scene: &mut Scene<'_>, input: &Map<String, Value>) ->
              bytes"
         )));
     }
-    live(scene, channel)?;
-    scene.record(channel, Vec::new());
+    live(context, channel)?;
+    context.record(channel, Vec::new());
     Ok(json!({}))
 }
 
-pub(crate) fn insert_ad_break(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer {
+pub(crate) fn insert_ad_break(
+    context: &mut OperationContext<'_>,
+    input: &Map<String, Value>,
+) -> Answer {
     let channel = text(input, "channelArn");
-    live(scene, channel)?;
-    if scene.find(Kind::Channel, channel)?.text("adConfigurationArn").is_empty() {
+    live(context, channel)?;
+    if context.find(Kind::Channel, channel)?.text("adConfigurationArn").is_empty() {
         return Err(Failure::conflict(format!("Channel {channel} has no ad configuration")));
     }
-    scene.record(channel, Vec::new());
+    context.record(channel, Vec::new());
     let id = match text(input, "adBreakId") {
-        "" => scene.common.generator.letters(12),
+        "" => context.common.generator.letters(12),
         given => given.to_owned(),
     };
-    let at = Millis::from_iso(text(input, "targetStartAt")).unwrap_or(scene.now);
+    let at = Millis::from_iso(text(input, "targetStartAt")).unwrap_or(context.now);
     Ok(json!({ "adBreakId": id, "targetStartAt": at.to_iso() }))
 }
 
 /// All streams of a channel, the latest first.
-fn sessions<'a>(scene: &'a Scene<'_>, channel: &str) -> Result<Vec<&'a Stream>, Failure> {
-    scene.find(Kind::Channel, channel)?;
-    let live = scene.region.streams.get(channel).into_iter();
-    let past = scene.region.past_streams.get(channel).into_iter().flatten().rev();
+fn sessions<'a>(
+    context: &'a OperationContext<'_>,
+    channel: &str,
+) -> Result<Vec<&'a Stream>, Failure> {
+    context.find(Kind::Channel, channel)?;
+    let live = context.region.streams.get(channel).into_iter();
+    let past = context.region.past_streams.get(channel).into_iter().flatten().rev();
     Ok(live.chain(past).collect())
 }
 
-pub(crate) fn get_session(scene: &Scene<'_>, input: &Map<String, Value>) -> Answer {
+pub(crate) fn get_session(context: &OperationContext<'_>, input: &Map<String, Value>) -> Answer {
     let channel = text(input, "channelArn");
     let id = text(input, "streamId");
-    let found = sessions(scene, channel)?;
+    let found = sessions(context, channel)?;
     let stream = found
         .into_iter()
         .find(|stream| id.is_empty() || stream.id == id)
-        .ok_or_else(|| scene.missing(if id.is_empty() { channel } else { id }))?;
+        .ok_or_else(|| context.missing(if id.is_empty() { channel } else { id }))?;
     let mut session = stream.session.clone();
     session.insert("streamId".to_owned(), json!(stream.id));
     session.insert("startTime".to_owned(), json!(stream.started.to_iso()));
@@ -329,8 +341,8 @@ pub(crate) fn get_session(scene: &Scene<'_>, input: &Map<String, Value>) -> Answ
     Ok(json!({ "streamSession": session }))
 }
 
-pub(crate) fn list_sessions(scene: &Scene<'_>, input: &Map<String, Value>) -> Answer {
-    let found = sessions(scene, text(input, "channelArn"))?;
+pub(crate) fn list_sessions(context: &OperationContext<'_>, input: &Map<String, Value>) -> Answer {
+    let found = sessions(context, text(input, "channelArn"))?;
     let rows: Vec<(u64, Map<String, Value>)> = found
         .into_iter()
         .map(|stream| {
@@ -345,5 +357,5 @@ pub(crate) fn list_sessions(scene: &Scene<'_>, input: &Map<String, Value>) -> An
         })
         .collect();
     let rows = rows.iter().map(|(sequence, row)| (*sequence, row)).collect();
-    pages::page(scene, input, 100, "streamSessions", rows)
+    pages::page(context, input, 100, "streamSessions", rows)
 }

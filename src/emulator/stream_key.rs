@@ -2,69 +2,69 @@
 
 use serde_json::{Map, Value, json};
 
+use super::context::{Answer, OperationContext, object};
 use super::failure::Failure;
 use super::kind::Kind;
+use super::objects::{Hidden, text};
 use super::pages;
-use super::scene::{Answer, Scene, object};
-use super::shelf::{Hidden, text};
 
-pub(crate) fn create(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer {
+pub(crate) fn create(context: &mut OperationContext<'_>, input: &Map<String, Value>) -> Answer {
     let channel = text(input, "channelArn");
-    scene.find(Kind::Channel, channel)?;
-    let quota = scene.common.quotas.stream_keys_per_channel;
-    let used = u64::try_from(of_channel(scene, channel).len()).unwrap_or(u64::MAX);
+    context.find(Kind::Channel, channel)?;
+    let quota = context.common.quotas.stream_keys_per_channel;
+    let used = u64::try_from(of_channel(context, channel).len()).unwrap_or(u64::MAX);
     if used >= quota {
         return Err(Failure::quota(format!(
             "Your request could not be completed because you have reached the service quota of \
              {quota} for streamKeys of channel {channel}"
         )));
     }
-    let key = make(scene, channel, object(input, "tags"))?;
+    let key = make(context, channel, object(input, "tags"))?;
     Ok(json!({ "streamKey": key }))
 }
 
 /// Stores a new key and gives it back.
 pub(crate) fn make(
-    scene: &mut Scene<'_>,
+    context: &mut OperationContext<'_>,
     channel: &str,
     tags: Map<String, Value>,
 ) -> Result<Value, Failure> {
-    let arn = scene.new_arn(Kind::StreamKey);
+    let arn = context.new_arn(Kind::StreamKey);
     let value = format!(
         "sk_emulator_{}_{}_{}",
-        scene.region_name,
-        scene.common.generator.letters(12),
-        scene.common.generator.letters(24)
+        context.region_name,
+        context.common.generator.letters(12),
+        context.common.generator.letters(24)
     );
     let mut wire = Map::new();
     wire.insert("arn".to_owned(), json!(arn));
     wire.insert("value".to_owned(), json!(value));
     wire.insert("channelArn".to_owned(), json!(channel));
     wire.insert("tags".to_owned(), Value::Object(tags));
-    scene.add(Kind::StreamKey, &arn, wire.clone(), Hidden::default())?;
+    context.add(Kind::StreamKey, &arn, wire.clone(), Hidden::default())?;
     Ok(Value::Object(wire))
 }
 
 /// The ARNs of a channel's keys.
-pub(crate) fn of_channel(scene: &Scene<'_>, channel: &str) -> Vec<String> {
-    let keys = scene.region.shelf(Kind::StreamKey).of_channel(channel);
+pub(crate) fn of_channel(context: &OperationContext<'_>, channel: &str) -> Vec<String> {
+    let keys = context.region.objects(Kind::StreamKey).of_channel(channel);
     keys.map(|key| key.arn.clone()).collect()
 }
 
-pub(crate) fn delete(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer {
+pub(crate) fn delete(context: &mut OperationContext<'_>, input: &Map<String, Value>) -> Answer {
     let arn = text(input, "arn");
-    scene.find(Kind::StreamKey, arn)?;
+    context.find(Kind::StreamKey, arn)?;
     // A running stream is not cut off: only StopStream does that.
-    scene.remove(Kind::StreamKey, arn, Vec::new())
+    context.remove(Kind::StreamKey, arn, Vec::new())
 }
 
-pub(crate) fn list(scene: &Scene<'_>, input: &Map<String, Value>) -> Answer {
+pub(crate) fn list(context: &OperationContext<'_>, input: &Map<String, Value>) -> Answer {
     let channel = text(input, "channelArn");
-    scene.find(Kind::Channel, channel)?;
-    if scene.lens.list_lag == 0 {
-        let keys = scene.region.shelf(Kind::StreamKey).of_channel(channel);
+    context.find(Kind::Channel, channel)?;
+    if context.fault_view.list_lag == 0 {
+        let keys = context.region.objects(Kind::StreamKey).of_channel(channel);
         let rows = keys.map(|key| (key.sequence, &key.wire)).collect();
-        return pages::page(scene, input, 1, "streamKeys", rows);
+        return pages::page(context, input, 1, "streamKeys", rows);
     }
-    scene.list(Kind::StreamKey, input, 1, |key| key.text("channelArn") == channel)
+    context.list(Kind::StreamKey, input, 1, |key| key.text("channelArn") == channel)
 }

@@ -5,10 +5,10 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde_json::{Map, Value, json};
 
+use super::context::{Answer, OperationContext, list, object};
 use super::failure::Failure;
 use super::kind::Kind;
-use super::scene::{Answer, Scene, list, object};
-use super::shelf::text;
+use super::objects::text;
 use super::switches::Stance;
 
 /// Tags of one object.
@@ -49,23 +49,23 @@ fn check_key(key: &str) -> Result<(), Failure> {
 }
 
 /// The kind of the ARN a tag operation names, which must be one that exists here.
-fn kind(scene: &Scene<'_>, arn: &str) -> Result<Kind, Failure> {
-    let kind = Kind::of_arn(arn).ok_or_else(|| scene.missing(arn))?;
-    scene.find(kind, arn)?;
+fn kind(context: &OperationContext<'_>, arn: &str) -> Result<Kind, Failure> {
+    let kind = Kind::of_arn(arn).ok_or_else(|| context.missing(arn))?;
+    context.find(kind, arn)?;
     Ok(kind)
 }
 
-pub(crate) fn list_for(scene: &Scene<'_>, input: &Map<String, Value>) -> Answer {
+pub(crate) fn list_for(context: &OperationContext<'_>, input: &Map<String, Value>) -> Answer {
     let arn = text(input, "resourceArn");
-    let object = scene.find(kind(scene, arn)?, arn)?;
+    let object = context.find(kind(context, arn)?, arn)?;
     Ok(json!({ "tags": object.wire.get("tags") }))
 }
 
-pub(crate) fn tag(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer {
+pub(crate) fn tag(context: &mut OperationContext<'_>, input: &Map<String, Value>) -> Answer {
     let arn = text(input, "resourceArn");
-    let kind = kind(scene, arn)?;
-    refuse_if_live(scene, arn)?;
-    let mut tags = object(&scene.find(kind, arn)?.wire, "tags");
+    let kind = kind(context, arn)?;
+    refuse_if_live(context, arn)?;
+    let mut tags = object(&context.find(kind, arn)?.wire, "tags");
     tags.extend(object(input, "tags"));
     if tags.len() > MOST {
         return Err(Failure::validation(format!(
@@ -73,31 +73,31 @@ pub(crate) fn tag(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer {
             tags.len()
         )));
     }
-    scene.record(arn, Vec::new());
-    scene.common.history.left(json!(tags));
-    scene.find_mut(kind, arn)?.wire.insert("tags".to_owned(), Value::Object(tags));
+    context.record(arn, Vec::new());
+    context.common.history.left(json!(tags));
+    context.find_mut(kind, arn)?.wire.insert("tags".to_owned(), Value::Object(tags));
     Ok(json!({}))
 }
 
-pub(crate) fn untag(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer {
+pub(crate) fn untag(context: &mut OperationContext<'_>, input: &Map<String, Value>) -> Answer {
     let arn = text(input, "resourceArn");
-    let kind = kind(scene, arn)?;
-    refuse_if_live(scene, arn)?;
-    let mut tags = object(&scene.find(kind, arn)?.wire, "tags");
+    let kind = kind(context, arn)?;
+    refuse_if_live(context, arn)?;
+    let mut tags = object(&context.find(kind, arn)?.wire, "tags");
     for key in list(input, "tagKeys").iter().filter_map(Value::as_str) {
         check_key(key)?;
         tags.shift_remove(key);
     }
-    scene.record(arn, Vec::new());
-    scene.common.history.left(json!(tags));
-    scene.find_mut(kind, arn)?.wire.insert("tags".to_owned(), Value::Object(tags));
+    context.record(arn, Vec::new());
+    context.common.history.left(json!(tags));
+    context.find_mut(kind, arn)?.wire.insert("tags".to_owned(), Value::Object(tags));
     Ok(json!({}))
 }
 
-fn refuse_if_live(scene: &Scene<'_>, arn: &str) -> Result<(), Failure> {
-    let live = scene.region.streams.contains_key(arn);
-    if live && scene.common.switches.live_tagging == Stance::Refuse {
-        return Err(scene.conflict(format!("Channel {arn} is live")));
+fn refuse_if_live(context: &OperationContext<'_>, arn: &str) -> Result<(), Failure> {
+    let live = context.region.streams.contains_key(arn);
+    if live && context.common.switches.live_tagging == Stance::Refuse {
+        return Err(context.conflict(format!("Channel {arn} is live")));
     }
     Ok(())
 }

@@ -2,23 +2,26 @@
 
 use serde_json::{Map, Value, json};
 
+use super::context::{Answer, OperationContext, list};
 use super::kind::Kind;
-use super::scene::{Answer, Scene, list};
-use super::shelf::text;
+use super::objects::text;
 
-pub(crate) fn revoke(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Answer {
+pub(crate) fn revoke(context: &mut OperationContext<'_>, input: &Map<String, Value>) -> Answer {
     let channel = text(input, "channelArn");
-    scene.find(Kind::Channel, channel)?;
-    scene.record(channel, Vec::new());
+    context.find(Kind::Channel, channel)?;
+    context.record(channel, Vec::new());
     Ok(json!({}))
 }
 
-pub(crate) fn batch_revoke(scene: &mut Scene<'_>, input: &Map<String, Value>) -> Value {
+pub(crate) fn batch_revoke(
+    context: &mut OperationContext<'_>,
+    input: &Map<String, Value>,
+) -> Value {
     let mut errors = Vec::new();
     for wanted in list(input, "viewerSessions").iter().filter_map(Value::as_object) {
         let channel = text(wanted, "channelArn");
-        if scene.region.shelf(Kind::Channel).get(channel).is_some() {
-            scene.record(channel, Vec::new());
+        if context.region.objects(Kind::Channel).get(channel).is_some() {
+            context.record(channel, Vec::new());
         } else {
             errors.push(json!({
                 "channelArn": channel,

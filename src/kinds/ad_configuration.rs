@@ -1,10 +1,10 @@
 //! An ad configuration: which `MediaTailor` configurations put ads into a channel's stream.
 
 use super::{
-    Arn, Book, Check, Elsewhere, Facts, Kind, Live, On, Operation, Resource, Scope, Service,
-    answered_tags, channel, drain, each, inside, json, sent_tags,
+    AddressMap, Arn, Check, Elsewhere, Facts, Kind, Observed, On, Operation, Resource, Scope,
+    Service, answered_tags, channel, drain, each, inside, json, sent_tags,
 };
-use crate::aws::{Clients, CloudError, Sorted, Tags, exactly, found, gone};
+use crate::aws::{Clients, CloudError, Sorted, Tags, found, gone, restore_zeros};
 use crate::diag::{Code, quote};
 use crate::kinds::operation::READ_MEDIA_TAILOR;
 use crate::kinds::spec::FieldChange;
@@ -158,7 +158,7 @@ impl Resource for AdConfiguration {
     }
 
     /// The summary is the whole object, so a listing is all that is ever read.
-    async fn list(aws: &Clients, _: &Scope<'_>) -> Result<Vec<Live>, CloudError> {
+    async fn list(aws: &Clients, _: &Scope<'_>) -> Result<Vec<Observed>, CloudError> {
         let mut found = Vec::new();
         drain(
             "ListAdConfigurations",
@@ -179,7 +179,7 @@ impl Resource for AdConfiguration {
         Ok(found)
     }
 
-    async fn get(aws: &Clients, arns: &[Arn], _: &Book) -> Result<Vec<Live>, CloudError> {
+    async fn get(aws: &Clients, arns: &[Arn], _: &AddressMap) -> Result<Vec<Observed>, CloudError> {
         each(arns, |arn| async move {
             let request = aws.ivs.get_ad_configuration().arn(arn);
             let answer = found(request.send().await.sorted("GetAdConfiguration"))?;
@@ -188,7 +188,12 @@ impl Resource for AdConfiguration {
         .await
     }
 
-    async fn create(&self, aws: &Clients, tags: &Tags, _: &Book) -> Result<Live, CloudError> {
+    async fn create(
+        &self,
+        aws: &Clients,
+        tags: &Tags,
+        _: &AddressMap,
+    ) -> Result<Observed, CloudError> {
         let made = aws
             .ivs_once
             .create_ad_configuration()
@@ -197,7 +202,7 @@ impl Resource for AdConfiguration {
             .post_roll_configuration(self.sent_post_roll()?)
             .set_tags(sent_tags(tags))
             .customize()
-            .mutate_request(exactly(json(self)))
+            .mutate_request(restore_zeros(json(self)))
             .send()
             .await
             .sorted("CreateAdConfiguration")?;
@@ -209,8 +214,8 @@ impl Resource for AdConfiguration {
         aws: &Clients,
         arn: &Arn,
         _: &[FieldChange],
-        _: &Book,
-    ) -> Result<Live, CloudError> {
+        _: &AddressMap,
+    ) -> Result<Observed, CloudError> {
         let updated = aws
             .ivs_once
             .update_ad_configuration()
@@ -219,14 +224,14 @@ impl Resource for AdConfiguration {
             .set_media_tailor_playback_configurations(Some(self.sent_list()))
             .post_roll_configuration(self.sent_post_roll()?)
             .customize()
-            .mutate_request(exactly(json(self)))
+            .mutate_request(restore_zeros(json(self)))
             .send()
             .await
             .sorted("UpdateAdConfiguration")?;
         inside("UpdateAdConfiguration", updated.ad_configuration.map(whole))
     }
 
-    async fn users(aws: &Clients, arn: &Arn) -> Result<Vec<Live>, CloudError> {
+    async fn users(aws: &Clients, arn: &Arn) -> Result<Vec<Observed>, CloudError> {
         channel::listed(aws, |all| all.filter_by_ad_configuration_arn(arn.as_str())).await
     }
 
@@ -236,7 +241,7 @@ impl Resource for AdConfiguration {
     }
 }
 
-fn whole(it: sdk::AdConfiguration) -> Live {
+fn whole(it: sdk::AdConfiguration) -> Observed {
     let list = it.media_tailor_playback_configurations;
     read(it.arn, it.name, list, it.post_roll_configuration, answered_tags(it.tags))
 }
@@ -248,7 +253,7 @@ fn read(
     list: Vec<sdk::MediaTailorPlaybackConfiguration>,
     post_roll: Option<sdk::PostRollConfiguration>,
     tags: Tags,
-) -> Live {
+) -> Observed {
     let spec = AdConfiguration {
         name: Some(name.unwrap_or_default()),
         media_tailor_playback_configurations: list
@@ -263,7 +268,7 @@ fn read(
             .unwrap_or_default(),
         tags: Tags::new(),
     };
-    Live::listed(Kind::AdConfiguration, arn, tags).with(spec)
+    Observed::listed(Kind::AdConfiguration, arn, tags).with(spec)
 }
 
 #[cfg(test)]

@@ -100,7 +100,7 @@ impl Arn {
 
     /// The object of that id beside this one: of its type, region and account.
     #[must_use]
-    pub fn beside(&self, id: &str) -> Self {
+    pub fn sibling(&self, id: &str) -> Self {
         let place = self.0.rsplit_once('/').map_or("", |(place, _)| place);
         Self(format!("{place}/{id}"))
     }
@@ -124,13 +124,13 @@ impl fmt::Display for Arn {
 
 /// Which address has which ARN, both ways. Filled by the listings, extended by every create.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Book {
+pub struct AddressMap {
     arns: BTreeMap<Address, Arn>,
     addresses: BTreeMap<Arn, Address>,
     participants: BTreeMap<Arn, String>,
 }
 
-impl Book {
+impl AddressMap {
     /// Notes that `address` is `arn` from now on.
     pub fn note(&mut self, address: Address, arn: Arn) {
         if let Some(before) = self.arns.insert(address.clone(), arn.clone()) {
@@ -206,11 +206,11 @@ mod tests {
 
     #[test]
     fn a_book_forgets_the_old_arn_of_a_replaced_address() {
-        let mut book = Book::default();
+        let mut addresses = AddressMap::default();
         let address = Address::new(Kind::Stage, "a");
-        book.note(address.clone(), Arn::new("old"));
-        book.note(address.clone(), Arn::new("new"));
-        assert_eq!(book.arn(&address), Some(&Arn::new("new")));
-        assert_eq!(book.address(&Arn::new("old")), None);
+        addresses.note(address.clone(), Arn::new("old"));
+        addresses.note(address.clone(), Arn::new("new"));
+        assert_eq!(addresses.arn(&address), Some(&Arn::new("new")));
+        assert_eq!(addresses.address(&Arn::new("old")), None);
     }
 }

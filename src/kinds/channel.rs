@@ -1,11 +1,11 @@
 //! A channel: the ingest endpoint and playback URL of one live stream.
 
-use super::word::sdk_enums;
+use super::wire_enum::sdk_enums;
 use super::{
-    Arn, Audience, Book, Check, Edge, Facts, Kind, Live, On, Operation, Ref, Resource, Scope,
-    Secrets, Service, Word, answered_tags, drain, inside, json, sent_tags, side_by_side,
+    AddressMap, Arn, Audience, Check, Edge, Facts, Kind, Observed, On, Operation, Ref, Resource,
+    Scope, Secrets, Service, WireEnum, answered_tags, drain, inside, json, sent_tags, side_by_side,
 };
-use crate::aws::{Class, Clients, CloudError, Secret, Sorted, Tags, exactly, found, gone};
+use crate::aws::{Class, Clients, CloudError, Secret, Sorted, Tags, found, gone, restore_zeros};
 use crate::diag::Code;
 use crate::kinds::reference::{arn_or_detach, edge_of};
 use crate::kinds::spec::FieldChange;
@@ -31,9 +31,9 @@ pub struct Channel {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// How far behind live a viewer may be: LOW for near-real-time interaction.
-    pub latency_mode: Word<ChannelLatencyMode>,
+    pub latency_mode: WireEnum<ChannelLatencyMode>,
     /// Which resolutions and bitrates the channel takes, and whether it transcodes.
-    pub r#type: Word<ChannelType>,
+    pub r#type: WireEnum<ChannelType>,
     /// Private channel: viewers need a signed token.
     pub authorized: bool,
     /// Where streams of this channel are recorded; absent means nowhere.
@@ -52,9 +52,9 @@ pub struct Channel {
     pub insecure_ingest: bool,
     /// Transcoding preset of the ADVANCED types; `HIGHER_BANDWIDTH_DELIVERY` is their default.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub preset: Option<Word<TranscodePreset>>,
+    pub preset: Option<WireEnum<TranscodePreset>>,
     /// Container of the video segments.
-    pub container_format: Word<ContainerFormat>,
+    pub container_format: WireEnum<ContainerFormat>,
     /// Several qualities from the broadcaster, instead of transcoding.
     pub multitrack_input_configuration: MultitrackInputConfiguration,
     /// Tags of the channel.
@@ -68,17 +68,17 @@ pub struct MultitrackInputConfiguration {
     /// Whether multitrack input is taken; needs type STANDARD and container `FRAGMENTED_MP4`.
     pub enabled: bool,
     /// Whether multitrack input is allowed or demanded.
-    pub policy: Word<MultitrackPolicy>,
+    pub policy: WireEnum<MultitrackPolicy>,
     /// Largest resolution taken.
-    pub maximum_resolution: Word<MultitrackMaximumResolution>,
+    pub maximum_resolution: WireEnum<MultitrackMaximumResolution>,
 }
 
 impl Default for Channel {
     fn default() -> Self {
         Self {
             name: None,
-            latency_mode: Word::of("LOW"),
-            r#type: Word::of("STANDARD"),
+            latency_mode: WireEnum::of("LOW"),
+            r#type: WireEnum::of("STANDARD"),
             authorized: false,
             recording_configuration: None,
             playback_restriction_policy: None,
@@ -86,7 +86,7 @@ impl Default for Channel {
             failover_slate_configuration: None,
             insecure_ingest: false,
             preset: None,
-            container_format: Word::of("TS"),
+            container_format: WireEnum::of("TS"),
             multitrack_input_configuration: MultitrackInputConfiguration::default(),
             tags: Tags::new(),
         }
@@ -95,7 +95,11 @@ impl Default for Channel {
 
 impl Default for MultitrackInputConfiguration {
     fn default() -> Self {
-        Self { enabled: false, policy: Word::of("ALLOW"), maximum_resolution: Word::of("FULL_HD") }
+        Self {
+            enabled: false,
+            policy: WireEnum::of("ALLOW"),
+            maximum_resolution: WireEnum::of("FULL_HD"),
+        }
     }
 }
 
@@ -167,7 +171,7 @@ impl Resource for Channel {
         if !self.is_advanced() {
             self.preset = None;
         } else if self.preset.is_none() {
-            self.preset = Some(Word::of("HIGHER_BANDWIDTH_DELIVERY"));
+            self.preset = Some(WireEnum::of("HIGHER_BANDWIDTH_DELIVERY"));
         }
     }
 
@@ -227,20 +231,20 @@ impl Resource for Channel {
     fn example() -> Self {
         Self {
             name: Some("main-stage".into()),
-            latency_mode: Word::of("NORMAL"),
-            r#type: Word::of("ADVANCED_HD"),
+            latency_mode: WireEnum::of("NORMAL"),
+            r#type: WireEnum::of("ADVANCED_HD"),
             authorized: true,
             recording_configuration: Some(Ref::named("archive")),
             playback_restriction_policy: Some(Ref::named("home-market")),
             ad_configuration: None,
             failover_slate_configuration: Some(Ref::named("back-soon")),
             insecure_ingest: true,
-            preset: Some(Word::of("CONSTRAINED_BANDWIDTH_DELIVERY")),
-            container_format: Word::of("FRAGMENTED_MP4"),
+            preset: Some(WireEnum::of("CONSTRAINED_BANDWIDTH_DELIVERY")),
+            container_format: WireEnum::of("FRAGMENTED_MP4"),
             multitrack_input_configuration: MultitrackInputConfiguration {
                 enabled: false,
-                policy: Word::of("REQUIRE"),
-                maximum_resolution: Word::of("HD"),
+                policy: WireEnum::of("REQUIRE"),
+                maximum_resolution: WireEnum::of("HD"),
             },
             tags: Tags::from([("tier".into(), "gold".into())]),
         }
@@ -249,15 +253,23 @@ impl Resource for Channel {
     /// Ads and containers other than TS exclude each other.
     fn further_examples() -> Vec<Self> {
         let ads = Some(Ref::named("breaks"));
-        vec![Self { ad_configuration: ads, container_format: Word::of("TS"), ..Self::example() }]
+        vec![Self {
+            ad_configuration: ads,
+            container_format: WireEnum::of("TS"),
+            ..Self::example()
+        }]
     }
 
-    async fn list(aws: &Clients, scope: &Scope<'_>) -> Result<Vec<Live>, CloudError> {
+    async fn list(aws: &Clients, scope: &Scope<'_>) -> Result<Vec<Observed>, CloudError> {
         listed_in(aws, scope, |all| all).await
     }
 
-    async fn get(aws: &Clients, arns: &[Arn], book: &Book) -> Result<Vec<Live>, CloudError> {
-        Ok(answered(aws, arns).await?.into_iter().filter_map(|it| read(it, book)).collect())
+    async fn get(
+        aws: &Clients,
+        arns: &[Arn],
+        addresses: &AddressMap,
+    ) -> Result<Vec<Observed>, CloudError> {
+        Ok(answered(aws, arns).await?.into_iter().filter_map(|it| read(it, addresses)).collect())
     }
 
     async fn secrets(aws: &Clients, arns: &[Arn]) -> Result<Vec<Secrets>, CloudError> {
@@ -268,7 +280,12 @@ impl Resource for Channel {
         Ok(answered(aws, arns).await?.into_iter().filter_map(secret).collect())
     }
 
-    async fn create(&self, aws: &Clients, tags: &Tags, book: &Book) -> Result<Live, CloudError> {
+    async fn create(
+        &self,
+        aws: &Clients,
+        tags: &Tags,
+        addresses: &AddressMap,
+    ) -> Result<Observed, CloudError> {
         let multitrack = &self.multitrack_input_configuration;
         let made = aws
             .ivs_once
@@ -278,14 +295,14 @@ impl Resource for Channel {
             .r#type(self.r#type.0.clone())
             .authorized(self.authorized)
             .set_recording_configuration_arn(
-                self.recording_configuration.as_ref().map(|it| it.arn(book)),
+                self.recording_configuration.as_ref().map(|it| it.arn(addresses)),
             )
             .set_playback_restriction_policy_arn(
-                self.playback_restriction_policy.as_ref().map(|it| it.arn(book)),
+                self.playback_restriction_policy.as_ref().map(|it| it.arn(addresses)),
             )
-            .set_ad_configuration_arn(self.ad_configuration.as_ref().map(|it| it.arn(book)))
+            .set_ad_configuration_arn(self.ad_configuration.as_ref().map(|it| it.arn(addresses)))
             .set_failover_slate_configuration_arn(
-                self.failover_slate_configuration.as_ref().map(|it| it.arn(book)),
+                self.failover_slate_configuration.as_ref().map(|it| it.arn(addresses)),
             )
             .insecure_ingest(self.insecure_ingest)
             .set_preset(self.preset.as_ref().map(|it| it.0.clone()))
@@ -293,11 +310,11 @@ impl Resource for Channel {
             .multitrack_input_configuration(multitrack.sent())
             .set_tags(sent_tags(tags))
             .customize()
-            .mutate_request(exactly(json(self)))
+            .mutate_request(restore_zeros(json(self)))
             .send()
             .await
             .sorted("CreateChannel")?;
-        inside("CreateChannel", made.channel.and_then(|it| read(it, book)))
+        inside("CreateChannel", made.channel.and_then(|it| read(it, addresses)))
     }
 
     async fn update(
@@ -305,8 +322,8 @@ impl Resource for Channel {
         aws: &Clients,
         arn: &Arn,
         _: &[FieldChange],
-        book: &Book,
-    ) -> Result<Live, CloudError> {
+        addresses: &AddressMap,
+    ) -> Result<Observed, CloudError> {
         let policy = self.playback_restriction_policy.as_ref();
         let slate = self.failover_slate_configuration.as_ref();
         let updated = aws
@@ -317,25 +334,28 @@ impl Resource for Channel {
             .latency_mode(self.latency_mode.0.clone())
             .r#type(self.r#type.0.clone())
             .authorized(self.authorized)
-            .recording_configuration_arn(arn_or_detach(self.recording_configuration.as_ref(), book))
-            .playback_restriction_policy_arn(arn_or_detach(policy, book))
-            .ad_configuration_arn(arn_or_detach(self.ad_configuration.as_ref(), book))
-            .failover_slate_configuration_arn(arn_or_detach(slate, book))
+            .recording_configuration_arn(arn_or_detach(
+                self.recording_configuration.as_ref(),
+                addresses,
+            ))
+            .playback_restriction_policy_arn(arn_or_detach(policy, addresses))
+            .ad_configuration_arn(arn_or_detach(self.ad_configuration.as_ref(), addresses))
+            .failover_slate_configuration_arn(arn_or_detach(slate, addresses))
             .insecure_ingest(self.insecure_ingest)
             .set_preset(self.preset.as_ref().map(|it| it.0.clone()))
             .container_format(self.container_format.0.clone())
             .multitrack_input_configuration(self.multitrack_input_configuration.sent())
             .customize()
-            .mutate_request(exactly(json(self)))
+            .mutate_request(restore_zeros(json(self)))
             .send()
             .await
             .sorted("UpdateChannel")?;
-        inside("UpdateChannel", updated.channel.and_then(|it| read(it, book)))
+        inside("UpdateChannel", updated.channel.and_then(|it| read(it, addresses)))
     }
 
     /// Its stream keys, which are deleted with it.
-    async fn users(aws: &Clients, arn: &Arn) -> Result<Vec<Live>, CloudError> {
-        keys_of(aws, arn, &Book::default()).await
+    async fn users(aws: &Clients, arn: &Arn) -> Result<Vec<Observed>, CloudError> {
+        keys_of(aws, arn, &AddressMap::default()).await
     }
 
     async fn delete(aws: &Clients, arn: &Arn) -> Result<(), CloudError> {
@@ -396,8 +416,8 @@ pub async fn streams(aws: &Clients) -> Result<Vec<(Arn, Audience)>, CloudError> 
             page.send().await.sorted("ListStreams")
         },
         |page| {
-            let live = page.streams.into_iter().filter(|it| !is_offline(it.state.as_ref()));
-            found.extend(live.filter_map(|it| {
+            let on_air = page.streams.into_iter().filter(|it| !is_offline(it.state.as_ref()));
+            found.extend(on_air.filter_map(|it| {
                 Some((Arn::new(it.channel_arn?), Audience::stream(it.viewer_count, it.stream_id)))
             }));
             page.next_token
@@ -411,7 +431,7 @@ pub async fn streams(aws: &Clients) -> Result<Vec<(Arn, Audience)>, CloudError> 
 pub(super) async fn listed(
     aws: &Clients,
     narrow: impl Fn(ListChannelsFluentBuilder) -> ListChannelsFluentBuilder,
-) -> Result<Vec<Live>, CloudError> {
+) -> Result<Vec<Observed>, CloudError> {
     listed_in(aws, &Scope::default(), narrow).await
 }
 
@@ -419,7 +439,7 @@ async fn listed_in(
     aws: &Clients,
     scope: &Scope<'_>,
     narrow: impl Fn(ListChannelsFluentBuilder) -> ListChannelsFluentBuilder,
-) -> Result<Vec<Live>, CloudError> {
+) -> Result<Vec<Observed>, CloudError> {
     let mut found = Vec::new();
     drain(
         "ListChannels",
@@ -429,7 +449,7 @@ async fn listed_in(
         },
         |page| {
             found.extend(scope.page(page.channels.into_iter().map(|it| {
-                Live::listed(Kind::Channel, it.arn.unwrap_or_default(), answered_tags(it.tags))
+                Observed::listed(Kind::Channel, it.arn.unwrap_or_default(), answered_tags(it.tags))
             })));
             page.next_token
         },
@@ -439,30 +459,31 @@ async fn listed_in(
 }
 
 /// What AWS answered, in the manifest's words.
-fn read(it: sdk::Channel, book: &Book) -> Option<Live> {
+fn read(it: sdk::Channel, addresses: &AddressMap) -> Option<Observed> {
     let default = Channel::default();
     let policy = it.playback_restriction_policy_arn.as_deref();
     let slate = it.failover_slate_configuration_arn.as_deref();
     let mut spec = Channel {
         name: Some(it.name.unwrap_or_default()),
-        latency_mode: Word::answered(it.latency_mode).unwrap_or(default.latency_mode),
-        r#type: Word::answered(it.r#type).unwrap_or(default.r#type),
+        latency_mode: WireEnum::answered(it.latency_mode).unwrap_or(default.latency_mode),
+        r#type: WireEnum::answered(it.r#type).unwrap_or(default.r#type),
         authorized: it.authorized,
-        recording_configuration: Ref::read(it.recording_configuration_arn.as_deref(), book),
-        playback_restriction_policy: Ref::read(policy, book),
-        ad_configuration: Ref::read(it.ad_configuration_arn.as_deref(), book),
-        failover_slate_configuration: Ref::read(slate, book),
+        recording_configuration: Ref::read(it.recording_configuration_arn.as_deref(), addresses),
+        playback_restriction_policy: Ref::read(policy, addresses),
+        ad_configuration: Ref::read(it.ad_configuration_arn.as_deref(), addresses),
+        failover_slate_configuration: Ref::read(slate, addresses),
         insecure_ingest: it.insecure_ingest,
-        preset: Word::answered(it.preset),
-        container_format: Word::answered(it.container_format).unwrap_or(default.container_format),
+        preset: WireEnum::answered(it.preset),
+        container_format: WireEnum::answered(it.container_format)
+            .unwrap_or(default.container_format),
         multitrack_input_configuration: it
             .multitrack_input_configuration
             .map(|it| {
                 let default = MultitrackInputConfiguration::default();
                 MultitrackInputConfiguration {
                     enabled: it.enabled,
-                    policy: Word::answered(it.policy).unwrap_or(default.policy),
-                    maximum_resolution: Word::answered(it.maximum_resolution)
+                    policy: WireEnum::answered(it.policy).unwrap_or(default.policy),
+                    maximum_resolution: WireEnum::answered(it.maximum_resolution)
                         .unwrap_or(default.maximum_resolution),
                 }
             })
@@ -475,5 +496,9 @@ fn read(it: sdk::Channel, book: &Book) -> Option<Live> {
         ("playbackUrl", it.playback_url),
         ("srtEndpoint", it.srt.and_then(|it| it.endpoint)),
     ];
-    Some(Live::listed(Kind::Channel, it.arn?, answered_tags(it.tags)).with(spec).telling(outputs))
+    Some(
+        Observed::listed(Kind::Channel, it.arn?, answered_tags(it.tags))
+            .with(spec)
+            .telling(outputs),
+    )
 }

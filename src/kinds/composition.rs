@@ -1,12 +1,13 @@
 //! A composition: one picture of all participants of a stage, broadcast to a channel, recorded, or both.
 
-use super::word::{sdk_enums, sorted_words};
+use super::wire_enum::{sdk_enums, sorted_words};
 use super::{
-    Arn, Audience, Book, Check, Edge, Facts, Kind, Live, LiveState, Mutable, On, Operation,
-    Presence, Publisher, Ref, Replace, Resource, Scope, Service, Word, answered_or, answered_tags,
-    answered_words, drain, each, inside, json, owner, sent_tags, sent_words, stage,
+    AddressMap, Arn, Audience, Check, Edge, Existence, Facts, Kind, Mutable, Observed,
+    ObservedState, On, Operation, Publisher, Ref, Replace, Resource, Scope, Service, WireEnum,
+    answered_or, answered_tags, answered_words, drain, each, inside, json, owner, sent_tags,
+    sent_words, stage,
 };
-use crate::aws::{Class, Clients, CloudError, Sorted, Tags, exactly, found};
+use crate::aws::{Class, Clients, CloudError, Sorted, Tags, found, restore_zeros};
 use crate::diag::Code;
 use crate::kinds::reference::edge_of;
 use crate::kinds::{Channel, EncoderConfiguration, Stage, StorageConfiguration};
@@ -100,7 +101,7 @@ pub struct RecordDestination {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct CompositionRecording {
     /// HLS, the only format there is.
-    pub format: Word<RecordingConfigurationFormat>,
+    pub format: WireEnum<RecordingConfigurationFormat>,
     /// HLS settings.
     pub hls_configuration: CompositionHls,
 }
@@ -120,7 +121,7 @@ pub struct CompositionThumbnails {
     /// Seconds between pictures, 1 to 86400.
     pub target_interval_seconds: i32,
     /// Whether pictures are kept one after another, or only the latest.
-    pub storage: Vec<Word<ThumbnailStorageType>>,
+    pub storage: Vec<WireEnum<ThumbnailStorageType>>,
 }
 
 /// How participants are arranged: `grid` or `pip`.
@@ -145,10 +146,10 @@ pub struct Grid {
     /// Whether participants without video are left out.
     pub omit_stopped_video: bool,
     /// Shape of each picture.
-    pub video_aspect_ratio: Word<VideoAspectRatio>,
+    pub video_aspect_ratio: WireEnum<VideoAspectRatio>,
     /// How a picture fills its place; decided by the aspect ratio if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub video_fill_mode: Option<Word<VideoFillMode>>,
+    pub video_fill_mode: Option<WireEnum<VideoFillMode>>,
     /// Pixels between pictures, at least 0.
     pub grid_gap: i32,
     /// Attribute that orders participants.
@@ -164,17 +165,17 @@ pub struct Pip {
     /// Whether participants without video are left out.
     pub omit_stopped_video: bool,
     /// How a picture fills its place.
-    pub video_fill_mode: Word<VideoFillMode>,
+    pub video_fill_mode: WireEnum<VideoFillMode>,
     /// Pixels between pictures, at least 0.
     pub grid_gap: i32,
     /// Attribute that marks the participant inside.
     pub pip_participant_attribute: String,
     /// Whether the inner picture goes when nobody is in it.
-    pub pip_behavior: Word<PipBehavior>,
+    pub pip_behavior: WireEnum<PipBehavior>,
     /// Pixels from the edge, at least 0.
     pub pip_offset: i32,
     /// Corner of the inner picture.
-    pub pip_position: Word<PipPosition>,
+    pub pip_position: WireEnum<PipPosition>,
     /// Width of the inner picture, at least 1; automatic if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pip_width: Option<i32>,
@@ -187,7 +188,7 @@ pub struct Pip {
 
 impl Default for CompositionRecording {
     fn default() -> Self {
-        Self { format: Word::of("HLS"), hls_configuration: CompositionHls::default() }
+        Self { format: WireEnum::of("HLS"), hls_configuration: CompositionHls::default() }
     }
 }
 
@@ -199,7 +200,7 @@ impl Default for CompositionHls {
 
 impl Default for CompositionThumbnails {
     fn default() -> Self {
-        Self { target_interval_seconds: 60, storage: vec![Word::of("SEQUENTIAL")] }
+        Self { target_interval_seconds: 60, storage: vec![WireEnum::of("SEQUENTIAL")] }
     }
 }
 
@@ -208,7 +209,7 @@ impl Default for Grid {
         Self {
             featured_participant_attribute: String::new(),
             omit_stopped_video: false,
-            video_aspect_ratio: Word::of("VIDEO"),
+            video_aspect_ratio: WireEnum::of("VIDEO"),
             video_fill_mode: None,
             grid_gap: 2,
             participant_order_attribute: String::new(),
@@ -221,12 +222,12 @@ impl Default for Pip {
         Self {
             featured_participant_attribute: String::new(),
             omit_stopped_video: false,
-            video_fill_mode: Word::of("COVER"),
+            video_fill_mode: WireEnum::of("COVER"),
             grid_gap: 0,
             pip_participant_attribute: String::new(),
-            pip_behavior: Word::of("STATIC"),
+            pip_behavior: WireEnum::of("STATIC"),
             pip_offset: 0,
-            pip_position: Word::of("BOTTOM_RIGHT"),
+            pip_position: WireEnum::of("BOTTOM_RIGHT"),
             pip_width: None,
             pip_height: None,
             participant_order_attribute: String::new(),
@@ -253,7 +254,7 @@ impl Resource for Composition {
         mutable: Mutable::TagsOnly,
         replace: Replace::DeleteFirst,
         local: &["run"],
-        usable: Some(("ACTIVE", "FAILED")),
+        ready_state: Some(("ACTIVE", "FAILED")),
         ended: &["STOPPED", "FAILED"],
         ending: &["STOPPING"],
         quota: Some(20),
@@ -377,14 +378,14 @@ impl Resource for Composition {
                         storage_configuration: Ref::named("shows"),
                         encoder_configurations: vec![Ref::named("hd")],
                         recording_configuration: CompositionRecording {
-                            format: Word::of("HLS"),
+                            format: WireEnum::of("HLS"),
                             hls_configuration: CompositionHls {
                                 target_segment_duration_seconds: 4,
                             },
                         },
                         thumbnail_configurations: vec![CompositionThumbnails {
                             target_interval_seconds: 30,
-                            storage: vec![Word::of("LATEST")],
+                            storage: vec![WireEnum::of("LATEST")],
                         }],
                     }),
                 },
@@ -394,12 +395,12 @@ impl Resource for Composition {
                 pip: Some(Pip {
                     featured_participant_attribute: "host".into(),
                     omit_stopped_video: true,
-                    video_fill_mode: Word::of("CONTAIN"),
+                    video_fill_mode: WireEnum::of("CONTAIN"),
                     grid_gap: 4,
                     pip_participant_attribute: "guest".into(),
-                    pip_behavior: Word::of("DYNAMIC"),
+                    pip_behavior: WireEnum::of("DYNAMIC"),
                     pip_offset: 8,
-                    pip_position: Word::of("TOP_LEFT"),
+                    pip_position: WireEnum::of("TOP_LEFT"),
                     pip_width: Some(320),
                     pip_height: Some(180),
                     participant_order_attribute: "order".into(),
@@ -413,19 +414,20 @@ impl Resource for Composition {
         self.run != Run::Always
     }
 
-    fn presence(&self, now: &LiveState) -> Presence {
+    fn presence(&self, now: &ObservedState) -> Existence {
         match self.run {
-            Run::Always => Presence::Wanted,
-            Run::Stopped => Presence::Unwanted,
-            Run::WhileStageActive => match self.publisher(&now.book) {
-                Some(it) if now.publishers.contains(&it) => Presence::Wanted,
-                _ => Presence::Dormant("nobody publishes on its stage"),
+            Run::Always => Existence::Wanted,
+            Run::Stopped => Existence::Unwanted,
+            Run::WhileStageActive => match self.publisher(&now.addresses) {
+                Some(it) if now.publishers.contains(&it) => Existence::Wanted,
+                _ => Existence::Dormant("nobody publishes on its stage"),
             },
         }
     }
 
-    fn publisher(&self, book: &Book) -> Option<Publisher> {
-        let stage = self.stage.pointer().arn(book).filter(|_| self.run == Run::WhileStageActive)?;
+    fn publisher(&self, addresses: &AddressMap) -> Option<Publisher> {
+        let stage =
+            self.stage.pointer().arn(addresses).filter(|_| self.run == Run::WhileStageActive)?;
         Some(Publisher::Anybody { stage })
     }
 
@@ -447,41 +449,50 @@ impl Resource for Composition {
         self.refs().into_iter().filter(|edge| edge.kind == Kind::Channel).collect()
     }
 
-    fn audience_of(live: &Live) -> Option<Audience> {
-        Some(Audience::composition(live.arn.clone()))
+    fn audience_of(observed: &Observed) -> Option<Audience> {
+        Some(Audience::composition(observed.arn.clone()))
     }
 
-    async fn list(aws: &Clients, _: &Scope<'_>) -> Result<Vec<Live>, CloudError> {
+    async fn list(aws: &Clients, _: &Scope<'_>) -> Result<Vec<Observed>, CloudError> {
         listed(aws, |all| all).await
     }
 
-    async fn get(aws: &Clients, arns: &[Arn], book: &Book) -> Result<Vec<Live>, CloudError> {
+    async fn get(
+        aws: &Clients,
+        arns: &[Arn],
+        addresses: &AddressMap,
+    ) -> Result<Vec<Observed>, CloudError> {
         each(arns, |arn| async move {
             let request = aws.realtime.get_composition().arn(arn);
             let answer = found(request.send().await.sorted("GetComposition"))?;
-            Ok(answer.and_then(|it| it.composition).and_then(|it| read(it, book)))
+            Ok(answer.and_then(|it| it.composition).and_then(|it| read(it, addresses)))
         })
         .await
     }
 
-    async fn create(&self, aws: &Clients, tags: &Tags, book: &Book) -> Result<Live, CloudError> {
+    async fn create(
+        &self,
+        aws: &Clients,
+        tags: &Tags,
+        addresses: &AddressMap,
+    ) -> Result<Observed, CloudError> {
         let destinations: Result<Vec<_>, _> =
-            self.destinations.iter().map(|it| it.sent(book)).collect();
+            self.destinations.iter().map(|it| it.sent(addresses)).collect();
         let made = aws
             .realtime_once
             .start_composition()
-            .stage_arn(self.stage.arn(book))
+            .stage_arn(self.stage.arn(addresses))
             .set_destinations(Some(destinations?))
             .layout(self.layout.sent())
             // The op tag is unique to this attempt, and fits AWS's pattern for the token.
             .set_idempotency_token(owner::attempt_of(tags))
             .set_tags(sent_tags(tags))
             .customize()
-            .mutate_request(exactly(json(self)))
+            .mutate_request(restore_zeros(json(self)))
             .send()
             .await
             .sorted("StartComposition")?;
-        inside("StartComposition", made.composition.and_then(|it| read(it, book)))
+        inside("StartComposition", made.composition.and_then(|it| read(it, addresses)))
     }
 
     async fn audience(aws: &Clients, arn: &Arn) -> Result<Option<Audience>, CloudError> {
@@ -543,25 +554,25 @@ impl Destination {
             let field = inside(&format!("s3.thumbnailConfigurations[{index}]"));
             let interval = thumbnails.target_interval_seconds;
             at.range(&format!("{field}.targetIntervalSeconds"), interval, 1, 86_400);
-            let storage = thumbnails.storage.iter().map(Word::as_str);
+            let storage = thumbnails.storage.iter().map(WireEnum::as_str);
             at.unique(&format!("{field}.storage"), storage, 2);
         }
     }
 
-    fn sent(&self, book: &Book) -> Result<sdk::DestinationConfiguration, CloudError> {
+    fn sent(&self, addresses: &AddressMap) -> Result<sdk::DestinationConfiguration, CloudError> {
         let wrong = |error: aws_smithy_types::error::operation::BuildError| {
             CloudError::unusable("StartComposition", error.to_string())
         };
         let mut sent = sdk::DestinationConfiguration::builder().name(&self.name);
         if let Some(it) = &self.channel {
-            let encoder = it.encoder_configuration.as_ref().map(|it| it.arn(book));
+            let encoder = it.encoder_configuration.as_ref().map(|it| it.arn(addresses));
             let channel = sdk::ChannelDestinationConfiguration::builder()
-                .channel_arn(it.channel.arn(book))
+                .channel_arn(it.channel.arn(addresses))
                 .set_encoder_configuration_arn(encoder);
             sent = sent.channel(channel.build().map_err(wrong)?);
         }
         if let Some(it) = &self.s3 {
-            let encoders = it.encoder_configurations.iter().map(|it| it.arn(book)).collect();
+            let encoders = it.encoder_configurations.iter().map(|it| it.arn(addresses)).collect();
             let seconds =
                 it.recording_configuration.hls_configuration.target_segment_duration_seconds;
             let hls = sdk::CompositionRecordingHlsConfiguration::builder()
@@ -582,7 +593,7 @@ impl Destination {
                 })
                 .collect();
             let s3 = sdk::S3DestinationConfiguration::builder()
-                .storage_configuration_arn(it.storage_configuration.arn(book))
+                .storage_configuration_arn(it.storage_configuration.arn(addresses))
                 .set_encoder_configuration_arns(Some(encoders))
                 .recording_configuration(recording)
                 .set_thumbnail_configurations(Some(thumbnails).filter(|it| !it.is_empty()));
@@ -591,21 +602,24 @@ impl Destination {
         Ok(sent.build())
     }
 
-    fn read(it: sdk::DestinationConfiguration, book: &Book) -> Option<Self> {
+    fn read(it: sdk::DestinationConfiguration, addresses: &AddressMap) -> Option<Self> {
         let channel = match it.channel {
             Some(it) => Some(ChannelDestination {
-                channel: Ref::read(Some(&it.channel_arn), book)?,
-                encoder_configuration: Ref::read(it.encoder_configuration_arn.as_deref(), book),
+                channel: Ref::read(Some(&it.channel_arn), addresses)?,
+                encoder_configuration: Ref::read(
+                    it.encoder_configuration_arn.as_deref(),
+                    addresses,
+                ),
             }),
             None => None,
         };
         let s3 = match it.s3 {
             Some(it) => Some(RecordDestination {
-                storage_configuration: Ref::read(Some(&it.storage_configuration_arn), book)?,
+                storage_configuration: Ref::read(Some(&it.storage_configuration_arn), addresses)?,
                 encoder_configurations: it
                     .encoder_configuration_arns
                     .iter()
-                    .filter_map(|arn| Ref::read(Some(arn), book))
+                    .filter_map(|arn| Ref::read(Some(arn), addresses))
                     .collect(),
                 recording_configuration: it
                     .recording_configuration
@@ -659,7 +673,7 @@ impl Layout {
 async fn listed(
     aws: &Clients,
     narrow: impl Fn(ListCompositionsFluentBuilder) -> ListCompositionsFluentBuilder,
-) -> Result<Vec<Live>, CloudError> {
+) -> Result<Vec<Observed>, CloudError> {
     let mut found = Vec::new();
     drain(
         "ListCompositions",
@@ -671,7 +685,7 @@ async fn listed(
         |page| {
             found.extend(page.compositions.into_iter().map(|it| {
                 let failed = it.destinations.iter().filter(|it| has_failed(&it.state)).count();
-                Live::listed(Kind::Composition, it.arn, answered_tags(it.tags))
+                Observed::listed(Kind::Composition, it.arn, answered_tags(it.tags))
                     .in_state(it.state.as_str())
                     .failing(failed, it.destinations.len())
             }));
@@ -686,20 +700,24 @@ async fn listed(
 pub(super) async fn running(
     aws: &Clients,
     narrow: impl Fn(ListCompositionsFluentBuilder) -> ListCompositionsFluentBuilder,
-) -> Result<Vec<Live>, CloudError> {
+) -> Result<Vec<Observed>, CloudError> {
     let mut all = listed(aws, narrow).await?;
-    let ended =
-        |it: &Live| it.state.as_deref().is_some_and(|it| Composition::FACTS.ended.contains(&it));
+    let ended = |it: &Observed| {
+        it.state.as_deref().is_some_and(|it| Composition::FACTS.ended.contains(&it))
+    };
     all.retain(|it| !ended(it));
     Ok(all)
 }
 
 /// What AWS answered, in the manifest's words.
-fn read(it: sdk::Composition, book: &Book) -> Option<Live> {
+fn read(it: sdk::Composition, addresses: &AddressMap) -> Option<Observed> {
     let (failed, of) =
         (it.destinations.iter().filter(|it| has_failed(&it.state)).count(), it.destinations.len());
-    let destinations: Option<Vec<_>> =
-        it.destinations.into_iter().map(|it| Destination::read(it.configuration?, book)).collect();
+    let destinations: Option<Vec<_>> = it
+        .destinations
+        .into_iter()
+        .map(|it| Destination::read(it.configuration?, addresses))
+        .collect();
     // An empty mapping says as little as none.
     let no_grid = sdk::GridConfiguration::builder().build();
     let no_pip = sdk::PipConfiguration::builder().build();
@@ -708,15 +726,15 @@ fn read(it: sdk::Composition, book: &Book) -> Option<Live> {
         pip: it.pip.filter(|it| *it != no_pip).map(read_pip),
     });
     let mut spec = Composition {
-        stage: Ref::read(Some(&it.stage_arn), book)?,
+        stage: Ref::read(Some(&it.stage_arn), addresses)?,
         run: Run::default(),
         destinations: destinations?,
         layout,
         tags: Tags::new(),
     };
     spec.normalise();
-    let live = Live::listed(Kind::Composition, it.arn, answered_tags(it.tags));
-    Some(live.in_state(it.state.as_str()).failing(failed, of).with(spec))
+    let observed = Observed::listed(Kind::Composition, it.arn, answered_tags(it.tags));
+    Some(observed.in_state(it.state.as_str()).failing(failed, of).with(spec))
 }
 
 /// Whether AWS has given a destination up; one in state RECONNECTING may come back by itself.
@@ -728,7 +746,7 @@ fn read_recording(it: sdk::RecordingConfiguration) -> CompositionRecording {
     let default = CompositionRecording::default();
     let seconds = default.hls_configuration.target_segment_duration_seconds;
     CompositionRecording {
-        format: Word::answered(it.format).unwrap_or(default.format),
+        format: WireEnum::answered(it.format).unwrap_or(default.format),
         hls_configuration: CompositionHls {
             target_segment_duration_seconds: answered_or(
                 it.hls_configuration.and_then(|it| it.target_segment_duration_seconds),
@@ -753,9 +771,9 @@ fn read_grid(it: sdk::GridConfiguration) -> Grid {
     Grid {
         featured_participant_attribute: it.featured_participant_attribute.unwrap_or_default(),
         omit_stopped_video: it.omit_stopped_video,
-        video_aspect_ratio: Word::answered(it.video_aspect_ratio)
+        video_aspect_ratio: WireEnum::answered(it.video_aspect_ratio)
             .unwrap_or(Grid::default().video_aspect_ratio),
-        video_fill_mode: Word::answered(it.video_fill_mode),
+        video_fill_mode: WireEnum::answered(it.video_fill_mode),
         grid_gap: it.grid_gap,
         participant_order_attribute: it.participant_order_attribute.unwrap_or_default(),
     }
@@ -766,12 +784,12 @@ fn read_pip(it: sdk::PipConfiguration) -> Pip {
     Pip {
         featured_participant_attribute: it.featured_participant_attribute.unwrap_or_default(),
         omit_stopped_video: it.omit_stopped_video,
-        video_fill_mode: Word::answered(it.video_fill_mode).unwrap_or(default.video_fill_mode),
+        video_fill_mode: WireEnum::answered(it.video_fill_mode).unwrap_or(default.video_fill_mode),
         grid_gap: it.grid_gap,
         pip_participant_attribute: it.pip_participant_attribute.unwrap_or_default(),
-        pip_behavior: Word::answered(it.pip_behavior).unwrap_or(default.pip_behavior),
+        pip_behavior: WireEnum::answered(it.pip_behavior).unwrap_or(default.pip_behavior),
         pip_offset: it.pip_offset,
-        pip_position: Word::answered(it.pip_position).unwrap_or(default.pip_position),
+        pip_position: WireEnum::answered(it.pip_position).unwrap_or(default.pip_position),
         pip_width: it.pip_width,
         pip_height: it.pip_height,
         participant_order_attribute: it.participant_order_attribute.unwrap_or_default(),

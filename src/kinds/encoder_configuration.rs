@@ -1,10 +1,10 @@
 //! An encoder configuration: size, rate and bitrate of the video that a composition makes.
 
 use super::{
-    Arn, Book, Check, Facts, Kind, Live, Mutable, Operation, Resource, Scope, Service, answered_or,
-    answered_tags, composition, drain, each, inside, json, sent_tags,
+    AddressMap, Arn, Check, Facts, Kind, Mutable, Observed, Operation, Resource, Scope, Service,
+    answered_or, answered_tags, composition, drain, each, inside, json, sent_tags,
 };
-use crate::aws::{Clients, CloudError, Sorted, Tags, exactly, found, gone};
+use crate::aws::{Clients, CloudError, Sorted, Tags, found, gone, restore_zeros};
 use crate::diag::Code;
 use aws_sdk_ivsrealtime::types as sdk;
 use schemars::JsonSchema;
@@ -128,7 +128,7 @@ impl Resource for EncoderConfiguration {
         }
     }
 
-    async fn list(aws: &Clients, _: &Scope<'_>) -> Result<Vec<Live>, CloudError> {
+    async fn list(aws: &Clients, _: &Scope<'_>) -> Result<Vec<Observed>, CloudError> {
         let mut found = Vec::new();
         drain(
             "ListEncoderConfigurations",
@@ -140,7 +140,7 @@ impl Resource for EncoderConfiguration {
                 found.extend(
                     page.encoder_configurations
                         .into_iter()
-                        .map(|it| Live::listed(Self::KIND, it.arn, answered_tags(it.tags))),
+                        .map(|it| Observed::listed(Self::KIND, it.arn, answered_tags(it.tags))),
                 );
                 page.next_token
             },
@@ -149,7 +149,7 @@ impl Resource for EncoderConfiguration {
         Ok(found)
     }
 
-    async fn get(aws: &Clients, arns: &[Arn], _: &Book) -> Result<Vec<Live>, CloudError> {
+    async fn get(aws: &Clients, arns: &[Arn], _: &AddressMap) -> Result<Vec<Observed>, CloudError> {
         each(arns, |arn| async move {
             let request = aws.realtime.get_encoder_configuration().arn(arn);
             let answer = found(request.send().await.sorted("GetEncoderConfiguration"))?;
@@ -158,7 +158,12 @@ impl Resource for EncoderConfiguration {
         .await
     }
 
-    async fn create(&self, aws: &Clients, tags: &Tags, _: &Book) -> Result<Live, CloudError> {
+    async fn create(
+        &self,
+        aws: &Clients,
+        tags: &Tags,
+        _: &AddressMap,
+    ) -> Result<Observed, CloudError> {
         let made = aws
             .realtime_once
             .create_encoder_configuration()
@@ -173,14 +178,14 @@ impl Resource for EncoderConfiguration {
             )
             .set_tags(sent_tags(tags))
             .customize()
-            .mutate_request(exactly(json(self)))
+            .mutate_request(restore_zeros(json(self)))
             .send()
             .await
             .sorted("CreateEncoderConfiguration")?;
         inside("CreateEncoderConfiguration", made.encoder_configuration.map(read))
     }
 
-    async fn users(aws: &Clients, arn: &Arn) -> Result<Vec<Live>, CloudError> {
+    async fn users(aws: &Clients, arn: &Arn) -> Result<Vec<Observed>, CloudError> {
         composition::running(aws, |all| all.filter_by_encoder_configuration_arn(arn.as_str())).await
     }
 
@@ -191,7 +196,7 @@ impl Resource for EncoderConfiguration {
 }
 
 /// What AWS answered, in the manifest's words.
-fn read(it: sdk::EncoderConfiguration) -> Live {
+fn read(it: sdk::EncoderConfiguration) -> Observed {
     let default = Video::default();
     let video = it.video.map_or(default.clone(), |it| Video {
         width: answered_or(it.width, default.width),
@@ -201,5 +206,5 @@ fn read(it: sdk::EncoderConfiguration) -> Live {
     });
     let spec =
         EncoderConfiguration { name: Some(it.name.unwrap_or_default()), video, tags: Tags::new() };
-    Live::listed(Kind::EncoderConfiguration, it.arn, answered_tags(it.tags)).with(spec)
+    Observed::listed(Kind::EncoderConfiguration, it.arn, answered_tags(it.tags)).with(spec)
 }

@@ -1,8 +1,8 @@
 //! A failover slate configuration: when viewers are shown a slate because the broadcast broke off.
 
 use super::{
-    Arn, Book, Check, Facts, Kind, Live, Operation, Resource, Scope, Service, answered_or,
-    answered_tags, channel, drain, each, inside, sent_tags,
+    AddressMap, Arn, Check, Facts, Kind, Observed, Operation, Resource, Scope, Service,
+    answered_or, answered_tags, channel, drain, each, inside, sent_tags,
 };
 use crate::aws::{Clients, CloudError, Sorted, Tags, found, gone};
 use crate::kinds::spec::FieldChange;
@@ -51,7 +51,7 @@ impl Resource for FailoverSlateConfiguration {
             Operation::list("ListChannels"),
         ],
 
-        usable: Some(("CREATED", "CREATE_FAILED")),
+        ready_state: Some(("CREATED", "CREATE_FAILED")),
         ..Facts::plain(Service::LowLatency, "failover-slate-configuration")
     };
 
@@ -80,7 +80,7 @@ impl Resource for FailoverSlateConfiguration {
     }
 
     /// The summary is the whole object, so a listing is all that is ever read.
-    async fn list(aws: &Clients, _: &Scope<'_>) -> Result<Vec<Live>, CloudError> {
+    async fn list(aws: &Clients, _: &Scope<'_>) -> Result<Vec<Observed>, CloudError> {
         let mut found = Vec::new();
         drain(
             "ListFailoverSlateConfigurations",
@@ -104,7 +104,7 @@ impl Resource for FailoverSlateConfiguration {
         Ok(found)
     }
 
-    async fn get(aws: &Clients, arns: &[Arn], _: &Book) -> Result<Vec<Live>, CloudError> {
+    async fn get(aws: &Clients, arns: &[Arn], _: &AddressMap) -> Result<Vec<Observed>, CloudError> {
         each(arns, |arn| async move {
             let request = aws.ivs.get_failover_slate_configuration().arn(arn);
             let answer = found(request.send().await.sorted("GetFailoverSlateConfiguration"))?;
@@ -113,7 +113,12 @@ impl Resource for FailoverSlateConfiguration {
         .await
     }
 
-    async fn create(&self, aws: &Clients, tags: &Tags, _: &Book) -> Result<Live, CloudError> {
+    async fn create(
+        &self,
+        aws: &Clients,
+        tags: &Tags,
+        _: &AddressMap,
+    ) -> Result<Observed, CloudError> {
         let made = aws
             .ivs_once
             .create_failover_slate_configuration()
@@ -135,8 +140,8 @@ impl Resource for FailoverSlateConfiguration {
         aws: &Clients,
         arn: &Arn,
         _: &[FieldChange],
-        _: &Book,
-    ) -> Result<Live, CloudError> {
+        _: &AddressMap,
+    ) -> Result<Observed, CloudError> {
         let updated = aws
             .ivs_once
             .update_failover_slate_configuration()
@@ -152,7 +157,7 @@ impl Resource for FailoverSlateConfiguration {
         inside("UpdateFailoverSlateConfiguration", updated)
     }
 
-    async fn users(aws: &Clients, arn: &Arn) -> Result<Vec<Live>, CloudError> {
+    async fn users(aws: &Clients, arn: &Arn) -> Result<Vec<Observed>, CloudError> {
         channel::listed(aws, |all| all.filter_by_failover_slate_configuration_arn(arn.as_str()))
             .await
     }
@@ -163,7 +168,7 @@ impl Resource for FailoverSlateConfiguration {
     }
 }
 
-fn whole(it: sdk::FailoverSlateConfiguration) -> Live {
+fn whole(it: sdk::FailoverSlateConfiguration) -> Observed {
     let numbers = [
         it.activation_threshold_seconds,
         it.min_slate_display_seconds,
@@ -179,7 +184,7 @@ fn read(
     [threshold, least, most]: [Option<i32>; 3],
     state: &sdk::FailoverSlateConfigurationState,
     tags: Tags,
-) -> Live {
+) -> Observed {
     let default = FailoverSlateConfiguration::default();
     let spec = FailoverSlateConfiguration {
         name: Some(name.unwrap_or_default()),
@@ -188,6 +193,6 @@ fn read(
         max_slate_display_seconds: answered_or(most, default.max_slate_display_seconds),
         tags: Tags::new(),
     };
-    let live = Live::listed(Kind::FailoverSlateConfiguration, arn, tags);
-    live.in_state(state.as_str()).with(spec)
+    let observed = Observed::listed(Kind::FailoverSlateConfiguration, arn, tags);
+    observed.in_state(state.as_str()).with(spec)
 }

@@ -1,10 +1,10 @@
 //! An ingest configuration: a stream key with which an encoder publishes on a stage. The key is never read.
 
-use super::word::sdk_enums;
+use super::wire_enum::sdk_enums;
 use super::{
-    Arn, Audience, Book, Check, Edge, Facts, Kind, Live, Mutable, On, Operation, READS_LAG, Ref,
-    Resource, Scope, Secrets, Service, Word, answered_tags, drain, each, inside, sent_tags,
-    side_by_side,
+    AddressMap, Arn, Audience, Check, Edge, Facts, Kind, Mutable, Observed, On, Operation,
+    READS_LAG, Ref, Resource, Scope, Secrets, Service, WireEnum, answered_tags, drain, each,
+    inside, sent_tags, side_by_side,
 };
 use crate::aws::{Class, Clients, CloudError, Secret, Sorted, Tags, found, gone};
 use crate::diag::Code;
@@ -27,7 +27,7 @@ pub struct IngestConfiguration {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// How the encoder connects; RTMP, without TLS, needs `insecureIngest: true`.
-    pub ingest_protocol: Word<IngestProtocol>,
+    pub ingest_protocol: WireEnum<IngestProtocol>,
     /// The stage that is published on; without one the key is of no use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stage: Option<Ref<Stage>>,
@@ -115,7 +115,7 @@ impl Resource for IngestConfiguration {
     fn example() -> Self {
         Self {
             name: Some("camera-1".into()),
-            ingest_protocol: Word::of("RTMP"),
+            ingest_protocol: WireEnum::of("RTMP"),
             stage: Some(Ref::named("studio")),
             redundant_ingest: true,
             user_id: "camera".into(),
@@ -126,28 +126,28 @@ impl Resource for IngestConfiguration {
     }
 
     /// With RTMP there is no choice, and nothing to recall.
-    fn unseen(&mut self, from: &Self) {
+    fn copy_write_only(&mut self, from: &Self) {
         self.insecure_ingest = self.is_plain() || from.insecure_ingest;
     }
 
-    fn alternatives(&self) -> Vec<Self> {
+    fn write_only_variants(&self) -> Vec<Self> {
         let other = Self { insecure_ingest: !self.insecure_ingest, ..self.clone() };
         if self.is_plain() { Vec::new() } else { vec![other] }
     }
 
-    async fn list(aws: &Clients, _: &Scope<'_>) -> Result<Vec<Live>, CloudError> {
+    async fn list(aws: &Clients, _: &Scope<'_>) -> Result<Vec<Observed>, CloudError> {
         listed(aws, None).await
     }
 
     /// The only kind whose listing leaves the tags out: one get each. Without its tags a listed object would
     /// be a stranger, or not there at all, so one that cannot be got makes the listing incomplete.
-    async fn list_tagged(aws: &Clients, scope: &Scope<'_>) -> Result<Vec<Live>, CloudError> {
+    async fn list_tagged(aws: &Clients, scope: &Scope<'_>) -> Result<Vec<Observed>, CloudError> {
         let mut lags = READS_LAG.iter();
         loop {
             let listed = Self::list(aws, scope).await?;
-            let arns: Vec<Arn> = listed.into_iter().map(|live| live.arn).collect();
-            let got = Self::get(aws, &arns, &scope.book).await?;
-            let unread = arns.iter().find(|arn| got.iter().all(|live| live.arn != **arn));
+            let arns: Vec<Arn> = listed.into_iter().map(|observed| observed.arn).collect();
+            let got = Self::get(aws, &arns, &scope.addresses).await?;
+            let unread = arns.iter().find(|arn| got.iter().all(|observed| observed.arn != **arn));
             let Some(unread) = unread else { return Ok(got) };
             let Some(lag) = lags.next() else {
                 let message =
@@ -158,9 +158,16 @@ impl Resource for IngestConfiguration {
         }
     }
 
-    async fn get(aws: &Clients, arns: &[Arn], book: &Book) -> Result<Vec<Live>, CloudError> {
-        each(arns, |arn| async move { Ok(answered(aws, &arn).await?.map(|it| read(it, book))) })
-            .await
+    async fn get(
+        aws: &Clients,
+        arns: &[Arn],
+        addresses: &AddressMap,
+    ) -> Result<Vec<Observed>, CloudError> {
+        each(
+            arns,
+            |arn| async move { Ok(answered(aws, &arn).await?.map(|it| read(it, addresses))) },
+        )
+        .await
     }
 
     async fn secrets(aws: &Clients, arns: &[Arn]) -> Result<Vec<Secrets>, CloudError> {
@@ -175,13 +182,18 @@ impl Resource for IngestConfiguration {
         Ok(side_by_side(reads.collect()).await?.into_iter().flatten().collect())
     }
 
-    async fn create(&self, aws: &Clients, tags: &Tags, book: &Book) -> Result<Live, CloudError> {
+    async fn create(
+        &self,
+        aws: &Clients,
+        tags: &Tags,
+        addresses: &AddressMap,
+    ) -> Result<Observed, CloudError> {
         let made = aws
             .realtime_once
             .create_ingest_configuration()
             .set_name(self.name.clone())
             .ingest_protocol(self.ingest_protocol.0.clone())
-            .set_stage_arn(self.stage.as_ref().map(|it| it.arn(book)))
+            .set_stage_arn(self.stage.as_ref().map(|it| it.arn(addresses)))
             .redundant_ingest(self.redundant_ingest)
             .user_id(&self.user_id)
             .set_attributes(sent_tags(&self.attributes))
@@ -190,7 +202,7 @@ impl Resource for IngestConfiguration {
             .send()
             .await
             .sorted("CreateIngestConfiguration")?;
-        let made = made.ingest_configuration.map(|it| read(it, book));
+        let made = made.ingest_configuration.map(|it| read(it, addresses));
         inside("CreateIngestConfiguration", made)
     }
 
@@ -199,18 +211,18 @@ impl Resource for IngestConfiguration {
         aws: &Clients,
         arn: &Arn,
         _: &[FieldChange],
-        book: &Book,
-    ) -> Result<Live, CloudError> {
+        addresses: &AddressMap,
+    ) -> Result<Observed, CloudError> {
         let updated = aws
             .realtime_once
             .update_ingest_configuration()
             .arn(arn.as_str())
-            .stage_arn(arn_or_detach(self.stage.as_ref(), book))
+            .stage_arn(arn_or_detach(self.stage.as_ref(), addresses))
             .redundant_ingest(self.redundant_ingest)
             .send()
             .await
             .sorted("UpdateIngestConfiguration")?;
-        let updated = updated.ingest_configuration.map(|it| read(it, book));
+        let updated = updated.ingest_configuration.map(|it| read(it, addresses));
         inside("UpdateIngestConfiguration", updated)
     }
 
@@ -220,9 +232,9 @@ impl Resource for IngestConfiguration {
         gone(request.send().await.sorted("DeleteIngestConfiguration"))
     }
 
-    fn audience_of(live: &Live) -> Option<Audience> {
+    fn audience_of(observed: &Observed) -> Option<Audience> {
         let active = IngestConfigurationState::Active;
-        (live.state.as_deref() == Some(active.as_str())).then(Audience::publisher)
+        (observed.state.as_deref() == Some(active.as_str())).then(Audience::publisher)
     }
 
     async fn audience(aws: &Clients, arn: &Arn) -> Result<Option<Audience>, CloudError> {
@@ -269,11 +281,11 @@ impl Resource for IngestConfiguration {
 }
 
 /// Those of a stage.
-pub(super) async fn on_stage(aws: &Clients, stage: &Arn) -> Result<Vec<Live>, CloudError> {
+pub(super) async fn on_stage(aws: &Clients, stage: &Arn) -> Result<Vec<Observed>, CloudError> {
     listed(aws, Some(stage.as_str().to_owned())).await
 }
 
-async fn listed(aws: &Clients, stage: Option<String>) -> Result<Vec<Live>, CloudError> {
+async fn listed(aws: &Clients, stage: Option<String>) -> Result<Vec<Observed>, CloudError> {
     let mut found = Vec::new();
     drain(
         "ListIngestConfigurations",
@@ -284,8 +296,8 @@ async fn listed(aws: &Clients, stage: Option<String>) -> Result<Vec<Live>, Cloud
         },
         |page| {
             found.extend(page.ingest_configurations.into_iter().map(|it| {
-                let live = Live::listed(Kind::IngestConfiguration, it.arn, Tags::new());
-                live.in_state(it.state.as_str()).publishing_as(it.participant_id)
+                let observed = Observed::listed(Kind::IngestConfiguration, it.arn, Tags::new());
+                observed.in_state(it.state.as_str()).publishing_as(it.participant_id)
             }));
             page.next_token
         },
@@ -305,11 +317,11 @@ async fn answered(
 }
 
 /// What AWS answered, in the manifest's words.
-fn read(it: sdk::IngestConfiguration, book: &Book) -> Live {
+fn read(it: sdk::IngestConfiguration, addresses: &AddressMap) -> Observed {
     let mut spec = IngestConfiguration {
         name: Some(it.name.unwrap_or_default()),
-        ingest_protocol: Word(it.ingest_protocol),
-        stage: Ref::read(Some(&it.stage_arn), book),
+        ingest_protocol: WireEnum(it.ingest_protocol),
+        stage: Ref::read(Some(&it.stage_arn), addresses),
         redundant_ingest: it.redundant_ingest,
         user_id: it.user_id.unwrap_or_default(),
         attributes: answered_tags(it.attributes),
@@ -317,7 +329,7 @@ fn read(it: sdk::IngestConfiguration, book: &Book) -> Live {
         tags: Tags::new(),
     };
     spec.insecure_ingest = spec.is_plain();
-    let live = Live::listed(Kind::IngestConfiguration, it.arn, answered_tags(it.tags));
-    let live = live.telling([("participantId", Some(it.participant_id.clone()))]);
-    live.in_state(it.state.as_str()).publishing_as(it.participant_id).with(spec)
+    let observed = Observed::listed(Kind::IngestConfiguration, it.arn, answered_tags(it.tags));
+    let observed = observed.telling([("participantId", Some(it.participant_id.clone()))]);
+    observed.in_state(it.state.as_str()).publishing_as(it.participant_id).with(spec)
 }

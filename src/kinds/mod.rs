@@ -12,7 +12,7 @@ pub mod reference;
 pub mod rename;
 pub mod spec;
 pub mod states;
-pub mod word;
+pub mod wire_enum;
 
 mod ad_configuration;
 mod channel;
@@ -30,22 +30,23 @@ mod stage;
 mod storage_configuration;
 mod stream_key;
 
-pub use address::{Address, Arn, Book};
+pub use address::{Address, AddressMap, Arn};
 pub use channel::streams;
 pub use check::{Check, MOST_USER_TAGS};
 pub use composition::Pip;
 pub use operation::{Elsewhere, On, Operation, Verb};
-pub use owner::{Marks, Owner};
+pub use owner::{Owner, OwnershipTags};
 pub use reference::{Edge, Pointer, Ref};
 pub use stage::anybody_connected;
 pub use states::{
-    Audience, Degraded, Desired, Duplicate, Lifecycle, Live, LiveState, OnLive, Publisher, Stack,
+    Audience, Degraded, Desired, Duplicate, Lifecycle, Observed, ObservedState, OnLive, Publisher,
+    Stack,
 };
 pub use stream_key::LONGEST_ROTATION;
-pub use word::Word;
+pub use wire_enum::WireEnum;
 
 pub use crate::aws::Service;
-use crate::aws::sabotage::{Bug, planted};
+use crate::aws::mutants::{Mutant, active};
 use crate::aws::{Class, Clients, CloudError, Received, Secret, Tags};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use schemars::{JsonSchema, Schema};
@@ -121,15 +122,15 @@ pub trait Resource:
         Vec::new()
     }
     /// Whether it should exist at the moment, given who is live.
-    fn presence(&self, _now: &LiveState) -> Presence {
-        Presence::Wanted
+    fn presence(&self, _now: &ObservedState) -> Existence {
+        Existence::Wanted
     }
     /// Whether it comes and goes with those who publish, so that its absence means nothing.
     fn comes_and_goes(&self) -> bool {
         false
     }
     /// What tells it from others of its kind, for kinds that are listed for each of another.
-    fn identity(&self, _book: &Book) -> Option<Arn> {
+    fn identity(&self, _book: &AddressMap) -> Option<Arn> {
         None
     }
     /// Reads names that nobody has as what else they can mean; `is_name` also holds for near misses.
@@ -137,7 +138,7 @@ pub trait Resource:
     /// Takes from what is wanted the fields that an object has no memory of before it was ours.
     fn taken_over(&mut self, _wanted: &Self) {}
     /// A text of the spec that may stand in a file beside the manifest instead.
-    fn beside(&mut self) -> Option<Beside<'_>> {
+    fn file_source(&mut self) -> Option<FileSource<'_>> {
         None
     }
     /// What only one object of the kind can have at a time, where there is such a thing. For kinds that are
@@ -146,10 +147,10 @@ pub trait Resource:
         None
     }
     /// Takes from `from` what AWS keeps and never returns, so that it makes no difference. Which value an owned
-    /// object really has comes from its digest; see [`Body::recall`].
-    fn unseen(&mut self, _from: &Self) {}
+    /// object really has comes from its digest; see [`Spec::restore_write_only`].
+    fn copy_write_only(&mut self, _from: &Self) {}
     /// This spec with each other value that such a field may have.
-    fn alternatives(&self) -> Vec<Self> {
+    fn write_only_variants(&self) -> Vec<Self> {
         Vec::new()
     }
     /// What AWS does elsewhere with the caller's permissions when this is created or deleted, and on which
@@ -168,20 +169,20 @@ pub trait Resource:
     fn list(
         aws: &Clients,
         scope: &Scope<'_>,
-    ) -> impl Future<Output = Result<Vec<Live>, CloudError>> + Send;
+    ) -> impl Future<Output = Result<Vec<Observed>, CloudError>> + Send;
     /// The same with the tags of each, for kinds whose listing leaves them out.
     fn list_tagged(
         aws: &Clients,
         scope: &Scope<'_>,
-    ) -> impl Future<Output = Result<Vec<Live>, CloudError>> + Send {
+    ) -> impl Future<Output = Result<Vec<Observed>, CloudError>> + Send {
         Self::list(aws, scope)
     }
     /// These objects with their specs, in any order; those that are gone are left out.
     fn get(
         aws: &Clients,
         arns: &[Arn],
-        book: &Book,
-    ) -> impl Future<Output = Result<Vec<Live>, CloudError>> + Send;
+        addresses: &AddressMap,
+    ) -> impl Future<Output = Result<Vec<Observed>, CloudError>> + Send;
     /// The secrets of these objects, by name. Asked for by whoever has a place to put them, and nobody else.
     fn secrets(
         _aws: &Clients,
@@ -194,8 +195,8 @@ pub trait Resource:
         &self,
         aws: &Clients,
         tags: &Tags,
-        book: &Book,
-    ) -> impl Future<Output = Result<Live, CloudError>> + Send;
+        addresses: &AddressMap,
+    ) -> impl Future<Output = Result<Observed, CloudError>> + Send;
     /// Makes `arn` equal to this spec, tags aside; `changes` says in which fields it differs. Kinds without
     /// an update path do not write it.
     fn update(
@@ -203,8 +204,8 @@ pub trait Resource:
         _aws: &Clients,
         _arn: &Arn,
         _changes: &[FieldChange],
-        _book: &Book,
-    ) -> impl Future<Output = Result<Live, CloudError>> + Send {
+        _book: &AddressMap,
+    ) -> impl Future<Output = Result<Observed, CloudError>> + Send {
         async { unreachable!("the plan replaces {} instead of updating it", Self::KIND) }
     }
     /// Whoever refers to it, managed or not, as far as AWS has a list filter for it; the others are of the kinds in
@@ -212,7 +213,7 @@ pub trait Resource:
     fn users(
         _aws: &Clients,
         _arn: &Arn,
-    ) -> impl Future<Output = Result<Vec<Live>, CloudError>> + Send {
+    ) -> impl Future<Output = Result<Vec<Observed>, CloudError>> + Send {
         async { Ok(Vec::new()) }
     }
     /// Deletes it. What is gone already counts as deleted.
@@ -223,7 +224,7 @@ pub trait Resource:
         aws: &Clients,
         arn: &Arn,
         tags: &Tags,
-        _book: &Book,
+        _book: &AddressMap,
     ) -> impl Future<Output = Result<(), CloudError>> + Send {
         aws.tag(Self::FACTS.service, arn.as_str(), tags)
     }
@@ -241,7 +242,7 @@ pub trait Resource:
     }
     /// Who has to publish for it to run, where no listing tells whether they do. Needed only where it does not
     /// run as declared.
-    fn publisher(&self, _book: &Book) -> Option<Publisher> {
+    fn publisher(&self, _book: &AddressMap) -> Option<Publisher> {
         None
     }
     /// Whether that publisher publishes at the moment, in the session in progress on the stage.
@@ -258,7 +259,7 @@ pub trait Resource:
         Vec::new()
     }
     /// Who would be cut off by a change to it, where that shows in what was read.
-    fn audience_of(_live: &Live) -> Option<Audience> {
+    fn audience_of(_live: &Observed) -> Option<Audience> {
         None
     }
     /// Who would be cut off by a change to it at this moment.
@@ -313,7 +314,7 @@ pub struct Facts {
     /// Fields of the manifest that AWS knows nothing of: never compared with an answer.
     pub local: &'static [&'static str],
     /// The state word that says a new object can be used, and the one that says it failed.
-    pub usable: Option<(&'static str, &'static str)>,
+    pub ready_state: Option<(&'static str, &'static str)>,
     /// What is probably wrong where AWS fails to make one: no answer tells.
     pub fails_by: Option<&'static str>,
     /// Kinds that refer to it and have no list filter for that: who uses it is told by reading all of them.
@@ -329,9 +330,9 @@ pub struct Facts {
     /// What a deletion loses for good, and what it leaves, for the plan.
     pub deletion: Option<&'static str>,
     /// The kind that has it: there is no listing of an account, only one for each of those.
-    pub listed_per: Option<Kind>,
+    pub listed_under: Option<Kind>,
     /// The kind that makes it by itself: an object that is there already is taken over instead of made.
-    pub comes_with: Option<Kind>,
+    pub created_by: Option<Kind>,
 }
 
 impl Facts {
@@ -347,7 +348,7 @@ impl Facts {
             emptied: &[],
             replace: Replace::CreateFirst,
             local: &[],
-            usable: None,
+            ready_state: None,
             fails_by: None,
             users_unfiltered: &[],
             ended: &[],
@@ -355,8 +356,8 @@ impl Facts {
             quota: None,
             loss: None,
             deletion: None,
-            listed_per: None,
-            comes_with: None,
+            listed_under: None,
+            created_by: None,
         }
     }
 }
@@ -383,7 +384,7 @@ pub enum Replace {
 
 /// Whether a declared resource should exist at the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Presence {
+pub enum Existence {
     /// It should.
     Wanted,
     /// Not now, for this reason, and that is not drift; one that exists may go on.
@@ -396,7 +397,7 @@ pub enum Presence {
 
 /// A text of a spec that may stand in a file beside the manifest instead.
 #[derive(Debug)]
-pub struct Beside<'a> {
+pub struct FileSource<'a> {
     /// The field that names the file.
     pub file_field: &'static str,
     /// The name, until the file was read.
@@ -417,31 +418,31 @@ pub struct Exclusive {
 }
 
 /// What a listing needs to know beforehand, where it is one for each of another kind
-/// ([`Facts::listed_per`]), and who is told before it ends.
+/// ([`Facts::listed_under`]), and who is told before it ends.
 #[derive(Clone, Default)]
 pub struct Scope<'a> {
     /// Whose tags count.
     pub stack: &'a str,
     /// What manifests declare of the kind.
-    pub declared: Vec<&'a Body>,
+    pub declared: Vec<&'a Spec>,
     /// The stack's own objects of the kind that has it.
-    pub parents: Vec<&'a Live>,
+    pub parents: Vec<&'a Observed>,
     /// Whether all of those objects are asked, also where nothing says that they have one of the kind.
     pub full: bool,
     /// What the other kinds' listings said.
-    pub book: Book,
+    pub addresses: AddressMap,
     /// Is told of each object as its page comes, by kinds that may have many and are got afterwards.
-    pub seen: Option<&'a (dyn Fn(&Live) + Sync)>,
+    pub seen: Option<&'a (dyn Fn(&Observed) + Sync)>,
 }
 
 impl Scope<'_> {
     /// Passes a page on, and tells of it.
-    fn page(&self, page: impl IntoIterator<Item = Live>) -> impl Iterator<Item = Live> {
-        page.into_iter().inspect(|live| self.seen.into_iter().for_each(|seen| seen(live)))
+    fn page(&self, page: impl IntoIterator<Item = Observed>) -> impl Iterator<Item = Observed> {
+        page.into_iter().inspect(|observed| self.seen.into_iter().for_each(|seen| seen(observed)))
     }
 }
 
-/// Makes [`Kind`] and [`Body`] from the only list of kinds in the code.
+/// Makes [`Kind`] and [`Spec`] from the only list of kinds in the code.
 macro_rules! kinds {
     ($($module:ident :: $name:ident),* $(,)?) => {
         /// Every kind of resource.
@@ -452,10 +453,10 @@ macro_rules! kinds {
         #[derive(Clone, Debug, PartialEq, Serialize)]
         #[serde(untagged)]
         #[expect(missing_docs, reason = "each variant is its kind's own type")]
-        pub enum Body { $($name(Box<$module::$name>)),* }
+        pub enum Spec { $($name(Box<$module::$name>)),* }
 
         $(pub use $module::$name;
-        impl From<$name> for Body {
+        impl From<$name> for Spec {
             fn from(it: $name) -> Self { Self::$name(Box::new(it)) }
         })*
 
@@ -471,13 +472,13 @@ macro_rules! kinds {
                 match self { $(Kind::$name => $name::FACTS),* }
             }
             /// A resource of this kind with every field set.
-            pub fn example(self) -> Body {
+            pub fn example(self) -> Spec {
                 match self { $(Kind::$name => $name::example().into()),* }
             }
             /// That, and what else it takes to have every field set in one of them.
-            pub fn examples(self) -> Vec<Body> {
-                let further: Vec<Body> = match self {
-                    $(Kind::$name => $name::further_examples().into_iter().map(Body::from).collect()),*
+            pub fn examples(self) -> Vec<Spec> {
+                let further: Vec<Spec> = match self {
+                    $(Kind::$name => $name::further_examples().into_iter().map(Spec::from).collect()),*
                 };
                 std::iter::once(self.example()).chain(further).collect()
             }
@@ -486,28 +487,28 @@ macro_rules! kinds {
                 match self { $(Kind::$name => <$name as JsonSchema>::json_schema(generator)),* }
             }
             /// Runs `parse` for the spec type of this kind.
-            pub fn parse_with<P: ParseSpec>(self, parse: P) -> Option<(Body, P::Rest)> {
+            pub fn parse_with<P: ParseSpec>(self, parse: P) -> Option<(Spec, P::Rest)> {
                 match self { $(Kind::$name => parse.spec::<$name>()),* }
             }
             /// [`Resource::list`].
-            pub async fn list(self, aws: &Clients, scope: &Scope<'_>) -> Result<Vec<Live>, CloudError> {
+            pub async fn list(self, aws: &Clients, scope: &Scope<'_>) -> Result<Vec<Observed>, CloudError> {
                 match self { $(Kind::$name => $name::list(aws, scope).await),* }
             }
             /// [`Resource::list_tagged`].
-            pub async fn list_tagged(self, aws: &Clients, scope: &Scope<'_>) -> Result<Vec<Live>, CloudError> {
+            pub async fn list_tagged(self, aws: &Clients, scope: &Scope<'_>) -> Result<Vec<Observed>, CloudError> {
                 match self { $(Kind::$name => $name::list_tagged(aws, scope).await),* }
             }
             /// [`Resource::audience_of`].
-            pub fn audience_of(self, live: &Live) -> Option<Audience> {
-                match self { $(Kind::$name => $name::audience_of(live)),* }
+            pub fn audience_of(self, observed: &Observed) -> Option<Audience> {
+                match self { $(Kind::$name => $name::audience_of(observed)),* }
             }
             /// [`Resource::get`].
-            pub async fn get(self, aws: &Clients, arns: &[Arn], book: &Book) -> Result<Vec<Live>, CloudError> {
-                let got = match self { $(Kind::$name => $name::get(aws, arns, book).await?),* };
+            pub async fn get(self, aws: &Clients, arns: &[Arn], addresses: &AddressMap) -> Result<Vec<Observed>, CloudError> {
+                let got = match self { $(Kind::$name => $name::get(aws, arns, addresses).await?),* };
                 about_what_was_asked(self, arns, got)
             }
             /// [`Resource::users`].
-            pub async fn users(self, aws: &Clients, arn: &Arn) -> Result<Vec<Live>, CloudError> {
+            pub async fn users(self, aws: &Clients, arn: &Arn) -> Result<Vec<Observed>, CloudError> {
                 match self { $(Kind::$name => $name::users(aws, arn).await),* }
             }
             /// [`Resource::secrets`].
@@ -523,8 +524,8 @@ macro_rules! kinds {
                 match self { $(Kind::$name => $name::audience(aws, arn).await),* }
             }
             /// A spec from its serialised form; `None` if it is not one.
-            pub fn from_json(self, spec: Value) -> Option<Body> {
-                match self { $(Kind::$name => serde_json::from_value::<$name>(spec).ok().map(Body::from)),* }
+            pub fn from_json(self, spec: Value) -> Option<Spec> {
+                match self { $(Kind::$name => serde_json::from_value::<$name>(spec).ok().map(Spec::from)),* }
             }
             /// [`Resource::untag`].
             pub async fn untag(self, aws: &Clients, arn: &Arn, keys: &[String]) -> Result<(), CloudError> {
@@ -558,58 +559,58 @@ macro_rules! kinds {
             }
         }
 
-        impl Body {
+        impl Spec {
             /// Which kind it is.
             pub fn kind(&self) -> Kind {
-                match self { $(Body::$name(_) => Kind::$name),* }
+                match self { $(Spec::$name(_) => Kind::$name),* }
             }
             /// [`Resource::name_mut`].
             pub fn name_mut(&mut self) -> Option<&mut Option<String>> {
-                match self { $(Body::$name(it) => it.name_mut()),* }
+                match self { $(Spec::$name(it) => it.name_mut()),* }
             }
             /// [`Resource::tags_mut`].
             pub fn tags_mut(&mut self) -> Option<&mut Tags> {
-                match self { $(Body::$name(it) => it.tags_mut()),* }
+                match self { $(Spec::$name(it) => it.tags_mut()),* }
             }
             /// [`Resource::refs`].
             pub fn refs(&self) -> Vec<Edge> {
-                match self { $(Body::$name(it) => it.refs()),* }
+                match self { $(Spec::$name(it) => it.refs()),* }
             }
             /// [`Resource::must_be_offline`].
             pub fn must_be_offline(&self) -> Vec<Edge> {
-                match self { $(Body::$name(it) => it.must_be_offline()),* }
+                match self { $(Spec::$name(it) => it.must_be_offline()),* }
             }
             /// [`Resource::normalise`].
             pub fn normalise(&mut self) {
-                match self { $(Body::$name(it) => it.normalise()),* }
+                match self { $(Spec::$name(it) => it.normalise()),* }
             }
             /// [`Resource::check`].
             pub fn check(&self, at: &mut Check<'_>) {
-                match self { $(Body::$name(it) => it.check(at)),* }
+                match self { $(Spec::$name(it) => it.check(at)),* }
             }
             /// [`Resource::presence`].
-            pub fn presence(&self, now: &LiveState) -> Presence {
-                match self { $(Body::$name(it) => it.presence(now)),* }
+            pub fn presence(&self, now: &ObservedState) -> Existence {
+                match self { $(Spec::$name(it) => it.presence(now)),* }
             }
             /// [`Resource::comes_and_goes`].
             pub fn comes_and_goes(&self) -> bool {
-                match self { $(Body::$name(it) => it.comes_and_goes()),* }
+                match self { $(Spec::$name(it) => it.comes_and_goes()),* }
             }
             /// [`Resource::identity`].
-            pub fn identity(&self, book: &Book) -> Option<Arn> {
-                match self { $(Body::$name(it) => it.identity(book)),* }
+            pub fn identity(&self, addresses: &AddressMap) -> Option<Arn> {
+                match self { $(Spec::$name(it) => it.identity(addresses)),* }
             }
             /// [`Resource::settle_names`].
             pub fn settle_names(&mut self, is_name: &dyn Fn(&Address) -> bool) {
-                match self { $(Body::$name(it) => it.settle_names(is_name)),* }
+                match self { $(Spec::$name(it) => it.settle_names(is_name)),* }
             }
             /// [`Resource::publisher`].
-            pub fn publisher(&self, book: &Book) -> Option<Publisher> {
-                match self { $(Body::$name(it) => it.publisher(book)),* }
+            pub fn publisher(&self, addresses: &AddressMap) -> Option<Publisher> {
+                match self { $(Spec::$name(it) => it.publisher(addresses)),* }
             }
             /// [`Resource::acts_on`].
             pub fn acts_on(&self) -> Vec<Edge> {
-                match self { $(Body::$name(it) => it.acts_on()),* }
+                match self { $(Spec::$name(it) => it.acts_on()),* }
             }
             /// [`Resource::tag`].
             pub async fn tag(
@@ -617,49 +618,49 @@ macro_rules! kinds {
                 aws: &Clients,
                 arn: &Arn,
                 tags: &Tags,
-                book: &Book,
+                addresses: &AddressMap,
             ) -> Result<(), CloudError> {
-                match self { $(Body::$name(it) => it.tag(aws, arn, tags, book).await),* }
+                match self { $(Spec::$name(it) => it.tag(aws, arn, tags, addresses).await),* }
             }
             /// [`Resource::taken_over`].
-            pub fn taken_over(&mut self, wanted: &Body) {
+            pub fn taken_over(&mut self, wanted: &Spec) {
                 match (self, wanted) {
-                    $((Body::$name(it), Body::$name(wanted)) => it.taken_over(wanted),)*
+                    $((Spec::$name(it), Spec::$name(wanted)) => it.taken_over(wanted),)*
                     _ => {}
                 }
             }
-            /// [`Resource::unseen`].
-            pub fn unseen(&mut self, from: &Body) {
+            /// [`Resource::copy_write_only`].
+            pub fn copy_write_only(&mut self, from: &Spec) {
                 match (self, from) {
-                    $((Body::$name(it), Body::$name(from)) => it.unseen(from),)*
+                    $((Spec::$name(it), Spec::$name(from)) => it.copy_write_only(from),)*
                     _ => {}
                 }
             }
-            /// [`Resource::alternatives`].
-            pub fn alternatives(&self) -> Vec<Body> {
+            /// [`Resource::write_only_variants`].
+            pub fn write_only_variants(&self) -> Vec<Spec> {
                 match self {
-                    $(Body::$name(it) => it.alternatives().into_iter().map(Body::from).collect()),*
+                    $(Spec::$name(it) => it.write_only_variants().into_iter().map(Spec::from).collect()),*
                 }
             }
             /// [`Resource::beside`].
-            pub fn beside(&mut self) -> Option<Beside<'_>> {
-                match self { $(Body::$name(it) => it.beside()),* }
+            pub fn file_source(&mut self) -> Option<FileSource<'_>> {
+                match self { $(Spec::$name(it) => it.file_source()),* }
             }
             /// [`Resource::exclusive`].
             pub fn exclusive(&self) -> Option<Exclusive> {
-                match self { $(Body::$name(it) => it.exclusive()),* }
+                match self { $(Spec::$name(it) => it.exclusive()),* }
             }
             /// [`Resource::elsewhere`].
             pub fn elsewhere(&self) -> Vec<(Elsewhere, String)> {
-                match self { $(Body::$name(it) => it.elsewhere()),* }
+                match self { $(Spec::$name(it) => it.elsewhere()),* }
             }
             /// [`Resource::rotation`].
             pub fn rotation(&self) -> Option<&str> {
-                match self { $(Body::$name(it) => it.rotation()),* }
+                match self { $(Spec::$name(it) => it.rotation()),* }
             }
             /// [`Resource::create`].
-            pub async fn create(&self, aws: &Clients, tags: &Tags, book: &Book) -> Result<Live, CloudError> {
-                match self { $(Body::$name(it) => it.create(aws, tags, book).await),* }
+            pub async fn create(&self, aws: &Clients, tags: &Tags, addresses: &AddressMap) -> Result<Observed, CloudError> {
+                match self { $(Spec::$name(it) => it.create(aws, tags, addresses).await),* }
             }
             /// [`Resource::update`].
             pub async fn update(
@@ -667,9 +668,9 @@ macro_rules! kinds {
                 aws: &Clients,
                 arn: &Arn,
                 changes: &[FieldChange],
-                book: &Book,
-            ) -> Result<Live, CloudError> {
-                match self { $(Body::$name(it) => it.update(aws, arn, changes, book).await),* }
+                addresses: &AddressMap,
+            ) -> Result<Observed, CloudError> {
+                match self { $(Spec::$name(it) => it.update(aws, arn, changes, addresses).await),* }
             }
         }
     };
@@ -697,9 +698,9 @@ pub trait ParseSpec {
     /// What comes out beside the spec.
     type Rest;
     /// Parses a document whose spec is a `K`.
-    fn spec<K: Resource>(self) -> Option<(Body, Self::Rest)>
+    fn spec<K: Resource>(self) -> Option<(Spec, Self::Rest)>
     where
-        Body: From<K>;
+        Spec: From<K>;
 }
 
 impl std::fmt::Display for Kind {
@@ -722,9 +723,9 @@ impl Kind {
 }
 
 /// Gets objects one by one, several at a time: for kinds without a batch call.
-async fn each<F>(arns: &[Arn], get: impl Fn(String) -> F) -> Result<Vec<Live>, CloudError>
+async fn each<F>(arns: &[Arn], get: impl Fn(String) -> F) -> Result<Vec<Observed>, CloudError>
 where
-    F: Future<Output = Result<Option<Live>, CloudError>>,
+    F: Future<Output = Result<Option<Observed>, CloudError>>,
 {
     let gets = arns.iter().map(|arn| get(arn.as_str().to_owned())).collect();
     Ok(side_by_side(gets).await?.into_iter().flatten().collect())
@@ -787,7 +788,7 @@ where
     let most_pages = most_pages(operation);
     loop {
         let answer = match received.by(Box::pin(page(token.clone()))).await {
-            Err(_) if token.is_some() && planted(Bug::PartialListing) => return Ok(()),
+            Err(_) if token.is_some() && active(Mutant::PartialListing) => return Ok(()),
             Err(error)
                 if error.class == Class::Invalid && token.is_some() && restarts < RESTARTS =>
             {
@@ -825,8 +826,8 @@ where
 fn about_what_was_asked(
     kind: Kind,
     asked: &[Arn],
-    got: Vec<Live>,
-) -> Result<Vec<Live>, CloudError> {
+    got: Vec<Observed>,
+) -> Result<Vec<Observed>, CloudError> {
     let asked: BTreeSet<&Arn> = asked.iter().collect();
     let Some(other) = got.iter().find(|it| !asked.contains(&it.arn)) else { return Ok(got) };
     let reads = kind.facts().operations.iter().find(|it| it.name.contains("Get"));
@@ -856,14 +857,14 @@ fn sent_tags(tags: &Tags) -> Option<SdkMap> {
 
 /// The words of a list field, as the SDK's builders take them.
 #[expect(clippy::unnecessary_wraps, reason = "the builders' setters take an option")]
-fn sent_words<T: word::SdkEnum>(words: &[Word<T>]) -> Option<Vec<T>> {
+fn sent_words<T: wire_enum::SdkEnum>(words: &[WireEnum<T>]) -> Option<Vec<T>> {
     Some(words.iter().map(|it| it.0.clone()).collect())
 }
 
 /// The words of a list field, as AWS answered them: absent and empty both mean unset.
-fn answered_words<T: word::SdkEnum>(words: Option<Vec<T>>) -> Option<Vec<Word<T>>> {
+fn answered_words<T: wire_enum::SdkEnum>(words: Option<Vec<T>>) -> Option<Vec<WireEnum<T>>> {
     let words = words.filter(|it| !it.is_empty())?;
-    Some(words.into_iter().map(Word).collect())
+    Some(words.into_iter().map(WireEnum).collect())
 }
 
 /// A number that AWS always answers; its documented default where it did not.

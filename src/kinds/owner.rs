@@ -43,9 +43,9 @@ pub const CLOUDFORMATION: &str = "aws:cloudformation:stack-name";
 #[derive(Clone, Debug, PartialEq)]
 pub enum Owner {
     /// No tool claims it.
-    Nobody,
+    Unowned,
     /// A stack of this tool, this one or another.
-    Stack(Marks),
+    Stack(OwnershipTags),
     /// `CloudFormation`'s, by stack name.
     CloudFormation(String),
     /// Some of our tags, but not a whole set.
@@ -54,7 +54,7 @@ pub enum Owner {
 
 /// The whole set of our tags on one object.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub struct Marks {
+pub struct OwnershipTags {
     /// Owning stack.
     pub stack: String,
     /// Logical name.
@@ -62,7 +62,7 @@ pub struct Marks {
     /// Digest of the spec as last written.
     pub digest: String,
     /// The create attempt that made it; `""` where it was adopted.
-    pub op: String,
+    pub attempt_id: String,
     /// Id of the object that it replaces.
     pub replaces: Option<String>,
     /// Whether deletes are refused.
@@ -85,29 +85,29 @@ impl Owner {
         }
         let tag = |key: &str| tags.get(key).filter(|it| !it.is_empty()).cloned();
         let record = match tag(RECORD) {
-            Some(record) => Marks::of_record(&record),
-            None => tag(DIGEST).map(|digest| Marks {
-                op: tag(OP).unwrap_or_default(),
+            Some(record) => OwnershipTags::of_record(&record),
+            None => tag(DIGEST).map(|digest| OwnershipTags {
+                attempt_id: tag(OP).unwrap_or_default(),
                 replaces: tag(REPLACES),
                 rotation: tag(ROTATION),
                 separate: true,
-                ..Marks::of_digest(&digest)
+                ..OwnershipTags::of_digest(&digest)
             }),
         };
         match (tag(STACK), tag(NAME), record) {
             (Some(stack), Some(name), Some(record)) => {
                 let protect = tag(PROTECT).as_deref() == Some("true");
-                Self::Stack(Marks { stack, name, protect, ..record })
+                Self::Stack(OwnershipTags { stack, name, protect, ..record })
             }
             _ if tags.keys().any(|key| key.starts_with(PREFIX)) => Self::Ambiguous,
-            _ => Self::Nobody,
+            _ => Self::Unowned,
         }
     }
 
     /// Our marks, if `stack` owns the object.
-    pub fn in_stack(&self, stack: &str) -> Option<&Marks> {
+    pub fn in_stack(&self, stack: &str) -> Option<&OwnershipTags> {
         match self {
-            Self::Stack(marks) if marks.stack == stack => Some(marks),
+            Self::Stack(ownership) if ownership.stack == stack => Some(ownership),
             _ => None,
         }
     }
@@ -116,8 +116,10 @@ impl Owner {
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Nobody => f.write_str("nobody"),
-            Self::Stack(marks) => write!(f, "stack `{}` (as `{}`)", marks.stack, marks.name),
+            Self::Unowned => f.write_str("nobody"),
+            Self::Stack(ownership) => {
+                write!(f, "stack `{}` (as `{}`)", ownership.stack, ownership.name)
+            }
             Self::CloudFormation(stack) => write!(f, "CloudFormation stack `{stack}`"),
             Self::Ambiguous => {
                 f.write_str("somebody unclear: only some of the ownership tags are there")
@@ -126,12 +128,12 @@ impl fmt::Display for Owner {
     }
 }
 
-impl Marks {
+impl OwnershipTags {
     /// When the create attempt that made the object began, by the server's clock; `None` where it was
     /// adopted, or where somebody wrote something else into the tag.
     pub fn made(&self) -> Option<jiff::Timestamp> {
-        let op = ulid::Ulid::from_string(&self.op).ok()?;
-        jiff::Timestamp::from_millisecond(i64::try_from(op.timestamp_ms()).ok()?).ok()
+        let attempt_id = ulid::Ulid::from_string(&self.attempt_id).ok()?;
+        jiff::Timestamp::from_millisecond(i64::try_from(attempt_id.timestamp_ms()).ok()?).ok()
     }
 
     /// These marks as tags, whole set.
@@ -151,7 +153,7 @@ impl Marks {
         let meant = if self.protect { MEANT_PROTECTED } else { "" };
         let mut text = format!("{}{meant}", self.digest);
         for (key, value) in [
-            ("op", Some(&self.op).filter(|it| !it.is_empty())),
+            ("op", Some(&self.attempt_id).filter(|it| !it.is_empty())),
             ("replaces", self.replaces.as_ref()),
             ("was", self.was.as_ref()),
             ("rotation", self.rotation.as_ref()),
@@ -166,23 +168,23 @@ impl Marks {
     /// Reads a record. Keys that this version does not know are passed over.
     fn of_record(text: &str) -> Option<Self> {
         let (digest, mut rest) = text.split_once(' ').unwrap_or((text, ""));
-        let mut marks = Self::of_digest(digest);
+        let mut ownership = Self::of_digest(digest);
         while !rest.is_empty() {
             let (key, value) = rest.split_once('=')?;
             if key == "rotation" {
-                marks.rotation = Some(value.to_owned());
+                ownership.rotation = Some(value.to_owned());
                 break;
             }
             let (value, more) = value.split_once(' ').unwrap_or((value, ""));
             rest = more;
             match key {
-                "op" => value.clone_into(&mut marks.op),
-                "replaces" => marks.replaces = Some(value.to_owned()),
-                "was" => marks.was = Some(value.to_owned()),
+                "op" => value.clone_into(&mut ownership.attempt_id),
+                "replaces" => ownership.replaces = Some(value.to_owned()),
+                "was" => ownership.was = Some(value.to_owned()),
                 _ => {}
             }
         }
-        Some(marks)
+        Some(ownership)
     }
 
     fn of_digest(digest: &str) -> Self {
@@ -203,7 +205,7 @@ pub fn under_way(name: &str) -> String {
 /// The create attempt in the tags of a request.
 pub fn attempt_of(tags: &Tags) -> Option<String> {
     match Owner::of(tags) {
-        Owner::Stack(marks) => Some(marks.op).filter(|it| !it.is_empty()),
+        Owner::Stack(ownership) => Some(ownership.attempt_id).filter(|it| !it.is_empty()),
         _ => None,
     }
 }
@@ -243,13 +245,13 @@ mod tests {
 
     #[test]
     fn a_partial_set_of_tags_is_ambiguous() {
-        let whole = Marks {
+        let whole = OwnershipTags {
             stack: "prod".into(),
             name: "main".into(),
             digest: "d".into(),
             protect: true,
             meant_protected: true,
-            ..Marks::default()
+            ..OwnershipTags::default()
         };
         assert_eq!(Owner::of(&whole.tags()), Owner::Stack(whole.clone()));
         for key in [STACK, NAME, RECORD] {
@@ -257,16 +259,16 @@ mod tests {
             tags.remove(key);
             assert_eq!(Owner::of(&tags), Owner::Ambiguous, "{key}");
         }
-        assert_eq!(Owner::of(&Tags::new()), Owner::Nobody);
+        assert_eq!(Owner::of(&Tags::new()), Owner::Unowned);
     }
 
     #[test]
     fn a_record_says_what_separate_tags_said_and_leaves_room_for_forty_six_others() {
-        let marks = Marks {
+        let ownership = OwnershipTags {
             stack: "prod".into(),
             name: "main".into(),
             digest: "0123456789abcdef".into(),
-            op: "01ARZ3NDEKTSV4RRFFQ69G5FAV".into(),
+            attempt_id: "01ARZ3NDEKTSV4RRFFQ69G5FAV".into(),
             replaces: Some("abcdABCDefgh".into()),
             protect: true,
             meant_protected: true,
@@ -274,9 +276,9 @@ mod tests {
             was: Some("before".into()),
             separate: false,
         };
-        let tags = marks.tags();
+        let tags = ownership.tags();
         assert_eq!(tags.len() + crate::kinds::MOST_USER_TAGS, 50);
-        assert_eq!(Owner::of(&tags), Owner::Stack(marks.clone()));
+        assert_eq!(Owner::of(&tags), Owner::Stack(ownership.clone()));
         let separate = [
             (STACK, "prod"),
             (NAME, "main"),
@@ -288,26 +290,26 @@ mod tests {
         ];
         let mut separate: Tags =
             separate.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
-        let read = Marks { was: None, separate: true, ..marks.clone() };
+        let read = OwnershipTags { was: None, separate: true, ..ownership.clone() };
         assert_eq!(Owner::of(&separate), Owner::Stack(read));
         // A run that was killed while it put the record in their place.
         separate.extend(tags);
-        assert_eq!(Owner::of(&separate), Owner::Stack(marks));
+        assert_eq!(Owner::of(&separate), Owner::Stack(ownership));
         separate.insert(RECORD.to_owned(), "0123456789abcdef nonsense".to_owned());
         assert_eq!(Owner::of(&separate), Owner::Ambiguous);
     }
 
     #[test]
     fn the_longest_record_fits_into_a_tag() {
-        let marks = Marks {
+        let ownership = OwnershipTags {
             digest: "0123456789abcdef".into(),
-            op: "01ARZ3NDEKTSV4RRFFQ69G5FAV".into(),
+            attempt_id: "01ARZ3NDEKTSV4RRFFQ69G5FAV".into(),
             protect: true,
             was: Some("n".repeat(64)),
             rotation: Some("r".repeat(crate::kinds::LONGEST_ROTATION)),
-            ..Marks::default()
+            ..OwnershipTags::default()
         };
-        assert!(marks.record().chars().count() <= 256);
+        assert!(ownership.record().chars().count() <= 256);
     }
 
     #[test]

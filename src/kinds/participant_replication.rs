@@ -7,9 +7,9 @@
 
 use super::composition::Run;
 use super::{
-    Arn, Audience, Book, Check, Edge, Facts, Kind, Live, LiveState, Mutable, On, Operation, Owner,
-    Pointer, Presence, Publisher, Ref, Replace, Resource, Scope, Service, drain, each, json, owner,
-    sent_tags, side_by_side,
+    AddressMap, Arn, Audience, Check, Edge, Existence, Facts, Kind, Mutable, Observed,
+    ObservedState, On, Operation, Owner, Pointer, Publisher, Ref, Replace, Resource, Scope,
+    Service, drain, each, json, owner, sent_tags, side_by_side,
 };
 use crate::aws::{Class, Clients, CloudError, Sorted, Tags, found, gone};
 use crate::diag::Code;
@@ -54,18 +54,20 @@ const NOBODY: &str = "its participant is not publishing";
 
 impl ParticipantReplication {
     /// The three things that tell it from others, as far as they are known yet.
-    fn parts(&self, book: &Book) -> Option<Parts> {
+    fn parts(&self, addresses: &AddressMap) -> Option<Parts> {
         let participant = match (&self.participant, &self.participant_id) {
-            (Some(ingest), _) => book.participant(&ingest.pointer().arn(book)?)?.to_owned(),
+            (Some(ingest), _) => {
+                addresses.participant(&ingest.pointer().arn(addresses)?)?.to_owned()
+            }
             (None, id) => id.clone()?,
         };
-        let source = self.source_stage.pointer().arn(book)?;
-        let destination = self.destination_stage.pointer().arn(book)?;
+        let source = self.source_stage.pointer().arn(addresses)?;
+        let destination = self.destination_stage.pointer().arn(addresses)?;
         Some(Parts { source, destination, participant })
     }
 
-    fn is_possible(&self, now: &LiveState) -> bool {
-        match (&self.participant, self.publisher(&now.book)) {
+    fn is_possible(&self, now: &ObservedState) -> bool {
+        match (&self.participant, self.publisher(&now.addresses)) {
             (Some(ingest), _) => now.is_live(ingest.pointer()),
             (None, Some(participant)) => now.publishers.contains(&participant),
             (None, None) => false,
@@ -89,7 +91,7 @@ impl Resource for ParticipantReplication {
         replace: Replace::DeleteFirst,
         local: &["run"],
         ended: &["STOPPED"],
-        listed_per: Some(Kind::Stage),
+        listed_under: Some(Kind::Stage),
         loss: Some("the participant disappears from the other stage until the new one runs"),
         deletion: Some("the participant disappears from the other stage"),
         ..Facts::plain(Service::RealTime, "")
@@ -172,17 +174,17 @@ impl Resource for ParticipantReplication {
         self.run != Run::Always
     }
 
-    fn presence(&self, now: &LiveState) -> Presence {
+    fn presence(&self, now: &ObservedState) -> Existence {
         match self.run {
-            Run::Stopped => Presence::Unwanted,
-            _ if self.is_possible(now) => Presence::Wanted,
+            Run::Stopped => Existence::Unwanted,
+            _ if self.is_possible(now) => Existence::Wanted,
             // Only what is published can be replicated, so both wait for that alike.
-            Run::Always | Run::WhileStageActive => Presence::Dormant(NOBODY),
+            Run::Always | Run::WhileStageActive => Existence::Dormant(NOBODY),
         }
     }
 
-    fn identity(&self, book: &Book) -> Option<Arn> {
-        self.parts(book).map(|it| it.arn())
+    fn identity(&self, addresses: &AddressMap) -> Option<Arn> {
+        self.parts(addresses).map(|it| it.arn())
     }
 
     /// A name that no ingest configuration has is the id of a participant.
@@ -202,7 +204,7 @@ impl Resource for ParticipantReplication {
     }
 
     /// Those that are declared, and those that the stack's stages remember: one call a participant.
-    async fn list(aws: &Clients, scope: &Scope<'_>) -> Result<Vec<Live>, CloudError> {
+    async fn list(aws: &Clients, scope: &Scope<'_>) -> Result<Vec<Observed>, CloudError> {
         let mut remembered: BTreeMap<Arn, (Parts, Tags, Memory)> = BTreeMap::new();
         for stage in &scope.parents {
             for (parts, memory) in memories(&stage.arn, &stage.tags) {
@@ -211,9 +213,9 @@ impl Resource for ParticipantReplication {
             }
         }
         let mut declared: BTreeMap<Arn, (Parts, &Self)> = BTreeMap::new();
-        for body in &scope.declared {
-            let super::Body::ParticipantReplication(spec) = body else { continue };
-            if let Some(parts) = spec.parts(&scope.book) {
+        for spec in &scope.declared {
+            let super::Spec::ParticipantReplication(spec) = spec else { continue };
+            if let Some(parts) = spec.parts(&scope.addresses) {
                 declared.insert(parts.arn(), (parts, spec));
             }
         }
@@ -224,11 +226,11 @@ impl Resource for ParticipantReplication {
             .collect();
         let lists = pairs.into_iter().map(|(source, participant)| active(aws, source, participant));
         // Attributes of the same hash are the same, whoever they are declared for by now.
-        let bodies = scope.declared.iter().filter_map(|body| match body {
-            super::Body::ParticipantReplication(spec) => Some(&spec.attributes),
+        let specs = scope.declared.iter().filter_map(|spec| match spec {
+            super::Spec::ParticipantReplication(spec) => Some(&spec.attributes),
             _ => None,
         });
-        let known: Known<'_> = bodies.map(|it| (short(it), it)).collect();
+        let known: Known<'_> = specs.map(|it| (short(it), it)).collect();
         let mut found = Vec::new();
         for parts in side_by_side(lists.collect()).await?.into_iter().flatten() {
             let arn = parts.arn();
@@ -238,13 +240,17 @@ impl Resource for ParticipantReplication {
                 continue;
             }
             let tags = memory.map(|(_, tags, _)| tags.clone()).unwrap_or_default();
-            let body = read(&parts, spec, memory.map(|(.., it)| it), &known, &scope.book);
-            found.push(Live::listed(Self::KIND, arn.as_str(), tags).with(body));
+            let spec = read(&parts, spec, memory.map(|(.., it)| it), &known, &scope.addresses);
+            found.push(Observed::listed(Self::KIND, arn.as_str(), tags).with(spec));
         }
         Ok(found)
     }
 
-    async fn get(aws: &Clients, arns: &[Arn], book: &Book) -> Result<Vec<Live>, CloudError> {
+    async fn get(
+        aws: &Clients,
+        arns: &[Arn],
+        addresses: &AddressMap,
+    ) -> Result<Vec<Observed>, CloudError> {
         each(arns, |arn| async move {
             let arn = Arn::new(arn);
             let Some(parts) = Parts::of(&arn) else { return Ok(None) };
@@ -253,19 +259,24 @@ impl Resource for ParticipantReplication {
             }
             let kept = kept(aws, &parts).await?;
             let (tags, memory) = kept.map(|it| (it.memory.tags(&it.stack), it.memory)).unzip();
-            let live = Live::listed(Self::KIND, arn.as_str(), tags.unwrap_or_default());
-            Ok(Some(live.with(read(&parts, None, memory.as_ref(), &Known::new(), book))))
+            let observed = Observed::listed(Self::KIND, arn.as_str(), tags.unwrap_or_default());
+            Ok(Some(observed.with(read(&parts, None, memory.as_ref(), &Known::new(), addresses))))
         })
         .await
     }
 
     /// Remembers it first, so that nothing of ours ever runs unremembered, then starts it. One that runs
     /// already, after a lost reply, is taken as it is.
-    async fn create(&self, aws: &Clients, tags: &Tags, book: &Book) -> Result<Live, CloudError> {
-        let parts = self.parts(book);
+    async fn create(
+        &self,
+        aws: &Clients,
+        tags: &Tags,
+        addresses: &AddressMap,
+    ) -> Result<Observed, CloudError> {
+        let parts = self.parts(addresses);
         let parts = parts.ok_or_else(|| refused("StartParticipantReplication", NOBODY))?;
         let arn = parts.arn();
-        self.tag(aws, &arn, tags, book).await?;
+        self.tag(aws, &arn, tags, addresses).await?;
         if !active(aws, &parts.source, &parts.participant).await?.contains(&parts) {
             aws.realtime_once
                 .start_participant_replication()
@@ -278,7 +289,7 @@ impl Resource for ParticipantReplication {
                 .await
                 .sorted("StartParticipantReplication")?;
         }
-        Ok(Live::listed(Self::KIND, arn.as_str(), tags.clone()).with(self.clone()))
+        Ok(Observed::listed(Self::KIND, arn.as_str(), tags.clone()).with(self.clone()))
     }
 
     async fn delete(aws: &Clients, arn: &Arn) -> Result<(), CloudError> {
@@ -301,24 +312,30 @@ impl Resource for ParticipantReplication {
 
     /// Its tags are one tag of a stage: the source, if that is the stack's, or else the destination. What
     /// the stage remembers of another participant under the same name is forgotten.
-    async fn tag(&self, aws: &Clients, arn: &Arn, tags: &Tags, _: &Book) -> Result<(), CloudError> {
+    async fn tag(
+        &self,
+        aws: &Clients,
+        arn: &Arn,
+        tags: &Tags,
+        _: &AddressMap,
+    ) -> Result<(), CloudError> {
         let parts = Parts::of(arn);
         let parts = parts.ok_or_else(|| refused("TagResource", "not a replication"))?;
-        let Owner::Stack(marks) = Owner::of(tags) else {
+        let Owner::Stack(ownership) = Owner::of(tags) else {
             return Err(refused("TagResource", "only a whole set of marks can be remembered"));
         };
         let memory = Memory {
-            name: marks.name,
-            op: marks.op,
-            digest: marks.digest,
-            protect: marks.protect,
+            name: ownership.name,
+            attempt_id: ownership.attempt_id,
+            digest: ownership.digest,
+            protect: ownership.protect,
             window: self.reconnect_window_seconds,
             attributes: short(&self.attributes),
         };
         for stage in [&parts.source, &parts.destination] {
             let its = found(aws.tags_of(Service::RealTime, stage.as_str()).await)?;
             let Some(its) = its else { continue };
-            if Owner::of(&its).in_stack(&marks.stack).is_none() {
+            if Owner::of(&its).in_stack(&ownership.stack).is_none() {
                 continue;
             }
             let outdated: Vec<String> = memories(stage, &its)
@@ -347,9 +364,9 @@ impl Resource for ParticipantReplication {
     }
 
     /// A participant that only an id tells: the state of an ingest configuration is listed.
-    fn publisher(&self, book: &Book) -> Option<Publisher> {
+    fn publisher(&self, addresses: &AddressMap) -> Option<Publisher> {
         let id = self.participant_id.clone().filter(|_| self.run != Run::Stopped)?;
-        Some(Publisher::Participant { stage: self.source_stage.pointer().arn(book)?, id })
+        Some(Publisher::Participant { stage: self.source_stage.pointer().arn(addresses)?, id })
     }
 
     async fn publishes(
@@ -375,7 +392,7 @@ impl Resource for ParticipantReplication {
         vec![self.destination_stage.edge("destinationStage")]
     }
 
-    fn audience_of(_: &Live) -> Option<Audience> {
+    fn audience_of(_: &Observed) -> Option<Audience> {
         Some(Audience::publisher())
     }
 
@@ -409,7 +426,7 @@ impl Parts {
 
     /// Stages of one replication are in one region and account, so the destination's id says enough.
     fn between(source: &Arn, destination: &str, participant: &str) -> Self {
-        let destination = source.beside(destination);
+        let destination = source.sibling(destination);
         Self { source: source.clone(), destination, participant: participant.to_owned() }
     }
 
@@ -424,7 +441,7 @@ impl Parts {
 #[derive(Clone, Debug, PartialEq)]
 struct Memory {
     name: String,
-    op: String,
+    attempt_id: String,
     digest: String,
     protect: bool,
     window: i32,
@@ -434,18 +451,20 @@ struct Memory {
 
 impl std::fmt::Display for Memory {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { name, op, digest, protect, window, attributes } = self;
-        write!(f, "{name}:{op}:{digest}:{window}:{attributes}:{}", u8::from(*protect))
+        let Self { name, attempt_id, digest, protect, window, attributes } = self;
+        write!(f, "{name}:{attempt_id}:{digest}:{window}:{attributes}:{}", u8::from(*protect))
     }
 }
 
 impl Memory {
     fn parse(text: &str) -> Option<Self> {
         let parts: Vec<&str> = text.split(':').collect();
-        let [name, op, digest, window, attributes, protect] = parts[..] else { return None };
+        let [name, attempt_id, digest, window, attributes, protect] = parts[..] else {
+            return None;
+        };
         Some(Self {
             name: name.to_owned(),
-            op: op.to_owned(),
+            attempt_id: attempt_id.to_owned(),
             digest: digest.to_owned(),
             protect: protect == "1",
             window: window.parse().ok()?,
@@ -455,15 +474,15 @@ impl Memory {
 
     /// The tags that the replication would carry, could it carry any.
     fn tags(&self, stack: &str) -> Tags {
-        let marks = super::Marks {
+        let ownership = super::OwnershipTags {
             stack: stack.to_owned(),
             name: self.name.clone(),
             digest: self.digest.clone(),
-            op: self.op.clone(),
+            attempt_id: self.attempt_id.clone(),
             protect: self.protect,
-            ..super::Marks::default()
+            ..super::OwnershipTags::default()
         };
-        marks.tags()
+        ownership.tags()
     }
 }
 
@@ -472,7 +491,7 @@ fn memories(stage: &Arn, tags: &Tags) -> Vec<(Parts, Memory)> {
     let one = |(key, value): (&String, &String)| {
         let mut ids = key.strip_prefix(owner::REPLICA)?.split(':');
         let (source, destination, participant) = (ids.next()?, ids.next()?, ids.next()?);
-        let parts = Parts::between(&stage.beside(source), destination, participant);
+        let parts = Parts::between(&stage.sibling(source), destination, participant);
         Some((parts, Memory::parse(value)?))
     };
     tags.iter().filter_map(one).collect()
@@ -489,8 +508,8 @@ async fn kept(aws: &Clients, parts: &Parts) -> Result<Option<Kept>, CloudError> 
     for stage in [&parts.source, &parts.destination] {
         let tags = found(aws.tags_of(Service::RealTime, stage.as_str()).await)?.unwrap_or_default();
         let memory = tags.get(&parts.key()).and_then(|it| Memory::parse(it));
-        if let (Owner::Stack(marks), Some(memory)) = (Owner::of(&tags), memory) {
-            return Ok(Some(Kept { stage: stage.clone(), stack: marks.stack, memory }));
+        if let (Owner::Stack(ownership), Some(memory)) = (Owner::of(&tags), memory) {
+            return Ok(Some(Kept { stage: stage.clone(), stack: ownership.stack, memory }));
         }
     }
     Ok(None)
@@ -537,16 +556,17 @@ fn read(
     declared: Option<&ParticipantReplication>,
     memory: Option<&Memory>,
     known: &Known<'_>,
-    book: &Book,
+    addresses: &AddressMap,
 ) -> ParticipantReplication {
     let stage = |arn: &Arn| {
-        Ref::read(Some(arn.as_str()), book).expect("a reference to what has an ARN is not empty")
+        Ref::read(Some(arn.as_str()), addresses)
+            .expect("a reference to what has an ARN is not empty")
     };
-    let ingest = book.ingest(&parts.participant);
+    let ingest = addresses.ingest(&parts.participant);
     let mut spec = declared.cloned().unwrap_or_else(|| ParticipantReplication {
         source_stage: stage(&parts.source),
         destination_stage: stage(&parts.destination),
-        participant: Ref::read(ingest.map(Arn::as_str), book),
+        participant: Ref::read(ingest.map(Arn::as_str), addresses),
         participant_id: ingest.is_none().then(|| parts.participant.clone()),
         run: Run::default(),
         reconnect_window_seconds: 0,

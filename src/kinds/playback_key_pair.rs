@@ -6,8 +6,9 @@
 
 use super::key_material::{self, FIELD, fingerprint};
 use super::{
-    Arn, Beside, Book, Check, Exclusive, Facts, Kind, Live, LiveState, Mutable, Operation,
-    Presence, Replace, Resource, Scope, Service, answered_tags, drain, each, inside, sent_tags,
+    AddressMap, Arn, Check, Exclusive, Existence, Facts, FileSource, Kind, Mutable, Observed,
+    ObservedState, Operation, Replace, Resource, Scope, Service, answered_tags, drain, each,
+    inside, sent_tags,
 };
 use crate::aws::{Class, Clients, CloudError, Sorted, Tags, found, gone};
 use crate::diag::Code;
@@ -65,8 +66,8 @@ impl Resource for PlaybackKeyPair {
         Some(&mut self.tags)
     }
 
-    fn beside(&mut self) -> Option<Beside<'_>> {
-        Some(Beside {
+    fn file_source(&mut self) -> Option<FileSource<'_>> {
+        Some(FileSource {
             file_field: "publicKeyFile",
             file: &mut self.public_key_file,
             text_field: FIELD,
@@ -126,10 +127,10 @@ impl Resource for PlaybackKeyPair {
         ]
     }
 
-    fn presence(&self, _: &LiveState) -> Presence {
+    fn presence(&self, _: &ObservedState) -> Existence {
         match self.public_key_material {
-            Some(_) => Presence::Wanted,
-            None => Presence::Unmakeable("AWS never shows a key: give `publicKeyMaterial`"),
+            Some(_) => Existence::Wanted,
+            None => Existence::Unmakeable("AWS never shows a key: give `publicKeyMaterial`"),
         }
     }
 
@@ -138,7 +139,7 @@ impl Resource for PlaybackKeyPair {
         Some(Exclusive { value, what: "this key" })
     }
 
-    async fn list(aws: &Clients, _: &Scope<'_>) -> Result<Vec<Live>, CloudError> {
+    async fn list(aws: &Clients, _: &Scope<'_>) -> Result<Vec<Observed>, CloudError> {
         let mut found = Vec::new();
         drain(
             "ListPlaybackKeyPairs",
@@ -148,7 +149,7 @@ impl Resource for PlaybackKeyPair {
             },
             |page| {
                 found.extend(page.key_pairs.into_iter().map(|it| {
-                    Live::listed(Self::KIND, it.arn.unwrap_or_default(), answered_tags(it.tags))
+                    Observed::listed(Self::KIND, it.arn.unwrap_or_default(), answered_tags(it.tags))
                 }));
                 page.next_token
             },
@@ -157,7 +158,7 @@ impl Resource for PlaybackKeyPair {
         Ok(found)
     }
 
-    async fn get(aws: &Clients, arns: &[Arn], _: &Book) -> Result<Vec<Live>, CloudError> {
+    async fn get(aws: &Clients, arns: &[Arn], _: &AddressMap) -> Result<Vec<Observed>, CloudError> {
         each(arns, |arn| async move {
             let request = aws.ivs.get_playback_key_pair().arn(arn);
             let answer = found(request.send().await.sorted("GetPlaybackKeyPair"))?;
@@ -166,7 +167,12 @@ impl Resource for PlaybackKeyPair {
         .await
     }
 
-    async fn create(&self, aws: &Clients, tags: &Tags, _: &Book) -> Result<Live, CloudError> {
+    async fn create(
+        &self,
+        aws: &Clients,
+        tags: &Tags,
+        _: &AddressMap,
+    ) -> Result<Observed, CloudError> {
         // The plan blocks this; AWS would answer the same.
         let Some(material) = &self.public_key_material else {
             let error = CloudError::unusable("ImportPlaybackKeyPair", "there is no key to import");
@@ -191,11 +197,11 @@ impl Resource for PlaybackKeyPair {
 }
 
 /// What AWS answered, in the manifest's words.
-fn read(it: aws_sdk_ivs::types::PlaybackKeyPair) -> Option<Live> {
+fn read(it: aws_sdk_ivs::types::PlaybackKeyPair) -> Option<Observed> {
     let spec = PlaybackKeyPair {
         name: Some(it.name.unwrap_or_default()),
         fingerprint: it.fingerprint,
         ..PlaybackKeyPair::default()
     };
-    Some(Live::listed(Kind::PlaybackKeyPair, it.arn?, answered_tags(it.tags)).with(spec))
+    Some(Observed::listed(Kind::PlaybackKeyPair, it.arn?, answered_tags(it.tags)).with(spec))
 }

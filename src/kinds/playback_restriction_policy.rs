@@ -1,8 +1,8 @@
 //! A playback restriction policy: from which countries and web pages a channel may be watched.
 
 use super::{
-    Arn, Book, Check, Facts, Kind, Live, Operation, Resource, Scope, Service, answered_tags,
-    channel, drain, each, inside, sent_tags,
+    AddressMap, Arn, Check, Facts, Kind, Observed, Operation, Resource, Scope, Service,
+    answered_tags, channel, drain, each, inside, sent_tags,
 };
 use crate::aws::{Clients, CloudError, Sorted, Tags, found, gone};
 use crate::diag::{Code, quote};
@@ -146,7 +146,7 @@ impl Resource for PlaybackRestrictionPolicy {
     }
 
     /// The summary is the whole object, so a listing is all that is ever read.
-    async fn list(aws: &Clients, _: &Scope<'_>) -> Result<Vec<Live>, CloudError> {
+    async fn list(aws: &Clients, _: &Scope<'_>) -> Result<Vec<Observed>, CloudError> {
         let mut found = Vec::new();
         drain(
             "ListPlaybackRestrictionPolicies",
@@ -167,7 +167,7 @@ impl Resource for PlaybackRestrictionPolicy {
         Ok(found)
     }
 
-    async fn get(aws: &Clients, arns: &[Arn], _: &Book) -> Result<Vec<Live>, CloudError> {
+    async fn get(aws: &Clients, arns: &[Arn], _: &AddressMap) -> Result<Vec<Observed>, CloudError> {
         each(arns, |arn| async move {
             let request = aws.ivs.get_playback_restriction_policy().arn(arn);
             let answer = found(request.send().await.sorted("GetPlaybackRestrictionPolicy"))?;
@@ -180,7 +180,12 @@ impl Resource for PlaybackRestrictionPolicy {
         .await
     }
 
-    async fn create(&self, aws: &Clients, tags: &Tags, _: &Book) -> Result<Live, CloudError> {
+    async fn create(
+        &self,
+        aws: &Clients,
+        tags: &Tags,
+        _: &AddressMap,
+    ) -> Result<Observed, CloudError> {
         let made = aws
             .ivs_once
             .create_playback_restriction_policy()
@@ -203,8 +208,8 @@ impl Resource for PlaybackRestrictionPolicy {
         aws: &Clients,
         arn: &Arn,
         _: &[FieldChange],
-        _: &Book,
-    ) -> Result<Live, CloudError> {
+        _: &AddressMap,
+    ) -> Result<Observed, CloudError> {
         let updated = aws
             .ivs_once
             .update_playback_restriction_policy()
@@ -223,7 +228,7 @@ impl Resource for PlaybackRestrictionPolicy {
         Ok(read(updated.arn, updated.name, lists, strict, answered_tags(updated.tags)))
     }
 
-    async fn users(aws: &Clients, arn: &Arn) -> Result<Vec<Live>, CloudError> {
+    async fn users(aws: &Clients, arn: &Arn) -> Result<Vec<Observed>, CloudError> {
         channel::listed(aws, |all| all.filter_by_playback_restriction_policy_arn(arn.as_str()))
             .await
     }
@@ -241,7 +246,7 @@ fn read(
     (countries, origins): (Vec<String>, Vec<String>),
     strict: Option<bool>,
     tags: Tags,
-) -> Live {
+) -> Observed {
     let mut spec = PlaybackRestrictionPolicy {
         name: Some(name.unwrap_or_default()),
         allowed_countries: countries,
@@ -250,7 +255,7 @@ fn read(
         tags: Tags::new(),
     };
     spec.normalise();
-    Live::listed(Kind::PlaybackRestrictionPolicy, arn, tags).with(spec)
+    Observed::listed(Kind::PlaybackRestrictionPolicy, arn, tags).with(spec)
 }
 
 #[cfg(test)]

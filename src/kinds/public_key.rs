@@ -2,8 +2,8 @@
 
 use super::key_material::{self, FIELD, canonical, fingerprint};
 use super::{
-    Arn, Beside, Book, Check, Exclusive, Facts, Kind, Live, Mutable, Operation, Replace, Resource,
-    Scope, Service, answered_tags, drain, each, inside, sent_tags,
+    AddressMap, Arn, Check, Exclusive, Facts, FileSource, Kind, Mutable, Observed, Operation,
+    Replace, Resource, Scope, Service, answered_tags, drain, each, inside, sent_tags,
 };
 use crate::aws::{Clients, CloudError, Sorted, Tags, found, gone};
 use crate::diag::Code;
@@ -57,8 +57,8 @@ impl Resource for PublicKey {
         Some(&mut self.tags)
     }
 
-    fn beside(&mut self) -> Option<Beside<'_>> {
-        Some(Beside {
+    fn file_source(&mut self) -> Option<FileSource<'_>> {
+        Some(FileSource {
             file_field: "publicKeyFile",
             file: &mut self.public_key_file,
             text_field: FIELD,
@@ -105,7 +105,7 @@ impl Resource for PublicKey {
         Some(Exclusive { value, what: "this key" })
     }
 
-    async fn list(aws: &Clients, _: &Scope<'_>) -> Result<Vec<Live>, CloudError> {
+    async fn list(aws: &Clients, _: &Scope<'_>) -> Result<Vec<Observed>, CloudError> {
         let mut found = Vec::new();
         drain(
             "ListPublicKeys",
@@ -115,7 +115,7 @@ impl Resource for PublicKey {
             },
             |page| {
                 found.extend(page.public_keys.into_iter().map(|it| {
-                    Live::listed(Self::KIND, it.arn.unwrap_or_default(), answered_tags(it.tags))
+                    Observed::listed(Self::KIND, it.arn.unwrap_or_default(), answered_tags(it.tags))
                 }));
                 page.next_token
             },
@@ -124,7 +124,7 @@ impl Resource for PublicKey {
         Ok(found)
     }
 
-    async fn get(aws: &Clients, arns: &[Arn], _: &Book) -> Result<Vec<Live>, CloudError> {
+    async fn get(aws: &Clients, arns: &[Arn], _: &AddressMap) -> Result<Vec<Observed>, CloudError> {
         each(arns, |arn| async move {
             let request = aws.realtime.get_public_key().arn(arn);
             let answer = found(request.send().await.sorted("GetPublicKey"))?;
@@ -133,7 +133,12 @@ impl Resource for PublicKey {
         .await
     }
 
-    async fn create(&self, aws: &Clients, tags: &Tags, _: &Book) -> Result<Live, CloudError> {
+    async fn create(
+        &self,
+        aws: &Clients,
+        tags: &Tags,
+        _: &AddressMap,
+    ) -> Result<Observed, CloudError> {
         let made = aws
             .realtime_once
             .import_public_key()
@@ -153,12 +158,12 @@ impl Resource for PublicKey {
 }
 
 /// What AWS answered, in the manifest's words.
-fn read(it: aws_sdk_ivsrealtime::types::PublicKey) -> Option<Live> {
+fn read(it: aws_sdk_ivsrealtime::types::PublicKey) -> Option<Observed> {
     let mut spec = PublicKey {
         name: Some(it.name.unwrap_or_default()),
         public_key_material: it.public_key_material,
         ..PublicKey::default()
     };
     spec.normalise();
-    Some(Live::listed(Kind::PublicKey, it.arn?, answered_tags(it.tags)).with(spec))
+    Some(Observed::listed(Kind::PublicKey, it.arn?, answered_tags(it.tags)).with(spec))
 }

@@ -1,11 +1,12 @@
 //! A recording configuration: where, and how, streams of channels are recorded.
 
-use super::word::{sdk_enums, sorted_words};
+use super::wire_enum::{sdk_enums, sorted_words};
 use super::{
-    Arn, Book, Check, Elsewhere, Facts, Kind, Live, Mutable, Operation, Resource, Scope, Service,
-    Word, answered_tags, answered_words, channel, drain, each, inside, json, sent_tags, sent_words,
+    AddressMap, Arn, Check, Elsewhere, Facts, Kind, Mutable, Observed, Operation, Resource, Scope,
+    Service, WireEnum, answered_tags, answered_words, channel, drain, each, inside, json,
+    sent_tags, sent_words,
 };
-use crate::aws::{Clients, CloudError, Sorted, Tags, exactly, found, gone};
+use crate::aws::{Clients, CloudError, Sorted, Tags, found, gone, restore_zeros};
 use crate::diag::Code;
 use crate::kinds::operation::recording_to;
 use aws_sdk_ivs::types::{
@@ -64,15 +65,15 @@ pub struct S3Destination {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Thumbnails {
     /// Whether pictures are taken at an interval or not at all.
-    pub recording_mode: Word<RecordingMode>,
+    pub recording_mode: WireEnum<RecordingMode>,
     /// Seconds between pictures, 1 to 60; 60 with INTERVAL if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target_interval_seconds: Option<i64>,
     /// Resolution of the pictures; that of the source if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub resolution: Option<Word<ThumbnailConfigurationResolution>>,
+    pub resolution: Option<WireEnum<ThumbnailConfigurationResolution>>,
     /// Whether pictures are kept one after another, or only the latest.
-    pub storage: Vec<Word<ThumbnailConfigurationStorage>>,
+    pub storage: Vec<WireEnum<ThumbnailConfigurationStorage>>,
 }
 
 /// Which qualities are recorded.
@@ -80,25 +81,25 @@ pub struct Thumbnails {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Renditions {
     /// All, none, or those of `renditions`.
-    pub rendition_selection: Word<RenditionConfigurationRenditionSelection>,
+    pub rendition_selection: WireEnum<RenditionConfigurationRenditionSelection>,
     /// The qualities of CUSTOM.
-    pub renditions: Vec<Word<RenditionConfigurationRendition>>,
+    pub renditions: Vec<WireEnum<RenditionConfigurationRendition>>,
 }
 
 impl Default for Thumbnails {
     fn default() -> Self {
         Self {
-            recording_mode: Word::of("INTERVAL"),
+            recording_mode: WireEnum::of("INTERVAL"),
             target_interval_seconds: None,
             resolution: None,
-            storage: vec![Word::of("SEQUENTIAL")],
+            storage: vec![WireEnum::of("SEQUENTIAL")],
         }
     }
 }
 
 impl Default for Renditions {
     fn default() -> Self {
-        Self { rendition_selection: Word::of("ALL"), renditions: Vec::new() }
+        Self { rendition_selection: WireEnum::of("ALL"), renditions: Vec::new() }
     }
 }
 
@@ -126,7 +127,7 @@ impl Resource for RecordingConfiguration {
         ],
 
         mutable: Mutable::TagsOnly,
-        usable: Some(("ACTIVE", "CREATE_FAILED")),
+        ready_state: Some(("ACTIVE", "CREATE_FAILED")),
         fails_by: Some(
             "probably its bucket is in another region than the recording configuration, or does not exist",
         ),
@@ -165,17 +166,18 @@ impl Resource for RecordingConfiguration {
     }
 
     /// An answer may name the resolution that a manifest leaves to the source.
-    fn unseen(&mut self, from: &Self) {
+    fn copy_write_only(&mut self, from: &Self) {
         if from.thumbnail_configuration.resolution.is_none() {
             self.thumbnail_configuration.resolution = None;
         }
     }
 
-    fn alternatives(&self) -> Vec<Self> {
+    fn write_only_variants(&self) -> Vec<Self> {
         if !self.thumbnail_configuration.takes_pictures() {
             return Vec::new();
         }
-        let words = ThumbnailConfigurationResolution::values().iter().map(|it| Some(Word::of(it)));
+        let words =
+            ThumbnailConfigurationResolution::values().iter().map(|it| Some(WireEnum::of(it)));
         let others =
             words.chain([None]).filter(|it| *it != self.thumbnail_configuration.resolution);
         let with = |resolution| {
@@ -209,7 +211,7 @@ impl Resource for RecordingConfiguration {
             }
             None => {}
         }
-        let words = thumbnails.storage.iter().map(Word::as_str);
+        let words = thumbnails.storage.iter().map(WireEnum::as_str);
         at.unique("thumbnailConfiguration.storage", words, 2);
         at.range(
             "recordingReconnectWindowSeconds",
@@ -219,7 +221,7 @@ impl Resource for RecordingConfiguration {
         );
         let renditions = &self.rendition_configuration;
         let custom = renditions.is_custom();
-        let words = renditions.renditions.iter().map(Word::as_str);
+        let words = renditions.renditions.iter().map(WireEnum::as_str);
         at.unique("renditionConfiguration.renditions", words, 4);
         if custom && renditions.renditions.is_empty() {
             at.report(
@@ -248,21 +250,21 @@ impl Resource for RecordingConfiguration {
                 s3: S3Destination { bucket_name: "example-recordings".into() },
             },
             thumbnail_configuration: Thumbnails {
-                recording_mode: Word::of("INTERVAL"),
+                recording_mode: WireEnum::of("INTERVAL"),
                 target_interval_seconds: Some(30),
-                resolution: Some(Word::of("HD")),
-                storage: vec![Word::of("LATEST"), Word::of("SEQUENTIAL")],
+                resolution: Some(WireEnum::of("HD")),
+                storage: vec![WireEnum::of("LATEST"), WireEnum::of("SEQUENTIAL")],
             },
             recording_reconnect_window_seconds: 60,
             rendition_configuration: Renditions {
-                rendition_selection: Word::of("CUSTOM"),
-                renditions: vec![Word::of("FULL_HD"), Word::of("HD")],
+                rendition_selection: WireEnum::of("CUSTOM"),
+                renditions: vec![WireEnum::of("FULL_HD"), WireEnum::of("HD")],
             },
             tags: Tags::from([("tier".into(), "gold".into())]),
         }
     }
 
-    async fn list(aws: &Clients, _: &Scope<'_>) -> Result<Vec<Live>, CloudError> {
+    async fn list(aws: &Clients, _: &Scope<'_>) -> Result<Vec<Observed>, CloudError> {
         let mut found = Vec::new();
         drain(
             "ListRecordingConfigurations",
@@ -272,7 +274,7 @@ impl Resource for RecordingConfiguration {
             },
             |page| {
                 found.extend(page.recording_configurations.into_iter().map(|it| {
-                    Live::listed(Self::KIND, it.arn, answered_tags(it.tags))
+                    Observed::listed(Self::KIND, it.arn, answered_tags(it.tags))
                         .in_state(it.state.as_str())
                 }));
                 page.next_token
@@ -282,7 +284,7 @@ impl Resource for RecordingConfiguration {
         Ok(found)
     }
 
-    async fn get(aws: &Clients, arns: &[Arn], _: &Book) -> Result<Vec<Live>, CloudError> {
+    async fn get(aws: &Clients, arns: &[Arn], _: &AddressMap) -> Result<Vec<Observed>, CloudError> {
         each(arns, |arn| async move {
             let request = aws.ivs.get_recording_configuration().arn(arn);
             let answer = found(request.send().await.sorted("GetRecordingConfiguration"))?;
@@ -291,7 +293,12 @@ impl Resource for RecordingConfiguration {
         .await
     }
 
-    async fn create(&self, aws: &Clients, tags: &Tags, _: &Book) -> Result<Live, CloudError> {
+    async fn create(
+        &self,
+        aws: &Clients,
+        tags: &Tags,
+        _: &AddressMap,
+    ) -> Result<Observed, CloudError> {
         let bucket = &self.destination_configuration.s3.bucket_name;
         let s3 = sdk::S3DestinationConfiguration::builder().bucket_name(bucket).build();
         let s3 = s3.map_err(|error| {
@@ -323,14 +330,14 @@ impl Resource for RecordingConfiguration {
             )
             .set_tags(sent_tags(tags))
             .customize()
-            .mutate_request(exactly(json(self)))
+            .mutate_request(restore_zeros(json(self)))
             .send()
             .await
             .sorted("CreateRecordingConfiguration")?;
         inside("CreateRecordingConfiguration", made.recording_configuration.and_then(read))
     }
 
-    async fn users(aws: &Clients, arn: &Arn) -> Result<Vec<Live>, CloudError> {
+    async fn users(aws: &Clients, arn: &Arn) -> Result<Vec<Observed>, CloudError> {
         channel::listed(aws, |all| all.filter_by_recording_configuration_arn(arn.as_str())).await
     }
 
@@ -341,16 +348,16 @@ impl Resource for RecordingConfiguration {
 }
 
 /// What AWS answered, in the manifest's words.
-fn read(it: sdk::RecordingConfiguration) -> Option<Live> {
+fn read(it: sdk::RecordingConfiguration) -> Option<Observed> {
     let bucket_name = it.destination_configuration?.s3?.bucket_name;
     let mut thumbnails = Thumbnails::default();
     if let Some(it) = it.thumbnail_configuration {
-        if let Some(mode) = Word::answered(it.recording_mode) {
+        if let Some(mode) = WireEnum::answered(it.recording_mode) {
             thumbnails.recording_mode = mode;
         }
         if thumbnails.takes_pictures() {
             thumbnails.target_interval_seconds = it.target_interval_seconds;
-            thumbnails.resolution = Word::answered(it.resolution);
+            thumbnails.resolution = WireEnum::answered(it.resolution);
             if let Some(storage) = answered_words(it.storage) {
                 thumbnails.storage = storage;
             }
@@ -358,7 +365,7 @@ fn read(it: sdk::RecordingConfiguration) -> Option<Live> {
     }
     let mut renditions = Renditions::default();
     if let Some(it) = it.rendition_configuration {
-        if let Some(selection) = Word::answered(it.rendition_selection) {
+        if let Some(selection) = WireEnum::answered(it.rendition_selection) {
             renditions.rendition_selection = selection;
         }
         if let Some(list) = answered_words(it.renditions).filter(|_| renditions.is_custom()) {
@@ -374,6 +381,6 @@ fn read(it: sdk::RecordingConfiguration) -> Option<Live> {
         tags: Tags::new(),
     };
     spec.normalise();
-    let live = Live::listed(Kind::RecordingConfiguration, it.arn, answered_tags(it.tags));
-    Some(live.in_state(it.state.as_str()).with(spec))
+    let observed = Observed::listed(Kind::RecordingConfiguration, it.arn, answered_tags(it.tags));
+    Some(observed.in_state(it.state.as_str()).with(spec))
 }

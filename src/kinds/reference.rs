@@ -3,7 +3,7 @@
 //! A reference is never rewritten: the book answers for its ARN at the moment of a call, and reading does
 //! the inverse, so wanted and live compare by name and export writes names.
 
-use super::address::{Address, Arn, Book};
+use super::address::{Address, AddressMap, Arn};
 use super::check::a;
 use super::{Kind, Resource};
 use crate::diag::{Code, refuse, refuse_with_help};
@@ -24,9 +24,9 @@ pub enum Pointer {
 
 impl Pointer {
     /// The ARN to send, if it is known already.
-    pub fn arn(&self, book: &Book) -> Option<Arn> {
+    pub fn arn(&self, addresses: &AddressMap) -> Option<Arn> {
         match self {
-            Self::Named(address) => book.arn(address).cloned(),
+            Self::Named(address) => addresses.arn(address).cloned(),
             Self::Outside(arn) => Some(arn.clone()),
         }
     }
@@ -42,9 +42,9 @@ impl<K: Resource> Ref<K> {
     }
 
     /// What AWS answered: absent and `""` are none; one of our own becomes its name again.
-    pub fn read(arn: Option<&str>, book: &Book) -> Option<Self> {
+    pub fn read(arn: Option<&str>, addresses: &AddressMap) -> Option<Self> {
         let arn = Arn::new(arn.filter(|it| !it.is_empty())?);
-        let pointer = match book.address(&arn) {
+        let pointer = match addresses.address(&arn) {
             Some(address) => Pointer::Named(address.clone()),
             None => Pointer::Outside(arn),
         };
@@ -55,8 +55,8 @@ impl<K: Resource> Ref<K> {
     ///
     /// # Panics
     /// If the plan let a step run before what it refers to exists, which would be a defect of the planner.
-    pub fn arn(&self, book: &Book) -> String {
-        let arn = self.0.arn(book);
+    pub fn arn(&self, addresses: &AddressMap) -> String {
+        let arn = self.0.arn(addresses);
         arn.expect("a step runs after what it refers to").as_str().to_owned()
     }
 
@@ -84,8 +84,8 @@ pub fn edge_of<K: Resource>(it: Option<&Ref<K>>, field: &str) -> Option<Edge> {
 }
 
 /// The ARN to send for an optional reference where `""` means none.
-pub fn arn_or_detach<K: Resource>(it: Option<&Ref<K>>, book: &Book) -> String {
-    it.map(|it| it.arn(book)).unwrap_or_default()
+pub fn arn_or_detach<K: Resource>(it: Option<&Ref<K>>, addresses: &AddressMap) -> String {
+    it.map(|it| it.arn(addresses)).unwrap_or_default()
 }
 
 /// A field that refers to something.

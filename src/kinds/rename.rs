@@ -5,7 +5,7 @@
 
 use super::Address;
 use super::owner::{Owner, under_way};
-use super::states::{Desired, Live};
+use super::states::{Desired, Observed};
 use std::collections::BTreeMap;
 
 impl Desired {
@@ -18,9 +18,12 @@ impl Desired {
 }
 
 /// For each declared resource whose object has another name, the address that the object has now.
-pub fn renames(owned: &BTreeMap<Address, Live>, desired: &[Desired]) -> BTreeMap<Address, Address> {
-    let was = |live: &Live| match live.owner() {
-        Owner::Stack(marks) => marks.was,
+pub fn renames(
+    owned: &BTreeMap<Address, Observed>,
+    desired: &[Desired],
+) -> BTreeMap<Address, Address> {
+    let was = |observed: &Observed| match observed.owner() {
+        Owner::Stack(ownership) => ownership.was,
         _ => None,
     };
     let settled = |it: &Desired| {

@@ -3,8 +3,8 @@
 //!
 //! Works on the serialised spec, so that a new field needs no line here.
 
-use super::address::{Address, Book};
-use super::{Body, Kind, Mutable, Pointer, json};
+use super::address::{Address, AddressMap};
+use super::{Kind, Mutable, Pointer, Spec, json};
 use crate::diag::{FieldPath, Segment};
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
@@ -50,7 +50,7 @@ impl Kind {
         let field = field.split(['.', '[']).next().unwrap_or(field);
         let holds_text = self
             .example()
-            .beside()
+            .file_source()
             .is_some_and(|it| [it.file_field, it.text_field].contains(&field));
         !self.can_update(path) && (holds_text || !self.facts().local.contains(&field))
     }
@@ -77,7 +77,7 @@ impl Kind {
     }
 }
 
-impl Body {
+impl Spec {
     /// The spec as manifests write it, without the fields AWS knows nothing of.
     pub fn fields(&self) -> Value {
         let mut fields = json(self);
@@ -91,30 +91,30 @@ impl Body {
 
     /// The spec in the API's own words: references resolved, `…Arn` names. `None` while something it
     /// refers to does not exist yet.
-    pub fn wire(&self, book: &Book) -> Option<Value> {
+    pub fn wire(&self, addresses: &AddressMap) -> Option<Value> {
         let mut wire = self.fields();
         for edge in self.refs() {
-            let arn = edge.to.arn(book)?;
+            let arn = edge.to.arn(addresses)?;
             let path = FieldPath::from(edge.field.as_str());
             resolve(&mut wire, path.segments(), arn.as_str());
         }
         Some(wire)
     }
 
-    /// This spec with the fields at `paths` (`spec.latencyMode`) as they are in `live`: others look after
+    /// This spec with the fields at `paths` (`spec.latencyMode`) as they are in `observed`: others look after
     /// those, so they are neither compared nor overwritten.
     #[must_use]
-    pub fn with_ignored(&self, live: &Body, paths: &[String]) -> Body {
+    pub fn with_ignored(&self, observed: &Spec, paths: &[String]) -> Spec {
         if paths.is_empty() {
             return self.clone();
         }
-        let (mut wanted, live) = (json(self), json(live));
+        let (mut wanted, observed) = (json(self), json(observed));
         for path in paths {
             let path = FieldPath::from(path.as_str());
             if let [Segment::Key(spec), rest @ ..] = path.segments()
                 && spec == "spec"
             {
-                take(&mut wanted, &live, rest);
+                take(&mut wanted, &observed, rest);
             }
         }
         self.kind().from_json(wanted).unwrap_or_else(|| self.clone())
@@ -133,17 +133,20 @@ impl Body {
         found
     }
 
-    /// This spec with ARNs that `book` knows turned into names.
+    /// This spec with ARNs that `addresses` knows turned into names.
     #[must_use]
-    pub fn renamed(&self, book: &Book) -> Body {
+    pub fn renamed(&self, addresses: &AddressMap) -> Spec {
         let mut edges = self.refs();
-        edges.retain(|it| matches!(&it.to, Pointer::Outside(arn) if book.address(arn).is_some()));
+        edges.retain(
+            |it| matches!(&it.to, Pointer::Outside(arn) if addresses.address(arn).is_some()),
+        );
         if edges.is_empty() {
             return self.clone();
         }
         let mut whole = json(self);
         for edge in edges {
-            let Some(address) = edge.to.arn(book).and_then(|arn| book.address(&arn).cloned())
+            let Some(address) =
+                edge.to.arn(addresses).and_then(|arn| addresses.address(&arn).cloned())
             else {
                 continue;
             };
@@ -158,9 +161,9 @@ impl Body {
         let mut whole = json(self);
         let kind = self.kind();
         let same = |value: &Value| {
-            kind.from_json(value.clone()).is_some_and(|mut body| {
-                body.normalise();
-                body == *self
+            kind.from_json(value.clone()).is_some_and(|mut spec| {
+                spec.normalise();
+                spec == *self
             })
         };
         let mut paths = Vec::new();
@@ -184,23 +187,28 @@ impl Body {
     /// (the manifest changed since, or somebody changed the object), so both are tried. Where nothing fits
     /// (another field changed on both sides, no digest), it counts as wanted: an object is never replaced
     /// on a guess.
-    pub fn recall(&mut self, wanted: &Body, digest: Option<&str>, book: &Book) {
-        let alternatives = wanted.alternatives();
-        if let Some(digest) = digest.filter(|_| !alternatives.is_empty()) {
-            for candidate in std::iter::once(wanted).chain(&alternatives) {
+    pub fn restore_write_only(
+        &mut self,
+        wanted: &Spec,
+        digest: Option<&str>,
+        addresses: &AddressMap,
+    ) {
+        let write_only_variants = wanted.write_only_variants();
+        if let Some(digest) = digest.filter(|_| !write_only_variants.is_empty()) {
+            for candidate in std::iter::once(wanted).chain(&write_only_variants) {
                 let mut guess = self.clone();
-                guess.unseen(candidate);
-                if guess.may_have_been(candidate, digest, book) {
+                guess.copy_write_only(candidate);
+                if guess.may_have_been(candidate, digest, addresses) {
                     *self = guess;
                     return;
                 }
             }
         }
-        self.unseen(wanted);
+        self.copy_write_only(wanted);
     }
 
     /// Whether some mixture of this spec and `other` has this digest.
-    fn may_have_been(&self, other: &Body, digest: &str, book: &Book) -> bool {
+    fn may_have_been(&self, other: &Spec, digest: &str, addresses: &AddressMap) -> bool {
         /// Twice as much work for each field.
         const MOST: usize = 6;
         let (own, other) = (json(self), json(other));
@@ -217,13 +225,13 @@ impl Body {
                 }
             }
             let mixed = self.kind().from_json(mixed);
-            mixed.and_then(|it| it.digest(book)).is_some_and(|it| it == digest)
+            mixed.and_then(|it| it.digest(addresses)).is_some_and(|it| it == digest)
         })
     }
 
     /// Short hash of the full spec, references resolved: tells drift from a change of the manifest.
-    pub fn digest(&self, book: &Book) -> Option<String> {
-        Some(short_hash(&sorted(without_zeros(self.wire(book)?)).to_string()))
+    pub fn digest(&self, addresses: &AddressMap) -> Option<String> {
+        Some(short_hash(&sorted(without_zeros(self.wire(addresses)?)).to_string()))
     }
 }
 
@@ -390,7 +398,7 @@ pub fn sorted(value: Value) -> Value {
 
 /// Every field in which two specs of one kind differ, in the order of the spec; `ignored` are paths such
 /// as `spec.latencyMode` that others look after.
-pub fn difference(before: &Body, after: &Body, ignored: &[String]) -> Vec<FieldChange> {
+pub fn difference(before: &Spec, after: &Spec, ignored: &[String]) -> Vec<FieldChange> {
     let mut changes = changes("spec", &before.fields(), &after.fields());
     changes.retain(|change| {
         !ignored.iter().any(|path| {
@@ -487,8 +495,8 @@ pub fn schema_generator() -> SchemaGenerator {
 }
 
 /// The addresses a body refers to by name.
-pub fn named_targets(body: &Body) -> Vec<Address> {
-    body.refs()
+pub fn named_targets(spec: &Spec) -> Vec<Address> {
+    spec.refs()
         .into_iter()
         .filter_map(|edge| match edge.to {
             super::Pointer::Named(address) => Some(address),

@@ -1,12 +1,12 @@
 //! A stage: the virtual room in which participants of a real-time session meet.
 
-use super::word::{sdk_enums, sorted_words};
+use super::wire_enum::{sdk_enums, sorted_words};
 use super::{
-    Arn, Audience, Book, Check, Edge, Facts, Kind, Live, Operation, Ref, Resource, Scope, Service,
-    Word, answered_or, answered_tags, answered_words, composition, drain, each,
+    AddressMap, Arn, Audience, Check, Edge, Facts, Kind, Observed, Operation, Ref, Resource, Scope,
+    Service, WireEnum, answered_or, answered_tags, answered_words, composition, drain, each,
     ingest_configuration, inside, json, sent_tags, sent_words,
 };
-use crate::aws::{Clients, CloudError, Sorted, Tags, exactly, found, gone};
+use crate::aws::{Clients, CloudError, Sorted, Tags, found, gone, restore_zeros};
 use crate::diag::Code;
 use crate::kinds::StorageConfiguration;
 use crate::kinds::reference::{arn_or_detach, edge_of};
@@ -45,7 +45,7 @@ pub struct ParticipantRecording {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub storage_configuration: Option<Ref<StorageConfiguration>>,
     /// What is recorded: at most one of `AUDIO_VIDEO`, `AUDIO_ONLY`, NONE (thumbnails only).
-    pub media_types: Vec<Word<ParticipantRecordingMediaType>>,
+    pub media_types: Vec<WireEnum<ParticipantRecordingMediaType>>,
     /// Still pictures beside the video.
     pub thumbnail_configuration: ParticipantThumbnails,
     /// Seconds within which a participant who comes back goes on in the same recording, 0 to 300.
@@ -61,12 +61,12 @@ pub struct ParticipantRecording {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ParticipantThumbnails {
     /// Whether pictures are taken at an interval or not at all.
-    pub recording_mode: Word<ThumbnailRecordingMode>,
+    pub recording_mode: WireEnum<ThumbnailRecordingMode>,
     /// Seconds between pictures, 1 to 86400; 60 with INTERVAL if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target_interval_seconds: Option<i32>,
     /// Whether pictures are kept one after another, or only the latest.
-    pub storage: Vec<Word<ThumbnailStorageType>>,
+    pub storage: Vec<WireEnum<ThumbnailStorageType>>,
 }
 
 /// HLS settings of a participant's recording.
@@ -81,7 +81,7 @@ impl Default for ParticipantRecording {
     fn default() -> Self {
         Self {
             storage_configuration: None,
-            media_types: vec![Word::of("AUDIO_VIDEO")],
+            media_types: vec![WireEnum::of("AUDIO_VIDEO")],
             thumbnail_configuration: ParticipantThumbnails::default(),
             recording_reconnect_window_seconds: 0,
             hls_configuration: ParticipantHls::default(),
@@ -93,9 +93,9 @@ impl Default for ParticipantRecording {
 impl Default for ParticipantThumbnails {
     fn default() -> Self {
         Self {
-            recording_mode: Word::of("DISABLED"),
+            recording_mode: WireEnum::of("DISABLED"),
             target_interval_seconds: None,
-            storage: vec![Word::of("SEQUENTIAL")],
+            storage: vec![WireEnum::of("SEQUENTIAL")],
         }
     }
 }
@@ -114,10 +114,16 @@ impl ParticipantThumbnails {
 
 impl ParticipantRecording {
     /// The whole object, always: whether AWS merges or resets a partial one is unknown.
-    fn sent(&self, book: &Book) -> Result<sdk::AutoParticipantRecordingConfiguration, CloudError> {
+    fn sent(
+        &self,
+        addresses: &AddressMap,
+    ) -> Result<sdk::AutoParticipantRecordingConfiguration, CloudError> {
         let thumbnails = &self.thumbnail_configuration;
         sdk::AutoParticipantRecordingConfiguration::builder()
-            .storage_configuration_arn(arn_or_detach(self.storage_configuration.as_ref(), book))
+            .storage_configuration_arn(arn_or_detach(
+                self.storage_configuration.as_ref(),
+                addresses,
+            ))
             .set_media_types(sent_words(&self.media_types))
             .thumbnail_configuration(
                 sdk::ParticipantThumbnailConfiguration::builder()
@@ -214,7 +220,7 @@ impl Resource for Stage {
             )
             .help("name a StorageConfiguration, or leave the whole block out");
         }
-        let media = recording.media_types.iter().map(Word::as_str);
+        let media = recording.media_types.iter().map(WireEnum::as_str);
         at.unique(&field("mediaTypes"), media, 1);
         let thumbnails = &recording.thumbnail_configuration;
         let interval = field("thumbnailConfiguration.targetIntervalSeconds");
@@ -230,7 +236,7 @@ impl Resource for Stage {
             }
             None => {}
         }
-        let storage = thumbnails.storage.iter().map(Word::as_str);
+        let storage = thumbnails.storage.iter().map(WireEnum::as_str);
         at.unique(&field("thumbnailConfiguration.storage"), storage, 2);
         at.range(
             &field("recordingReconnectWindowSeconds"),
@@ -244,7 +250,7 @@ impl Resource for Stage {
             2,
             10,
         );
-        match recording.media_types.first().map(Word::as_str) {
+        match recording.media_types.first().map(WireEnum::as_str) {
             Some("NONE") if !thumbnails.takes_pictures() => {
                 at.report(
                     Code::IneffectiveSetting,
@@ -268,11 +274,11 @@ impl Resource for Stage {
             name: Some("green-room".into()),
             auto_participant_recording_configuration: ParticipantRecording {
                 storage_configuration: Some(Ref::named("shows")),
-                media_types: vec![Word::of("NONE")],
+                media_types: vec![WireEnum::of("NONE")],
                 thumbnail_configuration: ParticipantThumbnails {
-                    recording_mode: Word::of("INTERVAL"),
+                    recording_mode: WireEnum::of("INTERVAL"),
                     target_interval_seconds: Some(30),
-                    storage: vec![Word::of("LATEST")],
+                    storage: vec![WireEnum::of("LATEST")],
                 },
                 recording_reconnect_window_seconds: 60,
                 hls_configuration: ParticipantHls { target_segment_duration_seconds: 4 },
@@ -282,7 +288,7 @@ impl Resource for Stage {
         }
     }
 
-    async fn list(aws: &Clients, scope: &Scope<'_>) -> Result<Vec<Live>, CloudError> {
+    async fn list(aws: &Clients, scope: &Scope<'_>) -> Result<Vec<Observed>, CloudError> {
         let mut found = Vec::new();
         drain(
             "ListStages",
@@ -292,9 +298,9 @@ impl Resource for Stage {
             },
             |page| {
                 found.extend(scope.page(page.stages.into_iter().map(|it| {
-                    let mut live = Live::listed(Self::KIND, it.arn, answered_tags(it.tags));
-                    live.session = it.active_session_id.filter(|it| !it.is_empty());
-                    live
+                    let mut observed = Observed::listed(Self::KIND, it.arn, answered_tags(it.tags));
+                    observed.session = it.active_session_id.filter(|it| !it.is_empty());
+                    observed
                 })));
                 page.next_token
             },
@@ -303,20 +309,29 @@ impl Resource for Stage {
         Ok(found)
     }
 
-    async fn get(aws: &Clients, arns: &[Arn], book: &Book) -> Result<Vec<Live>, CloudError> {
+    async fn get(
+        aws: &Clients,
+        arns: &[Arn],
+        addresses: &AddressMap,
+    ) -> Result<Vec<Observed>, CloudError> {
         each(arns, |arn| async move {
             let request = aws.realtime.get_stage().arn(arn);
             let answer = found(request.send().await.sorted("GetStage"))?;
-            Ok(answer.and_then(|it| it.stage).map(|it| read(it, book)))
+            Ok(answer.and_then(|it| it.stage).map(|it| read(it, addresses)))
         })
         .await
     }
 
     /// Never with participant tokens: those are secrets that a run would have nowhere to put.
-    async fn create(&self, aws: &Clients, tags: &Tags, book: &Book) -> Result<Live, CloudError> {
+    async fn create(
+        &self,
+        aws: &Clients,
+        tags: &Tags,
+        addresses: &AddressMap,
+    ) -> Result<Observed, CloudError> {
         let recording = &self.auto_participant_recording_configuration;
         let sent = match recording.storage_configuration {
-            Some(_) => Some(recording.sent(book)?),
+            Some(_) => Some(recording.sent(addresses)?),
             None => None,
         };
         let made = aws
@@ -326,11 +341,11 @@ impl Resource for Stage {
             .set_auto_participant_recording_configuration(sent)
             .set_tags(sent_tags(tags))
             .customize()
-            .mutate_request(exactly(json(self)))
+            .mutate_request(restore_zeros(json(self)))
             .send()
             .await
             .sorted("CreateStage")?;
-        inside("CreateStage", made.stage.map(|it| read(it, book)))
+        inside("CreateStage", made.stage.map(|it| read(it, addresses)))
     }
 
     async fn update(
@@ -338,13 +353,13 @@ impl Resource for Stage {
         aws: &Clients,
         arn: &Arn,
         changes: &[FieldChange],
-        book: &Book,
-    ) -> Result<Live, CloudError> {
+        addresses: &AddressMap,
+    ) -> Result<Observed, CloudError> {
         // While a recording runs, AWS refuses the block, which may not even change.
         let of_recording = format!("spec.{RECORDING}");
         let recording = &self.auto_participant_recording_configuration;
         let recording = if changes.iter().any(|it| it.path.starts_with(&of_recording)) {
-            Some(recording.sent(book)?)
+            Some(recording.sent(addresses)?)
         } else {
             None
         };
@@ -355,11 +370,11 @@ impl Resource for Stage {
             .set_name(self.name.clone())
             .set_auto_participant_recording_configuration(recording)
             .customize()
-            .mutate_request(exactly(json(self)))
+            .mutate_request(restore_zeros(json(self)))
             .send()
             .await
             .sorted("UpdateStage")?;
-        inside("UpdateStage", updated.stage.map(|it| read(it, book)))
+        inside("UpdateStage", updated.stage.map(|it| read(it, addresses)))
     }
 
     async fn audience(aws: &Clients, arn: &Arn) -> Result<Option<Audience>, CloudError> {
@@ -372,7 +387,7 @@ impl Resource for Stage {
     }
 
     /// Its end would be that of its compositions, and take the stage of its ingest configurations away.
-    async fn users(aws: &Clients, arn: &Arn) -> Result<Vec<Live>, CloudError> {
+    async fn users(aws: &Clients, arn: &Arn) -> Result<Vec<Observed>, CloudError> {
         let mut users =
             composition::running(aws, |all| all.filter_by_stage_arn(arn.as_str())).await?;
         users.extend(ingest_configuration::on_stage(aws, arn).await?);
@@ -426,16 +441,16 @@ pub(super) async fn any_participant(
 }
 
 /// What AWS answered, in the manifest's words.
-fn read(it: sdk::Stage, book: &Book) -> Live {
+fn read(it: sdk::Stage, addresses: &AddressMap) -> Observed {
     let mut recording = ParticipantRecording::default();
     if let Some(it) = it.auto_participant_recording_configuration {
-        recording.storage_configuration = Ref::read(Some(&it.storage_configuration_arn), book);
+        recording.storage_configuration = Ref::read(Some(&it.storage_configuration_arn), addresses);
         if let Some(media) = answered_words(it.media_types) {
             recording.media_types = media;
         }
         if let Some(it) = it.thumbnail_configuration {
             let thumbnails = &mut recording.thumbnail_configuration;
-            if let Some(mode) = Word::answered(it.recording_mode) {
+            if let Some(mode) = WireEnum::answered(it.recording_mode) {
                 thumbnails.recording_mode = mode;
             }
             if thumbnails.takes_pictures() {
@@ -459,10 +474,10 @@ fn read(it: sdk::Stage, book: &Book) -> Live {
         tags: Tags::new(),
     };
     spec.normalise();
-    let mut live = Live::listed(Kind::Stage, it.arn, answered_tags(it.tags)).with(spec);
-    live.session = it.active_session_id.filter(|it| !it.is_empty());
-    let Some(it) = it.endpoints else { return live };
-    live.telling([
+    let mut observed = Observed::listed(Kind::Stage, it.arn, answered_tags(it.tags)).with(spec);
+    observed.session = it.active_session_id.filter(|it| !it.is_empty());
+    let Some(it) = it.endpoints else { return observed };
+    observed.telling([
         ("eventsEndpoint", it.events),
         ("rtmpEndpoint", it.rtmp),
         ("rtmpsEndpoint", it.rtmps),

@@ -1,9 +1,9 @@
 //! What is wanted and what is there: the types that reading, planning and applying share.
 
-use super::address::{Address, Arn, Book};
-use super::owner::{Marks, Owner};
+use super::address::{Address, AddressMap, Arn};
+use super::owner::{Owner, OwnershipTags};
 use super::reference::Pointer;
-use super::{Body, Kind};
+use super::{Kind, Spec};
 use crate::aws::Tags;
 use crate::aws::object::Location;
 use crate::diag::Origin;
@@ -15,7 +15,7 @@ pub struct Desired {
     /// Kind and logical name.
     pub address: Address,
     /// The spec, with every default filled in.
-    pub body: Body,
+    pub spec: Spec,
     /// For selectors only.
     pub labels: BTreeMap<String, String>,
     /// Names it had before, newest first.
@@ -63,7 +63,7 @@ pub enum OnLive {
     Defer,
     /// Refuse the whole run, exit 4.
     Fail,
-    /// Do it, with `--allow-live KIND/NAME` for each victim.
+    /// Do it, with `--allow-observed KIND/NAME` for each victim.
     Interrupt,
 }
 
@@ -106,7 +106,7 @@ impl Stack {
 
 /// One object as AWS has it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Live {
+pub struct Observed {
     /// Which kind of object.
     pub kind: Kind,
     /// The name AWS gave it.
@@ -114,7 +114,7 @@ pub struct Live {
     /// All its tags, ours included.
     pub tags: Tags,
     /// The spec it was last read with; `None` where only the listing was read.
-    pub body: Option<Body>,
+    pub spec: Option<Spec>,
     /// The state word, where the kind has one (`ACTIVE`, `CREATING`, …).
     pub state: Option<String>,
     /// Id of the stage session in progress, for stages.
@@ -127,7 +127,7 @@ pub struct Live {
     pub outputs: BTreeMap<&'static str, String>,
 }
 
-impl Live {
+impl Observed {
     /// An object from a listing.
     pub fn listed(kind: Kind, arn: impl Into<String>, tags: Tags) -> Self {
         let arn = Arn::new(arn.into());
@@ -135,7 +135,7 @@ impl Live {
             kind,
             arn,
             tags,
-            body: None,
+            spec: None,
             state: None,
             session: None,
             degraded: None,
@@ -146,8 +146,8 @@ impl Live {
 
     /// The same with its spec.
     #[must_use]
-    pub fn with(self, body: impl Into<Body>) -> Self {
-        Self { body: Some(body.into()), ..self }
+    pub fn with(self, spec: impl Into<Spec>) -> Self {
+        Self { spec: Some(spec.into()), ..self }
     }
 
     /// The same in a state.
@@ -265,28 +265,28 @@ impl Audience {
     }
 }
 
-impl Live {
+impl Observed {
     /// Whether the create attempt of this name made it.
     pub fn made_by(&self, attempt: &str) -> bool {
-        matches!(self.owner(), Owner::Stack(marks) if marks.op == attempt)
+        matches!(self.owner(), Owner::Stack(ownership) if ownership.attempt_id == attempt)
     }
 
     /// Whether AWS failed to make it: nothing can ever use it.
     pub fn has_failed(&self) -> bool {
-        let failed = self.kind.facts().usable.map(|(_, failed)| failed);
+        let failed = self.kind.facts().ready_state.map(|(_, failed)| failed);
         failed.is_some() && self.state.as_deref() == failed
     }
 
     /// Whether it can be referred to.
     pub fn is_ready(&self) -> bool {
-        let ready = self.kind.facts().usable.map(|(ready, _)| ready);
+        let ready = self.kind.facts().ready_state.map(|(ready, _)| ready);
         ready.is_none() || self.state.is_none() || self.state.as_deref() == ready
     }
 
-    /// Where it stands among owned objects of one address, of which the least counts. `marks` are its own. What
+    /// Where it stands among owned objects of one address, of which the least counts. `ownership` are its own. What
     /// AWS failed to make comes last: that does not pass, and who counts must be of use to those who refer to it.
-    pub fn standing<'a>(&'a self, marks: &'a Marks) -> (bool, &'a str, &'a Arn) {
-        (self.has_failed(), &marks.op, &self.arn)
+    pub fn standing<'a>(&'a self, ownership: &'a OwnershipTags) -> (bool, &'a str, &'a Arn) {
+        (self.has_failed(), &ownership.attempt_id, &self.arn)
     }
 }
 
@@ -296,7 +296,7 @@ pub struct Duplicate {
     /// The address they share.
     pub address: Address,
     /// The object.
-    pub live: Live,
+    pub observed: Observed,
     /// The one that counts.
     pub winner: Arn,
     /// Whether its spec is the one that its own tags say was written: nobody has changed it since, and the
@@ -308,16 +308,16 @@ pub struct Duplicate {
 
 /// The account as one run read it. Made by `cloud::read` alone, and only from complete listings.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct LiveState {
+pub struct ObservedState {
     /// Kinds that were listed to the end. Absence counts for these only.
     pub listed: BTreeSet<Kind>,
     /// What this stack owns: the object that counts under each address.
-    pub owned: BTreeMap<Address, Live>,
+    pub owned: BTreeMap<Address, Observed>,
     /// Owned objects that a newer one replaces, and that are still there.
-    pub superseded: Vec<(Address, Live)>,
+    pub superseded: Vec<(Address, Observed)>,
     /// Owned objects that came with another one, such as the stream key of a channel, and that no manifest declares
     /// for that one any more. Their address may be that of a key of another channel by now.
-    pub left_behind: Vec<(Address, Live)>,
+    pub left_behind: Vec<(Address, Observed)>,
     /// Owned objects that share an address with the one that counts, without either replacing the other.
     pub duplicates: Vec<Duplicate>,
     /// Who refers to a duplicate, or to the object that counts in its place: (who, to what), whoever owns it.
@@ -328,30 +328,30 @@ pub struct LiveState {
     pub as_of: Option<jiff::Timestamp>,
     /// What a declared resource may take over: the object that its manifest names, or the one that AWS
     /// made for it.
-    pub adoptable: BTreeMap<Address, Live>,
+    pub adoptable: BTreeMap<Address, Observed>,
     /// What a declared resource would take over, were it not somebody else's.
-    pub foreign: BTreeMap<Address, Live>,
+    pub foreign: BTreeMap<Address, Observed>,
     /// Everything else that was listed, by ARN.
-    pub others: BTreeMap<Arn, Live>,
+    pub others: BTreeMap<Arn, Observed>,
     /// Who refers to what a plan would delete, where that was looked up.
-    pub users: BTreeMap<Arn, Vec<Live>>,
+    pub users: BTreeMap<Arn, Vec<Observed>>,
     /// Who is live, by ARN. Of a stage, its session, until it was looked up that nobody is connected.
     pub audience: BTreeMap<Arn, Audience>,
     /// Who publishes at the moment, of those that something declared needs and that were asked for.
     pub publishers: BTreeSet<Publisher>,
     /// Address to ARN and back, for all that is owned.
-    pub book: Book,
+    pub addresses: AddressMap,
 }
 
-impl LiveState {
+impl ObservedState {
     /// Whether somebody is there who would be cut off by a change to what `pointer` points at.
     pub fn is_live(&self, pointer: &Pointer) -> bool {
-        pointer.arn(&self.book).is_some_and(|arn| self.audience.contains_key(&arn))
+        pointer.arn(&self.addresses).is_some_and(|arn| self.audience.contains_key(&arn))
     }
 
     /// Whether the run that reads made an object with this owner.
     pub fn is_own(&self, owner: &Owner) -> bool {
-        matches!(owner, Owner::Stack(marks) if self.attempts.contains(&marks.op))
+        matches!(owner, Owner::Stack(ownership) if self.attempts.contains(&ownership.attempt_id))
     }
 
     /// The session in progress on a stage.
@@ -361,15 +361,18 @@ impl LiveState {
 
     /// Whether the tags of an object are those of the object that it came with, copied by AWS: nothing else has
     /// the name of the create attempt that made that one.
-    pub fn is_tagged_as_its_parent(&self, live: &Live) -> bool {
-        let Some(kind) = live.kind.facts().comes_with else { return false };
-        let Owner::Stack(its) = live.owner() else { return false };
-        let edges = live.body.iter().flat_map(Body::refs);
-        let mut parents = edges.filter(|it| it.kind == kind).filter_map(|it| it.to.arn(&self.book));
+    pub fn is_tagged_as_its_parent(&self, observed: &Observed) -> bool {
+        let Some(kind) = observed.kind.facts().created_by else { return false };
+        let Owner::Stack(its) = observed.owner() else { return false };
+        let edges = observed.spec.iter().flat_map(Spec::refs);
+        let mut parents =
+            edges.filter(|it| it.kind == kind).filter_map(|it| it.to.arn(&self.addresses));
         let is_of = |arn: Arn| {
             let known = self.owned.values().chain(self.others.values()).find(|it| it.arn == arn);
-            match known.map(Live::owner) {
-                Some(Owner::Stack(marks)) => marks.op == its.op && !its.op.is_empty(),
+            match known.map(Observed::owner) {
+                Some(Owner::Stack(ownership)) => {
+                    ownership.attempt_id == its.attempt_id && !its.attempt_id.is_empty()
+                }
                 _ => false,
             }
         };
@@ -377,12 +380,12 @@ impl LiveState {
     }
 
     /// Every object read, whoever owns it.
-    pub fn all(&self) -> impl Iterator<Item = &Live> {
+    pub fn all(&self) -> impl Iterator<Item = &Observed> {
         self.owned
             .values()
-            .chain(self.superseded.iter().map(|(_, live)| live))
-            .chain(self.left_behind.iter().map(|(_, live)| live))
-            .chain(self.duplicates.iter().map(|it| &it.live))
+            .chain(self.superseded.iter().map(|(_, observed)| observed))
+            .chain(self.left_behind.iter().map(|(_, observed)| observed))
+            .chain(self.duplicates.iter().map(|it| &it.observed))
             .chain(self.adoptable.values())
             .chain(self.foreign.values())
             .chain(self.others.values())

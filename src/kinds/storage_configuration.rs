@@ -1,8 +1,8 @@
 //! A storage configuration: the S3 bucket that compositions and stages record to.
 
 use super::{
-    Arn, Book, Check, Elsewhere, Facts, Kind, Live, Mutable, On, Operation, Resource, Scope,
-    Service, answered_tags, drain, each, inside, sent_tags,
+    AddressMap, Arn, Check, Elsewhere, Facts, Kind, Mutable, Observed, On, Operation, Resource,
+    Scope, Service, answered_tags, drain, each, inside, sent_tags,
 };
 use crate::aws::{Clients, CloudError, Sorted, Tags, found, gone};
 use crate::kinds::operation::recording_to;
@@ -81,7 +81,7 @@ impl Resource for StorageConfiguration {
     }
 
     /// The summary is the whole object, so a listing is all that is ever read.
-    async fn list(aws: &Clients, _: &Scope<'_>) -> Result<Vec<Live>, CloudError> {
+    async fn list(aws: &Clients, _: &Scope<'_>) -> Result<Vec<Observed>, CloudError> {
         let mut found = Vec::new();
         drain(
             "ListStorageConfigurations",
@@ -102,7 +102,7 @@ impl Resource for StorageConfiguration {
         Ok(found)
     }
 
-    async fn get(aws: &Clients, arns: &[Arn], _: &Book) -> Result<Vec<Live>, CloudError> {
+    async fn get(aws: &Clients, arns: &[Arn], _: &AddressMap) -> Result<Vec<Observed>, CloudError> {
         each(arns, |arn| async move {
             let request = aws.realtime.get_storage_configuration().arn(arn);
             let answer = found(request.send().await.sorted("GetStorageConfiguration"))?;
@@ -112,7 +112,12 @@ impl Resource for StorageConfiguration {
         .await
     }
 
-    async fn create(&self, aws: &Clients, tags: &Tags, _: &Book) -> Result<Live, CloudError> {
+    async fn create(
+        &self,
+        aws: &Clients,
+        tags: &Tags,
+        _: &AddressMap,
+    ) -> Result<Observed, CloudError> {
         let s3 = sdk::S3StorageConfiguration::builder().bucket_name(&self.s3.bucket_name).build();
         let s3 = s3.map_err(|error| {
             CloudError::unusable("CreateStorageConfiguration", error.to_string())
@@ -142,11 +147,11 @@ fn read(
     name: Option<String>,
     s3: Option<sdk::S3StorageConfiguration>,
     tags: Tags,
-) -> Live {
+) -> Observed {
     let spec = StorageConfiguration {
         name: Some(name.unwrap_or_default()),
         s3: StorageBucket { bucket_name: s3.map(|it| it.bucket_name).unwrap_or_default() },
         tags: Tags::new(),
     };
-    Live::listed(Kind::StorageConfiguration, arn, tags).with(spec)
+    Observed::listed(Kind::StorageConfiguration, arn, tags).with(spec)
 }

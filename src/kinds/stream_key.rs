@@ -1,8 +1,8 @@
 //! A stream key: what a broadcaster needs to stream to one channel. Its value is never read.
 
 use super::{
-    Arn, Book, Check, Edge, Facts, Kind, Live, Mutable, Operation, Owner, Ref, Replace, Resource,
-    Scope, Secrets, Service, answered_tags, drain, inside, sent_tags, side_by_side,
+    AddressMap, Arn, Check, Edge, Facts, Kind, Mutable, Observed, Operation, Owner, Ref, Replace,
+    Resource, Scope, Secrets, Service, answered_tags, drain, inside, sent_tags, side_by_side,
 };
 use crate::aws::{Class, Clients, CloudError, Secret, Sorted, Tags, found, gone};
 use crate::diag::Code;
@@ -45,8 +45,8 @@ impl Resource for StreamKey {
         replace: Replace::DeleteFirst,
         loss: Some("broadcasters need the new stream key"),
         deletion: Some("the stream key is lost for good: broadcasters that have it cannot connect"),
-        listed_per: Some(Kind::Channel),
-        comes_with: Some(Kind::Channel),
+        listed_under: Some(Kind::Channel),
+        created_by: Some(Kind::Channel),
         ..Facts::plain(Service::LowLatency, "stream-key")
     };
 
@@ -99,35 +99,39 @@ impl Resource for StreamKey {
     }
 
     /// A channel has one key.
-    fn identity(&self, book: &Book) -> Option<Arn> {
-        self.channel.pointer().arn(book)
+    fn identity(&self, addresses: &AddressMap) -> Option<Arn> {
+        self.channel.pointer().arn(addresses)
     }
 
     /// There is no listing of an account's keys, so those of the declared channels, and those that channels of
     /// the stack remember though no manifest declares them any more: fifty at a time where the channel
     /// remembers its key, otherwise one call each.
-    async fn list(aws: &Clients, scope: &Scope<'_>) -> Result<Vec<Live>, CloudError> {
-        let declared = scope.declared.iter().filter_map(|it| it.identity(&scope.book));
+    async fn list(aws: &Clients, scope: &Scope<'_>) -> Result<Vec<Observed>, CloudError> {
+        let declared = scope.declared.iter().filter_map(|it| it.identity(&scope.addresses));
         let parents = scope.parents.iter();
         let parents = parents.filter(|it| scope.full || remembered_key(&it.tags).is_some());
         let channels: BTreeSet<Arn> = declared.chain(parents.map(|it| it.arn.clone())).collect();
         let mut found = remembered(aws, scope, &channels).await?;
         let known: BTreeSet<Arn> =
-            found.iter().filter_map(|it| it.body.as_ref()?.identity(&scope.book)).collect();
+            found.iter().filter_map(|it| it.spec.as_ref()?.identity(&scope.addresses)).collect();
         let others = channels.iter().filter(|it| !known.contains(it));
-        let lists = others.map(|it| keys_of(aws, it, &scope.book)).collect();
+        let lists = others.map(|it| keys_of(aws, it, &scope.addresses)).collect();
         found.extend(side_by_side(lists).await?.into_iter().flatten());
         none_is_missing(aws, scope, &channels, &found).await?;
         Ok(found)
     }
 
-    async fn get(aws: &Clients, arns: &[Arn], book: &Book) -> Result<Vec<Live>, CloudError> {
+    async fn get(
+        aws: &Clients,
+        arns: &[Arn],
+        addresses: &AddressMap,
+    ) -> Result<Vec<Observed>, CloudError> {
         super::each(arns, |arn| async move {
             let answer = aws.ivs.get_stream_key().arn(arn).send().await.sorted("GetStreamKey");
             // The answer carries the key's value: only its address and tags go on from here.
             let key = found(answer)?.and_then(|it| it.stream_key);
             Ok(key.and_then(|it| {
-                read(it.arn?, it.channel_arn.as_deref(), answered_tags(it.tags), book)
+                read(it.arn?, it.channel_arn.as_deref(), answered_tags(it.tags), addresses)
             }))
         })
         .await
@@ -144,17 +148,22 @@ impl Resource for StreamKey {
     }
 
     /// Takes the channel's key over; makes one only where the channel has none (after a rotation).
-    async fn create(&self, aws: &Clients, tags: &Tags, book: &Book) -> Result<Live, CloudError> {
-        let channel = Arn::new(self.channel.arn(book));
+    async fn create(
+        &self,
+        aws: &Clients,
+        tags: &Tags,
+        addresses: &AddressMap,
+    ) -> Result<Observed, CloudError> {
+        let channel = Arn::new(self.channel.arn(addresses));
         let tags_of_channel = tags_of_channel(aws, &channel).await?;
         if let Some(whose) = foreign(&tags_of_channel, tags) {
             return Err(refused(format!("{channel} belongs to {whose}, and so does its key")));
         }
-        if let Some(key) = keys_of(aws, &channel, book).await?.pop() {
+        if let Some(key) = keys_of(aws, &channel, addresses).await?.pop() {
             let owner = key.owner();
             let copied = copied_tags(&tags_of_channel, &key);
             let ours = match (&owner, Owner::of(tags)) {
-                (Owner::Nobody, _) => true,
+                (Owner::Unowned, _) => true,
                 _ if !copied.is_empty() => true,
                 (Owner::Stack(its), Owner::Stack(ours)) => {
                     (&its.stack, &its.name) == (&ours.stack, &ours.name)
@@ -174,7 +183,7 @@ impl Resource for StreamKey {
             let arn = key.arn.as_str().to_owned();
             let kept = key.tags.into_iter().filter(|(key, _)| !gone.contains(key));
             let tags = kept.chain(tags.clone()).collect();
-            return inside("TagResource", read(arn, Some(channel.as_str()), tags, book));
+            return inside("TagResource", read(arn, Some(channel.as_str()), tags, addresses));
         }
         let made = aws
             .ivs_once
@@ -184,9 +193,9 @@ impl Resource for StreamKey {
             .send()
             .await
             .sorted("CreateStreamKey")?;
-        let made = made
-            .stream_key
-            .and_then(|it| read(it.arn?, it.channel_arn.as_deref(), answered_tags(it.tags), book));
+        let made = made.stream_key.and_then(|it| {
+            read(it.arn?, it.channel_arn.as_deref(), answered_tags(it.tags), addresses)
+        });
         let made = inside("CreateStreamKey", made)?;
         // The key is made, so this refusal is none of the whole: the next look finds the key.
         let told = remember(aws, &channel, &tags_of_channel, &made.arn, tags).await;
@@ -199,10 +208,10 @@ impl Resource for StreamKey {
         aws: &Clients,
         arn: &Arn,
         tags: &Tags,
-        book: &Book,
+        addresses: &AddressMap,
     ) -> Result<(), CloudError> {
         aws.tag(Self::FACTS.service, arn.as_str(), tags).await?;
-        match self.channel.pointer().arn(book) {
+        match self.channel.pointer().arn(addresses) {
             Some(channel) => {
                 let its = tags_of_channel(aws, &channel).await?;
                 remember(aws, &channel, &its, arn, tags).await
@@ -225,9 +234,11 @@ impl Resource for StreamKey {
 
 /// The tags of a key that AWS has copied from its channel, which has the tags `its`, if it has: then the key carries the name of the
 /// attempt that made the channel, which nothing else does.
-fn copied_tags(its: &Tags, key: &Live) -> Vec<String> {
-    let Owner::Stack(marks) = key.owner() else { return Vec::new() };
-    if marks.op.is_empty() || owner::attempt_of(its).as_ref() != Some(&marks.op) {
+fn copied_tags(its: &Tags, key: &Observed) -> Vec<String> {
+    let Owner::Stack(ownership) = key.owner() else { return Vec::new() };
+    if ownership.attempt_id.is_empty()
+        || owner::attempt_of(its).as_ref() != Some(&ownership.attempt_id)
+    {
         return Vec::new();
     }
     let same = key.tags.iter().filter(|(key, value)| its.get(*key) == Some(value));
@@ -253,7 +264,7 @@ async fn tags_of_channel(aws: &Clients, channel: &Arn) -> Result<Tags, CloudErro
 fn foreign(its: &Tags, tags: &Tags) -> Option<Owner> {
     let owner = Owner::of(its);
     let ours = match (&owner, Owner::of(tags)) {
-        (Owner::Nobody, _) => true,
+        (Owner::Unowned, _) => true,
         (Owner::Stack(its), Owner::Stack(ours)) => its.stack == ours.stack,
         _ => false,
     };
@@ -269,13 +280,14 @@ async fn remember(
     key: &Arn,
     tags: &Tags,
 ) -> Result<(), CloudError> {
-    let (Owner::Stack(its_marks), Owner::Stack(marks)) = (Owner::of(its), Owner::of(tags)) else {
+    let (Owner::Stack(its_marks), Owner::Stack(ownership)) = (Owner::of(its), Owner::of(tags))
+    else {
         return Ok(());
     };
     // Where the user's own tags leave no room, the key is looked up by a call of its own instead.
     let full = its.len() >= MOST_TAGS && !its.contains_key(STREAM_KEY);
     let noted = its.get(STREAM_KEY).is_some_and(|it| it == key.id());
-    if its_marks.stack != marks.stack || full || noted {
+    if its_marks.stack != ownership.stack || full || noted {
         return Ok(());
     }
     let tag = Tags::from([(STREAM_KEY.to_owned(), key.id().to_owned())]);
@@ -288,7 +300,7 @@ async fn remembered(
     aws: &Clients,
     scope: &Scope<'_>,
     channels: &BTreeSet<Arn>,
-) -> Result<Vec<Live>, CloudError> {
+) -> Result<Vec<Observed>, CloudError> {
     let arns: Vec<String> = in_memory(scope, channels).into_values().collect();
     let batches = arns.chunks(50).map(|batch| async move {
         let request = aws.ivs.batch_get_stream_key().set_arns(Some(batch.to_vec()));
@@ -300,7 +312,7 @@ async fn remembered(
     });
     let keys = side_by_side(batches.collect()).await?.into_iter().flatten();
     let lives = keys.filter_map(|it| {
-        read(it.arn?, it.channel_arn.as_deref(), answered_tags(it.tags), &scope.book)
+        read(it.arn?, it.channel_arn.as_deref(), answered_tags(it.tags), &scope.addresses)
     });
     Ok(lives.collect())
 }
@@ -319,13 +331,13 @@ async fn none_is_missing(
     aws: &Clients,
     scope: &Scope<'_>,
     channels: &BTreeSet<Arn>,
-    found: &[Live],
+    found: &[Observed],
 ) -> Result<(), CloudError> {
-    let of = |it: &Live| it.body.as_ref()?.identity(&scope.book);
+    let of = |it: &Observed| it.spec.as_ref()?.identity(&scope.addresses);
     let shown: BTreeSet<Arn> = found.iter().filter_map(of).collect();
     let silent = in_memory(scope, channels).into_iter().filter(|(it, _)| !shown.contains(it));
     let keys: Vec<Arn> = silent.map(|(_, key)| Arn::new(key)).collect();
-    match StreamKey::get(aws, &keys, &scope.book).await {
+    match StreamKey::get(aws, &keys, &scope.addresses).await {
         Err(error) if error.class == Class::Denied => Ok(()),
         Err(error) => Err(error),
         Ok(there) => there.first().map_or(Ok(()), |key| {
@@ -338,15 +350,15 @@ async fn none_is_missing(
 
 /// The ARN of the key of that id, in the place of its channel.
 fn key_of(channel: &Arn, id: &str) -> String {
-    channel.beside(id).as_str().replace(":channel/", ":stream-key/")
+    channel.sibling(id).as_str().replace(":channel/", ":stream-key/")
 }
 
 /// The keys of one channel (AWS allows one); none where the channel is gone.
 pub(super) async fn keys_of(
     aws: &Clients,
     channel: &Arn,
-    book: &Book,
-) -> Result<Vec<Live>, CloudError> {
+    addresses: &AddressMap,
+) -> Result<Vec<Observed>, CloudError> {
     let mut keys = Vec::new();
     let drained = drain(
         "ListStreamKeys",
@@ -356,7 +368,7 @@ pub(super) async fn keys_of(
         },
         |page| {
             keys.extend(page.stream_keys.into_iter().filter_map(|it| {
-                read(it.arn?, it.channel_arn.as_deref(), answered_tags(it.tags), book)
+                read(it.arn?, it.channel_arn.as_deref(), answered_tags(it.tags), addresses)
             }));
             page.next_token
         },
@@ -367,11 +379,16 @@ pub(super) async fn keys_of(
 }
 
 /// What AWS answered, in the manifest's words.
-fn read(arn: String, channel: Option<&str>, tags: Tags, book: &Book) -> Option<Live> {
+fn read(
+    arn: String,
+    channel: Option<&str>,
+    tags: Tags,
+    addresses: &AddressMap,
+) -> Option<Observed> {
     let rotation = match Owner::of(&tags) {
-        Owner::Stack(marks) => marks.rotation,
+        Owner::Stack(ownership) => ownership.rotation,
         _ => None,
     };
-    let spec = StreamKey { channel: Ref::read(channel, book)?, rotation, tags: Tags::new() };
-    Some(Live::listed(Kind::StreamKey, arn, tags).with(spec))
+    let spec = StreamKey { channel: Ref::read(channel, addresses)?, rotation, tags: Tags::new() };
+    Some(Observed::listed(Kind::StreamKey, arn, tags).with(spec))
 }

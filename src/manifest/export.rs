@@ -1,46 +1,48 @@
 //! A live account as manifests: names for everything, references by name, ready to be taken over.
 
 use crate::diag::{Origin, SourceId};
-use crate::kinds::{Address, Book, Desired, Kind, Lifecycle, Live, LiveState, Owner, Stack};
+use crate::kinds::{
+    Address, AddressMap, Desired, Kind, Lifecycle, Observed, ObservedState, Owner, Stack,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What stays out of an export, and why.
 #[derive(Debug, PartialEq)]
 pub struct LeftOut<'a> {
     /// The object.
-    pub live: &'a Live,
+    pub observed: &'a Observed,
     /// Why nobody is to take it over.
     pub why: String,
 }
 
 /// Gives every object that nobody else owns a logical name: the one it has in this stack, else its display
 /// name where that is free, else that with its id.
-pub fn names(live: &LiveState) -> (Book, Vec<LeftOut<'_>>) {
-    let mut book = Book::default();
+pub fn names(observed: &ObservedState) -> (AddressMap, Vec<LeftOut<'_>>) {
+    let mut addresses = AddressMap::default();
     let mut left_out = Vec::new();
-    let mut taken: BTreeSet<Address> = live.owned.keys().cloned().collect();
-    for (address, it) in &live.owned {
-        book.note(address.clone(), it.arn.clone());
+    let mut taken: BTreeSet<Address> = observed.owned.keys().cloned().collect();
+    for (address, it) in &observed.owned {
+        addresses.note(address.clone(), it.arn.clone());
     }
     let mut display: BTreeMap<(Kind, String), usize> = BTreeMap::new();
-    let strangers: Vec<(&Live, String)> =
-        live.others.values().map(|it| (it, display_name(it))).collect();
+    let strangers: Vec<(&Observed, String)> =
+        observed.others.values().map(|it| (it, display_name(it))).collect();
     for (it, name) in &strangers {
         *display.entry((it.kind, name.clone())).or_default() += 1;
     }
     for (it, name) in strangers {
         let owner = it.owner();
         let failed =
-            it.kind.facts().usable.filter(|(_, failed)| it.state.as_deref() == Some(failed));
+            it.kind.facts().ready_state.filter(|(_, failed)| it.state.as_deref() == Some(failed));
         let why = match failed {
-            _ if owner != Owner::Nobody => Some(format!("it belongs to {owner}")),
+            _ if owner != Owner::Unowned => Some(format!("it belongs to {owner}")),
             Some((_, state)) => {
                 Some(format!("creation failed at AWS ({state}), so it is of no use"))
             }
             None => None,
         };
         if let Some(why) = why {
-            left_out.push(LeftOut { live: it, why });
+            left_out.push(LeftOut { observed: it, why });
             continue;
         }
         let id = it.arn.id();
@@ -52,32 +54,32 @@ pub fn names(live: &LiveState) -> (Book, Vec<LeftOut<'_>>) {
             address = Address::new(it.kind, name.chars().take(63).collect::<String>());
         }
         taken.insert(address.clone());
-        book.note(address, it.arn.clone());
+        addresses.note(address, it.arn.clone());
     }
-    (book, left_out)
+    (addresses, left_out)
 }
 
-fn display_name(live: &Live) -> String {
-    let name = live.body.clone().and_then(|mut it| it.name_mut().cloned().flatten());
+fn display_name(observed: &Observed) -> String {
+    let name = observed.spec.clone().and_then(|mut it| it.name_mut().cloned().flatten());
     let name: String = name.unwrap_or_default().chars().take(63).collect();
     let good = |it: char| it.is_ascii_alphanumeric() || "._-".contains(it);
     if name.chars().all(good) { name } else { String::new() }
 }
 
-/// Declares every object of `objects`, by the names of `book`; what is not ours yet is to be adopted.
+/// Declares every object of `objects`, by the names of `addresses`; what is not ours yet is to be adopted.
 pub fn declare<'a>(
-    objects: impl IntoIterator<Item = &'a Live>,
-    book: &Book,
+    objects: impl IntoIterator<Item = &'a Observed>,
+    addresses: &AddressMap,
     stack: &Stack,
 ) -> Vec<Desired> {
     let mut declared: Vec<Desired> = objects
         .into_iter()
         .filter_map(|it| {
-            let address = book.address(&it.arn)?.clone();
+            let address = addresses.address(&it.arn)?.clone();
             let owned = it.owner().in_stack(&stack.name).cloned();
             Some(Desired {
                 address,
-                body: it.body.clone()?,
+                spec: it.spec.clone()?,
                 labels: BTreeMap::new(),
                 previous_names: Vec::new(),
                 lifecycle: Lifecycle {

@@ -15,7 +15,7 @@ pub mod write;
 use crate::aws::{REGIONS, Tags};
 use crate::diag::{Code, Diagnostic, FieldPath, Origin, Part, Place, Report, Segment, SourceMap};
 use crate::kinds::owner::matches;
-use crate::kinds::{Address, Body, Check, Desired, Kind, Lifecycle, Resource, Stack};
+use crate::kinds::{Address, Check, Desired, Kind, Lifecycle, Resource, Spec, Stack};
 use document::Outline;
 use envelope::{
     API_VERSION, Document, Envelope, EnvelopeOutline, Metadata, Named, STACK, StackDocument,
@@ -105,8 +105,8 @@ fn understand(sources: SourceMap, mut report: Report, stack: Option<&str>) -> Lo
             continue;
         };
         let typed = Typed { origin, sources: &sources, report: &mut report };
-        if let Some((body, (metadata, lifecycle, left_out))) = kind.parse_with(typed) {
-            let it = resource(origin, body, metadata, lifecycle);
+        if let Some((spec, (metadata, lifecycle, left_out))) = kind.parse_with(typed) {
+            let it = resource(origin, spec, metadata, lifecycle);
             if left_out.is_empty() {
                 desired.push(it);
             } else {
@@ -127,9 +127,9 @@ fn understand(sources: SourceMap, mut report: Report, stack: Option<&str>) -> Lo
     }
     for it in &mut desired {
         add_stack_tags(it, &stack, &mut report);
-        read_beside(it, &sources, &mut report);
+        read_file_field(it, &sources, &mut report);
         check(it, &mut report);
-        it.body.normalise();
+        it.spec.normalise();
     }
     set::check(&stack, &desired, &known, &mut report);
     for (it, left_out) in &mut in_part {
@@ -179,9 +179,9 @@ struct Typed<'a> {
 impl crate::kinds::ParseSpec for Typed<'_> {
     type Rest = (Metadata, Lifecycle, Vec<FieldPath>);
 
-    fn spec<K: Resource>(self) -> Option<(Body, Self::Rest)>
+    fn spec<K: Resource>(self) -> Option<(Spec, Self::Rest)>
     where
-        Body: From<K>,
+        Spec: From<K>,
     {
         let outline = DocumentOutline::Of(K::KIND);
         let document::Read { value, left_out } = document::parse_in_part::<Document<K>>(
@@ -236,15 +236,15 @@ fn not_a_manifest(origin: Origin, found: &Report) -> Option<Diagnostic> {
     })
 }
 
-fn resource(origin: Origin, mut body: Body, metadata: Metadata, lifecycle: Lifecycle) -> Desired {
+fn resource(origin: Origin, mut spec: Spec, metadata: Metadata, lifecycle: Lifecycle) -> Desired {
     let mut name_is_default = false;
-    if let Some(name) = body.name_mut() {
+    if let Some(name) = spec.name_mut() {
         name_is_default = name.is_none();
         name.get_or_insert_with(|| metadata.name.clone());
     }
     Desired {
-        address: Address::new(body.kind(), metadata.name),
-        body,
+        address: Address::new(spec.kind(), metadata.name),
+        spec,
         labels: metadata.labels,
         previous_names: metadata.previous_names,
         lifecycle,
@@ -344,7 +344,7 @@ fn the_stack(
 /// Stack tags under the resource's own; what the stack ignores is not managed, so not wanted either.
 fn add_stack_tags(desired: &mut Desired, stack: &Stack, report: &mut Report) {
     let ignored = |key: &str| stack.ignore_tags.iter().any(|it| matches(it, key));
-    let Some(own) = desired.body.tags_mut() else { return };
+    let Some(own) = desired.spec.tags_mut() else { return };
     for key in own.keys().filter(|key| ignored(key)) {
         let path = FieldPath::from("spec.tags").key(key.clone());
         let place = Place::Field { origin: desired.origin, path, part: Part::Key };
@@ -362,25 +362,25 @@ const BESIDE: u64 = 16 * 1024;
 
 /// Puts a text that stands in a file beside the manifest into its field. Where that fails the name of the
 /// file stays, so that the field does not look forgotten as well.
-fn read_beside(desired: &mut Desired, sources: &SourceMap, report: &mut Report) {
+fn read_file_field(desired: &mut Desired, sources: &SourceMap, report: &mut Report) {
     let origin = desired.origin;
-    let Some(beside) = desired.body.beside() else { return };
-    let Some(file) = beside.file.as_deref() else { return };
-    let place = Place::value(origin, format!("spec.{}", beside.file_field).as_str());
-    if beside.text.is_some() {
-        let message = format!("`{}` and `{}` are both given", beside.file_field, beside.text_field);
+    let Some(pair) = desired.spec.file_source() else { return };
+    let Some(file) = pair.file.as_deref() else { return };
+    let place = Place::value(origin, format!("spec.{}", pair.file_field).as_str());
+    if pair.text.is_some() {
+        let message = format!("`{}` and `{}` are both given", pair.file_field, pair.text_field);
         report.push(Diagnostic::new(Code::ConflictingFields, place, message));
         return;
     }
     let Some(source) = sources.get(origin.source) else { return };
-    match source::read_beside(source, file, BESIDE) {
+    match source::read_relative(source, file, BESIDE) {
         Ok(text) if text.contains("PRIVATE KEY") => report.push(
             Diagnostic::new(Code::SecretInManifest, place, "the file holds a private key")
                 .help("only public keys go to AWS: `openssl ec -in private.pem -pubout`"),
         ),
         Ok(text) => {
-            *beside.text = Some(text);
-            *beside.file = None;
+            *pair.text = Some(text);
+            *pair.file = None;
         }
         Err(refused) => {
             let message = format!("{} {}", crate::diag::quote(file), refused.message);
@@ -422,10 +422,10 @@ fn check(desired: &mut Desired, report: &mut Report) {
         let place = Place::value(origin, "lifecycle.adopt");
         report.push(Diagnostic::new(Code::WrongArn, place, message));
     }
-    if let Some(tags) = desired.body.tags_mut() {
+    if let Some(tags) = desired.spec.tags_mut() {
         Check::new(origin, report).tags("tags", tags);
     }
-    if let Some(Some(name)) = desired.body.name_mut() {
+    if let Some(Some(name)) = desired.spec.name_mut() {
         let name = name.clone();
         let mut found = Report::new();
         Check::new(origin, &mut found).name("name", &name);
@@ -438,7 +438,7 @@ fn check(desired: &mut Desired, report: &mut Report) {
             report.extend(found);
         }
     }
-    desired.body.check(&mut Check::new(origin, report));
+    desired.spec.check(&mut Check::new(origin, report));
 }
 
 /// Whether a text can be a logical name; otherwise the report says why not.

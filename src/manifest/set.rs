@@ -2,8 +2,8 @@
 
 use crate::diag::{Code, Diagnostic, Place, Report, suggest};
 use crate::kinds::{
-    Address, Arn, Body, Channel, Desired, Kind, MOST_USER_TAGS, Pip, Pointer,
-    RecordingConfiguration, Ref, Stack,
+    Address, Arn, Channel, Desired, Kind, MOST_USER_TAGS, Pip, Pointer, RecordingConfiguration,
+    Ref, Spec, Stack,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -41,7 +41,7 @@ pub(super) fn check(
 fn exclusive(desired: &[Desired], report: &mut Report) {
     let mut taken: BTreeMap<(Kind, String), &Desired> = BTreeMap::new();
     for it in desired {
-        let Some(exclusive) = it.body.exclusive() else { continue };
+        let Some(exclusive) = it.spec.exclusive() else { continue };
         if let Some(first) = taken.insert((it.address.kind, exclusive.value), it) {
             let message = format!("{} has {} already", first.address, exclusive.what);
             let place = Place::value(it.origin, "metadata.name");
@@ -105,7 +105,7 @@ pub(super) fn references(
     report: &mut Report,
 ) {
     for it in desired {
-        for edge in it.body.refs() {
+        for edge in it.spec.refs() {
             let place = Place::value(it.origin, format!("spec.{}", edge.field).as_str());
             match &edge.to {
                 Pointer::Named(to) if !known.contains(to) => {
@@ -192,7 +192,7 @@ fn quotas(stack: &Stack, desired: &[Desired], report: &mut Report) {
 
 /// Names that nobody has, read as what else they can mean; a near miss stays a name, to be told so.
 pub(super) fn settle_names(desired: &mut Desired, known: &BTreeSet<Address>) {
-    desired.body.settle_names(&|address: &Address| {
+    desired.spec.settle_names(&|address: &Address| {
         let names = known.iter().filter(|it| it.kind == address.kind).map(|it| it.name.as_str());
         known.contains(address) || suggest(&address.name, names).is_some()
     });
@@ -209,11 +209,11 @@ fn pairs(desired: &[Desired], by_address: &BTreeMap<&Address, &Desired>, report:
     let mut buckets: BTreeMap<&str, &Desired> = BTreeMap::new();
     for it in desired {
         let found = |address: &Pointer| match address {
-            Pointer::Named(address) => by_address.get(address).map(|it| &it.body),
+            Pointer::Named(address) => by_address.get(address).map(|it| &it.spec),
             Pointer::Outside(_) => None,
         };
-        match &it.body {
-            Body::StreamKey(key) => {
+        match &it.spec {
+            Spec::StreamKey(key) => {
                 if let Some(first) = keys.insert(key.channel.pointer().clone(), it) {
                     report.push(
                         Diagnostic::new(
@@ -225,7 +225,7 @@ fn pairs(desired: &[Desired], by_address: &BTreeMap<&Address, &Desired>, report:
                     );
                 }
             }
-            Body::StorageConfiguration(storage) => {
+            Spec::StorageConfiguration(storage) => {
                 if let Some(first) = buckets.insert(&storage.s3.bucket_name, it) {
                     let field = "spec.s3.bucketName";
                     let message = "two storage configurations share this bucket and its bucket policy, so \
@@ -241,13 +241,13 @@ fn pairs(desired: &[Desired], by_address: &BTreeMap<&Address, &Desired>, report:
                     );
                 }
             }
-            Body::Channel(channel) => {
+            Spec::Channel(channel) => {
                 let recording = channel.recording_configuration.as_ref().map(Ref::pointer);
-                if let Some(Body::RecordingConfiguration(recording)) = recording.and_then(found) {
+                if let Some(Spec::RecordingConfiguration(recording)) = recording.and_then(found) {
                     recorded(it, channel, recording, report);
                 }
             }
-            Body::ParticipantReplication(replication) => {
+            Spec::ParticipantReplication(replication) => {
                 let who = replication.participant.as_ref().map(Ref::pointer);
                 let id = replication.participant_id.as_deref();
                 let whole = (who.cloned(), id, replication.source_stage.pointer().clone());
@@ -271,8 +271,8 @@ fn pairs(desired: &[Desired], by_address: &BTreeMap<&Address, &Desired>, report:
                 let fields = ["sourceStage", "destinationStage"];
                 let stages = [replication.source_stage.pointer(), to];
                 let stage = fields.into_iter().zip(stages).find_map(|(field, stage)| {
-                    let Some(Body::Stage(body)) = found(stage) else { return None };
-                    Some((field, stage, body.tags.len()))
+                    let Some(Spec::Stage(spec)) = found(stage) else { return None };
+                    Some((field, stage, spec.tags.len()))
                 });
                 if let Some((field, stage, tags)) = stage {
                     let count = remembered.entry(stage.clone()).or_default();
@@ -287,7 +287,7 @@ fn pairs(desired: &[Desired], by_address: &BTreeMap<&Address, &Desired>, report:
                         report.push(Diagnostic::new(Code::TooManyTags, place, message));
                     }
                 }
-                if let Some(Body::IngestConfiguration(ingest)) = who.and_then(found)
+                if let Some(Spec::IngestConfiguration(ingest)) = who.and_then(found)
                     && ingest.stage.as_ref() != Some(&replication.source_stage)
                 {
                     let message = "this ingest configuration does not publish on the source stage";
@@ -295,7 +295,7 @@ fn pairs(desired: &[Desired], by_address: &BTreeMap<&Address, &Desired>, report:
                     report.push(Diagnostic::new(Code::ConflictingFields, place, message));
                 }
             }
-            Body::Composition(composition) => {
+            Spec::Composition(composition) => {
                 let on_stage = per_stage.entry(composition.stage.pointer().clone()).or_default();
                 *on_stage += 1;
                 if *on_stage == 6 {
@@ -306,7 +306,7 @@ fn pairs(desired: &[Desired], by_address: &BTreeMap<&Address, &Desired>, report:
                     ));
                 }
                 if let Some(pip) = &composition.layout.pip {
-                    let encoders = it.body.refs().into_iter().filter_map(|edge| found(&edge.to));
+                    let encoders = it.spec.refs().into_iter().filter_map(|edge| found(&edge.to));
                     for encoder in encoders {
                         inside_the_picture(it, pip, encoder, report);
                     }
@@ -358,8 +358,8 @@ fn recorded(
 }
 
 /// An inner picture larger than the whole one (rule 38).
-fn inside_the_picture(at: &Desired, pip: &Pip, encoder: &Body, report: &mut Report) {
-    let Body::EncoderConfiguration(encoder) = encoder else { return };
+fn inside_the_picture(at: &Desired, pip: &Pip, encoder: &Spec, report: &mut Report) {
+    let Spec::EncoderConfiguration(encoder) = encoder else { return };
     let video = &encoder.video;
     for (field, inner, outer) in
         [("pipWidth", pip.pip_width, video.width), ("pipHeight", pip.pip_height, video.height)]

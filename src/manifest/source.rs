@@ -155,7 +155,7 @@ fn not_regular() -> Refused {
 ///
 /// It must be a regular file of at most `limit` bytes inside the folder that was given with `-f`,
 /// links resolved. A manifest from standard input can name one where a folder was given for that.
-pub fn read_beside(source: &Source, relative: &str, limit: u64) -> Result<String, Refused> {
+pub fn read_relative(source: &Source, relative: &str, limit: u64) -> Result<String, Refused> {
     let Some(Folder { base, root }) = &source.folder else {
         let mut refused = Refused::new(
             Code::OutsideRoot,
@@ -630,9 +630,9 @@ mod tests {
         symlink(outside.path().join("a.yaml"), path.join("link.pem")).unwrap();
         let (sources, _) = read(&[path]);
         let (_, source) = sources.iter().find(|(_, it)| it.name.ends_with("b.yaml")).unwrap();
-        assert_eq!(read_beside(source, "../key.pem", 100).unwrap(), "pem");
+        assert_eq!(read_relative(source, "../key.pem", 100).unwrap(), "pem");
         let refused =
-            |relative: &str, limit| read_beside(source, relative, limit).unwrap_err().code;
+            |relative: &str, limit| read_relative(source, relative, limit).unwrap_err().code;
         assert_eq!(refused("../../etc/passwd", 100), Code::UnreadableFile);
         assert_eq!(refused("/etc/passwd", 100), Code::OutsideRoot);
         assert_eq!(refused("../link.pem", 100), Code::OutsideRoot);

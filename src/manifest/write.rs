@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 /// A resource as a manifest that says no more than it must.
 pub fn manifest(desired: &Desired) -> String {
-    let mut spec = desired.body.minimal();
+    let mut spec = desired.spec.minimal();
     if let Value::Object(spec) = &mut spec
         && spec.get("name").and_then(Value::as_str) == Some(desired.address.name.as_str())
     {

@@ -6,7 +6,7 @@
 
 use super::{Cause, Decision, Plan, Policy, Selected, Selection, Step};
 use crate::kinds::spec::{changes, fingerprint, sorted};
-use crate::kinds::{API_VERSION, Arn, Body, Book, Owner, SAVED_PLAN, json};
+use crate::kinds::{API_VERSION, AddressMap, Arn, Owner, SAVED_PLAN, Spec, json};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -53,7 +53,7 @@ pub struct Inputs {
 pub struct Terms {
     /// `--prune`, where it was given.
     pub prune: Option<bool>,
-    /// `--allow-live`.
+    /// `--allow-observed`.
     pub allow_live: BTreeSet<String>,
     /// `--refresh full`.
     pub refresh_full: bool,
@@ -89,7 +89,7 @@ pub struct ApprovedStep {
     /// The spec as it shall be, without what is AWS's default.
     pub spec: Option<Value>,
     /// Our own tags as they shall be.
-    pub marks: BTreeMap<String, String>,
+    pub ownership: BTreeMap<String, String>,
     /// What it refers to and what is there already, with its ARN.
     pub refers_to: BTreeMap<String, String>,
     /// Steps that come before it.
@@ -137,7 +137,13 @@ pub enum Unreadable {
 
 impl Approval {
     /// What there is to approve in `plan`.
-    pub fn of(plan: &Plan, book: &Book, place: Place, terms: Terms, inputs: Inputs) -> Self {
+    pub fn of(
+        plan: &Plan,
+        addresses: &AddressMap,
+        place: Place,
+        terms: Terms,
+        inputs: Inputs,
+    ) -> Self {
         let names: BTreeMap<usize, String> =
             plan.steps.iter().map(|it| (it.id, title(it))).collect();
         Self {
@@ -148,7 +154,7 @@ impl Approval {
             place,
             terms,
             inputs,
-            steps: plan.steps.iter().map(|it| approved(it, book, &names)).collect(),
+            steps: plan.steps.iter().map(|it| approved(it, addresses, &names)).collect(),
         }
     }
 
@@ -272,22 +278,22 @@ fn arn(step: &Step) -> Option<&Arn> {
 
 fn title(step: &Step) -> String {
     let of = arn(step).map(|arn| format!(" of {arn}")).unwrap_or_default();
-    format!("{} {}{of}", step.action.word(), step.address)
+    format!("{} {}{of}", step.action.as_str(), step.address)
 }
 
-fn approved(step: &Step, book: &Book, names: &BTreeMap<usize, String>) -> ApprovedStep {
-    let refers_to = step.body.iter().flat_map(Body::refs).filter_map(|edge| {
-        let arn = edge.to.arn(book)?;
+fn approved(step: &Step, addresses: &AddressMap, names: &BTreeMap<usize, String>) -> ApprovedStep {
+    let refers_to = step.spec.iter().flat_map(Spec::refs).filter_map(|edge| {
+        let arn = edge.to.arn(addresses)?;
         Some((edge.field, arn.as_str().to_owned()))
     });
     ApprovedStep {
         address: step.address.to_string(),
-        action: step.action.word().to_owned(),
+        action: step.action.as_str().to_owned(),
         arn: arn(step).map(ToString::to_string),
         decision: match &step.decision {
             // To cut somebody off is more than to do it, and needs to have been seen.
             Decision::Interrupt => "interrupt".to_owned(),
-            other => other.word().to_owned(),
+            other => other.as_str().to_owned(),
         },
         cuts_off: step
             .impact
@@ -300,16 +306,16 @@ fn approved(step: &Step, book: &Book, names: &BTreeMap<usize, String>) -> Approv
             .iter()
             .map(|it| (it.path.clone(), json!({ "before": it.before, "after": it.after })))
             .collect(),
-        spec: step.body.as_ref().map(Body::minimal),
-        marks: if step.body.is_some() { step.marks.tags() } else { BTreeMap::new() },
+        spec: step.spec.as_ref().map(Spec::minimal),
+        ownership: if step.spec.is_some() { step.ownership.tags() } else { BTreeMap::new() },
         refers_to: refers_to.collect(),
         after: step.after.iter().filter_map(|it| names.get(it).cloned()).collect(),
         object: step.arn.as_ref().map(|arn| {
             let owner = match &step.owner {
-                Owner::Stack(marks) => json(&marks.tags()),
+                Owner::Stack(ownership) => json(&ownership.tags()),
                 other => Value::String(other.to_string()),
             };
-            let before = step.before.as_ref().map(Body::fields);
+            let before = step.before.as_ref().map(Spec::fields);
             fingerprint(&json!({ "arn": arn, "owner": owner, "spec": before }))
         }),
     }

@@ -1,44 +1,44 @@
 //! Several objects with one identity (`docs/reliability.md` §2): which may go, when, and what a person must be told.
 //!
-//! The one that counts is the least by `Live::standing` and never loses; this only judges the others. The engine looks
+//! The one that counts is the least by `Observed::standing` and never loses; this only judges the others. The engine looks
 //! at them again before it deletes one.
 
 use super::policy::{self, Policy};
-use super::step::{Decision, Note, Twin};
-use crate::kinds::{Arn, Duplicate, Live, LiveState, Owner};
+use super::step::{Decision, DuplicateCopy, Note};
+use crate::kinds::{Arn, Duplicate, Observed, ObservedState, Owner};
 use jiff::{SignedDuration, Timestamp};
 
 /// A younger one may be that of a run which is still at work.
 pub(super) const OLD: SignedDuration = SignedDuration::from_mins(15);
 
 /// Why a duplicate is not to be deleted, if so.
-pub(super) fn decide(live: &LiveState, it: &Duplicate) -> Option<Decision> {
-    let Owner::Stack(marks) = it.live.owner() else {
+pub(super) fn decide(observed: &ObservedState, it: &Duplicate) -> Option<Decision> {
+    let Owner::Stack(ownership) = it.observed.owner() else {
         return Some(Decision::Blocked("its tags are not whole".to_owned()));
     };
-    let own = live.is_own(&it.live.owner());
-    if let Some(blocked) = policy::protected(&it.live, None).filter(|_| !own) {
+    let own = observed.is_own(&it.observed.owner());
+    if let Some(blocked) = policy::protected(&it.observed, None).filter(|_| !own) {
         return Some(blocked);
     }
-    if let Some(audience) = live.audience.get(&it.live.arn) {
-        let who = policy::live(audience);
+    if let Some(audience) = observed.audience.get(&it.observed.arn) {
+        let who = policy::on_air(audience);
         return Some(Decision::Blocked(format!(
             "{} has the same name, and this one is {who}",
             it.winner
         )));
     }
     // The first of several that nobody can tell apart may be the copy, and this one what it was made from.
-    if let Some(why) = unclear_which(live, it).or_else(|| not_as_made(it)) {
+    if let Some(why) = unclear_which(observed, it).or_else(|| not_as_made(it)) {
         return Some(Decision::Blocked(why));
     }
     if own {
         // The run that made a copy knows that no run is at work on it. It must not be the last that is of use.
-        let winner = live.owned.get(&it.address);
+        let winner = observed.owned.get(&it.address);
         return winner
             .is_some_and(|it| !it.is_ready())
             .then(|| Decision::Deferred(format!("waits until {} is ready for use", it.winner)));
     }
-    let (Some(made), Some(now)) = (marks.made(), live.as_of) else {
+    let (Some(made), Some(now)) = (ownership.made(), observed.as_of) else {
         return Some(Decision::Blocked(format!(
             "{} has the same name, and the age of this one is unknown",
             it.winner
@@ -66,61 +66,66 @@ pub(super) fn not_as_made(it: &Duplicate) -> Option<String> {
 
 /// Why nobody can say which of several objects a name means: one attempt makes one object, so where two carry
 /// its name, either the request was delivered twice and the two are alike, or somebody copied tags.
-pub(super) fn unclear(live: &LiveState, winner: &Live) -> Option<String> {
-    let op = |live: &Live| match live.owner() {
-        Owner::Stack(marks) => marks.op,
+pub(super) fn unclear(observed: &ObservedState, winner: &Observed) -> Option<String> {
+    let attempt_id = |observed: &Observed| match observed.owner() {
+        Owner::Stack(ownership) => ownership.attempt_id,
         _ => String::new(),
     };
-    let mut twins = live.duplicates.iter().filter(|it| it.winner == winner.arn);
+    let mut twins = observed.duplicates.iter().filter(|it| it.winner == winner.arn);
     let copied = twins.find(|it| {
-        let one_attempt = op(&it.live) == op(winner);
+        let one_attempt = attempt_id(&it.observed) == attempt_id(winner);
         // One without an attempt was taken over, or its tags were copied without it.
-        op(winner).is_empty() || (one_attempt && !(it.untouched && it.winner_untouched))
+        attempt_id(winner).is_empty() || (one_attempt && !(it.untouched && it.winner_untouched))
     })?;
     Some(format!(
         "{} and {} carry the same tags: take the `ivs-apply:` tags off the one that is not it",
-        winner.arn, copied.live.arn
+        winner.arn, copied.observed.arn
     ))
 }
 
 /// [`unclear`] of the one that counts in the place of a duplicate.
-pub(super) fn unclear_which(live: &LiveState, it: &Duplicate) -> Option<String> {
-    unclear(live, live.owned.get(&it.address)?)
+pub(super) fn unclear_which(observed: &ObservedState, it: &Duplicate) -> Option<String> {
+    unclear(observed, observed.owned.get(&it.address)?)
 }
 
 /// One note for each address that several objects have.
-pub(super) fn notes(live: &LiveState, policy: &Policy) -> Vec<Note> {
+pub(super) fn notes(observed: &ObservedState, policy: &Policy) -> Vec<Note> {
     let mut notes: Vec<Note> = Vec::new();
-    for it in live.duplicates.iter().filter(|it| policy.is_about(&it.address)) {
+    for it in observed.duplicates.iter().filter(|it| policy.is_about(&it.address)) {
         let last = notes.last_mut();
         if let Some(Note::Duplicate { address, copies, .. }) = last
             && *address == it.address
         {
-            copies.push(twin(live, &it.live));
+            copies.push(duplicate_copy(observed, &it.observed));
             continue;
         }
-        let winner = live.owned.get(&it.address);
-        let copies = winner.into_iter().chain([&it.live]).map(|it| twin(live, it)).collect();
-        let clear = winner.is_none_or(|it| unclear(live, it).is_none());
+        let winner = observed.owned.get(&it.address);
+        let copies = winner
+            .into_iter()
+            .chain([&it.observed])
+            .map(|it| duplicate_copy(observed, it))
+            .collect();
+        let clear = winner.is_none_or(|it| unclear(observed, it).is_none());
         notes.push(Note::Duplicate { address: it.address.clone(), copies, clear });
     }
     notes
 }
 
-fn twin(live: &LiveState, it: &Live) -> Twin {
+fn duplicate_copy(observed: &ObservedState, it: &Observed) -> DuplicateCopy {
     let made = match it.owner() {
-        Owner::Stack(marks) => marks.made(),
+        Owner::Stack(ownership) => ownership.made(),
         _ => None,
     };
-    let name =
-        |arn: &Arn| live.book.address(arn).map_or_else(|| arn.to_string(), ToString::to_string);
-    let users = live.referrers.iter().filter(|(_, to)| *to == it.arn);
-    Twin {
+    let name = |arn: &Arn| {
+        observed.addresses.address(arn).map_or_else(|| arn.to_string(), ToString::to_string)
+    };
+    let users = observed.referrers.iter().filter(|(_, to)| *to == it.arn);
+    DuplicateCopy {
         arn: it.arn.clone(),
         made: made.map(text),
-        minutes: made.zip(live.as_of).map(|(made, now)| now.duration_since(made).as_mins()),
+        minutes: made.zip(observed.as_of).map(|(made, now)| now.duration_since(made).as_mins()),
         url: it.outputs.get("playbackUrl").cloned(),
-        audience: live.audience.get(&it.arn).cloned(),
+        audience: observed.audience.get(&it.arn).cloned(),
         referrers: users.map(|(user, _)| name(user)).collect(),
     }
 }

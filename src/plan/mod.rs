@@ -15,30 +15,31 @@ pub use approval::{Approval, Terms};
 pub use policy::{Policy, Refusal};
 pub use selection::{Selected, Selection};
 pub use step::{
-    Action, Attention, Cause, Decision, NotDrift, Note, Plan, Status, Step, StepId, Summary, Twin,
+    Action, Attention, Cause, Decision, DuplicateCopy, NotDrift, Note, Plan, Status, Step, StepId,
+    Summary,
 };
 
 use crate::kinds::owner::under_way;
 use crate::kinds::rename::renames;
 use crate::kinds::spec::{FieldChange, difference, named_targets};
 use crate::kinds::{
-    Address, Arn, Audience, Body, Desired, Duplicate, Edge, Kind, Live, LiveState, Marks, Owner,
-    Pointer, Presence, Replace, Stack, owner,
+    Address, Arn, Audience, Desired, Duplicate, Edge, Existence, Kind, Observed, ObservedState,
+    Owner, OwnershipTags, Pointer, Replace, Spec, Stack, owner,
 };
-use policy::{live as in_words, on_audience, protected, quotas};
+use policy::{on_air, on_audience, protected, quotas};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use step::foreign;
 
-/// What makes `live` equal to `desired`, as far as `policy` allows. The same input gives the same plan,
+/// What makes `observed` equal to `desired`, as far as `policy` allows. The same input gives the same plan,
 /// whatever the order of the manifests.
 ///
 /// # Panics
 /// Never: a kind refers only to kinds that do not refer to it, so nothing refers to itself in a circle.
-pub fn plan(stack: &Stack, desired: &[Desired], live: &LiveState, policy: &Policy) -> Plan {
+pub fn plan(stack: &Stack, desired: &[Desired], observed: &ObservedState, policy: &Policy) -> Plan {
     // Whose name is free depends on all manifests.
-    let mut moves = renames(&live.owned, desired);
+    let mut moves = renames(&observed.owned, desired);
     moves.retain(|it, _| policy.is_about(it));
     let in_scope: Vec<Desired>;
     let desired = match &policy.selected {
@@ -50,25 +51,26 @@ pub fn plan(stack: &Stack, desired: &[Desired], live: &LiveState, policy: &Polic
     };
     // A reference by ARN to something of this stack is a reference to it, whatever it is written as.
     let by_name: Vec<Desired>;
-    let desired = if desired.iter().any(|it| names_by_arn(it, live)) {
-        let named = |it: &Desired| Desired { body: it.body.renamed(&live.book), ..it.clone() };
+    let desired = if desired.iter().any(|it| names_by_arn(it, observed)) {
+        let named =
+            |it: &Desired| Desired { spec: it.spec.renamed(&observed.addresses), ..it.clone() };
         by_name = desired.iter().map(named).collect();
         &by_name
     } else {
         desired
     };
-    let unclear = |it: &&Live| match it.owner() {
+    let unclear = |it: &&Observed| match it.owner() {
         Owner::Ambiguous => true,
         Owner::CloudFormation(_) => it.tags.get(owner::STACK) == Some(&stack.name),
-        Owner::Nobody | Owner::Stack(_) => false,
+        Owner::Unowned | Owner::Stack(_) => false,
     };
-    let ambiguous: Vec<&Live> = live.others.values().filter(unclear).collect();
-    plan_named(stack, desired, live, policy, &ambiguous, moves)
+    let ambiguous: Vec<&Observed> = observed.others.values().filter(unclear).collect();
+    plan_named(stack, desired, observed, policy, &ambiguous, moves)
 }
 
-fn names_by_arn(wanted: &Desired, live: &LiveState) -> bool {
-    wanted.body.refs().iter().any(|edge| match &edge.to {
-        Pointer::Outside(arn) => live.book.address(arn).is_some(),
+fn names_by_arn(wanted: &Desired, observed: &ObservedState) -> bool {
+    wanted.spec.refs().iter().any(|edge| match &edge.to {
+        Pointer::Outside(arn) => observed.addresses.address(arn).is_some(),
         Pointer::Named(_) => false,
     })
 }
@@ -76,18 +78,18 @@ fn names_by_arn(wanted: &Desired, live: &LiveState) -> bool {
 fn plan_named(
     stack: &Stack,
     desired: &[Desired],
-    live: &LiveState,
+    observed: &ObservedState,
     policy: &Policy,
-    ambiguous: &[&Live],
+    ambiguous: &[&Observed],
     renames: BTreeMap<Address, Address>,
 ) -> Plan {
     let mut planner = Planner {
         stack,
         manifests: desired.iter().map(|it| (&it.address, it)).collect(),
         ambiguous,
-        live,
+        observed,
         policy,
-        holding: policy::hold_what_is_protected(live),
+        holding: policy::hold_what_is_protected(observed),
         renames,
         drafts: Vec::new(),
         replaced: BTreeMap::new(),
@@ -102,13 +104,13 @@ fn plan_named(
     planner.clear_up(&mut plan, &taken);
     planner.refuse_what_acts_on_others();
     planner.order(&mut plan);
-    let renames = possible_renames(&plan, live);
+    let renames = possible_renames(&plan, observed);
     plan.notes.extend(renames);
     let partial = ambiguous.iter().filter(|it| it.owner() == Owner::Ambiguous);
     plan.notes.extend(partial.map(|it| Note::Ambiguous { arn: it.arn.clone() }));
-    plan.notes.extend(duplicate::notes(live, policy));
+    plan.notes.extend(duplicate::notes(observed, policy));
     plan.notes.extend(policy.selected.clone().map(Note::Selected));
-    let notes = quotas(&plan, live, stack);
+    let notes = quotas(&plan, observed, stack);
     plan.notes.extend(notes);
     plan.notes.extend(plan.refusal(None).map(|it| {
         let Refusal::UnconfirmedDeletes { deletes, of } = it;
@@ -122,7 +124,7 @@ fn in_dependency_order(desired: &[Desired]) -> Vec<&Desired> {
     let by_address: BTreeMap<&Address, &Desired> =
         desired.iter().map(|it| (&it.address, it)).collect();
     let targets: Vec<(&Address, Vec<Address>)> =
-        desired.iter().map(|it| (&it.address, named_targets(&it.body))).collect();
+        desired.iter().map(|it| (&it.address, named_targets(&it.spec))).collect();
     let edges = targets.iter().flat_map(|(from, to)| {
         to.iter().filter_map(|to| Some((*from, *by_address.get_key_value(to)?.0)))
     });
@@ -130,7 +132,7 @@ fn in_dependency_order(desired: &[Desired]) -> Vec<&Desired> {
         .expect("no kind refers to itself, not even through others");
     let mut order: Vec<&Desired> = by_address.into_values().collect();
     // Compositions come last: the steps that interrupt their channels are drafted by then.
-    order.sort_by_key(|it| (!it.body.must_be_offline().is_empty(), depths[&it.address]));
+    order.sort_by_key(|it| (!it.spec.must_be_offline().is_empty(), depths[&it.address]));
     order
 }
 
@@ -144,8 +146,8 @@ struct Planner<'a> {
     stack: &'a Stack,
     /// What the manifests say, also of what is to be destroyed.
     manifests: BTreeMap<&'a Address, &'a Desired>,
-    ambiguous: &'a [&'a Live],
-    live: &'a LiveState,
+    ambiguous: &'a [&'a Observed],
+    observed: &'a ObservedState,
     policy: &'a Policy,
     /// Objects that are deleted together with a protected one.
     holding: BTreeSet<Arn>,
@@ -158,10 +160,10 @@ struct Planner<'a> {
 
 /// How a declared resource is found in the account.
 enum Found<'a> {
-    Owned(&'a Live),
-    Renamed(&'a Live, String),
-    Adoptable(&'a Live),
-    Foreign(&'a Live, Owner),
+    Owned(&'a Observed),
+    Renamed(&'a Observed, String),
+    Adoptable(&'a Observed),
+    Foreign(&'a Observed, Owner),
     /// It is not there; with a reason not to make it.
     Held(Cause, String),
     Missing,
@@ -171,54 +173,58 @@ impl<'a> Planner<'a> {
     /// Whose turn is `wanted`: what differs, and what follows from that.
     fn settle(&mut self, wanted: &'a Desired, plan: &mut Plan, taken: &mut BTreeSet<Arn>) {
         let found = self.find(wanted);
-        let presence = wanted.body.presence(self.live);
-        let marks = self.marks(wanted);
+        let presence = wanted.spec.presence(self.observed);
+        let ownership = self.ownership(wanted);
         match found {
-            Found::Foreign(live, owner) => {
-                let mut step = draft(wanted, Action::Adopt, Some(live), marks);
+            Found::Foreign(observed, owner) => {
+                let mut step = draft(wanted, Action::Adopt, Some(observed), ownership);
                 step.because = vec![Cause::Adopt];
                 step.decision = Decision::Unmanaged(foreign(&owner));
                 self.push(step);
             }
             Found::Held(cause, why) => {
-                taken.extend(self.live.owned.get(&wanted.address).map(|it| it.arn.clone()));
-                let mut step = draft(wanted, Action::Create, None, marks);
+                taken.extend(self.observed.owned.get(&wanted.address).map(|it| it.arn.clone()));
+                let mut step = draft(wanted, Action::Create, None, ownership);
                 step.because = vec![cause];
                 step.decision = Decision::Blocked(why);
                 self.push(step);
             }
             Found::Missing => match presence {
-                Presence::Wanted => {
+                Existence::Wanted => {
                     // What AWS makes together with something else is taken over as soon as it is there.
-                    let comes = wanted.address.kind.facts().comes_with.is_some()
-                        && wanted.body.refs().iter().any(|it| it.to.arn(&self.live.book).is_none());
+                    let comes = wanted.address.kind.facts().created_by.is_some()
+                        && wanted
+                            .spec
+                            .refs()
+                            .iter()
+                            .any(|it| it.to.arn(&self.observed.addresses).is_none());
                     let (action, cause) = if comes {
                         (Action::Adopt, Cause::Adopt)
                     } else {
                         (Action::Create, Cause::Missing)
                     };
-                    let mut step = draft(wanted, action, None, marks);
+                    let mut step = draft(wanted, action, None, ownership);
                     let gone = self.was_there(wanted, None) || self.was_referred_to(wanted);
                     step.because = vec![if gone { Cause::Gone } else { cause }];
                     self.push(step);
                 }
-                Presence::Dormant(why) | Presence::Unmakeable(why) => {
-                    let mut step = draft(wanted, Action::Create, None, marks);
+                Existence::Dormant(why) | Existence::Unmakeable(why) => {
+                    let mut step = draft(wanted, Action::Create, None, ownership);
                     step.because = vec![Cause::Missing];
                     step.decision = match presence {
-                        Presence::Dormant(_) => Decision::Dormant(why.to_owned()),
+                        Existence::Dormant(_) => Decision::Dormant(why.to_owned()),
                         _ => Decision::Blocked(why.to_owned()),
                     };
                     self.push(step);
                 }
-                Presence::Unwanted => plan.unchanged.push(wanted.address.clone()),
+                Existence::Unwanted => plan.unchanged.push(wanted.address.clone()),
             },
-            Found::Owned(live) | Found::Renamed(live, _) | Found::Adoptable(live) => {
-                taken.insert(live.arn.clone());
-                let ending = live.kind.facts().ending;
-                if live.state.as_deref().is_some_and(|state| ending.contains(&state)) {
-                    if presence == Presence::Wanted {
-                        let mut step = draft(wanted, Action::Create, None, marks);
+            Found::Owned(observed) | Found::Renamed(observed, _) | Found::Adoptable(observed) => {
+                taken.insert(observed.arn.clone());
+                let ending = observed.kind.facts().ending;
+                if observed.state.as_deref().is_some_and(|state| ending.contains(&state)) {
+                    if presence == Existence::Wanted {
+                        let mut step = draft(wanted, Action::Create, None, ownership);
                         step.because = vec![Cause::Missing];
                         step.decision =
                             Decision::Deferred("the one before it is still ending".to_owned());
@@ -228,39 +234,40 @@ impl<'a> Planner<'a> {
                     }
                     return;
                 }
-                if presence == Presence::Unwanted {
-                    self.lift_protection(wanted, live);
-                    self.delete(&wanted.address, live, Cause::Stopped, Some(wanted));
+                if presence == Existence::Unwanted {
+                    self.lift_protection(wanted, observed);
+                    self.delete(&wanted.address, observed, Cause::Stopped, Some(wanted));
                     return;
                 }
-                self.compare(wanted, live, &found, presence, marks, plan);
+                self.compare(wanted, observed, &found, presence, ownership, plan);
             }
         }
     }
 
     fn find(&self, wanted: &Desired) -> Found<'a> {
         let renamed = self.renames.get(&wanted.address);
-        if let Some((from, live)) = renamed.and_then(|it| self.live.owned.get_key_value(it)) {
-            return Found::Renamed(live, from.name.clone());
+        if let Some((from, observed)) = renamed.and_then(|it| self.observed.owned.get_key_value(it))
+        {
+            return Found::Renamed(observed, from.name.clone());
         }
         // An object that gets another name is not the one of this name.
         let leaves = self.renames.values().any(|it| *it == wanted.address);
-        if let Some(live) = self.live.owned.get(&wanted.address).filter(|_| !leaves) {
-            return match duplicate::unclear(self.live, live) {
+        if let Some(observed) = self.observed.owned.get(&wanted.address).filter(|_| !leaves) {
+            return match duplicate::unclear(self.observed, observed) {
                 Some(why) => Found::Held(Cause::Unclear, why),
-                None => Found::Owned(live),
+                None => Found::Owned(observed),
             };
         }
-        if let Some(live) = self.live.adoptable.get(&wanted.address) {
-            return Found::Adoptable(live);
+        if let Some(observed) = self.observed.adoptable.get(&wanted.address) {
+            return Found::Adoptable(observed);
         }
-        if let Some(live) = self.live.foreign.get(&wanted.address) {
-            return Found::Foreign(live, live.owner());
+        if let Some(observed) = self.observed.foreign.get(&wanted.address) {
+            return Found::Foreign(observed, observed.owner());
         }
         // What ends by itself is simply made again; anything else that is gone was not meant to be.
         let lasting = wanted.address.kind.facts().ended.is_empty();
         if let Some(arn) = wanted.lifecycle.adopt.as_deref().filter(|_| lasting) {
-            let why = match self.live.book.address(&Arn::new(arn)) {
+            let why = match self.observed.addresses.address(&Arn::new(arn)) {
                 Some(other) => format!("{arn} is {other} already; `previousNames` would rename it"),
                 None => format!(
                     "{arn} does not exist and cannot be adopted; remove `lifecycle.adopt` to create a new object"
@@ -268,15 +275,15 @@ impl<'a> Planner<'a> {
             };
             return Found::Held(Cause::Missing, why);
         }
-        let Some(live) = self.maybe_it(wanted) else { return Found::Missing };
-        let why = match live.owner() {
+        let Some(observed) = self.maybe_it(wanted) else { return Found::Missing };
+        let why = match observed.owner() {
             owner @ Owner::CloudFormation(_) => format!(
                 "{} has its tags and belongs to {owner}: release it there, or remove the manifest",
-                live.arn
+                observed.arn
             ),
             _ => format!(
                 "{} carries only some of the ownership tags and may be it: complete them, or take them off",
-                live.arn
+                observed.arn
             ),
         };
         Found::Held(Cause::Unclear, why)
@@ -284,7 +291,7 @@ impl<'a> Planner<'a> {
 
     /// An object whose tags were stripped in part may be the one that seems to be missing, and one that
     /// `CloudFormation` imported is; making another would give the audience a second playback URL.
-    fn maybe_it(&self, wanted: &Desired) -> Option<&'a Live> {
+    fn maybe_it(&self, wanted: &Desired) -> Option<&'a Observed> {
         self.ambiguous.iter().copied().find(|it| {
             let tag = |key: &str| it.tags.get(key);
             let its =
@@ -299,46 +306,49 @@ impl<'a> Planner<'a> {
 
     /// Whether the object that it comes with remembers another one than is `there` now: somebody swapped or
     /// deleted it. Of anything else nobody can tell whether it was ever made.
-    fn was_there(&self, wanted: &Desired, there: Option<&Live>) -> bool {
-        let Some(parent) = wanted.address.kind.facts().comes_with else { return false };
-        let edges = wanted.body.refs();
+    fn was_there(&self, wanted: &Desired, there: Option<&Observed>) -> bool {
+        let Some(parent) = wanted.address.kind.facts().created_by else { return false };
+        let edges = wanted.spec.refs();
         let Some(edge) = edges.iter().find(|it| it.kind == parent) else { return false };
-        let Some(arn) = edge.to.arn(&self.live.book) else { return false };
-        let parent = self.live.book.address(&arn).and_then(|it| self.live.owned.get(it));
+        let Some(arn) = edge.to.arn(&self.observed.addresses) else { return false };
+        let parent =
+            self.observed.addresses.address(&arn).and_then(|it| self.observed.owned.get(it));
         parent.and_then(|it| owner::remembered_key(&it.tags)).is_some_and(|id| {
-            let ours = |it: &Live| it.kind == wanted.address.kind && it.arn.id() == id;
-            there.is_none_or(|it| it.arn.id() != id) && !self.live.owned.values().any(ours)
+            let ours = |it: &Observed| it.kind == wanted.address.kind && it.arn.id() == id;
+            there.is_none_or(|it| it.arn.id() != id) && !self.observed.owned.values().any(ours)
         })
     }
 
     /// Whether an object of this stack still refers to the object that `wanted` was: its manifest names `wanted`
     /// in a field that holds the ARN of an object which is not there any more, or that AWS has emptied.
     fn was_referred_to(&self, wanted: &Desired) -> bool {
-        let complete = self.live.listed.contains(&wanted.address.kind);
+        let complete = self.observed.listed.contains(&wanted.address.kind);
         let of_wanted = |it: &Edge| matches!(&it.to, Pointer::Named(to) if *to == wanted.address);
         complete
             && self.manifests.values().any(|referrer| {
-                let edges = referrer.body.refs();
+                let edges = referrer.spec.refs();
                 let Some(edge) = edges.iter().find(|it| of_wanted(it)) else { return false };
-                let Some(live) = self.live.owned.get(&referrer.address) else { return false };
-                let Some(before) = &live.body else { return false };
+                let Some(observed) = self.observed.owned.get(&referrer.address) else {
+                    return false;
+                };
+                let Some(before) = &observed.spec else { return false };
                 match before.refs().into_iter().find(|it| it.field == edge.field).map(|it| it.to) {
                     Some(Pointer::Outside(arn)) => self.is_gone(&arn),
                     Some(Pointer::Named(_)) => false,
-                    None => self.was_changed_outside(live, before, &referrer.body, &[]),
+                    None => self.was_changed_outside(observed, before, &referrer.spec, &[]),
                 }
             })
     }
 
-    fn marks(&self, wanted: &Desired) -> Marks {
-        Marks {
+    fn ownership(&self, wanted: &Desired) -> OwnershipTags {
+        OwnershipTags {
             stack: self.stack.name.clone(),
             name: wanted.address.name.clone(),
             protect: wanted.lifecycle.protect,
-            rotation: wanted.body.rotation().map(ToOwned::to_owned),
+            rotation: wanted.spec.rotation().map(ToOwned::to_owned),
             // What is made under this name has no rename ahead of it.
             was: wanted.previous_names.first().cloned(),
-            ..Marks::default()
+            ..OwnershipTags::default()
         }
     }
 
@@ -346,29 +356,29 @@ impl<'a> Planner<'a> {
     fn compare(
         &mut self,
         wanted: &'a Desired,
-        live: &'a Live,
+        observed: &'a Observed,
         found: &Found<'a>,
-        presence: Presence,
-        mut marks: Marks,
+        presence: Existence,
+        mut ownership: OwnershipTags,
         plan: &mut Plan,
     ) {
-        let before = live.body.as_ref().expect("what is declared and there was read");
+        let before = observed.spec.as_ref().expect("what is declared and there was read");
         let mut ignored = wanted.lifecycle.ignore_changes.clone();
         let manifest = with_name(wanted, before);
-        let mut body = manifest.with_ignored(before, &ignored);
+        let mut spec = manifest.with_ignored(before, &ignored);
         let mut fields = Vec::new();
         // Comparing two specs is nothing beside writing both out as JSON, and most are equal.
-        if body != *before {
-            fields = difference(before, &body, &[]);
+        if spec != *before {
+            fields = difference(before, &spec, &[]);
             // A word from after this program's time is neither drift nor understood.
             let differs = |path: &String| {
-                difference(before, &body, std::slice::from_ref(path)).len() < fields.len()
+                difference(before, &spec, std::slice::from_ref(path)).len() < fields.len()
             };
             let unknown: Vec<String> = before.unknown_words().into_iter().filter(differs).collect();
             if !unknown.is_empty() {
                 ignored.extend(unknown.iter().cloned());
-                body = manifest.with_ignored(before, &ignored);
-                fields = difference(before, &body, &[]);
+                spec = manifest.with_ignored(before, &ignored);
+                fields = difference(before, &spec, &[]);
                 let address = &wanted.address;
                 plan.notes.extend(
                     unknown
@@ -377,30 +387,30 @@ impl<'a> Planner<'a> {
                 );
             }
         }
-        let upstream = self.upstream(&body, &mut fields);
-        let owned = match live.owner() {
-            Owner::Stack(marks) => Some(marks),
+        let upstream = self.upstream(&spec, &mut fields);
+        let owned = match observed.owner() {
+            Owner::Stack(ownership) => Some(ownership),
             _ => None,
         };
         // What AWS copied from another object says nothing of this one.
-        let copied = self.live.is_tagged_as_its_parent(live);
+        let copied = self.observed.is_tagged_as_its_parent(observed);
         let mut renamable = false;
         if let Some(owned) = &owned {
             if !copied {
-                marks.op.clone_from(&owned.op);
-                marks.replaces.clone_from(&owned.replaces);
+                ownership.attempt_id.clone_from(&owned.attempt_id);
+                ownership.replaces.clone_from(&owned.replaces);
                 // A former name that its manifest gave up, and that another resource has, may be given to it again.
                 renamable = owned.was.as_ref().is_some_and(|was| {
-                    let other = Address::new(live.kind, was.clone());
+                    let other = Address::new(observed.kind, was.clone());
                     !wanted.previous_names.contains(was) && self.manifests.contains_key(&other)
                 });
-                marks.was = owned.was.clone().filter(|_| !renamable);
+                ownership.was = owned.was.clone().filter(|_| !renamable);
             }
-            if owned.protect != marks.protect {
+            if owned.protect != ownership.protect {
                 fields.push(FieldChange {
                     path: "lifecycle.protect".to_owned(),
                     before: Value::Bool(owned.protect),
-                    after: Value::Bool(marks.protect),
+                    after: Value::Bool(ownership.protect),
                 });
             }
         }
@@ -408,7 +418,7 @@ impl<'a> Planner<'a> {
         if let Found::Renamed(_, from) = found
             && *from != under_way(&wanted.address.name)
         {
-            marks.was = Some(from.clone());
+            ownership.was = Some(from.clone());
         }
         let kind = wanted.address.kind;
         let spec = |it: &&FieldChange| !it.is_tag() && it.path.starts_with("spec");
@@ -418,21 +428,21 @@ impl<'a> Planner<'a> {
             .filter(|it| !kind.can_update(&it.path))
             .map(|it| it.path.clone())
             .collect();
-        let failed = live.state.clone().filter(|_| live.has_failed());
+        let failed = observed.state.clone().filter(|_| observed.has_failed());
         let mut because = Vec::new();
-        let digest = manifest.digest(&self.live.book);
+        let digest = manifest.digest(&self.observed.addresses);
         let as_applied = owned.as_ref().is_some_and(|it| digest.as_deref() == Some(&it.digest));
         let outside = |it: &FieldChange| upstream.iter().all(|(path, _)| *path != it.path);
         if fields.iter().any(outside) {
             // The digest is of the spec: of what stands beside it, it only says what was meant then.
-            let meant = owned.as_ref().is_some_and(|it| it.meant_protected == marks.protect);
+            let meant = owned.as_ref().is_some_and(|it| it.meant_protected == ownership.protect);
             let outside = |it: &FieldChange| {
                 it.path.starts_with("spec") || (it.path == "lifecycle.protect" && meant)
             };
             let as_applied = as_applied && fields.iter().any(outside);
             let of_spec = fields.iter().any(|it| it.path.starts_with("spec"));
             let changed = of_spec
-                && (self.was_changed_outside(live, before, &manifest, &ignored)
+                && (self.was_changed_outside(observed, before, &manifest, &ignored)
                     || digest.is_none() && self.refers_to_a_deleted_object(before));
             // A manifest with a reference to a missing object has no digest, so it cannot be compared with the one
             // last applied; a change outside explains the difference.
@@ -446,9 +456,10 @@ impl<'a> Planner<'a> {
                 because.push(cause);
             }
         }
-        let degraded = live.degraded.filter(|_| owned.is_some());
-        let cut_off = self.cut_off_by(live).map(|by| Cause::CutOff { by });
-        if live.has_failed() || degraded.is_some() || cut_off.is_some() || !immutable.is_empty() {
+        let degraded = observed.degraded.filter(|_| owned.is_some());
+        let cut_off = self.cut_off_by(observed).map(|by| Cause::CutOff { by });
+        if observed.has_failed() || degraded.is_some() || cut_off.is_some() || !immutable.is_empty()
+        {
             match failed {
                 Some(state) => because.push(Cause::Failed { state }),
                 None if immutable.is_empty() => {}
@@ -456,7 +467,7 @@ impl<'a> Planner<'a> {
             }
             because.extend(degraded.map(Cause::Degraded));
             because.extend(cut_off);
-            let mut step = draft(wanted, Action::Replace, Some(live), marks);
+            let mut step = draft(wanted, Action::Replace, Some(observed), ownership);
             step.fields = fields;
             step.because = because;
             if owned.is_none() {
@@ -467,23 +478,23 @@ impl<'a> Planner<'a> {
                 self.push(step);
                 return;
             }
-            if as_applied && let Some(why) = self.failed_lately(live) {
+            if as_applied && let Some(why) = self.failed_lately(observed) {
                 step.decision = Decision::Deferred(why);
                 self.push(step);
                 return;
             }
-            self.replace(step, live, wanted, presence);
+            self.replace(step, observed, wanted, presence);
             return;
         }
         let action = match found {
             Found::Renamed(_, from) => {
-                let from = marks.was.clone().unwrap_or_else(|| from.clone());
+                let from = ownership.was.clone().unwrap_or_else(|| from.clone());
                 because.insert(0, Cause::Rename { from });
                 Action::Rename
             }
             Found::Adoptable(_) => {
                 because = vec![Cause::Adopt];
-                because.extend(self.was_there(wanted, Some(live)).then_some(Cause::Drift));
+                because.extend(self.was_there(wanted, Some(observed)).then_some(Cause::Drift));
                 Action::Adopt
             }
             _ if fields.iter().any(|it| spec(&it)) => Action::Update,
@@ -498,45 +509,45 @@ impl<'a> Planner<'a> {
             }
         };
         let writes_spec = fields.iter().any(|it| spec(&it));
-        let mut step = draft(wanted, action, Some(live), marks);
-        step.body = Some(manifest.into_owned());
+        let mut step = draft(wanted, action, Some(observed), ownership);
+        step.spec = Some(manifest.into_owned());
         step.fields = fields;
         step.because = because;
         step.ignored = ignored;
         if writes_spec
             && step.disturbs()
-            && let Some(audience) = self.live.audience.get(&live.arn)
+            && let Some(audience) = self.observed.audience.get(&observed.arn)
         {
             step.impact = Some(audience.clone());
-            step.decision = self.consent(&wanted.address, &live.arn, Some(wanted), audience);
+            step.decision = self.consent(&wanted.address, &observed.arn, Some(wanted), audience);
         }
         if matches!(step.decision, Decision::Deferred(_)) {
-            self.tags_first(&mut step, live);
+            self.tags_first(&mut step, observed);
         }
         self.push(step);
     }
 
     /// The resource whose change in this plan ends the stream that a composition sends.
-    fn cut_off_by(&self, live: &Live) -> Option<Address> {
+    fn cut_off_by(&self, observed: &Observed) -> Option<Address> {
         let mut steps = self.drafts.iter().map(|it| &it.step);
         let by = steps.find(|it| {
             let impact = it.impact.as_ref().and_then(|it| it.composition.as_ref());
             it.decision == Decision::Interrupt
-                && it.arn.as_ref() != Some(&live.arn)
-                && impact == Some(&live.arn)
+                && it.arn.as_ref() != Some(&observed.arn)
+                && impact == Some(&observed.arn)
         });
         by.map(|it| it.address.clone())
     }
 
     /// Whether no object that was read has this ARN.
     fn is_gone(&self, arn: &Arn) -> bool {
-        self.live.all().all(|it| it.arn != *arn)
+        self.observed.all().all(|it| it.arn != *arn)
     }
 
     /// Whether an object refers to a deleted object.
-    fn refers_to_a_deleted_object(&self, before: &Body) -> bool {
+    fn refers_to_a_deleted_object(&self, before: &Spec) -> bool {
         before.refs().iter().any(|edge| {
-            let listed = self.live.listed.contains(&edge.kind);
+            let listed = self.observed.listed.contains(&edge.kind);
             listed && matches!(&edge.to, Pointer::Outside(arn) if self.is_gone(arn))
         })
     }
@@ -545,38 +556,39 @@ impl<'a> Planner<'a> {
     /// is that of the spec as it was last written.
     fn was_changed_outside(
         &self,
-        live: &Live,
-        before: &Body,
-        manifest: &Body,
+        observed: &Observed,
+        before: &Spec,
+        manifest: &Spec,
         ignored: &[String],
     ) -> bool {
-        let owner = live.owner();
-        let Some(marks) = owner.in_stack(&self.stack.name) else { return false };
+        let owner = observed.owner();
+        let Some(ownership) = owner.in_stack(&self.stack.name) else { return false };
         // AWS never shows all of a relation between two objects, so nothing can be told from what it shows.
-        if live.kind.facts().arn_type.is_none() {
+        if observed.kind.facts().arn_type.is_none() {
             return false;
         }
         // The digest is of what the manifest said, also where the field is left to others or the tag is ignored.
         let mut candidates = vec![before.clone(), before.with_ignored(manifest, ignored)];
-        candidates.extend(before.alternatives());
+        candidates.extend(before.write_only_variants());
         for mut it in candidates.clone() {
             if let Some(tags) = it.tags_mut() {
-                *tags = live.tags.clone();
+                *tags = observed.tags.clone();
                 tags.retain(|key, _| owner::is_managed_tag(key, &[]));
                 candidates.push(it);
             }
         }
-        let applied = |it: &Body| it.digest(&self.live.book).as_ref() == Some(&marks.digest);
+        let applied =
+            |it: &Spec| it.digest(&self.observed.addresses).as_ref() == Some(&ownership.digest);
         !candidates.iter().any(applied)
     }
 
     /// Why an object that AWS failed to make a short while ago is not made again yet. Without this every run would
     /// make another one that fails for the same reason.
-    fn failed_lately(&self, live: &Live) -> Option<String> {
-        let Owner::Stack(marks) = live.owner() else { return None };
-        let again = marks.made().filter(|_| live.has_failed())? + duplicate::OLD;
-        (self.live.as_of? <= again).then(|| {
-            let likely = live.kind.facts().fails_by.unwrap_or("AWS gives no reason");
+    fn failed_lately(&self, observed: &Observed) -> Option<String> {
+        let Owner::Stack(ownership) = observed.owner() else { return None };
+        let again = ownership.made().filter(|_| observed.has_failed())? + duplicate::OLD;
+        (self.observed.as_of? <= again).then(|| {
+            let likely = observed.kind.facts().fails_by.unwrap_or("AWS gives no reason");
             format!(
                 "{likely}; it is made again by a run after {}, or as soon as its manifest changes",
                 duplicate::text(again)
@@ -585,18 +597,18 @@ impl<'a> Planner<'a> {
     }
 
     /// Whether anything that was read refers to an object.
-    fn is_used(&self, live: &Live) -> bool {
-        let refers = |it: &Live| {
-            let mut edges = it.body.iter().flat_map(Body::refs);
-            edges.any(|edge| edge.to.arn(&self.live.book).as_ref() == Some(&live.arn))
+    fn is_used(&self, observed: &Observed) -> bool {
+        let refers = |it: &Observed| {
+            let mut edges = it.spec.iter().flat_map(Spec::refs);
+            edges.any(|edge| edge.to.arn(&self.observed.addresses).as_ref() == Some(&observed.arn))
         };
-        self.live.all().any(refers)
+        self.observed.all().any(refers)
     }
 
     /// Tags cut nobody off: where the spec has to wait, they go ahead in a step of their own. Above all
     /// `protect` is wanted just then. The digest says what the object then is; where somebody has changed it, the
     /// digest stays that of what was applied, so that the change still shows.
-    fn tags_first(&mut self, step: &mut Step, live: &Live) {
+    fn tags_first(&mut self, step: &mut Step, observed: &Observed) {
         let (spec, tags): (Vec<_>, Vec<_>) = std::mem::take(&mut step.fields)
             .into_iter()
             .partition(|it| it.path.starts_with("spec") && !it.is_tag());
@@ -605,31 +617,31 @@ impl<'a> Planner<'a> {
         if changes && tags.is_empty() {
             return;
         }
-        let before = live.body.as_ref().expect("what is compared was read");
-        let digest = before.digest(&self.live.book);
-        let changed = match live.owner() {
+        let before = observed.spec.as_ref().expect("what is compared was read");
+        let digest = before.digest(&self.observed.addresses);
+        let changed = match observed.owner() {
             Owner::Stack(owned) if digest.as_ref() != Some(&owned.digest) => Some(owned.digest),
             _ => None,
         };
-        let mut body = before.clone();
-        let wanted = step.body.as_mut().and_then(Body::tags_mut);
-        if let (Some(tags), Some(wanted)) = (body.tags_mut(), wanted) {
+        let mut spec = before.clone();
+        let wanted = step.spec.as_mut().and_then(Spec::tags_mut);
+        if let (Some(tags), Some(wanted)) = (spec.tags_mut(), wanted) {
             tags.clone_from(wanted);
         }
         let mut first = Step {
             action: if changes { Action::Retag } else { step.action },
-            body: Some(body),
+            spec: Some(spec),
             fields: tags,
             impact: None,
             decision: Decision::Do,
             ..step.clone()
         };
-        let digest = changed.or_else(|| first.body.as_ref()?.digest(&self.live.book));
-        first.marks.digest = digest.unwrap_or_default();
+        let digest = changed.or_else(|| first.spec.as_ref()?.digest(&self.observed.addresses));
+        first.ownership.digest = digest.unwrap_or_default();
         let of_spec = |it: &Cause| matches!(it, Cause::Immutable { .. } | Cause::Upstream { .. });
         first.because.retain(|it| !of_spec(it));
         // What is left to the later run is told against what this one makes of it.
-        step.before.clone_from(&first.body);
+        step.before.clone_from(&first.spec);
         self.push(first);
         if !changes {
             step.action = Action::Update;
@@ -651,23 +663,25 @@ impl<'a> Planner<'a> {
             || matches!(decision, Decision::Deferred(_))
                 && on_live != Some(crate::kinds::OnLive::Defer);
         match feeding {
-            Some(feeding) if waits => Decision::Deferred(match self.live.book.address(feeding) {
-                Some(address) if self.policy.allow_live.contains(address) => return decision,
-                Some(address) => format!(
-                    "{}; its stream is that of {address}, which has to be allowed to end as well: \
+            Some(feeding) if waits => {
+                Decision::Deferred(match self.observed.addresses.address(feeding) {
+                    Some(address) if self.policy.allow_live.contains(address) => return decision,
+                    Some(address) => format!(
+                        "{}; its stream is that of {address}, which has to be allowed to end as well: \
                      `onLive: interrupt` in its manifest, and `--allow-live {address}`",
-                    in_words(audience)
-                ),
-                None => format!("{}; its stream is that of {feeding}", in_words(audience)),
-            }),
+                        on_air(audience)
+                    ),
+                    None => format!("{}; its stream is that of {feeding}", on_air(audience)),
+                })
+            }
             _ => decision,
         }
     }
 
     /// References to something that is replaced: the name stays, the ARN behind it does not.
-    fn upstream(&self, body: &Body, fields: &mut Vec<FieldChange>) -> Vec<(String, Address)> {
+    fn upstream(&self, spec: &Spec, fields: &mut Vec<FieldChange>) -> Vec<(String, Address)> {
         let mut upstream = Vec::new();
-        for edge in body.refs() {
+        for edge in spec.refs() {
             let Pointer::Named(address) = &edge.to else { continue };
             let path = format!("spec.{}", edge.field);
             if !self.replaced.contains_key(address) {
@@ -679,7 +693,7 @@ impl<'a> Planner<'a> {
                 continue;
             }
             if !fields.iter().any(|it| it.path == path) {
-                let old = self.live.book.arn(address).map(|arn| arn.as_str().to_owned());
+                let old = self.observed.addresses.arn(address).map(|arn| arn.as_str().to_owned());
                 fields.push(FieldChange {
                     path: path.clone(),
                     before: old.map_or(Value::Null, Value::String),
@@ -693,20 +707,26 @@ impl<'a> Planner<'a> {
 
     /// Whether this is the ARN of a predecessor of `address` that is still there.
     fn was(&self, address: &Address, arn: &Value) -> bool {
-        let mut before = self.live.superseded.iter().filter(|(it, _)| it == address);
-        before.any(|(_, live)| *arn == live.arn.as_str())
+        let mut before = self.observed.superseded.iter().filter(|(it, _)| it == address);
+        before.any(|(_, observed)| *arn == observed.arn.as_str())
     }
 
     /// Two steps: the new one and the end of the old one, in the order the kind allows.
-    fn replace(&mut self, mut new: Step, live: &'a Live, wanted: &'a Desired, presence: Presence) {
+    fn replace(
+        &mut self,
+        mut new: Step,
+        observed: &'a Observed,
+        wanted: &'a Desired,
+        presence: Existence,
+    ) {
         // Of what AWS failed to make, one at a time is enough.
-        let first = if live.has_failed() && !self.is_used(live) {
+        let first = if observed.has_failed() && !self.is_used(observed) {
             Replace::DeleteFirst
         } else {
             wanted.address.kind.facts().replace
         };
-        let audience = self.live.audience.get(&live.arn);
-        let protected = protected(live, Some(wanted));
+        let audience = self.observed.audience.get(&observed.arn);
+        let protected = protected(observed, Some(wanted));
         if let Some(blocked) = protected {
             if wanted.lifecycle.protect {
                 new.decision = blocked;
@@ -714,41 +734,43 @@ impl<'a> Planner<'a> {
                 // Lifting it is a step of its own, and so is seen and consented to before the change.
                 let why = "it is protected, which this run lifts; the next one replaces it";
                 new.decision = Decision::Deferred(why.to_owned());
-                self.tags_first(&mut new, live);
+                self.tags_first(&mut new, observed);
             }
             self.push(new);
             return;
         }
-        if let Presence::Unmakeable(why) = presence {
+        if let Existence::Unmakeable(why) = presence {
             new.decision = Decision::Blocked(why.to_owned());
             self.push(new);
             return;
         }
-        if let Presence::Dormant(why) = presence {
+        if let Existence::Dormant(why) = presence {
             // It ends by itself soon; the next start uses the new spec.
             new.decision = Decision::Dormant(format!("{why}, so it ends by itself"));
             self.push(new);
             return;
         }
-        if self.live.duplicates.iter().any(|it| it.winner == live.arn) {
+        if self.observed.duplicates.iter().any(|it| it.winner == observed.arn) {
             // Of three objects with one name, the oldest would count once this one is superseded.
             new.decision = Decision::Deferred("it waits until its duplicate is gone".to_owned());
             self.push(new);
             return;
         }
-        new.marks.op = String::new();
+        new.ownership.attempt_id = String::new();
         match first {
             Replace::CreateFirst => {
-                new.marks.replaces = Some(live.arn.id().to_owned());
+                new.ownership.replaces = Some(observed.arn.id().to_owned());
                 let address = new.address.clone();
                 let made = self.push(new);
                 self.replaced.insert(address.clone(), made);
-                let mut old = draft(wanted, Action::Delete, Some(live), Marks::default());
+                let mut old =
+                    draft(wanted, Action::Delete, Some(observed), OwnershipTags::default());
                 old.because = vec![Cause::Superseded];
-                old.body = None;
+                old.spec = None;
                 // The new one is made all the same; the old one goes once nobody is there.
                 if let Some(audience) = audience {
-                    old.decision = self.consent(&wanted.address, &live.arn, Some(wanted), audience);
+                    old.decision =
+                        self.consent(&wanted.address, &observed.arn, Some(wanted), audience);
                     old.impact = Some(audience.clone());
                 }
                 let old = self.push(old);
@@ -756,14 +778,16 @@ impl<'a> Planner<'a> {
             }
             Replace::DeleteFirst => {
                 // What it was to replace is still there, and waits for the next one.
-                if !live.has_failed() {
-                    new.marks.replaces = None;
+                if !observed.has_failed() {
+                    new.ownership.replaces = None;
                 }
-                let mut old = draft(wanted, Action::Delete, Some(live), Marks::default());
+                let mut old =
+                    draft(wanted, Action::Delete, Some(observed), OwnershipTags::default());
                 old.because = vec![Cause::MakesRoom];
-                old.body = None;
+                old.spec = None;
                 if let Some(audience) = audience {
-                    old.decision = self.consent(&wanted.address, &live.arn, Some(wanted), audience);
+                    old.decision =
+                        self.consent(&wanted.address, &observed.arn, Some(wanted), audience);
                     old.impact = Some(audience.clone());
                     new.impact = Some(audience.clone());
                 }
@@ -778,7 +802,7 @@ impl<'a> Planner<'a> {
     fn delete(
         &mut self,
         address: &Address,
-        live: &'a Live,
+        observed: &'a Observed,
         cause: Cause,
         wanted: Option<&Desired>,
     ) {
@@ -786,12 +810,12 @@ impl<'a> Planner<'a> {
             id: 0,
             address: address.clone(),
             action: Action::Delete,
-            arn: Some(live.arn.clone()),
-            body: None,
-            before: live.body.clone(),
+            arn: Some(observed.arn.clone()),
+            spec: None,
+            before: observed.spec.clone(),
             ignored: Vec::new(),
-            owner: live.owner(),
-            marks: Marks::default(),
+            owner: observed.owner(),
+            ownership: OwnershipTags::default(),
             because: vec![cause],
             fields: Vec::new(),
             after: Vec::new(),
@@ -799,17 +823,17 @@ impl<'a> Planner<'a> {
             decision: Decision::Do,
             origin: wanted.map(|it| it.origin),
         };
-        if let Some(audience) = self.live.audience.get(&live.arn) {
+        if let Some(audience) = self.observed.audience.get(&observed.arn) {
             step.impact = Some(audience.clone());
-            step.decision = self.consent(address, &live.arn, wanted, audience);
+            step.decision = self.consent(address, &observed.arn, wanted, audience);
         }
-        if self.holding.contains(&live.arn) {
+        if self.holding.contains(&observed.arn) {
             step.decision = Decision::Blocked(
                 "its stream key is protected and would be deleted with it: take `lifecycle.protect` out \
                  of the manifest of the stream key and apply that first"
                     .to_owned(),
             );
-        } else if let Some(blocked) = protected(live, wanted) {
+        } else if let Some(blocked) = protected(observed, wanted) {
             step.decision =
                 if wanted.is_some_and(|it| !it.lifecycle.protect) && !self.policy.destroy {
                     let why = "it is protected, which this run lifts; the next one deletes it";
@@ -822,14 +846,14 @@ impl<'a> Planner<'a> {
     }
 
     /// The tag goes by a step of its own, before what it stood against.
-    fn lift_protection(&mut self, wanted: &Desired, live: &Live) {
-        let Owner::Stack(owned) = live.owner() else { return };
+    fn lift_protection(&mut self, wanted: &Desired, observed: &Observed) {
+        let Owner::Stack(owned) = observed.owner() else { return };
         if !owned.protect || wanted.lifecycle.protect {
             return;
         }
-        let marks = Marks { protect: false, ..owned };
-        let mut step = draft(wanted, Action::Retag, Some(live), marks);
-        step.body.clone_from(&live.body);
+        let ownership = OwnershipTags { protect: false, ..owned };
+        let mut step = draft(wanted, Action::Retag, Some(observed), ownership);
+        step.spec.clone_from(&observed.spec);
         step.because = vec![Cause::Pending];
         step.fields = vec![FieldChange {
             path: "lifecycle.protect".to_owned(),
@@ -841,45 +865,45 @@ impl<'a> Planner<'a> {
 
     /// What is there and not wanted: predecessors of replaced objects always, orphans with prune.
     fn clear_up(&mut self, plan: &mut Plan, taken: &BTreeSet<Arn>) {
-        let live = self.live;
-        let about = |(address, _): &(&Address, &Live)| self.policy.is_about(address);
-        let superseded = live.superseded.iter().map(|(address, old)| (address, old));
+        let observed = self.observed;
+        let about = |(address, _): &(&Address, &Observed)| self.policy.is_about(address);
+        let superseded = observed.superseded.iter().map(|(address, old)| (address, old));
         for (address, old) in superseded.filter(about).collect::<Vec<_>>() {
             self.delete(address, old, Cause::Superseded, None);
             self.wait_for_a_usable_successor(address);
         }
-        for it in live.duplicates.iter().filter(|it| self.policy.is_about(&it.address)) {
+        for it in observed.duplicates.iter().filter(|it| self.policy.is_about(&it.address)) {
             self.settle_duplicate(it, taken);
         }
-        for (address, orphan) in live.owned.iter().filter(about).collect::<Vec<_>>() {
+        for (address, orphan) in observed.owned.iter().filter(about).collect::<Vec<_>>() {
             if taken.contains(&orphan.arn) {
                 continue;
             }
             // What comes with something else goes with it too, and is never deleted by itself.
-            if orphan.kind.facts().comes_with.is_some() {
+            if orphan.kind.facts().created_by.is_some() {
                 continue;
             }
             if self.policy.destroy {
                 let wanted = self.manifests.get(address).copied();
                 self.delete(address, orphan, Cause::Destroy, wanted);
-                self.block_last(duplicate::unclear(live, orphan));
+                self.block_last(duplicate::unclear(observed, orphan));
             } else if self.policy.selected.is_some() {
                 // What is declared and not selected is no orphan, and what is an orphan is not selected.
             } else if self.policy.prune {
                 self.delete(address, orphan, Cause::Orphan, None);
-                self.block_last(duplicate::unclear(live, orphan));
+                self.block_last(duplicate::unclear(observed, orphan));
             } else {
                 plan.orphans.push(address.clone());
             }
         }
-        for (address, behind) in &live.left_behind {
+        for (address, behind) in &observed.left_behind {
             if self.policy.is_about(address) {
                 self.release(address, behind, plan);
             }
         }
         // Keys are read only where one is declared, or orphans are looked for.
-        if !live.listed.contains(&Kind::StreamKey) && self.policy.selected.is_none() {
-            let remembering = live.owned.iter().filter(|(address, it)| {
+        if !observed.listed.contains(&Kind::StreamKey) && self.policy.selected.is_none() {
+            let remembering = observed.owned.iter().filter(|(address, it)| {
                 owner::remembered_key(&it.tags).is_some() && self.manifests.contains_key(address)
             });
             let channels: Vec<Address> = remembering.map(|(address, _)| address.clone()).collect();
@@ -889,12 +913,12 @@ impl<'a> Planner<'a> {
 
     /// What came with an object stays with it, and is released where its manifest is about another object by
     /// now, or where orphans are pruned. It is deleted with that object.
-    fn release(&mut self, address: &'a Address, live: &'a Live, plan: &mut Plan) {
-        let parent = live.kind.facts().comes_with;
-        let edges = live.body.iter().flat_map(Body::refs);
+    fn release(&mut self, address: &'a Address, observed: &'a Observed, plan: &mut Plan) {
+        let parent = observed.kind.facts().created_by;
+        let edges = observed.spec.iter().flat_map(Spec::refs);
         let parents: Vec<Arn> = edges
             .filter(|it| Some(it.kind) == parent)
-            .filter_map(|it| it.to.arn(&self.live.book))
+            .filter_map(|it| it.to.arn(&self.observed.addresses))
             .collect();
         let goes = |it: &Draft| {
             it.step.action == Action::Delete
@@ -910,18 +934,18 @@ impl<'a> Planner<'a> {
         }
         let blocked = match wanted {
             Some(it) if !it.lifecycle.protect => None,
-            _ => protected(live, wanted),
+            _ => protected(observed, wanted),
         };
         self.push(Step {
             id: 0,
             address: address.clone(),
             action: Action::Release,
-            arn: Some(live.arn.clone()),
-            body: None,
-            before: live.body.clone(),
+            arn: Some(observed.arn.clone()),
+            spec: None,
+            before: observed.spec.clone(),
             ignored: Vec::new(),
-            owner: live.owner(),
-            marks: Marks::default(),
+            owner: observed.owner(),
+            ownership: OwnershipTags::default(),
             because: vec![if wanted.is_some() { Cause::Moved } else { Cause::Orphan }],
             fields: Vec::new(),
             after: Vec::new(),
@@ -933,7 +957,7 @@ impl<'a> Planner<'a> {
 
     /// The predecessor of what AWS failed to make stays until there is one of use.
     fn wait_for_a_usable_successor(&mut self, address: &Address) {
-        let Some(successor) = self.live.owned.get(address).filter(|it| it.has_failed()) else {
+        let Some(successor) = self.observed.owned.get(address).filter(|it| it.has_failed()) else {
             return;
         };
         let made = self.replaced.get(address).copied();
@@ -954,23 +978,25 @@ impl<'a> Planner<'a> {
     /// One that is not the first of its name goes once that is proven; where its name is not declared, it is
     /// an orphan as the first one is.
     fn settle_duplicate(&mut self, it: &'a Duplicate, taken: &BTreeSet<Arn>) {
-        let facts = it.live.kind.facts();
+        let facts = it.observed.kind.facts();
         // What is listed for each of something else is there as often as that is.
-        if facts.listed_per.is_some() {
+        if facts.listed_under.is_some() {
             return;
         }
         let ending = facts.ending;
-        if it.live.state.as_deref().is_some_and(|state| ending.contains(&state)) {
+        if it.observed.state.as_deref().is_some_and(|state| ending.contains(&state)) {
             return;
         }
         if taken.contains(&it.winner) {
             let cause = Cause::Duplicate { of: it.winner.clone() };
-            self.delete(&it.address, &it.live, cause, None);
+            self.delete(&it.address, &it.observed, cause, None);
             let step = &mut self.drafts.last_mut().expect("just pushed").step;
-            match duplicate::decide(self.live, it) {
+            match duplicate::decide(self.observed, it) {
                 Some(decision) => step.decision = decision,
                 // What protects the address is the tag of the copy that counts.
-                None if self.live.is_own(&step.owner) && !self.holding.contains(&it.live.arn) => {
+                None if self.observed.is_own(&step.owner)
+                    && !self.holding.contains(&it.observed.arn) =>
+                {
                     step.decision = Decision::Do;
                 }
                 None => {}
@@ -983,30 +1009,30 @@ impl<'a> Planner<'a> {
             (false, true) => Cause::Orphan,
             (false, false) => return,
         };
-        self.delete(&it.address, &it.live, cause, None);
+        self.delete(&it.address, &it.observed, cause, None);
         self.block_last(
-            duplicate::unclear_which(self.live, it).or_else(|| duplicate::not_as_made(it)),
+            duplicate::unclear_which(self.observed, it).or_else(|| duplicate::not_as_made(it)),
         );
     }
 
     /// What a resource acts on may not be another stack's or tool's: neither a stream key that comes with a
     /// foreign channel, nor what puts a picture on one.
     fn refuse_what_acts_on_others(&mut self) {
-        let live = self.live;
+        let observed = self.observed;
         let mut refused: Vec<(usize, String)> = Vec::new();
         for (index, draft) in self.drafts.iter().enumerate() {
             let step = &draft.step;
             let acts = match step.action {
                 Action::Release => false,
                 // Tags of what comes with an object are tags on that owner's object.
-                Action::Retag => step.address.kind.facts().comes_with.is_some(),
+                Action::Retag => step.address.kind.facts().created_by.is_some(),
                 _ => true,
             };
-            let edges = step.body.iter().filter(|_| acts).flat_map(Body::acts_on);
+            let edges = step.spec.iter().filter(|_| acts).flat_map(Spec::acts_on);
             let foreign = edges.filter_map(|edge| {
                 let Pointer::Outside(arn) = &edge.to else { return None };
-                let owner = live.all().find(|it| it.arn == *arn)?.owner();
-                let ours = owner == Owner::Nobody || owner.in_stack(&self.stack.name).is_some();
+                let owner = observed.all().find(|it| it.arn == *arn)?.owner();
+                let ours = owner == Owner::Unowned || owner.in_stack(&self.stack.name).is_some();
                 (!ours).then(|| format!("`{}` is {arn}, which belongs to {owner}", edge.field))
             });
             refused.extend(foreign.take(1).map(|why| (index, why)));
@@ -1072,7 +1098,7 @@ impl<'a> Planner<'a> {
         let mut touching: BTreeMap<&Arn, Vec<usize>> = BTreeMap::new();
         for (index, draft) in self.drafts.iter().enumerate() {
             let step = &draft.step;
-            if step.body.is_some() && step.action != Action::Retag {
+            if step.spec.is_some() && step.action != Action::Retag {
                 making.insert(&step.address, index);
             }
             if let Some(arn) = &step.arn {
@@ -1080,31 +1106,31 @@ impl<'a> Planner<'a> {
             }
         }
         let mut needs: Vec<(usize, usize)> = Vec::new();
-        let mut holding: Vec<(usize, &Live, bool)> = Vec::new();
-        for (arn, users) in &self.live.users {
+        let mut holding: Vec<(usize, &Observed, bool)> = Vec::new();
+        for (arn, users) in &self.observed.users {
             let deletes = touching.get(arn).into_iter().flatten();
             let deletes = deletes.filter(|it| self.drafts[**it].step.action == Action::Delete);
             // What comes with an object is deleted with it; where that is protected, the delete is blocked.
-            let users = users.iter().filter(|it| it.kind.facts().comes_with.is_none());
+            let users = users.iter().filter(|it| it.kind.facts().created_by.is_none());
             holding
                 .extend(deletes.flat_map(|it| users.clone().map(move |user| (*it, user, false))));
         }
         for (index, draft) in self.drafts.iter().enumerate() {
-            for target in draft.step.body.iter().flat_map(named_targets) {
+            for target in draft.step.spec.iter().flat_map(named_targets) {
                 needs.extend(making.get(&target).map(|target| (index, *target)));
             }
         }
         needs.extend(self.after_whoever_has_it());
-        for referrer in self.live.all() {
+        for referrer in self.observed.all() {
             let moved = touching.get(&referrer.arn).map_or(&[][..], Vec::as_slice);
             // What comes with something goes with it, so it does not hold it back, unless it is to stay.
-            let address = self.live.book.address(&referrer.arn);
+            let address = self.observed.addresses.address(&referrer.arn);
             let stays =
                 !self.policy.destroy && address.is_some_and(|it| self.manifests.contains_key(it));
-            let comes_with = referrer.kind.facts().comes_with.filter(|_| !stays);
-            let edges = referrer.body.iter().flat_map(Body::refs);
-            for edge in edges.filter(|edge| comes_with != Some(edge.kind)) {
-                let Some(arn) = edge.to.arn(&self.live.book) else { continue };
+            let created_by = referrer.kind.facts().created_by.filter(|_| !stays);
+            let edges = referrer.spec.iter().flat_map(Spec::refs);
+            for edge in edges.filter(|edge| created_by != Some(edge.kind)) {
+                let Some(arn) = edge.to.arn(&self.observed.addresses) else { continue };
                 for &deleted in touching.get(&arn).into_iter().flatten() {
                     if self.drafts[deleted].step.action != Action::Delete {
                         continue;
@@ -1138,10 +1164,10 @@ impl<'a> Planner<'a> {
         // All of one kind of answer are named at once, so that nobody meets them one by one.
         let mut held: BTreeMap<usize, (BTreeSet<String>, bool)> = BTreeMap::new();
         for (deleted, referrer, later) in holding {
-            let name = match (self.live.book.address(&referrer.arn), referrer.owner()) {
+            let name = match (self.observed.addresses.address(&referrer.arn), referrer.owner()) {
                 (Some(address), _) => address.to_string(),
-                (None, Owner::Stack(marks)) if marks.stack == self.stack.name => {
-                    Address::new(referrer.kind, marks.name).to_string()
+                (None, Owner::Stack(ownership)) if ownership.stack == self.stack.name => {
+                    Address::new(referrer.kind, ownership.name).to_string()
                 }
                 (None, owner @ (Owner::Stack(_) | Owner::CloudFormation(_))) => {
                     format!("{}, which belongs to {owner},", referrer.arn)
@@ -1177,8 +1203,8 @@ impl<'a> Planner<'a> {
         let mut taken: Vec<(usize, Arn)> = Vec::new();
         for (index, draft) in self.drafts.iter().enumerate() {
             let step = &draft.step;
-            let names = step.body.is_some() && step.decision.is_do();
-            let Some(holder) = self.live.owned.get(&step.address).filter(|_| names) else {
+            let names = step.spec.is_some() && step.decision.is_do();
+            let Some(holder) = self.observed.owned.get(&step.address).filter(|_| names) else {
                 continue;
             };
             if step.arn.as_ref() == Some(&holder.arn) {
@@ -1232,21 +1258,21 @@ impl<'a> Planner<'a> {
     fn make_way(&mut self, index: usize, after: &mut BTreeMap<usize, usize>) {
         let step = &self.drafts[index].step;
         let (Owner::Stack(owned), Some(arn)) = (&step.owner, step.arn.clone()) else { return };
-        let marks = Marks {
+        let ownership = OwnershipTags {
             name: under_way(&step.address.name),
-            was: step.marks.was.clone(),
+            was: step.ownership.was.clone(),
             meant_protected: owned.protect,
             separate: false,
             ..owned.clone()
         };
         let making_way = Step {
             action: Action::Rename,
-            body: step.before.clone(),
+            spec: step.before.clone(),
             fields: Vec::new(),
             because: vec![Cause::Rename { from: owned.name.clone() }],
             impact: None,
             decision: Decision::Do,
-            marks: marks.clone(),
+            ownership: ownership.clone(),
             ..step.clone()
         };
         let way = self.push(making_way);
@@ -1258,7 +1284,7 @@ impl<'a> Planner<'a> {
         for draft in &mut self.drafts[..way] {
             if draft.step.arn.as_ref() == Some(&arn) {
                 draft.needs.insert(way);
-                draft.step.owner = Owner::Stack(marks.clone());
+                draft.step.owner = Owner::Stack(ownership.clone());
             }
         }
     }
@@ -1266,13 +1292,14 @@ impl<'a> Planner<'a> {
     /// Of what was read only to know who refers to a duplicate, no step makes anything let go of it.
     fn spare_used_duplicates(&mut self) {
         let planned: BTreeSet<&Arn> =
-            self.live.all().filter(|it| it.body.is_some()).map(|it| &it.arn).collect();
+            self.observed.all().filter(|it| it.spec.is_some()).map(|it| &it.arn).collect();
         for draft in &mut self.drafts {
             let step = &mut draft.step;
             if !step.because.iter().any(|it| matches!(it, Cause::Duplicate { .. })) {
                 continue;
             }
-            let users = self.live.referrers.iter().filter(|(_, to)| step.arn.as_ref() == Some(to));
+            let users =
+                self.observed.referrers.iter().filter(|(_, to)| step.arn.as_ref() == Some(to));
             if let Some((user, _)) = users.into_iter().find(|(user, _)| !planned.contains(user))
                 && !matches!(step.decision, Decision::Blocked(_))
             {
@@ -1283,10 +1310,11 @@ impl<'a> Planner<'a> {
 
     /// Whether an object will refer to `arn` after a step.
     fn still_refers(&self, step: &Step, arn: &Arn) -> bool {
-        let body = step.wanted(step.before.as_ref());
-        body.iter().flat_map(Body::refs).any(|edge| match &edge.to {
+        let spec = step.wanted(step.before.as_ref());
+        spec.iter().flat_map(Spec::refs).any(|edge| match &edge.to {
             Pointer::Named(address) => {
-                !self.replaced.contains_key(address) && self.live.book.arn(address) == Some(arn)
+                !self.replaced.contains_key(address)
+                    && self.observed.addresses.arn(address) == Some(arn)
             }
             Pointer::Outside(outside) => outside == arn,
         })
@@ -1304,12 +1332,12 @@ impl<'a> Planner<'a> {
             .collect();
         let mut needs = Vec::new();
         for (index, draft) in self.drafts.iter().enumerate() {
-            let Owner::Stack(marks) = &draft.step.owner else { continue };
+            let Owner::Stack(ownership) = &draft.step.owner else { continue };
             // The successor of one that failed says so as well.
             if draft.step.because.contains(&Cause::MakesRoom) {
                 continue;
             }
-            let predecessor = marks.replaces.as_deref().and_then(|id| deletes.get(id));
+            let predecessor = ownership.replaces.as_deref().and_then(|id| deletes.get(id));
             if let (Action::Delete, Some(&predecessor)) = (draft.step.action, predecessor) {
                 needs.push((index, predecessor));
             }
@@ -1348,12 +1376,12 @@ impl<'a> Planner<'a> {
         let keeps = |step: &Step| step.action == Action::Replace && !step.decision.is_do();
         let had_by = |step: &Step| {
             let has = step.action == Action::Delete || keeps(step);
-            let body = step.before.as_ref().filter(|_| has)?;
-            Some((body.kind(), body.exclusive()?.value))
+            let spec = step.before.as_ref().filter(|_| has)?;
+            Some((spec.kind(), spec.exclusive()?.value))
         };
         let made_by = |step: &Step| {
-            let body = step.body.as_ref().filter(|_| step.action.makes())?;
-            Some((body.kind(), body.exclusive()?.value))
+            let spec = step.spec.as_ref().filter(|_| step.action.makes())?;
+            Some((spec.kind(), spec.exclusive()?.value))
         };
         let drafts = || self.drafts.iter().enumerate();
         let freed: BTreeMap<_, usize> =
@@ -1396,11 +1424,11 @@ impl<'a> Planner<'a> {
         for (index, draft) in self.drafts.iter().enumerate() {
             let step = &draft.step;
             let starts = step.action.makes() && step.decision.is_do();
-            for edge in step.body.iter().filter(|_| starts).flat_map(Body::must_be_offline) {
-                let arn = edge.to.arn(&self.live.book);
+            for edge in step.spec.iter().filter(|_| starts).flat_map(Spec::must_be_offline) {
+                let arn = edge.to.arn(&self.observed.addresses);
                 needs.extend(self.changes_of_what_comes_with(&edge).map(|it| (index, it)));
                 let Some(arn) = arn else { continue };
-                let Some(audience) = self.live.audience.get(&arn) else { continue };
+                let Some(audience) = self.observed.audience.get(&arn) else { continue };
                 let feeding = audience.composition.as_ref();
                 if feeding.is_some() && feeding == step.arn.as_ref() {
                     continue;
@@ -1431,17 +1459,17 @@ impl<'a> Planner<'a> {
 
     /// Drafts that change what AWS makes together with the object at the end of `edge`, tags aside.
     fn changes_of_what_comes_with(&self, edge: &Edge) -> impl Iterator<Item = usize> {
-        let arn = edge.to.arn(&self.live.book);
+        let arn = edge.to.arn(&self.observed.addresses);
         self.drafts.iter().enumerate().filter_map(move |(index, it)| {
             let step = &it.step;
             let changes = matches!(step.action, Action::Delete | Action::Replace | Action::Update);
-            let mut edges = step.before.iter().chain(&step.body).flat_map(Body::refs);
-            let comes_with = step.address.kind.facts().comes_with == Some(edge.kind);
-            let its = comes_with
+            let mut edges = step.before.iter().chain(&step.spec).flat_map(Spec::refs);
+            let created_by = step.address.kind.facts().created_by == Some(edge.kind);
+            let its = created_by
                 && changes
                 && step.decision.is_do()
                 && edges.any(|it| {
-                    it.to == edge.to || arn.is_some() && it.to.arn(&self.live.book) == arn
+                    it.to == edge.to || arn.is_some() && it.to.arn(&self.observed.addresses) == arn
                 });
             its.then_some(index)
         })
@@ -1479,7 +1507,7 @@ impl<'a> Planner<'a> {
         } else {
             blocking.address.to_string()
         };
-        let waits = format!("waits for {whom} ({})", blocking.action.word());
+        let waits = format!("waits for {whom} ({})", blocking.action.as_str());
         let decision = match &blocking.decision {
             Decision::Dormant(_) => Decision::Dormant(waits),
             _ => Decision::Deferred(waits),
@@ -1490,20 +1518,20 @@ impl<'a> Planner<'a> {
 
 /// Resources that are deleted beside a single one that is created with the same spec, whatever its display
 /// name: a manifest that was renamed without `previousNames` looks like that.
-fn possible_renames(plan: &Plan, live: &LiveState) -> Vec<Note> {
+fn possible_renames(plan: &Plan, observed: &ObservedState) -> Vec<Note> {
     let orphans =
-        plan.orphans.iter().filter_map(|it| Some((it, live.owned.get(it)?.body.as_ref()?)));
+        plan.orphans.iter().filter_map(|it| Some((it, observed.owned.get(it)?.spec.as_ref()?)));
     let deleted = plan.steps.iter().filter(|it| it.because == [Cause::Orphan]);
     let deleted = deleted.filter_map(|it| Some((&it.address, it.before.as_ref()?)));
-    let going: Vec<(&Address, Body)> =
-        deleted.chain(orphans).map(|(address, body)| (address, nameless(body))).collect();
+    let going: Vec<(&Address, Spec)> =
+        deleted.chain(orphans).map(|(address, spec)| (address, nameless(spec))).collect();
     let created = plan.steps.iter().filter(|it| it.action == Action::Create);
-    let coming: Vec<(&Address, Body)> =
-        created.filter_map(|it| Some((&it.address, nameless(it.body.as_ref()?)))).collect();
+    let coming: Vec<(&Address, Spec)> =
+        created.filter_map(|it| Some((&it.address, nameless(it.spec.as_ref()?)))).collect();
     let mut notes = Vec::new();
-    for (from, body) in &going {
+    for (from, spec) in &going {
         // Of several that are alike it is unclear which became which.
-        let same = |(_, other): &&(&Address, Body)| other == body;
+        let same = |(_, other): &&(&Address, Spec)| other == spec;
         let mut to = coming.iter().filter(same);
         if let (Some((to, _)), None, 1) = (to.next(), to.next(), going.iter().filter(same).count())
         {
@@ -1513,43 +1541,48 @@ fn possible_renames(plan: &Plan, live: &LiveState) -> Vec<Note> {
     notes
 }
 
-fn nameless(body: &Body) -> Body {
-    let mut body = body.clone();
-    if let Some(name) = body.name_mut() {
+fn nameless(spec: &Spec) -> Spec {
+    let mut spec = spec.clone();
+    if let Some(name) = spec.name_mut() {
         *name = None;
     }
-    body
+    spec
 }
 
 /// The spec as its manifest means it for the object that is there. A display name that is only the default
 /// follows the logical name, but a rename is no reason to touch, let alone replace, the object: it keeps its
 /// name, and its digest is of that one.
-fn with_name<'a>(wanted: &'a Desired, before: &Body) -> Cow<'a, Body> {
-    let mut body = Cow::Borrowed(&wanted.body);
-    if wanted.name_is_default && wanted.body != *before {
+fn with_name<'a>(wanted: &'a Desired, before: &Spec) -> Cow<'a, Spec> {
+    let mut spec = Cow::Borrowed(&wanted.spec);
+    if wanted.name_is_default && wanted.spec != *before {
         let display = before.clone().name_mut().cloned().flatten();
         let create_only = !wanted.address.kind.can_update("spec.name");
         let former = |it: &String| wanted.previous_names.contains(it);
         if (create_only || display.as_ref().is_some_and(former))
-            && let Some(name) = body.to_mut().name_mut()
+            && let Some(name) = spec.to_mut().name_mut()
         {
             *name = display;
         }
     }
-    body
+    spec
 }
 
-fn draft(wanted: &Desired, action: Action, live: Option<&Live>, marks: Marks) -> Step {
+fn draft(
+    wanted: &Desired,
+    action: Action,
+    observed: Option<&Observed>,
+    ownership: OwnershipTags,
+) -> Step {
     Step {
         id: 0,
         address: wanted.address.clone(),
         action,
-        arn: live.map(|it| it.arn.clone()),
-        body: Some(wanted.body.clone()),
-        before: live.and_then(|it| it.body.clone()),
+        arn: observed.map(|it| it.arn.clone()),
+        spec: Some(wanted.spec.clone()),
+        before: observed.and_then(|it| it.spec.clone()),
         ignored: Vec::new(),
-        owner: live.map_or(Owner::Nobody, Live::owner),
-        marks,
+        owner: observed.map_or(Owner::Unowned, Observed::owner),
+        ownership,
         because: Vec::new(),
         fields: Vec::new(),
         after: Vec::new(),

@@ -37,7 +37,7 @@ pub fn policy(
     buckets: &[String],
 ) -> Value {
     let declared: BTreeSet<Kind> = desired.iter().map(|it| it.address.kind).collect();
-    let referred = desired.iter().flat_map(|it| it.body.refs()).map(|edge| edge.kind);
+    let referred = desired.iter().flat_map(|it| it.spec.refs()).map(|edge| edge.kind);
     let looked_at: BTreeSet<Kind> = if prune {
         Kind::ALL.iter().copied().collect()
     } else {
@@ -124,7 +124,7 @@ impl Policy<'_> {
     /// What manifests of `from` refer to by ARN: objects of somebody else.
     fn outside(&self, from: Kind, to: &[Kind]) -> Vec<String> {
         let edges =
-            self.desired.iter().filter(|it| it.address.kind == from).flat_map(|it| it.body.refs());
+            self.desired.iter().filter(|it| it.address.kind == from).flat_map(|it| it.spec.refs());
         let arn = |it: Pointer| match it {
             Pointer::Outside(arn) => Some(arn.as_str().to_owned()),
             Pointer::Named(_) => None,
@@ -272,7 +272,7 @@ impl Policy<'_> {
             let mut grant = Grant::default();
             let mut kinds = self.declared.clone();
             // A replication is remembered on a stage, a key on its channel.
-            let parents = kinds.iter().filter_map(|it| it.facts().listed_per);
+            let parents = kinds.iter().filter_map(|it| it.facts().listed_under);
             kinds.extend(parents.collect::<Vec<_>>());
             grant.add(operation, kinds.iter().filter_map(|it| self.objects(*it)));
             grant
@@ -285,7 +285,7 @@ impl Policy<'_> {
         // What came with an object stays with it when its manifest goes, without the tags of ownership.
         let mut release = Grant::default();
         let kinds = if self.prune { &self.looked_at } else { &self.declared };
-        let came_with = kinds.iter().filter(|it| it.facts().comes_with.is_some());
+        let came_with = kinds.iter().filter(|it| it.facts().created_by.is_some());
         release.add(TAGS[2], came_with.filter_map(|it| self.objects(*it)));
         [
             all(TAGS[1]).statement("TagObjectsOfThisStack", Some(write)),
@@ -303,8 +303,8 @@ impl Policy<'_> {
         let mut grant = Grant::default();
         let named = self.desired.iter().filter_map(|it| it.lifecycle.adopt.clone());
         grant.add(TAGS[1], named);
-        let comes_with = self.declared.iter().filter(|it| it.facts().comes_with.is_some());
-        grant.add(TAGS[1], comes_with.filter_map(|it| self.objects(*it)));
+        let created_by = self.declared.iter().filter(|it| it.facts().created_by.is_some());
+        grant.add(TAGS[1], created_by.filter_map(|it| self.objects(*it)));
         let condition = json!({
             "StringEquals": { request_tag(owner::STACK): self.stack.name },
             "Null": {
@@ -319,7 +319,7 @@ impl Policy<'_> {
     fn elsewhere(&self, buckets: &[String]) -> Vec<Value> {
         let mut needed: BTreeMap<Elsewhere, BTreeSet<String>> = BTreeMap::new();
         let account = self.stack.account.as_deref().unwrap_or("*");
-        let declared = self.desired.iter().flat_map(|it| it.body.elsewhere());
+        let declared = self.desired.iter().flat_map(|it| it.spec.elsewhere());
         for (what, resource) in declared.chain(buckets.iter().flat_map(|it| recording_to(it))) {
             needed.entry(what).or_default().insert(resource.replace("{account}", account));
         }

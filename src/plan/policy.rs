@@ -3,8 +3,8 @@
 use super::selection::Selected;
 use super::step::{Action, Decision, Note, Plan};
 use crate::kinds::{
-    Address, Arn, Audience, Body, Desired, Kind, Live, LiveState, OnLive, Owner, Pointer, Replace,
-    Stack,
+    Address, Arn, Audience, Desired, Kind, Observed, ObservedState, OnLive, Owner, Pointer,
+    Replace, Spec, Stack,
 };
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -82,7 +82,7 @@ impl Plan {
         let kept: BTreeSet<&Address> = self
             .steps
             .iter()
-            .filter(|it| it.arn.is_some() && it.body.is_some())
+            .filter(|it| it.arn.is_some() && it.spec.is_some())
             .map(|it| &it.address)
             .collect();
         kept.len()
@@ -100,23 +100,23 @@ pub(super) fn on_audience(
     let consent = policy.allow_live.contains(address);
     match on_live {
         Some(OnLive::Fail) => {
-            Decision::Blocked(format!("{}, and its manifest says `onLive: fail`", live(audience)))
+            Decision::Blocked(format!("{}, and its manifest says `onLive: fail`", on_air(audience)))
         }
         Some(OnLive::Interrupt) | None if consent => Decision::Interrupt,
         Some(OnLive::Interrupt) | None => Decision::Deferred(format!(
             "{}; `--allow-live {address}` would do it now",
-            live(audience)
+            on_air(audience)
         )),
         Some(OnLive::Defer) if consent => Decision::Deferred(format!(
             "{}; `--allow-live` needs `onLive: interrupt` in its manifest as well",
-            live(audience)
+            on_air(audience)
         )),
-        Some(OnLive::Defer) => Decision::Deferred(live(audience)),
+        Some(OnLive::Defer) => Decision::Deferred(on_air(audience)),
     }
 }
 
 /// An audience in a few words.
-pub fn live(audience: &Audience) -> String {
+pub fn on_air(audience: &Audience) -> String {
     if let Some(viewers) = audience.viewers {
         let s = if viewers == 1 { "" } else { "s" };
         let what = if audience.composition.is_some() { "a composition is running, " } else { "" };
@@ -140,7 +140,7 @@ pub fn must_be_offline(object: &Pointer, audience: &Audience) -> String {
         Pointer::Named(address) => address.to_string(),
         Pointer::Outside(arn) => arn.to_string(),
     };
-    format!("{object} has to be offline before this can start, and is {}", live(audience))
+    format!("{object} has to be offline before this can start, and is {}", on_air(audience))
 }
 
 fn thousands(number: i64) -> String {
@@ -156,28 +156,29 @@ fn thousands(number: i64) -> String {
 }
 
 /// Whether the tags of an object protect it.
-fn is_protected(live: &Live) -> bool {
-    matches!(live.owner(), Owner::Stack(marks) if marks.protect)
+fn is_protected(observed: &Observed) -> bool {
+    matches!(observed.owner(), Owner::Stack(ownership) if ownership.protect)
 }
 
 /// Objects that are deleted together with a protected one, such as the channel of a protected stream key. Only
 /// the protected object's own tags count: what its parent says about it was written by another call.
-pub(super) fn hold_what_is_protected(live: &LiveState) -> BTreeSet<Arn> {
-    let protected = live.all().chain(live.users.values().flatten()).filter(|it| is_protected(it));
-    let protected = protected.filter(|it| !live.is_own(&it.owner()));
+pub(super) fn hold_what_is_protected(observed: &ObservedState) -> BTreeSet<Arn> {
+    let protected =
+        observed.all().chain(observed.users.values().flatten()).filter(|it| is_protected(it));
+    let protected = protected.filter(|it| !observed.is_own(&it.owner()));
     let parents = protected.flat_map(|it| {
-        let parent = it.kind.facts().comes_with;
+        let parent = it.kind.facts().created_by;
         let edges =
-            it.body.iter().flat_map(Body::refs).filter(move |edge| parent == Some(edge.kind));
-        edges.filter_map(|edge| edge.to.arn(&live.book)).collect::<Vec<_>>()
+            it.spec.iter().flat_map(Spec::refs).filter(move |edge| parent == Some(edge.kind));
+        edges.filter_map(|edge| edge.to.arn(&observed.addresses)).collect::<Vec<_>>()
     });
     parents.collect()
 }
 
 /// A protected object is neither deleted nor replaced: the tag on it counts, since its manifest may be gone, and
 /// its manifest does, since somebody may have taken the tag off.
-pub(super) fn protected(live: &Live, wanted: Option<&Desired>) -> Option<Decision> {
-    let tagged = is_protected(live);
+pub(super) fn protected(observed: &Observed, wanted: Option<&Desired>) -> Option<Decision> {
+    let tagged = is_protected(observed);
     let why = match wanted {
         Some(it) if tagged || it.lifecycle.protect => {
             "protected: take `lifecycle.protect` out of its manifest and apply that first"
@@ -191,7 +192,7 @@ pub(super) fn protected(live: &Live, wanted: Option<&Desired>) -> Option<Decisio
 }
 
 /// Objects there would be, against the quota, for every kind that was listed to the end.
-pub(super) fn quotas(plan: &Plan, live: &LiveState, stack: &Stack) -> Vec<Note> {
+pub(super) fn quotas(plan: &Plan, observed: &ObservedState, stack: &Stack) -> Vec<Note> {
     let mut making: BTreeMap<Kind, usize> = BTreeMap::new();
     for step in plan.steps.iter().filter(|it| it.action.makes() && it.decision.is_do()) {
         // Where the old one goes first, the new one takes its place.
@@ -204,7 +205,7 @@ pub(super) fn quotas(plan: &Plan, live: &LiveState, stack: &Stack) -> Vec<Note> 
     let mut notes = Vec::new();
     for (kind, making) in making {
         let Some(quota) = stack.quotas.get(&kind).copied().or(kind.facts().quota) else { continue };
-        let there = live.all().filter(|it| it.kind == kind).count();
+        let there = observed.all().filter(|it| it.kind == kind).count();
         let wanted = u32::try_from(there + making).unwrap_or(u32::MAX);
         if wanted > quota {
             notes.push(Note::Quota { kind, wanted, quota });
@@ -219,9 +220,9 @@ mod tests {
 
     #[test]
     fn viewers_are_counted_in_thousands() {
-        assert_eq!(live(&Audience::stream(1_204, None)), "live: 1,204 viewers");
-        assert_eq!(live(&Audience::stream(1, None)), "live: 1 viewer");
-        assert_eq!(live(&Audience::stream(-1, None)), "live");
+        assert_eq!(on_air(&Audience::stream(1_204, None)), "live: 1,204 viewers");
+        assert_eq!(on_air(&Audience::stream(1, None)), "live: 1 viewer");
+        assert_eq!(on_air(&Audience::stream(-1, None)), "live");
         assert_eq!(thousands(1_234_567), "1,234,567");
     }
 }

@@ -77,9 +77,9 @@ impl Selected {
     pub fn in_sight(&self, desired: &[Desired]) -> Vec<Desired> {
         let refers = |it: &Desired| {
             // What comes with something goes with it, so it holds nothing back.
-            let comes_with = it.address.kind.facts().comes_with;
-            let mut targets = named_targets(&it.body).into_iter();
-            targets.any(|target| comes_with != Some(target.kind) && self.has(&target))
+            let created_by = it.address.kind.facts().created_by;
+            let mut targets = named_targets(&it.spec).into_iter();
+            targets.any(|target| created_by != Some(target.kind) && self.has(&target))
         };
         desired.iter().filter(|it| self.has(&it.address) || refers(it)).cloned().collect()
     }
@@ -112,7 +112,7 @@ impl Selection {
             .map(|it| it.address.clone())
             .collect();
         let targets: BTreeMap<&Address, Vec<Address>> =
-            desired.iter().map(|it| (&it.address, named_targets(&it.body))).collect();
+            desired.iter().map(|it| (&it.address, named_targets(&it.spec))).collect();
         let excluded: BTreeSet<Address> =
             all.iter().filter(|it| self.excludes(it)).map(|it| (*it).clone()).collect();
         let mut sources: BTreeMap<&Address, Vec<Address>> = BTreeMap::new();

@@ -5,7 +5,7 @@ use super::selection::Selected;
 use crate::diag::Origin;
 use crate::kinds::owner::Owner;
 use crate::kinds::spec::FieldChange;
-use crate::kinds::{Address, Arn, Audience, Body, Degraded, Kind, Marks};
+use crate::kinds::{Address, Arn, Audience, Degraded, Kind, OwnershipTags, Spec};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,15 +37,15 @@ pub struct Step {
     /// The object it is done to; for a replacement, the old one. `None` before a create.
     pub arn: Option<Arn>,
     /// The spec as it shall be; `None` for a delete.
-    pub body: Option<Body>,
+    pub spec: Option<Spec>,
     /// The spec as it is, where there is an object.
-    pub before: Option<Body>,
+    pub before: Option<Spec>,
     /// Paths that are left as they are found: what the manifest ignores, and words that nobody knows.
     pub ignored: Vec<String>,
-    /// Whose the object is at the time of the plan; `Nobody` before a create.
+    /// Whose the object is at the time of the plan; `Unowned` before a create.
     pub owner: Owner,
     /// Our marks as they shall be. An empty digest is computed when all references are known.
-    pub marks: Marks,
+    pub ownership: OwnershipTags,
     /// Why.
     pub because: Vec<Cause>,
     /// Fields that differ.
@@ -89,7 +89,7 @@ impl Action {
     }
 
     /// The word for it.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Create => "create",
             Self::Replace => "replace",
@@ -192,7 +192,7 @@ impl Decision {
     }
 
     /// The word of the JSON form.
-    pub fn word(&self) -> &'static str {
+    pub fn as_str(&self) -> &'static str {
         match self {
             Self::Do | Self::Interrupt => "do",
             Self::Deferred(_) => "deferred",
@@ -224,7 +224,7 @@ pub enum Note {
         /// The address they share.
         address: Address,
         /// All of them.
-        copies: Vec<Twin>,
+        copies: Vec<DuplicateCopy>,
         /// Whether the first one counts; otherwise nobody can tell.
         clear: bool,
     },
@@ -273,7 +273,7 @@ pub enum Note {
 /// One of several objects with one address, as a person needs to know it to decide.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Twin {
+pub struct DuplicateCopy {
     /// The object.
     pub arn: Arn,
     /// When it was made, by the server's clock; `None` where its tags do not say.
@@ -351,7 +351,7 @@ pub enum Status {
 
 impl Status {
     /// The word of the JSON form.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Clean => "clean",
             Self::Changes => "changes",
@@ -384,9 +384,9 @@ impl Summary {
 
 impl Step {
     /// The spec to send, given what is there now: what is ignored stays as it is.
-    pub fn wanted(&self, there: Option<&Body>) -> Option<Body> {
-        let body = self.body.as_ref()?;
-        Some(there.map_or_else(|| body.clone(), |there| body.with_ignored(there, &self.ignored)))
+    pub fn wanted(&self, there: Option<&Spec>) -> Option<Spec> {
+        let spec = self.spec.as_ref()?;
+        Some(there.map_or_else(|| spec.clone(), |there| spec.with_ignored(there, &self.ignored)))
     }
 
     /// Whether `needed`, which comes before this step, has to be done for this one to be possible. What
@@ -483,7 +483,8 @@ impl Plan {
     /// replacement, such as the rotation of a stream key; and renames to a name in between, where names move in a
     /// circle.
     pub fn replacements(&self) -> BTreeMap<StepId, StepId> {
-        let between = |it: &Step| it.action == Action::Rename && it.marks.name != it.address.name;
+        let between =
+            |it: &Step| it.action == Action::Rename && it.ownership.name != it.address.name;
         let whole = self.steps.iter().filter(|it| match it.action {
             Action::Replace => true,
             Action::Rename => !between(it),
@@ -517,8 +518,8 @@ impl Plan {
     /// Stages whose session stands in the way of a step: whether anybody is connected decides.
     pub fn sessions(&self) -> BTreeSet<Arn> {
         let stages = self.steps.iter().filter(|it| it.address.kind == Kind::Stage);
-        let live = stages.filter(|it| it.impact.is_some());
-        live.filter_map(|it| it.arn.clone()).collect()
+        let on_air = stages.filter(|it| it.impact.is_some());
+        on_air.filter_map(|it| it.arn.clone()).collect()
     }
 
     /// What this run would delete.
@@ -549,10 +550,10 @@ impl Plan {
     ) -> NotDrift {
         let steps = std::mem::take(&mut self.steps);
         let mut not_drift = NotDrift::default();
-        for step in steps.into_iter().filter(|it| it.body.is_some()) {
+        for step in steps.into_iter().filter(|it| it.spec.is_some()) {
             let has = |cause: fn(&Cause) -> bool| step.because.iter().any(cause);
             // What is dormant shall not exist now.
-            let lasting = step.body.as_ref().is_none_or(|it| !it.comes_and_goes())
+            let lasting = step.spec.as_ref().is_none_or(|it| !it.comes_and_goes())
                 && !matches!(step.decision, Decision::Dormant(_));
             let drift = |it: &Cause| {
                 matches!(
@@ -595,7 +596,7 @@ impl Plan {
                     it.action,
                     it.arn.clone(),
                     it.fields.clone(),
-                    it.decision.word(),
+                    it.decision.as_str(),
                 )
             };
             steps.map(step).collect()

@@ -3,7 +3,7 @@
 use super::escape::escape;
 use super::plan::{Header, title, value};
 use crate::diag::{Place, SourceMap};
-use crate::plan::policy::live;
+use crate::plan::policy::on_air;
 use crate::plan::{Attention, Cause, NotDrift, Note, Plan, Step};
 use anstyle::{AnsiColor, Style};
 use std::fmt::Write;
@@ -99,7 +99,7 @@ fn one(step: &Step, colour: AnsiColor, sources: &SourceMap, text: &mut String) {
     let address = escape(&step.address.to_string(), 200);
     let _ = write!(text, "  {colour}{address}{colour:#}");
     if let Some(audience) = &step.impact {
-        let _ = write!(text, "  {}", live(audience));
+        let _ = write!(text, "  {}", on_air(audience));
     }
     if let Some(at) = step.origin.and_then(|it| sources.position(&Place::value(it, "kind"))) {
         let _ = write!(text, "  {dim}{}:{}{dim:#}", escape(sources.name(at.source), 200), at.line);
@@ -129,7 +129,7 @@ fn one(step: &Step, colour: AnsiColor, sources: &SourceMap, text: &mut String) {
     if pending {
         text.push_str("      changed outside ivs-apply, and the configuration changed as well\n");
     }
-    let said = step.impact.as_ref().map(live);
+    let said = step.impact.as_ref().map(on_air);
     if let Some(why) = step.decision.reason().filter(|why| said.as_deref() != Some(why)) {
         let _ = writeln!(text, "      {}", escape(why, 400));
     }

@@ -29,7 +29,7 @@ impl<'a> Picture<'a> {
         }
         let mut edges = Vec::new();
         for it in desired {
-            for target in named_targets(&it.body) {
+            for target in named_targets(&it.spec) {
                 if let Some((target, _)) = nodes.get_key_value(&target) {
                     edges.push((&it.address, *target));
                 }
@@ -137,6 +137,6 @@ fn look(address: &Address, action: Option<Action>) -> (String, &'static str) {
         Some(Action::Adopt | Action::Rename) => "#b2ebf2",
         Some(Action::Delete) => "#ffcdd2",
     };
-    let action = action.map(|it| format!(" ({})", it.word())).unwrap_or_default();
+    let action = action.map(|it| format!(" ({})", it.as_str())).unwrap_or_default();
     (format!("{}{action}", name(address)), colour)
 }

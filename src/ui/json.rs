@@ -173,18 +173,18 @@ fn step(
         "fields": step.fields,
         "impact": step.impact,
         "loss": step.loss(),
-        "decision": step.decision.word(),
+        "decision": step.decision.as_str(),
         "reason": step.decision.reason(),
         "source": position.map(|it| json!({ "file": sources.name(it.source), "line": it.line })),
     });
     if let (None, Some(_), Value::Object(map)) = (status, outcome, &mut value) {
         // What was not to be done has a status as well: that it was not.
-        map.insert("status".to_owned(), json!(step.decision.word()));
+        map.insert("status".to_owned(), json!(step.decision.as_str()));
         map.insert("requestId".to_owned(), Value::Null);
         map.insert("error".to_owned(), Value::Null);
     }
     if let (Some(status), Value::Object(map)) = (status, &mut value) {
-        map.insert("status".to_owned(), json!(status.word()));
+        map.insert("status".to_owned(), json!(status.as_str()));
         let (arn, failure) = match status {
             StepStatus::Done(arn) => (arn.as_ref(), None),
             StepStatus::Unconfirmed(arn) => (Some(arn), None),

@@ -6,7 +6,7 @@
 use super::escape::escape;
 use super::plan::{Header, because, calls, details, notes, sum};
 use crate::aws::{Identity, SignedIn};
-use crate::plan::policy::live;
+use crate::plan::policy::on_air;
 use crate::plan::{Decision, Plan};
 use std::fmt::Write;
 
@@ -55,16 +55,16 @@ fn written(plan: &Plan, header: &Header<'_>, with_details: bool) -> String {
     let _ = writeln!(text, "**{}**\n\n{}\n", sum(&plan.summary()), calls(plan, header));
     for step in &plan.steps {
         let verdict = match &step.decision {
-            Decision::Do => step.action.word().to_owned(),
-            Decision::Interrupt => format!("{}, cutting off its audience", step.action.word()),
-            other => format!("{} {}", step.action.word(), other.word()),
+            Decision::Do => step.action.as_str().to_owned(),
+            Decision::Interrupt => format!("{}, cutting off its audience", step.action.as_str()),
+            other => format!("{} {}", step.action.as_str(), other.as_str()),
         };
         let address = span(&step.address.to_string());
         let _ = writeln!(text, "- {address} **{verdict}**: {}", span(&because(step)));
         if let Some(why) = step.decision.reason() {
             let _ = writeln!(text, "  - {}", span(why));
         } else if let Some(audience) = &step.impact {
-            let _ = writeln!(text, "  - impact: {}", span(&live(audience)));
+            let _ = writeln!(text, "  - impact: {}", span(&on_air(audience)));
         }
         if let Some(loss) = step.loss() {
             let _ = writeln!(text, "  - note: {}", span(loss));

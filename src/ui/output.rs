@@ -4,7 +4,7 @@
 use super::escape::{self, escape, is_unsafe};
 use super::file::Sort;
 use crate::aws::Secret;
-use crate::kinds::{API_VERSION, Address, Live, SECRETS, begins_document};
+use crate::kinds::{API_VERSION, Address, Observed, SECRETS, begins_document};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -14,10 +14,10 @@ use zeroize::Zeroizing;
 pub type Outputs = BTreeMap<Address, BTreeMap<&'static str, String>>;
 
 /// All that a live object tells of itself.
-pub fn of(live: &Live) -> BTreeMap<&'static str, String> {
-    let mut outputs = live.outputs.clone();
-    if live.kind.facts().arn_type.is_some() {
-        outputs.insert("arn", live.arn.as_str().to_owned());
+pub fn of(observed: &Observed) -> BTreeMap<&'static str, String> {
+    let mut outputs = observed.outputs.clone();
+    if observed.kind.facts().arn_type.is_some() {
+        outputs.insert("arn", observed.arn.as_str().to_owned());
     }
     outputs
 }

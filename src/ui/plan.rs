@@ -6,10 +6,10 @@ use crate::aws::rates::floor_seconds;
 use crate::aws::{Identity, SignedIn};
 use crate::diag::SourceMap;
 use crate::kinds::owner::PREFIX;
-use crate::kinds::{Address, Body, Degraded, Stack};
+use crate::kinds::{Address, Degraded, Spec, Stack};
 use crate::manifest::write::yaml;
-use crate::plan::policy::live;
-use crate::plan::{Action, Cause, Decision, Note, Plan, Selected, Step, Summary, Twin};
+use crate::plan::policy::on_air;
+use crate::plan::{Action, Cause, Decision, DuplicateCopy, Note, Plan, Selected, Step, Summary};
 use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
@@ -108,9 +108,9 @@ fn one_step(step: &Step, width: usize, sources: &SourceMap, text: &mut String) {
     let style = if step.decision.is_do() { colour.on_default() } else { Style::new().dimmed() };
     let dim = Style::new().dimmed();
     let verdict = match &step.decision {
-        Decision::Do => step.action.word().to_owned(),
-        Decision::Interrupt => format!("{}, cutting off its audience", step.action.word()),
-        other => format!("{} {}", step.action.word(), other.word()),
+        Decision::Do => step.action.as_str().to_owned(),
+        Decision::Interrupt => format!("{}, cutting off its audience", step.action.as_str()),
+        other => format!("{} {}", step.action.as_str(), other.as_str()),
     };
     let address = escape(&step.address.to_string(), CAP);
     let _ =
@@ -126,7 +126,7 @@ fn one_step(step: &Step, width: usize, sources: &SourceMap, text: &mut String) {
     if let Some(why) = step.decision.reason() {
         let _ = writeln!(text, "      {}", escape(why, 2 * CAP));
     } else if let Some(audience) = &step.impact {
-        let _ = writeln!(text, "      impact: {}", live(audience));
+        let _ = writeln!(text, "      impact: {}", on_air(audience));
     }
     if let Some(loss) = step.loss() {
         let _ = writeln!(text, "      note: {loss}");
@@ -139,11 +139,11 @@ fn one_step(step: &Step, width: usize, sources: &SourceMap, text: &mut String) {
 
 /// The spec of what is made; the diff of what changes.
 pub(super) fn details(step: &Step, text: &mut String) {
-    match (&step.before, &step.body) {
+    match (&step.before, &step.spec) {
         (_, None) => {}
-        (None, Some(body)) => {
+        (None, Some(spec)) => {
             let green = AnsiColor::Green.on_default();
-            for line in shown(body, Some(&step.address.name)).lines() {
+            for line in shown(spec, Some(&step.address.name)).lines() {
                 let _ = writeln!(text, "      {green}+ {}{green:#}", escape(line, CAP));
             }
         }
@@ -156,8 +156,8 @@ pub(super) fn details(step: &Step, text: &mut String) {
 }
 
 /// A spec as YAML; what is made shows only what is not a default.
-fn shown(body: &Body, name: Option<&str>) -> String {
-    let mut value = body.minimal();
+fn shown(spec: &Spec, name: Option<&str>) -> String {
+    let mut value = spec.minimal();
     if let (Value::Object(map), Some(name)) = (&mut value, name)
         && map.get("name").and_then(Value::as_str) == Some(name)
     {
@@ -170,7 +170,7 @@ fn shown(body: &Body, name: Option<&str>) -> String {
     }
 }
 
-fn diff(step: &Step, before: &Body, after: &Body, text: &mut String) {
+fn diff(step: &Step, before: &Spec, after: &Spec, text: &mut String) {
     let (before, after) = (yaml(&before.fields()), yaml(&after.fields()));
     let (red, green, dim) =
         (AnsiColor::Red.on_default(), AnsiColor::Green.on_default(), Style::new().dimmed());
@@ -309,7 +309,7 @@ pub(super) fn notes(plan: &Plan, text: &mut String) {
                     escape(&address.to_string(), CAP)
                 );
                 for copy in copies {
-                    let _ = writeln!(text, "      {}", escape(&twin(copy), 3 * CAP));
+                    let _ = writeln!(text, "      {}", escape(&duplicate_copy(copy), 3 * CAP));
                 }
                 continue;
             }
@@ -329,7 +329,7 @@ pub(super) fn notes(plan: &Plan, text: &mut String) {
         let _ = writeln!(text, "{yellow}note{yellow:#}: {}", escape(&said, 3 * CAP));
     }
     if !plan.orphans.is_empty() {
-        let stay = plan.orphans.iter().any(|it| it.kind.facts().comes_with.is_some());
+        let stay = plan.orphans.iter().any(|it| it.kind.facts().created_by.is_some());
         let stay = if stay { "; a stream key stays with its channel and is released" } else { "" };
         let _ = writeln!(
             text,
@@ -393,14 +393,14 @@ fn list<'a, L: IntoIterator<Item = &'a Address, IntoIter: ExactSizeIterator>>(
 }
 
 /// One of several objects with one name, on one line.
-fn twin(it: &Twin) -> String {
+fn duplicate_copy(it: &DuplicateCopy) -> String {
     let mut parts = vec![it.arn.to_string()];
     match (&it.made, it.minutes) {
         (Some(made), Some(minutes)) => parts.push(format!("made {made} ({minutes} min ago)")),
         _ => parts.push("its creation time is unknown".to_owned()),
     }
     parts.extend(it.url.clone());
-    parts.extend(it.audience.as_ref().map(live));
+    parts.extend(it.audience.as_ref().map(on_air));
     if !it.referrers.is_empty() {
         parts.push(format!("referred to by {}", it.referrers.join(", ")));
     }

@@ -3,7 +3,7 @@
 use super::Ui;
 use super::escape::escape;
 use crate::apply::{Event, Failure, Outcome, Signal, StepStatus, Wait};
-use crate::aws::Meter;
+use crate::aws::RequestGate;
 use crate::kinds::Address;
 use crate::plan::{Action, Plan, StepId};
 use anstyle::AnsiColor;
@@ -99,12 +99,12 @@ impl Progress {
 pub struct Spinner {
     bar: ProgressBar,
     counting: tokio::task::JoinHandle<()>,
-    meter: Meter,
+    gate: RequestGate,
 }
 
 impl Spinner {
     /// From now on.
-    pub fn new(ui: Ui, meter: &Meter) -> Self {
+    pub fn new(ui: Ui, gate: &RequestGate) -> Self {
         const EVERY: Duration = Duration::from_millis(120);
         let target = if ui.is_watched() {
             ProgressDrawTarget::stderr()
@@ -118,7 +118,7 @@ impl Spinner {
         }
         bar.set_message("reading the account");
         tracing::info!("reading the account");
-        let (shown, counted) = (bar.clone(), meter.clone());
+        let (shown, counted) = (bar.clone(), gate.clone());
         let watched = ui.is_watched();
         let counting = tokio::spawn(async move {
             if !watched {
@@ -131,12 +131,12 @@ impl Spinner {
                 shown.tick();
             }
         });
-        Self { bar, counting, meter: meter.clone() }
+        Self { bar, counting, gate: gate.clone() }
     }
 
     /// Takes it away.
     pub fn finish(self) {
-        let calls = self.meter.calls().values().sum::<u64>();
+        let calls = self.gate.calls().values().sum::<u64>();
         tracing::info!("the account was read with {calls} calls");
     }
 }
@@ -171,36 +171,36 @@ fn ended(action: Action, status: &StepStatus) -> String {
         StepStatus::Done(arn) => {
             let arn = arn.as_ref().filter(|_| action.makes());
             let arn = arn.map(|it| format!(" {}", escape(it.as_str(), CAP))).unwrap_or_default();
-            format!("{green}{} done{green:#}{arn}", action.word())
+            format!("{green}{} done{green:#}{arn}", action.as_str())
         }
         StepStatus::Unconfirmed(arn) => {
             let arn = escape(arn.as_str(), CAP);
-            format!("{yellow}{} done, but not listed yet{yellow:#} {arn}", action.word())
+            format!("{yellow}{} done, but not listed yet{yellow:#} {arn}", action.as_str())
         }
         StepStatus::Failed(failure) => {
             let help = failure.help().map(|it| format!("; {it}")).unwrap_or_default();
             format!(
                 "{red}{} failed{red:#}: {}{help}",
-                action.word(),
+                action.as_str(),
                 escape(&failure.to_string(), CAP)
             )
         }
         StepStatus::Unknown(failure) => format!(
             "{red}{} is unknown{red:#}: {}; run the same command again: it checks before it creates",
-            action.word(),
+            action.as_str(),
             escape(&failure.to_string(), CAP)
         ),
         StepStatus::Skipped(address) => {
             let address = escape(&address.to_string(), CAP);
-            format!("{yellow}{} skipped{yellow:#}: {address} did not succeed", action.word())
+            format!("{yellow}{} skipped{yellow:#}: {address} did not succeed", action.as_str())
         }
         StepStatus::Stale(why) => {
-            format!("{yellow}{} left{yellow:#}: {}", action.word(), escape(why, CAP))
+            format!("{yellow}{} left{yellow:#}: {}", action.as_str(), escape(why, CAP))
         }
         StepStatus::Deferred(why) => {
-            format!("{yellow}{} deferred{yellow:#}: {}", action.word(), escape(why, CAP))
+            format!("{yellow}{} deferred{yellow:#}: {}", action.as_str(), escape(why, CAP))
         }
-        StepStatus::NotStarted => format!("{yellow}{} not started{yellow:#}", action.word()),
+        StepStatus::NotStarted => format!("{yellow}{} not started{yellow:#}", action.as_str()),
     }
 }
 
@@ -356,7 +356,7 @@ struct Why {
 
 /// What failed, and why; `None` where nothing did, or something before it.
 fn failed(action: Action, status: &StepStatus) -> Option<(String, Why)> {
-    let word = action.word();
+    let word = action.as_str();
     let of = |failure: &Failure, help| Why {
         whole: failure.to_string(),
         gist: failure.without_request_id().to_string(),

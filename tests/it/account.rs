@@ -6,7 +6,7 @@ use ivs_apply::aws::{Clients, Rates, Target, connect};
 use ivs_apply::cloud::{Reading, look_up_sessions, look_up_users, read};
 use ivs_apply::emulator::{Clock, Emulator, Settings, Switches};
 use ivs_apply::kinds::owner::{NAME, RECORD};
-use ivs_apply::kinds::{Desired, LiveState, Stack};
+use ivs_apply::kinds::{Desired, ObservedState, Stack};
 use ivs_apply::plan::{Plan, Policy, plan};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -117,7 +117,7 @@ impl Account {
         stack: &Stack,
         desired: &[Desired],
         reading: Reading,
-    ) -> LiveState {
+    ) -> ObservedState {
         read(&self.aws, stack, desired, reading).await.expect("the pretend account can be read")
     }
 
@@ -126,27 +126,32 @@ impl Account {
         stack: &Stack,
         desired: &[Desired],
         policy: &Policy,
-    ) -> (LiveState, Plan) {
+    ) -> (ObservedState, Plan) {
         let every_kind = policy.prune || policy.destroy;
         let in_sight = policy.in_sight(desired);
-        let mut live = self
+        let mut observed = self
             .read(stack, &in_sight, Reading { every_kind, full: false, strangers: false })
             .await;
-        let mut made = plan(stack, desired, &live, policy);
+        let mut made = plan(stack, desired, &observed, policy);
         let sessions = made.sessions();
-        if look_up_sessions(&self.aws, &mut live, sessions).await.expect("readable") {
-            made = plan(stack, desired, &live, policy);
+        if look_up_sessions(&self.aws, &mut observed, sessions).await.expect("readable") {
+            made = plan(stack, desired, &observed, policy);
         }
-        if look_up_users(&self.aws, &mut live, made.doomed()).await.expect("readable") {
-            made = plan(stack, desired, &live, policy);
+        if look_up_users(&self.aws, &mut observed, made.doomed()).await.expect("readable") {
+            made = plan(stack, desired, &observed, policy);
         }
-        (live, made)
+        (observed, made)
     }
 
-    pub(crate) async fn apply(&self, stack: &Stack, live: &LiveState, plan: &Plan) -> Outcome {
+    pub(crate) async fn apply(
+        &self,
+        stack: &Stack,
+        observed: &ObservedState,
+        plan: &Plan,
+    ) -> Outcome {
         let (_stopper, stop) = watch::channel(Stop::default());
         let tell = |_: Event| {};
-        Box::pin(apply(&self.aws, stack, plan, live, stop, &tell)).await
+        Box::pin(apply(&self.aws, stack, plan, observed, stop, &tell)).await
     }
 }
 

@@ -26,8 +26,8 @@ async fn planned(account: &Account, stack: &Stack, text: &str) -> Plan {
 
 async fn applied(account: &Account, stack: &Stack, text: &str) {
     let loaded = load_text("adopt.yaml", text, Some(&stack.name));
-    let (live, plan) = account.plan(stack, &loaded.desired, &Policy::default()).await;
-    let outcome = account.apply(stack, &live, &plan).await;
+    let (observed, plan) = account.plan(stack, &loaded.desired, &Policy::default()).await;
+    let outcome = account.apply(stack, &observed, &plan).await;
     assert!(outcome.is_well(), "{outcome:#?}");
     let again = planned(account, stack, text).await;
     assert_eq!(again.status(), Status::Clean, "{:#?}", again.steps);
@@ -63,10 +63,10 @@ fn what_is_exported_and_applied_keeps_its_tags_and_plans_nothing() {
         let first = by_hand(&account, &[("team", "sports"), ("cost:x", "1")]).await;
         by_hand(&account, &[]).await;
         let reading = Reading { every_kind: true, full: true, strangers: true };
-        let live = account.read(&stack, &[], reading).await;
-        let (book, left_out) = export::names(&live);
+        let observed = account.read(&stack, &[], reading).await;
+        let (addresses, left_out) = export::names(&observed);
         assert!(left_out.is_empty(), "{left_out:?}");
-        let text: String = export::declare(live.others.values(), &book, &stack)
+        let text: String = export::declare(observed.others.values(), &addresses, &stack)
             .iter()
             .map(write::manifest)
             .collect();
@@ -90,14 +90,14 @@ fn what_cannot_be_taken_over_is_refused_by_name_and_nothing_is_made_beside_it() 
             )
         };
         let nowhere = "arn:aws:ivs:us-west-2:000000000000:channel/AAAAAAAAAAAA";
-        let marks = |stack: &str| -> Tags {
+        let ownership = |stack: &str| -> Tags {
             ["stack", "name", "digest"]
                 .map(|it| (format!("ivs-apply:{it}"), stack.to_owned()))
                 .into()
         };
         let foreign = by_hand(
             &account,
-            &marks("other")
+            &ownership("other")
                 .iter()
                 .map(|(key, value)| (key.as_str(), value.as_str()))
                 .collect::<Vec<_>>(),
@@ -121,8 +121,8 @@ fn an_object_with_half_of_its_tags_holds_back_what_may_be_it() {
         let text = format!("{HEAD}kind: Channel\nmetadata: {{ name: c }}\nspec: {{}}\n");
         applied(&account, &stack, &text).await;
         let loaded = load_text("adopt.yaml", &text, Some("adopt"));
-        let (live, _) = account.plan(&stack, &loaded.desired, &Policy::default()).await;
-        let arn = &live.owned[&loaded.desired[0].address].arn;
+        let (observed, _) = account.plan(&stack, &loaded.desired, &Policy::default()).await;
+        let arn = &observed.owned[&loaded.desired[0].address].arn;
         let name = ["ivs-apply:name".to_owned()];
         let service = ivs_apply::aws::Service::LowLatency;
         account.aws.untag(service, arn.as_str(), &name).await.expect("untagged");

@@ -55,8 +55,8 @@ pub(crate) async fn applied(account: &Account, text: &str, policy: &Policy) -> (
     let loaded = load_text("a.yaml", text, None);
     assert!(!loaded.report.has_errors(), "{:#?}", loaded.report);
     let stack = Stack::named("default");
-    let (live, plan) = account.plan(&stack, &loaded.desired, policy).await;
-    let outcome = account.apply(&stack, &live, &plan).await;
+    let (observed, plan) = account.plan(&stack, &loaded.desired, policy).await;
+    let outcome = account.apply(&stack, &observed, &plan).await;
     (plan, outcome)
 }
 
@@ -260,7 +260,7 @@ fn a_composition_onto_a_channel_that_an_encoder_feeds_is_deferred() {
         let (plan, outcome) = applied(&account, &text, &Policy::default()).await;
         let [step] = plan.steps.as_slice() else { panic!("{:#?}", plan.steps) };
         let why = step.decision.reason().unwrap_or_default();
-        assert_eq!(step.decision.word(), "deferred");
+        assert_eq!(step.decision.as_str(), "deferred");
         assert!(
             why.contains("Channel/main has to be offline") && why.contains("3 viewers"),
             "{why}"
@@ -270,10 +270,10 @@ fn a_composition_onto_a_channel_that_an_encoder_feeds_is_deferred() {
         // Somebody is faster than the run.
         let loaded = load_text("a.yaml", &text, None);
         let stack = Stack::named("default");
-        let (live, plan) = account.plan(&stack, &loaded.desired, &Policy::default()).await;
+        let (observed, plan) = account.plan(&stack, &loaded.desired, &Policy::default()).await;
         goes_live(&account, &channel);
         account.calls();
-        let outcome = account.apply(&stack, &live, &plan).await;
+        let outcome = account.apply(&stack, &observed, &plan).await;
         let [(_, StepStatus::Deferred(why))] = outcome.steps.as_slice() else {
             panic!("{outcome:#?}")
         };
@@ -345,13 +345,13 @@ fn a_running_composition_with_a_failed_destination_is_degraded_and_started_again
         );
         let loaded = load_text("a.yaml", &text, None);
         let stack = Stack::named("default");
-        let (live, mut plan) = account.plan(&stack, &loaded.desired, &Policy::default()).await;
+        let (observed, mut plan) = account.plan(&stack, &loaded.desired, &Policy::default()).await;
         let step =
             plan.steps.iter().find(|it| it.action == Action::Replace).expect("started again");
         let [Cause::Degraded(degraded)] = step.because.as_slice() else { panic!("{step:#?}") };
         assert_eq!((degraded.failed, degraded.of), (1, 2));
         assert!(matches!(step.decision, Decision::Deferred(_)), "{:?}", step.decision);
-        plan.keep_drift(&live.audience, true);
+        plan.keep_drift(&observed.audience, true);
         assert_eq!(plan.steps.len(), 1, "{:#?}", plan.steps);
         let policy = allowing(&[(Kind::Composition, "show")]);
         all_done(&account, &text, &policy).await;

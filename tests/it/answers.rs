@@ -14,8 +14,8 @@ use ivs_apply::aws::{Clients, CloudError, Tags, Target, connect};
 use ivs_apply::cloud::{Reading, read};
 use ivs_apply::kinds::operation::TAGS;
 use ivs_apply::kinds::{
-    Address, Arn, Body, Book, Kind, Live, Mutable, Pointer, Scope, Stack, anybody_connected,
-    streams,
+    Address, AddressMap, Arn, Kind, Mutable, Observed, Pointer, Scope, Spec, Stack,
+    anybody_connected, streams,
 };
 use ivs_apply::manifest::{Loaded, load_text};
 use ivs_apply::plan::Policy;
@@ -70,8 +70,8 @@ fn everything() -> Loaded {
 const WHOLE: Reading = Reading { every_kind: true, full: true, strangers: true };
 
 async fn made(account: &Account, loaded: &Loaded) {
-    let (live, plan) = account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
-    let outcome = account.apply(&loaded.stack, &live, &plan).await;
+    let (observed, plan) = account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
+    let outcome = account.apply(&loaded.stack, &observed, &plan).await;
     assert!(outcome.is_well(), "{outcome:#?}");
 }
 
@@ -183,11 +183,11 @@ fn a_key_that_its_channel_remembers_and_no_answer_shows_is_not_made_a_second_tim
         assert_eq!(error.kind, Kind::StreamKey, "{}", error.source);
         // One that is gone is gone.
         account.control("DELETE", "/_emulator/faults", Value::Null);
-        let live = account.read(&loaded.stack, &loaded.desired, Reading::default()).await;
-        let key = &live.owned[&Address::new(Kind::StreamKey, "keyed")];
+        let observed = account.read(&loaded.stack, &loaded.desired, Reading::default()).await;
+        let key = &observed.owned[&Address::new(Kind::StreamKey, "keyed")];
         Kind::StreamKey.delete(&account.aws, &key.arn).await.expect("deleted");
-        let live = account.read(&loaded.stack, &loaded.desired, Reading::default()).await;
-        assert!(live.owned.keys().all(|it| it.kind != Kind::StreamKey));
+        let observed = account.read(&loaded.stack, &loaded.desired, Reading::default()).await;
+        assert!(observed.owned.keys().all(|it| it.kind != Kind::StreamKey));
     });
 }
 
@@ -385,16 +385,16 @@ fn variants(answer: &Value) -> Vec<Value> {
 }
 
 /// A book in which everything that these specs refer to has an ARN.
-fn book_of(bodies: &[Body]) -> Book {
-    let mut book = Book::default();
-    for (index, edge) in bodies.iter().flat_map(Body::refs).enumerate() {
+fn book_of(specs: &[Spec]) -> AddressMap {
+    let mut addresses = AddressMap::default();
+    for (index, edge) in specs.iter().flat_map(Spec::refs).enumerate() {
         if let Pointer::Named(address) = edge.to {
             let arn_type = edge.kind.facts().arn_type.unwrap_or("none");
             let arn = format!("arn:aws:ivs:us-west-2:000000000000:{arn_type}/abcdABCDef{index:02}");
-            book.note(address, Arn::new(arn));
+            addresses.note(address, Arn::new(arn));
         }
     }
-    book
+    addresses
 }
 
 /// A session of a stage.
@@ -444,12 +444,16 @@ fn owned() -> Tags {
 
 /// Makes these calls of a kind. What they come to does not matter here; that they come to something does.
 async fn calls_of(aws: &Clients, kind: Kind, calls: Calls) {
-    let bodies = kind.examples();
-    let book = book_of(&bodies);
+    let specs = kind.examples();
+    let addresses = book_of(&specs);
     let arn_type = kind.facts().arn_type.unwrap_or("none");
     let arn = Arn::new(format!("arn:aws:ivs:us-west-2:000000000000:{arn_type}/abcdABCDefgh"));
     let arns = [arn.clone()];
-    let scope = Scope { declared: bodies.iter().collect(), book: book.clone(), ..Scope::default() };
+    let scope = Scope {
+        declared: specs.iter().collect(),
+        addresses: addresses.clone(),
+        ..Scope::default()
+    };
     let tags = Tags::from([("a".to_owned(), "b".to_owned())]);
     match calls {
         Calls::Listing => {
@@ -463,36 +467,37 @@ async fn calls_of(aws: &Clients, kind: Kind, calls: Calls) {
             }
         }
         Calls::Reading => {
-            let _ = kind.get(aws, &arns, &book).await;
+            let _ = kind.get(aws, &arns, &addresses).await;
             let _ = kind.secrets(aws, &arns).await;
             let _ = kind.audience(aws, &arn).await;
             let _ = kind.tags_of(aws, &arn).await;
             // One of them is asked for by what a channel remembers.
             let key = [("ivs-apply:stream-key".to_owned(), "abcdABCDefgh".to_owned())].into();
-            let parent =
-                bodies[0].identity(&book).map(|it| Live::listed(Kind::Channel, it.as_str(), key));
+            let parent = specs[0]
+                .identity(&addresses)
+                .map(|it| Observed::listed(Kind::Channel, it.as_str(), key));
             let scope = Scope { parents: parent.iter().collect(), ..scope };
-            if kind.facts().listed_per.is_some() {
+            if kind.facts().listed_under.is_some() {
                 let _ = kind.list(aws, &scope).await;
             }
-            for publisher in bodies.iter().filter_map(|it| it.publisher(&book)) {
+            for publisher in specs.iter().filter_map(|it| it.publisher(&addresses)) {
                 let _ = kind.publishes(aws, &publisher, SESSION).await;
             }
         }
         Calls::Making => {
-            for body in &bodies {
-                let _ = body.create(aws, &owned(), &book).await;
+            for spec in &specs {
+                let _ = spec.create(aws, &owned(), &addresses).await;
             }
         }
         Calls::Updating => {
-            let _ = bodies[0].update(aws, &arn, &[], &book).await;
+            let _ = specs[0].update(aws, &arn, &[], &addresses).await;
         }
         Calls::Ending => {
             let mut taken = None;
             let _ = kind.interrupt(aws, &arn, &mut taken).await;
             let _ = kind.put_back(aws, &arn, &taken.unwrap_or_else(|| arn.clone())).await;
             let _ = kind.delete(aws, &arn).await;
-            let _ = bodies[0].tag(aws, &arn, &tags, &book).await;
+            let _ = specs[0].tag(aws, &arn, &tags, &addresses).await;
             let _ = kind.untag(aws, &arn, &["a".to_owned()]).await;
         }
     }
@@ -515,7 +520,7 @@ fn no_wrong_shape_of_any_answer_ends_in_a_panic() {
     for operation in &called {
         let good = answers[*operation].clone();
         let odd = ["", "\u{0}", "{", "<html>", "[[[[[[[[[["].map(ToOwned::to_owned);
-        let bodies = variants(&good).into_iter().map(|it| it.to_string()).chain(odd);
+        let specs = variants(&good).into_iter().map(|it| it.to_string()).chain(odd);
         let body = Arc::new(Mutex::new(String::new()));
         let (now, answers, struck) = (body.clone(), answers.clone(), (*operation).to_owned());
         let fake = Fake::new(move |called| {
@@ -539,7 +544,7 @@ fn no_wrong_shape_of_any_answer_ends_in_a_panic() {
         });
         on_paused_time(async {
             let aws = fake.clients().await;
-            for next in bodies {
+            for next in specs {
                 body.lock().expect("set").clone_from(&next);
                 for kind in callers(operation) {
                     Box::pin(calls_of(&aws, kind, Calls::of(operation))).await;
@@ -574,7 +579,7 @@ fn no_error_of_any_status_and_shape_ends_in_a_panic() {
                     }
                 }
                 // One that is listed for each of another is not asked for where that one has none.
-                let alone = kind.facts().listed_per.is_none();
+                let alone = kind.facts().listed_under.is_none();
                 assert!(
                     !alone || kind.list(&aws, &Scope::default()).await.is_err(),
                     "{kind} {status}"
@@ -588,7 +593,7 @@ fn no_error_of_any_status_and_shape_ends_in_a_panic() {
 async fn listings(fake: &Fake) -> Vec<(Kind, CloudError)> {
     let aws = fake.clients().await;
     let mut errors = Vec::new();
-    for &kind in Kind::ALL.iter().filter(|it| it.facts().listed_per.is_none()) {
+    for &kind in Kind::ALL.iter().filter(|it| it.facts().listed_under.is_none()) {
         let listed = kind.list(&aws, &Scope::default()).await;
         errors.push((kind, listed.expect_err("it does not end")));
     }
@@ -734,10 +739,11 @@ fn created_oddly(how: &str) -> (StepStatus, Duration) {
         let account = Account::empty().await;
         let text = "apiVersion: ivs-apply.dev/v1\nkind: Stage\nmetadata: { name: a }\nspec: {}\n";
         let loaded = load_text("a.yaml", text, None);
-        let (live, plan) = account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
+        let (observed, plan) =
+            account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
         odd(&account, "Create*", how);
         let start = tokio::time::Instant::now();
-        let outcome = account.apply(&loaded.stack, &live, &plan).await;
+        let outcome = account.apply(&loaded.stack, &observed, &plan).await;
         (outcome.steps[0].1.clone(), start.elapsed())
     })
 }

@@ -29,8 +29,8 @@ fn a_plan_of_the_default_quota_of_channels_takes_fifty_lists_a_hundred_batches_a
         let stack = Stack::named("big");
         let loaded = load_text("channels.yaml", &channels(5_000), Some("big"));
         assert!(!loaded.report.has_errors());
-        let (live, plan) = account.plan(&stack, &loaded.desired, &Policy::default()).await;
-        let outcome = account.apply(&stack, &live, &plan).await;
+        let (observed, plan) = account.plan(&stack, &loaded.desired, &Policy::default()).await;
+        let outcome = account.apply(&stack, &observed, &plan).await;
         assert!(outcome.is_well());
         account.calls();
         let (_, plan) = account.plan(&stack, &loaded.desired, &Policy::default()).await;
@@ -40,7 +40,7 @@ fn a_plan_of_the_default_quota_of_channels_takes_fifty_lists_a_hundred_batches_a
             json!({ "BatchGetChannel": 100, "ListChannels": 50, "ListStreams": 1 })
         );
         // Creating is one call each, and the listing that confirms them.
-        assert_eq!(live.listed.into_iter().collect::<Vec<_>>(), [Kind::Channel]);
+        assert_eq!(observed.listed.into_iter().collect::<Vec<_>>(), [Kind::Channel]);
     });
 }
 
@@ -50,8 +50,9 @@ fn what_cannot_change_is_not_read_again() {
         let account = Account::empty().await;
         let text = include_str!("../../examples/broadcast/broadcast.yaml");
         let loaded = load_text("broadcast.yaml", text, None);
-        let (live, plan) = account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
-        assert!(account.apply(&loaded.stack, &live, &plan).await.is_well());
+        let (observed, plan) =
+            account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
+        assert!(account.apply(&loaded.stack, &observed, &plan).await.is_well());
         account.calls();
         let (_, plan) = account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
         assert_eq!(plan.status(), Status::Clean);
@@ -79,8 +80,8 @@ fn stream_keys_take_a_call_for_fifty_and_one_each_where_they_may_not_be_read() {
             );
         }
         let loaded = load_text("keys.yaml", &text, Some("keys"));
-        let (live, plan) = account.plan(&stack, &loaded.desired, &Policy::default()).await;
-        assert!(account.apply(&stack, &live, &plan).await.is_well());
+        let (observed, plan) = account.plan(&stack, &loaded.desired, &Policy::default()).await;
+        assert!(account.apply(&stack, &observed, &plan).await.is_well());
         let planned = async || {
             account.calls();
             account.plan(&stack, &loaded.desired, &Policy::default()).await.1

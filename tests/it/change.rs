@@ -6,7 +6,7 @@
 use crate::account::Account;
 use ivs_apply::cloud::Reading;
 use ivs_apply::diag::{FieldPath, Segment};
-use ivs_apply::kinds::{Address, Desired, Kind, LiveState, owner};
+use ivs_apply::kinds::{Address, Desired, Kind, ObservedState, owner};
 use ivs_apply::manifest::{Loaded, StandardInput, load, schema};
 use ivs_apply::plan::{Action, Cause, Plan, Policy, Step as PlanStep, plan};
 use serde_json::{Map, Value, json};
@@ -544,11 +544,11 @@ pub(crate) async fn settle(account: &Account, manifests: &Manifests) {
     // What could only be made later needs a second turn.
     for _ in 0..3 {
         let_streams_end().await;
-        let (live, plan) = account.plan(&loaded.stack, &loaded.desired, &policy).await;
+        let (observed, plan) = account.plan(&loaded.stack, &loaded.desired, &policy).await;
         if plan.steps.is_empty() {
             return;
         }
-        let outcome = account.apply(&loaded.stack, &live, &plan).await;
+        let outcome = account.apply(&loaded.stack, &observed, &plan).await;
         assert!(outcome.is_well(), "{outcome:#?}\n{plan:#?}");
     }
     panic!("the account does not become equal to the manifests: {:#?}", manifests.documents);
@@ -617,8 +617,8 @@ pub(crate) async fn nothing_is_left(account: &Account, loaded: &Loaded, what: &s
     let policy = consent(&loaded.desired);
     for full in [false, true] {
         let reading = Reading { every_kind: false, full, strangers: false };
-        let live = account.read(&loaded.stack, &loaded.desired, reading).await;
-        let again = plan(&loaded.stack, &loaded.desired, &live, &policy);
+        let observed = account.read(&loaded.stack, &loaded.desired, reading).await;
+        let again = plan(&loaded.stack, &loaded.desired, &observed, &policy);
         assert!(again.steps.is_empty(), "{what}, full {full}: {:#?}", again.steps);
     }
 }
@@ -631,12 +631,15 @@ enum Shown<'a> {
 }
 
 /// What would be done now, with consent to cut everybody off.
-pub(crate) async fn planned(account: &Account, manifests: &Manifests) -> (Loaded, LiveState, Plan) {
+pub(crate) async fn planned(
+    account: &Account,
+    manifests: &Manifests,
+) -> (Loaded, ObservedState, Plan) {
     let loaded = manifests.load();
     assert!(!loaded.report.has_errors(), "{:#?}\n{:#?}", manifests.documents, loaded.report);
     let policy = consent(&loaded.desired);
-    let (live, plan) = account.plan(&loaded.stack, &loaded.desired, &policy).await;
-    (loaded, live, plan)
+    let (observed, plan) = account.plan(&loaded.stack, &loaded.desired, &policy).await;
+    (loaded, observed, plan)
 }
 
 /// Plans, sees what is to be seen and nothing else, carries it out, and then there is nothing left to do.
@@ -648,8 +651,8 @@ async fn turn(
     what: &str,
 ) {
     let_streams_end().await;
-    let (loaded, live, plan) = planned(account, manifests).await;
-    let of_it = |it: &&PlanStep| it.address == *subject && it.body.is_some();
+    let (loaded, observed, plan) = planned(account, manifests).await;
+    let of_it = |it: &&PlanStep| it.address == *subject && it.spec.is_some();
     let steps: Vec<_> = plan.steps.iter().filter(of_it).collect();
     if let Shown::Nothing = shown {
         assert!(plan.steps.is_empty(), "{what}: {:#?}", plan.steps);
@@ -685,7 +688,7 @@ async fn turn(
         let follows = other.because.iter().all(|it| matches!(it, Cause::Upstream { .. }));
         assert!(halves.contains(&other.id) || follows, "{what}: {other:#?}");
     }
-    let outcome = account.apply(&loaded.stack, &live, &plan).await;
+    let outcome = account.apply(&loaded.stack, &observed, &plan).await;
     assert!(outcome.is_well(), "{what}: {outcome:#?}");
     nothing_is_left(account, &loaded, what).await;
 }

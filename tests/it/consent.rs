@@ -17,7 +17,7 @@ fn main_channel(spec: &str, on_live: &str) -> String {
 }
 
 /// So many people begin to watch the only channel there is.
-fn live(place: &Place, viewers: u32) {
+fn observed(place: &Place, viewers: u32) {
     by_hand(place, async |account| {
         let channels = account.aws.ivs.list_channels().send().await.expect("listed").channels;
         let arn = channels[0].arn.clone().expect("an ARN");
@@ -37,7 +37,7 @@ fn destroy_needs_the_manifests_consent_as_well() {
         let place = Place::new();
         place.write("main.yaml", &main_channel("{}", on_live));
         assert_eq!(place.run("apply --yes").code, Some(0));
-        live(&place, 55);
+        observed(&place, 55);
         let ran = place.run("destroy --yes");
         assert_eq!(ran.code, Some(without), "{on_live}: {ran:?}");
         let ran = place.run("destroy --yes --allow-live Channel/main");
@@ -57,10 +57,10 @@ fn a_saved_plan_to_cut_off_one_show_does_not_cut_off_the_next() {
     let place = Place::new();
     place.write("main.yaml", &main_channel("{}", "interrupt"));
     assert_eq!(place.run("apply --yes").code, Some(0));
-    live(&place, 5);
+    observed(&place, 5);
     place.write("main.yaml", &main_channel("{ latencyMode: NORMAL }", "interrupt"));
     assert_eq!(place.run("plan --allow-live Channel/main --out plan.json").code, Some(0));
-    live(&place, 15_000);
+    observed(&place, 15_000);
     let ran = place.run("apply plan.json");
     assert_eq!(ran.code, Some(5), "{ran:?}");
     assert!(ran.stdout.contains("`cutsOff`"), "{ran:?}");
@@ -80,7 +80,7 @@ fn who_watches_a_composition_on_its_channel_stands_in_its_impact() {
     };
     place.write("all.yaml", &text(1280));
     assert_eq!(place.run("apply --yes").code, Some(0));
-    live(&place, 9_000);
+    observed(&place, 9_000);
     place.write("all.yaml", &text(720));
     let told = document(&place.run("plan --format json"));
     let steps = told["steps"].as_array().expect("steps");
@@ -100,15 +100,16 @@ fn an_encoder_that_connects_again_and_again_is_left_to_people_in_the_end() {
         let before = load_text("a.yaml", &main_channel("{}", "interrupt"), None);
         let after =
             load_text("a.yaml", &main_channel("{ latencyMode: NORMAL }", "interrupt"), None);
-        let (live, plan) = account.plan(&before.stack, &before.desired, &Policy::default()).await;
-        assert!(account.apply(&before.stack, &live, &plan).await.is_well());
+        let (observed, plan) =
+            account.plan(&before.stack, &before.desired, &Policy::default()).await;
+        assert!(account.apply(&before.stack, &observed, &plan).await.is_well());
         let main = Address::new(Kind::Channel, "main");
         let arn = account.plan(&before.stack, &before.desired, &Policy::default()).await.0;
         let arn = arn.owned[&main].arn.as_str().to_owned();
         let stream = json!({ "channelArn": arn, "viewerCount": 3 });
         account.control("POST", "/_emulator/streams", stream.clone());
         let policy = Policy { allow_live: [main].into(), ..Policy::default() };
-        let (live, plan) = account.plan(&after.stack, &after.desired, &policy).await;
+        let (observed, plan) = account.plan(&after.stack, &after.desired, &policy).await;
         assert_eq!(plan.steps[0].decision, Decision::Interrupt);
         account.calls();
         let comes_back = async {
@@ -119,7 +120,7 @@ fn an_encoder_that_connects_again_and_again_is_left_to_people_in_the_end() {
             }
         };
         let outcome = tokio::select! {
-            outcome = account.apply(&after.stack, &live, &plan) => outcome,
+            outcome = account.apply(&after.stack, &observed, &plan) => outcome,
             () = comes_back => unreachable!("it never ends"),
         };
         let [(_, StepStatus::Failed(failure))] = outcome.steps.as_slice() else {

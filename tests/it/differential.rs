@@ -5,12 +5,12 @@
 //! comparing and changing.
 
 use crate::account::{Account, on_paused_time};
+use crate::generators::{Piece, pieces, resources, stack};
 use crate::laws::{config, everything, settle};
-use crate::world::{Piece, pieces, stack, world};
 use ivs_apply::aws::Class;
 use ivs_apply::cloud::Reading;
 use ivs_apply::kinds::spec::named_targets;
-use ivs_apply::kinds::{Arn, Body, Book, Desired, Kind, Marks, Stack};
+use ivs_apply::kinds::{AddressMap, Arn, Desired, Kind, OwnershipTags, Spec, Stack};
 use ivs_apply::plan::{Status, plan};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -21,9 +21,9 @@ use std::time::Duration;
 const A_WHILE: Duration = Duration::from_secs(20);
 
 /// Whether it is there where nobody publishes.
-fn is_wanted(body: &Body) -> bool {
-    match body.kind() {
-        Kind::Composition => json!(body)["run"] == "ALWAYS",
+fn is_wanted(spec: &Spec) -> bool {
+    match spec.kind() {
+        Kind::Composition => json!(spec)["run"] == "ALWAYS",
         Kind::ParticipantReplication => false,
         _ => true,
     }
@@ -31,30 +31,30 @@ fn is_wanted(body: &Body) -> bool {
 
 /// Makes everything, in any order that works.
 async fn create_all(account: &Account, stack: &Stack, desired: &[Desired]) {
-    let mut book = Book::default();
-    let mut open: Vec<&Desired> = desired.iter().filter(|it| is_wanted(&it.body)).collect();
+    let mut addresses = AddressMap::default();
+    let mut open: Vec<&Desired> = desired.iter().filter(|it| is_wanted(&it.spec)).collect();
     // A composition without a publisher does not last: those come when all else is there.
     open.sort_by_key(|it| it.address.kind == Kind::Composition);
     while !open.is_empty() {
-        let known = book.clone();
+        let known = addresses.clone();
         let ready =
-            |it: &&Desired| named_targets(&it.body).iter().all(|to| known.arn(to).is_some());
+            |it: &&Desired| named_targets(&it.spec).iter().all(|to| known.arn(to).is_some());
         let (now, later): (Vec<_>, Vec<_>) = open.into_iter().partition(ready);
         assert!(!now.is_empty(), "nothing can be made: {later:#?}");
         let last = later.is_empty();
         for it in now {
-            let mut tags = it.body.clone().tags_mut().cloned().unwrap_or_default();
-            let marks = Marks {
+            let mut tags = it.spec.clone().tags_mut().cloned().unwrap_or_default();
+            let ownership = OwnershipTags {
                 stack: stack.name.clone(),
                 name: it.address.name.clone(),
-                digest: it.body.digest(&known).expect("its references are known"),
-                rotation: it.body.rotation().map(ToOwned::to_owned),
-                ..Marks::default()
+                digest: it.spec.digest(&known).expect("its references are known"),
+                rotation: it.spec.rotation().map(ToOwned::to_owned),
+                ..OwnershipTags::default()
             };
-            tags.extend(marks.tags());
-            let made = it.body.create(&account.aws, &tags, &known).await;
+            tags.extend(ownership.tags());
+            let made = it.spec.create(&account.aws, &tags, &known).await;
             let made = made.unwrap_or_else(|error| panic!("{}: {error}", it.address));
-            book.note(it.address.clone(), made.arn);
+            addresses.note(it.address.clone(), made.arn);
         }
         if !last {
             tokio::time::sleep(A_WHILE).await;
@@ -190,8 +190,8 @@ fn strip(value: &mut Value, addresses: &BTreeMap<String, String>) {
 /// Nothing is left to do, even where every object is read anew.
 async fn assert_settled(account: &Account, stack: &Stack, desired: &[Desired], who: &str) {
     let all = Reading { every_kind: true, full: true, strangers: false };
-    let live = account.read(stack, desired, all).await;
-    let plan = plan(stack, desired, &live, &everything(desired, &[]));
+    let observed = account.read(stack, desired, all).await;
+    let plan = plan(stack, desired, &observed, &everything(desired, &[]));
     assert_eq!(plan.status(), Status::Clean, "{who}: {:#?}", plan.steps);
 }
 
@@ -231,7 +231,7 @@ proptest! {
     ) {
         on_paused_time(async {
             let stack = stack();
-            let (first, second) = (world(&first), world(&second));
+            let (first, second) = (resources(&first), resources(&second));
             let simple = Account::empty().await;
             create_all(&simple, &stack, &first).await;
             delete_all(&simple).await;

@@ -13,19 +13,19 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-fn stories() -> Vec<PathBuf> {
-    let mut stories: Vec<PathBuf> = std::fs::read_dir(golden::root().join("examples"))
+fn examples() -> Vec<PathBuf> {
+    let mut examples: Vec<PathBuf> = std::fs::read_dir(golden::root().join("examples"))
         .expect("there are examples")
         .map(|it| it.expect("readable").path())
         .filter(|it| it.is_dir())
         .collect();
-    stories.sort();
-    assert!(stories.len() >= 2, "{stories:?}");
-    stories
+    examples.sort();
+    assert!(examples.len() >= 2, "{examples:?}");
+    examples
 }
 
-fn manifests(story: &Path) -> Vec<(String, String)> {
-    let mut files: Vec<(String, String)> = std::fs::read_dir(story)
+fn manifests(example: &Path) -> Vec<(String, String)> {
+    let mut files: Vec<(String, String)> = std::fs::read_dir(example)
         .expect("readable")
         .map(|it| it.expect("readable").path())
         .filter(|it| it.extension().is_some_and(|it| it == "yaml"))
@@ -40,16 +40,16 @@ fn manifests(story: &Path) -> Vec<(String, String)> {
 
 #[test]
 fn every_example_lives_its_whole_life() {
-    for story in stories() {
+    for example in examples() {
         let place = Place::new();
-        let files = manifests(&story);
+        let files = manifests(&example);
         for (name, text) in &files {
             place.write(name, text);
         }
-        copy_folders(&story, &place.folder.path().join("manifests"));
+        copy_folders(&example, &place.folder.path().join("manifests"));
         let expect = |words: &str, code: i32| {
             let ran = place.run(words);
-            assert_eq!(ran.code, Some(code), "{}: {words}: {ran:?}", story.display());
+            assert_eq!(ran.code, Some(code), "{}: {words}: {ran:?}", example.display());
             ran.stdout
         };
         expect("validate --deny-warnings", 0);
@@ -112,21 +112,21 @@ fn documents(text: &str) -> Vec<Value> {
 #[test]
 fn every_field_of_every_example_can_be_changed_alone() {
     let mut changed: BTreeMap<Kind, BTreeSet<String>> = BTreeMap::new();
-    for story in stories() {
-        on_paused_time(change_every_field(&story, &mut changed));
+    for example in examples() {
+        on_paused_time(change_every_field(&example, &mut changed));
     }
     let shown: BTreeSet<Kind> = changed.keys().copied().collect();
     assert_eq!(shown, Kind::ALL.iter().copied().collect(), "every kind is in some example");
 }
 
 /// What lasts is changed while nobody is there; what ends by itself, while people keep it going.
-async fn change_every_field(story: &Path, changed: &mut BTreeMap<Kind, BTreeSet<String>>) {
+async fn change_every_field(example: &Path, changed: &mut BTreeMap<Kind, BTreeSet<String>>) {
     let account = Account::empty().await;
-    let files = manifests(story);
+    let files = manifests(example);
     let mut whole = Manifests::of(files.iter().flat_map(|it| documents(&it.1)).collect());
-    copy_folders(story, whole.folder());
+    copy_folders(example, whole.folder());
     let mut lasting = Manifests::of(whole.documents.clone());
-    copy_folders(story, lasting.folder());
+    copy_folders(example, lasting.folder());
     for document in whole.documents.iter_mut().chain(&mut lasting.documents) {
         if document["kind"] != "Stack" {
             document["lifecycle"] = serde_json::json!({ "onLive": "interrupt" });
@@ -174,8 +174,8 @@ async fn destroy(account: &Account, manifests: &Manifests) {
     let loaded = manifests.load();
     let allow_live = loaded.desired.iter().map(|it| it.address.clone()).collect();
     let policy = Policy { destroy: true, allow_live, ..Policy::default() };
-    let (live, plan) = account.plan(&loaded.stack, &loaded.desired, &policy).await;
-    let outcome = account.apply(&loaded.stack, &live, &plan).await;
+    let (observed, plan) = account.plan(&loaded.stack, &loaded.desired, &policy).await;
+    let outcome = account.apply(&loaded.stack, &observed, &plan).await;
     assert!(outcome.is_well(), "{:#?}\n{plan:#?}", outcome.steps);
     let (_, again) = account.plan(&loaded.stack, &loaded.desired, &policy).await;
     assert_eq!(again.steps, []);
@@ -199,12 +199,12 @@ fn every_example_fits_the_schemas() {
     let schema = ivs_apply::manifest::schema::of_manifest();
     let validator = jsonschema::draft7::new(&schema).expect("a valid schema");
     let mut seen = 0;
-    for story in stories() {
-        for (name, text) in manifests(&story) {
+    for example in examples() {
+        for (name, text) in manifests(&example) {
             for document in documents(&text) {
                 let errors: Vec<String> =
                     validator.iter_errors(&document).map(|it| it.to_string()).collect();
-                assert!(errors.is_empty(), "{}/{name}: {errors:#?}", story.display());
+                assert!(errors.is_empty(), "{}/{name}: {errors:#?}", example.display());
                 seen += 1;
             }
             assert!(

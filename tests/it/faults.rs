@@ -26,15 +26,16 @@ async fn through(fault: Value) -> (bool, Vec<String>) {
     let account = Account::empty().await;
     let loaded = load_text("broadcast.yaml", MANIFESTS, None);
     account.control("POST", "/_emulator/faults", fault);
-    let (live, plan) = account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
-    let first = account.apply(&loaded.stack, &live, &plan).await;
+    let (observed, plan) = account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
+    let first = account.apply(&loaded.stack, &observed, &plan).await;
     account.control("DELETE", "/_emulator/faults", Value::Null);
     for _ in 0..3 {
-        let (live, plan) = account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
+        let (observed, plan) =
+            account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
         if plan.status() == Status::Clean {
             break;
         }
-        let outcome = account.apply(&loaded.stack, &live, &plan).await;
+        let outcome = account.apply(&loaded.stack, &observed, &plan).await;
         assert!(outcome.is_well(), "{outcome:#?}");
     }
     let (_, plan) = account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
@@ -128,7 +129,7 @@ pub(crate) fn a_key_is_rotated_while_listings_lag() -> bool {
         let mut well = Vec::new();
         for rotation in ["first", "second"] {
             let loaded = load_text("key.yaml", &manifests(rotation), None);
-            let (live, plan) =
+            let (observed, plan) =
                 account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
             let lag = json!({ "operation": "ListStreamKeys", "kind": "listLag", "seconds": 30 });
             if rotation == "second" {
@@ -136,7 +137,7 @@ pub(crate) fn a_key_is_rotated_while_listings_lag() -> bool {
                 tokio::time::sleep(std::time::Duration::from_mins(1)).await;
                 account.control("POST", "/_emulator/faults", lag);
             }
-            well.push(account.apply(&loaded.stack, &live, &plan).await.is_well());
+            well.push(account.apply(&loaded.stack, &observed, &plan).await.is_well());
         }
         well == [true, true]
     })
@@ -154,14 +155,15 @@ pub(crate) fn the_next_run_sees_what_was_made_in_spite_of_the_lag() -> bool {
         let loaded = load_text("broadcast.yaml", MANIFESTS, None);
         let lag = json!({ "operation": "*", "kind": "listLag", "seconds": 20 });
         account.control("POST", "/_emulator/faults", lag);
-        let (live, plan) = account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
-        let first = account.apply(&loaded.stack, &live, &plan).await;
+        let (observed, plan) =
+            account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
+        let first = account.apply(&loaded.stack, &observed, &plan).await;
         // A listing that contradicts what else is read ends the next run before it plans.
         let reading = ivs_apply::cloud::Reading::default();
         let read = ivs_apply::cloud::read(&account.aws, &loaded.stack, &loaded.desired, reading);
-        let Ok(live) = read.await else { return false };
+        let Ok(observed) = read.await else { return false };
         let again =
-            ivs_apply::plan::plan(&loaded.stack, &loaded.desired, &live, &Policy::default());
+            ivs_apply::plan::plan(&loaded.stack, &loaded.desired, &observed, &Policy::default());
         first.is_well() && again.status() == Status::Clean
     })
 }
@@ -181,12 +183,12 @@ async fn made_in_vain(lag: u64) -> (StepStatus, bool) {
     let failed = json!({ "operation": "CreateRecordingConfiguration", "kind": "createFailed" });
     account.control("POST", "/_emulator/faults", lag);
     account.control("POST", "/_emulator/faults", failed);
-    let (live, plan) = account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
-    let outcome = account.apply(&loaded.stack, &live, &plan).await;
+    let (observed, plan) = account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
+    let outcome = account.apply(&loaded.stack, &observed, &plan).await;
     let its = plan.steps.iter().find(|it| it.address.kind == kind).expect("declared").id;
     let (_, status) = outcome.steps.into_iter().find(|(id, _)| *id == its).expect("a status");
-    let (live, _) = account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
-    (status, live.owned.keys().any(|it| it.kind == kind))
+    let (observed, _) = account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
+    (status, observed.owned.keys().any(|it| it.kind == kind))
 }
 
 #[test]
@@ -219,18 +221,18 @@ fn a_copy_that_aws_failed_to_make_gives_way_to_one_that_is_in_use() {
         account.control("POST", "/_emulator/faults", lag);
         // The second run sees nothing of the first, and makes all of it once more.
         for _ in 0..2 {
-            let (live, plan) = account.plan(&loaded.stack, &loaded.desired, &policy).await;
-            account.apply(&loaded.stack, &live, &plan).await;
+            let (observed, plan) = account.plan(&loaded.stack, &loaded.desired, &policy).await;
+            account.apply(&loaded.stack, &observed, &plan).await;
         }
         account.control("DELETE", "/_emulator/faults", Value::Null);
         tokio::time::sleep(std::time::Duration::from_mins(20)).await;
         for _ in 0..3 {
-            let (live, plan) = account.plan(&loaded.stack, &loaded.desired, &policy).await;
-            let outcome = account.apply(&loaded.stack, &live, &plan).await;
+            let (observed, plan) = account.plan(&loaded.stack, &loaded.desired, &policy).await;
+            let outcome = account.apply(&loaded.stack, &observed, &plan).await;
             assert!(outcome.is_well(), "{outcome:#?}");
         }
-        let (live, plan) = account.plan(&loaded.stack, &loaded.desired, &policy).await;
-        assert!(live.duplicates.is_empty(), "{:#?}", live.duplicates);
+        let (observed, plan) = account.plan(&loaded.stack, &loaded.desired, &policy).await;
+        assert!(observed.duplicates.is_empty(), "{:#?}", observed.duplicates);
         assert_eq!(plan.status(), Status::Clean, "{:#?}", plan.steps);
     });
 }
@@ -245,8 +247,9 @@ pub(crate) fn a_listing_that_breaks_off_is_no_plan() -> bool {
             )
         };
         let loaded = load_text("two.yaml", &(channel("a") + &channel("b")), None);
-        let (live, plan) = account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
-        assert!(account.apply(&loaded.stack, &live, &plan).await.is_well());
+        let (observed, plan) =
+            account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
+        assert!(account.apply(&loaded.stack, &observed, &plan).await.is_well());
         account.control("POST", "/_emulator/switches", json!({ "largestPage": 1 }));
         // The SDK asks eight times.
         let fault =
@@ -269,9 +272,9 @@ fn an_expired_page_token_begins_the_listing_again_and_a_repeated_one_ends_it() {
         on_paused_time(async {
             let account = Account::empty().await;
             let loaded = load_text("broadcast.yaml", MANIFESTS, None);
-            let (live, plan) =
+            let (observed, plan) =
                 account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
-            assert!(account.apply(&loaded.stack, &live, &plan).await.is_well());
+            assert!(account.apply(&loaded.stack, &observed, &plan).await.is_well());
             for name in ["one", "two"] {
                 let made = account.aws.ivs.create_channel().name(name).send().await;
                 made.expect("made by somebody else");
@@ -283,9 +286,9 @@ fn an_expired_page_token_begins_the_listing_again_and_a_repeated_one_ends_it() {
             let read =
                 ivs_apply::cloud::read(&account.aws, &loaded.stack, &loaded.desired, reading);
             match read.await {
-                Ok(live) => {
+                Ok(observed) => {
                     assert!(well, "{kind}");
-                    assert_eq!((live.owned.len(), live.others.len()), (6, 2), "{kind}");
+                    assert_eq!((observed.owned.len(), observed.others.len()), (6, 2), "{kind}");
                 }
                 Err(error) => assert!(!well, "{kind}: {error}"),
             }

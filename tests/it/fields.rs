@@ -7,7 +7,7 @@ use crate::change::{
 };
 use ivs_apply::diag::{Code, Diagnostic, FieldPath, Place};
 use ivs_apply::kinds::spec::named_targets;
-use ivs_apply::kinds::{Address, Kind, LiveState};
+use ivs_apply::kinds::{Address, Kind, ObservedState};
 use ivs_apply::manifest::Loaded;
 use ivs_apply::plan::{Action, Plan, Status};
 use serde_json::{Value, json};
@@ -218,8 +218,8 @@ async fn settled(account: &Account, kind: Kind, spec: &Value) -> Manifests {
     manifests
 }
 
-async fn carry_out(account: &Account, (loaded, live, plan): &(Loaded, LiveState, Plan)) {
-    assert!(account.apply(&loaded.stack, live, plan).await.is_well(), "{plan:#?}");
+async fn carry_out(account: &Account, (loaded, observed, plan): &(Loaded, ObservedState, Plan)) {
+    assert!(account.apply(&loaded.stack, observed, plan).await.is_well(), "{plan:#?}");
 }
 
 fn paths(plan: &Plan) -> Vec<&str> {

@@ -66,10 +66,10 @@ async fn one_run(
     desired: &[Desired],
     pause: Duration,
 ) -> Option<Outcome> {
-    let mut live = read(aws, stack, desired, Reading::default()).await.ok()?;
-    let mut made = plan(stack, desired, &live, &Policy::default());
-    if look_up_users(aws, &mut live, made.doomed()).await.ok()? {
-        made = plan(stack, desired, &live, &Policy::default());
+    let mut observed = read(aws, stack, desired, Reading::default()).await.ok()?;
+    let mut made = plan(stack, desired, &observed, &Policy::default());
+    if look_up_users(aws, &mut observed, made.doomed()).await.ok()? {
+        made = plan(stack, desired, &observed, &Policy::default());
     }
     sleep(pause).await;
     if made.status() == Status::Blocked || !made.has_work() {
@@ -77,7 +77,7 @@ async fn one_run(
     }
     let (_stopper, stop) = watch::channel(Stop::default());
     let tell = |_: Event| {};
-    Some(Box::pin(apply(aws, stack, &made, &live, stop, &tell)).await)
+    Some(Box::pin(apply(aws, stack, &made, &observed, stop, &tell)).await)
 }
 
 /// How often the stack has an object of each kind and name.
@@ -136,8 +136,8 @@ async fn interleaved(seed: u64) -> Result<(), String> {
     }
     account.control("DELETE", "/_emulator/faults", Value::Null);
     let full = Reading { every_kind: true, full: true, strangers: false };
-    let live = account.read(&stack, &desired, full).await;
-    let again = plan(&stack, &desired, &live, &Policy::default());
+    let observed = account.read(&stack, &desired, full).await;
+    let again = plan(&stack, &desired, &observed, &Policy::default());
     if again.status() != Status::Clean {
         return Err(format!("{:#?}\n{}", again.steps, told()));
     }
@@ -186,9 +186,9 @@ fn a_copy_that_went_live_meanwhile_is_left_and_told() {
         let loaded = load_text("one.yaml", &document("Channel", "one", "{}", ""), None);
         let twice = json!({ "operation": "CreateChannel", "kind": "twice", "nth": 1 });
         account.control("POST", "/_emulator/faults", twice);
-        let live = read(&account.aws, &loaded.stack, &loaded.desired, Reading::default());
-        let live = live.await.expect("readable");
-        let made = plan(&loaded.stack, &loaded.desired, &live, &Policy::default());
+        let observed = read(&account.aws, &loaded.stack, &loaded.desired, Reading::default());
+        let observed = observed.await.expect("readable");
+        let made = plan(&loaded.stack, &loaded.desired, &observed, &Policy::default());
         let (_stopper, stop) = watch::channel(Stop::default());
         // Somebody streams to both channels as soon as they exist.
         let tell = |event: Event| {
@@ -203,7 +203,7 @@ fn a_copy_that_went_live_meanwhile_is_left_and_told() {
             }
         };
         let stack = &loaded.stack;
-        let outcome = Box::pin(apply(&account.aws, stack, &made, &live, stop, &tell)).await;
+        let outcome = Box::pin(apply(&account.aws, stack, &made, &observed, stop, &tell)).await;
         assert!(!outcome.is_well(), "{outcome:#?}");
         let [copy] = outcome.copies.as_slice() else { panic!("{outcome:#?}") };
         assert!(copy.left.as_deref().is_some_and(|it| it.contains("live")), "{copy:?}");

@@ -19,8 +19,8 @@ async fn planned(account: &Account, text: &str) -> Plan {
 async fn applied(account: &Account, text: &str) {
     let stack = Stack::named("ours");
     let loaded = load_text("a.yaml", text, Some("ours"));
-    let (live, plan) = account.plan(&stack, &loaded.desired, &Policy::default()).await;
-    let outcome = account.apply(&stack, &live, &plan).await;
+    let (observed, plan) = account.plan(&stack, &loaded.desired, &Policy::default()).await;
+    let outcome = account.apply(&stack, &observed, &plan).await;
     assert!(outcome.is_well(), "{outcome:#?}");
 }
 
@@ -130,20 +130,20 @@ fn a_channel_that_is_taken_over_between_plan_and_call_keeps_its_stream_key() {
         let text = key(&channel, "1");
         let loaded = load_text("a.yaml", &text, Some("ours"));
         let stack = Stack::named("ours");
-        let (live, plan) = account.plan(&stack, &loaded.desired, &Policy::default()).await;
+        let (observed, plan) = account.plan(&stack, &loaded.desired, &Policy::default()).await;
         assert_eq!(plan.steps[0].action, Action::Adopt);
         // Deleted meanwhile, so that the step has to make one.
         let listed = account.aws.ivs.list_stream_keys().channel_arn(&channel).send().await;
         let keys = listed.sorted("ListStreamKeys").expect("listed").stream_keys;
         let old = keys[0].arn.clone().expect("an ARN");
         account.aws.ivs.delete_stream_key().arn(&old).send().await.expect("deleted");
-        let (live, plan) = {
-            drop((live, plan));
+        let (observed, plan) = {
+            drop((observed, plan));
             account.plan(&stack, &loaded.desired, &Policy::default()).await
         };
         assert_eq!(plan.steps[0].action, Action::Create, "{plan:#?}");
         Whose::AnotherStacks.mark(&account, Service::LowLatency, &channel).await;
-        let outcome = account.apply(&stack, &live, &plan).await;
+        let outcome = account.apply(&stack, &observed, &plan).await;
         assert!(!outcome.is_well() && !outcome.wrote, "{outcome:#?}");
     });
 }

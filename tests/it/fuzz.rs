@@ -19,7 +19,7 @@ use ivs_apply::apply::{Stop, apply};
 use ivs_apply::aws::{Target, connect};
 use ivs_apply::cloud::{Reading, look_up_users, read};
 use ivs_apply::emulator::{Clock, Emulator, Settings};
-use ivs_apply::kinds::LiveState;
+use ivs_apply::kinds::ObservedState;
 use ivs_apply::kinds::spec::fingerprint;
 use ivs_apply::manifest::{Loaded, load_text};
 use ivs_apply::plan::{
@@ -394,8 +394,8 @@ static STYLES: LazyLock<regex::Regex> =
     LazyLock::new(|| regex::Regex::new("\u{1b}\\[([0-4]|[39][0-7])m").expect("a valid pattern"));
 
 /// Plans for an empty account, and shows the plan.
-fn plan_of(loaded: &Loaded, live: &LiveState) -> Plan {
-    let made = plan(&loaded.stack, &loaded.desired, live, &Policy::default());
+fn plan_of(loaded: &Loaded, observed: &ObservedState) -> Plan {
+    let made = plan(&loaded.stack, &loaded.desired, observed, &Policy::default());
     let header = Header {
         stack: &loaded.stack,
         region: "us-west-2",
@@ -416,7 +416,7 @@ fn one_manifest(seed: u64) {
     clean(&said);
     assert!(said.len() < 1_000_000, "{} bytes about {}", said.len(), text.len());
     if !loaded.report.has_errors() {
-        plan_of(&loaded, &LiveState::default());
+        plan_of(&loaded, &ObservedState::default());
     }
 }
 
@@ -432,15 +432,15 @@ static GOOD: LazyLock<Vec<&'static String>> = LazyLock::new(|| {
 });
 
 fn saved(loaded: &Loaded) -> Approval {
-    let live = LiveState::default();
-    let made = plan(&loaded.stack, &loaded.desired, &live, &Policy::default());
+    let observed = ObservedState::default();
+    let made = plan(&loaded.stack, &loaded.desired, &observed, &Policy::default());
     let place = Place {
         stack: loaded.stack.name.clone(),
         account: "000000000000".to_owned(),
         region: "us-west-2".to_owned(),
         endpoint: None,
     };
-    Approval::of(&made, &live.book, place, Terms::default(), Inputs::default())
+    Approval::of(&made, &observed.addresses, place, Terms::default(), Inputs::default())
 }
 
 fn one_saved_plan(seed: u64) {
@@ -589,28 +589,29 @@ async fn one_server(seed: u64) {
     let loaded = load_text("a.yaml", GOOD[dice.below(GOOD.len())], None);
     let second = load_text("b.yaml", GOOD[dice.below(GOOD.len())], Some(&loaded.stack.name));
     if dice.one_in(2) {
-        let (live, made) = account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
-        account.apply(&loaded.stack, &live, &made).await;
+        let (observed, made) =
+            account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
+        account.apply(&loaded.stack, &observed, &made).await;
     }
     twist.on.store(true, Ordering::Relaxed);
     let policy = Policy { prune: dice.one_in(2), ..Policy::default() };
     let reading = Reading { every_kind: true, full: dice.one_in(2), strangers: dice.one_in(2) };
     let desired = if dice.one_in(2) { &loaded.desired } else { &second.desired };
-    let mut live = match read(&account.aws, &loaded.stack, desired, reading).await {
-        Ok(live) => live,
+    let mut observed = match read(&account.aws, &loaded.stack, desired, reading).await {
+        Ok(observed) => observed,
         Err(error) => {
             assert!(error.to_string().len() < 100_000);
             return;
         }
     };
-    let mut made = plan(&loaded.stack, desired, &live, &policy);
-    if look_up_users(&account.aws, &mut live, made.doomed()).await.is_ok_and(|it| it) {
-        made = plan(&loaded.stack, desired, &live, &policy);
+    let mut made = plan(&loaded.stack, desired, &observed, &policy);
+    if look_up_users(&account.aws, &mut observed, made.doomed()).await.is_ok_and(|it| it) {
+        made = plan(&loaded.stack, desired, &observed, &policy);
     }
-    plan_of(&loaded, &live);
+    plan_of(&loaded, &observed);
     let (_stopper, stop) = watch::channel(Stop::default());
     let tell = |_: ivs_apply::apply::Event| {};
-    Box::pin(apply(&account.aws, &loaded.stack, &made, &live, stop, &tell)).await;
+    Box::pin(apply(&account.aws, &loaded.stack, &made, &observed, stop, &tell)).await;
 }
 
 fn one_answer(seed: u64) {

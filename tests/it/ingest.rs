@@ -34,8 +34,8 @@ async fn thrown_out(spec: &str) -> Account {
     let account = Account::empty().await;
     let stack = Stack::named("default");
     let loaded = load_text("a.yaml", &manifests(spec), None);
-    let (live, plan) = account.plan(&stack, &loaded.desired, &Policy::default()).await;
-    assert!(account.apply(&stack, &live, &plan).await.is_well());
+    let (observed, plan) = account.plan(&stack, &loaded.desired, &Policy::default()).await;
+    assert!(account.apply(&stack, &observed, &plan).await.is_well());
     let objects = account.control("GET", "/_emulator/objects", Value::Null);
     let mut camera = objects["objects"].as_array().expect("a list").iter();
     let camera = camera.rfind(|it| it["kind"] == "IngestConfiguration").expect("made");
@@ -111,9 +111,10 @@ fn taking_over_what_refers_to_each_other_is_nothing_but_tag_writes() {
         }
         let loaded = load_text("a.yaml", &text, None);
         assert!(!loaded.report.has_errors(), "{:#?}", loaded.report);
-        let (live, plan) = account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
+        let (observed, plan) =
+            account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
         account.calls();
-        assert!(account.apply(&loaded.stack, &live, &plan).await.is_well());
+        assert!(account.apply(&loaded.stack, &observed, &plan).await.is_well());
         assert_eq!(
             account.calls(),
             json!({ "ListTagsForResource": 2, "TagResource": 2 }),
@@ -141,11 +142,11 @@ fn a_rename_that_is_long_over_does_not_cost_the_stream_key() {
             (named("camera", ""), None),
         ] {
             let loaded = load_text("a.yaml", &text, None);
-            let (live, plan) =
+            let (observed, plan) =
                 account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
             let actions: Vec<Action> = plan.steps.iter().map(|it| it.action).collect();
             assert_eq!(actions, Vec::from_iter(action), "{text}");
-            assert!(account.apply(&loaded.stack, &live, &plan).await.is_well());
+            assert!(account.apply(&loaded.stack, &observed, &plan).await.is_well());
         }
     });
 }
@@ -164,8 +165,8 @@ fn object(account: &Account, kind: &str, name: &str) -> Value {
 async fn on_air() -> Account {
     let account = Account::empty().await;
     let loaded = load_text("a.yaml", &manifests(PUBLISHES), None);
-    let (live, plan) = account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
-    assert!(account.apply(&loaded.stack, &live, &plan).await.is_well());
+    let (observed, plan) = account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
+    assert!(account.apply(&loaded.stack, &observed, &plan).await.is_well());
     let camera = object(&account, "IngestConfiguration", "camera");
     let there = json!({ "ingestConfigurationArn": camera["arn"] });
     account.control("POST", "/_emulator/ingests", there);
@@ -178,8 +179,8 @@ async fn interrupting(account: &Account, text: &str, prune: bool) -> Outcome {
     let policy = Policy { allow_live, prune, ..Policy::default() };
     let loaded = load_text("a.yaml", text, None);
     assert!(!loaded.report.has_errors(), "{:#?}", loaded.report);
-    let (live, plan) = account.plan(&loaded.stack, &loaded.desired, &policy).await;
-    account.apply(&loaded.stack, &live, &plan).await
+    let (observed, plan) = account.plan(&loaded.stack, &loaded.desired, &policy).await;
+    account.apply(&loaded.stack, &observed, &plan).await
 }
 
 /// The manifests with the camera on the other stage, by consent.

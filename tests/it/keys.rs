@@ -89,19 +89,19 @@ fn a_key_known_by_its_fingerprint_is_kept_and_neither_made_nor_replaced() {
             account.plan(&stack, &loaded.desired, &Policy::default()).await.1
         };
         let made = load_text("a.yaml", &manifest("PlaybackKeyPair", "a", &inline(KEY)), None);
-        let (live, plan_) = account.plan(&stack, &made.desired, &Policy::default()).await;
-        assert!(account.apply(&stack, &live, &plan_).await.is_well());
+        let (observed, plan_) = account.plan(&stack, &made.desired, &Policy::default()).await;
+        assert!(account.apply(&stack, &observed, &plan_).await.is_well());
 
         // What an export writes has the fingerprint only, and is no change.
         let all = Reading { every_kind: true, full: true, strangers: false };
-        let live = account.read(&stack, &[], all).await;
-        let exported = export::declare(live.owned.values(), &live.book, &stack);
+        let observed = account.read(&stack, &[], all).await;
+        let exported = export::declare(observed.owned.values(), &observed.addresses, &stack);
         let text: String = exported.iter().map(write::manifest).collect();
         assert!(text.contains("fingerprint") && !text.contains("publicKey"), "{text}");
         assert_eq!(planned(&text).await.status(), Status::Clean);
         let loaded = load_text("a.yaml", &text, None);
         assert_eq!(
-            plan(&stack, &loaded.desired, &live, &Policy::default()).status(),
+            plan(&stack, &loaded.desired, &observed, &Policy::default()).status(),
             Status::Clean
         );
 
@@ -130,9 +130,9 @@ fn another_stacks_stream_key_is_left_alone() {
         let apply = async |name: &str, text: &str| {
             let loaded = load_text("a.yaml", text, Some(name));
             assert!(!loaded.report.has_errors(), "{:#?}", loaded.report);
-            let (live, plan) =
+            let (observed, plan) =
                 account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
-            account.apply(&loaded.stack, &live, &plan).await
+            account.apply(&loaded.stack, &observed, &plan).await
         };
         let theirs =
             manifest("Channel", "main", "") + &manifest("StreamKey", "main", "channel: main");
@@ -161,23 +161,23 @@ fn a_stream_key_that_was_swapped_or_deleted_by_hand_is_drift() {
             manifest("Channel", "main", "") + &manifest("StreamKey", "main", "channel: main");
         let loaded = load_text("a.yaml", &text, None);
         let drifted = async || {
-            let (live, mut plan) =
+            let (observed, mut plan) =
                 account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
-            plan.keep_drift(&live.audience, !live.owned.is_empty());
+            plan.keep_drift(&observed.audience, !observed.owned.is_empty());
             plan.steps.iter().map(|it| it.address.to_string()).collect::<Vec<_>>()
         };
         let put_back = async || {
-            let (live, plan) =
+            let (observed, plan) =
                 account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
-            assert!(account.apply(&loaded.stack, &live, &plan).await.is_well());
+            assert!(account.apply(&loaded.stack, &observed, &plan).await.is_well());
             assert_eq!(drifted().await, [""; 0]);
         };
         assert_eq!(drifted().await, [""; 0], "what was never made is no drift");
         put_back().await;
 
-        let (live, _) = account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
+        let (observed, _) = account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
         let arn = |kind: &str| {
-            let found = live.owned.values().find(|it| it.kind.name() == kind).expect("made");
+            let found = observed.owned.values().find(|it| it.kind.name() == kind).expect("made");
             found.arn.as_str().to_owned()
         };
         let (channel, key) = (arn("Channel"), arn("StreamKey"));
@@ -206,8 +206,8 @@ fn a_stream_key_whose_channel_changes_leaves_one_key_with_its_name_and_the_other
         let key = |channel: &str| manifest("StreamKey", "main", &format!("channel: {channel}"));
         let applied = async |text: &str, policy: &Policy| {
             let loaded = load_text("a.yaml", text, None);
-            let (live, plan) = account.plan(&loaded.stack, &loaded.desired, policy).await;
-            assert!(account.apply(&loaded.stack, &live, &plan).await.is_well());
+            let (observed, plan) = account.plan(&loaded.stack, &loaded.desired, policy).await;
+            assert!(account.apply(&loaded.stack, &observed, &plan).await.is_well());
             plan
         };
         applied(&with(&key("a")), &Policy::default()).await;

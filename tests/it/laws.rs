@@ -2,7 +2,7 @@
 
 use crate::account::{Account, on_paused_time};
 use crate::ends::assert_counts_agree;
-use crate::world::{Piece, pieces, stack, world};
+use crate::generators::{Piece, pieces, resources, stack};
 use ivs_apply::aws::{Sorted, Tags};
 use ivs_apply::cloud::Reading;
 use ivs_apply::kinds::spec::named_targets;
@@ -40,7 +40,7 @@ pub(crate) fn everything(desired: &[Desired], before: &[Desired]) -> Policy {
 }
 
 fn by_manifest(pieces: &[Piece]) -> Vec<Desired> {
-    world(pieces)
+    resources(pieces)
 }
 
 /// Applies until nothing is left, and says after how many rounds. Where all that is left waits for a
@@ -52,11 +52,11 @@ pub(crate) async fn settle(
     policy: &Policy,
 ) -> usize {
     for round in 0..4 {
-        let (live, plan) = account.plan(stack, desired, policy).await;
+        let (observed, plan) = account.plan(stack, desired, policy).await;
         if plan.status() == Status::Clean {
             return round;
         }
-        let outcome = account.apply(stack, &live, &plan).await;
+        let outcome = account.apply(stack, &observed, &plan).await;
         assert!(outcome.is_well(), "{:#?}\n{:#?}", outcome, plan.steps);
         assert_counts_agree(&plan, &outcome);
         if !plan.steps.iter().any(|it| it.decision.is_do()) {
@@ -73,7 +73,7 @@ pub(crate) async fn settle(
 fn assert_ordered(plan: &Plan) {
     for step in &plan.steps {
         assert!(step.after.iter().all(|needed| *needed < step.id), "{step:#?}");
-        for target in step.body.iter().flat_map(named_targets) {
+        for target in step.spec.iter().flat_map(named_targets) {
             let made = plan.steps.iter().find(|it| it.address == target && it.action.makes());
             if let Some(made) = made.filter(|it| it.decision.is_do() && step.decision.is_do()) {
                 assert!(step.after.contains(&made.id), "{} before {}", step.address, made.address);
@@ -92,14 +92,14 @@ proptest! {
             let desired = by_manifest(&pieces);
             settle(&account, &stack, &desired, &everything(&desired, &[])).await;
             let all = Reading { every_kind: true, full: true, strangers: false };
-            let live = account.read(&stack, &desired, all).await;
-            let exported = export::declare(live.owned.values(), &live.book, &stack);
+            let observed = account.read(&stack, &desired, all).await;
+            let exported = export::declare(observed.owned.values(), &observed.addresses, &stack);
             let text: String = exported.iter().map(write::manifest).collect();
             if !text.is_empty() {
                 let loaded = load_text("exported.yaml", &text, Some(&stack.name));
                 assert!(!loaded.report.has_errors(), "{text}\n{:#?}", loaded.report);
-                let plan = plan(&stack, &loaded.desired, &live, &Policy::default());
-                let real: Vec<_> = plan.steps.iter().filter(|it| it.decision.word() != "dormant").collect();
+                let plan = plan(&stack, &loaded.desired, &observed, &Policy::default());
+                let real: Vec<_> = plan.steps.iter().filter(|it| it.decision.as_str() != "dormant").collect();
                 assert!(real.is_empty(), "{text}\n{real:#?}");
             }
         });
@@ -122,13 +122,13 @@ proptest! {
     #[test]
     fn what_only_the_manifests_changed_is_never_called_drift(
         (first, second) in a_world_and_what_becomes_of_it(),
-        live in any::<u32>(),
+        observed in any::<u32>(),
     ) {
         on_paused_time(async {
             let (account, stack) = (Account::empty().await, stack());
             let (first, second) = (careful(&first), careful(&second));
             settle(&account, &stack, &first, &everything(&first, &[])).await;
-            go_live(&account, live);
+            go_live(&account, observed);
             // What cuts nobody off goes first, the rest waits.
             for _ in 0..2 {
                 let (state, plan) = account.plan(&stack, &second, &Policy::default()).await;
@@ -148,10 +148,10 @@ proptest! {
             let (account, stack) = (Account::empty().await, stack());
             let (first, second) = (by_manifest(&first), by_manifest(&second));
             settle(&account, &stack, &first, &everything(&first, &[])).await;
-            let (live, plan) = account.plan(&stack, &second, &everything(&second, &first)).await;
+            let (observed, plan) = account.plan(&stack, &second, &everything(&second, &first)).await;
             assert_ordered(&plan);
             // The pretend account refuses every delete of what is still referred to.
-            let outcome = account.apply(&stack, &live, &plan).await;
+            let outcome = account.apply(&stack, &observed, &plan).await;
             assert!(outcome.is_well(), "{outcome:#?}\n{plan:#?}");
         });
     }
@@ -179,8 +179,8 @@ proptest! {
             let selected = selection.of(&second).expect("it is declared");
             // A key that something else still has cannot be imported again, and AWS says so.
             let has = |it: &Desired, of: &Desired| {
-                let exclusive = it.body.exclusive().map(|it| it.value);
-                exclusive.is_some() && exclusive == of.body.exclusive().map(|it| it.value)
+                let exclusive = it.spec.exclusive().map(|it| it.value);
+                exclusive.is_some() && exclusive == of.spec.exclusive().map(|it| it.value)
             };
             let mut wanted = first.iter().chain(&second);
             let twice = |it: &Desired| {
@@ -192,12 +192,12 @@ proptest! {
             }
             let whole = everything(&second, &first);
             let part = Policy { prune: false, selected: Some(selected.clone()), ..whole.clone() };
-            let (live, plan) = account.plan(&stack, &second, &part).await;
+            let (observed, plan) = account.plan(&stack, &second, &part).await;
             for step in &plan.steps {
                 assert!(selected.has(&step.address), "{one}: {step:#?}");
             }
             assert_ordered(&plan);
-            let outcome = account.apply(&stack, &live, &plan).await;
+            let outcome = account.apply(&stack, &observed, &plan).await;
             assert!(outcome.is_well(), "{one}: {outcome:#?}\n{plan:#?}");
             settle(&account, &stack, &second, &whole).await;
         });
@@ -214,13 +214,13 @@ proptest! {
             let (first, mut second) = (by_manifest(&first), by_manifest(&second));
             settle(&account, &stack, &first, &everything(&first, &[])).await;
             let policy = everything(&second, &first);
-            let (live, one) = account.plan(&stack, &second, &policy).await;
+            let (observed, one) = account.plan(&stack, &second, &policy).await;
             if !second.is_empty() {
                 let by = order.index(second.len());
                 second.rotate_left(by);
                 second.reverse();
             }
-            assert_eq!(one, plan(&stack, &second, &live, &policy));
+            assert_eq!(one, plan(&stack, &second, &observed, &policy));
         });
     }
 
@@ -246,8 +246,8 @@ proptest! {
             }
             settle(&account, &stack, &desired, &policy).await;
             let destroy = Policy { destroy: true, ..Policy::default() };
-            let (live, plan) = account.plan(&stack, &desired, &destroy).await;
-            account.apply(&stack, &live, &plan).await;
+            let (observed, plan) = account.plan(&stack, &desired, &destroy).await;
+            account.apply(&stack, &observed, &plan).await;
             let all = Reading { every_kind: true, full: false, strangers: false };
             let left = account.read(&stack, &[], all).await;
             let still: BTreeSet<Arn> = left.others.keys().cloned().collect();
@@ -259,14 +259,14 @@ proptest! {
     #[test]
     fn nobody_is_cut_off_without_consent(
         (first, second) in a_world_and_what_becomes_of_it(),
-        live in any::<u32>(),
+        observed in any::<u32>(),
         ends in 0..3_usize,
     ) {
         on_paused_time(async {
             let (account, stack) = (Account::empty().await, stack());
             let (first, second) = (careful(&first), careful(&second));
             settle(&account, &stack, &first, &everything(&first, &[])).await;
-            go_live(&account, live);
+            go_live(&account, observed);
             // What was dormant starts now.
             let (state, plan) = account.plan(&stack, &first, &Policy::default()).await;
             account.apply(&stack, &state, &plan).await;
@@ -344,29 +344,29 @@ fn a_world_and_what_becomes_of_it() -> impl Strategy<Value = (Vec<Piece>, Vec<Pi
     })
 }
 
-/// A world whose manifests say nothing of audiences.
+/// Resources whose manifests do not set `onLive`.
 fn careful(pieces: &[Piece]) -> Vec<Desired> {
     let plain = |it: Desired| Desired { lifecycle: Lifecycle::default(), ..it };
-    world(pieces).into_iter().map(plain).collect()
+    resources(pieces).into_iter().map(plain).collect()
 }
 
-/// Somebody streams, publishes and joins wherever `live` has a bit for it and the account allows it.
-fn go_live(account: &Account, live: u32) {
+/// Somebody streams, publishes and joins wherever `observed` has a bit for it and the account allows it.
+fn go_live(account: &Account, observed: u32) {
     let objects = account.control("GET", "/_emulator/objects", Value::Null);
     let objects = objects["objects"].as_array().expect("a list");
     for (index, object) in objects.iter().enumerate() {
-        if live & (1 << (index % 32)) == 0 {
+        if observed & (1 << (index % 32)) == 0 {
             continue;
         }
         let arn = &object["arn"];
-        let (path, body) = match object["kind"].as_str().expect("a kind") {
+        let (path, spec) = match object["kind"].as_str().expect("a kind") {
             "Channel" => ("streams", json!({ "channelArn": arn, "viewerCount": index })),
             "Stage" => ("participants", json!({ "stageArn": arn, "userId": "host" })),
             "IngestConfiguration" => ("ingests", json!({ "ingestConfigurationArn": arn })),
             _ => continue,
         };
         // An ingest without a stage, or a channel that a composition feeds, stays as it is.
-        account.emulator.control("POST", &format!("/_emulator/{path}"), body);
+        account.emulator.control("POST", &format!("/_emulator/{path}"), spec);
     }
 }
 
@@ -390,7 +390,7 @@ fn a_channel_goes_once_the_dormant_composition_on_it_has_ended() {
     let second = [&ends[..], &[piece(Kind::Composition, 2, [20, 0, 44, 0, 0, 151, 0, 0])]].concat();
     on_paused_time(async {
         let (account, stack) = (Account::empty().await, stack());
-        let (first, second) = (world(&first), world(&second));
+        let (first, second) = (resources(&first), resources(&second));
         settle(&account, &stack, &first, &everything(&first, &[])).await;
         settle(&account, &stack, &second, &everything(&second, &first)).await;
     });
@@ -409,6 +409,6 @@ fn a_plan_with_every_action_has_no_action_without_a_word() {
         Action::Delete,
     ];
     for action in all {
-        assert_eq!(json!(action), json!(action.word()));
+        assert_eq!(json!(action), json!(action.as_str()));
     }
 }

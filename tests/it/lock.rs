@@ -65,12 +65,12 @@ fn a_run_whose_lock_has_lapsed_starts_nothing_though_nobody_has_told_it() {
         let account = Account::empty().await;
         let loaded = load_text("all.yaml", MANIFESTS, None);
         let stack = Stack { account: None, ..loaded.stack };
-        let (live, plan) = account.plan(&stack, &loaded.desired, &Policy::default()).await;
+        let (observed, plan) = account.plan(&stack, &loaded.desired, &Policy::default()).await;
         let stop = Stop { until: Some(Instant::now()), ..Stop::default() };
         let (_stopper, stop) = watch::channel(stop);
         let tell = |_: Event| {};
         account.calls();
-        let outcome = apply(&account.aws, &stack, &plan, &live, stop, &tell).await;
+        let outcome = apply(&account.aws, &stack, &plan, &observed, stop, &tell).await;
         assert_eq!(outcome.stopped, Some(Signal::LockLost));
         assert_eq!(outcome.steps.len(), 12);
         assert!(outcome.steps.iter().all(|(_, it)| matches!(it, StepStatus::NotStarted)));

@@ -8,7 +8,7 @@ use ivs_apply::apply::{self, Event, Outcome, Signal, StepStatus, Stop};
 use ivs_apply::aws::rates::floor_seconds;
 use ivs_apply::aws::{Rates, Service, Tags, Target, connect};
 use ivs_apply::cloud::Reading;
-use ivs_apply::kinds::{Book, Desired, Kind, Stack};
+use ivs_apply::kinds::{AddressMap, Desired, Kind, Stack};
 use ivs_apply::manifest::{Loaded, load_text};
 use ivs_apply::plan::{Plan, Policy, Status};
 use serde_json::{Value, json};
@@ -68,8 +68,8 @@ async fn taken<T>(account: &Account, work: impl Future<Output = T>) -> (T, Taken
 
 async fn apply(account: &Account, desired: &[Desired]) -> Outcome {
     let stack = Stack::named("pace");
-    let (live, plan) = account.plan(&stack, desired, &Policy::default()).await;
-    let outcome = account.apply(&stack, &live, &plan).await;
+    let (observed, plan) = account.plan(&stack, desired, &Policy::default()).await;
+    let outcome = account.apply(&stack, &observed, &plan).await;
     assert!(outcome.is_well());
     outcome
 }
@@ -163,10 +163,10 @@ fn gets_start_while_the_listing_still_pages_and_their_batches_are_full() {
         let some: Vec<Desired> = desired.iter().step_by(2).cloned().collect();
         let reading = Reading::default();
         let read = async { account.read(&Stack::named("pace"), &some, reading).await };
-        let (live, reading) = Box::pin(taken(&account, read)).await;
+        let (observed, reading) = Box::pin(taken(&account, read)).await;
         assert_eq!(reading.calls["ListChannels"], 3);
         assert_eq!(reading.calls["BatchGetChannel"], 3, "120 channels are 50, 50 and 20");
-        assert_eq!(live.owned.values().filter(|it| it.body.is_some()).count(), 120);
+        assert_eq!(observed.owned.values().filter(|it| it.spec.is_some()).count(), 120);
         assert!(reading.seconds < 0.95, "{} s: the last batch alone comes later", reading.seconds);
     });
 }
@@ -192,7 +192,7 @@ fn after_the_first_signal_nothing_leaves_that_waits_for_its_turn() {
     on_paused_time(async {
         let account = Account::at_aws_rates(0.2).await;
         let it = loaded(&stages(40));
-        let (live, plan) = account.plan(&it.stack, &it.desired, &Policy::default()).await;
+        let (observed, plan) = account.plan(&it.stack, &it.desired, &Policy::default()).await;
         account.calls();
         let (stopper, stop) = watch::channel(Stop::default());
         let signal = async {
@@ -203,7 +203,7 @@ fn after_the_first_signal_nothing_leaves_that_waits_for_its_turn() {
             made
         };
         let tell = |_: Event| {};
-        let run = apply::apply(&account.aws, &it.stack, &plan, &live, stop, &tell);
+        let run = apply::apply(&account.aws, &it.stack, &plan, &observed, stop, &tell);
         let (outcome, made) = futures_util::future::join(Box::pin(run), signal).await;
         assert_eq!(account.calls()["CreateStage"], made, "none is sent after the signal");
         let done = outcome.steps.iter().filter(|(_, it)| it.is_done()).count();
@@ -225,8 +225,8 @@ async fn crowd(account: &Account, kind: Kind, count: usize) {
         _ => json!({ "destinationConfiguration": { "s3": { "bucketName": "a-bucket" } } }),
     };
     let body = kind.from_json(body).expect("a spec");
-    let (tags, book) = (Tags::new(), Book::default());
-    let made = (0..count).map(|_| body.create(&account.aws, &tags, &book));
+    let (tags, addresses) = (Tags::new(), AddressMap::default());
+    let made = (0..count).map(|_| body.create(&account.aws, &tags, &addresses));
     try_join_all(made).await.expect("made");
 }
 
@@ -244,8 +244,8 @@ async fn crowd_is_read(kind: Kind, count: usize, share: f64) -> Taken {
     let desired = loaded(&declared).desired;
     let reading = Reading { strangers: true, full: true, every_kind: false };
     let read = async { account.read(&Stack::named("pace"), &desired, reading).await };
-    let (live, taken) = Box::pin(taken(&account, read)).await;
-    assert_eq!(live.others.values().filter(|it| it.body.is_some()).count(), count);
+    let (observed, taken) = Box::pin(taken(&account, read)).await;
+    assert_eq!(observed.others.values().filter(|it| it.spec.is_some()).count(), count);
     taken
 }
 
@@ -305,8 +305,8 @@ fn two_runs_at_once_on_a_throttling_server_both_read_everything() {
             Box::pin(other.read(&stack, &desired, reading)),
         );
         let (one, two) = futures_util::future::join(one, two).await;
-        for live in [one, two] {
-            assert_eq!(live.others.values().filter(|it| it.body.is_some()).count(), 400);
+        for observed in [one, two] {
+            assert_eq!(observed.others.values().filter(|it| it.spec.is_some()).count(), 400);
         }
         let throttled = account.control("GET", "/_emulator/throttled", Value::Null);
         assert!(throttled["GetStage"].as_u64().is_some_and(|it| it > 0), "{throttled}");

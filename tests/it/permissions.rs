@@ -417,15 +417,15 @@ fn actions(policy: &Value) -> BTreeSet<String> {
 #[test]
 fn every_example_is_allowed_what_it_calls() {
     let known: BTreeSet<String> = called("kinds").union(&called("aws/tags.rs")).cloned().collect();
-    let mut stories = 0;
+    let mut examples = 0;
     for entry in std::fs::read_dir(root().join("examples")).expect("readable") {
-        let story = entry.expect("readable").path();
-        if !story.is_dir() {
+        let example = entry.expect("readable").path();
+        if !example.is_dir() {
             continue;
         }
-        stories += 1;
+        examples += 1;
         let place = Place::new();
-        let from = story.display().to_string();
+        let from = example.display().to_string();
         let run = |words: &str| {
             let mut command = crate::binary::ivs_apply(place.folder.path());
             command.current_dir(place.folder.path()).args(words.split_whitespace());
@@ -472,7 +472,7 @@ fn every_example_is_allowed_what_it_calls() {
         }
         assert_eq!(code, Some(0), "{from}");
     }
-    assert!(stories >= 5);
+    assert!(examples >= 5);
 }
 
 #[test]

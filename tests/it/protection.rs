@@ -2,7 +2,7 @@
 //! along, and is lifted by a step of its own.
 
 use crate::account::{Account, on_paused_time};
-use ivs_apply::kinds::{Kind, Live, Scope, Stack};
+use ivs_apply::kinds::{Kind, Observed, Scope, Stack};
 use ivs_apply::manifest::load_text;
 use ivs_apply::plan::{Action, Cause, Plan, Policy, Status};
 use serde_json::json;
@@ -28,13 +28,13 @@ async fn planned(account: &Account, text: &str, policy: &Policy) -> Plan {
 async fn applied(account: &Account, text: &str, policy: &Policy) {
     let stack = Stack::named("default");
     let loaded = load_text("a.yaml", text, None);
-    let (live, plan) = account.plan(&stack, &loaded.desired, policy).await;
+    let (observed, plan) = account.plan(&stack, &loaded.desired, policy).await;
     assert_ne!(plan.status(), Status::Blocked, "{plan:#?}");
-    let outcome = account.apply(&stack, &live, &plan).await;
+    let outcome = account.apply(&stack, &observed, &plan).await;
     assert!(outcome.is_well(), "{outcome:#?}");
 }
 
-async fn all(account: &Account, kind: Kind) -> Vec<Live> {
+async fn all(account: &Account, kind: Kind) -> Vec<Observed> {
     kind.list(&account.aws, &Scope::default()).await.expect("listed")
 }
 
@@ -178,8 +178,8 @@ fn a_protected_stream_key_keeps_its_channel_though_the_note_on_the_channel_was_n
                 account.control("POST", "/_emulator/faults", refused);
                 let stack = Stack::named("default");
                 let loaded = load_text("a.yaml", &all_of_them, None);
-                let (live, plan) = account.plan(&stack, &loaded.desired, &prune()).await;
-                let outcome = account.apply(&stack, &live, &plan).await;
+                let (observed, plan) = account.plan(&stack, &loaded.desired, &prune()).await;
+                let outcome = account.apply(&stack, &observed, &plan).await;
                 assert!(!outcome.is_well(), "{outcome:#?}");
             } else {
                 applied(&account, &all_of_them, &prune()).await;
@@ -206,10 +206,10 @@ fn a_stream_key_that_is_protected_after_the_plan_was_made_keeps_its_channel() {
         let key = |rest: &str| manifest("StreamKey", "main", "{ channel: main }", rest);
         applied(&account, &format!("{stage}{channel}{}", key("")), &prune()).await;
         let loaded = load_text("a.yaml", &stage, None);
-        let (live, plan) = account.plan(&stack, &loaded.desired, &prune()).await;
+        let (observed, plan) = account.plan(&stack, &loaded.desired, &prune()).await;
         assert_eq!(plan.deletes(), 1, "{plan:#?}");
         applied(&account, &format!("{stage}{channel}{}", key(PROTECT)), &prune()).await;
-        let outcome = account.apply(&stack, &live, &plan).await;
+        let outcome = account.apply(&stack, &observed, &plan).await;
         assert!(!outcome.is_well(), "{outcome:#?}");
         assert_eq!(all(&account, Kind::Channel).await.len(), 1);
     });

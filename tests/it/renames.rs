@@ -30,9 +30,9 @@ async fn planned(account: &Account, text: &str, policy: &Policy) -> Plan {
 async fn run(account: &Account, text: &str, policy: &Policy) -> Outcome {
     let loaded = load_text("a.yaml", text, None);
     assert!(!loaded.report.has_errors(), "{:#?}", loaded.report);
-    let (live, plan) = account.plan(&loaded.stack, &loaded.desired, policy).await;
+    let (observed, plan) = account.plan(&loaded.stack, &loaded.desired, policy).await;
     assert_ne!(plan.status(), Status::Blocked, "{plan:#?}");
-    account.apply(&loaded.stack, &live, &plan).await
+    account.apply(&loaded.stack, &observed, &plan).await
 }
 
 /// Applies, after which nothing is left to do, also for the next runs.
@@ -67,9 +67,9 @@ fn names_that_are_swapped_or_handed_on_are_so_after_one_run_and_stay_so() {
         // Two swap, and back again.
         let swap = [channel("a", "b"), channel("b", "a"), channel("c", "")].concat();
         let loaded = load_text("a.yaml", &swap, None);
-        let (live, plan) = account.plan(&loaded.stack, &loaded.desired, &policy).await;
+        let (observed, plan) = account.plan(&loaded.stack, &loaded.desired, &policy).await;
         assert_eq!(plan.summary().rename, 2, "{plan:#?}");
-        let outcome = account.apply(&loaded.stack, &live, &plan).await;
+        let outcome = account.apply(&loaded.stack, &observed, &plan).await;
         assert_eq!(outcome.counts(&plan).done, 2, "{outcome:#?}");
         let after = applied(&account, &swap, &policy).await;
         assert_eq!((&after["a"], &after["b"]), (&before["b"], &before["a"]));

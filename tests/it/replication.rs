@@ -31,8 +31,8 @@ async fn planned(account: &Account, spec: &str) -> Plan {
 async fn applied(account: &Account, spec: &str) {
     let stack = Stack::named("default");
     let loaded = load_text("a.yaml", &manifests(spec), None);
-    let (live, plan) = account.plan(&stack, &loaded.desired, &Policy::default()).await;
-    let outcome = account.apply(&stack, &live, &plan).await;
+    let (observed, plan) = account.plan(&stack, &loaded.desired, &Policy::default()).await;
+    let outcome = account.apply(&stack, &observed, &plan).await;
     assert!(outcome.is_well(), "{outcome:#?}");
 }
 
@@ -297,8 +297,8 @@ fn somebody_who_is_there_is_replicated_to_a_stage_that_the_same_run_makes() {
         let studio =
             "apiVersion: ivs-apply.dev/v1\nkind: Stage\nmetadata: { name: studio }\nspec: {}\n";
         let loaded = load_text("a.yaml", studio, None);
-        let (live, plan) = account.plan(&stack, &loaded.desired, &Policy::default()).await;
-        assert!(account.apply(&stack, &live, &plan).await.is_well());
+        let (observed, plan) = account.plan(&stack, &loaded.desired, &Policy::default()).await;
+        assert!(account.apply(&stack, &observed, &plan).await.is_well());
         let there = json!({ "stageArn": stage(&account, "studio").0, "userId": "host" });
         let there = account.control("POST", "/_emulator/participants", there);
         let wanted = spec(&format!("participantId: {}", there["participantId"]));

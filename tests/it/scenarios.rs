@@ -124,7 +124,7 @@ async fn tell(folder: &Path) -> String {
             there(&account, &mut ids, &mut story);
             continue;
         }
-        let (live, plan) = account.plan(&loaded.stack, &loaded.desired, &policy).await;
+        let (observed, plan) = account.plan(&loaded.stack, &loaded.desired, &policy).await;
         let calls = account.calls();
         let header = ui::plan::Header {
             stack: &loaded.stack,
@@ -145,7 +145,7 @@ async fn tell(folder: &Path) -> String {
         if up && let Some(between) = read_json(&folder.join(format!("{step}.between.json"))) {
             control(&account, &between, &mut story).await;
         }
-        let outcome = account.apply(&loaded.stack, &live, &plan).await;
+        let outcome = account.apply(&loaded.stack, &observed, &plan).await;
         told(&plan, &outcome.steps, &mut story);
         crate::ends::assert_counts_agree(&plan, &outcome);
         let calls = account.calls();
@@ -281,9 +281,9 @@ fn told(plan: &Plan, steps: &[(usize, StepStatus)], story: &mut String) {
             story,
             "{}. {} {}: {}{why}",
             id,
-            step.action.word(),
+            step.action.as_str(),
             step.address,
-            status.word()
+            status.as_str()
         );
     }
 }

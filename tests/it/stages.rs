@@ -43,8 +43,8 @@ async fn planned(account: &Account, text: &str, policy: &Policy) -> Plan {
 async fn applied(account: &Account, text: &str, policy: &Policy) {
     let stack = Stack::named("default");
     let loaded = load_text("a.yaml", text, None);
-    let (live, plan) = account.plan(&stack, &loaded.desired, policy).await;
-    let outcome = account.apply(&stack, &live, &plan).await;
+    let (observed, plan) = account.plan(&stack, &loaded.desired, policy).await;
+    let outcome = account.apply(&stack, &observed, &plan).await;
     assert!(outcome.is_well(), "{outcome:#?}\n{plan:#?}");
 }
 
@@ -234,11 +234,11 @@ fn a_stage_is_deleted_once_everybody_has_left_and_not_under_a_subscriber() {
         assert!(has_session(&account, "studio"));
         let stack = Stack::named("default");
         let loaded = load_text("a.yaml", &text, None);
-        let (live, plan) = account.plan(&stack, &loaded.desired, &policy).await;
+        let (observed, plan) = account.plan(&stack, &loaded.desired, &policy).await;
         assert_eq!((plan.summary().delete, questions(&account)), (1, 1), "{plan:#?}");
         // Somebody who comes between the plan and the call is not thrown off.
         joins(&account, "studio", "viewer", "subscriber");
-        let outcome = account.apply(&stack, &live, &plan).await;
+        let outcome = account.apply(&stack, &observed, &plan).await;
         assert!(outcome.is_well() && !outcome.wrote, "{outcome:#?}");
         leaves(&account, "studio", "viewer");
         applied(&account, &text, &policy).await;
@@ -258,9 +258,9 @@ fn a_stage_that_is_refused_its_end_while_somebody_is_on_it_is_told_and_goes_when
         let loaded = load_text("a.yaml", &text, None);
         let allow_live = loaded.desired.iter().map(|it| it.address.clone()).collect();
         let policy = Policy { destroy: true, allow_live, ..Policy::default() };
-        let (live, plan) = account.plan(&stack, &loaded.desired, &policy).await;
+        let (observed, plan) = account.plan(&stack, &loaded.desired, &policy).await;
         assert_eq!(plan.summary().delete, 1, "{plan:#?}");
-        let outcome = account.apply(&stack, &live, &plan).await;
+        let outcome = account.apply(&stack, &observed, &plan).await;
         let [(_, StepStatus::Failed(failure))] = &outcome.steps[..] else { panic!("{outcome:#?}") };
         assert!(failure.to_string().contains("Participants are connected"), "{failure}");
         assert!(has_session(&account, "studio"), "nobody was thrown off for nothing");

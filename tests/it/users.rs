@@ -2,7 +2,7 @@
 
 use crate::account::{Account, on_paused_time};
 use ivs_apply::aws::Sorted;
-use ivs_apply::kinds::{Kind, Live, Stack};
+use ivs_apply::kinds::{Kind, Observed, Stack};
 use ivs_apply::manifest::load_text;
 use ivs_apply::plan::{Action, Decision, Plan, Policy};
 
@@ -28,16 +28,16 @@ async fn applied(account: &Account, text: &str, policy: &Policy) -> Plan {
     let stack = Stack::named("default");
     let loaded = load_text("a.yaml", text, None);
     assert!(!loaded.report.has_errors(), "{:#?}", loaded.report);
-    let (live, plan) = account.plan(&stack, &loaded.desired, policy).await;
-    let outcome = account.apply(&stack, &live, &plan).await;
+    let (observed, plan) = account.plan(&stack, &loaded.desired, policy).await;
+    let outcome = account.apply(&stack, &observed, &plan).await;
     assert!(outcome.is_well(), "{outcome:#?}");
     plan
 }
 
-async fn the_only(account: &Account, kind: Kind) -> Live {
+async fn the_only(account: &Account, kind: Kind) -> Observed {
     let all = kind.list(&account.aws, &ivs_apply::kinds::Scope::default()).await.expect("listed");
-    let [live] = all.as_slice() else { panic!("{all:#?}") };
-    live.clone()
+    let [observed] = all.as_slice() else { panic!("{all:#?}") };
+    observed.clone()
 }
 
 /// Why the delete of this plan waits.

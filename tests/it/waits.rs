@@ -21,16 +21,16 @@ fn recording(bucket: &str) -> String {
 async fn watched(account: &Account, text: &str, policy: &Policy) -> (Outcome, Vec<Wait>) {
     let loaded = load_text("a.yaml", text, None);
     let stack = Stack::named("default");
-    let (live, plan) = account.plan(&stack, &loaded.desired, policy).await;
+    let (observed, plan) = account.plan(&stack, &loaded.desired, policy).await;
     let (_stopper, stop) = tokio::sync::watch::channel(Stop::default());
     let waits = Mutex::new(Vec::new());
     let tell = |event: Event| {
         if let Event::Waiting { wait, .. } = event {
-            waits.lock().expect("nobody panics with it in hand").push(wait);
+            waits.lock().expect("no task panics while it holds the lock").push(wait);
         }
     };
-    let outcome = Box::pin(apply(&account.aws, &stack, &plan, &live, stop, &tell)).await;
-    (outcome, waits.into_inner().expect("nobody panics with it in hand"))
+    let outcome = Box::pin(apply(&account.aws, &stack, &plan, &observed, stop, &tell)).await;
+    (outcome, waits.into_inner().expect("no task panics while it holds the lock"))
 }
 
 /// What is inside a step that did something before it failed.

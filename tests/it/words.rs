@@ -2,52 +2,54 @@
 
 use crate::zeros::leaves;
 use ivs_apply::diag::{Origin, SourceId};
-use ivs_apply::kinds::{Address, Arn, Body, Desired, Kind, Live, LiveState, Marks, Stack};
+use ivs_apply::kinds::{
+    Address, Arn, Desired, Kind, Observed, ObservedState, OwnershipTags, Spec, Stack,
+};
 use ivs_apply::plan::{Action, Note, Plan, Policy, plan};
 use serde_json::{Value, json};
 
 const WORD: &str = "FROM_THE_FUTURE";
 
 /// The example as AWS would answer it, with the text at a pointer another one.
-fn with_word(kind: Kind, pointer: &str) -> Option<Body> {
+fn with_word(kind: Kind, pointer: &str) -> Option<Spec> {
     let mut spec = serde_json::to_value(kind.example()).expect("specs serialise");
     *spec.pointer_mut(pointer).expect("a pointer of this very value") = json!(WORD);
     kind.from_json(spec)
 }
 
 /// The plan of a wanted spec where another one is there, as applied.
-fn planned(wanted: Body, there: Body) -> Plan {
+fn planned(wanted: Spec, there: Spec) -> Plan {
     let address = Address::new(wanted.kind(), "main");
-    let mut live =
-        LiveState { listed: Kind::ALL.iter().copied().collect(), ..LiveState::default() };
+    let mut observed =
+        ObservedState { listed: Kind::ALL.iter().copied().collect(), ..ObservedState::default() };
     let arn_type = wanted.kind().facts().arn_type.expect("kinds without ARN have no words");
     let arn = format!("arn:aws:ivs:us-west-2:000000000000:{arn_type}/abcdefghijkl");
-    live.book.note(address.clone(), Arn::new(arn.clone()));
+    observed.addresses.note(address.clone(), Arn::new(arn.clone()));
     for edge in wanted.refs() {
         if let ivs_apply::kinds::Pointer::Named(target) = edge.to {
             let arn = format!("arn:aws:ivs:us-west-2:000000000000:x/{}", target.name);
-            live.book.note(target, Arn::new(arn));
+            observed.addresses.note(target, Arn::new(arn));
         }
     }
-    let marks = Marks {
+    let ownership = OwnershipTags {
         stack: "words".to_owned(),
         name: "main".to_owned(),
-        digest: wanted.digest(&live.book).expect("everything it refers to is there"),
-        op: "1".to_owned(),
-        ..Marks::default()
+        digest: wanted.digest(&observed.addresses).expect("everything it refers to is there"),
+        attempt_id: "1".to_owned(),
+        ..OwnershipTags::default()
     };
-    let object = Live::listed(wanted.kind(), arn, marks.tags()).with(there);
-    live.owned.insert(address.clone(), object);
+    let object = Observed::listed(wanted.kind(), arn, ownership.tags()).with(there);
+    observed.owned.insert(address.clone(), object);
     let desired = Desired {
         address,
-        body: wanted,
+        spec: wanted,
         lifecycle: ivs_apply::kinds::Lifecycle::default(),
         labels: std::collections::BTreeMap::default(),
         previous_names: Vec::new(),
         name_is_default: false,
         origin: Origin { source: SourceId(0), document: 0 },
     };
-    plan(&Stack::named("words"), &[desired], &live, &Policy::default())
+    plan(&Stack::named("words"), &[desired], &observed, &Policy::default())
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use crate::account::{Account, on_paused_time};
 use ivs_apply::kinds::spec::difference;
-use ivs_apply::kinds::{Body, Kind};
+use ivs_apply::kinds::{Kind, Spec};
 use serde_json::Value;
 
 /// Pointers to every part of a value that holds no others and is of such a sort.
@@ -22,16 +22,16 @@ pub(crate) fn leaves(value: &Value, path: &str, sort: fn(&Value) -> bool, found:
 }
 
 /// The spec with the leaf at `path` at its zero, if that is still a spec AWS takes.
-fn zeroed(kind: Kind, body: &Body, path: &str) -> Option<Body> {
-    let mut spec = serde_json::to_value(body).expect("specs serialise");
+fn zeroed(kind: Kind, spec: &Spec, path: &str) -> Option<Spec> {
+    let mut spec = serde_json::to_value(spec).expect("specs serialise");
     let leaf = spec.pointer_mut(path).expect("a path of this very value");
     *leaf = if leaf.is_boolean() { Value::Bool(false) } else { Value::from(0) };
-    let mut body = kind.from_json(spec)?;
+    let mut spec = kind.from_json(spec)?;
     let mut report = ivs_apply::diag::Report::new();
     let origin = ivs_apply::diag::Origin { source: ivs_apply::diag::SourceId(0), document: 0 };
-    body.check(&mut ivs_apply::kinds::Check::new(origin, &mut report));
-    body.normalise();
-    (!report.has_errors()).then_some(body)
+    spec.check(&mut ivs_apply::kinds::Check::new(origin, &mut report));
+    spec.normalise();
+    (!report.has_errors()).then_some(spec)
 }
 
 #[test]
@@ -44,9 +44,9 @@ fn every_field_at_its_zero_value_arrives() {
             let value = serde_json::to_value(&variant).expect("specs serialise");
             leaves(&value, "", |it| it.is_boolean() || it.is_number(), &mut paths);
             for path in paths.drain(..) {
-                let Some(body) = zeroed(kind, &variant, &path) else { continue };
+                let Some(spec) = zeroed(kind, &variant, &path) else { continue };
                 tried.push(format!("{kind}{path}"));
-                on_paused_time(arrives(body, &path));
+                on_paused_time(arrives(spec, &path));
             }
         }
     }
@@ -67,7 +67,7 @@ fn every_field_at_its_zero_value_arrives() {
 }
 
 /// The example of a kind, and what else it takes to reach every field.
-fn variants(kind: Kind) -> Vec<Body> {
+fn variants(kind: Kind) -> Vec<Spec> {
     let example = kind.example();
     let mut variants = kind.examples();
     let mut spec = serde_json::to_value(&example).expect("specs serialise");
@@ -86,12 +86,12 @@ fn variants(kind: Kind) -> Vec<Body> {
 
 /// Creates what the body refers to, then the body, and reads it back with nothing assumed; and once more
 /// by an update of an object that has the opposite, where the kind has updates.
-async fn arrives(body: Body, path: &str) {
+async fn arrives(spec: Spec, path: &str) {
     use ivs_apply::kinds::spec::named_targets;
-    use ivs_apply::kinds::{Book, Mutable};
+    use ivs_apply::kinds::{AddressMap, Mutable};
     let account = Account::empty().await;
-    let mut book = Book::default();
-    let mut open = named_targets(&body);
+    let mut addresses = AddressMap::default();
+    let mut open = named_targets(&spec);
     let mut order = Vec::new();
     while let Some(address) = open.pop() {
         if order.contains(&address) {
@@ -101,46 +101,52 @@ async fn arrives(body: Body, path: &str) {
         order.push(address);
     }
     for address in order.iter().rev() {
-        if book.arn(address).is_none() {
-            make(&account, &mut book, address, plain(address.kind)).await;
+        if addresses.arn(address).is_none() {
+            make(&account, &mut addresses, address, plain(address.kind)).await;
         }
     }
     let tags = std::collections::BTreeMap::from([("a".to_owned(), "b".to_owned())]);
-    let made = body
-        .create(&account.aws, &tags, &book)
+    let made = spec
+        .create(&account.aws, &tags, &addresses)
         .await
         .unwrap_or_else(|error| panic!("{path}: {error}"));
     let arns = [made.arn.clone()];
-    let read =
-        body.kind().get(&account.aws, &arns, &book).await.expect("readable").pop().expect("there");
-    assert_same(&body, read.body, path);
-    if body.kind().facts().mutable != Mutable::TagsOnly {
-        let opposite = body.kind().example();
-        let changes = difference(&body, &opposite, &[]);
-        let other = opposite.update(&account.aws, &made.arn, &changes, &book).await;
+    let read = spec
+        .kind()
+        .get(&account.aws, &arns, &addresses)
+        .await
+        .expect("readable")
+        .pop()
+        .expect("there");
+    assert_same(&spec, read.spec, path);
+    if spec.kind().facts().mutable != Mutable::TagsOnly {
+        let opposite = spec.kind().example();
+        let changes = difference(&spec, &opposite, &[]);
+        let other = opposite.update(&account.aws, &made.arn, &changes, &addresses).await;
         if other.is_ok() {
-            let changes = difference(&opposite, &body, &[]);
-            body.update(&account.aws, &made.arn, &changes, &book)
+            let changes = difference(&opposite, &spec, &[]);
+            spec.update(&account.aws, &made.arn, &changes, &addresses)
                 .await
                 .unwrap_or_else(|error| panic!("{path}: {error}"));
-            let read = body.kind().get(&account.aws, &arns, &book).await.expect("readable").pop();
-            assert_same(&body, read.expect("there").body, path);
+            let read =
+                spec.kind().get(&account.aws, &arns, &addresses).await.expect("readable").pop();
+            assert_same(&spec, read.expect("there").spec, path);
         }
     }
 }
 
-fn assert_same(wanted: &Body, read: Option<Body>, path: &str) {
+fn assert_same(wanted: &Spec, read: Option<Spec>, path: &str) {
     let mut read = read.expect("read whole");
     if let (Some(tags), Some(wanted)) = (read.tags_mut(), wanted.clone().tags_mut()) {
         tags.clone_from(wanted);
     }
     read.taken_over(wanted);
-    read.unseen(wanted);
+    read.copy_write_only(wanted);
     assert_eq!(difference(wanted, &read, &[]), [], "{path}");
 }
 
 /// The example of a kind without what needs more objects.
-fn plain(kind: Kind) -> Body {
+fn plain(kind: Kind) -> Spec {
     let mut spec = serde_json::to_value(kind.example()).expect("specs serialise");
     let map = spec.as_object_mut().expect("specs are maps");
     for field in [
@@ -151,19 +157,19 @@ fn plain(kind: Kind) -> Body {
     ] {
         map.remove(field);
     }
-    let mut body = kind.from_json(spec).expect("still a spec");
-    body.normalise();
-    body
+    let mut spec = kind.from_json(spec).expect("still a spec");
+    spec.normalise();
+    spec
 }
 
 async fn make(
     account: &Account,
-    book: &mut ivs_apply::kinds::Book,
+    addresses: &mut ivs_apply::kinds::AddressMap,
     address: &ivs_apply::kinds::Address,
-    body: Body,
+    spec: Spec,
 ) {
-    let made = body.create(&account.aws, &std::collections::BTreeMap::new(), book).await;
+    let made = spec.create(&account.aws, &std::collections::BTreeMap::new(), addresses).await;
     let made = made.unwrap_or_else(|error| panic!("{address}: {error}"));
-    book.note(address.clone(), made.arn);
+    addresses.note(address.clone(), made.arn);
     tokio::time::sleep(std::time::Duration::from_secs(5)).await;
 }

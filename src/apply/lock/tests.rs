@@ -42,9 +42,9 @@ struct Inner {
 
 /// A store, and a handle on it.
 #[derive(Clone, Debug)]
-struct Shelf(Arc<Mutex<Inner>>, Instant);
+struct ObjectStore(Arc<Mutex<Inner>>, Instant);
 
-impl Shelf {
+impl ObjectStore {
     fn new() -> Self {
         let inner = Inner {
             object: None,
@@ -62,9 +62,9 @@ impl Shelf {
     }
 
     fn with(change: impl FnOnce(&mut Inner)) -> Self {
-        let shelf = Self::new();
-        change(&mut shelf.inner());
-        shelf
+        let objects = Self::new();
+        change(&mut objects.inner());
+        objects
     }
 
     fn inner(&self) -> std::sync::MutexGuard<'_, Inner> {
@@ -132,10 +132,10 @@ impl Shelf {
             Some(Fault::Lost) => drop(work(self)),
             Some(Fault::NotDone) => {}
             Some(Fault::Late(seconds)) => {
-                let shelf = self.clone();
+                let objects = self.clone();
                 tokio::spawn(async move {
                     sleep(Duration::from_secs(seconds)).await;
-                    work(&shelf);
+                    work(&objects);
                 });
             }
         }
@@ -152,11 +152,11 @@ fn version(text: &str) -> String {
     hasher.finish().to_string()
 }
 
-impl Store for Shelf {
+impl Store for ObjectStore {
     async fn get(&self) -> Result<Option<Seen>, CloudError> {
-        let seen = self.meet("look", |shelf| {
-            let now = shelf.now();
-            let inner = shelf.inner();
+        let seen = self.meet("look", |objects| {
+            let now = objects.now();
+            let inner = objects.inner();
             inner.object.as_ref().map(|(body, written)| Seen {
                 body: body.clone(),
                 version: version(body),
@@ -178,9 +178,9 @@ impl Store for Shelf {
             Only::Version(version) => (false, version.to_owned()),
         };
         let request = if absent { "S4 take" } else { "S5 renew or take over" };
-        self.meet(request, move |shelf| {
-            let now = shelf.now();
-            let mut inner = shelf.inner();
+        self.meet(request, move |objects| {
+            let now = objects.now();
+            let mut inner = objects.inner();
             let holds = match &inner.object {
                 _ if absent && inner.deaf.0 || !absent && inner.deaf.1 => true,
                 None => absent,
@@ -198,8 +198,8 @@ impl Store for Shelf {
 
     async fn delete(&self, wanted: &str) -> Result<bool, CloudError> {
         let wanted = wanted.to_owned();
-        self.meet("S14 give back", move |shelf| {
-            let mut inner = shelf.inner();
+        self.meet("S14 give back", move |objects| {
+            let mut inner = objects.inner();
             let there = inner.object.as_ref().map(|it| version(&it.0));
             let holds = there.is_some_and(|it| it == wanted) || inner.deaf.2;
             holds && inner.object.take().is_some()
@@ -213,7 +213,7 @@ impl Store for Shelf {
 }
 
 /// Keeps a lock, and tells how it stands.
-fn kept(lock: &mut Lock<Shelf>) -> watch::Receiver<Stop> {
+fn kept(lock: &mut Lock<ObjectStore>) -> watch::Receiver<Stop> {
     let (stopper, stop) = watch::channel(Stop::default());
     lock.keep(stopper);
     stop
@@ -235,7 +235,7 @@ async fn seconds(count: u64) {
 }
 
 #[track_caller]
-fn held(refusal: Result<Lock<Shelf>, Refusal>) -> Holder {
+fn held(refusal: Result<Lock<ObjectStore>, Refusal>) -> Holder {
     match refusal {
         Err(Refusal::Held(holder)) => *holder,
         other => panic!("it should be held: {other:?}"),
@@ -244,17 +244,17 @@ fn held(refusal: Result<Lock<Shelf>, Refusal>) -> Holder {
 
 #[tokio::test(start_paused = true)]
 async fn the_second_of_two_is_told_who_has_it_and_writes_nothing() {
-    let shelf = Shelf::new();
+    let objects = ObjectStore::new();
     let who = Who {
         user: Some("ann".to_owned()),
         host: Some("runner-7".to_owned()),
         run: Some("https://ci.example/7".to_owned()),
     };
-    let first = Lock::take(shelf.clone(), "prod", &who).await.expect("it is free");
+    let first = Lock::take(objects.clone(), "prod", &who).await.expect("it is free");
     seconds(20).await;
-    let puts = shelf.inner().puts;
-    let holder = held(shelf.take().await);
-    assert_eq!(shelf.inner().puts, puts);
+    let puts = objects.inner().puts;
+    let holder = held(objects.take().await);
+    assert_eq!(objects.inner().puts, puts);
     let told = holder.to_string();
     for part in
         ["ann on runner-7", "https://ci.example/7", "`prod`", "1970-01-01T00:00:00Z", "20 s"]
@@ -262,17 +262,17 @@ async fn the_second_of_two_is_told_who_has_it_and_writes_nothing() {
         assert!(told.contains(part), "{part}: {told}");
     }
     assert!(told.contains(&lock(&first.state).body.nonce), "{told}");
-    assert!(matches!(look(&shelf).await, Ok(Look::Held(_))));
+    assert!(matches!(look(&objects).await, Ok(Look::Held(_))));
     assert!(matches!(first.release(&[]).await, Released::Free));
-    assert_eq!(shelf.text(), None);
-    assert!(matches!(look(&shelf).await, Ok(Look::Free)));
-    shelf.take().await.expect("it is free again");
+    assert_eq!(objects.text(), None);
+    assert!(matches!(look(&objects).await, Ok(Look::Free)));
+    objects.take().await.expect("it is free again");
 }
 
 #[tokio::test(start_paused = true)]
 async fn many_at_once_and_one_has_it() {
-    let shelf = Shelf::new();
-    let all = futures_util::future::join_all((0..20).map(|_| shelf.take())).await;
+    let objects = ObjectStore::new();
+    let all = futures_util::future::join_all((0..20).map(|_| objects.take())).await;
     assert_eq!(all.iter().filter(|it| it.is_ok()).count(), 1);
 }
 
@@ -280,67 +280,70 @@ async fn many_at_once_and_one_has_it() {
 async fn a_lost_reply_is_followed_by_a_look_and_not_by_a_refusal_of_oneself() {
     for fault in [Fault::Lost, Fault::NotDone, Fault::Late(5), Fault::Class(Class::Throttled)] {
         for request in 0..5 {
-            let shelf = Shelf::new();
-            shelf.inner().faults = fault_at(request, fault);
-            let lock = shelf.take().await;
+            let objects = ObjectStore::new();
+            objects.inner().faults = fault_at(request, fault);
+            let lock = objects.take().await;
             let lock = lock.unwrap_or_else(|it| panic!("{fault:?} at {request}: {it}"));
             assert_eq!(
-                shelf.body().map(|it| it.nonce),
+                objects.body().map(|it| it.nonce),
                 Some(super::lock(&lock.state).body.nonce.clone())
             );
             assert_eq!(lock.after, None);
             assert!(matches!(lock.release(&[]).await, Released::Free), "{fault:?} at {request}");
             seconds(40).await;
-            assert_eq!(shelf.text(), None, "{fault:?} at {request}");
+            assert_eq!(objects.text(), None, "{fault:?} at {request}");
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_dead_holder_is_followed_after_six_minutes_and_not_before() {
-    let shelf = Shelf::new();
-    let dead = shelf.take().await.expect("it is free");
+    let objects = ObjectStore::new();
+    let dead = objects.take().await.expect("it is free");
     let nonce = super::lock(&dead.state).body.nonce.clone();
     advance(Duration::from_secs(359)).await;
-    assert_eq!(held(shelf.take().await).nonce, nonce);
+    assert_eq!(held(objects.take().await).nonce, nonce);
     advance(Duration::from_secs(1)).await;
     let begun = Instant::now();
-    let next = shelf.take().await.expect("its holder is dead");
+    let next = objects.take().await.expect("its holder is dead");
     assert!(begun.elapsed() >= WINDOW, "it was watched");
     let after = next.after.clone().expect("it knows whom it follows");
     assert_eq!((after.holder.nonce, after.intents), (nonce, vec![]));
     // The dead one wakes up.
     assert!(matches!(dead.release(&[]).await, Released::NotOurs));
-    assert_eq!(shelf.body().map(|it| it.nonce), Some(super::lock(&next.state).body.nonce.clone()));
+    assert_eq!(
+        objects.body().map(|it| it.nonce),
+        Some(super::lock(&next.state).body.nonce.clone())
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_living_holder_keeps_it_for_as_long_as_it_lives() {
-    let shelf = Shelf::new();
-    let mut lock = shelf.take().await.expect("it is free");
+    let objects = ObjectStore::new();
+    let mut lock = objects.take().await.expect("it is free");
     let stop = kept(&mut lock);
     for _ in 0..60 {
         seconds(60).await;
-        held(shelf.take().await);
+        held(objects.take().await);
     }
     assert_eq!(stop.borrow().why(), None);
-    assert!(shelf.body().expect("there").heartbeat > 350);
+    assert!(objects.body().expect("there").heartbeat > 350);
     assert!(matches!(lock.release(&[]).await, Released::Free));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_is_away_for_less_than_the_ttl_costs_nothing_and_longer_stops_the_run_in_time()
 {
-    let shelf = Shelf::new();
-    let mut lock = shelf.take().await.expect("it is free");
+    let objects = ObjectStore::new();
+    let mut lock = objects.take().await.expect("it is free");
     let stop = kept(&mut lock);
-    shelf.inner().down = true;
+    objects.inner().down = true;
     seconds(45).await;
-    shelf.inner().down = false;
+    objects.inner().down = false;
     seconds(30).await;
     assert_eq!(stop.borrow().why(), None);
     let renewed = super::lock(&lock.state).renewed;
-    shelf.inner().down = true;
+    objects.inner().down = true;
     told(&stop).await;
     assert_eq!(Instant::now() - renewed, TTL);
     assert_eq!(stop.borrow().first, Some(Signal::LockLost));
@@ -349,8 +352,8 @@ async fn a_store_that_is_away_for_less_than_the_ttl_costs_nothing_and_longer_sto
 
 #[tokio::test(start_paused = true)]
 async fn a_run_that_was_suspended_knows_it_before_anybody_tells() {
-    let shelf = Shelf::new();
-    let mut lock = shelf.take().await.expect("it is free");
+    let objects = ObjectStore::new();
+    let mut lock = objects.take().await.expect("it is free");
     let stop = kept(&mut lock);
     // Nobody gets a turn in between, the heartbeat included.
     lock.beating.take().expect("it beats").abort();
@@ -363,11 +366,11 @@ async fn a_run_that_was_suspended_knows_it_before_anybody_tells() {
 #[tokio::test(start_paused = true)]
 async fn a_heartbeat_whose_reply_is_lost_is_recognised() {
     for fault in [Fault::Lost, Fault::NotDone, Fault::Late(3), Fault::Late(13)] {
-        let shelf = Shelf::new();
-        let mut lock = shelf.take().await.expect("it is free");
+        let objects = ObjectStore::new();
+        let mut lock = objects.take().await.expect("it is free");
         let stop = kept(&mut lock);
         for _ in 0..10 {
-            shelf.inner().faults = vec![Some(fault)];
+            objects.inner().faults = vec![Some(fault)];
             seconds(40).await;
             assert_eq!(stop.borrow().why(), None, "{fault:?}");
         }
@@ -378,67 +381,67 @@ async fn a_heartbeat_whose_reply_is_lost_is_recognised() {
 #[tokio::test(start_paused = true)]
 async fn a_lock_that_was_taken_away_or_over_stops_the_run_at_the_next_heartbeat() {
     for other in [None, Some(Body::new("another".to_owned(), "prod", &Who::default()).text())] {
-        let shelf = Shelf::new();
-        let mut lock = shelf.take().await.expect("it is free");
+        let objects = ObjectStore::new();
+        let mut lock = objects.take().await.expect("it is free");
         let stop = kept(&mut lock);
         match &other {
-            Some(text) => shelf.place(text),
-            None => shelf.inner().object = None,
+            Some(text) => objects.place(text),
+            None => objects.inner().object = None,
         }
         let begun = Instant::now();
         told(&stop).await;
         assert!(begun.elapsed() <= BEAT);
         assert!(lock.lost().is_some());
         assert!(matches!(lock.release(&[]).await, Released::NotOurs));
-        assert_eq!(shelf.text(), other);
+        assert_eq!(objects.text(), other);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_ignores_conditions_is_refused_and_nothing_is_left_in_it() {
     for (deaf, name) in [((true, false), "If-None-Match"), ((false, true), "If-Match")] {
-        let shelf = Shelf::with(|it| it.deaf = (deaf.0, deaf.1, false));
-        match shelf.take().await {
+        let objects = ObjectStore::with(|it| it.deaf = (deaf.0, deaf.1, false));
+        match objects.take().await {
             Err(Refusal::IgnoresConditions(told)) => assert_eq!(told, name),
             other => panic!("{other:?}"),
         }
-        assert_eq!(shelf.text(), None);
+        assert_eq!(objects.text(), None);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_ignores_conditions_on_deletes_alone_will_do() {
-    let shelf = Shelf::with(|it| it.deaf = (false, false, true));
-    let lock = shelf.take().await.expect("it is free");
+    let objects = ObjectStore::with(|it| it.deaf = (false, false, true));
+    let lock = objects.take().await.expect("it is free");
     // Somebody else's is not touched.
     let other = Body::new("another".to_owned(), "prod", &Who::default()).text();
-    shelf.place(&other);
+    objects.place(&other);
     assert!(matches!(lock.release(&[]).await, Released::NotOurs));
-    assert_eq!(shelf.text(), Some(other));
+    assert_eq!(objects.text(), Some(other));
     // Where somebody may be about to take it over, nothing is deleted.
-    shelf.inner().object = None;
-    let lock = shelf.take().await.expect("it is free");
+    objects.inner().object = None;
+    let lock = objects.take().await.expect("it is free");
     advance(Duration::from_mins(5)).await;
     assert!(matches!(lock.release(&[]).await, Released::Marked));
-    assert!(shelf.body().is_some_and(|it| it.released));
-    let lock = shelf.take().await.expect("nobody holds it");
+    assert!(objects.body().is_some_and(|it| it.released));
+    let lock = objects.take().await.expect("nobody holds it");
     assert!(matches!(lock.release(&[]).await, Released::Free));
-    assert_eq!(shelf.text(), None);
+    assert_eq!(objects.text(), None);
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_gives_it_back_in_the_dark_tells_the_next_one_of_it() {
-    let shelf = Shelf::new();
-    let lock = shelf.take().await.expect("it is free");
+    let objects = ObjectStore::new();
+    let lock = objects.take().await.expect("it is free");
     let unclear = ["Channel/main".to_owned()];
     assert!(matches!(lock.release(&unclear).await, Released::Marked));
-    assert!(matches!(look(&shelf).await, Ok(Look::Free)));
+    assert!(matches!(look(&objects).await, Ok(Look::Free)));
     let begun = Instant::now();
-    let next = shelf.take().await.expect("nobody holds it");
+    let next = objects.take().await.expect("nobody holds it");
     assert_eq!(begun.elapsed(), Duration::ZERO);
     assert_eq!(next.after.as_ref().map(|it| it.intents.clone()), Some(unclear.to_vec()));
     assert!(matches!(next.release(&[]).await, Released::Free));
-    assert_eq!(shelf.take().await.expect("it is free").after, None);
+    assert_eq!(objects.take().await.expect("it is free").after, None);
 }
 
 #[tokio::test(start_paused = true)]
@@ -446,13 +449,13 @@ async fn giving_back_survives_lost_replies_and_heartbeats_on_their_way() {
     for unclear in [vec![], vec!["Stage/studio".to_owned()]] {
         for fault in [Fault::Lost, Fault::NotDone, Fault::Class(Class::Throttled)] {
             for request in 0..2 {
-                let shelf = Shelf::new();
-                let mut lock = shelf.take().await.expect("it is free");
+                let objects = ObjectStore::new();
+                let mut lock = objects.take().await.expect("it is free");
                 kept(&mut lock);
                 seconds(25).await;
-                shelf.inner().faults = fault_at(request, fault);
+                objects.inner().faults = fault_at(request, fault);
                 let released = lock.release(&unclear).await;
-                let free = shelf.body().is_none_or(|it| it.released && it.intents == unclear);
+                let free = objects.body().is_none_or(|it| it.released && it.intents == unclear);
                 assert!(free, "{fault:?} at {request}: {released:?}");
                 assert!(!matches!(released, Released::Unknown(_)), "{released:?}");
             }
@@ -462,26 +465,26 @@ async fn giving_back_survives_lost_replies_and_heartbeats_on_their_way() {
 
 #[tokio::test(start_paused = true)]
 async fn only_a_dead_holder_of_that_nonce_is_unlocked() {
-    let shelf = Shelf::new();
-    assert!(matches!(unlock(&shelf, "none").await, Ok(Unlocked::WasFree)));
-    let mut lock = shelf.take().await.expect("it is free");
+    let objects = ObjectStore::new();
+    assert!(matches!(unlock(&objects, "none").await, Ok(Unlocked::WasFree)));
+    let mut lock = objects.take().await.expect("it is free");
     let nonce = super::lock(&lock.state).body.nonce.clone();
-    assert!(matches!(unlock(&shelf, "none").await, Ok(Unlocked::Other(_))));
+    assert!(matches!(unlock(&objects, "none").await, Ok(Unlocked::Other(_))));
     let stop = kept(&mut lock);
-    assert!(matches!(unlock(&shelf, &nonce).await, Ok(Unlocked::Alive(_))));
+    assert!(matches!(unlock(&objects, &nonce).await, Ok(Unlocked::Alive(_))));
     assert_eq!(stop.borrow().why(), None);
     drop(lock);
     let begun = Instant::now();
-    assert!(matches!(unlock(&shelf, &nonce).await, Ok(Unlocked::Done)));
+    assert!(matches!(unlock(&objects, &nonce).await, Ok(Unlocked::Done)));
     assert!(begun.elapsed() >= WINDOW);
-    assert_eq!(shelf.text(), None);
+    assert_eq!(objects.text(), None);
 
     for fault in [Fault::Lost, Fault::NotDone] {
-        let dead = shelf.take().await.expect("it is free");
+        let dead = objects.take().await.expect("it is free");
         let nonce = super::lock(&dead.state).body.nonce.clone();
-        shelf.inner().faults = fault_at(2, fault);
-        assert!(matches!(unlock(&shelf, &nonce).await, Ok(Unlocked::Done)), "{fault:?}");
-        assert_eq!(shelf.text(), None);
+        objects.inner().faults = fault_at(2, fault);
+        assert!(matches!(unlock(&objects, &nonce).await, Ok(Unlocked::Done)), "{fault:?}");
+        assert_eq!(objects.text(), None);
     }
 }
 
@@ -491,34 +494,34 @@ async fn what_is_no_lock_of_this_program_is_never_touched() {
     let later = later.replace("\"formatVersion\":\"1.0\"", "\"formatVersion\":\"2.0\"");
     assert!(later.contains("2.0"));
     for text in ["", "holiday.jpg", "{}", &later] {
-        let shelf = Shelf::new();
-        shelf.place(text);
+        let objects = ObjectStore::new();
+        objects.place(text);
         advance(STEAL_AFTER * 2).await;
-        assert!(matches!(shelf.take().await, Err(Refusal::NotALock)), "{text}");
-        assert!(matches!(look(&shelf).await, Ok(Look::NotALock)), "{text}");
-        assert!(matches!(unlock(&shelf, "a").await, Ok(Unlocked::NotALock)), "{text}");
-        assert_eq!(shelf.text().as_deref(), Some(text));
+        assert!(matches!(objects.take().await, Err(Refusal::NotALock)), "{text}");
+        assert!(matches!(look(&objects).await, Ok(Look::NotALock)), "{text}");
+        assert!(matches!(unlock(&objects, "a").await, Ok(Unlocked::NotALock)), "{text}");
+        assert_eq!(objects.text().as_deref(), Some(text));
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_may_not_list_the_bucket_can_still_take_it_and_give_it_back() {
-    let shelf = Shelf::with(|it| it.denies = true);
-    let lock = shelf.take().await.expect("it is free");
-    held(shelf.take().await);
+    let objects = ObjectStore::with(|it| it.denies = true);
+    let lock = objects.take().await.expect("it is free");
+    held(objects.take().await);
     assert!(matches!(lock.release(&[]).await, Released::Free));
-    assert!(matches!(look(&shelf).await, Ok(Look::Free)));
+    assert!(matches!(look(&objects).await, Ok(Look::Free)));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_cannot_be_asked_is_a_refusal_within_a_bound() {
-    let shelf = Shelf::with(|it| it.down = true);
+    let objects = ObjectStore::with(|it| it.down = true);
     let begun = Instant::now();
-    assert!(matches!(shelf.take().await, Err(Refusal::Store(_))));
+    assert!(matches!(objects.take().await, Err(Refusal::Store(_))));
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
-    let shelf = Shelf::with(|it| it.faults = vec![Some(Fault::Class(Class::Invalid))]);
+    let objects = ObjectStore::with(|it| it.faults = vec![Some(Fault::Class(Class::Invalid))]);
     let begun = Instant::now();
-    assert!(matches!(shelf.take().await, Err(Refusal::Store(_))));
+    assert!(matches!(objects.take().await, Err(Refusal::Store(_))));
     assert_eq!(begun.elapsed(), Duration::ZERO, "what will not change is not tried again");
 }
 
@@ -526,19 +529,19 @@ async fn a_store_that_cannot_be_asked_is_a_refusal_within_a_bound() {
 async fn the_time_is_the_stores_and_neither_its_error_nor_its_jumps_cost_a_living_holder_the_lock()
 {
     let years = Duration::from_hours(24 * 365 * 7);
-    let shelf = Shelf::with(|it| it.ahead = years);
-    let mut lock = shelf.take().await.expect("it is free");
+    let objects = ObjectStore::with(|it| it.ahead = years);
+    let mut lock = objects.take().await.expect("it is free");
     let stop = kept(&mut lock);
-    assert!(held(shelf.take().await).taken_at.is_some_and(|it| it.starts_with("1976-12")));
+    assert!(held(objects.take().await).taken_at.is_some_and(|it| it.starts_with("1976-12")));
     for hour in 1..10 {
         seconds(3).await;
-        shelf.inner().ahead = years + Duration::from_hours(hour);
-        held(shelf.take().await);
+        objects.inner().ahead = years + Duration::from_hours(hour);
+        held(objects.take().await);
         assert_eq!(stop.borrow().why(), None);
     }
     // Backwards: nobody is older for it.
-    shelf.inner().ahead = Duration::ZERO;
-    held(shelf.take().await);
+    objects.inner().ahead = Duration::ZERO;
+    held(objects.take().await);
     assert!(matches!(lock.release(&[]).await, Released::Free));
 }
 
@@ -570,19 +573,19 @@ fn whatever_the_store_does_no_two_runs_have_it_at_once() {
 }
 
 async fn life(seed: u64, met: &mut BTreeMap<(&'static str, &'static str), u32>) -> (u32, u32, u32) {
-    let shelf = Shelf::with(|it| {
+    let objects = ObjectStore::with(|it| {
         it.random = fastrand::Rng::with_seed(seed);
         it.chance = u8::try_from(seed % 5 * 9).expect("small");
     });
     let inside: Arc<Mutex<BTreeMap<u64, watch::Receiver<Stop>>>> = Arc::default();
     let runs = (0..4).map(|run| {
-        let (shelf, inside) = (shelf.clone(), inside.clone());
+        let (objects, inside) = (objects.clone(), inside.clone());
         let mut random = fastrand::Rng::with_seed(seed * 10 + run);
         tokio::spawn(async move {
             let (mut taken, mut stolen, mut lost) = (0, 0, 0);
             for _ in 0..6 {
                 sleep(Duration::from_millis(random.u64(0..240_000))).await;
-                let Ok(mut lock) = shelf.take().await else { continue };
+                let Ok(mut lock) = objects.take().await else { continue };
                 taken += 1;
                 stolen += u32::from(lock.after.is_some());
                 let stop = kept(&mut lock);
@@ -619,7 +622,7 @@ async fn life(seed: u64, met: &mut BTreeMap<(&'static str, &'static str), u32>) 
         let (taken, stolen, lost) = run.await.expect("no run finds another in its place");
         sum = (sum.0 + taken, sum.1 + stolen, sum.2 + lost);
     }
-    for (pair, count) in &shelf.inner().met {
+    for (pair, count) in &objects.inner().met {
         *met.entry(*pair).or_default() += count;
     }
     sum

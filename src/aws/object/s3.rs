@@ -2,7 +2,7 @@
 //! time limit as theirs; the SDK's retries are off.
 
 use super::super::{
-    Class, Clients, CloudError, ConnectError, Meter, Rates, Sorted, endpoint_of_service,
+    Class, Clients, CloudError, ConnectError, Rates, RequestGate, Sorted, endpoint_of_service,
     is_loopback, trust,
 };
 use super::{Location, Only, Seen};
@@ -17,7 +17,7 @@ use std::time::Duration;
 pub struct Object {
     client: aws_sdk_s3::Client,
     location: Location,
-    meter: Meter,
+    gate: RequestGate,
 }
 
 /// The most that is read of an object: what is meant here has less than one KiB.
@@ -33,7 +33,7 @@ impl Clients {
         {
             return Err(ConnectError::PlainHttp(url.clone()));
         }
-        let meter = Meter::new(Rates::Off);
+        let gate = RequestGate::new(Rates::Off);
         let http = match self.config.http_client() {
             Some(http) => http,
             None => trust::https().map_err(ConnectError::NoCertificates)?,
@@ -41,14 +41,14 @@ impl Clients {
         // Outside of AWS hardly any store gives each bucket a host name.
         let elsewhere = endpoint.is_some();
         let mut config = Builder::from(&self.config)
-            .http_client(meter.in_front_of(http))
+            .http_client(gate.in_front_of(http))
             .retry_config(RetryConfig::disabled())
             .force_path_style(elsewhere)
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
         config.set_endpoint_url(endpoint);
         let client = aws_sdk_s3::Client::from_conf(config.build());
-        Ok(Object { client, location: location.clone(), meter })
+        Ok(Object { client, location: location.clone(), gate })
     }
 }
 
@@ -110,7 +110,7 @@ impl Object {
 
     /// The time at the store, as its last answer told.
     pub fn server_time(&self) -> Option<Timestamp> {
-        self.meter.server_time()
+        self.gate.server_time()
     }
 }
 

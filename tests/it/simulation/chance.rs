@@ -1,6 +1,6 @@
 //! One number chooses a whole life: the manifests, how they change, what goes wrong, and when.
 
-use crate::world::{Piece, world};
+use crate::generators::{Piece, resources};
 use fastrand::Rng;
 use ivs_apply::kinds::{Desired, Kind, Mutable};
 use serde_json::{Value, json};
@@ -277,8 +277,8 @@ impl Case {
         let random = &mut random;
         let pieces: Vec<Piece> = (0..random.usize(2..PIECES)).map(|_| piece(random)).collect();
         let later = changed(&pieces, random);
-        let before = if random.u8(..6) == 0 { Vec::new() } else { world(&pieces) };
-        let after = world(&later);
+        let before = if random.u8(..6) == 0 { Vec::new() } else { resources(&pieces) };
+        let after = resources(&later);
         let kinds = before.iter().chain(&after).map(|it| it.address.kind).collect();
         let calls = Calls::on(&kinds);
         let meddled = random.u8(..4) == 0;

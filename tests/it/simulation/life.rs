@@ -152,8 +152,9 @@ impl World {
         let mut touched = lock(&self.touched);
         match other {
             Other::GoesLive(which) => {
-                let live = |kind: &str| matches!(kind, "Channel" | "Stage" | "IngestConfiguration");
-                let Some((kind, arn, _)) = pick(which, &live) else { return };
+                let observed =
+                    |kind: &str| matches!(kind, "Channel" | "Stage" | "IngestConfiguration");
+                let Some((kind, arn, _)) = pick(which, &observed) else { return };
                 match kind.as_str() {
                     "Channel" => {
                         let body = json!({ "channelArn": arn, "viewerCount": 7 });
@@ -271,7 +272,7 @@ impl World {
         } else {
             ended.await;
         }
-        let mut record = record.into_inner().expect("nobody panics with it in hand");
+        let mut record = record.into_inner().expect("no task panics while it holds the lock");
         record.took = start.elapsed();
         record.to = self.history().len();
         record.ended = self.calls();
@@ -290,22 +291,22 @@ impl World {
     ) {
         let aws = self.clients().await;
         let reading = Reading { every_kind: policy.prune, full: false, strangers: false };
-        let live = read(&aws, &self.stack, desired, reading).await;
+        let observed = read(&aws, &self.stack, desired, reading).await;
         lock(record).read = self.calls();
-        let Ok(mut live) = live else { return };
-        let mut made = plan(&self.stack, desired, &live, policy);
-        match look_up_sessions(&aws, &mut live, made.sessions()).await {
-            Ok(true) => made = plan(&self.stack, desired, &live, policy),
+        let Ok(mut observed) = observed else { return };
+        let mut made = plan(&self.stack, desired, &observed, policy);
+        match look_up_sessions(&aws, &mut observed, made.sessions()).await {
+            Ok(true) => made = plan(&self.stack, desired, &observed, policy),
             Ok(false) => {}
             Err(_) => {
                 lock(record).read = self.calls();
                 return;
             }
         }
-        let looked_up = look_up_users(&aws, &mut live, made.doomed()).await;
+        let looked_up = look_up_users(&aws, &mut observed, made.doomed()).await;
         lock(record).read = self.calls();
         match looked_up {
-            Ok(true) => made = plan(&self.stack, desired, &live, policy),
+            Ok(true) => made = plan(&self.stack, desired, &observed, policy),
             Ok(false) => {}
             Err(_) => return,
         }
@@ -333,7 +334,7 @@ impl World {
         let (stopper, stop) = watch::channel(Stop::default());
         let seen = Mutex::new((0_usize, "S2"));
         let tell = |event: Event| self.told(&event, plot, record, &stopper, &seen);
-        let outcome = Box::pin(apply(&aws, &self.stack, &plan, &live, stop, &tell)).await;
+        let outcome = Box::pin(apply(&aws, &self.stack, &plan, &observed, stop, &tell)).await;
         lock(record).outcome = Some(outcome);
     }
 
@@ -466,8 +467,8 @@ impl World {
             }
         }
         let full = Reading { every_kind: true, full: true, strangers: false };
-        let live = self.account.read(&self.stack, desired, full).await;
-        let plan = plan(&self.stack, desired, &live, &policy);
+        let observed = self.account.read(&self.stack, desired, full).await;
+        let plan = plan(&self.stack, desired, &observed, &policy);
         if plan.status() != Status::Clean {
             return Some(format!(
                 "not settled after three applies: {:#?} {:#?}",
@@ -537,7 +538,7 @@ impl Plot<'_> {
 }
 
 fn lock<T>(it: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    it.lock().expect("nobody panics with it in hand")
+    it.lock().expect("no task panics while it holds the lock")
 }
 
 /// Quotas that nothing reaches, duplicates and predecessors included.
@@ -555,7 +556,7 @@ fn roomy() -> ivs_apply::emulator::Quotas {
 }
 
 /// Lives a case on the clock of the current runtime, with the emulator's questions answered like this.
-pub(crate) async fn live(case: Case, switches: Switches) -> Life {
+pub(crate) async fn observed(case: Case, switches: Switches) -> Life {
     fastrand::seed(case.seed);
     let settings = Settings {
         seed: case.seed,
@@ -567,7 +568,7 @@ pub(crate) async fn live(case: Case, switches: Switches) -> Life {
     let account = Account::with(settings).await;
     let stack = Stack {
         quotas: Kind::ALL.iter().map(|kind| (*kind, 1_000)).collect(),
-        ..crate::world::stack()
+        ..crate::generators::stack()
     };
     let world = World { account, stack, case, touched: Mutex::default() };
     let case = &world.case;

@@ -58,7 +58,7 @@ fn lived_as(case: Case) -> Result<life::Life, String> {
 
 fn lived_where(case: Case, switches: Switches) -> Result<life::Life, String> {
     let whole = || {
-        let life = on_paused_time(life::live(case, switches));
+        let life = on_paused_time(life::observed(case, switches));
         oracle::judge(&life).map(|()| life)
     };
     catch_unwind(AssertUnwindSafe(whole)).unwrap_or_else(|panic| {
@@ -159,25 +159,25 @@ fn a_seed_decides_everything() {
 
 /// Each rule of the engine is held by a life that fails without it.
 #[cfg(debug_assertions)]
-mod teeth {
+mod mutants {
     use super::{Case, FIXED, ONCE_FAILED, life, lived_where};
-    use ivs_apply::aws::sabotage::{Bug, with};
+    use ivs_apply::aws::mutants::{Mutant, with};
     use ivs_apply::emulator::Switches;
 
     /// Planted bugs, each with a seed that is likely to notice it: tried first, to be quick.
-    const PLANTED: [(Bug, u64); 12] = [
-        (Bug::SdkRetries, 13),
-        (Bug::NoLookAfterUnknown, 13),
-        (Bug::NoLookBeforeCreate, 14),
-        (Bug::UnknownIsDone, 71),
-        (Bug::TagsAfterCreate, 0),
-        (Bug::OpWithoutTime, 0),
-        (Bug::UsedTooSoon, 31),
-        (Bug::PrunedAtOnce, 14),
-        (Bug::DroppedOnStop, 185),
-        (Bug::NoLookBeforeUpdate, 33),
-        (Bug::TagsIgnoredOnDelete, 98),
-        (Bug::NoLookForAudience, 98),
+    const PLANTED: [(Mutant, u64); 12] = [
+        (Mutant::SdkRetries, 13),
+        (Mutant::NoLookAfterUnknown, 13),
+        (Mutant::NoLookBeforeCreate, 14),
+        (Mutant::UnknownIsDone, 71),
+        (Mutant::TagsAfterCreate, 0),
+        (Mutant::OpWithoutTime, 0),
+        (Mutant::UsedTooSoon, 31),
+        (Mutant::PrunedAtOnce, 14),
+        (Mutant::DroppedOnStop, 185),
+        (Mutant::NoLookBeforeUpdate, 33),
+        (Mutant::TagsIgnoredOnDelete, 98),
+        (Mutant::NoLookForAudience, 98),
     ];
 
     /// A life in which the open questions have their default answers, those that are harder on a client: a kinder
@@ -187,7 +187,7 @@ mod teeth {
     }
 
     /// The first life that notices a bug, and what it says.
-    fn noticed(bug: Bug, likely: u64) -> Option<(u64, String)> {
+    fn noticed(bug: Mutant, likely: u64) -> Option<(u64, String)> {
         let seeds = std::iter::once(likely).chain(FIXED).chain(ONCE_FAILED);
         let mut lives = seeds.map(|seed| (seed, with(bug, || lived(seed))));
         lives.find_map(|(seed, life)| Some((seed, life.err()?)))
@@ -217,7 +217,7 @@ mod teeth {
                 eprintln!("{bug:?} is noticed by {seed}: {why}");
             }
         }
-        let missed: Vec<Bug> = found.iter().filter(|it| it.2.is_none()).map(|it| it.0).collect();
+        let missed: Vec<Mutant> = found.iter().filter(|it| it.2.is_none()).map(|it| it.0).collect();
         assert!(missed.is_empty(), "no fixed life notices {missed:?}");
     }
 
@@ -225,9 +225,9 @@ mod teeth {
     #[test]
     fn bugs_that_chance_seldom_meets_are_caught_by_their_own_tests() {
         use crate::faults;
-        assert!(!with(Bug::DeletedKeyRetaken, faults::a_key_is_rotated_while_listings_lag));
+        assert!(!with(Mutant::DeletedKeyRetaken, faults::a_key_is_rotated_while_listings_lag));
         let seen = faults::the_next_run_sees_what_was_made_in_spite_of_the_lag;
-        assert!(!with(Bug::NoEndBarrier, seen));
-        assert!(!with(Bug::PartialListing, faults::a_listing_that_breaks_off_is_no_plan));
+        assert!(!with(Mutant::NoEndBarrier, seen));
+        assert!(!with(Mutant::PartialListing, faults::a_listing_that_breaks_off_is_no_plan));
     }
 }

@@ -143,7 +143,7 @@ impl World {
         }
         let owner = Owner::of(&event.tags);
         let ours = owner.in_stack("laws").is_some();
-        let taken_over = event.kind == Some(Kind::StreamKey) && owner == Owner::Nobody;
+        let taken_over = event.kind == Some(Kind::StreamKey) && owner == Owner::Unowned;
         if !ours && !taken_over {
             return Err(event.says("I3: written to, and not ours"));
         }
@@ -217,15 +217,15 @@ impl World {
                 && replaces != its_id
                 && !superseded
         });
-        for (twin, _) in twins {
-            let (since, index) = self.since.get(twin).copied().unwrap_or((event.at, event.index));
+        for (duplicate_copy, _) in twins {
+            let (since, index) =
+                self.since.get(duplicate_copy).copied().unwrap_or((event.at, event.index));
             let age = event.at - since;
             if may_be_doubled(life, age) || forgotten(life, age, index) {
                 continue;
             }
-            return Err(
-                event.says(&format!("I5: made beside {twin}, which was there for {age} ms"))
-            );
+            return Err(event
+                .says(&format!("I5: made beside {duplicate_copy}, which was there for {age} ms")));
         }
         Ok(())
     }
@@ -288,10 +288,10 @@ fn may_be_doubled(life: &Life, age: i64) -> bool {
     let at_once = case.second != Second::None;
     let late = any(&["stall", "delay"]);
     // Longer than a lost create is looked for, or than the end of a run waits; or a run that never came to it.
-    let unseen = lag >= 60
+    let not_visible = lag >= 60
         || (lag >= 15 && any(&["loseReply", "error500"]))
         || (lag > 0 && case.end != End::Nothing);
-    at_once || late || unseen
+    at_once || late || not_visible
 }
 
 /// Whether listings came to lag after a run without faults had seen an object of this age in them: no run can
@@ -310,7 +310,8 @@ fn born_well(event: &Happened) -> Result<(), String> {
         return Ok(());
     }
     let owner = Owner::of(&event.tags);
-    let whole = owner.in_stack("laws").is_some_and(|it| !it.name.is_empty() && !it.op.is_empty());
+    let whole =
+        owner.in_stack("laws").is_some_and(|it| !it.name.is_empty() && !it.attempt_id.is_empty());
     if !whole {
         return Err(event.says("I1: made without its tags"));
     }
@@ -335,7 +336,7 @@ fn report_is_true(run: &Run, life: &Life) -> Result<(), String> {
     for (id, status) in &outcome.steps {
         let step = by_id[id];
         let lies = |what: &str| {
-            Err(format!("I10: {} {}: {what}: {status:?}", step.action.word(), step.address))
+            Err(format!("I10: {} {}: {what}: {status:?}", step.action.as_str(), step.address))
         };
         let arn = step.arn.as_ref().map(ivs_apply::kinds::Arn::as_str);
         // A channel is told which key it has by the step of that key.

@@ -16,7 +16,7 @@ use super::{caller, route, signature};
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct World {
+pub(crate) struct EmulatorState {
     pub(crate) account: Account,
     pub(crate) faults: Faults,
     pub(crate) rates: Rates,
@@ -52,7 +52,7 @@ impl Admitted {
     }
 }
 
-impl World {
+impl EmulatorState {
     pub(crate) fn new(account: Account, enforce_rates: bool) -> Self {
         Self {
             account,
@@ -125,7 +125,7 @@ impl World {
     ) -> Reply {
         let Admitted { operation, effects, call } = admitted;
         let refuse =
-            |world: &mut Self, failure: Failure| world.account.refuse(operation, failure, now);
+            |state: &mut Self, failure: Failure| state.account.refuse(operation, failure, now);
         if let Some(failure) = effects.refuse {
             return refuse(self, failure);
         }
@@ -133,9 +133,9 @@ impl World {
             // Nobody will see this answer.
             return refuse(self, Failure::validation("dropped"));
         }
-        let mut reply = self.account.handle_through(request, now, &effects.lens);
+        let mut reply = self.account.handle_through(request, now, &effects.fault_view);
         if effects.twice {
-            reply = self.account.handle_through(request, now, &effects.lens);
+            reply = self.account.handle_through(request, now, &effects.fault_view);
         }
         if reply.status >= 400
             && let Some(operation) = operation

@@ -1,7 +1,7 @@
 //! Generated worlds: small sets of resources that are valid together, from numbers that shrink well.
 
 use ivs_apply::diag::{Origin, SourceId};
-use ivs_apply::kinds::{Address, Body, Desired, Kind, Lifecycle, OnLive, Stack};
+use ivs_apply::kinds::{Address, Desired, Kind, Lifecycle, OnLive, Spec, Stack};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,8 +25,8 @@ pub(crate) fn stack() -> Stack {
     Stack { tags: [("service".to_owned(), "live".to_owned())].into(), ..Stack::named("laws") }
 }
 
-/// A valid world of these pieces. Whatever refers to something that is not there goes without.
-pub(crate) fn world(pieces: &[Piece]) -> Vec<Desired> {
+/// Valid resources from these pieces. A reference without a target is left out.
+pub(crate) fn resources(pieces: &[Piece]) -> Vec<Desired> {
     let mut chosen: BTreeMap<(Kind, usize), &Piece> = BTreeMap::new();
     for piece in pieces {
         chosen.entry((Kind::ALL[piece.kind], piece.name)).or_insert(piece);
@@ -51,20 +51,20 @@ pub(crate) fn world(pieces: &[Piece]) -> Vec<Desired> {
                 );
             }
         }
-        let mut body = kind.from_json(spec.clone()).unwrap_or_else(|| panic!("{kind}: {spec}"));
-        if let Some(display) = body.name_mut() {
+        let mut spec = kind.from_json(spec.clone()).unwrap_or_else(|| panic!("{kind}: {spec}"));
+        if let Some(display) = spec.name_mut() {
             display.get_or_insert_with(|| name.clone());
         }
-        body.normalise();
-        desired.push(resource(Address::new(*kind, name), body));
+        spec.normalise();
+        desired.push(resource(Address::new(*kind, name), spec));
     }
     desired
 }
 
-fn resource(address: Address, body: Body) -> Desired {
+fn resource(address: Address, spec: Spec) -> Desired {
     Desired {
         address,
-        body,
+        spec,
         labels: BTreeMap::new(),
         previous_names: Vec::new(),
         lifecycle: Lifecycle { on_live: OnLive::Interrupt, ..Lifecycle::default() },

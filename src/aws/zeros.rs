@@ -11,7 +11,7 @@ use serde_json::Value;
 
 /// A request mutation for `.customize().mutate_request(…)` that adds every `false` and `0` of `wire`
 /// (the wanted object in the API's own words) that the SDK left out.
-pub fn exactly(wire: Value) -> impl Fn(&mut HttpRequest) + Send + Sync + 'static {
+pub fn restore_zeros(wire: Value) -> impl Fn(&mut HttpRequest) + Send + Sync + 'static {
     move |request| {
         let sent = request.body().bytes().and_then(|it| serde_json::from_slice::<Value>(it).ok());
         let Some(mut body) = sent else { return };

@@ -23,9 +23,9 @@ pub trait SdkEnum: Clone + std::fmt::Debug + PartialEq + Send + Sync + 'static {
 
 /// One value of an SDK enumeration, written as its wire word.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Word<T>(pub T);
+pub struct WireEnum<T>(pub T);
 
-impl<T: SdkEnum> Word<T> {
+impl<T: SdkEnum> WireEnum<T> {
     /// The value for a word of the model; for defaults.
     pub fn of(word: &str) -> Self {
         Self(T::read(word))
@@ -42,7 +42,7 @@ impl<T: SdkEnum> Word<T> {
     }
 }
 
-impl<T: SdkEnum> Serialize for Word<T> {
+impl<T: SdkEnum> Serialize for WireEnum<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
     }
@@ -50,7 +50,7 @@ impl<T: SdkEnum> Serialize for Word<T> {
 
 /// Any word: the format that is read says whether it must be one of the model's. Manifests do; what AWS once
 /// answered is taken as it is.
-impl<'de, T: SdkEnum> Deserialize<'de> for Word<T> {
+impl<'de, T: SdkEnum> Deserialize<'de> for WireEnum<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_enum(T::NAME, T::words(), AnyWord(PhantomData))
     }
@@ -59,20 +59,20 @@ impl<'de, T: SdkEnum> Deserialize<'de> for Word<T> {
 struct AnyWord<T>(PhantomData<T>);
 
 impl<'de, T: SdkEnum> Visitor<'de> for AnyWord<T> {
-    type Value = Word<T>;
+    type Value = WireEnum<T>;
 
     fn expecting(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "one of {}", T::words().join(", "))
     }
 
-    fn visit_enum<A: EnumAccess<'de>>(self, access: A) -> Result<Word<T>, A::Error> {
+    fn visit_enum<A: EnumAccess<'de>>(self, access: A) -> Result<WireEnum<T>, A::Error> {
         let (word, rest) = access.variant::<String>()?;
         rest.unit_variant()?;
-        Ok(Word::of(&word))
+        Ok(WireEnum::of(&word))
     }
 }
 
-impl<T: SdkEnum> JsonSchema for Word<T> {
+impl<T: SdkEnum> JsonSchema for WireEnum<T> {
     fn schema_name() -> Cow<'static, str> {
         T::NAME.into()
     }
@@ -89,7 +89,7 @@ impl<T: SdkEnum> JsonSchema for Word<T> {
 /// Says of SDK enumerations that they are some; each kind of those that it has.
 macro_rules! sdk_enums {
     ($($name:ident),* $(,)?) => {$(
-        impl $crate::kinds::word::SdkEnum for $name {
+        impl $crate::kinds::wire_enum::SdkEnum for $name {
             const NAME: &'static str = stringify!($name);
             fn words() -> &'static [&'static str] { Self::values() }
             fn word(&self) -> &str { self.as_str() }
@@ -100,6 +100,6 @@ macro_rules! sdk_enums {
 pub(super) use sdk_enums;
 
 /// A list without order, as words: sorted, so that equal sets are equal lists.
-pub fn sorted_words<T: SdkEnum>(words: &mut [Word<T>]) {
+pub fn sorted_words<T: SdkEnum>(words: &mut [WireEnum<T>]) {
     words.sort_by(|a, b| a.as_str().cmp(b.as_str()));
 }

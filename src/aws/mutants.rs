@@ -6,7 +6,7 @@
 
 /// A mistake the engine could make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bug {
+pub enum Mutant {
     /// The SDK repeats creates by itself.
     SdkRetries,
     /// A create whose outcome nobody knows is repeated without a look at the listing.
@@ -41,24 +41,24 @@ pub enum Bug {
 
 #[cfg(debug_assertions)]
 thread_local! {
-    static PLANTED: std::cell::Cell<Option<Bug>> = const { std::cell::Cell::new(None) };
+    static PLANTED: std::cell::Cell<Option<Mutant>> = const { std::cell::Cell::new(None) };
 }
 
 /// Whether this bug is planted in this thread.
 #[cfg(debug_assertions)]
-pub(crate) fn planted(bug: Bug) -> bool {
+pub(crate) fn active(bug: Mutant) -> bool {
     PLANTED.get() == Some(bug)
 }
 
 /// Nothing is ever planted in a release.
 #[cfg(not(debug_assertions))]
-pub(crate) const fn planted(_: Bug) -> bool {
+pub(crate) const fn active(_: Mutant) -> bool {
     false
 }
 
 /// Runs `work` with a bug planted in this thread.
 #[cfg(debug_assertions)]
-pub fn with<T>(bug: Bug, work: impl FnOnce() -> T) -> T {
+pub fn with<T>(bug: Mutant, work: impl FnOnce() -> T) -> T {
     /// Taken out again even where `work` panics: the thread has other tests to run.
     struct Planted;
     impl Drop for Planted {

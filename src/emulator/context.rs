@@ -1,5 +1,5 @@
 //! What an operation works on: one region, the account's common parts, the moment. Kinds' files get
-//! a `Scene` and an accepted input and answer with JSON or a refusal.
+//! a `OperationContext` and an accepted input and answer with JSON or a refusal.
 
 use serde_json::{Map, Value, json};
 
@@ -9,16 +9,16 @@ use super::failure::Failure;
 use super::history::Event;
 use super::kind::Kind;
 use super::model::Operation;
+use super::objects::{Hidden, Object, text};
 use super::pages;
 use super::region::Region;
-use super::shelf::{Hidden, Object, text};
 
 /// What an operation answers.
 pub(crate) type Answer = Result<Value, Failure>;
 
 /// How the world looks through one request: what injected faults do to it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Lens {
+pub(crate) struct FaultView {
     /// Lists miss what is younger, in milliseconds.
     pub(crate) list_lag: i64,
     /// Gets miss what is younger, in milliseconds.
@@ -41,16 +41,16 @@ pub(crate) enum Paging {
 }
 
 /// See the module.
-pub(crate) struct Scene<'a> {
+pub(crate) struct OperationContext<'a> {
     pub(crate) operation: &'static Operation,
     pub(crate) region_name: &'a str,
     pub(crate) region: &'a mut Region,
     pub(crate) common: &'a mut Common,
     pub(crate) now: Millis,
-    pub(crate) lens: &'a Lens,
+    pub(crate) fault_view: &'a FaultView,
 }
 
-impl Scene<'_> {
+impl OperationContext<'_> {
     /// Something named in the request is not there: `ResourceNotFoundException` where the model
     /// lists it, `ValidationException` elsewhere.
     pub(crate) fn missing(&self, arn: &str) -> Failure {
@@ -73,9 +73,9 @@ impl Scene<'_> {
     }
 
     pub(crate) fn find(&self, kind: Kind, arn: &str) -> Result<&Object, Failure> {
-        let horizon = Millis(self.now.0.saturating_sub(self.lens.get_lag));
+        let horizon = Millis(self.now.0.saturating_sub(self.fault_view.get_lag));
         self.region
-            .shelf(kind)
+            .objects(kind)
             .get(arn)
             .filter(|object| !self.operation.reads() || object.created <= horizon)
             .ok_or_else(|| self.missing(arn))
@@ -98,7 +98,7 @@ impl Scene<'_> {
 
     /// `{"wrapper": {…}}` of one object.
     pub(crate) fn answer(&self, kind: Kind, arn: &str) -> Answer {
-        let object = self.region.shelf(kind).get(arn).ok_or_else(|| self.missing(arn))?;
+        let object = self.region.objects(kind).get(arn).ok_or_else(|| self.missing(arn))?;
         Ok(json!({ kind.wrapper(): object.wire }))
     }
 
@@ -137,7 +137,7 @@ impl Scene<'_> {
         mut wire: Map<String, Value>,
         hidden: Hidden,
     ) -> Result<(), Failure> {
-        self.room_for(kind, self.region.shelf(kind).len())?;
+        self.room_for(kind, self.region.objects(kind).len())?;
         let tags = wire.shift_remove("tags").unwrap_or_else(|| json!({}));
         wire.insert("tags".to_owned(), tags);
         let sequence = self.common.next_sequence();
@@ -176,7 +176,7 @@ impl Scene<'_> {
         page: usize,
         keep: impl Fn(&Object) -> bool,
     ) -> Answer {
-        let seen = self.region.shelf(kind).as_seen(self.now, self.lens.list_lag);
+        let seen = self.region.objects(kind).as_seen(self.now, self.fault_view.list_lag);
         let rows = seen
             .into_iter()
             .filter(|object| keep(object))
@@ -188,7 +188,7 @@ impl Scene<'_> {
     /// Writes a mutation down. To be called before a change or deletion, after a creation.
     pub(crate) fn record(&mut self, arn: &str, cut: Vec<String>) {
         let tags = Kind::of_arn(arn)
-            .and_then(|kind| self.region.shelf(kind).get(arn))
+            .and_then(|kind| self.region.objects(kind).get(arn))
             .and_then(|object| object.wire.get("tags").cloned())
             .unwrap_or_else(|| json!({}));
         self.common.history.push(Event {
@@ -206,7 +206,7 @@ impl Scene<'_> {
 
     /// When a state that is entered now ends, and where it leads if not to its usual end.
     pub(crate) fn passing_through(&self) -> Hidden {
-        match self.lens.doomed.as_deref() {
+        match self.fault_view.doomed.as_deref() {
             Some("stuck") => Hidden::default(),
             doomed => Hidden {
                 due: Some(self.now.after(self.common.settle())),

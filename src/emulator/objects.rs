@@ -72,7 +72,7 @@ pub(crate) fn text<'a>(wire: &'a Map<String, Value>, member: &str) -> &'a str {
 
 /// A deleted object, for lists that lag.
 #[derive(Clone, Debug)]
-pub(crate) struct Ghost {
+pub(crate) struct Tombstone {
     pub(crate) object: Object,
     pub(crate) deleted: Millis,
 }
@@ -80,32 +80,32 @@ pub(crate) struct Ghost {
 /// The objects of one kind in one region.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(from = "Vec<Object>", into = "Vec<Object>")]
-pub(crate) struct Shelf {
+pub(crate) struct ObjectStore {
     objects: BTreeMap<u64, Object>,
     by_arn: BTreeMap<String, u64>,
     /// The objects that belong to a channel: accounts have thousands of keys, and each is looked for
     /// by its channel.
     by_channel: BTreeMap<String, BTreeSet<u64>>,
-    ghosts: VecDeque<Ghost>,
+    tombstones: VecDeque<Tombstone>,
 }
 
-impl From<Vec<Object>> for Shelf {
+impl From<Vec<Object>> for ObjectStore {
     fn from(objects: Vec<Object>) -> Self {
-        let mut shelf = Self::default();
+        let mut store = Self::default();
         for object in objects {
-            shelf.put(object);
+            store.put(object);
         }
-        shelf
+        store
     }
 }
 
-impl From<Shelf> for Vec<Object> {
-    fn from(shelf: Shelf) -> Self {
-        shelf.objects.into_values().collect()
+impl From<ObjectStore> for Vec<Object> {
+    fn from(objects: ObjectStore) -> Self {
+        objects.objects.into_values().collect()
     }
 }
 
-impl Shelf {
+impl ObjectStore {
     pub(crate) fn len(&self) -> usize {
         self.objects.len()
     }
@@ -135,9 +135,9 @@ impl Shelf {
                 self.by_channel.remove(object.text("channelArn"));
             }
         }
-        self.ghosts.push_back(Ghost { object: object.clone(), deleted: now });
-        while self.ghosts.len() > GHOSTS {
-            self.ghosts.pop_front();
+        self.tombstones.push_back(Tombstone { object: object.clone(), deleted: now });
+        while self.tombstones.len() > GHOSTS {
+            self.tombstones.pop_front();
         }
         Some(object)
     }
@@ -165,11 +165,11 @@ impl Shelf {
             return self.objects.values().collect();
         }
         let horizon = Millis(now.0.saturating_sub(lag_millis));
-        let ghosts = self.ghosts.iter().filter(|ghost| ghost.deleted > horizon);
+        let tombstones = self.tombstones.iter().filter(|tombstone| tombstone.deleted > horizon);
         let mut seen: Vec<&Object> = self
             .objects
             .values()
-            .chain(ghosts.map(|ghost| &ghost.object))
+            .chain(tombstones.map(|tombstone| &tombstone.object))
             .filter(|object| object.created <= horizon)
             .collect();
         seen.sort_by_key(|object| object.sequence);
@@ -193,10 +193,10 @@ mod tests {
 
     #[test]
     fn a_list_that_lags_misses_the_new_and_shows_the_deleted() {
-        let mut shelf = Shelf::from(vec![object(1, 0), object(2, 0), object(3, 9_500)]);
-        shelf.take("arn:1", Millis(9_000));
+        let mut objects = ObjectStore::from(vec![object(1, 0), object(2, 0), object(3, 9_500)]);
+        objects.take("arn:1", Millis(9_000));
         let names = |lag| {
-            let seen = shelf.as_seen(Millis(10_000), lag);
+            let seen = objects.as_seen(Millis(10_000), lag);
             seen.into_iter().map(|object| object.sequence).collect::<Vec<_>>()
         };
         assert_eq!(names(0), [2, 3]);
@@ -206,9 +206,9 @@ mod tests {
 
     #[test]
     fn a_saved_shelf_reads_back() {
-        let shelf = Shelf::from(vec![object(1, 0), object(5, 0)]);
-        let text = serde_json::to_string(&shelf).expect("plain data");
-        let back: Shelf = serde_json::from_str(&text).expect("as written");
+        let objects = ObjectStore::from(vec![object(1, 0), object(5, 0)]);
+        let text = serde_json::to_string(&objects).expect("plain data");
+        let back: ObjectStore = serde_json::from_str(&text).expect("as written");
         assert_eq!(back.get("arn:5").map(|object| object.sequence), Some(5));
     }
 }
