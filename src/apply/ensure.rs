@@ -353,13 +353,13 @@ pub(super) fn is_changing(observed: &Observed) -> bool {
 /// Tries of one write. Each is preceded by another look at the object: between two tries somebody may have
 /// changed it, taken it over, or gone live.
 pub(super) struct Tries<'a> {
-    /// Tries of which nobody may know what became.
+    /// Requests with an unknown result.
     tried: u32,
     /// Whether this run has stopped something that explains a Conflict.
     pub(super) explained: bool,
     /// The wait for the release of that: one, however many Conflicts there are.
     release: Option<Watch<'a>>,
-    /// How often the object was in the middle of a change by somebody else.
+    /// How often the object was in the middle of a change.
     busy: u32,
     tell: Tell<'a>,
 }
@@ -370,9 +370,10 @@ impl<'a> Tries<'a> {
         Self { tried: 0, explained: false, release: None, busy: 0, tell }
     }
 
-    /// Whether there was a try already, of which nobody may know what became.
+    /// Whether a request may have been carried out already. A Conflict while the object is changing can be the
+    /// answer to a second delivery of this run's own request.
     pub(super) fn again(&self) -> bool {
-        self.tried > 0
+        self.tried + self.busy > 0
     }
 
     /// What a step ends as whose object is another by now. Only before the first try nothing was written.

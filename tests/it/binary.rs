@@ -537,7 +537,7 @@ fn an_apply_under_nohup_survives_the_end_of_its_terminal() {
 
 fn stopped_apply_drains_and_the_next_one_goes_on(signal: &str, code: i32) {
     let place = Place::new();
-    let served = Served::start(place.folder.path(), &["--latency", "150ms"]);
+    let served = Served::start(place.folder.path(), &["--latency", "600ms"]);
     let apply = || {
         let mut command = ivs_apply(place.folder.path());
         command

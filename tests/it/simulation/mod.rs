@@ -23,7 +23,9 @@ const FIXED: std::ops::Range<u64> = 0..400;
 const STEERED: u64 = 120;
 
 /// Seeds that found something once.
-const ONCE_FAILED: [u64; 21] = [
+const ONCE_FAILED: [u64; 23] = [
+    568_626_268,
+    3_228_866_035,
     248,
     290,
     1765,

@@ -335,10 +335,14 @@ fn report_is_true(run: &Run, life: &Life) -> Result<(), String> {
     let by_id = plan.by_id();
     for (id, status) in &outcome.steps {
         let step = by_id[id];
-        let lies = |what: &str| {
-            Err(format!("I10: {} {}: {what}: {status:?}", step.action.as_str(), step.address))
-        };
         let arn = step.arn.as_ref().map(ivs_apply::kinds::Arn::as_str);
+        let lies = |what: &str| {
+            let (action, address) = (step.action.as_str(), &step.address);
+            let its = during.iter().filter(|it| Some(it.arn.as_str()) == arn);
+            let its: Vec<String> =
+                its.map(|it| format!("{} at {} ms", it.operation, it.at)).collect();
+            Err(format!("I10: {action} {address}: {what}: {status:?}; writes: {}", its.join(", ")))
+        };
         // A channel is told which key it has by the step of that key.
         let keys = plan.steps.iter().any(|it| it.address.kind == Kind::StreamKey);
         let by_key =
