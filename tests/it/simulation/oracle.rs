@@ -343,10 +343,12 @@ fn report_is_true(run: &Run, life: &Life) -> Result<(), String> {
                 its.map(|it| format!("{} at {} ms", it.operation, it.at)).collect();
             Err(format!("I10: {action} {address}: {what}: {status:?}; writes: {}", its.join(", ")))
         };
-        // A channel is told which key it has by the step of that key.
+        // A channel is told which key it has, or that it has none any more, by the step of that key.
         let keys = plan.steps.iter().any(|it| it.address.kind == Kind::StreamKey);
-        let by_key =
-            |it: &Happened| keys && it.kind == Some(Kind::Channel) && it.operation == "TagResource";
+        let by_key = |it: &Happened| {
+            keys && it.kind == Some(Kind::Channel)
+                && matches!(it.operation.as_str(), "TagResource" | "UntagResource")
+        };
         let written = || during.iter().any(|it| Some(it.arn.as_str()) == arn && !by_key(it));
         let others = plan.steps.iter().filter(|it| it.arn == step.arn && it.id != step.id).count();
         let born = || {
