@@ -651,7 +651,10 @@ impl<'a> Run<'a> {
                 it.owner().in_stack(&self.stack.name).is_some()
                     && owner::remembered_key(&it.tags) == Some(arn.id())
             };
-            if let Some(parent) = parent.filter(noted) {
+            let Some(parent) = parent.filter(noted) else { continue };
+            let tags = found(parent.kind.tags_of(self.aws, &parent.arn).await)?;
+            let now = tags.map(|tags| Observed { tags, ..parent.clone() });
+            if now.is_some_and(|now| noted(&&now)) {
                 let note = [owner::STREAM_KEY.to_owned()];
                 gone(parent.kind.untag(self.aws, &parent.arn, &note).await)?;
             }

@@ -415,6 +415,10 @@ fn note_future_names(state: &mut ObservedState, desired: &[Desired]) {
             state.addresses.note(it.address.clone(), observed.arn.clone());
         }
     }
+    // A freed name that a new object gets is the name of none until then.
+    for from in moves.values().filter(|from| !moves.contains_key(from)) {
+        state.addresses.forget_name(from);
+    }
 }
 
 /// Objects of kinds that are listed for each of another kind.

@@ -161,7 +161,12 @@ impl AddressMap {
         }
     }
 
-    /// The part of this book that a few addresses need.
+    /// Forgets which object has an address, and keeps what is known of the object.
+    pub fn forget_name(&mut self, address: &Address) {
+        self.arns.remove(address);
+    }
+
+    /// The part of this map that a few addresses need.
     #[must_use]
     pub fn only(&self, addresses: impl IntoIterator<Item = Address>) -> Self {
         let mut part = Self { participants: self.participants.clone(), ..Self::default() };

@@ -26,16 +26,22 @@ pub fn renames(
         Owner::Stack(ownership) => ownership.was,
         _ => None,
     };
+    let declared: BTreeMap<&Address, &Desired> =
+        desired.iter().map(|it| (&it.address, it)).collect();
     let settled = |it: &Desired| {
         let before = owned.get(&it.address).and_then(was);
         before.is_some_and(|before| it.previous_names.contains(&before))
     };
-    let claim = |it: &Desired| it.former().find(|from| owned.contains_key(from));
+    // An object that was created under a name which the claiming resource listed as a former one already is new.
+    let is_new = |from: &Address, claiming: &Desired| {
+        let stays = declared.get(from).is_some_and(|it| it.previous_names.is_empty());
+        stays && owned.get(from).and_then(was) == Some(under_way(&claiming.address.name))
+    };
+    let claim =
+        |it: &Desired| it.former().find(|from| owned.contains_key(from) && !is_new(from, it));
     let unsettled = desired.iter().filter(|it| !settled(it));
     let mut moves: BTreeMap<Address, Address> =
         unsettled.filter_map(|it| Some((it.address.clone(), claim(it)?))).collect();
-    let declared: BTreeMap<&Address, &Desired> =
-        desired.iter().map(|it| (&it.address, it)).collect();
     // What has a name that another resource gets moves on, also where it was renamed before.
     loop {
         let owners = moves.values().filter_map(|from| declared.get(from));
@@ -58,4 +64,20 @@ pub fn renames(
         let Some(wrong) = wrong else { return moves };
         moves.remove(&wrong);
     }
+}
+
+/// For each former name in the manifests, the resource that lists it.
+pub fn claims(desired: &[Desired]) -> BTreeMap<Address, String> {
+    let former = |it: &Desired, name: &String| Address::new(it.address.kind, name.clone());
+    let claims = desired.iter().flat_map(|it| it.previous_names.iter().map(move |name| (it, name)));
+    claims.map(|(it, name)| (former(it, name), it.address.name.clone())).collect()
+}
+
+/// What the record of an object that is created under the name of `wanted` says it was called before: its first
+/// former name. Where another resource lists this name as a former one, a mark instead that the object is new and
+/// not the one which that resource gets.
+pub fn called_before(wanted: &Desired, claims: &BTreeMap<Address, String>) -> Option<String> {
+    let claimed = || claims.get(&wanted.address).filter(|it| **it != wanted.address.name);
+    let former = wanted.previous_names.first().cloned();
+    former.or_else(|| claimed().map(|claiming| under_way(claiming)))
 }

@@ -63,7 +63,7 @@ pub enum OnLive {
     Defer,
     /// Refuse the whole run, exit 4.
     Fail,
-    /// Do it, with `--allow-observed KIND/NAME` for each victim.
+    /// Do it, with `--allow-live KIND/NAME` for each victim.
     Interrupt,
 }
 

@@ -29,7 +29,7 @@ pub(super) fn check(
             );
         }
     }
-    previous_names(desired, &by_address, report);
+    previous_names(desired, report);
     adopts(stack, desired, report);
     references(stack, desired, known, report);
     quotas(stack, desired, report);
@@ -53,29 +53,25 @@ fn exclusive(desired: &[Desired], report: &mut Report) {
     }
 }
 
-/// A former name that something else has now would be taken over from it.
-fn previous_names(
-    desired: &[Desired],
-    by_address: &BTreeMap<&Address, &Desired>,
-    report: &mut Report,
-) {
+/// Only one resource can have the object of a former name. A name that another resource has now may be a former
+/// one: its object is renamed, and the other resource gets a new one.
+fn previous_names(desired: &[Desired], report: &mut Report) {
     let mut claimed: BTreeMap<Address, &Desired> = BTreeMap::new();
     for it in desired {
-        for name in &it.previous_names {
+        for (index, name) in it.previous_names.iter().enumerate() {
             let before = Address::new(it.address.kind, name.clone());
-            let place = Place::value(it.origin, "metadata.previousNames");
-            // What has this name may get another one in the same run, by its own former names.
-            let kept = by_address.get(&before).filter(|it| it.previous_names.is_empty());
-            let taken = kept.or(claimed.get(&before)).copied();
-            if let Some(other) = taken {
-                let message = format!("{before} cannot be a former name: {} has it", other.address);
-                report.push(
-                    Diagnostic::new(Code::DuplicateResource, place, message)
-                        .also(Place::value(other.origin, "metadata.name"), "it is used here")
-                        .help("apply the rename first, and declare another resource of this name after that"),
-                );
-            }
-            claimed.insert(before, it);
+            let field = format!("metadata.previousNames[{index}]");
+            let place = Place::value(it.origin, field.as_str());
+            let other = claimed.insert(before.clone(), it);
+            let Some(other) = other.filter(|other| other.address != it.address) else { continue };
+            let message =
+                format!("{before} is a former name of {} and of {}", other.address, it.address);
+            let there = Place::value(other.origin, "metadata.previousNames");
+            report.push(
+                Diagnostic::new(Code::DuplicateResource, place, message)
+                    .also(there, "it is listed here as well")
+                    .help("remove the name from `previousNames` of the resource that does not get the object"),
+            );
         }
     }
 }

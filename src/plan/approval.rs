@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The version of the form.
-const FORMAT_VERSION: &str = "1.1";
+const FORMAT_VERSION: &str = "1.2";
 
 /// Where a plan was made. Elsewhere it is worth nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -53,7 +53,7 @@ pub struct Inputs {
 pub struct Terms {
     /// `--prune`, where it was given.
     pub prune: Option<bool>,
-    /// `--allow-observed`.
+    /// `--allow-live`.
     pub allow_live: BTreeSet<String>,
     /// `--refresh full`.
     pub refresh_full: bool,

@@ -20,7 +20,7 @@ pub use step::{
 };
 
 use crate::kinds::owner::under_way;
-use crate::kinds::rename::renames;
+use crate::kinds::rename::{called_before, claims, renames};
 use crate::kinds::spec::{FieldChange, difference, named_targets};
 use crate::kinds::{
     Address, Arn, Audience, Desired, Duplicate, Edge, Existence, Kind, Observed, ObservedState,
@@ -41,6 +41,7 @@ pub fn plan(stack: &Stack, desired: &[Desired], observed: &ObservedState, policy
     // Whose name is free depends on all manifests.
     let mut moves = renames(&observed.owned, desired);
     moves.retain(|it, _| policy.is_about(it));
+    let claims = claims(desired);
     let in_scope: Vec<Desired>;
     let desired = match &policy.selected {
         None => desired,
@@ -65,7 +66,7 @@ pub fn plan(stack: &Stack, desired: &[Desired], observed: &ObservedState, policy
         Owner::Unowned | Owner::Stack(_) => false,
     };
     let ambiguous: Vec<&Observed> = observed.others.values().filter(unclear).collect();
-    plan_named(stack, desired, observed, policy, &ambiguous, moves)
+    plan_named(stack, desired, observed, policy, &ambiguous, moves, claims)
 }
 
 fn names_by_arn(wanted: &Desired, observed: &ObservedState) -> bool {
@@ -82,6 +83,7 @@ fn plan_named(
     policy: &Policy,
     ambiguous: &[&Observed],
     renames: BTreeMap<Address, Address>,
+    claims: BTreeMap<Address, String>,
 ) -> Plan {
     let mut planner = Planner {
         stack,
@@ -91,6 +93,7 @@ fn plan_named(
         policy,
         holding: policy::hold_what_is_protected(observed),
         renames,
+        claims,
         drafts: Vec::new(),
         replaced: BTreeMap::new(),
     };
@@ -153,6 +156,8 @@ struct Planner<'a> {
     holding: BTreeSet<Arn>,
     /// Resources whose object has another name, with that.
     renames: BTreeMap<Address, Address>,
+    /// Former names, each with the name of the resource that lists it.
+    claims: BTreeMap<Address, String>,
     drafts: Vec<Draft>,
     /// Addresses whose object is replaced, with the draft that makes the new one.
     replaced: BTreeMap<Address, usize>,
@@ -183,7 +188,9 @@ impl<'a> Planner<'a> {
                 self.push(step);
             }
             Found::Held(cause, why) => {
-                taken.extend(self.observed.owned.get(&wanted.address).map(|it| it.arn.clone()));
+                let own = std::iter::once(wanted.address.clone()).chain(wanted.former());
+                let its = own.filter_map(|it| self.observed.owned.get(&it));
+                taken.extend(its.map(|it| it.arn.clone()));
                 let mut step = draft(wanted, Action::Create, None, ownership);
                 step.because = vec![cause];
                 step.decision = Decision::Blocked(why);
@@ -246,6 +253,15 @@ impl<'a> Planner<'a> {
 
     fn find(&self, wanted: &Desired) -> Found<'a> {
         let renamed = self.renames.get(&wanted.address);
+        if let Some(from) = renamed
+            && let Some(other) = self.other_former(wanted, from)
+        {
+            let why = format!(
+                "{from} and {other} both exist, and `previousNames` lists both: remove the name of the one that \
+                 is not renamed"
+            );
+            return Found::Held(Cause::Unclear, why);
+        }
         if let Some((from, observed)) = renamed.and_then(|it| self.observed.owned.get_key_value(it))
         {
             return Found::Renamed(observed, from.name.clone());
@@ -287,6 +303,14 @@ impl<'a> Planner<'a> {
             ),
         };
         Found::Held(Cause::Unclear, why)
+    }
+
+    /// Another object than that of `from` with a former name of `wanted`, which no manifest declares.
+    fn other_former(&self, wanted: &Desired, from: &Address) -> Option<Address> {
+        let mut former = wanted.former();
+        former.find(|it| {
+            it != from && self.observed.owned.contains_key(it) && !self.manifests.contains_key(it)
+        })
     }
 
     /// An object whose tags were stripped in part may be the one that seems to be missing, and one that
@@ -346,8 +370,7 @@ impl<'a> Planner<'a> {
             name: wanted.address.name.clone(),
             protect: wanted.lifecycle.protect,
             rotation: wanted.spec.rotation().map(ToOwned::to_owned),
-            // What is made under this name has no rename ahead of it.
-            was: wanted.previous_names.first().cloned(),
+            was: called_before(wanted, &self.claims),
             ..OwnershipTags::default()
         }
     }

@@ -251,3 +251,91 @@ fn a_swap_that_breaks_off_anywhere_is_finished_by_the_next_run() {
         });
     }
 }
+
+/// A channel without former names.
+fn new(name: &str) -> String {
+    format!(
+        "---\napiVersion: ivs-apply.dev/v1\nkind: Channel\nmetadata: {{ name: {name} }}\nspec: {{}}\n"
+    )
+}
+
+#[test]
+fn a_new_resource_takes_a_name_that_another_gives_up_in_the_same_run() {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let policy = PRUNE;
+        let key = "---\napiVersion: ivs-apply.dev/v1\nkind: StreamKey\nmetadata: { name: main }\nspec: { channel: main }\n";
+        let before = applied(&account, &new("main"), &policy).await;
+        let text = [new("main"), channel("backup", "main")].concat();
+        let plan = planned(&account, &text, &policy).await;
+        assert_eq!((plan.summary().rename, plan.summary().create), (1, 1), "{plan:#?}");
+        let after = applied(&account, &text, &policy).await;
+        assert_eq!(after["backup"], before["main"]);
+        assert_ne!(after["main"], before["main"]);
+        // What refers to the name refers to the new object.
+        let after = applied(&account, &[text.as_str(), key].concat(), &policy).await;
+        // The renamed object is deleted by hand. The new one is not what has to be renamed.
+        let delete = account.aws.ivs.delete_channel().arn(&after["backup"]);
+        delete.send().await.expect("deleted by hand");
+        let again = applied(&account, &text, &policy).await;
+        assert_eq!(again["main"], after["main"]);
+        assert_ne!(again["backup"], after["backup"]);
+        // The same once more with the next name: the object of each name moves on by one.
+        let next = [new("main"), channel("older", "main")].concat();
+        let moved = applied(&account, &next, &policy).await;
+        assert_eq!(moved["older"], again["main"]);
+        assert_ne!(moved["main"], again["main"]);
+    });
+}
+
+#[test]
+fn a_reference_to_a_freed_name_is_to_the_new_object_after_one_run() {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let policy = PRUNE;
+        let stage = |name: &str, former: &str| {
+            format!(
+                "---\napiVersion: ivs-apply.dev/v1\nkind: Stage\nmetadata: {{ name: {name}, previousNames: [{former}] }}\nspec: {{}}\n"
+            )
+        };
+        let ingest = "---\napiVersion: ivs-apply.dev/v1\nkind: IngestConfiguration\nmetadata: { name: in }\nspec: { stage: main, ingestProtocol: RTMPS, userId: me }\n";
+        let first = [stage("main", ""), ingest.to_owned()].concat();
+        assert!(run(&account, &first, &policy).await.is_well());
+        let second = [
+            stage("backup", "main"),
+            stage("main", "").replace(", previousNames: []", ""),
+            ingest.to_owned(),
+        ];
+        let second = second.concat();
+        let outcome = run(&account, &second, &policy).await;
+        assert!(outcome.is_well(), "{outcome:#?}");
+        let plan = planned(&account, &second, &policy).await;
+        assert_eq!(plan.status(), Status::Clean, "{plan:#?}");
+        let objects = account.control("GET", "/_emulator/objects", Value::Null);
+        let objects = objects["objects"].as_array().expect("a list");
+        let named = |name: &str| {
+            let mut all = objects.iter().filter(|it| it["kind"] == "Stage");
+            all.find(|it| it["object"]["tags"]["ivs-apply:name"] == name).expect("there")["arn"]
+                .clone()
+        };
+        let ingest = objects.iter().find(|it| it["kind"] == "IngestConfiguration").expect("there");
+        assert_eq!(ingest["object"]["stageArn"], named("main"), "{objects:#?}");
+    });
+}
+
+#[test]
+fn of_two_objects_with_former_names_of_one_resource_none_is_taken() {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let policy = PRUNE;
+        let before = applied(&account, &[new("a"), new("b")].concat(), &policy).await;
+        let plan = planned(&account, &channel("c", "a, b"), &policy).await;
+        assert_eq!(plan.status(), Status::Blocked, "{plan:#?}");
+        let deletes = plan.steps.iter().filter(|it| it.decision.is_do());
+        assert_eq!(deletes.count(), 0, "{plan:#?}");
+        // The order says nothing, and one of them with its own manifest is no question.
+        let text = [new("a"), channel("c", "b")].concat();
+        let after = applied(&account, &text, &policy).await;
+        assert_eq!((&after["a"], &after["c"]), (&before["a"], &before["b"]));
+    });
+}
