@@ -15,7 +15,7 @@ use crate::kinds::spec::difference;
 use crate::kinds::{
     AddressMap, Arn, Kind, Observed, Owner, OwnershipTags, Scope, Spec, Stack, Verb,
 };
-use crate::plan::{Action, Step};
+use crate::plan::{Action, Cause, Step};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -578,7 +578,7 @@ pub(super) async fn tagged(
     if separate {
         gone.extend(owner::SEPARATE.map(ToOwned::to_owned));
     }
-    if wanted.len() >= MOST_TAGS {
+    if wanted.len() >= MOST_TAGS || step.because.contains(&Cause::KeyReleased) {
         gone.push(owner::STREAM_KEY.to_owned());
     }
     let write = async || {

@@ -621,7 +621,6 @@ impl<'a> Run<'a> {
         let kind = step.address.kind;
         let waiting = self.waiting(&step.address);
         let mut tries = Tries::new(&waiting);
-        self.forget(step, &arn).await?;
         loop {
             let Some(tags) = found(kind.tags_of(self.aws, &arn).await)? else { break };
             let owner = Owner::of(&tags);
@@ -639,6 +638,7 @@ impl<'a> Run<'a> {
                 Err(error) => return Err(error.into()),
             }
         }
+        self.forget(step, &arn).await?;
         Ok(StepStatus::Done(Some(arn)))
     }
 

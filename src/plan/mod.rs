@@ -94,6 +94,7 @@ fn plan_named(
         holding: policy::hold_what_is_protected(observed),
         renames,
         claims,
+        released: released_keys(stack, desired, observed),
         drafts: Vec::new(),
         replaced: BTreeMap::new(),
     };
@@ -120,6 +121,28 @@ fn plan_named(
         Note::ManyDeletes { deletes, of }
     }));
     plan
+}
+
+/// Objects of the stack whose tags name a stream key that the stack does not own and that no manifest names: a run
+/// that released the key was stopped before it changed these tags.
+fn released_keys(stack: &Stack, desired: &[Desired], observed: &ObservedState) -> BTreeSet<Arn> {
+    if !observed.listed.contains(&Kind::StreamKey) {
+        return BTreeSet::new();
+    }
+    let named = desired.iter().flat_map(|it| {
+        let parent = it.address.kind.facts().created_by;
+        let edges = it.spec.refs().into_iter().filter(move |edge| parent == Some(edge.kind));
+        edges.filter_map(|edge| edge.to.arn(&observed.addresses))
+    });
+    let named: BTreeSet<Arn> = named.collect();
+    let owned = observed.all().filter(|it| it.kind == Kind::StreamKey);
+    let owned = owned.filter(|it| it.owner().in_stack(&stack.name).is_some());
+    let owned: BTreeSet<&str> = owned.map(|it| it.arn.id()).collect();
+    let remembering = observed.owned.values().filter(|it| {
+        let key = owner::remembered_key(&it.tags);
+        key.is_some_and(|id| !owned.contains(id)) && !named.contains(&it.arn)
+    });
+    remembering.map(|it| it.arn.clone()).collect()
 }
 
 /// Resources with what they refer to first, by address among equals.
@@ -158,6 +181,8 @@ struct Planner<'a> {
     renames: BTreeMap<Address, Address>,
     /// Former names, each with the name of the resource that lists it.
     claims: BTreeMap<Address, String>,
+    /// Objects whose tags name what came with them, while no manifest names it and the stack does not own it.
+    released: BTreeSet<Arn>,
     drafts: Vec<Draft>,
     /// Addresses whose object is replaced, with the draft that makes the new one.
     replaced: BTreeMap<Address, usize>,
@@ -509,6 +534,8 @@ impl<'a> Planner<'a> {
             self.replace(step, observed, wanted, presence);
             return;
         }
+        let released = self.released.contains(&observed.arn);
+        because.extend(released.then_some(Cause::KeyReleased));
         let action = match found {
             Found::Renamed(_, from) => {
                 let from = ownership.was.clone().unwrap_or_else(|| from.clone());
@@ -526,6 +553,7 @@ impl<'a> Planner<'a> {
                 because.push(Cause::Recorded);
                 Action::Retag
             }
+            _ if released => Action::Retag,
             _ => {
                 plan.unchanged.push(wanted.address.clone());
                 return;

@@ -162,6 +162,8 @@ pub enum Cause {
     },
     /// The object is as its manifest says, and its digest is of an older one.
     Recorded,
+    /// It came with a stream key that the stack does not own any more, and still names it in a tag.
+    KeyReleased,
     /// Its manifest says that it should not run.
     Stopped,
     /// Everything the stack owns is to go.

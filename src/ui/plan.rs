@@ -280,6 +280,7 @@ fn cause(cause: &Cause) -> String {
         Cause::Adopt => "already exists; will be adopted".to_owned(),
         Cause::Rename { from } => format!("renamed from `{from}`"),
         Cause::Recorded => "ownership tags are out of date".to_owned(),
+        Cause::KeyReleased => "its stream key is not managed any more".to_owned(),
         Cause::Stopped => "run is STOPPED".to_owned(),
         Cause::Destroy => "destroy".to_owned(),
     }

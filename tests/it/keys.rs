@@ -6,6 +6,7 @@ use ivs_apply::diag::Code;
 use ivs_apply::kinds::{Address, Kind, Stack};
 use ivs_apply::manifest::{Loaded, StandardInput, export, load, load_text, write};
 use ivs_apply::plan::{Note, Plan, Policy, Status, plan};
+use serde_json::{Value, json};
 use std::path::Path;
 
 const KEY: &str = include_str!("../../examples/private-playback/keys/viewers.pem");
@@ -235,4 +236,38 @@ fn a_stream_key_whose_channel_changes_leaves_one_key_with_its_name_and_the_other
         assert_eq!(applied(&with(""), &prune).await.status(), Status::Clean);
         assert_eq!(applied(&with(""), &Policy::default()).await.notes, []);
     });
+}
+
+#[test]
+fn a_release_that_breaks_off_leaves_nothing_that_only_a_full_refresh_finds() {
+    for nth in 1..=2 {
+        on_paused_time(async {
+            let account = Account::empty().await;
+            let channel = manifest("Channel", "a", "");
+            let key = manifest("StreamKey", "main", "channel: a");
+            let prune = Policy { prune: true, ..Policy::default() };
+            let run = async |text: &str| {
+                let loaded = load_text("a.yaml", text, None);
+                let (observed, plan) = account.plan(&loaded.stack, &loaded.desired, &prune).await;
+                (account.apply(&loaded.stack, &observed, &plan).await.is_well(), plan.status())
+            };
+            assert!(run(&(channel.clone() + &key)).await.0);
+            let denied = json!({
+                "operation": "UntagResource", "kind": "error", "name": "AccessDeniedException",
+                "nth": nth, "times": 100,
+            });
+            account.control("POST", "/_emulator/faults", denied);
+            assert!(!run(&channel).await.0);
+            account.control("DELETE", "/_emulator/faults", Value::Null);
+            assert_eq!(run(&channel).await, (true, Status::Changes), "{nth}");
+            assert_eq!(run(&channel).await, (true, Status::Clean), "{nth}");
+            assert_eq!(owned_keys(&account), []);
+            let loaded = load_text("a.yaml", &channel, None);
+            let full = Reading { every_kind: true, full: true, strangers: false };
+            let observed = account.read(&loaded.stack, &loaded.desired, full).await;
+            let full = plan(&loaded.stack, &loaded.desired, &observed, &prune);
+            assert_eq!(full.status(), Status::Clean, "{full:#?}");
+            assert_eq!(full.notes, [], "{full:#?}");
+        });
+    }
 }
