@@ -9,7 +9,7 @@ use crate::aws::mutants::{Mutant, active};
 use crate::aws::{Class, Clients, CloudError};
 use crate::cloud::{ReadError, Reading, look_up_users, read};
 use crate::kinds::{Address, Arn, Desired, Lifecycle, Observed, ObservedState, Owner, Spec};
-use crate::plan::{Action, Cause, Plan, Policy, Step, StepId, plan};
+use crate::plan::{Action, Cause, Plan, Policy, Reason, Step, StepId, plan};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -30,7 +30,16 @@ pub struct Copy {
     /// The object that counts.
     pub of: Arn,
     /// Why it was left; `None` where it was deleted.
-    pub left: Option<String>,
+    pub left: Option<Left>,
+}
+
+/// Why a copy is left.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Left {
+    /// Its delete waits for something.
+    Waits(Box<Reason>),
+    /// It was not deleted before the time for it was over.
+    NotInTime,
 }
 
 /// What one look at the copies came to.
@@ -251,9 +260,10 @@ impl Run<'_> {
                 _ => None,
             })?;
             self.attempts.made(&step.owner).then_some(())?;
-            let why = step.decision.reason().unwrap_or("it was not deleted in time");
+            let left = step.decision.reason().cloned();
+            let left = left.map_or(Left::NotInTime, |it| Left::Waits(Box::new(it)));
             let (address, arn) = (step.address.clone(), step.arn.clone()?);
-            Some((step.id, Copy { address, arn, of, left: Some(why.to_owned()) }))
+            Some((step.id, Copy { address, arn, of, left: Some(left) }))
         };
         plan.steps.iter().filter_map(copy).collect()
     }

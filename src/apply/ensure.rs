@@ -3,6 +3,7 @@
 //! Each function makes sure that something is so, and may be called again. What to do and in which order
 //! is the plan's; this only deals with lost replies, throttles, waits and answers that do not fit.
 
+use super::changed::Changed;
 use super::copies::Attempts;
 use super::event::{Failure, StepStatus};
 use super::wait::{Pause, Tell, Until, Watch};
@@ -377,8 +378,8 @@ impl<'a> Tries<'a> {
     }
 
     /// What a step ends as whose object is another by now. Only before the first try nothing was written.
-    pub(super) fn gave_way(&self, why: String) -> Result<StepStatus, Failure> {
-        if self.again() { Err(Failure::TakenAway(why)) } else { Ok(StepStatus::Stale(why)) }
+    pub(super) fn gave_way(&self, changed: Changed) -> Result<StepStatus, Failure> {
+        if self.again() { Err(Failure::TakenAway(changed)) } else { Ok(StepStatus::Stale(changed)) }
     }
 
     /// Waits before the next try; false where it would be no use.
@@ -506,7 +507,7 @@ pub(super) async fn as_planned(
         return Ok(Precondition::So((Box::new(there), false)));
     }
     if there.owner() != step.owner {
-        return Ok(Precondition::Not(format!("it belongs to {} now", there.owner())));
+        return Ok(Precondition::Not(Changed::OwnerChanged { owner: Box::new(there.owner()) }));
     }
     show_managed_tags(&mut there, stack);
     let (Some(before), Some(now)) = (&step.before, &mut there.spec) else {
@@ -528,8 +529,8 @@ pub(super) async fn as_planned(
     if tries.again() && step.writes_spec() && is_as_wanted(step, now, planned, addresses) {
         return Ok(Precondition::So((Box::new(there), true)));
     }
-    let fields: Vec<&str> = fields.iter().map(|it| it.path.as_str()).collect();
-    Ok(Precondition::Not(format!("it was changed since the plan was made: {}", fields.join(", "))))
+    let fields = fields.into_iter().map(|it| it.path).collect();
+    Ok(Precondition::Not(Changed::FieldsChanged { fields }))
 }
 
 /// Whether an object has the spec that the step is to write, tags aside. By digest, since a reference that
@@ -600,7 +601,7 @@ pub(super) async fn tagged(
             return Err(error.into());
         }
         let Some(now) = found(kind.tags_of(aws, arn).await)? else {
-            return Err(Failure::TakenAway("it is gone".to_owned()));
+            return Err(Failure::TakenAway(Changed::Gone));
         };
         let written = wanted.iter().all(|(key, value)| now.get(key) == Some(value));
         if written && gone.iter().all(|key| !now.contains_key(key)) {
@@ -608,7 +609,7 @@ pub(super) async fn tagged(
         }
         let owner = Owner::of(&now);
         if !may_still_be_tagged(step, &owner) {
-            return Err(Failure::TakenAway(format!("it belongs to {owner} now")));
+            return Err(Failure::TakenAway(Changed::OwnerChanged { owner: Box::new(owner) }));
         }
     }
 }
@@ -621,11 +622,11 @@ pub(super) async fn still_to_be_changed(
 ) -> Result<(), Failure> {
     let owner = Owner::of(&step.address.kind.tags_of(aws, arn).await?);
     if !may_still_be_tagged(step, &owner) {
-        return Err(Failure::TakenAway(format!("it belongs to {owner} now")));
+        return Err(Failure::TakenAway(Changed::OwnerChanged { owner: Box::new(owner) }));
     }
     let protected = matches!(&owner, Owner::Stack(now) if now.protect);
     if step.action == Action::Delete && protected {
-        return Err(Failure::TakenAway("it was protected".to_owned()));
+        return Err(Failure::TakenAway(Changed::ProtectedMeanwhile));
     }
     Ok(())
 }
@@ -669,20 +670,18 @@ pub(super) async fn still_ours(
     }
     Ok(match (&owner, &step.owner) {
         (Owner::Stack(now), _) if now.protect && !attempts.made(&step.owner) => {
-            Precondition::Not("it was protected meanwhile".to_owned())
+            Precondition::Not(Changed::ProtectedMeanwhile)
         }
         (Owner::Stack(now), Owner::Stack(then))
             if (&now.stack, &now.name, &now.attempt_id)
                 == (&then.stack, &then.name, &then.attempt_id) =>
         {
             match protected_part(aws, step.address.kind, arn, attempts).await? {
-                Some(part) => Precondition::Not(format!(
-                    "{part}, which would be deleted with it, is protected"
-                )),
+                Some(part) => Precondition::Not(Changed::PartProtected { part }),
                 None => Precondition::So(()),
             }
         }
-        _ => Precondition::Not(format!("it belongs to {owner} now")),
+        _ => Precondition::Not(Changed::OwnerChanged { owner: Box::new(owner) }),
     })
 }
 
@@ -721,7 +720,7 @@ pub(super) enum Precondition<T> {
     /// It is not there any more.
     Gone,
     /// No, and why.
-    Not(String),
+    Not(Changed),
 }
 
 /// Waits until a delete is over, where others have to wait for that: until a composition has ended, and
@@ -806,7 +805,7 @@ pub(super) async fn put_back(
         match attempt().await {
             Ok(None) => return Ok(()),
             Ok(Some(owner)) => {
-                return Err(Failure::TakenAway(format!("it belongs to {owner} now")));
+                return Err(Failure::TakenAway(Changed::OwnerChanged { owner: Box::new(owner) }));
             }
             // AWS refuses while it still closes the connection.
             Err(error) => {

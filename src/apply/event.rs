@@ -1,10 +1,11 @@
 //! What happens while a plan is carried out, as values: printers subscribe, the engine never prints.
 
+use super::changed::Changed;
 use super::copies::Copy;
 use super::wait::Wait;
 use crate::aws::{Class, CloudError};
 use crate::kinds::{Address, Arn};
-use crate::plan::{Action, Decision, Plan, StepId};
+use crate::plan::{Action, Decision, Plan, Reason, StepId};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -65,13 +66,13 @@ pub enum StepStatus {
     /// Something it needs did not succeed.
     Skipped(Address),
     /// The object is no longer what the plan saw; nothing was written.
-    Stale(String),
+    Stale(Changed),
     /// Nobody knows whether it was done.
     Unknown(Failure),
     /// Done, but the listings do not show it yet.
     Unconfirmed(Arn),
     /// Somebody went live since the plan was made; left for a later run.
-    Deferred(String),
+    Deferred(Reason),
     /// The run was stopped before its turn.
     NotStarted,
 }
@@ -114,7 +115,7 @@ pub enum Failure {
     },
     /// Somebody else came after something may have been written.
     #[error("meanwhile {0}")]
-    TakenAway(String),
+    TakenAway(Changed),
     /// Sending the audience away took something from the object, and it could not be given back.
     #[error(
         "its publisher was disconnected, which detached it from {taken}; {after}, and it could not be attached again: {failure}"

@@ -3,13 +3,15 @@
 //! Decides nothing that the plan left open, and prints nothing: it tells events and returns an outcome.
 //! Every run starts from what is live, so a run that was killed is continued by simply running again.
 
+mod changed;
 mod copies;
 mod ensure;
 mod event;
 pub mod lock;
 mod wait;
 
-pub use copies::Copy;
+pub use changed::Changed;
+pub use copies::{Copy, Left};
 pub use event::{Counts, Event, Failure, Outcome, Signal, StepStatus};
 pub use wait::{Until, Wait};
 
@@ -21,7 +23,7 @@ use crate::kinds::{
     Address, AddressMap, Arn, Audience, Kind, Observed, ObservedState, Owner, Scope, Spec, Stack,
     owner,
 };
-use crate::plan::{Action, Cause, Decision, Plan, Step, StepId};
+use crate::plan::{Action, Cause, Consent, Decision, Plan, Reason, Step, StepId};
 use copies::Attempts;
 use ensure::{CreateOutcome, Precondition, Tries};
 use futures_util::future::{Either, select};
@@ -196,8 +198,9 @@ impl<'a> Queue<'a> {
                 } else if matches!(status, StepStatus::NotStarted) {
                     open.push((next, StepStatus::NotStarted));
                 } else if matches!(status, StepStatus::Deferred(_)) {
-                    let why = format!("waits for {}", step.address);
-                    open.push((next, StepStatus::Deferred(why)));
+                    let address = Some(step.address.clone());
+                    let waits = Reason::WaitsFor { address, action: step.action };
+                    open.push((next, StepStatus::Deferred(waits)));
                 } else {
                     open.push((next, StepStatus::Skipped(step.address.clone())));
                 }
@@ -483,12 +486,12 @@ impl<'a> Run<'a> {
     }
 
     /// Why an object cannot be made now, if it takes a channel that somebody else is live on.
-    async fn taken(&self, step: &Step) -> Result<Option<String>, Failure> {
+    async fn taken(&self, step: &Step) -> Result<Option<Reason>, Failure> {
         let addresses = self.addresses(step);
         for edge in step.spec.iter().flat_map(Spec::must_be_offline) {
             let Some(arn) = edge.to.arn(&addresses) else { continue };
             if let Some(audience) = self.audience(step, edge.kind, &arn).await? {
-                return Ok(Some(crate::plan::policy::must_be_offline(&edge.to, &audience)));
+                return Ok(Some(Reason::TargetLive { target: edge.to, audience }));
             }
         }
         Ok(None)
@@ -496,7 +499,7 @@ impl<'a> Run<'a> {
 
     async fn create(&self, step: &Step) -> Result<StepStatus, Failure> {
         if let Some(arn) = self.made_meanwhile(step).await? {
-            return Ok(StepStatus::Stale(format!("another run has made {arn} meanwhile")));
+            return Ok(StepStatus::Stale(Changed::MadeMeanwhile { arn }));
         }
         let addresses = self.addresses(step);
         if let Some(why) = self.taken(step).await? {
@@ -581,7 +584,7 @@ impl<'a> Run<'a> {
                 ensure::as_planned(aws, stack, step, planned, &addresses, &tries, cut).await?;
             let (there, as_wanted) = match still {
                 Precondition::So(there) => there,
-                Precondition::Gone => return tries.gave_way("it is gone".to_owned()),
+                Precondition::Gone => return tries.gave_way(Changed::Gone),
                 Precondition::Not(why) => return tries.gave_way(why),
             };
             let spec = step.wanted(there.spec.as_ref());
@@ -628,7 +631,7 @@ impl<'a> Run<'a> {
                 break;
             }
             if owner != step.owner {
-                return tries.gave_way(format!("it belongs to {owner} now"));
+                return tries.gave_way(Changed::OwnerChanged { owner: Box::new(owner) });
             }
             let ours =
                 tags.into_keys().filter(|it| it.starts_with(owner::PREFIX)).collect::<Vec<_>>();
@@ -674,7 +677,7 @@ impl<'a> Run<'a> {
             return Ok(StepStatus::Stale(why));
         }
         if step.because.contains(&Cause::Superseded) && !self.has_successor(step, &arn).await? {
-            return Ok(StepStatus::Stale("what takes its place is gone".to_owned()));
+            return Ok(StepStatus::Stale(Changed::SuccessorGone));
         }
         let waiting = self.waiting(&step.address);
         let mut tries = Tries::new(&waiting);
@@ -747,13 +750,13 @@ impl<'a> Run<'a> {
         &self,
         step: &Step,
         winner: &Arn,
-    ) -> Result<Option<String>, CloudError> {
+    ) -> Result<Option<Changed>, CloudError> {
         let kind = step.address.kind;
         if active(Mutant::PrunedAtOnce) {
             return Ok(None);
         }
         let Some(first) = self.observed.as_of else {
-            return Ok(Some("it is unknown when the plan was made".to_owned()));
+            return Ok(Some(Changed::PlanOfUnknownAge));
         };
         // What another run made may be seen by listings of different age; what this run made was waited for.
         let own = self.attempts.made(&step.owner);
@@ -776,7 +779,7 @@ impl<'a> Run<'a> {
         };
         let arn = step.arn.as_ref().expect("a step that deletes something has an object");
         let (Some((one, first)), Some((other, second))) = (found(winner), found(arn)) else {
-            return Ok(Some("it is not the second of two any more".to_owned()));
+            return Ok(Some(Changed::NoDuplicate));
         };
         let still = first.stack == second.stack
             && one.standing(&first) < other.standing(&second)
@@ -784,9 +787,9 @@ impl<'a> Run<'a> {
         let read = kind.get(self.aws, std::slice::from_ref(winner), self.planned).await?;
         let there = read.first().is_some_and(|it| it.owner() == Owner::Stack(first));
         if own && self.was_changed(step, arn).await? {
-            return Ok(Some("it was changed since it was made".to_owned()));
+            return Ok(Some(Changed::DuplicateChanged));
         }
-        Ok((!still || !there).then(|| "the tags of the two have changed".to_owned()))
+        Ok((!still || !there).then_some(Changed::DuplicateTagsChanged))
     }
 
     /// Whether the object of a step differs from what the plan saw.
@@ -806,7 +809,7 @@ impl<'a> Run<'a> {
         step: &Step,
         arn: &Arn,
         taken: &mut Option<Arn>,
-    ) -> Result<Option<String>, Failure> {
+    ) -> Result<Option<Reason>, Failure> {
         let kind = step.address.kind;
         if active(Mutant::NoLookForAudience) {
             return Ok(None);
@@ -834,7 +837,7 @@ impl<'a> Run<'a> {
             })?;
             return Ok(None);
         }
-        Ok(Some(crate::plan::policy::on_air(&audience)))
+        Ok(Some(Reason::LiveAudience { audience, needs: Consent::Wait }))
     }
 
     /// Waits until every object made by this run is listed with its tags, in two listings in a row, so that

@@ -8,10 +8,13 @@ use crate::emulator::{Emulator, Settings};
 use crate::kinds::{Desired, ObservedState, Stack};
 use crate::manifest::{self, Loaded, StandardInput};
 use crate::plan::approval::Inputs;
-use crate::plan::{Approval, Note, Plan, Policy, Selected, Status, Terms, approval, plan};
+use crate::plan::{
+    Approval, Decision, Note, Plan, Policy, Selected, Status, Terms, approval, plan,
+};
 use crate::ui::escape::escape;
 use crate::ui::plan::Header;
 use crate::ui::progress::Spinner;
+use crate::ui::reason;
 use crate::ui::{Ui, diagnostic, json};
 
 /// Manifests that are in order.
@@ -363,14 +366,15 @@ impl Session {
     /// Why nothing of this plan may be carried out, if so.
     pub(super) fn blocked(&self, confirmed_deletes: Option<usize>) -> Option<Failure> {
         if self.plan.status() == Status::Blocked {
-            let step = self.plan.steps.iter().find(|it| {
-                !it.decision.is_do() && matches!(it.decision.as_str(), "blocked" | "unmanaged")
-            });
+            let step =
+                self.plan.steps.iter().find(|it| {
+                    matches!(it.decision, Decision::Blocked(_) | Decision::Unmanaged(_))
+                });
             let message = match step {
                 Some(step) => format!(
                     "{} must not be touched: {}",
                     step.address,
-                    step.decision.reason().unwrap_or_default()
+                    step.decision.reason().map(reason::text).unwrap_or_default()
                 ),
                 None => self.quota(),
             };

@@ -420,7 +420,7 @@ impl Resource for Composition {
             Run::Stopped => Existence::Unwanted,
             Run::WhileStageActive => match self.publisher(&now.addresses) {
                 Some(it) if now.publishers.contains(&it) => Existence::Wanted,
-                _ => Existence::Dormant("nobody publishes on its stage"),
+                _ => Existence::Dormant,
             },
         }
     }

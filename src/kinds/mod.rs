@@ -387,12 +387,12 @@ pub enum Replace {
 pub enum Existence {
     /// It should.
     Wanted,
-    /// Not now, for this reason, and that is not drift; one that exists may go on.
-    Dormant(&'static str),
+    /// Not now, since nobody publishes, and that is not drift; one that exists may go on.
+    Dormant,
     /// It should not exist.
     Unwanted,
-    /// One that exists shall stay; it cannot be made or replaced, for this reason.
-    Unmakeable(&'static str),
+    /// One that exists shall stay; it cannot be made or replaced, since its key is not given.
+    Unmakeable,
 }
 
 /// A text of a spec that may stand in a file beside the manifest instead.

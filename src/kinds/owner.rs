@@ -4,6 +4,7 @@
 //! never touched (`docs/reliability.md` §1).
 
 use crate::aws::Tags;
+use serde::Serialize;
 use std::fmt::{self, Write};
 
 /// The prefix of every tag that is this tool's own.
@@ -40,7 +41,8 @@ pub const REPLICA: &str = "ivs-apply:replica:";
 pub const CLOUDFORMATION: &str = "aws:cloudformation:stack-name";
 
 /// What an object's tags say about it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "tool", content = "owner", rename_all = "camelCase")]
 pub enum Owner {
     /// No tool claims it.
     Unowned,
@@ -53,7 +55,8 @@ pub enum Owner {
 }
 
 /// The whole set of our tags on one object.
-#[derive(Clone, Debug, PartialEq, Default)]
+#[derive(Clone, Debug, PartialEq, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct OwnershipTags {
     /// Owning stack.
     pub stack: String,

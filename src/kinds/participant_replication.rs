@@ -179,7 +179,7 @@ impl Resource for ParticipantReplication {
             Run::Stopped => Existence::Unwanted,
             _ if self.is_possible(now) => Existence::Wanted,
             // Only what is published can be replicated, so both wait for that alike.
-            Run::Always | Run::WhileStageActive => Existence::Dormant(NOBODY),
+            Run::Always | Run::WhileStageActive => Existence::Dormant,
         }
     }
 

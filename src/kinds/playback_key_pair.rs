@@ -130,7 +130,7 @@ impl Resource for PlaybackKeyPair {
     fn presence(&self, _: &ObservedState) -> Existence {
         match self.public_key_material {
             Some(_) => Existence::Wanted,
-            None => Existence::Unmakeable("AWS never shows a key: give `publicKeyMaterial`"),
+            None => Existence::Unmakeable,
         }
     }
 

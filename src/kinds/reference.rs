@@ -14,7 +14,8 @@ use std::fmt;
 use std::marker::PhantomData;
 
 /// What a reference points at.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(untagged)]
 pub enum Pointer {
     /// A resource of this stack.
     Named(Address),

@@ -4,6 +4,7 @@
 //! at them again before it deletes one.
 
 use super::policy::{self, Policy};
+use super::reason::Reason;
 use super::step::{Decision, DuplicateCopy, Note};
 use crate::kinds::{Arn, Duplicate, Observed, ObservedState, Owner};
 use jiff::{SignedDuration, Timestamp};
@@ -13,60 +14,44 @@ pub(super) const OLD: SignedDuration = SignedDuration::from_mins(15);
 
 /// Why a duplicate is not to be deleted, if so.
 pub(super) fn decide(observed: &ObservedState, it: &Duplicate) -> Option<Decision> {
+    let winner = || it.winner.clone();
     let Owner::Stack(ownership) = it.observed.owner() else {
-        return Some(Decision::Blocked("its tags are not whole".to_owned()));
+        return Some(Decision::Blocked(Reason::IncompleteTags { arn: None }));
     };
     let own = observed.is_own(&it.observed.owner());
     if let Some(blocked) = policy::protected(&it.observed, None).filter(|_| !own) {
-        return Some(blocked);
+        return Some(Decision::Blocked(blocked));
     }
     if let Some(audience) = observed.audience.get(&it.observed.arn) {
-        let who = policy::on_air(audience);
-        return Some(Decision::Blocked(format!(
-            "{} has the same name, and this one is {who}",
-            it.winner
-        )));
+        let audience = audience.clone();
+        return Some(Decision::Blocked(Reason::DuplicateLive { winner: winner(), audience }));
     }
     // The first of several that nobody can tell apart may be the copy, and this one what it was made from.
-    if let Some(why) = unclear_which(observed, it).or_else(|| not_as_made(it)) {
-        return Some(Decision::Blocked(why));
+    if let Some(reason) = unclear_which(observed, it).or_else(|| not_as_made(it)) {
+        return Some(Decision::Blocked(reason));
     }
     if own {
         // The run that made a copy knows that no run is at work on it. It must not be the last that is of use.
-        let winner = observed.owned.get(&it.address);
-        return winner
+        let counts = observed.owned.get(&it.address);
+        return counts
             .is_some_and(|it| !it.is_ready())
-            .then(|| Decision::Deferred(format!("waits until {} is ready for use", it.winner)));
+            .then(|| Decision::Deferred(Reason::WinnerNotReady { winner: winner() }));
     }
     let (Some(made), Some(now)) = (ownership.made(), observed.as_of) else {
-        return Some(Decision::Blocked(format!(
-            "{} has the same name, and the age of this one is unknown",
-            it.winner
-        )));
+        return Some(Decision::Blocked(Reason::DuplicateOfUnknownAge { winner: winner() }));
     };
-    let ripe = made + OLD;
-    (now <= ripe).then(|| {
-        Decision::Deferred(format!(
-            "another run may be in progress; it may be deleted after {}",
-            text(ripe)
-        ))
-    })
+    let after = made + OLD;
+    (now <= after).then_some(Decision::Deferred(Reason::DuplicateTooYoung { after }))
 }
 
 /// Why an object that is not as it was made stays: somebody may use it, or its tags may be copies.
-pub(super) fn not_as_made(it: &Duplicate) -> Option<String> {
-    (!it.untouched).then(|| {
-        format!(
-            "{} has the same name, and this one is not as it was made: delete it by hand, or take its \
-             `ivs-apply:` tags off",
-            it.winner
-        )
-    })
+pub(super) fn not_as_made(it: &Duplicate) -> Option<Reason> {
+    (!it.untouched).then(|| Reason::DuplicateChanged { winner: it.winner.clone() })
 }
 
 /// Why nobody can say which of several objects a name means: one attempt makes one object, so where two carry
 /// its name, either the request was delivered twice and the two are alike, or somebody copied tags.
-pub(super) fn unclear(observed: &ObservedState, winner: &Observed) -> Option<String> {
+pub(super) fn unclear(observed: &ObservedState, winner: &Observed) -> Option<Reason> {
     let attempt_id = |observed: &Observed| match observed.owner() {
         Owner::Stack(ownership) => ownership.attempt_id,
         _ => String::new(),
@@ -77,14 +62,11 @@ pub(super) fn unclear(observed: &ObservedState, winner: &Observed) -> Option<Str
         // One without an attempt was taken over, or its tags were copied without it.
         attempt_id(winner).is_empty() || (one_attempt && !(it.untouched && it.winner_untouched))
     })?;
-    Some(format!(
-        "{} and {} carry the same tags: take the `ivs-apply:` tags off the one that is not it",
-        winner.arn, copied.observed.arn
-    ))
+    Some(Reason::SameTags { first: winner.arn.clone(), second: copied.observed.arn.clone() })
 }
 
 /// [`unclear`] of the one that counts in the place of a duplicate.
-pub(super) fn unclear_which(observed: &ObservedState, it: &Duplicate) -> Option<String> {
+pub(super) fn unclear_which(observed: &ObservedState, it: &Duplicate) -> Option<Reason> {
     unclear(observed, observed.owned.get(&it.address)?)
 }
 
@@ -122,15 +104,11 @@ fn duplicate_copy(observed: &ObservedState, it: &Observed) -> DuplicateCopy {
     let users = observed.referrers.iter().filter(|(_, to)| *to == it.arn);
     DuplicateCopy {
         arn: it.arn.clone(),
-        made: made.map(text),
+        // To the second.
+        made: made.and_then(|it| Timestamp::from_second(it.as_second()).ok()),
         minutes: made.zip(observed.as_of).map(|(made, now)| now.duration_since(made).as_mins()),
         url: it.outputs.get("playbackUrl").cloned(),
         audience: observed.audience.get(&it.arn).cloned(),
         referrers: users.map(|(user, _)| name(user)).collect(),
     }
-}
-
-/// A moment, to the second.
-pub(super) fn text(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

@@ -7,12 +7,14 @@ mod duplicate;
 pub mod graph;
 pub mod permission;
 pub mod policy;
+pub mod reason;
 pub mod selection;
 pub mod step;
 mod work;
 
 pub use approval::{Approval, Terms};
 pub use policy::{Policy, Refusal};
+pub use reason::{Consent, Reason, Referrer};
 pub use selection::{Selected, Selection};
 pub use step::{
     Action, Attention, Cause, Decision, DuplicateCopy, NotDrift, Note, Plan, Status, Step, StepId,
@@ -26,11 +28,10 @@ use crate::kinds::{
     Address, Arn, Audience, Desired, Duplicate, Edge, Existence, Kind, Observed, ObservedState,
     Owner, OwnershipTags, Pointer, Replace, Spec, Stack, owner,
 };
-use policy::{on_air, on_audience, protected, quotas};
+use policy::{on_audience, protected, quotas};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use step::foreign;
 
 /// What makes `observed` equal to `desired`, as far as `policy` allows. The same input gives the same plan,
 /// whatever the order of the manifests.
@@ -195,7 +196,7 @@ enum Found<'a> {
     Adoptable(&'a Observed),
     Foreign(&'a Observed, Owner),
     /// It is not there; with a reason not to make it.
-    Held(Cause, String),
+    Held(Cause, Reason),
     Missing,
 }
 
@@ -209,16 +210,16 @@ impl<'a> Planner<'a> {
             Found::Foreign(observed, owner) => {
                 let mut step = draft(wanted, Action::Adopt, Some(observed), ownership);
                 step.because = vec![Cause::Adopt];
-                step.decision = Decision::Unmanaged(foreign(&owner));
+                step.decision = Decision::Unmanaged(Reason::OwnedByAnother { owner });
                 self.push(step);
             }
-            Found::Held(cause, why) => {
+            Found::Held(cause, reason) => {
                 let own = std::iter::once(wanted.address.clone()).chain(wanted.former());
                 let its = own.filter_map(|it| self.observed.owned.get(&it));
                 taken.extend(its.map(|it| it.arn.clone()));
                 let mut step = draft(wanted, Action::Create, None, ownership);
                 step.because = vec![cause];
-                step.decision = Decision::Blocked(why);
+                step.decision = Decision::Blocked(reason);
                 self.push(step);
             }
             Found::Missing => match presence {
@@ -240,16 +241,13 @@ impl<'a> Planner<'a> {
                     step.because = vec![if gone { Cause::Gone } else { cause }];
                     self.push(step);
                 }
-                Existence::Dormant(why) | Existence::Unmakeable(why) => {
+                Existence::Unwanted => plan.unchanged.push(wanted.address.clone()),
+                Existence::Dormant | Existence::Unmakeable => {
                     let mut step = draft(wanted, Action::Create, None, ownership);
                     step.because = vec![Cause::Missing];
-                    step.decision = match presence {
-                        Existence::Dormant(_) => Decision::Dormant(why.to_owned()),
-                        _ => Decision::Blocked(why.to_owned()),
-                    };
+                    step.decision = not_made(presence, wanted.address.kind);
                     self.push(step);
                 }
-                Existence::Unwanted => plan.unchanged.push(wanted.address.clone()),
             },
             Found::Owned(observed) | Found::Renamed(observed, _) | Found::Adoptable(observed) => {
                 taken.insert(observed.arn.clone());
@@ -258,8 +256,7 @@ impl<'a> Planner<'a> {
                     if presence == Existence::Wanted {
                         let mut step = draft(wanted, Action::Create, None, ownership);
                         step.because = vec![Cause::Missing];
-                        step.decision =
-                            Decision::Deferred("the one before it is still ending".to_owned());
+                        step.decision = Decision::Deferred(Reason::PredecessorEnding);
                         self.push(step);
                     } else {
                         plan.unchanged.push(wanted.address.clone());
@@ -281,11 +278,8 @@ impl<'a> Planner<'a> {
         if let Some(from) = renamed
             && let Some(other) = self.other_former(wanted, from)
         {
-            let why = format!(
-                "{from} and {other} both exist, and `previousNames` lists both: remove the name of the one that \
-                 is not renamed"
-            );
-            return Found::Held(Cause::Unclear, why);
+            let reason = Reason::AmbiguousFormerNames { first: from.clone(), second: other };
+            return Found::Held(Cause::Unclear, reason);
         }
         if let Some((from, observed)) = renamed.and_then(|it| self.observed.owned.get_key_value(it))
         {
@@ -295,7 +289,7 @@ impl<'a> Planner<'a> {
         let leaves = self.renames.values().any(|it| *it == wanted.address);
         if let Some(observed) = self.observed.owned.get(&wanted.address).filter(|_| !leaves) {
             return match duplicate::unclear(self.observed, observed) {
-                Some(why) => Found::Held(Cause::Unclear, why),
+                Some(reason) => Found::Held(Cause::Unclear, reason),
                 None => Found::Owned(observed),
             };
         }
@@ -308,26 +302,21 @@ impl<'a> Planner<'a> {
         // What ends by itself is simply made again; anything else that is gone was not meant to be.
         let lasting = wanted.address.kind.facts().ended.is_empty();
         if let Some(arn) = wanted.lifecycle.adopt.as_deref().filter(|_| lasting) {
-            let why = match self.observed.addresses.address(&Arn::new(arn)) {
-                Some(other) => format!("{arn} is {other} already; `previousNames` would rename it"),
-                None => format!(
-                    "{arn} does not exist and cannot be adopted; remove `lifecycle.adopt` to create a new object"
-                ),
+            let reason = match self.observed.addresses.address(&Arn::new(arn)) {
+                Some(address) => {
+                    Reason::AlreadyManaged { arn: Arn::new(arn), address: address.clone() }
+                }
+                None => Reason::AdoptedObjectMissing { arn: arn.to_owned() },
             };
-            return Found::Held(Cause::Missing, why);
+            return Found::Held(Cause::Missing, reason);
         }
         let Some(observed) = self.maybe_it(wanted) else { return Found::Missing };
-        let why = match observed.owner() {
-            owner @ Owner::CloudFormation(_) => format!(
-                "{} has its tags and belongs to {owner}: release it there, or remove the manifest",
-                observed.arn
-            ),
-            _ => format!(
-                "{} carries only some of the ownership tags and may be it: complete them, or take them off",
-                observed.arn
-            ),
+        let arn = observed.arn.clone();
+        let reason = match observed.owner() {
+            owner @ Owner::CloudFormation(_) => Reason::ImportedByCloudFormation { arn, owner },
+            _ => Reason::IncompleteTags { arn: Some(arn) },
         };
-        Found::Held(Cause::Unclear, why)
+        Found::Held(Cause::Unclear, reason)
     }
 
     /// Another object than that of `from` with a former name of `wanted`, which no manifest declares.
@@ -520,14 +509,12 @@ impl<'a> Planner<'a> {
             step.because = because;
             if owned.is_none() {
                 step.action = Action::Adopt;
-                step.decision = Decision::Blocked(
-                    "adopting it would replace it; change the manifest to match the existing object".to_owned(),
-                );
+                step.decision = Decision::Blocked(Reason::AdoptionReplaces);
                 self.push(step);
                 return;
             }
-            if as_applied && let Some(why) = self.failed_lately(observed) {
-                step.decision = Decision::Deferred(why);
+            if as_applied && let Some(reason) = self.failed_lately(observed) {
+                step.decision = Decision::Deferred(reason);
                 self.push(step);
                 return;
             }
@@ -635,16 +622,11 @@ impl<'a> Planner<'a> {
 
     /// Why an object that AWS failed to make a short while ago is not made again yet. Without this every run would
     /// make another one that fails for the same reason.
-    fn failed_lately(&self, observed: &Observed) -> Option<String> {
+    fn failed_lately(&self, observed: &Observed) -> Option<Reason> {
         let Owner::Stack(ownership) = observed.owner() else { return None };
-        let again = ownership.made().filter(|_| observed.has_failed())? + duplicate::OLD;
-        (self.observed.as_of? <= again).then(|| {
-            let likely = observed.kind.facts().fails_by.unwrap_or("AWS gives no reason");
-            format!(
-                "{likely}; it is made again by a run after {}, or as soon as its manifest changes",
-                duplicate::text(again)
-            )
-        })
+        let after = ownership.made().filter(|_| observed.has_failed())? + duplicate::OLD;
+        let likely = observed.kind.facts().fails_by;
+        (self.observed.as_of? <= after).then_some(Reason::FailedRecently { likely, after })
     }
 
     /// Whether anything that was read refers to an object.
@@ -715,15 +697,13 @@ impl<'a> Planner<'a> {
                 && on_live != Some(crate::kinds::OnLive::Defer);
         match feeding {
             Some(feeding) if waits => {
-                Decision::Deferred(match self.observed.addresses.address(feeding) {
+                let composition = match self.observed.addresses.address(feeding) {
                     Some(address) if self.policy.allow_live.contains(address) => return decision,
-                    Some(address) => format!(
-                        "{}; its stream is that of {address}, which has to be allowed to end as well: \
-                     `onLive: interrupt` in its manifest, and `--allow-live {address}`",
-                        on_air(audience)
-                    ),
-                    None => format!("{}; its stream is that of {feeding}", on_air(audience)),
-                })
+                    Some(address) => Pointer::Named(address.clone()),
+                    None => Pointer::Outside(feeding.clone()),
+                };
+                let audience = audience.clone();
+                Decision::Deferred(Reason::LiveThroughComposition { audience, composition })
             }
             _ => decision,
         }
@@ -780,30 +760,31 @@ impl<'a> Planner<'a> {
         let protected = protected(observed, Some(wanted));
         if let Some(blocked) = protected {
             if wanted.lifecycle.protect {
-                new.decision = blocked;
+                new.decision = Decision::Blocked(blocked);
             } else {
                 // Lifting it is a step of its own, and so is seen and consented to before the change.
-                let why = "it is protected, which this run lifts; the next one replaces it";
-                new.decision = Decision::Deferred(why.to_owned());
+                let reason = Reason::ProtectionLifted { then: Action::Replace };
+                new.decision = Decision::Deferred(reason);
                 self.tags_first(&mut new, observed);
             }
             self.push(new);
             return;
         }
-        if let Existence::Unmakeable(why) = presence {
-            new.decision = Decision::Blocked(why.to_owned());
+        if presence == Existence::Unmakeable {
+            new.decision = not_made(presence, wanted.address.kind);
             self.push(new);
             return;
         }
-        if let Existence::Dormant(why) = presence {
-            // It ends by itself soon; the next start uses the new spec.
-            new.decision = Decision::Dormant(format!("{why}, so it ends by itself"));
+        if presence == Existence::Dormant {
+            // The next start uses the new spec.
+            let kind = wanted.address.kind;
+            new.decision = Decision::Dormant(Reason::NoPublisher { kind, ends: true });
             self.push(new);
             return;
         }
         if self.observed.duplicates.iter().any(|it| it.winner == observed.arn) {
             // Of three objects with one name, the oldest would count once this one is superseded.
-            new.decision = Decision::Deferred("it waits until its duplicate is gone".to_owned());
+            new.decision = Decision::Deferred(Reason::HasDuplicate);
             self.push(new);
             return;
         }
@@ -879,18 +860,13 @@ impl<'a> Planner<'a> {
             step.decision = self.consent(address, &observed.arn, wanted, audience);
         }
         if self.holding.contains(&observed.arn) {
-            step.decision = Decision::Blocked(
-                "its stream key is protected and would be deleted with it: take `lifecycle.protect` out \
-                 of the manifest of the stream key and apply that first"
-                    .to_owned(),
-            );
+            step.decision = Decision::Blocked(Reason::HoldsProtectedKey);
         } else if let Some(blocked) = protected(observed, wanted) {
             step.decision =
                 if wanted.is_some_and(|it| !it.lifecycle.protect) && !self.policy.destroy {
-                    let why = "it is protected, which this run lifts; the next one deletes it";
-                    Decision::Deferred(why.to_owned())
+                    Decision::Deferred(Reason::ProtectionLifted { then: Action::Delete })
                 } else {
-                    blocked
+                    Decision::Blocked(blocked)
                 };
         }
         self.push(step);
@@ -1001,7 +977,7 @@ impl<'a> Planner<'a> {
             fields: Vec::new(),
             after: Vec::new(),
             impact: None,
-            decision: blocked.unwrap_or(Decision::Do),
+            decision: blocked.map_or(Decision::Do, Decision::Blocked),
             origin: wanted.map(|it| it.origin),
         });
     }
@@ -1018,9 +994,9 @@ impl<'a> Planner<'a> {
                 old.needs.insert(made);
             }
             None if old.step.decision.is_do() => {
-                let state = successor.state.as_deref().unwrap_or_default();
-                let why = format!("{}, which replaces it, is in state {state}", successor.arn);
-                old.step.decision = Decision::Deferred(why);
+                let (arn, state) = (successor.arn.clone(), successor.state.clone());
+                let state = state.unwrap_or_default();
+                old.step.decision = Decision::Deferred(Reason::SuccessorFailed { arn, state });
             }
             None => {}
         }
@@ -1070,7 +1046,7 @@ impl<'a> Planner<'a> {
     /// foreign channel, nor what puts a picture on one.
     fn refuse_what_acts_on_others(&mut self) {
         let observed = self.observed;
-        let mut refused: Vec<(usize, String)> = Vec::new();
+        let mut refused: Vec<(usize, Reason)> = Vec::new();
         for (index, draft) in self.drafts.iter().enumerate() {
             let step = &draft.step;
             let acts = match step.action {
@@ -1084,25 +1060,26 @@ impl<'a> Planner<'a> {
                 let Pointer::Outside(arn) = &edge.to else { return None };
                 let owner = observed.all().find(|it| it.arn == *arn)?.owner();
                 let ours = owner == Owner::Unowned || owner.in_stack(&self.stack.name).is_some();
-                (!ours).then(|| format!("`{}` is {arn}, which belongs to {owner}", edge.field))
+                let (field, arn) = (edge.field.clone(), arn.clone());
+                (!ours).then_some(Reason::ActsOnForeignObject { field, arn, owner })
             });
-            refused.extend(foreign.take(1).map(|why| (index, why)));
+            refused.extend(foreign.take(1).map(|reason| (index, reason)));
         }
-        for (index, why) in refused {
+        for (index, reason) in refused {
             let arn = self.drafts[index].step.arn.clone();
-            self.drafts[index].step.decision = Decision::Unmanaged(why.clone());
+            self.drafts[index].step.decision = Decision::Unmanaged(reason.clone());
             for other in self.drafts.iter_mut().map(|it| &mut it.step) {
                 let makes_room = other.because == [Cause::MakesRoom];
                 if makes_room && other.arn.is_some() && other.arn == arn {
-                    other.decision = Decision::Unmanaged(why.clone());
+                    other.decision = Decision::Unmanaged(reason.clone());
                 }
             }
         }
     }
 
-    fn block_last(&mut self, why: Option<String>) {
-        if let (Some(why), Some(last)) = (why, self.drafts.last_mut()) {
-            last.step.decision = Decision::Blocked(why);
+    fn block_last(&mut self, reason: Option<Reason>) {
+        if let (Some(reason), Some(last)) = (reason, self.drafts.last_mut()) {
+            last.step.decision = Decision::Blocked(reason);
         }
     }
 
@@ -1213,32 +1190,33 @@ impl<'a> Planner<'a> {
             }
         }
         // All of one kind of answer are named at once, so that nobody meets them one by one.
-        let mut held: BTreeMap<usize, (BTreeSet<String>, bool)> = BTreeMap::new();
+        let mut held: BTreeMap<usize, (Vec<Referrer>, bool)> = BTreeMap::new();
         for (deleted, referrer, later) in holding {
-            let name = match (self.observed.addresses.address(&referrer.arn), referrer.owner()) {
-                (Some(address), _) => address.to_string(),
+            let arn = referrer.arn.clone();
+            let name = match (self.observed.addresses.address(&arn), referrer.owner()) {
+                (Some(address), _) => Referrer::Managed(address.clone()),
                 (None, Owner::Stack(ownership)) if ownership.stack == self.stack.name => {
-                    Address::new(referrer.kind, ownership.name).to_string()
+                    Referrer::Managed(Address::new(referrer.kind, ownership.name))
                 }
                 (None, owner @ (Owner::Stack(_) | Owner::CloudFormation(_))) => {
-                    format!("{}, which belongs to {owner},", referrer.arn)
+                    Referrer::Foreign { arn, owner }
                 }
-                (None, _) => format!("{}, which no manifest declares,", referrer.arn),
+                (None, _) => Referrer::Undeclared { arn },
             };
-            let held = held.entry(deleted).or_insert_with(|| (BTreeSet::new(), true));
-            held.0.insert(name);
+            let held = held.entry(deleted).or_insert_with(|| (Vec::new(), true));
+            if !held.0.contains(&name) {
+                held.0.push(name);
+            }
             held.1 &= later;
         }
-        for (deleted, (names, later)) in held {
+        for (deleted, (by, later)) in held {
             let step = &mut self.drafts[deleted].step;
-            let refer = if names.len() == 1 { "still refers" } else { "still refer" };
-            let names: Vec<String> = names.into_iter().collect();
-            let why = format!("{} {refer} to it", names.join(" and "));
+            let reason = Reason::StillReferredTo { by };
             let duplicate = step.because.iter().any(|it| matches!(it, Cause::Duplicate { .. }));
             if duplicate && !later && !matches!(step.decision, Decision::Blocked(_)) {
-                step.decision = Decision::Blocked(why);
+                step.decision = Decision::Blocked(reason);
             } else if step.decision.is_do() {
-                step.decision = Decision::Deferred(why);
+                step.decision = Decision::Deferred(reason);
             }
         }
         self.spare_used_duplicates();
@@ -1273,11 +1251,9 @@ impl<'a> Planner<'a> {
             }
         }
         for (index, holder) in taken {
-            let name = &self.drafts[index].step.address;
-            let why = format!(
-                "{name} is still the name of {holder}: delete that one with `--prune`, or rename it in the same run"
-            );
-            self.drafts[index].step.decision = Decision::Blocked(why);
+            let step = &mut self.drafts[index].step;
+            let reason = Reason::NameTaken { address: step.address.clone(), holder };
+            step.decision = Decision::Blocked(reason);
         }
         for index in after.keys().copied().collect::<Vec<_>>() {
             if self.comes_before(index, after[&index], &after) {
@@ -1354,7 +1330,7 @@ impl<'a> Planner<'a> {
             if let Some((user, _)) = users.into_iter().find(|(user, _)| !planned.contains(user))
                 && !matches!(step.decision, Decision::Blocked(_))
             {
-                step.decision = Decision::Blocked(format!("{user} refers to it"));
+                step.decision = Decision::Blocked(Reason::DuplicateReferredTo { by: user.clone() });
             }
         }
     }
@@ -1487,22 +1463,23 @@ impl<'a> Planner<'a> {
                 if let Some(&stop) = feeding.and_then(|it| stopping.get(it)) {
                     needs.push((index, stop));
                 } else if !self.is_interrupted(&arn) {
-                    waits.push((index, policy::must_be_offline(&edge.to, audience)));
+                    let (target, audience) = (edge.to.clone(), audience.clone());
+                    waits.push((index, Reason::TargetLive { target, audience }));
                 }
             }
         }
         for (index, needed) in needs {
             self.drafts[index].needs.insert(needed);
         }
-        for (index, why) in waits {
+        for (index, reason) in waits {
             let arn = self.drafts[index].step.arn.clone();
-            self.drafts[index].step.decision = Decision::Deferred(why.clone());
+            self.drafts[index].step.decision = Decision::Deferred(reason.clone());
             // What runs is not stopped for a successor that cannot start.
             for draft in &mut self.drafts {
                 let step = &mut draft.step;
                 let room = step.because.contains(&Cause::MakesRoom) && step.arn == arn;
                 if room && step.decision.is_do() {
-                    step.decision = Decision::Deferred(why.clone());
+                    step.decision = Decision::Deferred(reason.clone());
                 }
             }
         }
@@ -1553,12 +1530,9 @@ impl<'a> Planner<'a> {
         let Some(&blocking) = blocking else { return };
         let blocking = &self.drafts[blocking].step;
         // Two objects of one name would read as one that waits for itself.
-        let whom = if blocking.address == self.drafts[index].step.address {
-            "another of this name".to_owned()
-        } else {
-            blocking.address.to_string()
-        };
-        let waits = format!("waits for {whom} ({})", blocking.action.as_str());
+        let other = blocking.address != self.drafts[index].step.address;
+        let address = other.then(|| blocking.address.clone());
+        let waits = Reason::WaitsFor { address, action: blocking.action };
         let decision = match &blocking.decision {
             Decision::Dormant(_) => Decision::Dormant(waits),
             _ => Decision::Deferred(waits),
@@ -1616,6 +1590,15 @@ fn with_name<'a>(wanted: &'a Desired, before: &Spec) -> Cow<'a, Spec> {
         }
     }
     spec
+}
+
+/// What becomes of a resource that is not made at the moment.
+fn not_made(existence: Existence, kind: Kind) -> Decision {
+    match Reason::of(existence, kind) {
+        Some(reason) if existence == Existence::Dormant => Decision::Dormant(reason),
+        Some(reason) => Decision::Blocked(reason),
+        None => Decision::Do,
+    }
 }
 
 fn draft(

@@ -1,10 +1,11 @@
 //! What a run may do: consent, protection, pruning, quotas. Each rule is one function with its reason.
 
+use super::reason::{Consent, Reason};
 use super::selection::Selected;
 use super::step::{Action, Decision, Note, Plan};
 use crate::kinds::{
-    Address, Arn, Audience, Desired, Kind, Observed, ObservedState, OnLive, Owner, Pointer,
-    Replace, Spec, Stack,
+    Address, Arn, Audience, Desired, Kind, Observed, ObservedState, OnLive, Owner, Replace, Spec,
+    Stack,
 };
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -98,61 +99,14 @@ pub(super) fn on_audience(
     policy: &Policy,
 ) -> Decision {
     let consent = policy.allow_live.contains(address);
+    let live = |needs| Reason::LiveAudience { audience: audience.clone(), needs };
     match on_live {
-        Some(OnLive::Fail) => {
-            Decision::Blocked(format!("{}, and its manifest says `onLive: fail`", on_air(audience)))
-        }
+        Some(OnLive::Fail) => Decision::Blocked(live(Consent::Never)),
         Some(OnLive::Interrupt) | None if consent => Decision::Interrupt,
-        Some(OnLive::Interrupt) | None => Decision::Deferred(format!(
-            "{}; `--allow-live {address}` would do it now",
-            on_air(audience)
-        )),
-        Some(OnLive::Defer) if consent => Decision::Deferred(format!(
-            "{}; `--allow-live` needs `onLive: interrupt` in its manifest as well",
-            on_air(audience)
-        )),
-        Some(OnLive::Defer) => Decision::Deferred(on_air(audience)),
+        Some(OnLive::Interrupt) | None => Decision::Deferred(live(Consent::Flag(address.clone()))),
+        Some(OnLive::Defer) if consent => Decision::Deferred(live(Consent::Manifest)),
+        Some(OnLive::Defer) => Decision::Deferred(live(Consent::Wait)),
     }
-}
-
-/// An audience in a few words.
-pub fn on_air(audience: &Audience) -> String {
-    if let Some(viewers) = audience.viewers {
-        let s = if viewers == 1 { "" } else { "s" };
-        let what = if audience.composition.is_some() { "a composition is running, " } else { "" };
-        return format!("live: {what}{} viewer{s}", thousands(viewers));
-    }
-    if let Some(session) = &audience.session {
-        return format!("live: session {session}");
-    }
-    if audience.composition.is_some() {
-        return "live: the composition is running".to_owned();
-    }
-    if audience.publishing {
-        return "live: a participant is publishing with it".to_owned();
-    }
-    "live".to_owned()
-}
-
-/// Why something waits that starts only where an object is offline.
-pub fn must_be_offline(object: &Pointer, audience: &Audience) -> String {
-    let object = match object {
-        Pointer::Named(address) => address.to_string(),
-        Pointer::Outside(arn) => arn.to_string(),
-    };
-    format!("{object} has to be offline before this can start, and is {}", on_air(audience))
-}
-
-fn thousands(number: i64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// Whether the tags of an object protect it.
@@ -177,18 +131,10 @@ pub(super) fn hold_what_is_protected(observed: &ObservedState) -> BTreeSet<Arn> 
 
 /// A protected object is neither deleted nor replaced: the tag on it counts, since its manifest may be gone, and
 /// its manifest does, since somebody may have taken the tag off.
-pub(super) fn protected(observed: &Observed, wanted: Option<&Desired>) -> Option<Decision> {
-    let tagged = is_protected(observed);
-    let why = match wanted {
-        Some(it) if tagged || it.lifecycle.protect => {
-            "protected: take `lifecycle.protect` out of its manifest and apply that first"
-        }
-        None if tagged => {
-            "protected: put its manifest back without `lifecycle.protect` and apply that first"
-        }
-        _ => return None,
-    };
-    Some(Decision::Blocked(why.to_owned()))
+pub(super) fn protected(observed: &Observed, wanted: Option<&Desired>) -> Option<Reason> {
+    let declared = wanted.is_some();
+    let protected = is_protected(observed) || wanted.is_some_and(|it| it.lifecycle.protect);
+    protected.then_some(Reason::Protected { declared })
 }
 
 /// Objects there would be, against the quota, for every kind that was listed to the end.
@@ -212,17 +158,4 @@ pub(super) fn quotas(plan: &Plan, observed: &ObservedState, stack: &Stack) -> Ve
         }
     }
     notes
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn viewers_are_counted_in_thousands() {
-        assert_eq!(on_air(&Audience::stream(1_204, None)), "live: 1,204 viewers");
-        assert_eq!(on_air(&Audience::stream(1, None)), "live: 1 viewer");
-        assert_eq!(on_air(&Audience::stream(-1, None)), "live");
-        assert_eq!(thousands(1_234_567), "1,234,567");
-    }
 }

@@ -1,11 +1,13 @@
 //! What a plan is made of. A plan is a value: it can be printed, saved, compared, and carried out without
 //! another decision.
 
+use super::reason::Reason;
 use super::selection::Selected;
 use crate::diag::Origin;
-use crate::kinds::owner::Owner;
+
 use crate::kinds::spec::FieldChange;
-use crate::kinds::{Address, Arn, Audience, Degraded, Kind, OwnershipTags, Spec};
+use crate::kinds::{Address, Arn, Audience, Degraded, Kind, Owner, OwnershipTags, Spec};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -178,13 +180,13 @@ pub enum Decision {
     /// It does, and cuts the audience off, with consent.
     Interrupt,
     /// A later run will.
-    Deferred(String),
+    Deferred(Reason),
     /// Nothing to do at the moment, and that is not drift.
-    Dormant(String),
+    Dormant(Reason),
     /// It must not; the whole run is refused.
-    Blocked(String),
+    Blocked(Reason),
     /// It is not ours to do.
-    Unmanaged(String),
+    Unmanaged(Reason),
 }
 
 impl Decision {
@@ -205,13 +207,13 @@ impl Decision {
     }
 
     /// Why it is not carried out.
-    pub fn reason(&self) -> Option<&str> {
+    pub fn reason(&self) -> Option<&Reason> {
         match self {
             Self::Do | Self::Interrupt => None,
-            Self::Deferred(why)
-            | Self::Dormant(why)
-            | Self::Blocked(why)
-            | Self::Unmanaged(why) => Some(why),
+            Self::Deferred(reason)
+            | Self::Dormant(reason)
+            | Self::Blocked(reason)
+            | Self::Unmanaged(reason) => Some(reason),
         }
     }
 }
@@ -279,7 +281,7 @@ pub struct DuplicateCopy {
     /// The object.
     pub arn: Arn,
     /// When it was made, by the server's clock; `None` where its tags do not say.
-    pub made: Option<String>,
+    pub made: Option<Timestamp>,
     /// How old that was when the account was read, in whole minutes.
     pub minutes: Option<i64>,
     /// Where people find it, for kinds that have such an address.
@@ -610,9 +612,4 @@ impl Plan {
     pub fn by_id(&self) -> BTreeMap<StepId, &Step> {
         self.steps.iter().map(|it| (it.id, it)).collect()
     }
-}
-
-/// Why an object cannot be taken over.
-pub fn foreign(owner: &Owner) -> String {
-    format!("it belongs to {owner}")
 }

@@ -2,9 +2,9 @@
 
 use super::escape::escape;
 use super::plan::{Header, title, value};
+use super::reason::{self, on_air};
 use crate::diag::{Place, SourceMap};
-use crate::plan::policy::on_air;
-use crate::plan::{Attention, Cause, NotDrift, Note, Plan, Step};
+use crate::plan::{Attention, Cause, Consent, NotDrift, Note, Plan, Reason, Step};
 use anstyle::{AnsiColor, Style};
 use std::fmt::Write;
 
@@ -129,8 +129,9 @@ fn one(step: &Step, colour: AnsiColor, sources: &SourceMap, text: &mut String) {
     if pending {
         text.push_str("      changed outside ivs-apply, and the configuration changed as well\n");
     }
-    let said = step.impact.as_ref().map(on_air);
-    if let Some(why) = step.decision.reason().filter(|why| said.as_deref() != Some(why)) {
-        let _ = writeln!(text, "      {}", escape(why, 400));
+    // Who is there has been said.
+    let said = |it: &&Reason| matches!(it, Reason::LiveAudience { needs: Consent::Wait, .. });
+    if let Some(reason) = step.decision.reason().filter(|it| !said(it)) {
+        let _ = writeln!(text, "      {}", escape(&reason::text(reason), 400));
     }
 }

@@ -1,15 +1,16 @@
 //! The JSON documents of `schemas/output.json`. Whole even when a run fails.
 
+use super::reason;
 use crate::apply::{Outcome, StepStatus};
 use crate::aws::rates::floor_seconds;
 use crate::diag::{Place, SourceMap};
 use crate::kinds::Stack;
-use crate::plan::{Approval, NotDrift, Note, Plan, Selected, Status, Step, StepId};
+use crate::plan::{Approval, NotDrift, Note, Plan, Reason, Selected, Status, Step, StepId};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 /// Version of the documents; a change that could break a reader counts up its first number.
-pub const FORMAT_VERSION: &str = "1.0";
+pub const FORMAT_VERSION: &str = "1.1";
 
 /// What every document says of the run.
 #[derive(Clone, Debug)]
@@ -62,7 +63,7 @@ pub fn plan(
     document.insert("notes".to_owned(), plan.notes.iter().map(note).collect());
     if let Some(copies) = outcome.map(|it| &it.copies).filter(|it| !it.is_empty()) {
         let copies = copies.iter().map(
-            |it| json!({ "address": it.address, "arn": it.arn, "of": it.of, "left": it.left }),
+            |it| json!({ "address": it.address, "arn": it.arn, "of": it.of, "left": it.left.as_ref().map(reason::left) }),
         );
         document.insert("copies".to_owned(), copies.collect());
     }
@@ -174,7 +175,8 @@ fn step(
         "impact": step.impact,
         "loss": step.loss(),
         "decision": step.decision.as_str(),
-        "reason": step.decision.reason(),
+        "reason": step.decision.reason().map(Reason::code),
+        "message": step.decision.reason().map(reason::text),
         "source": position.map(|it| json!({ "file": sources.name(it.source), "line": it.line })),
     });
     if let (None, Some(_), Value::Object(map)) = (status, outcome, &mut value) {
@@ -199,8 +201,18 @@ fn step(
         }
         let request_id = outcome.and_then(|it| it.request_id(step.id, status));
         map.insert("requestId".to_owned(), json!(request_id));
+        let why = match status {
+            StepStatus::Deferred(why) => Some((why.code(), reason::text(why))),
+            StepStatus::Stale(changed) => Some((changed.code(), changed.to_string())),
+            _ => None,
+        };
+        if let Some((code, message)) = why {
+            map.insert("reason".to_owned(), json!(code));
+            map.insert("message".to_owned(), json!(message));
+        }
         let error = failure.map(ToString::to_string).or_else(|| match status {
-            StepStatus::Stale(why) | StepStatus::Deferred(why) => Some(why.clone()),
+            StepStatus::Stale(changed) => Some(changed.to_string()),
+            StepStatus::Deferred(why) => Some(reason::text(why)),
             StepStatus::Skipped(address) => Some(format!("{address} did not succeed")),
             _ => None,
         });

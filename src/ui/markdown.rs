@@ -5,8 +5,8 @@
 
 use super::escape::escape;
 use super::plan::{Header, because, calls, details, notes, sum};
+use super::reason::{self, on_air};
 use crate::aws::{Identity, SignedIn};
-use crate::plan::policy::on_air;
 use crate::plan::{Decision, Plan};
 use std::fmt::Write;
 
@@ -62,7 +62,7 @@ fn written(plan: &Plan, header: &Header<'_>, with_details: bool) -> String {
         let address = span(&step.address.to_string());
         let _ = writeln!(text, "- {address} **{verdict}**: {}", span(&because(step)));
         if let Some(why) = step.decision.reason() {
-            let _ = writeln!(text, "  - {}", span(why));
+            let _ = writeln!(text, "  - {}", span(&reason::text(why)));
         } else if let Some(audience) = &step.impact {
             let _ = writeln!(text, "  - impact: {}", span(&on_air(audience)));
         }

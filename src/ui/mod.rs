@@ -14,6 +14,7 @@ pub mod output;
 pub mod panic;
 pub mod plan;
 pub mod progress;
+pub mod reason;
 pub mod saved;
 pub mod shell;
 

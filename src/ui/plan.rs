@@ -2,13 +2,13 @@
 //! a unified diff of each spec that changes, one line that sums it up.
 
 use super::escape::escape;
+use super::reason::{self, moment, on_air};
 use crate::aws::rates::floor_seconds;
 use crate::aws::{Identity, SignedIn};
 use crate::diag::SourceMap;
 use crate::kinds::owner::PREFIX;
 use crate::kinds::{Address, Degraded, Spec, Stack};
 use crate::manifest::write::yaml;
-use crate::plan::policy::on_air;
 use crate::plan::{Action, Cause, Decision, DuplicateCopy, Note, Plan, Selected, Step, Summary};
 use anstyle::{AnsiColor, Style};
 use serde_json::Value;
@@ -124,7 +124,7 @@ fn one_step(step: &Step, width: usize, sources: &SourceMap, text: &mut String) {
     }
     text.push('\n');
     if let Some(why) = step.decision.reason() {
-        let _ = writeln!(text, "      {}", escape(why, 2 * CAP));
+        let _ = writeln!(text, "      {}", escape(&reason::text(why), 2 * CAP));
     } else if let Some(audience) = &step.impact {
         let _ = writeln!(text, "      impact: {}", on_air(audience));
     }
@@ -397,7 +397,9 @@ fn list<'a, L: IntoIterator<Item = &'a Address, IntoIter: ExactSizeIterator>>(
 fn duplicate_copy(it: &DuplicateCopy) -> String {
     let mut parts = vec![it.arn.to_string()];
     match (&it.made, it.minutes) {
-        (Some(made), Some(minutes)) => parts.push(format!("made {made} ({minutes} min ago)")),
+        (Some(made), Some(minutes)) => {
+            parts.push(format!("made {} ({minutes} min ago)", moment(*made)));
+        }
         _ => parts.push("its creation time is unknown".to_owned()),
     }
     parts.extend(it.url.clone());

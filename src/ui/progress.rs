@@ -2,6 +2,7 @@
 
 use super::Ui;
 use super::escape::escape;
+use super::reason;
 use crate::apply::{Event, Failure, Outcome, Signal, StepStatus, Wait};
 use crate::aws::RequestGate;
 use crate::kinds::Address;
@@ -195,10 +196,14 @@ fn ended(action: Action, status: &StepStatus) -> String {
             format!("{yellow}{} skipped{yellow:#}: {address} did not succeed", action.as_str())
         }
         StepStatus::Stale(why) => {
-            format!("{yellow}{} left{yellow:#}: {}", action.as_str(), escape(why, CAP))
+            format!("{yellow}{} left{yellow:#}: {}", action.as_str(), escape(&why.to_string(), CAP))
         }
         StepStatus::Deferred(why) => {
-            format!("{yellow}{} deferred{yellow:#}: {}", action.as_str(), escape(why, CAP))
+            format!(
+                "{yellow}{} deferred{yellow:#}: {}",
+                action.as_str(),
+                escape(&reason::text(why), CAP)
+            )
         }
         StepStatus::NotStarted => format!("{yellow}{} not started{yellow:#}", action.as_str()),
     }
@@ -235,7 +240,7 @@ pub fn report(plan: &Plan, outcome: &Outcome) -> String {
             Some(why) => writeln!(
                 text,
                 "{address} was created twice at the same time: {of} is kept, and this run's copy {arn} was not deleted: {}",
-                escape(why, CAP)
+                escape(&reason::left(why), CAP)
             ),
         };
     }
@@ -281,7 +286,7 @@ pub fn failures(plan: &Plan, outcome: &Outcome) -> String {
         error(&said, &mut text);
     }
     for copy in &outcome.copies {
-        if let Some(why) = &copy.left {
+        if let Some(why) = copy.left.as_ref().map(reason::left) {
             let (address, arn, of) = (&copy.address, &copy.arn, &copy.of);
             let said = format!(
                 "{address}: created twice at the same time; {arn} is left beside {of}: {why}"
@@ -318,11 +323,11 @@ pub fn failures(plan: &Plan, outcome: &Outcome) -> String {
 pub fn left(plan: &Plan, outcome: &Outcome, what: &str) -> String {
     let parts = plan.halves_of_replacements();
     let planned = plan.steps.iter().filter(|it| !it.decision.is_do() && !parts.contains(&it.id));
-    let mut left: Vec<(&Address, &str)> =
-        planned.filter_map(|it| Some((&it.address, it.decision.reason()?))).collect();
+    let mut left: Vec<(&Address, String)> =
+        planned.filter_map(|it| Some((&it.address, reason::text(it.decision.reason()?)))).collect();
     let steps = plan.by_id();
     left.extend(outcome.steps.iter().filter_map(|(id, status)| match status {
-        StepStatus::Deferred(why) => Some((&steps[id].address, why.as_str())),
+        StepStatus::Deferred(why) => Some((&steps[id].address, reason::text(why))),
         _ => None,
     }));
     let count = left.len();
@@ -369,7 +374,7 @@ fn failed(action: Action, status: &StepStatus) -> Option<(String, Why)> {
             format!("the result of the {word} is unknown"),
             of(failure, Some("run the same command again: it checks before it writes")),
         ),
-        StepStatus::Stale(why) => (format!("{word} was not carried out"), plain(why)),
+        StepStatus::Stale(why) => (format!("{word} was not carried out"), plain(&why.to_string())),
         StepStatus::Unconfirmed(_) => (
             format!("{word} is done"),
             plain("the listings do not show it yet; run again in a few minutes"),

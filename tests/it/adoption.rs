@@ -7,6 +7,7 @@ use ivs_apply::emulator::{Clock, Settings, Switches};
 use ivs_apply::kinds::Stack;
 use ivs_apply::manifest::{export, load_text, write};
 use ivs_apply::plan::{Action, Decision, Plan, Policy, Status};
+use ivs_apply::ui::reason;
 
 const HEAD: &str = "---\napiVersion: ivs-apply.dev/v1\n";
 
@@ -108,7 +109,7 @@ fn what_cannot_be_taken_over_is_refused_by_name_and_nothing_is_made_beside_it() 
         {
             let plan = planned(&account, &stack, &manifest(arn)).await;
             assert_eq!(plan.status(), Status::Blocked, "{:#?}", plan.steps);
-            let reason = plan.steps[0].decision.reason().expect("a reason");
+            let reason = reason::text(plan.steps[0].decision.reason().expect("a reason"));
             assert!(reason.contains(why), "{reason}");
         }
     });
@@ -129,7 +130,8 @@ fn an_object_with_half_of_its_tags_holds_back_what_may_be_it() {
         let held = async |text: &str| {
             let plan = planned(&account, &stack, text).await;
             assert_eq!(plan.status(), Status::Blocked, "{:#?}", plan.steps);
-            assert!(plan.steps[0].decision.reason().expect("a reason").contains(arn.as_str()));
+            let reason = plan.steps[0].decision.reason().expect("a reason");
+            assert!(reason::text(reason).contains(arn.as_str()), "{reason:?}");
         };
         held(&text).await;
         let tags = [("ivs-apply:name".to_owned(), "c".to_owned())].into();

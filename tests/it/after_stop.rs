@@ -8,6 +8,7 @@ use ivs_apply::aws::{Class, Sorted};
 use ivs_apply::kinds::{Address, Kind, Scope, Stack};
 use ivs_apply::manifest::load_text;
 use ivs_apply::plan::{Action, Cause, Decision, Plan, Policy, Status};
+use ivs_apply::ui::reason;
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -259,7 +260,7 @@ fn a_composition_onto_a_channel_that_an_encoder_feeds_is_deferred() {
         goes_live(&account, &channel);
         let (plan, outcome) = applied(&account, &text, &Policy::default()).await;
         let [step] = plan.steps.as_slice() else { panic!("{:#?}", plan.steps) };
-        let why = step.decision.reason().unwrap_or_default();
+        let why = step.decision.reason().map(reason::text).unwrap_or_default();
         assert_eq!(step.decision.as_str(), "deferred");
         assert!(
             why.contains("Channel/main has to be offline") && why.contains("3 viewers"),
@@ -277,7 +278,7 @@ fn a_composition_onto_a_channel_that_an_encoder_feeds_is_deferred() {
         let [(_, StepStatus::Deferred(why))] = outcome.steps.as_slice() else {
             panic!("{outcome:#?}")
         };
-        assert!(why.contains("Channel/main has to be offline"), "{why}");
+        assert!(reason::text(why).contains("Channel/main has to be offline"), "{why:?}");
         assert!(account.calls().get("StartComposition").is_none());
         account.control("DELETE", "/_emulator/streams", json!({ "channelArn": channel }));
         all_done(&account, &text, &Policy::default()).await;

@@ -3,12 +3,12 @@
 
 use crate::account::{Account, named, on_paused_time};
 use fastrand::Rng;
-use ivs_apply::apply::{Event, Outcome, Stop, apply};
+use ivs_apply::apply::{Event, Left, Outcome, Stop, apply};
 use ivs_apply::aws::{Clients, Target, connect};
 use ivs_apply::cloud::{Reading, look_up_users, read};
 use ivs_apply::kinds::{Desired, Kind, Stack};
 use ivs_apply::manifest::load_text;
-use ivs_apply::plan::{Policy, Status, plan};
+use ivs_apply::plan::{Policy, Reason, Status, plan};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -206,7 +206,8 @@ fn a_copy_that_went_live_meanwhile_is_left_and_told() {
         let outcome = Box::pin(apply(&account.aws, stack, &made, &observed, stop, &tell)).await;
         assert!(!outcome.is_well(), "{outcome:#?}");
         let [copy] = outcome.copies.as_slice() else { panic!("{outcome:#?}") };
-        assert!(copy.left.as_deref().is_some_and(|it| it.contains("live")), "{copy:?}");
+        let live = |it: &Left| matches!(it, Left::Waits(why) if matches!(**why, Reason::DuplicateLive { .. }));
+        assert!(copy.left.as_ref().is_some_and(live), "{copy:?}");
         assert_eq!(counted(&account)["Channel/one"], 2);
     });
 }

@@ -6,6 +6,7 @@ use ivs_apply::aws::{Service, Sorted, Tags};
 use ivs_apply::kinds::Stack;
 use ivs_apply::manifest::load_text;
 use ivs_apply::plan::{Action, Plan, Policy, Status};
+use ivs_apply::ui::reason;
 use serde_json::json;
 
 const HEAD: &str = "---\napiVersion: ivs-apply.dev/v1\n";
@@ -81,7 +82,8 @@ impl Whose {
 
 fn refused(plan: &Plan, whose: Whose, arn: &str) {
     assert_eq!(plan.status(), Status::Blocked, "{whose:?}: {plan:#?}");
-    let reasons: Vec<&str> = plan.steps.iter().filter_map(|it| it.decision.reason()).collect();
+    let reasons = plan.steps.iter().filter_map(|it| it.decision.reason());
+    let reasons: Vec<String> = reasons.map(reason::text).collect();
     let named = reasons.iter().any(|it| it.contains(arn) && it.contains(whose.named()));
     assert!(named, "{whose:?}: {reasons:?}");
 }

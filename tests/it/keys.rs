@@ -6,6 +6,7 @@ use ivs_apply::diag::Code;
 use ivs_apply::kinds::{Address, Kind, Stack};
 use ivs_apply::manifest::{Loaded, StandardInput, export, load, load_text, write};
 use ivs_apply::plan::{Note, Plan, Policy, Status, plan};
+use ivs_apply::ui::reason;
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -145,7 +146,12 @@ fn another_stacks_stream_key_is_left_alone() {
         let loaded = load_text("a.yaml", &ours, Some("ours"));
         let (_, plan) = account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
         assert_eq!(plan.status(), Status::Blocked, "{plan:#?}");
-        assert!(plan.steps[0].decision.reason().is_some_and(|it| it.contains("stack `theirs`")));
+        assert!(
+            plan.steps[0]
+                .decision
+                .reason()
+                .is_some_and(|it| reason::text(it).contains("stack `theirs`"))
+        );
         assert!(
             apply("ours", &ours).await.steps.is_empty(),
             "the engine does what was decided only"

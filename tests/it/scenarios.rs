@@ -17,6 +17,7 @@ use ivs_apply::emulator::{Clock, Settings};
 use ivs_apply::manifest::{Loaded, load_text};
 use ivs_apply::plan::{Plan, Policy, Status, Terms};
 use ivs_apply::ui;
+use ivs_apply::ui::reason;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -274,7 +275,8 @@ fn told(plan: &Plan, steps: &[(usize, StepStatus)], story: &mut String) {
         let step = by_id[id];
         let why = match status {
             StepStatus::Failed(failure) | StepStatus::Unknown(failure) => format!(": {failure}"),
-            StepStatus::Stale(why) | StepStatus::Deferred(why) => format!(": {why}"),
+            StepStatus::Stale(changed) => format!(": {changed}"),
+            StepStatus::Deferred(why) => format!(": {}", reason::text(why)),
             _ => String::new(),
         };
         let _ = writeln!(

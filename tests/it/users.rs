@@ -5,6 +5,7 @@ use ivs_apply::aws::Sorted;
 use ivs_apply::kinds::{Kind, Observed, Stack};
 use ivs_apply::manifest::load_text;
 use ivs_apply::plan::{Action, Decision, Plan, Policy};
+use ivs_apply::ui::reason;
 
 const PRUNE: Policy = Policy {
     prune: true,
@@ -44,7 +45,7 @@ async fn the_only(account: &Account, kind: Kind) -> Observed {
 fn waits(plan: &Plan) -> String {
     let delete = plan.steps.iter().find(|it| it.action == Action::Delete).expect("a delete");
     match &delete.decision {
-        Decision::Deferred(why) => why.clone(),
+        Decision::Deferred(why) => reason::text(why),
         other => panic!("{other:?}"),
     }
 }

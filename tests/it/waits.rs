@@ -7,6 +7,7 @@ use ivs_apply::apply::{Event, Failure, Outcome, StepStatus, Stop, Until, Wait, a
 use ivs_apply::kinds::{Kind, Scope, Stack};
 use ivs_apply::manifest::load_text;
 use ivs_apply::plan::{Action, Policy, Status};
+use ivs_apply::ui::reason;
 use serde_json::{Value, json};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -161,7 +162,7 @@ fn what_ends_in_create_failed_says_why_stays_alone_and_is_not_made_again_by_ever
             let (plan, outcome) = applied(&account, &text, &Policy::default()).await;
             assert!(outcome.steps.is_empty(), "{:#?} {outcome:#?}", plan.steps);
             let step = plan.steps.iter().find(|it| it.action == Action::Replace).expect("planned");
-            let why = step.decision.reason().expect("deferred");
+            let why = reason::text(step.decision.reason().expect("deferred"));
             assert!(why.contains("bucket is in another region"), "{why}");
             assert_eq!(there(&account).await, ["CREATE_FAILED"]);
             sleep(Duration::from_mins(3)).await;

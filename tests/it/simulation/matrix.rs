@@ -4,7 +4,7 @@
 use super::chance::{End, OUTSIDE, Other, Second};
 use super::life::{Life, Run};
 use ivs_apply::apply::StepStatus;
-use ivs_apply::plan::{Action, Cause};
+use ivs_apply::plan::{Action, Cause, Reason};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -89,7 +89,7 @@ pub(super) fn count(life: &Life, hits: &mut Hits) {
             match status {
                 StepStatus::Stale(_) if life.case.second != Second::None => hit("F11", at),
                 StepStatus::Stale(_) if others => hit("F10", at),
-                StepStatus::Deferred(why) if why.starts_with("live") => hit("F12", at),
+                StepStatus::Deferred(Reason::LiveAudience { .. }) => hit("F12", at),
                 // Two runs made it, and one of the two is deleted in the end.
                 StepStatus::Done(_)
                     if step.because.iter().any(|it| matches!(it, Cause::Duplicate { .. })) =>

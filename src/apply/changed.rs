@@ -1,0 +1,57 @@
+//! How an object turned out to be another than the plan saw, so that a step did not write to it.
+
+use crate::kinds::{Arn, Owner};
+use serde::Serialize;
+
+/// What is different from the plan.
+#[derive(Clone, Debug, PartialEq, Serialize, thiserror::Error)]
+#[serde(tag = "reason", rename_all_fields = "camelCase")]
+pub enum Changed {
+    /// Another run has made the object since the plan was made.
+    #[error("another run has made {arn} meanwhile")]
+    MadeMeanwhile {
+        /// The object.
+        arn: Arn,
+    },
+    /// The object does not exist any more.
+    #[error("it is gone")]
+    Gone,
+    /// Its ownership tags are others.
+    #[error("it belongs to {owner} now")]
+    OwnerChanged {
+        /// Whose it is.
+        owner: Box<Owner>,
+    },
+    /// Fields of its spec are others.
+    #[error("it was changed since the plan was made: {}", fields.join(", "))]
+    FieldsChanged {
+        /// Their paths.
+        fields: Vec<String>,
+    },
+    /// It got the tag that protects it.
+    #[error("it was protected meanwhile")]
+    ProtectedMeanwhile,
+    /// What AWS deletes together with it is protected.
+    #[error("{part}, which would be deleted with it, is protected")]
+    PartProtected {
+        /// That object.
+        part: Arn,
+    },
+    /// The object that replaces it does not exist.
+    #[error("what takes its place is gone")]
+    SuccessorGone,
+    /// It is not a duplicate any more.
+    #[error("it is not the second of two any more")]
+    NoDuplicate,
+    /// The tags of the duplicate or of the object that counts are others.
+    #[error("the tags of the two have changed")]
+    DuplicateTagsChanged,
+    /// The duplicate was changed since it was made.
+    #[error("it was changed since it was made")]
+    DuplicateChanged,
+    /// The plan does not say when the account was read.
+    #[error("it is unknown when the plan was made")]
+    PlanOfUnknownAge,
+}
+
+crate::plan::reason::codes! { Changed: MadeMeanwhile, Gone, OwnerChanged, FieldsChanged, ProtectedMeanwhile, PartProtected, SuccessorGone, NoDuplicate, DuplicateTagsChanged, DuplicateChanged, PlanOfUnknownAge }

@@ -1,0 +1,240 @@
+//! Why a step is not carried out: typed facts with stable codes, never sentences (`ui::reason` writes those).
+
+use super::step::Action;
+use crate::kinds::{Address, Arn, Audience, Existence, Kind, Owner, Pointer};
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// Why a step is not carried out in this run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "reason", rename_all_fields = "camelCase")]
+pub enum Reason {
+    /// The change would cut off an audience.
+    LiveAudience {
+        /// Who is there.
+        audience: Audience,
+        /// What would allow it.
+        needs: Consent,
+    },
+    /// The stream that the change would end is that of a running composition.
+    LiveThroughComposition {
+        /// Who watches it.
+        audience: Audience,
+        /// The composition; named where it is one of the stack.
+        composition: Pointer,
+    },
+    /// An object on which this starts has to be offline, and is not.
+    TargetLive {
+        /// The object.
+        target: Pointer,
+        /// Who is there.
+        audience: Audience,
+    },
+    /// The object belongs to another stack or tool.
+    OwnedByAnother {
+        /// Whose it is.
+        owner: Owner,
+    },
+    /// The resource acts on an object of another stack or tool.
+    ActsOnForeignObject {
+        /// The field that refers to it.
+        field: String,
+        /// The object.
+        arn: Arn,
+        /// Whose it is.
+        owner: Owner,
+    },
+    /// The object to adopt is managed under another name.
+    AlreadyManaged {
+        /// The object.
+        arn: Arn,
+        /// The name.
+        address: Address,
+    },
+    /// The object to adopt does not exist.
+    AdoptedObjectMissing {
+        /// The ARN of `lifecycle.adopt`.
+        arn: String,
+    },
+    /// An object with the tags of this resource belongs to `CloudFormation`.
+    ImportedByCloudFormation {
+        /// The object.
+        arn: Arn,
+        /// Its stack.
+        owner: Owner,
+    },
+    /// An object that may be the one of this resource carries only some of the ownership tags.
+    IncompleteTags {
+        /// The object; `None` where it is the step's own.
+        arn: Option<Arn>,
+    },
+    /// Two objects carry the same ownership tags, and nothing tells the copy.
+    SameTags {
+        /// The one that counts now.
+        first: Arn,
+        /// The other one.
+        second: Arn,
+    },
+    /// Two objects have former names of this resource.
+    AmbiguousFormerNames {
+        /// The name of one.
+        first: Address,
+        /// The name of the other.
+        second: Address,
+    },
+    /// Another object has the name, and keeps it.
+    NameTaken {
+        /// The name.
+        address: Address,
+        /// The object.
+        holder: Arn,
+    },
+    /// Adopting the object would replace it.
+    AdoptionReplaces,
+    /// Nobody publishes, so there is nothing to start.
+    NoPublisher {
+        /// What would start.
+        kind: Kind,
+        /// Whether the object of before still runs, and ends by itself.
+        ends: bool,
+    },
+    /// AWS never shows a public key, so the object cannot be made from its fingerprint.
+    PublicKeyRequired,
+    /// The object of before has not ended yet.
+    PredecessorEnding,
+    /// AWS failed to make the object a short while ago.
+    FailedRecently {
+        /// The likely cause, where the kind knows one.
+        likely: Option<&'static str>,
+        /// When a run may try again.
+        after: Timestamp,
+    },
+    /// The object is protected.
+    Protected {
+        /// Whether it has a manifest.
+        declared: bool,
+    },
+    /// The object is protected, and this run lifts the protection.
+    ProtectionLifted {
+        /// What a later run does.
+        then: Action,
+    },
+    /// The stream key that is deleted with the object is protected.
+    HoldsProtectedKey,
+    /// A duplicate of the object has to go first.
+    HasDuplicate,
+    /// The successor of the object failed.
+    SuccessorFailed {
+        /// The successor.
+        arn: Arn,
+        /// Its state.
+        state: String,
+    },
+    /// Other objects refer to the object.
+    StillReferredTo {
+        /// By which.
+        by: Vec<Referrer>,
+    },
+    /// The duplicate is live.
+    DuplicateLive {
+        /// The object that counts.
+        winner: Arn,
+        /// Who is there.
+        audience: Audience,
+    },
+    /// The duplicate was changed since it was made.
+    DuplicateChanged {
+        /// The object that counts.
+        winner: Arn,
+    },
+    /// The age of the duplicate is unknown.
+    DuplicateOfUnknownAge {
+        /// The object that counts.
+        winner: Arn,
+    },
+    /// An object that no step changes refers to the duplicate.
+    DuplicateReferredTo {
+        /// The object.
+        by: Arn,
+    },
+    /// The duplicate may be that of a run in progress.
+    DuplicateTooYoung {
+        /// When it may be deleted.
+        after: Timestamp,
+    },
+    /// The object that counts is not ready for use.
+    WinnerNotReady {
+        /// That object.
+        winner: Arn,
+    },
+    /// The step waits for another one that is not carried out.
+    WaitsFor {
+        /// The resource of that step; `None` for another object of the same name.
+        address: Option<Address>,
+        /// What that step does.
+        action: Action,
+    },
+}
+
+/// What would allow a step to cut off an audience.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Consent {
+    /// Nothing: `onLive: defer`, so it waits until nobody is there.
+    Wait,
+    /// `--allow-live` of this address.
+    Flag(Address),
+    /// `onLive: interrupt` in its manifest; the flag is given.
+    Manifest,
+    /// Another manifest: this one says `onLive: fail`.
+    Never,
+}
+
+/// An object that refers to one which is to be deleted.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Referrer {
+    /// One of the stack.
+    Managed(Address),
+    /// One of another stack or tool.
+    Foreign {
+        /// The object.
+        arn: Arn,
+        /// Whose it is.
+        owner: Owner,
+    },
+    /// One that no manifest declares.
+    Undeclared {
+        /// The object.
+        arn: Arn,
+    },
+}
+
+/// Gives an enum of reasons its stable codes: the names of its variants.
+macro_rules! codes {
+    ($type:ident: $($name:ident),* $(,)?) => {
+        impl $type {
+            /// All codes.
+            pub const CODES: &[&str] = &[$(stringify!($name)),*];
+
+            /// The stable code: `reason` in JSON.
+            pub fn code(&self) -> &'static str {
+                match self { $(Self::$name { .. } => stringify!($name)),* }
+            }
+        }
+    };
+}
+pub(crate) use codes;
+
+codes! { Reason: LiveAudience, LiveThroughComposition, TargetLive, OwnedByAnother, ActsOnForeignObject, AlreadyManaged, AdoptedObjectMissing, ImportedByCloudFormation, IncompleteTags, SameTags, AmbiguousFormerNames, NameTaken, AdoptionReplaces, NoPublisher, PublicKeyRequired, PredecessorEnding, FailedRecently, Protected, ProtectionLifted, HoldsProtectedKey, HasDuplicate, SuccessorFailed, StillReferredTo, DuplicateLive, DuplicateChanged, DuplicateOfUnknownAge, DuplicateReferredTo, DuplicateTooYoung, WinnerNotReady, WaitsFor }
+
+impl Reason {
+    /// Why a declared resource is not made at the moment, where that is no drift or cannot be done.
+    pub(super) fn of(existence: Existence, kind: Kind) -> Option<Self> {
+        match existence {
+            Existence::Dormant => Some(Self::NoPublisher { kind, ends: false }),
+            Existence::Unmakeable => Some(Self::PublicKeyRequired),
+            Existence::Wanted | Existence::Unwanted => None,
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Sentences for why a step is not carried out, and for who is on air.
+
+use crate::apply::Left;
+use crate::kinds::{Audience, Kind, Pointer};
+use crate::plan::{Action, Consent, Reason, Referrer};
+use jiff::Timestamp;
+
+/// Why a step is not carried out, in a sentence without a full stop.
+pub fn text(reason: &Reason) -> String {
+    match reason {
+        Reason::LiveAudience { audience, needs } => {
+            let who = on_air(audience);
+            match needs {
+                Consent::Wait => who,
+                Consent::Flag(address) => format!("{who}; `--allow-live {address}` would do it now"),
+                Consent::Manifest => {
+                    format!("{who}; `--allow-live` needs `onLive: interrupt` in its manifest as well")
+                }
+                Consent::Never => format!("{who}, and its manifest says `onLive: fail`"),
+            }
+        }
+        Reason::LiveThroughComposition { audience, composition } => {
+            let who = on_air(audience);
+            match composition {
+                Pointer::Named(address) => format!(
+                    "{who}; its stream is that of {address}, which has to be allowed to end as well: \
+                     `onLive: interrupt` in its manifest, and `--allow-live {address}`"
+                ),
+                Pointer::Outside(arn) => format!("{who}; its stream is that of {arn}"),
+            }
+        }
+        Reason::TargetLive { target, audience } => {
+            let target = match target {
+                Pointer::Named(address) => address.to_string(),
+                Pointer::Outside(arn) => arn.to_string(),
+            };
+            format!("{target} has to be offline before this can start, and is {}", on_air(audience))
+        }
+        Reason::OwnedByAnother { owner } => format!("it belongs to {owner}"),
+        Reason::ActsOnForeignObject { field, arn, owner } => {
+            format!("`{field}` is {arn}, which belongs to {owner}")
+        }
+        Reason::AlreadyManaged { arn, address } => {
+            format!("{arn} is {address} already; `previousNames` would rename it")
+        }
+        Reason::AdoptedObjectMissing { arn } => format!(
+            "{arn} does not exist and cannot be adopted; remove `lifecycle.adopt` to create a new object"
+        ),
+        Reason::ImportedByCloudFormation { arn, owner } => format!(
+            "{arn} has its tags and belongs to {owner}: release it there, or remove the manifest"
+        ),
+        Reason::IncompleteTags { arn: Some(arn) } => format!(
+            "{arn} carries only some of the ownership tags and may be it: complete them, or take them off"
+        ),
+        Reason::IncompleteTags { arn: None } => "its ownership tags are incomplete".to_owned(),
+        Reason::SameTags { first, second } => format!(
+            "{first} and {second} carry the same tags: take the `ivs-apply:` tags off the one that is not it"
+        ),
+        Reason::AmbiguousFormerNames { first, second } => format!(
+            "{first} and {second} both exist, and `previousNames` lists both: remove the name of the one that \
+             is not renamed"
+        ),
+        Reason::NameTaken { address, holder } => format!(
+            "{address} is still the name of {holder}: delete that one with `--prune`, or rename it in the same run"
+        ),
+        Reason::AdoptionReplaces => {
+            "adopting it would replace it; change the manifest to match the existing object".to_owned()
+        }
+        Reason::NoPublisher { kind, ends } => {
+            let why = match kind {
+                Kind::ParticipantReplication => "its participant is not publishing",
+                _ => "nobody publishes on its stage",
+            };
+            if *ends { format!("{why}, so it ends by itself") } else { why.to_owned() }
+        }
+        Reason::PublicKeyRequired => "AWS never shows a key: give `publicKeyMaterial`".to_owned(),
+        Reason::PredecessorEnding => "the one before it is still ending".to_owned(),
+        Reason::FailedRecently { likely, after } => format!(
+            "{}; it is made again by a run after {}, or as soon as its manifest changes",
+            likely.unwrap_or("AWS gives no reason"),
+            moment(*after)
+        ),
+        Reason::Protected { declared: true } => {
+            "protected: take `lifecycle.protect` out of its manifest and apply that first".to_owned()
+        }
+        Reason::Protected { declared: false } => {
+            "protected: put its manifest back without `lifecycle.protect` and apply that first".to_owned()
+        }
+        Reason::ProtectionLifted { then } => {
+            let then = if *then == Action::Delete { "deletes" } else { "replaces" };
+            format!("it is protected, which this run lifts; the next one {then} it")
+        }
+        Reason::HoldsProtectedKey => {
+            "its stream key is protected and would be deleted with it: take `lifecycle.protect` out of the \
+             manifest of the stream key and apply that first"
+                .to_owned()
+        }
+        Reason::HasDuplicate => "it waits until its duplicate is gone".to_owned(),
+        Reason::SuccessorFailed { arn, state } => {
+            format!("{arn}, which replaces it, is in state {state}")
+        }
+        Reason::StillReferredTo { by } => {
+            let mut names: Vec<String> = by.iter().map(referrer).collect();
+            names.sort();
+            let refer = if names.len() == 1 { "still refers" } else { "still refer" };
+            format!("{} {refer} to it", names.join(" and "))
+        }
+        Reason::DuplicateLive { winner, audience } => {
+            format!("{winner} has the same name, and this one is {}", on_air(audience))
+        }
+        Reason::DuplicateChanged { winner } => format!(
+            "{winner} has the same name, and this one is not as it was made: delete it by hand, or take its \
+             `ivs-apply:` tags off"
+        ),
+        Reason::DuplicateOfUnknownAge { winner } => {
+            format!("{winner} has the same name, and the age of this one is unknown")
+        }
+        Reason::DuplicateReferredTo { by } => format!("{by} refers to it"),
+        Reason::DuplicateTooYoung { after } => {
+            format!("another run may be in progress; it may be deleted after {}", moment(*after))
+        }
+        Reason::WinnerNotReady { winner } => format!("waits until {winner} is ready for use"),
+        Reason::WaitsFor { address, action } => {
+            let whom =
+                address.as_ref().map_or_else(|| "another of this name".to_owned(), ToString::to_string);
+            format!("waits for {whom} ({})", action.as_str())
+        }
+    }
+}
+
+fn referrer(it: &Referrer) -> String {
+    match it {
+        Referrer::Managed(address) => address.to_string(),
+        Referrer::Foreign { arn, owner } => format!("{arn}, which belongs to {owner},"),
+        Referrer::Undeclared { arn } => format!("{arn}, which no manifest declares,"),
+    }
+}
+
+/// Why a copy of this run's own making is left.
+pub fn left(left: &Left) -> String {
+    match left {
+        Left::Waits(why) => text(why),
+        Left::NotInTime => "it was not deleted in time".to_owned(),
+    }
+}
+
+/// Who would be cut off, in a few words.
+pub fn on_air(audience: &Audience) -> String {
+    if let Some(viewers) = audience.viewers {
+        let s = if viewers == 1 { "" } else { "s" };
+        let what = if audience.composition.is_some() { "a composition is running, " } else { "" };
+        return format!("live: {what}{} viewer{s}", thousands(viewers));
+    }
+    if let Some(session) = &audience.session {
+        return format!("live: session {session}");
+    }
+    if audience.composition.is_some() {
+        return "live: the composition is running".to_owned();
+    }
+    if audience.publishing {
+        return "live: a participant is publishing with it".to_owned();
+    }
+    "live".to_owned()
+}
+
+/// A moment, to the second.
+pub fn moment(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+fn thousands(number: i64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn viewers_are_counted_in_thousands() {
+        assert_eq!(on_air(&Audience::stream(1_204, None)), "live: 1,204 viewers");
+        assert_eq!(on_air(&Audience::stream(1, None)), "live: 1 viewer");
+        assert_eq!(on_air(&Audience::stream(-1, None)), "live");
+        assert_eq!(thousands(1_234_567), "1,234,567");
+    }
+}
