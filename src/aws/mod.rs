@@ -40,11 +40,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use turn::InTurn;
 
-/// Bytes from base64, `None` for what is no base64.
-pub fn base64(text: &str) -> Option<Vec<u8>> {
-    aws_smithy_types::base64::decode(text).ok()
-}
-
 /// Regions that have Amazon IVS (`docs/service-reference.md` §1.0).
 pub const REGIONS: [&str; 7] = [
     "us-east-1",

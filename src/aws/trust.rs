@@ -6,8 +6,9 @@
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use aws_smithy_types::base64;
 use aws_types::os_shim_internal::Env;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls_native_certs::{CertificateResult, load_certs_from_paths, load_native_certs};
@@ -65,7 +66,7 @@ fn is_usable(certificate: &CertificateDer<'static>) -> bool {
 }
 
 fn pem(certificate: &CertificateDer<'_>) -> String {
-    let body = base64::encode(certificate.as_ref());
+    let body = BASE64_STANDARD.encode(certificate);
     let lines: Vec<&str> =
         (0..body.len()).step_by(64).map(|at| &body[at..body.len().min(at + 64)]).collect();
     format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))

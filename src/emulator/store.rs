@@ -5,7 +5,6 @@
 //! line. A file that was cut off or changed by something else is refused, so that no request meets an account
 //! that the emulator could not have made.
 
-use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -201,11 +200,7 @@ fn read(path: &Path, text: &[u8]) -> Result<Account, OpenError> {
 }
 
 fn digest(content: &[u8]) -> String {
-    let mut text = String::with_capacity(64);
-    for byte in Sha256::digest(content) {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
+    hex::encode(Sha256::digest(content))
 }
 
 fn with_ending(path: &Path, ending: &str) -> PathBuf {

@@ -4,8 +4,9 @@
 //! a public key should be may be a private one.
 
 use super::Check;
-use crate::aws::base64;
 use crate::diag::Code;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use md5::{Digest, Md5};
 
 const BEGIN: &str = "-----BEGIN PUBLIC KEY-----";
@@ -31,7 +32,9 @@ fn inner(material: &str) -> Option<String> {
 /// The key itself in DER, or what is wrong with it.
 fn der(material: &str) -> Result<Vec<u8>, &'static str> {
     let inner = inner(material).ok_or("not a public key in PEM")?;
-    let der = base64(&inner).ok_or("not a public key in PEM: the text inside is not base64")?;
+    let der = BASE64_STANDARD
+        .decode(inner)
+        .map_err(|_| "not a public key in PEM: the text inside is not base64")?;
     if der.len() != P384.len() + POINT || !der.starts_with(&P384) {
         return Err("a public key, but not an ECDSA key on curve P-384");
     }

@@ -11,7 +11,6 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
 use std::sync::LazyLock;
 
 /// One field that differs.
@@ -248,11 +247,7 @@ pub fn fingerprint(value: &Value) -> String {
 }
 
 fn hash(text: &str) -> String {
-    let mut hexadecimal = String::with_capacity(64);
-    for byte in Sha256::digest(text.as_bytes()) {
-        let _ = write!(hexadecimal, "{byte:02x}");
-    }
-    hexadecimal
+    hex::encode(Sha256::digest(text.as_bytes()))
 }
 
 /// Replaces the reference at `path` by its ARN, under its name in the API.
