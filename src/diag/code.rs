@@ -124,6 +124,8 @@ codes! {
     E0114 "unusable-label" UnusableLabel;
     /// The `lock` of the Stack does not name one object in S3 as `s3://bucket/key`.
     E0115 "malformed-lock" MalformedLock;
+    /// A text that should be a glob is none: a bracket or a brace is not closed, or a `\` ends it.
+    E0116 "malformed-glob" MalformedGlob;
 
     /// A number or a length is outside of what AWS takes.
     E0201 "out-of-range" OutOfRange;

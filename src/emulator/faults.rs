@@ -1,5 +1,6 @@
 //! Injected faults: which of them strike a request, and what they do to it.
 
+use globset::{Glob, GlobMatcher};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -58,9 +59,9 @@ pub(crate) enum FaultKind {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Fault {
-    /// An operation's name; with `*` at its end all that begin so.
-    #[serde(default = "all")]
-    operation: String,
+    /// A glob of operation names, such as `Create*`.
+    #[serde(default)]
+    operation: Operations,
     kind: FaultKind,
     /// Strikes the n-th matching call from now on, counted from one.
     nth: Option<u64>,
@@ -84,8 +85,29 @@ pub(crate) struct Fault {
     since: Millis,
 }
 
-fn all() -> String {
-    "*".to_owned()
+/// The operations that a fault is about.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+struct Operations(GlobMatcher);
+
+impl Default for Operations {
+    fn default() -> Self {
+        Self::try_from("*".to_owned()).expect("a glob")
+    }
+}
+
+impl TryFrom<String> for Operations {
+    type Error = globset::Error;
+
+    fn try_from(text: String) -> Result<Self, globset::Error> {
+        Ok(Self(Glob::new(&text)?.compile_matcher()))
+    }
+}
+
+impl From<Operations> for String {
+    fn from(operations: Operations) -> Self {
+        operations.0.glob().glob().to_owned()
+    }
 }
 
 /// What the faults do to one request.
@@ -158,9 +180,7 @@ impl Faults {
     ) -> Effects {
         let mut effects = Effects::default();
         for fault in &mut self.list {
-            let group = fault.operation.strip_suffix('*');
-            let meant = group.map_or(fault.operation == name, |verb| name.starts_with(verb));
-            if !meant {
+            if !fault.operation.0.is_match(name) {
                 continue;
             }
             if fault.spares.is_some() && fault.spares.as_deref() == caller {
@@ -291,6 +311,8 @@ mod tests {
         let other = json!({"operation": "GetChannel", "kind": "throttle"});
         assert_eq!(struck(other, 1), [false]);
         assert_eq!(struck(json!({"operation": "Create*", "kind": "throttle"}), 1), [true]);
+        let either = json!({"operation": "{Create,Delete}*", "kind": "throttle"});
+        assert_eq!(struck(either, 1), [true]);
         let over = json!({"kind": "loseReply", "seconds": 0.1});
         assert_eq!(struck(over, 1), [false]);
         let half = struck(json!({"kind": "error500", "probability": 0.5}), 100);

@@ -6,6 +6,7 @@
 
 pub mod address;
 pub mod check;
+pub mod glob;
 pub mod operation;
 pub mod owner;
 pub mod reference;
@@ -34,6 +35,7 @@ pub use address::{Address, AddressMap, Arn};
 pub use channel::streams;
 pub use check::{Check, MOST_USER_TAGS};
 pub use composition::Pip;
+pub use glob::Glob;
 pub use operation::{Elsewhere, On, Operation, Verb};
 pub use owner::{Owner, OwnershipTags};
 pub use reference::{Edge, Pointer, Ref};

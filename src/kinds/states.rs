@@ -1,6 +1,7 @@
 //! What is wanted and what is there: the types that reading, planning and applying share.
 
 use super::address::{Address, AddressMap, Arn};
+use super::glob::Glob;
 use super::owner::{Owner, OwnershipTags};
 use super::reference::Pointer;
 use super::{Kind, Spec};
@@ -79,7 +80,7 @@ pub struct Stack {
     /// Added to every resource; a resource's own tag wins.
     pub tags: Tags,
     /// Live tags that match are never shown, changed or removed.
-    pub ignore_tags: Vec<String>,
+    pub ignore_tags: Vec<Glob>,
     /// Delete owned resources that no manifest declares.
     pub prune: bool,
     /// Quotas by kind, where they differ from AWS's defaults.

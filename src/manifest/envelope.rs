@@ -100,7 +100,7 @@ pub struct StackSpec {
     pub account: Option<String>,
     /// Added to every resource; a resource's own tag wins.
     pub tags: Tags,
-    /// Live tags that match are never shown, changed or removed; `*` stands for anything.
+    /// Globs of tag keys, such as `cost:*`: live tags that match are never shown, changed or removed.
     pub ignore_tags: Vec<String>,
     /// Delete owned resources that no manifest declares.
     pub prune: bool,

@@ -14,7 +14,6 @@ pub mod write;
 
 use crate::aws::{REGIONS, Tags};
 use crate::diag::{Code, Diagnostic, FieldPath, Origin, Part, Place, Report, Segment, SourceMap};
-use crate::kinds::owner::matches;
 use crate::kinds::{Address, Check, Desired, Kind, Lifecycle, Resource, Spec, Stack};
 use document::Outline;
 use envelope::{
@@ -317,6 +316,20 @@ fn the_stack(
             );
         }
     }
+    let mut ignore_tags = Vec::new();
+    for (index, text) in spec.ignore_tags.iter().enumerate() {
+        match text.parse() {
+            Ok(glob) => ignore_tags.push(glob),
+            Err(why) => {
+                let path = FieldPath::from("spec.ignoreTags").index(index);
+                let message = format!("{} is not a glob: {why}", crate::diag::quote(text));
+                report.push(
+                    Diagnostic::new(Code::MalformedGlob, Place::value(origin, path), message)
+                        .help("`*` stands for any run of characters, such as `cost:*`"),
+                );
+            }
+        }
+    }
     let lock = spec.lock.and_then(|text| match text.parse() {
         Ok(location) => Some(location),
         Err(why) => {
@@ -334,7 +347,7 @@ fn the_stack(
         region: spec.region,
         account: spec.account,
         tags: spec.tags,
-        ignore_tags: spec.ignore_tags,
+        ignore_tags,
         prune: spec.prune,
         quotas,
         lock,
@@ -343,7 +356,7 @@ fn the_stack(
 
 /// Stack tags under the resource's own; what the stack ignores is not managed, so not wanted either.
 fn add_stack_tags(desired: &mut Desired, stack: &Stack, report: &mut Report) {
-    let ignored = |key: &str| stack.ignore_tags.iter().any(|it| matches(it, key));
+    let ignored = |key: &str| stack.ignore_tags.iter().any(|it| it.matches(key));
     let Some(own) = desired.spec.tags_mut() else { return };
     for key in own.keys().filter(|key| ignored(key)) {
         let path = FieldPath::from("spec.tags").key(key.clone());

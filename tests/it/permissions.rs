@@ -4,7 +4,7 @@
 use crate::binary::{Place, document};
 use crate::golden::root;
 use ivs_apply::kinds::operation::TAGS;
-use ivs_apply::kinds::{Kind, On, Verb};
+use ivs_apply::kinds::{Glob, Kind, On, Verb};
 use ivs_apply::manifest::load_text;
 use ivs_apply::plan::permission::{LARGEST, Purpose, notes, policy};
 use serde_json::Value;
@@ -113,7 +113,8 @@ impl Request {
             "StringEqualsIfExists" => self.context(key).is_none_or(|it| wanted == it.as_str()),
             "StringLike" => {
                 let wanted = wanted.as_str().expect("a pattern");
-                self.context(key).is_some_and(|it| ivs_apply::kinds::owner::matches(wanted, it))
+                let glob: Glob = wanted.parse().expect("a glob");
+                self.context(key).is_some_and(|it| glob.matches(it))
             }
             "Null" => (wanted == "true") == self.context(key).is_none(),
             "ForAllValues:StringNotEquals" => {

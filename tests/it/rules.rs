@@ -373,3 +373,15 @@ fn a_stage_has_room_for_so_many_replications_as_its_own_tags_leave() {
         assert_eq!(codes, expected, "{tags} tags, {replications} replications");
     }
 }
+
+#[test]
+fn a_malformed_glob_is_told_where_it_stands() {
+    let stack = "apiVersion: ivs-apply.dev/v1\nkind: Stack\nmetadata: { name: prod }\n\
+                 spec:\n  ignoreTags:\n    - cost:*\n    - \"cost:[\"\n---";
+    let loaded = load_text("all.yaml", &format!("{stack}{GOOD}"), None);
+    let found: Vec<_> = loaded.report.iter().collect();
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!(found[0].code.code(), "E0116");
+    assert_eq!(loaded.sources.position(&found[0].at).map(|at| (at.line, at.column)), Some((7, 7)));
+    assert_eq!(loaded.stack.ignore_tags.len(), 1);
+}
