@@ -1,13 +1,31 @@
 //! The kinds that have an ARN. The emulator has its own list on purpose: it is what the tests of the
-//! rest are measured against, so it must not share a mistake with them.
+//! rest are measured against, so it must not share a mistake with them. What the models say of a kind (service,
+//! ARN type, members of answers) comes from them; a test holds that the list is the models'.
+
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
-use super::model::Service;
+use super::model::{Resource, Service, model};
 
-/// A kind of object that has an ARN.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub(crate) enum Kind {
+macro_rules! kinds {
+    ($( $kind:ident, )+) => {
+        /// A kind of object that has an ARN.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub(crate) enum Kind { $( $kind, )+ }
+
+        impl Kind {
+            pub(crate) const ALL: &'static [Self] = &[$( Self::$kind, )+];
+
+            /// As written in messages, file names and quotas: `Channel`.
+            pub(crate) fn name(self) -> &'static str {
+                match self { $( Self::$kind => stringify!($kind), )+ }
+            }
+        }
+    };
+}
+
+kinds! {
     Channel,
     StreamKey,
     RecordingConfiguration,
@@ -23,112 +41,83 @@ pub(crate) enum Kind {
     PublicKey,
 }
 
+/// What the models say of each kind, in the order of `Kind::ALL`.
+static RESOURCES: LazyLock<Vec<Resource<'static>>> = LazyLock::new(|| {
+    let modelled = |kind: &Kind| model().resource(kind.name());
+    Kind::ALL.iter().map(|kind| modelled(kind).expect("every kind is modelled")).collect()
+});
+
 impl Kind {
-    pub(crate) const ALL: [Self; 13] = [
-        Self::Channel,
-        Self::StreamKey,
-        Self::RecordingConfiguration,
-        Self::PlaybackKeyPair,
-        Self::PlaybackRestrictionPolicy,
-        Self::AdConfiguration,
-        Self::FailoverSlateConfiguration,
-        Self::Stage,
-        Self::EncoderConfiguration,
-        Self::StorageConfiguration,
-        Self::Composition,
-        Self::IngestConfiguration,
-        Self::PublicKey,
-    ];
+    fn resource(self) -> &'static Resource<'static> {
+        &RESOURCES[self as usize]
+    }
 
     /// The resource type in its ARNs.
     pub(crate) fn arn_type(self) -> &'static str {
-        match self {
-            Self::Channel => "channel",
-            Self::StreamKey => "stream-key",
-            Self::RecordingConfiguration => "recording-configuration",
-            Self::PlaybackKeyPair => "playback-key",
-            Self::PlaybackRestrictionPolicy => "playback-restriction-policy",
-            Self::AdConfiguration => "ad-configuration",
-            Self::FailoverSlateConfiguration => "failover-slate-configuration",
-            Self::Stage => "stage",
-            Self::EncoderConfiguration => "encoder-configuration",
-            Self::StorageConfiguration => "storage-configuration",
-            Self::Composition => "composition",
-            Self::IngestConfiguration => "ingest-configuration",
-            Self::PublicKey => "public-key",
-        }
+        self.resource().arn_type
     }
 
     /// The kind of an ARN, `None` if it has none of these types.
     pub(crate) fn of_arn(arn: &str) -> Option<Self> {
         let (head, _) = arn.split_once('/')?;
         let arn_type = head.strip_prefix("arn:aws:ivs:")?.rsplit(':').next()?;
-        Self::ALL.into_iter().find(|kind| kind.arn_type() == arn_type)
+        Self::ALL.iter().copied().find(|kind| kind.arn_type() == arn_type)
+    }
+
+    /// The kind that an operation gets by its ARN: `Channel` for `GetChannel`.
+    pub(crate) fn got_by(operation: &str) -> Option<Self> {
+        let name = operation.strip_prefix("Get")?;
+        Self::ALL.iter().copied().find(|kind| kind.name() == name)
     }
 
     pub(crate) fn service(self) -> Service {
-        match self {
-            Self::Channel
-            | Self::StreamKey
-            | Self::RecordingConfiguration
-            | Self::PlaybackKeyPair
-            | Self::PlaybackRestrictionPolicy
-            | Self::AdConfiguration
-            | Self::FailoverSlateConfiguration => Service::LowLatency,
-            Self::Stage
-            | Self::EncoderConfiguration
-            | Self::StorageConfiguration
-            | Self::Composition
-            | Self::IngestConfiguration
-            | Self::PublicKey => Service::RealTime,
-        }
+        self.resource().service
     }
 
     /// The member of list answers that holds the summaries.
     pub(crate) fn list_member(self) -> &'static str {
-        match self {
-            Self::Channel => "channels",
-            Self::StreamKey => "streamKeys",
-            Self::RecordingConfiguration => "recordingConfigurations",
-            Self::PlaybackKeyPair => "keyPairs",
-            Self::PlaybackRestrictionPolicy => "playbackRestrictionPolicies",
-            Self::AdConfiguration => "adConfigurations",
-            Self::FailoverSlateConfiguration => "failoverSlateConfigurations",
-            Self::Stage => "stages",
-            Self::EncoderConfiguration => "encoderConfigurations",
-            Self::StorageConfiguration => "storageConfigurations",
-            Self::Composition => "compositions",
-            Self::IngestConfiguration => "ingestConfigurations",
-            Self::PublicKey => "publicKeys",
-        }
+        self.resource().list_member
     }
 
     /// The member that wraps a single object in answers.
     pub(crate) fn wrapper(self) -> &'static str {
-        match self {
-            Self::PlaybackRestrictionPolicy => "playbackRestrictionPolicy",
-            other => other.list_member().trim_end_matches('s'),
-        }
-    }
-
-    /// As written in messages, file names and quotas: `Channel`.
-    pub(crate) fn name(self) -> String {
-        format!("{self:?}")
+        self.resource().wrapper
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn the_kinds_are_what_the_models_get_by_an_arn() {
+        let names = model().operations().iter().filter_map(|it| it.name.strip_prefix("Get"));
+        let modelled: BTreeSet<&str> =
+            names.filter(|name| model().resource(name).is_some()).collect();
+        assert_eq!(modelled, Kind::ALL.iter().map(|kind| kind.name()).collect());
+    }
 
     #[test]
     fn arns_tell_their_kind() {
-        for kind in Kind::ALL {
+        for kind in Kind::ALL.iter().copied() {
             let arn = format!("arn:aws:ivs:us-west-2:000000000000:{}/abc", kind.arn_type());
             assert_eq!(Kind::of_arn(&arn), Some(kind));
         }
         assert_eq!(Kind::of_arn("arn:aws:ivschat:us-west-2:000000000000:room/abc"), None);
         assert_eq!(Kind::of_arn("channel"), None);
-        assert_eq!(Kind::PlaybackKeyPair.wrapper(), "keyPair");
+        assert_eq!(Kind::got_by("GetStage"), Some(Kind::Stage));
+        assert_eq!(Kind::got_by("GetStream"), None);
+    }
+
+    #[test]
+    fn what_the_models_say_of_a_kind_is_found() {
+        let kind = Kind::PlaybackKeyPair;
+        assert_eq!(kind.service(), Service::LowLatency);
+        assert_eq!(kind.arn_type(), "playback-key");
+        assert_eq!((kind.wrapper(), kind.list_member()), ("keyPair", "keyPairs"));
+        let kind = Kind::PublicKey;
+        assert_eq!(kind.service(), Service::RealTime);
+        assert_eq!((kind.wrapper(), kind.list_member()), ("publicKey", "publicKeys"));
     }
 }

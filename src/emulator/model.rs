@@ -106,6 +106,18 @@ impl Shape {
     }
 }
 
+/// A kind of object with an ARN, as the model has it: its `Get` operation takes nothing but that ARN.
+#[derive(Debug)]
+pub(crate) struct Resource<'m> {
+    pub(crate) service: Service,
+    /// The resource type in its ARNs.
+    pub(crate) arn_type: &'m str,
+    /// The member that wraps a single object in answers.
+    pub(crate) wrapper: &'m str,
+    /// The member of list answers that holds the summaries.
+    pub(crate) list_member: &'m str,
+}
+
 /// The JSON type of a shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -180,14 +192,43 @@ impl Model {
         self.shapes.get(&service).and_then(|shapes| shapes.get(name))
     }
 
+    /// The services, in the order in which they are asked for a path.
+    pub(crate) fn services(&self) -> impl Iterator<Item = Service> {
+        self.shapes.keys().copied()
+    }
+
+    /// The resource that `Get` and `name` make an operation of, such as `Channel`.
+    pub(crate) fn resource(&self, name: &str) -> Option<Resource<'_>> {
+        let get = self.operations.iter().find(|it| it.name.strip_prefix("Get") == Some(name))?;
+        let shape = |name: &Option<String>| self.shape(get.service, name.as_deref()?);
+        let [arn] = shape(&get.input)?.members.as_slice() else { return None };
+        // A stream has no ARN: what gets it is the ARN of its channel.
+        if arn.name != "arn" {
+            return None;
+        }
+        let [wrapper] = shape(&get.output)?.members.as_slice() else { return None };
+        let (head, _) = self.shape(get.service, &arn.shape)?.pattern_text()?.split_once('/')?;
+        let summary = format!("{name}Summary");
+        let is_its_list = |member: &&Member| {
+            let list = self.shape(get.service, &member.shape);
+            list.is_some_and(|it| it.member.as_ref() == Some(&summary))
+        };
+        let lists = self.operations.iter().filter(|it| it.name.starts_with("List"));
+        let mut lists = lists.filter(|it| it.service == get.service);
+        Some(Resource {
+            service: get.service,
+            arn_type: head.rsplit(':').next()?,
+            wrapper: &wrapper.name,
+            list_member: lists
+                .find_map(|it| shape(&it.output)?.members.iter().find(is_its_list))
+                .map(|member| member.name.as_str())?,
+        })
+    }
+
     /// The HTTP status of an error that either model knows.
     pub(crate) fn error_status(&self, service: Service, name: &str) -> Option<u16> {
-        let other = match service {
-            Service::LowLatency => Service::RealTime,
-            Service::RealTime => Service::LowLatency,
-        };
-        [service, other]
-            .into_iter()
+        std::iter::once(service)
+            .chain(self.services())
             .find_map(|service| self.shape(service, name).and_then(|shape| shape.error_status))
     }
 }

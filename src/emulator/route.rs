@@ -28,8 +28,8 @@ pub(crate) fn operation(method: &str, path: &str) -> Result<&'static Operation, 
             Kind::of_arn(&decode(encoded, false)?).map_or(Service::LowLatency, Kind::service);
         return model().at(service, method, TAGS_TEMPLATE).ok_or_else(unknown);
     }
-    [Service::LowLatency, Service::RealTime]
-        .into_iter()
+    model()
+        .services()
         .find_map(|service| model().at(service, method, path))
         .filter(|operation| operation.uri != TAGS_TEMPLATE)
         .ok_or_else(unknown)
