@@ -5,7 +5,6 @@
 //! deletes what another run made, and nothing that is live, referred to, or changed since it was made.
 
 use super::{BETWEEN_LISTINGS, Outcome, Run, StepStatus, Stop};
-use crate::aws::mutants::{Mutant, active};
 use crate::aws::{Class, Clients, CloudError};
 use crate::cloud::{ReadError, Reading, look_up_users, read};
 use crate::kinds::{Address, Arn, Desired, Lifecycle, Observed, ObservedState, Owner, Spec};
@@ -72,7 +71,7 @@ impl Attempts {
             )
         })?;
         let millis = u64::try_from(time.as_millisecond()).unwrap_or_default();
-        let millis = if active(Mutant::OpWithoutTime) { 0 } else { millis };
+        let millis = if mutant!(OpWithoutTime) { 0 } else { millis };
         let name = ulid::Ulid::from_parts(millis, fastrand::u128(..)).to_string();
         self.names.lock().expect("noting does not panic").insert(name.clone());
         Ok(name)

@@ -7,7 +7,6 @@ use super::changed::Changed;
 use super::copies::Attempts;
 use super::event::{Failure, StepStatus};
 use super::wait::{Pause, Tell, Until, Watch};
-use crate::aws::mutants::{Mutant, active};
 use crate::aws::{Applied, Class, Clients, CloudError, Tags, found};
 use crate::cloud::show_managed_tags;
 use crate::kinds::check::MOST_TAGS;
@@ -85,7 +84,7 @@ pub(super) async fn created(
             Err(error) => error,
         };
         if error.applied() == Applied::Unknown {
-            if active(Mutant::UnknownIsDone) {
+            if mutant!(UnknownIsDone) {
                 let account = aws.known_account().unwrap_or_default().to_owned();
                 let arn = format!("arn:aws:ivs:{}:{account}:nowhere/0", aws.region);
                 let nowhere = Observed::listed(kind, arn, tags);
@@ -168,7 +167,7 @@ async fn attempt(
     tags: &Tags,
     addresses: &AddressMap,
 ) -> Result<Observed, CloudError> {
-    if active(Mutant::TagsAfterCreate) && spec.kind().facts().listed_under.is_none() {
+    if mutant!(TagsAfterCreate) && spec.kind().facts().listed_under.is_none() {
         let observed = spec.create(aws, &Tags::new(), addresses).await?;
         aws.tag(observed.kind.facts().service, observed.arn.as_str(), tags).await?;
         return Ok(observed);
@@ -204,7 +203,7 @@ async fn look_for(
 ) -> Option<(Observed, String)> {
     // What comes with another object is looked for by the create itself.
     kind.facts().listed_under.is_none().then_some(())?;
-    if active(Mutant::NoLookAfterUnknown) {
+    if mutant!(NoLookAfterUnknown) {
         return None;
     }
     for pause in LOOKS {
@@ -302,7 +301,7 @@ pub(super) async fn usable(
 ) -> Result<Observed, Failure> {
     let facts = observed.kind.facts();
     let Some((good, bad)) = facts.ready_state else { return Ok(observed) };
-    if active(Mutant::UsedTooSoon) {
+    if mutant!(UsedTooSoon) {
         return Ok(observed);
     }
     let until = |now: String| Until::Settled { now, good, bad };
@@ -503,7 +502,7 @@ pub(super) async fn as_planned(
         tags.map(|tags| Observed { spec: step.before.clone(), ..listed(tags) })
     };
     let Some(mut there) = there else { return Ok(Precondition::Gone) };
-    if active(Mutant::NoLookBeforeUpdate) {
+    if mutant!(NoLookBeforeUpdate) {
         return Ok(Precondition::So((Box::new(there), false)));
     }
     if there.owner() != step.owner {
@@ -665,7 +664,7 @@ pub(super) async fn still_ours(
         pause.pass().await;
     };
     let owner = Owner::of(&tags);
-    if active(Mutant::TagsIgnoredOnDelete) {
+    if mutant!(TagsIgnoredOnDelete) {
         return Ok(Precondition::So(()));
     }
     Ok(match (&owner, &step.owner) {
@@ -741,7 +740,7 @@ pub(super) async fn over(
             Some(watch) => Err(watch.timed_out()),
         };
     }
-    if facts.created_by.is_none() || active(Mutant::DeletedKeyRetaken) {
+    if facts.created_by.is_none() || mutant!(DeletedKeyRetaken) {
         return Ok(());
     }
     let Some(spec) = step.before.as_ref() else { return Ok(()) };

@@ -15,7 +15,6 @@ pub use copies::{Copy, Left};
 pub use event::{Counts, Event, Failure, Outcome, Signal, StepStatus};
 pub use wait::{Until, Wait};
 
-use crate::aws::mutants::{Mutant, active};
 use crate::aws::{Class, Clients, CloudError, WriteTracker, found, gone};
 use crate::cloud::show_managed_tags;
 use crate::kinds::spec::named_targets;
@@ -289,7 +288,7 @@ impl<'a> Run<'a> {
         let mut deadline: Option<Instant> = None;
         loop {
             let stopping = stop.borrow().why().is_some();
-            if stopping && active(Mutant::DroppedOnStop) {
+            if stopping && mutant!(DroppedOnStop) {
                 break;
             }
             if stopping && deadline.is_none() {
@@ -332,7 +331,7 @@ impl<'a> Run<'a> {
             }
         }
         drop(running);
-        if active(Mutant::DroppedOnStop) && stop.borrow().first.is_some() {
+        if mutant!(DroppedOnStop) && stop.borrow().first.is_some() {
             queue.started.clear();
         }
         queue.started.retain(|it| writes.get(it).is_none_or(WriteTracker::begun));
@@ -372,7 +371,7 @@ impl<'a> Run<'a> {
     async fn made_meanwhile(&self, step: &Step) -> Result<Option<Arn>, CloudError> {
         let kind = step.address.kind;
         // What comes with something else is looked for by the create itself.
-        if kind.facts().listed_under.is_some() || active(Mutant::NoLookBeforeCreate) {
+        if kind.facts().listed_under.is_some() || mutant!(NoLookBeforeCreate) {
             return Ok(None);
         }
         let since = self.now()? - FRESH;
@@ -531,7 +530,7 @@ impl<'a> Run<'a> {
             let observed = ensure::fits(spec, *observed, "the create")?;
             let observed = ensure::usable(self.aws, observed, false, &addresses, &waiting).await?;
             // What nobody refers to is confirmed by the listings at the end.
-            if self.needed.contains(&step.id) && !active(Mutant::UsedTooSoon) {
+            if self.needed.contains(&step.id) && !mutant!(UsedTooSoon) {
                 ensure::seen_twice(self.aws, &observed, &attempt_id, &addresses, &waiting).await?;
             }
             Ok(())
@@ -752,7 +751,7 @@ impl<'a> Run<'a> {
         winner: &Arn,
     ) -> Result<Option<Changed>, CloudError> {
         let kind = step.address.kind;
-        if active(Mutant::PrunedAtOnce) {
+        if mutant!(PrunedAtOnce) {
             return Ok(None);
         }
         let Some(first) = self.observed.as_of else {
@@ -811,7 +810,7 @@ impl<'a> Run<'a> {
         taken: &mut Option<Arn>,
     ) -> Result<Option<Reason>, Failure> {
         let kind = step.address.kind;
-        if active(Mutant::NoLookForAudience) {
+        if mutant!(NoLookForAudience) {
             return Ok(None);
         }
         // Who uses a stream key is whoever watches its channel.
@@ -844,7 +843,7 @@ impl<'a> Run<'a> {
     /// the next run cannot miss one and make it again: those too that came to be of no use. Returns whether the
     /// listings show other copies of what this run made.
     async fn confirm(&self, plan: &Plan, outcome: &mut Outcome) -> bool {
-        if active(Mutant::NoEndBarrier) {
+        if mutant!(NoEndBarrier) {
             return false;
         }
         let steps = plan.by_id();

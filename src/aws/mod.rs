@@ -7,7 +7,6 @@ mod answer;
 pub mod connection;
 pub mod credentials;
 pub mod error;
-pub mod mutants;
 pub mod object;
 pub mod rates;
 pub mod secret;
@@ -33,7 +32,6 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::sdk_config::{SharedTimeSource, StalledStreamProtectionConfig};
 use credentials::{Chosen, CredentialChain};
-use mutants::{Mutant, active};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -286,7 +284,7 @@ pub async fn connect(target: &Target) -> Result<Clients, ConnectError> {
         .build();
     // AWS_MAX_ATTEMPTS and the profile's max_attempts must not bring retries of writes back.
     let retries =
-        if active(Mutant::SdkRetries) { RetryConfig::standard() } else { RetryConfig::disabled() };
+        if mutant!(SdkRetries) { RetryConfig::standard() } else { RetryConfig::disabled() };
     // Most commands can do without the account: STS out of reach must not hold them up for long.
     let hasty = config.to_builder().retry_config(RetryConfig::standard()).build();
     let once = config.to_builder().retry_config(retries).build();

@@ -4,7 +4,6 @@
 //! their channels, specs need it to turn ARNs back into names. Gets that are needed whatever else is listed
 //! start while their listing still pages: each operation has a rate of its own, so they cost no time.
 
-use crate::aws::mutants::{Mutant, active};
 use crate::aws::{Class, Clients, CloudError};
 use crate::kinds::owner::is_managed_tag;
 use crate::kinds::rename::renames;
@@ -71,7 +70,7 @@ pub async fn read(
         let observed = streams.iter().map(|(arn, _)| (Kind::Channel, arn.clone()));
         nothing_of_ours_is_missing(aws, stack, &shown, observed).await?;
         let as_of = before.or_else(|| aws.gate.server_time());
-        let as_of = if active(Mutant::PrunedAtOnce) { as_of.map(|it| it + A_DAY) } else { as_of };
+        let as_of = if mutant!(PrunedAtOnce) { as_of.map(|it| it + A_DAY) } else { as_of };
         let mut state = ObservedState { listed: kinds.clone(), as_of, ..ObservedState::default() };
         sort_by_owner(&mut state, listings, stack, desired);
         note_future_names(&mut state, desired);

@@ -48,7 +48,6 @@ pub use stream_key::LONGEST_ROTATION;
 pub use wire_enum::WireEnum;
 
 pub use crate::aws::Service;
-use crate::aws::mutants::{Mutant, active};
 use crate::aws::{Class, Clients, CloudError, Received, Secret, Tags};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use schemars::{JsonSchema, Schema};
@@ -790,7 +789,7 @@ where
     let most_pages = most_pages(operation);
     loop {
         let answer = match received.by(Box::pin(page(token.clone()))).await {
-            Err(_) if token.is_some() && active(Mutant::PartialListing) => return Ok(()),
+            Err(_) if token.is_some() && mutant!(PartialListing) => return Ok(()),
             Err(error)
                 if error.class == Class::Invalid && token.is_some() && restarts < RESTARTS =>
             {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Rooms by floor, bottom first. A room may name rooms on lower floors, and itself.
 const FLOORS: [&[&str]; 6] = [
-    &["diag", "aws"],
+    &["diag", "aws", "mutants"],
     &["kinds"],
     &["manifest", "cloud", "plan"],
     &["apply", "emulator"],
@@ -15,9 +15,10 @@ const FLOORS: [&[&str]; 6] = [
 ];
 
 /// Words that may stand in these places only, and why.
-const WALLS: [(&str, &[&str], &str); 6] = [
+const WALLS: [(&str, &[&str], &str); 7] = [
     ("aws_sdk_", &["aws", "kinds"], "only clients and kind files speak to AWS"),
     ("aws_smithy_", &["aws", "kinds/composition.rs", "emulator/client.rs"], "HTTP is one room's"),
+    ("Mutant", &["mutants.rs", "lib.rs"], "planted bugs are the tests' alone"),
     ("println!", &[], "only ui prints, and it writes to its streams"),
     (
         "std::fs",

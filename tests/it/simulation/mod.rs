@@ -163,11 +163,10 @@ fn a_seed_decides_everything() {
 }
 
 /// Each rule of the engine is held by a life that fails without it.
-#[cfg(debug_assertions)]
 mod mutants {
     use super::{Case, FIXED, ONCE_FAILED, life, lived_where};
-    use ivs_apply::aws::mutants::{Mutant, with};
     use ivs_apply::emulator::Switches;
+    use ivs_apply::mutants::{Mutant, with};
 
     /// Planted bugs, each with a seed that is likely to notice it: tried first, to be quick.
     const PLANTED: [(Mutant, u64); 12] = [

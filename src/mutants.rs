@@ -1,8 +1,9 @@
 //! Planted bugs, for the tests that prove the tests: each is a mistake that one rule of the engine exists to
 //! prevent, and the simulation must find every one of them.
 //!
-//! No flag, variable or file reaches this: a bug is planted by a call from a test, for the current thread, in
-//! builds with debug assertions. Elsewhere there is nothing to plant.
+//! The cargo feature `mutants` brings this module, and only the tests turn it on (the package depends on itself for
+//! them). No flag, variable or file reaches it: a bug is planted by a call from a test, for the current thread. In
+//! every other build `mutant!` is `false`, and there is nothing to plant.
 
 /// A mistake the engine could make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,25 +40,16 @@ pub enum Mutant {
     DeletedKeyRetaken,
 }
 
-#[cfg(debug_assertions)]
 thread_local! {
     static PLANTED: std::cell::Cell<Option<Mutant>> = const { std::cell::Cell::new(None) };
 }
 
 /// Whether this bug is planted in this thread.
-#[cfg(debug_assertions)]
 pub(crate) fn active(bug: Mutant) -> bool {
     PLANTED.get() == Some(bug)
 }
 
-/// Nothing is ever planted in a release.
-#[cfg(not(debug_assertions))]
-pub(crate) const fn active(_: Mutant) -> bool {
-    false
-}
-
 /// Runs `work` with a bug planted in this thread.
-#[cfg(debug_assertions)]
 pub fn with<T>(bug: Mutant, work: impl FnOnce() -> T) -> T {
     /// Taken out again even where `work` panics: the thread has other tests to run.
     struct Planted;
