@@ -95,6 +95,8 @@ codes! {
     E0014 "secret-in-manifest" SecretInManifest;
     /// A character that cannot be seen and may steer a terminal.
     E0015 "control-character" ControlCharacter;
+    /// A manifest in JSON is not valid JSON, or it ends too early.
+    E0016 "invalid-json" InvalidJson;
 
     /// The `apiVersion` is not one this version reads.
     E0101 "unknown-api-version" UnknownApiVersion;

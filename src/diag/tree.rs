@@ -155,6 +155,14 @@ fn explain(error: &serde_yaml::Error, text: &str) -> Broken {
     }
     let here = text[offset..].chars().next();
     let help = match phrase {
+        "mapping values are not allowed in this context" | "could not find expected ':'"
+            if text.contains('\u{a0}') =>
+        {
+            Some(
+                "a no-break space (U+00A0) is in the text, which looks like a space and is none: \
+                 replace it by a space",
+            )
+        }
         "mapping values are not allowed in this context" => {
             Some("quote a value that contains `: `, and indent the keys of one mapping alike")
         }
@@ -169,6 +177,29 @@ fn explain(error: &serde_yaml::Error, text: &str) -> Broken {
             Some("write the character itself: `\\u` cannot give half of a surrogate pair in YAML")
         }
         "found unexpected end of stream" => Some("look for a quote that is never closed"),
+        "did not find expected ',' or '}'" | "did not find expected ',' or ']'"
+            if text[..offset].ends_with('$') =>
+        {
+            Some(
+                "variables are not filled in by ivs-apply: do that before, such as with `envsubst`",
+            )
+        }
+        "did not find expected ',' or '}'"
+        | "did not find expected ',' or ']'"
+        | "did not find expected node content"
+            if text[offset..].trim().is_empty() =>
+        {
+            Some("look for a `{` or `[` that is never closed")
+        }
+        "did not find expected ',' or '}'" | "did not find expected ',' or ']'" => Some(
+            "look for a missing `,`, and quote a value that contains `,`, `{`, `}`, `[` or `]`",
+        ),
+        "did not find expected alphabetic or numeric character" => {
+            Some("a value that begins with `*` or `&` stands in quotes, such as `\"*\"`")
+        }
+        "could not find expected ':'" => Some(
+            "look at this line and the one before it for a key without `:` and a space behind it",
+        ),
         "unknown anchor" => {
             Some("an anchor comes before its alias in the same document: anchors end at `---`")
         }

@@ -103,18 +103,27 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Tag rules 2 to 4, and our own prefix. Ours need room as well, so fewer than 50 are left.
-    pub fn tags(&mut self, field: &str, tags: &Tags) {
+    /// Tag rules 2 to 4, and our own prefix. Ours need room as well, so fewer than 50 are left. `of_stack` says how
+    /// many of the tags are the Stack's.
+    pub fn tags(&mut self, field: &str, tags: &Tags, of_stack: usize) {
         if tags.len() > MOST_USER_TAGS {
+            let origin = match of_stack {
+                0 => String::new(),
+                _ => format!(" ({} here and {of_stack} of the Stack)", tags.len() - of_stack),
+            };
             self.report(
                 Code::TooManyTags,
                 field,
                 format!(
-                    "{} tags: AWS allows {MOST_TAGS} an object, and ivs-apply needs {} of them",
+                    "{} tags{origin}: AWS allows {MOST_TAGS} on one resource, and ivs-apply adds {} of its own",
                     tags.len(),
                     MOST_TAGS - MOST_USER_TAGS
                 ),
-            );
+            )
+            .help(match of_stack {
+                0 => format!("keep at most {MOST_USER_TAGS}"),
+                _ => format!("keep at most {MOST_USER_TAGS}, here and in `spec.tags` of the Stack together"),
+            });
         }
         for (key, value) in tags {
             let at = format!("{field}[{key:?}]");
@@ -147,6 +156,39 @@ impl<'a> Check<'a> {
                 }
             }
         }
+    }
+}
+
+/// Why a text cannot be the name of an S3 bucket, by AWS's naming rules for general purpose buckets.
+pub fn bucket_fault(name: &str) -> Option<String> {
+    let plain = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit();
+    let number = |it: &str| it.parse::<u8>().is_ok();
+    if !(3..=63).contains(&name.chars().count()) {
+        return Some("a bucket name has 3 to 63 characters".to_owned());
+    }
+    if let Some(odd) = name.chars().find(|it| !plain(*it) && !"-.".contains(*it)) {
+        return Some(format!(
+            "a bucket name cannot contain {odd:?}: lower-case letters, digits, `-` and `.` are allowed"
+        ));
+    }
+    if !name.starts_with(plain) || !name.ends_with(plain) {
+        return Some(
+            "a bucket name begins and ends with a lower-case letter or a digit".to_owned(),
+        );
+    }
+    if name.contains("..") {
+        return Some("a bucket name has no two dots side by side".to_owned());
+    }
+    if name.split('.').count() == 4 && name.split('.').all(number) {
+        return Some("a bucket name is not written like an IP address".to_owned());
+    }
+    let prefix = ["xn--", "sthree-", "amzn-s3-demo-"].into_iter().find(|it| name.starts_with(it));
+    let suffix = ["-s3alias", "--ols-s3", ".mrap", "--x-s3", "--table-s3"];
+    let suffix = suffix.into_iter().find(|it| name.ends_with(it));
+    match (prefix, suffix) {
+        (Some(prefix), _) => Some(format!("AWS keeps names that begin with `{prefix}` for itself")),
+        (_, Some(suffix)) => Some(format!("AWS keeps names that end with `{suffix}` for itself")),
+        (None, None) => None,
     }
 }
 

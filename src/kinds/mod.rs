@@ -33,7 +33,7 @@ mod stream_key;
 
 pub use address::{Address, AddressMap, Arn};
 pub use channel::streams;
-pub use check::{Check, MOST_USER_TAGS};
+pub use check::{Check, MOST_USER_TAGS, bucket_fault};
 pub use composition::Pip;
 pub use glob::Glob;
 pub use operation::{Elsewhere, On, Operation, Verb};

@@ -8,7 +8,7 @@
 mod fault;
 
 use crate::diag::tree::{Entry, Node, NodeId, Shape, Tree};
-use crate::diag::{Code, Diagnostic, FieldPath, Origin, Part, Place, Report, Segment};
+use crate::diag::{Code, Diagnostic, FieldPath, Origin, Part, Place, Report, Segment, quote};
 use fault::Fault;
 use serde::de::value::{StrDeserializer, StringDeserializer};
 use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, Visitor};
@@ -25,6 +25,12 @@ pub(super) trait Outline {
     /// Where a field of this name belongs, if it does not exist at this path: `lifecycle.protect`.
     fn elsewhere(&self, unknown: &FieldPath) -> Option<String> {
         let _ = unknown;
+        None
+    }
+
+    /// What to write for a field that is missing.
+    fn example(&self, missing: &FieldPath) -> Option<String> {
+        let _ = missing;
         None
     }
 }
@@ -72,8 +78,16 @@ pub(super) fn decode<T: DeserializeOwned>(
             left_out.push(around.clone());
             for name in names.into_iter().filter(|it| !given.contains(it.as_str())) {
                 let message = format!("missing field `{name}`");
-                let place = place(around.clone().key(name));
-                report.push(Diagnostic::new(Code::MissingField, place, message));
+                let path = around.clone().key(name.clone());
+                // In another case, or with a `-` stuck to it.
+                let like = |it: &str| it.trim_start_matches('-').eq_ignore_ascii_case(&name);
+                let help = match given.iter().find(|it| like(it)) {
+                    Some(like) => Some(format!("write `{name}` instead of {}", quote(like))),
+                    None => outline.example(&path),
+                };
+                let mut diagnostic = Diagnostic::new(Code::MissingField, place(path), message);
+                diagnostic.help = help;
+                report.push(diagnostic);
             }
         } else {
             let mut help = fault.help;
@@ -223,6 +237,60 @@ impl<'t> Here<'t, '_> {
         de::Error::invalid_type(found, expected)
     }
 
+    /// What to write instead of a value of the wrong type, where that can be told from the value.
+    fn remedy(self, wanted: Form) -> Option<String> {
+        let shape = &self.node().ok()?.shape;
+        match (wanted, shape) {
+            (Form::List, Shape::Scalar { text, plain: true }) => Some(match meaning(text, true) {
+                Meaning::Nothing => {
+                    "leave the field out, or write `[]` for an empty list".to_owned()
+                }
+                _ => format!("write it as a list: {}", quote(&format!("[{text}]"))),
+            }),
+            (Form::List, Shape::Scalar { .. }) => Some("put it between `[` and `]`".to_owned()),
+            (Form::Mapping, Shape::Scalar { text, plain: true }) => {
+                let word =
+                    |it: &str| !it.is_empty() && it.chars().all(|c| c.is_ascii_alphanumeric());
+                let pair = text.split_once([':', ' ', '=']).filter(|(key, _)| word(key));
+                pair.map(|(key, value)| {
+                    let pair = quote(&format!("{key}: {}", value.trim()));
+                    format!("a key ends with `:` and a space: write {pair}")
+                })
+            }
+            (Form::Mapping, Shape::Seq(_)) => {
+                Some("write `key: value` on each line, without a `-` before it".to_owned())
+            }
+            (Form::Text, Shape::Map(entries)) => {
+                let [Entry { key, value, .. }] = entries.as_slice() else { return None };
+                match &self.tree.resolve(*value)?.shape {
+                    Shape::Scalar { text, .. } if key == "name" => {
+                        Some(format!("write the name alone: {}", quote(text)))
+                    }
+                    _ => None,
+                }
+            }
+            (Form::Text, Shape::Scalar { .. }) if !self.is_blank() => {
+                Some("write a text, or put the word in quotes if that is the text".to_owned())
+            }
+            (Form::Truth, Shape::Scalar { text, plain: true }) => {
+                match text.to_ascii_lowercase().as_str() {
+                    "yes" | "y" | "on" | "1" => Some("write `true`".to_owned()),
+                    "no" | "n" | "off" | "0" => Some("write `false`".to_owned()),
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
+    }
+
+    /// Adds what to write instead to a fault of the value that stands here.
+    fn or_remedy(self, mut fault: Fault, wanted: Form) -> Fault {
+        if fault.code == Code::WrongType && fault.help.is_none() && fault.path.is_none() {
+            fault.help = self.remedy(wanted);
+        }
+        fault
+    }
+
     fn is_nothing(self) -> bool {
         matches!(self.node(), Ok(Node { shape: Shape::Scalar { text, plain: true }, .. })
             if matches!(meaning(text, true), Meaning::Nothing))
@@ -275,10 +343,20 @@ impl<'t> Here<'t, '_> {
     }
 }
 
+/// What form of value is asked for.
+#[derive(Clone, Copy)]
+enum Form {
+    List,
+    Mapping,
+    Text,
+    Truth,
+    Other,
+}
+
 macro_rules! forward {
-    ($($method:ident => $how:ident),+ $(,)?) => {
+    ($($method:ident => $how:ident $form:ident),+ $(,)?) => {
         $( fn $method<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Fault> {
-            self.$how(visitor).map_err(|fault| self.mark(fault))
+            self.$how(visitor).map_err(|fault| self.mark(self.or_remedy(fault, Form::$form)))
         } )+
     };
 }
@@ -287,14 +365,15 @@ impl<'t> Deserializer<'t> for Here<'t, '_> {
     type Error = Fault;
 
     forward! {
-        deserialize_any => any, deserialize_bool => any, deserialize_f32 => any,
-        deserialize_f64 => any, deserialize_i8 => any, deserialize_i16 => any,
-        deserialize_i32 => any, deserialize_i64 => any, deserialize_i128 => any,
-        deserialize_u8 => any, deserialize_u16 => any, deserialize_u32 => any,
-        deserialize_u64 => any, deserialize_u128 => any, deserialize_unit => any,
-        deserialize_str => text, deserialize_string => text, deserialize_char => text,
-        deserialize_bytes => text, deserialize_byte_buf => text, deserialize_identifier => text,
-        deserialize_map => map, deserialize_seq => seq,
+        deserialize_any => any Other, deserialize_bool => any Truth, deserialize_f32 => any Other,
+        deserialize_f64 => any Other, deserialize_i8 => any Other, deserialize_i16 => any Other,
+        deserialize_i32 => any Other, deserialize_i64 => any Other, deserialize_i128 => any Other,
+        deserialize_u8 => any Other, deserialize_u16 => any Other, deserialize_u32 => any Other,
+        deserialize_u64 => any Other, deserialize_u128 => any Other, deserialize_unit => any Other,
+        deserialize_str => text Text, deserialize_string => text Text,
+        deserialize_char => text Text, deserialize_bytes => text Text,
+        deserialize_byte_buf => text Text, deserialize_identifier => text Text,
+        deserialize_map => map Mapping, deserialize_seq => seq List,
     }
 
     fn deserialize_option<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Fault> {

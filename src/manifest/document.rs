@@ -249,7 +249,7 @@ tags:
         assert_eq!(value.unwrap().name, "a/b");
         assert_eq!(
             read("{\"kind\": \"Stage\", \"name\": \"a\", \"name\": \"b\"}").1,
-            ["1:32+6 E0012: the key `name` appears twice"]
+            ["1:32+6 E0012: the key `name` appears twice (remove one of the two)"]
         );
     }
 
@@ -279,7 +279,7 @@ tags:
         );
         assert_eq!(
             told("insecure: true", "insecure: yes"),
-            ["6:13+3 E0108: expected `true` or `false`, found `yes`"]
+            ["6:13+3 E0108: expected `true` or `false`, found `yes` (write `true`)"]
         );
         assert_eq!(
             told("insecure: true", "insecure: \"true\""),
@@ -300,7 +300,9 @@ tags:
         assert_eq!(told("name: main", "name:"), ["2:1+4 E0108: expected a string, found nothing"]);
         assert_eq!(
             told("name: main", "name: ~"),
-            ["2:7+1 E0108: expected a string, found nothing"]
+            [
+                "2:7+1 E0108: expected a string, found nothing (write a text, or put the word in quotes if that is the text)"
+            ]
         );
         assert_eq!(
             told("  team: sports\n  cost.centre: 0042", "  - team"),
@@ -361,7 +363,7 @@ tags:
         }
         assert_eq!(
             told("  team: sports", "  team: sports\n  team: again"),
-            ["13:3+4 E0012: the key `team` appears twice"]
+            ["13:3+4 E0012: the key `team` appears twice (remove one of the two)"]
         );
         assert_eq!(
             told("name: main", "name: a\u{1b}b"),

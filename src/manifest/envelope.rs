@@ -29,6 +29,17 @@ impl Outline for EnvelopeOutline {
         let fields = if path.is_root() { &["apiVersion", "kind"][..] } else { &[] };
         fields.iter().map(|it| (*it).to_owned()).collect()
     }
+
+    fn example(&self, missing: &FieldPath) -> Option<String> {
+        Some(match missing.to_string().as_str() {
+            "apiVersion" => format!("add the line `apiVersion: {API_VERSION}`"),
+            "kind" => {
+                let kinds: Vec<&str> = kind_names().collect();
+                format!("add a line such as `kind: Channel`; kinds are {}", kinds.join(", "))
+            }
+            _ => return None,
+        })
+    }
 }
 
 /// The name of a document that is broken elsewhere.

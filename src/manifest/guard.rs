@@ -7,7 +7,9 @@
 use crate::diag::tree::{Entry, Shape, Tree};
 use crate::diag::{Code, Diagnostic, Origin, Place, Report, SourceMap, quote};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::ops::Range;
+use std::path::Path;
 
 /// The tags that say what YAML 1.2 would find anyway.
 const CORE_TAGS: [&str; 7] = ["!!str", "!!int", "!!float", "!!bool", "!!null", "!!map", "!!seq"];
@@ -35,11 +37,93 @@ pub fn guard(origin: Origin, sources: &SourceMap, report: &mut Report) -> bool {
         // libyaml gives up at a control character, which is told already.
         Err(broken) if control && broken.message.ends_with("characters are not allowed") => false,
         Err(broken) => {
-            let help = broken.help.unwrap_or_default();
-            found.push(broken.code, broken.offset, broken.message.clone(), help);
+            let json = is_json(origin, sources).then(|| json_fault(text)).flatten();
+            let cut_off = json.as_ref().is_some_and(|it| it.cut_off);
+            let not_yaml = broken.code == Code::InvalidYaml;
+            if not_yaml && !cut_off && !resembles_manifest(origin, sources) {
+                found.report.push(super::not_a_manifest(Place::Position {
+                    source: origin.source,
+                    line: 1,
+                    column: 1,
+                }));
+            } else if let Some(fault) = json.filter(|_| not_yaml) {
+                found.push(Code::InvalidJson, fault.offset, fault.message, fault.help);
+            } else {
+                let help = broken.help.unwrap_or_default();
+                found.push(broken.code, broken.offset, broken.message.clone(), help);
+            }
             false
         }
     }
+}
+
+/// The extension of the file that a document is in; empty where there is none.
+fn extension(origin: Origin, sources: &SourceMap) -> &str {
+    let extension = Path::new(sources.name(origin.source)).extension();
+    extension.and_then(OsStr::to_str).unwrap_or_default()
+}
+
+/// Whether somebody may have meant a text that is not YAML as a manifest: a line of it begins with a key that
+/// manifests begin with. Of a file with an extension of its own (`Cargo.toml`, `README.md`) only the first line
+/// counts.
+fn resembles_manifest(origin: Origin, sources: &SourceMap) -> bool {
+    let text = sources.text(origin.source);
+    let begins = |line: &str| {
+        let word = line.trim_start_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+        ENVELOPE.iter().any(|it| word.starts_with(&it.to_lowercase()))
+    };
+    let nothing = |line: &&str| !line.contains(char::is_alphanumeric) || line.starts_with('#');
+    let mut lines = text.lines().filter(|it| !nothing(it));
+    match extension(origin, sources) {
+        "yaml" | "yml" | "json" | "" => lines.any(begins),
+        _ => lines.next().is_some_and(begins),
+    }
+}
+
+/// Whether a document is meant as JSON.
+fn is_json(origin: Origin, sources: &SourceMap) -> bool {
+    let text = sources.text(origin.source).trim_start();
+    let is_object = text.strip_prefix('{').is_some_and(|it| it.trim_start().starts_with('"'));
+    match extension(origin, sources) {
+        "json" => true,
+        "yaml" | "yml" => false,
+        _ => is_object,
+    }
+}
+
+/// Why a text is not JSON, and where.
+struct JsonFault {
+    /// Whether it ends too early.
+    cut_off: bool,
+    offset: usize,
+    message: String,
+    help: &'static str,
+}
+
+/// What is wrong with a text as JSON; nothing where it is JSON.
+fn json_fault(text: &str) -> Option<JsonFault> {
+    let text = text.trim_end();
+    let error = serde_json::from_str::<serde::de::IgnoredAny>(text).err()?;
+    if error.is_eof() {
+        return Some(JsonFault {
+            cut_off: true,
+            // The last thing that is there.
+            offset: text.char_indices().last().map_or(0, |(at, _)| at),
+            message:
+                "the text is not complete JSON: it ends before every `{`, `[` and `\"` is closed"
+                    .to_owned(),
+            help: "add what is missing; the file may have been cut off",
+        });
+    }
+    let line_start = text.split_inclusive('\n').take(error.line() - 1).map(str::len).sum::<usize>();
+    let full = error.to_string();
+    let phrase = full.split(" at line ").next().unwrap_or_default();
+    Some(JsonFault {
+        cut_off: false,
+        offset: line_start + error.column().saturating_sub(1),
+        message: format!("the text is not JSON: {phrase}"),
+        help: "JSON has a `,` between two members and none after the last, and every name in double quotes",
+    })
 }
 
 /// Where findings go.
@@ -189,7 +273,8 @@ fn keys(tree: &Tree, found: &mut Found<'_>) {
                 let first = found.place(first);
                 found.report.push(
                     Diagnostic::new(Code::DuplicateKey, place, message)
-                        .also(first, "it is given here already"),
+                        .also(first, "it is given here already")
+                        .help("remove one of the two"),
                 );
             }
         }

@@ -13,6 +13,7 @@ pub mod source;
 pub mod write;
 
 use crate::aws::{REGIONS, Tags};
+use crate::diag::tree::{Shape, Tree};
 use crate::diag::{Code, Diagnostic, FieldPath, Origin, Part, Place, Report, Segment, SourceMap};
 use crate::kinds::{Address, Check, Desired, Kind, Lifecycle, Resource, Spec, Stack};
 use document::Outline;
@@ -70,11 +71,11 @@ fn understand(sources: SourceMap, mut report: Report, stack: Option<&str>) -> Lo
         let mut found = Report::new();
         let envelope = document::parse::<Envelope>(origin, &sources, &EnvelopeOutline, &mut found);
         let Some(envelope) = envelope else {
-            report.extend(not_a_manifest(origin, &found).map_or(found, |it| {
-                let mut only = Report::new();
-                only.push(it);
-                only
-            }));
+            if is_no_manifest(&found) {
+                report.push(not_a_manifest(Place::value(origin, "")));
+            } else {
+                report.extend(found);
+            }
             continue;
         };
         if envelope.api_version != API_VERSION {
@@ -118,22 +119,22 @@ fn understand(sources: SourceMap, mut report: Report, stack: Option<&str>) -> Lo
             broken.insert(Address::new(kind, it.metadata.name));
         }
     }
-    let stack = the_stack(stacks, stack, &mut report);
+    let stack = the_stack(stacks, stack, &sources, &mut report);
     let known: BTreeSet<Address> =
         desired.iter().map(|it| it.address.clone()).chain(broken.clone()).collect();
     for it in desired.iter_mut().chain(in_part.iter_mut().map(|it| &mut it.0)) {
         set::settle_names(it, &known);
     }
     for it in &mut desired {
-        add_stack_tags(it, &stack, &mut report);
+        let of_stack = add_stack_tags(it, &stack, &mut report);
         read_file_field(it, &sources, &mut report);
-        check(it, &mut report);
+        check(it, of_stack, &mut report);
         it.spec.normalise();
     }
     set::check(&stack, &desired, &known, &mut report);
     for (it, left_out) in &mut in_part {
         let mut found = Report::new();
-        check(it, &mut found);
+        check(it, 0, &mut found);
         set::references(&stack, std::slice::from_ref(it), &known, &mut found);
         report.extend(found.iter().filter(|it| stands_without(it, left_out)).cloned());
     }
@@ -220,19 +221,22 @@ impl Typed<'_> {
     }
 }
 
-/// What to say of a document that has nothing of a manifest, instead of naming the fields it lacks.
-fn not_a_manifest(origin: Origin, found: &Report) -> Option<Diagnostic> {
+/// Whether a document has nothing of a manifest, so that naming the fields it lacks would not help.
+fn is_no_manifest(found: &Report) -> bool {
     let missing = found.iter().filter(|it| it.code == Code::MissingField).count();
     let not_a_mapping = found.iter().any(|it| {
         it.code == Code::WrongType && matches!(&it.at, Place::Field { path, .. } if path.is_root())
     });
-    (missing == 2 || not_a_mapping).then(|| {
-        let message = "this is not an ivs-apply manifest: it has neither `apiVersion` nor `kind`";
-        Diagnostic::new(Code::MissingField, Place::value(origin, ""), message).help(format!(
-            "a manifest begins with `apiVersion: {API_VERSION}`; name the folder or the files that \
-             hold manifests with `-f`"
-        ))
-    })
+    missing == 2 || not_a_mapping
+}
+
+/// What to say of a document that has nothing of a manifest.
+fn not_a_manifest(place: Place) -> Diagnostic {
+    let message = "this is not an ivs-apply manifest: it has neither `apiVersion` nor `kind`";
+    Diagnostic::new(Code::MissingField, place, message).help(format!(
+        "a manifest is YAML or JSON and begins with `apiVersion: {API_VERSION}`; name the folder or the files \
+         that hold manifests with `-f`"
+    ))
 }
 
 fn resource(origin: Origin, mut spec: Spec, metadata: Metadata, lifecycle: Lifecycle) -> Desired {
@@ -256,6 +260,7 @@ fn resource(origin: Origin, mut spec: Spec, metadata: Metadata, lifecycle: Lifec
 fn the_stack(
     documents: Vec<(Origin, StackDocument)>,
     name: Option<&str>,
+    sources: &SourceMap,
     report: &mut Report,
 ) -> Stack {
     let mut documents = documents.into_iter();
@@ -269,7 +274,8 @@ fn the_stack(
                 Place::value(other, "kind"),
                 "a run has at most one Stack, and this is the second",
             )
-            .also(Place::value(origin, "kind"), "the first one"),
+            .also(Place::value(origin, "kind"), "the first one")
+            .help("remove one of the two, or give `-f` the manifests of one stack only"),
         );
     }
     logical_name(&document.metadata.name, origin, "metadata.name", report);
@@ -281,7 +287,10 @@ fn the_stack(
             document.metadata.name
         );
         let place = Place::value(origin, "metadata.name");
-        report.push(Diagnostic::new(Code::SeveralStacks, place, message));
+        report
+            .push(Diagnostic::new(Code::SeveralStacks, place, message).help(format!(
+                "leave `--stack` out, or give `-f` the manifests of stack `{name}`"
+            )));
     }
     let spec = document.spec;
     if let Some(region) = &spec.region
@@ -298,10 +307,23 @@ fn the_stack(
         && (account.len() != 12 || !account.chars().all(|it| it.is_ascii_digit()))
     {
         let place = Place::value(origin, "spec.account");
-        let message = "an account is twelve digits, in quotes";
-        report.push(Diagnostic::new(Code::WrongAccount, place, message));
+        let message =
+            format!("{} is not an account: that is twelve digits", crate::diag::quote(account));
+        report.push(
+            Diagnostic::new(Code::WrongAccount, place, message)
+                .help("write the twelve digits in quotes, such as `account: \"123456789012\"`"),
+        );
+    } else if let Some(account) = &spec.account
+        && is_unquoted(origin, &FieldPath::from("spec.account"), sources)
+    {
+        let place = Place::value(origin, "spec.account");
+        let message = "the account is a number, and other programs that read YAML drop a number's leading zeros";
+        report.push(
+            Diagnostic::new(Code::WrongAccount, place, message)
+                .help(format!("quote it: `account: \"{account}\"`")),
+        );
     }
-    Check::new(origin, report).tags("tags", &spec.tags);
+    Check::new(origin, report).tags("tags", &spec.tags, 0);
     let mut quotas = std::collections::BTreeMap::new();
     for (name, quota) in spec.quotas {
         if let Some(kind) = Kind::named(&name) {
@@ -354,10 +376,27 @@ fn the_stack(
     }
 }
 
-/// Stack tags under the resource's own; what the stack ignores is not managed, so not wanted either.
-fn add_stack_tags(desired: &mut Desired, stack: &Stack, report: &mut Report) {
+/// Whether a value is written without quotes.
+fn is_unquoted(origin: Origin, path: &FieldPath, sources: &SourceMap) -> bool {
+    let tree = sources.tree(origin);
+    let Ok(tree) = &*tree else { return false };
+    let value = path.segments().iter().try_fold(Tree::ROOT, |id, segment| {
+        match (&tree.resolve(id)?.shape, segment) {
+            (Shape::Map(entries), Segment::Key(key)) => {
+                entries.iter().find(|it| it.key == *key).map(|it| it.value)
+            }
+            _ => None,
+        }
+    });
+    let node = value.and_then(|it| tree.resolve(it));
+    node.is_some_and(|it| matches!(it.shape, Shape::Scalar { plain: true, .. }))
+}
+
+/// Stack tags under the resource's own; what the stack ignores is not managed, so not wanted either. The answer is
+/// how many tags the stack has added.
+fn add_stack_tags(desired: &mut Desired, stack: &Stack, report: &mut Report) -> usize {
     let ignored = |key: &str| stack.ignore_tags.iter().any(|it| it.matches(key));
-    let Some(own) = desired.spec.tags_mut() else { return };
+    let Some(own) = desired.spec.tags_mut() else { return 0 };
     for key in own.keys().filter(|key| ignored(key)) {
         let path = FieldPath::from("spec.tags").key(key.clone());
         let place = Place::Field { origin: desired.origin, path, part: Part::Key };
@@ -365,9 +404,11 @@ fn add_stack_tags(desired: &mut Desired, stack: &Stack, report: &mut Report) {
         report.push(Diagnostic::new(Code::IneffectiveSetting, place, message));
     }
     let mut tags: Tags = stack.tags.clone();
+    let added = tags.keys().filter(|key| !own.contains_key(*key) && !ignored(key)).count();
     tags.append(own);
     tags.retain(|key, _| !ignored(key));
     *own = tags;
+    added
 }
 
 /// The most that a file beside a manifest may hold; a public key has 215 bytes.
@@ -404,8 +445,8 @@ fn read_file_field(desired: &mut Desired, sources: &SourceMap, report: &mut Repo
     }
 }
 
-/// Everything about one resource that needs no other.
-fn check(desired: &mut Desired, report: &mut Report) {
+/// Everything about one resource that needs no other. `of_stack` of its tags are the Stack's.
+fn check(desired: &mut Desired, of_stack: usize, report: &mut Report) {
     let origin = desired.origin;
     let named_well = logical_name(&desired.address.name, origin, "metadata.name", report);
     for (index, name) in desired.previous_names.iter().enumerate() {
@@ -436,7 +477,7 @@ fn check(desired: &mut Desired, report: &mut Report) {
         report.push(Diagnostic::new(Code::WrongArn, place, message));
     }
     if let Some(tags) = desired.spec.tags_mut() {
-        Check::new(origin, report).tags("tags", tags);
+        Check::new(origin, report).tags("tags", tags, of_stack);
     }
     if let Some(Some(name)) = desired.spec.name_mut() {
         let name = name.clone();

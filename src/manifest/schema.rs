@@ -96,8 +96,29 @@ impl Outline for DocumentOutline {
         for part in PARTS {
             fields(part, &self.schema()["properties"][part], &mut known);
         }
+        // Every manifest has a name of this sort, and only some kinds have the other.
+        if name == "name" && unknown.segments().len() == 1 {
+            return Some("metadata.name".to_owned());
+        }
         let found = known.into_iter().map(|it| it.path).chain(PARTS.map(ToOwned::to_owned));
         found.filter(|path| path.rsplit('.').next() == Some(name.as_str())).min_by_key(String::len)
+    }
+
+    fn example(&self, missing: &FieldPath) -> Option<String> {
+        let path = missing.to_string();
+        Some(match (self, path.as_str()) {
+            (_, "metadata" | "metadata.name") => {
+                "give it a name, unique among those of its kind: `metadata: { name: main }`"
+                    .to_owned()
+            }
+            // Inside of a list there is nothing that `explain` could be asked for.
+            (Self::Of(kind), _) if !path.contains('[') && path.starts_with("spec.") => {
+                let field = path.trim_start_matches("spec.");
+                format!("`ivs-apply explain {kind}.{field}` tells what it takes")
+            }
+            (Self::Of(kind), _) => format!("`ivs-apply explain {kind}` tells what it takes"),
+            (Self::Stack, _) => format!("`ivs-apply explain {STACK}` tells what it takes"),
+        })
     }
 }
 

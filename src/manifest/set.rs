@@ -25,7 +25,8 @@ pub(super) fn check(
                     Place::value(it.origin, "metadata.name"),
                     format!("{} is declared twice", it.address),
                 )
-                .also(Place::value(first.origin, "metadata.name"), "first declared here"),
+                .also(Place::value(first.origin, "metadata.name"), "first declared here")
+                .help("remove one of the two, or give it another `metadata.name`"),
             );
         }
     }

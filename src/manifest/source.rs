@@ -75,20 +75,33 @@ pub fn collect(
     }
     let Collector { sources, failed, .. } = collector;
     if !failed && sources.origins().next().is_none() {
-        report.push(
-            Diagnostic::new(Code::NoManifests, Place::Nowhere, no_manifests(paths))
-                .help("name the files or folders that hold manifests with `-f`"),
-        );
+        report.push(no_manifests(paths, &sources));
     }
     sources
 }
 
-fn no_manifests(paths: &[PathBuf]) -> String {
-    let names: Vec<String> = paths.iter().map(|it| format!("`{}`", it.display())).collect();
-    match names.as_slice() {
+fn no_manifests(paths: &[PathBuf], sources: &SourceMap) -> Diagnostic {
+    let is_stdin = |it: &PathBuf| it.as_os_str() == "-";
+    let name = |it: &PathBuf| match is_stdin(it) {
+        true => "standard input".to_owned(),
+        false => format!("`{}`", it.display()),
+    };
+    let names: Vec<String> = paths.iter().map(name).collect();
+    let only_stdin = !paths.is_empty() && paths.iter().all(is_stdin);
+    let message = match names.as_slice() {
         [] => "no manifests: no path was given".to_owned(),
+        _ if only_stdin && sources.iter().all(|(_, it)| it.text.trim().is_empty()) => {
+            "nothing was read from standard input".to_owned()
+        }
         names => format!("no manifests in {}", names.join(", ")),
-    }
+    };
+    let help = if only_stdin {
+        "pipe manifests into the command, such as `cat FILE | ivs-apply plan -f -`, or name files or folders \
+         with `-f`"
+    } else {
+        "name the files or folders that hold manifests with `-f`"
+    };
+    Diagnostic::new(Code::NoManifests, Place::Nowhere, message).help(help)
 }
 
 /// One text under a name, as if it had been read from there.
@@ -118,6 +131,11 @@ impl Refused {
     fn new(code: Code, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), help: None }
     }
+
+    fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
 }
 
 impl From<Errno> for Refused {
@@ -132,12 +150,18 @@ impl From<Errno> for Refused {
 
 impl From<std::io::Error> for Refused {
     fn from(error: std::io::Error) -> Self {
-        let why = match error.kind() {
-            std::io::ErrorKind::NotFound => "there is no such file or folder".to_owned(),
-            std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-            _ => error.to_string(),
+        let (why, help) = match error.kind() {
+            std::io::ErrorKind::NotFound => (
+                "there is no such file or folder".to_owned(),
+                "check the path for a typing error: it is relative to the folder that the program runs in",
+            ),
+            std::io::ErrorKind::PermissionDenied => (
+                "permission denied".to_owned(),
+                "allow the user who runs the program to read it, or name another path",
+            ),
+            _ => (error.to_string(), "name another path, or make this one readable"),
         };
-        Self::new(Code::UnreadableFile, format!("cannot be read: {why}"))
+        Self::new(Code::UnreadableFile, format!("cannot be read: {why}")).help(help)
     }
 }
 
@@ -174,12 +198,23 @@ pub fn read_relative(source: &Source, relative: &str, limit: u64) -> Result<Stri
     };
     if relative.as_os_str().is_empty() || !relative.components().all(inside) {
         let message = "is not a path relative to the manifest";
-        return Err(Refused::new(Code::OutsideRoot, message));
+        return Err(Refused::new(Code::OutsideRoot, message)
+            .help("write the path from the manifest's folder, such as `keys/public.pem`"));
     }
-    let found = canonicalize(base.join(relative))?;
+    let found = canonicalize(base.join(relative)).map_err(|error| {
+        let missing = error.kind() == std::io::ErrorKind::NotFound;
+        let refused = Refused::from(error);
+        match missing {
+            true => refused.help("check the path: it is relative to the manifest's folder"),
+            false => refused,
+        }
+    })?;
     if !found.starts_with(root) {
         let message = "leads out of the folder that was given with `-f`";
-        return Err(Refused::new(Code::OutsideRoot, message));
+        return Err(Refused::new(Code::OutsideRoot, message).help(
+            "put the file into that folder, or give `-f` a folder that holds both the manifest and the file; \
+             with `-f FILE` it is the folder of FILE",
+        ));
     }
     let mut bytes = 0;
     read(&open(CWD, found.as_os_str())?, limit, u64::MAX, &mut bytes)
@@ -252,6 +287,10 @@ fn decode(content: Vec<u8>) -> Result<String, Refused> {
     }
     let mut text = String::from_utf8(content).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
+        if error.as_bytes().contains(&0) {
+            return Refused::new(Code::NotUtf8, "is not a text file")
+                .help("name a text file, with the encoding UTF-8");
+        }
         let line = error.as_bytes()[..at].split(|b| *b == b'\n').count();
         let mut refused = Refused::new(Code::NotUtf8, format!("is not UTF-8: see line {line}"));
         refused.help = Some("save it with the encoding UTF-8".to_owned());

@@ -111,6 +111,240 @@ fn a_file_that_is_no_manifest_is_said_to_be_none() {
 }
 
 #[test]
+fn a_file_that_is_neither_yaml_nor_json_is_said_to_be_no_manifest() {
+    let place = Place::new();
+    for (name, text) in [
+        ("Cargo.toml", "[package]\nname = \"x\"\n\n[dependencies]\nserde = { version = \"1\" }\n"),
+        ("README.md", "# Title\n\nSome text:\n\n- **a** b: c: d\n\n```yaml\nkind: Channel\n```\n"),
+        ("main.tf", "resource \"aws_ivs_channel\" \"main\" {\n  name = \"main\"\n}\n"),
+        ("values.yaml", "a: [1\nb: 2\n"),
+        ("index.json", "<html>\n<body>kind of</body>: </html>: \n"),
+    ] {
+        let path = place.folder.path().join(name);
+        std::fs::write(&path, text).expect("writable");
+        let ran = run(ivs_apply(place.folder.path()).arg("validate").arg("-f").arg(&path));
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        assert!(ran.stderr.contains("this is not an ivs-apply manifest"), "{}", ran.stderr);
+        assert!(ran.stderr.contains(&format!("{name}:1:1\n")), "{}", ran.stderr);
+        assert!(ran.stderr.contains("that hold manifests with `-f`"), "{}", ran.stderr);
+        assert!(ran.stderr.ends_with("\n1 error\n"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_manifest_that_is_not_yaml_is_told_what_the_parser_found() {
+    for (text, help) in [
+        ("spec: { tags: { a: *  } }\n", "a value that begins with `*` or `&` stands in quotes"),
+        ("spec: { name: ${NAME} }\n", "variables are not filled in by ivs-apply"),
+        ("spec: { name: {{ .Values.name }} }\n", "`{{ … }}` is a template's"),
+        ("spec: { name: a\n", "look for a `{` or `[` that is never closed"),
+        ("spec:\n  name:\u{a0}a\n  latencyMode: LOW\n", "a no-break space (U+00A0) is in the text"),
+        ("spec\n", "look at this line and the one before it for a key without `:`"),
+    ] {
+        let ran = validated("a.yaml", &format!("{CHANNEL}{text}"));
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        assert!(ran.stderr.contains("error[E0009]: "), "{}", ran.stderr);
+        assert!(ran.stderr.contains(help), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn json_that_ends_too_early_or_is_malformed_is_told_as_json_with_its_place() {
+    for (text, message, place) in [
+        (
+            "{\n  \"apiVersion\": \"ivs-apply.dev/v1\",\n  \"kind\": \"Chan\n",
+            "not complete JSON",
+            "3:15",
+        ),
+        ("{ \"apiVersion\": \"ivs-apply.dev/v1\",\n", "not complete JSON", "1:35"),
+        ("[1,", "not complete JSON", "1:3"),
+        ("{\n \"kind\": \"Channel\"\n \"spec\": {}}\n", "not JSON: expected `,` or `}`", "3:2"),
+    ] {
+        let ran = validated("a.json", text);
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        assert!(ran.stderr.contains("error[E0016]: the text is "), "{}", ran.stderr);
+        assert!(ran.stderr.contains(message), "{}", ran.stderr);
+        assert!(ran.stderr.contains(&format!("manifests/a.json:{place}\n")), "{}", ran.stderr);
+        assert!(ran.stderr.contains("help: ") && !ran.stderr.contains("YAML"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn empty_standard_input_is_said_to_be_empty() {
+    let place = Place::new();
+    let mut command = ivs_apply(place.folder.path());
+    let ran = run(command.args(["validate", "-f", "-"]).stdin(Stdio::null()));
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.stderr.contains("nothing was read from standard input"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("help: pipe manifests into the command"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_path_that_is_not_there_says_what_it_is_relative_to() {
+    let place = Place::new();
+    let ran = run(ivs_apply(place.folder.path()).args(["validate", "-f", "nope"]));
+    assert!(ran.stderr.contains("`nope` cannot be read: there is no such"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("help: check the path for a typing error"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_key_file_outside_of_the_folder_is_told_where_it_may_be() {
+    let place = Place::new();
+    std::fs::write(place.folder.path().join("a.pem"), "pem").expect("writable");
+    for (path, help) in [
+        ("../a.pem", "give `-f` a folder that holds both the manifest and the file"),
+        ("/a.pem", "write the path from the manifest's folder"),
+        ("b.pem", "check the path: it is relative to the manifest's folder"),
+    ] {
+        let text = "apiVersion: ivs-apply.dev/v1\nkind: PlaybackKeyPair\nmetadata: { name: a }\n";
+        place.write("a.yaml", &format!("{text}spec: {{ publicKeyFile: {path} }}\n"));
+        let ran = place.run("validate");
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        assert!(ran.stderr.contains("manifests/a.yaml:4:24\n"), "{}", ran.stderr);
+        assert!(ran.stderr.contains(help), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_missing_field_is_told_what_to_write() {
+    let api = "apiVersion: ivs-apply.dev/v1\n";
+    for (text, message, place, help) in [
+        ("kind: Channel\n", "`apiVersion`", "1:1", "add the line `apiVersion: ivs-apply.dev/v1`"),
+        (
+            "apiversion: 1\nkind: Channel\n",
+            "`apiVersion`",
+            "1:1",
+            "write `apiVersion` instead of `apiversion`",
+        ),
+        (
+            &format!("{api}metadata: {{ name: a }}\n"),
+            "`kind`",
+            "1:1",
+            "add a line such as `kind: Channel`",
+        ),
+        (&format!("{api}-kind: Channel\n"), "`kind`", "1:1", "write `kind` instead of `-kind`"),
+        (
+            &format!("{api}kind: Channel\n"),
+            "`metadata`",
+            "1:1",
+            "give it a name, unique among those",
+        ),
+        (
+            &format!("{api}kind: Channel\nmetadata:\n"),
+            "`name`",
+            "3:1",
+            "give it a name, unique among those",
+        ),
+        (
+            &format!("{api}kind: StreamKey\nmetadata: {{ name: a }}\nspec: {{ rotation: a }}\n"),
+            "`channel`",
+            "4:1",
+            "`ivs-apply explain StreamKey.channel` tells what it takes",
+        ),
+    ] {
+        one_error(text, &format!("missing field {message}"), place, help);
+    }
+}
+
+#[test]
+fn a_name_that_is_indented_too_little_is_told_to_belong_to_metadata() {
+    let text = "apiVersion: ivs-apply.dev/v1\nkind: Channel\nmetadata:\nname: main\n";
+    let ran = validated("a.yaml", text);
+    assert!(ran.stderr.contains("did you mean `metadata.name`?"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_value_of_another_form_is_told_how_to_write_it() {
+    let policy =
+        "apiVersion: ivs-apply.dev/v1\nkind: PlaybackRestrictionPolicy\nmetadata: { name: main }\n";
+    for (text, found, place, help) in [
+        (format!("{CHANNEL}spec: {{ authorized: yes }}\n"), "found `yes`", "4:21", "write `true`"),
+        (format!("{CHANNEL}spec: {{ authorized: Off }}\n"), "found `Off`", "4:21", "write `false`"),
+        (
+            format!("{CHANNEL}spec:\n  latencyMode:LOW\n"),
+            "a mapping",
+            "5:3",
+            "a key ends with `:` and a space: write `latencyMode: LOW`",
+        ),
+        (
+            format!("{CHANNEL}spec:\n  - latencyMode: LOW\n"),
+            "found a list",
+            "4:1",
+            "write `key: value` on each line",
+        ),
+        (
+            format!("{CHANNEL}spec: {{ recordingConfiguration: {{ name: a }} }}\n"),
+            "found a mapping",
+            "4:9",
+            "write the name alone: `a`",
+        ),
+        (
+            format!("{policy}spec: {{ allowedCountries: DE }}\n"),
+            "a list, found `DE`",
+            "4:27",
+            "write it as a list: `[DE]`",
+        ),
+        (
+            format!("{policy}spec: {{ allowedCountries: null }}\n"),
+            "a list, found nothing",
+            "4:27",
+            "leave the field out, or write `[]`",
+        ),
+    ] {
+        one_error(&text, found, place, help);
+    }
+}
+
+#[test]
+fn the_same_thing_twice_is_told_to_be_removed_once() {
+    let twice = format!("{CHANNEL}---\n{CHANNEL}");
+    one_error(&twice, "declared twice", "7:19", "remove one of the two, or give it another");
+    let twice = format!("{CHANNEL}spec: {{}}\nspec: {{}}\n");
+    one_error(&twice, "the key `spec` appears twice", "5:1", "remove one of the two");
+    let stack = CHANNEL.replace("Channel", "Stack");
+    let place = Place::new();
+    place.write("a.yaml", &format!("{stack}---\n{stack}"));
+    let ran = place.run("validate");
+    assert!(ran.stderr.contains("help: remove one of the two, or give `-f` the"), "{}", ran.stderr);
+    place.write("a.yaml", &stack);
+    let ran = place.run("validate --stack other");
+    assert!(ran.stderr.contains("help: leave `--stack` out, or give `-f` the"), "{}", ran.stderr);
+}
+
+#[test]
+fn an_account_without_quotes_is_told_to_be_quoted() {
+    let stack = |account: &str| {
+        format!("{}spec: {{ account: {account} }}\n", CHANNEL.replace("Channel", "Stack"))
+    };
+    for account in ["123456789012", "012345678901"] {
+        let help = format!("quote it: `account: \"{account}\"`");
+        one_error(&stack(account), "the account is a number", "4:18", &help);
+        assert_eq!(validated("a.yaml", &stack(&format!("\"{account}\""))).code, Some(0));
+        assert_eq!(validated("a.yaml", &stack(&format!("'{account}'"))).code, Some(0));
+    }
+    let help = "write the twelve digits in quotes";
+    one_error(&stack("12345"), "`12345` is not an account: that is twelve digits", "4:18", help);
+}
+
+#[test]
+fn too_many_tags_are_counted_with_those_of_the_stack() {
+    let tags = |first: usize, last: usize| {
+        let tags: Vec<String> = (first..=last).map(|it| format!("k{it}: v")).collect();
+        format!("spec: {{ tags: {{ {} }} }}\n", tags.join(", "))
+    };
+    let stack = CHANNEL.replace("Channel", "Stack");
+    // `k20` is given in both, and counts once.
+    let both = format!("{CHANNEL}{}---\n{stack}{}", tags(1, 20), tags(20, 47));
+    let message = "47 tags (20 here and 27 of the Stack): AWS allows 50 on one resource, and ivs-apply adds 4";
+    let help = "keep at most 46, here and in `spec.tags` of the Stack together";
+    one_error(&both, message, "4:9", help);
+    let alone = format!("{CHANNEL}{}", tags(1, 47));
+    one_error(&alone, "47 tags: AWS allows 50 on one resource", "4:9", "keep at most 46");
+    let fits = format!("{CHANNEL}{}---\n{stack}{}", tags(1, 20), tags(20, 46));
+    assert_eq!(validated("a.yaml", &fits).code, Some(0));
+}
+
+#[test]
 fn a_spec_may_be_left_out_where_every_field_has_a_default() {
     let place = Place::new();
     let kinds = ["Channel", "Stage", "EncoderConfiguration", "FailoverSlateConfiguration"];

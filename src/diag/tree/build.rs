@@ -54,7 +54,12 @@ impl<'t> Builder<'t> {
     /// Gives up: the reason is kept here, the error only unwinds.
     fn fail<T, E: de::Error>(&mut self, code: Code, offset: usize, message: &str) -> Result<T, E> {
         if self.broken.is_none() {
-            self.broken = Some(Broken { code, offset, message: message.to_owned(), help: None });
+            let template = self.text[offset..].starts_with("{{")
+                || self.text[..offset].ends_with('{') && self.text[offset..].starts_with('{');
+            let help = template.then_some(
+                "`{{ … }}` is a template's: fill it in before, such as with `helm template`, or quote the value",
+            );
+            self.broken = Some(Broken { code, offset, message: message.to_owned(), help });
         }
         Err(E::custom(""))
     }
