@@ -6,8 +6,10 @@ use crate::apply::lock::Who;
 use crate::aws::Rates;
 use crate::commands::completions::{self, regions};
 use crate::commands::{self, Command};
+use crate::kinds::Kind;
 use crate::ui::Ui;
 use crate::ui::escape::{GuardedTalk, escape};
+use crate::ui::shell::quote;
 use anstream::ColorChoice;
 use clap::builder::{OsStringValueParser, StyledStr, TypedValueParser};
 use clap::error::{ContextKind, ContextValue};
@@ -44,13 +46,25 @@ pub struct Global {
     #[arg(long, value_name = "FOLDER", global = true, env = "IVS_APPLY_STDIN_FOLDER")]
     pub stdin_folder: Option<PathBuf>,
     /// Stack to work on, where no Stack document says so
-    #[arg(long, value_name = "NAME", global = true, env = "IVS_APPLY_STACK")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        global = true,
+        value_parser = not_empty,
+        env = "IVS_APPLY_STACK"
+    )]
     pub stack: Option<String>,
     /// AWS region
-    #[arg(long, global = true, add = ArgValueCandidates::new(regions), env = "IVS_APPLY_REGION")]
+    #[arg(
+        long,
+        global = true,
+        value_parser = not_empty,
+        add = ArgValueCandidates::new(regions),
+        env = "IVS_APPLY_REGION"
+    )]
     pub region: Option<String>,
     /// AWS profile; comes before keys in the environment
-    #[arg(long, global = true, env = "IVS_APPLY_PROFILE")]
+    #[arg(long, global = true, value_parser = not_empty, env = "IVS_APPLY_PROFILE")]
     pub profile: Option<String>,
     /// Override the endpoint URL of both services
     // `--help` shows the values of variables, and an address may have a password in it.
@@ -58,6 +72,7 @@ pub struct Global {
         long,
         value_name = "URL",
         global = true,
+        value_parser = not_empty,
         env = "IVS_APPLY_ENDPOINT_URL",
         hide_env_values = true
     )]
@@ -103,7 +118,14 @@ pub struct Global {
     )]
     pub deny_warnings: bool,
     /// Show progress; twice (-vv) also every call of the API
-    #[arg(short, long, action = clap::ArgAction::Count, global = true, env = "IVS_APPLY_VERBOSE")]
+    #[arg(
+        short,
+        long,
+        action = clap::ArgAction::Count,
+        global = true,
+        value_parser = verbosity,
+        env = "IVS_APPLY_VERBOSE"
+    )]
     pub verbose: u8,
 }
 
@@ -182,6 +204,18 @@ fn share(text: &str) -> Result<f64, String> {
         Ok(share) if share > 0.0 && share <= 1.0 => Ok(share),
         _ => Err("a share is above 0 and at most 1".to_owned()),
     }
+}
+
+/// The value of a flag that is left out where there is nothing to say.
+fn not_empty(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("it is empty; give it a value or leave the flag out".to_owned()),
+        _ => Ok(text.to_owned()),
+    }
+}
+
+fn verbosity(text: &str) -> Result<u8, String> {
+    text.parse().map_err(|_| "it takes a number: 1 as for `-v`, 2 as for `-vv`".to_owned())
 }
 
 impl Global {
@@ -341,14 +375,16 @@ fn variable_of_mistake(error: &clap::Error) -> Option<String> {
         _ => None,
     };
     let (flag, value) = (text(ContextKind::InvalidArg)?, text(ContextKind::InvalidValue)?);
-    let flag = flag.trim_start_matches('-').split(['=', ' ', '[']).next()?;
+    let flag = flag.trim_start_matches('-').split(['=', ' ', '[', '.']).next()?;
     let command = Cli::command();
     let arguments = command
         .get_arguments()
         .chain(command.get_subcommands().flat_map(clap::Command::get_arguments));
     let names = arguments.filter(|it| it.get_long() == Some(flag)).filter_map(clap::Arg::get_env);
     let name = names.map(|it| it.to_string_lossy().into_owned()).next()?;
-    (variable(&name)? == value).then_some(name)
+    // Of a variable with several values, clap names the one that it does not take.
+    let given = variable(&name)?;
+    (given == value || given.split([' ', ',']).any(|it| it == value)).then_some(name)
 }
 
 /// A message of clap, which repeats values as they were given, with what is unsafe to print in them escaped: line
@@ -385,6 +421,20 @@ const ELSEWHERE: [(&str, &[&str]); 5] = [
     ("delete", &["destroy"]),
 ];
 
+/// The commands that read the manifests of `-f`.
+const READ_MANIFESTS: [&str; 10] = [
+    "validate",
+    "plan",
+    "apply",
+    "drift",
+    "export",
+    "destroy",
+    "unlock",
+    "output",
+    "graph",
+    "iam-policy",
+];
+
 /// Says what was probably meant, where clap would say something else.
 fn add_tips(error: &mut clap::Error) {
     let tip = |text: String| ContextValue::StyledStrs(vec![StyledStr::from(text)]);
@@ -408,12 +458,33 @@ fn add_tips(error: &mut clap::Error) {
     {
         error.insert(ContextKind::SuggestedArg, ContextValue::String(format!("--{ours}")));
     }
-    if error.kind() == clap::error::ErrorKind::UnknownArgument
-        && let Some(long) = with_one_dash()
-    {
-        error
-            .insert(ContextKind::Suggested, tip(format!("a long flag has two dashes: `--{long}`")));
+    if error.kind() == clap::error::ErrorKind::UnknownArgument {
+        if let Some(long) = with_one_dash() {
+            let text = format!("a long flag has two dashes: `--{long}`");
+            error.insert(ContextKind::Suggested, tip(text));
+        } else if let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg)
+            && let Some(text) = instead_of_positional(word)
+        {
+            error.insert(ContextKind::Suggested, tip(text));
+        }
     }
+}
+
+/// How to say what somebody meant who gave `word` to a command without a flag before it.
+fn instead_of_positional(word: &str) -> Option<String> {
+    let cli = Cli::command();
+    let mut words = std::env::args().skip(1);
+    let command = words.find_map(|it| cli.find_subcommand(&it).cloned())?;
+    let name = command.get_name();
+    if word.starts_with('-') || !READ_MANIFESTS.contains(&name) {
+        return None;
+    }
+    let of_resource = word.split_once('/').is_some_and(|(kind, _)| Kind::named(kind).is_some());
+    let has_only = command.get_arguments().any(|it| it.get_long() == Some("only"));
+    if of_resource && has_only && !Path::new(word).exists() {
+        return Some(format!("to name a part of the manifests, use `--only {}`", quote(word)));
+    }
+    Some(format!("to name manifests, use `-f {}`", quote(word)))
 }
 
 /// The name of the flag that is called `name`, be it by a hidden alias.

@@ -46,7 +46,7 @@ pub(crate) struct ConsentArgs {
 }
 
 pub(super) async fn run(args: &ApplyArgs, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
-    let approval = args.plan.as_deref().map(read_approval).transpose()?;
+    let approval = args.plan.as_deref().map(|it| read_approval(it, "apply")).transpose()?;
     let global = &match (&args.plan, &approval) {
         (Some(file), Some(approval)) => inputs::restored(file, approval, global)?,
         _ => global.clone(),
@@ -90,11 +90,11 @@ pub(super) async fn run(args: &ApplyArgs, global: &Global, ui: Ui) -> Result<Exi
 /// The most that a saved plan may hold: some ten thousand steps.
 const SAVED_PLAN_BYTES: u64 = 64 * 1024 * 1024;
 
-/// Reads the file of a saved plan.
-pub(super) fn read_approval(path: &Path) -> Result<Approval, Failure> {
+/// Reads the file of a saved plan. `reader` is the command that takes manifests where somebody gave one for a plan.
+pub(super) fn read_approval(path: &Path, reader: &str) -> Result<Approval, Failure> {
     let name = path.display();
+    let command = format!("{} {reader} -f {}", quote(&program()), quote(&name.to_string()));
     let no_plan = |what: &str| {
-        let command = format!("{} apply -f {}", quote(&program()), quote(&name.to_string()));
         Failure::error(format!("`{name}` is {what}, not a saved plan"))
             .help(format!("use `{command}`"))
     };
@@ -104,8 +104,12 @@ pub(super) fn read_approval(path: &Path) -> Result<Approval, Failure> {
     let text = read_named(path, SAVED_PLAN_BYTES).map_err(|refused| {
         let message = format!("`{name}` {}", refused.message);
         // What is no text is no plan any more; a file that is not there never was one.
-        let broken = refused.code == Code::NotUtf8;
-        if broken { Failure::stale(message) } else { Failure::error(message) }
+        if refused.code == Code::NotUtf8 {
+            return Failure::stale(message);
+        }
+        Failure::error(message).help(format!(
+            "a saved plan is the file of `plan --out FILE`; for manifests use `{command}`"
+        ))
     })?;
     if is_manifest(path, &text) {
         return Err(no_plan("a manifest"));

@@ -1,11 +1,12 @@
 use super::Failure;
 use super::completions::kinds;
-use crate::cli::ExitCode;
+use crate::cli::{ExitCode, program};
 use crate::diag::{Code, suggest};
 use crate::manifest::envelope::kind_names;
 use crate::manifest::schema::{Field, fields_of};
 use crate::ui::Ui;
 use crate::ui::explain;
+use crate::ui::shell::quote;
 use clap_complete::ArgValueCandidates;
 
 /// Explain a kind, a field such as `Channel.latencyMode`, or an error code such as `E0103`
@@ -40,10 +41,14 @@ pub(super) fn run(args: &ExplainArgs, ui: Ui) -> Result<ExitCode, Failure> {
             None => failure,
         }
     };
+    let program = quote(&program());
     let known = kind_names().find(|it| it.eq_ignore_ascii_case(kind));
     let Some((kind, (about, fields))) = known.and_then(|it| Some((it, fields_of(it)?))) else {
         let codes = Code::ALL.iter().map(|it| it.code());
-        return Err(unknown("kind or code", kind, suggest(kind, kind_names().chain(codes))));
+        let failure = unknown("kind or code", kind, suggest(kind, kind_names().chain(codes)));
+        return Err(failure.or_help(format!(
+            "`{program} explain` lists the kinds; a code stands in brackets in an error, such as `error[E0103]`"
+        )));
     };
     let Some(field) = field else {
         ui.answer(&explain::kind(kind, &about, &fields))?;
@@ -58,7 +63,8 @@ pub(super) fn run(args: &ExplainArgs, ui: Ui) -> Result<ExitCode, Failure> {
         let bare = |it: &Field| it.path.strip_prefix("spec.").unwrap_or(&it.path).replace("[]", "");
         let names: Vec<String> = fields.iter().map(bare).collect();
         let near = suggest(field, names.iter().map(String::as_str));
-        return Err(unknown("field", field, near));
+        let failure = unknown("field", field, near);
+        return Err(failure.or_help(format!("`{program} explain {kind}` lists the fields")));
     };
     let inner: Vec<&Field> = fields
         .iter()

@@ -1,5 +1,6 @@
 use super::{Failure, pretty, session};
 use crate::cli::{ExitCode, Global};
+use crate::kinds::bucket_fault;
 use crate::plan::permission::{self, Purpose};
 use crate::ui::Ui;
 use clap::ValueEnum;
@@ -21,7 +22,13 @@ pub(crate) struct IamPolicyArgs {
     prune: Option<bool>,
     /// Bucket of a recording or storage configuration that is to be replaced or deleted, where no manifest
     /// names it any more
-    #[arg(long, value_name = "NAME", value_delimiter = ' ', env = "IVS_APPLY_BUCKET")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_delimiter = ' ',
+        value_parser = bucket,
+        env = "IVS_APPLY_BUCKET"
+    )]
     bucket: Vec<String>,
 }
 
@@ -32,6 +39,14 @@ enum For {
     Plan,
     /// `apply`; with `--prune` also `destroy`.
     Apply,
+}
+
+/// A bucket name by AWS's rules: a policy for anything else would allow more than was meant, or nothing.
+fn bucket(text: &str) -> Result<String, String> {
+    match bucket_fault(text) {
+        Some(why) => Err(why),
+        None => Ok(text.to_owned()),
+    }
 }
 
 pub(super) fn run(args: &IamPolicyArgs, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {

@@ -82,6 +82,12 @@ impl Failure {
         self.help = Some(help.into());
         self
     }
+
+    /// With this help where there is none yet.
+    fn or_help(mut self, help: impl Into<String>) -> Self {
+        self.help.get_or_insert_with(|| help.into());
+        self
+    }
 }
 
 impl From<std::io::Error> for Failure {

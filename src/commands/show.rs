@@ -16,7 +16,7 @@ pub(crate) struct ShowArgs {
 }
 
 pub(super) fn run(args: &ShowArgs, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
-    let approval = read_approval(&args.plan)?;
+    let approval = read_approval(&args.plan, "plan")?;
     let text = match global.format {
         Format::Json => pretty(&json::saved(&frame_of("show"), &approval)),
         Format::Markdown => saved::markdown(&approval),

@@ -37,6 +37,25 @@ fn every_kind_and_field_is_explained() {
 }
 
 #[test]
+fn what_explain_does_not_know_ends_with_where_to_look() {
+    let place = Place::new();
+    for (what, message, help) in [
+        ("Channel.nope", "unknown field `nope`", "explain Channel` lists the fields"),
+        ("Nonsense", "unknown kind or code `Nonsense`", "explain` lists the kinds"),
+        (
+            "E9999",
+            "unknown kind or code `E9999`",
+            "explain` lists the kinds; a code stands in brackets",
+        ),
+    ] {
+        let ran = run(ivs_apply(place.folder.path()).args(["explain", what]));
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        assert!(ran.stderr.starts_with(&format!("error: {message}\n  help: `")), "{ran:?}");
+        assert!(ran.stderr.contains(help), "{ran:?}");
+    }
+}
+
+#[test]
 fn codes_are_explained_and_kinds_listed_whatever_the_case() {
     let place = Place::new();
     let ask = |words: &[&str]| run(ivs_apply(place.folder.path()).arg("explain").args(words));

@@ -401,3 +401,46 @@ fn a_key_file_beside_standard_input_is_found_in_the_folder_that_is_named() {
     let (code, said) = ask(&["--stdin-folder", "keys"]);
     assert_eq!(code, Some(1), "{said}");
 }
+
+#[test]
+fn manifests_without_a_flag_are_told_to_be_named_with_f() {
+    let place = Place::new();
+    place.write("a.yaml", CHANNEL);
+    let told = |words: &[&str]| {
+        let ran = run(ivs_apply(place.folder.path()).args(words));
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        ran.stderr
+    };
+    let commands = [
+        "validate",
+        "plan",
+        "drift",
+        "export",
+        "destroy",
+        "output",
+        "graph",
+        "iam-policy",
+        "unlock",
+    ];
+    for command in commands {
+        for path in ["manifests/a.yaml", "nope.yaml", "manifests"] {
+            let words = [command, if command == "iam-policy" { "plan" } else { path }, path];
+            let words = if command == "iam-policy" { &words[..] } else { &words[..2] };
+            let said = told(words);
+            assert!(said.contains(&format!("tip: to name manifests, use `-f {path}`")), "{said}");
+        }
+    }
+    assert!(told(&["apply", "manifests/a.yaml"]).contains("apply -f manifests/a.yaml`"));
+    let said = told(&["apply", "nope.yaml"]);
+    assert!(said.contains("help: a saved plan is the file of `plan --out FILE`"), "{said}");
+    assert!(said.contains("apply -f nope.yaml`"), "{said}");
+    let said = told(&["show", "manifests/a.yaml"]);
+    assert!(said.contains("plan -f manifests/a.yaml`"), "{said}");
+    let said = told(&["plan", "Channel/main"]);
+    assert!(
+        said.contains("tip: to name a part of the manifests, use `--only Channel/main`"),
+        "{said}"
+    );
+    let said = told(&["plan", "--nonsense"]);
+    assert!(!said.contains("use `-f"), "{said}");
+}

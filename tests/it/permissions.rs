@@ -489,3 +489,35 @@ fn a_policy_that_is_too_long_or_too_wide_is_told() {
     assert_eq!(place.run("iam-policy destroy").code, Some(1));
     assert!(notes(&of(Purpose::Plan)).is_empty());
 }
+
+#[test]
+fn a_bucket_name_that_s3_does_not_know_is_refused() {
+    let place = crate::binary::Place::new();
+    place.write("a.yaml", "apiVersion: ivs-apply.dev/v1\nkind: Stage\nmetadata: { name: a }\n");
+    let long = "a".repeat(64);
+    for (name, why) in [
+        ("*", "3 to 63 characters"),
+        ("my-bucket*", "cannot contain '*'"),
+        (&long, "3 to 63 characters"),
+        ("My-Bucket", "cannot contain 'M'"),
+        ("my_bucket", "cannot contain '_'"),
+        ("-bucket", "begins and ends with"),
+        ("bucket.", "begins and ends with"),
+        ("a..b", "no two dots"),
+        ("192.168.5.4", "IP address"),
+        ("xn--bucket", "begin with `xn--`"),
+        ("bucket-s3alias", "end with `-s3alias`"),
+        ("arn:aws:s3:::bucket", "cannot contain ':'"),
+    ] {
+        let mut command = place.command("iam-policy");
+        let ran = crate::binary::run(command.arg("plan").arg(format!("--bucket={name}")));
+        assert_eq!(ran.code, Some(1), "{name}: {ran:?}");
+        assert!(ran.stdout.is_empty(), "{ran:?}");
+        assert!(ran.stderr.contains("for '--bucket <NAME>'"), "{name}: {ran:?}");
+        assert!(ran.stderr.contains(why), "{name}: {ran:?}");
+    }
+    let mut command = place.command("iam-policy");
+    let ran =
+        crate::binary::run(command.args(["plan", "--bucket", "my-bucket.prod 1.2.3.400 abc"]));
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+}

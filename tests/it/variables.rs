@@ -204,3 +204,44 @@ fn the_variable_for_the_emulator_takes_true_false_or_a_path() {
         .env("IVS_APPLY_EMULATOR", "true"));
     assert!(ran.stderr.contains("no region"), "the flag beats the variable: {ran:?}");
 }
+
+#[test]
+fn a_variable_with_a_value_that_its_flag_does_not_take_is_named() {
+    let place = Place::new();
+    place.write("a.yaml", STAGE);
+    for (command, name, value) in [
+        ("plan", "IVS_APPLY_VERBOSE", "true"),
+        ("plan", "IVS_APPLY_FORMAT", "xml"),
+        ("plan", "IVS_APPLY_COLOR", "red"),
+        ("plan", "IVS_APPLY_RATES", "fast"),
+        ("plan", "IVS_APPLY_RATE_SHARE", "2"),
+        ("plan", "IVS_APPLY_DENY_WARNINGS", "maybe"),
+        ("plan", "IVS_APPLY_ALLOW_LIVE", "Channel/a nonsense"),
+        ("plan", "IVS_APPLY_DETAILED_EXITCODE", "2"),
+        ("apply", "IVS_APPLY_CONFIRM_DELETES", "many"),
+    ] {
+        let ran = run(place.command(command).env(name, value));
+        assert_eq!(ran.code, Some(1), "{name}: {ran:?}");
+        let tip = format!("tip: the value is that of the variable `{name}`");
+        assert!(ran.stderr.contains(&tip), "{name}: {ran:?}");
+    }
+    let verbose = run(place.command("plan").env("IVS_APPLY_VERBOSE", "yes"));
+    assert!(verbose.stderr.contains("it takes a number: 1 as for `-v`"), "{verbose:?}");
+    let verbose = run(place.command("plan").env("IVS_APPLY_VERBOSE", "2"));
+    assert_eq!(verbose.code, Some(0), "{verbose:?}");
+}
+
+#[test]
+fn a_flag_with_an_empty_value_is_an_error_that_names_it() {
+    let place = Place::new();
+    place.write("a.yaml", STAGE);
+    for flag in ["--region", "--profile", "--endpoint-url", "--stack"] {
+        for value in ["", " "] {
+            let ran = run(place.command("plan").args([flag, value]));
+            assert_eq!(ran.code, Some(1), "{flag}: {ran:?}");
+            let line = ran.stderr.lines().next().unwrap_or_default();
+            assert!(line.contains(&format!("for '{flag} <")), "{flag}: {ran:?}");
+            assert!(line.contains("it is empty; give it a value or leave the flag out"), "{ran:?}");
+        }
+    }
+}
