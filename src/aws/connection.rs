@@ -309,11 +309,15 @@ fn host_of(request: &HttpRequest) -> String {
     }
 }
 
+/// rustls's word for an answer that is not TLS.
+const NO_TLS: &str = "InvalidContentType";
+
 /// A request without an answer, in words.
 #[derive(Debug)]
 pub(super) struct NoAnswer {
     host: String,
     connected: bool,
+    not_tls: bool,
     why: String,
     source: ConnectorError,
 }
@@ -330,13 +334,20 @@ impl NoAnswer {
         } else {
             super::error::innermost(&error)
         };
+        let not_tls = why.contains(NO_TLS);
+        let why = if not_tls { "the port does not speak TLS".to_owned() } else { why };
         let connected = !super::error::chain(&error).contains("(Connect)");
-        let told = Box::new(Self { host, connected, why, source: error });
+        let told = Box::new(Self { host, connected, not_tls, why, source: error });
         match (timeout, io) {
             (true, _) => ConnectorError::timeout(told),
             (_, true) => ConnectorError::io(told),
             _ => ConnectorError::other(told, kind),
         }
+    }
+
+    /// Whether the server answered in something else than TLS, such as plain HTTP.
+    pub(super) fn speaks_no_tls(&self) -> bool {
+        self.not_tls
     }
 
     /// Whether the server may have got the request.

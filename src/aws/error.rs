@@ -45,6 +45,13 @@ pub enum Applied {
 /// The most characters that are kept of what a server says of an error.
 const MOST_MESSAGE: usize = 2_000;
 
+/// The name, in place of AWS's own, of an error that the service would not answer with: a page, a redirect, another
+/// API's JSON.
+const NOT_THE_SERVICE: &str = "NotTheService";
+
+/// The name of an error of a port that does not speak TLS.
+const NOT_TLS: &str = "NotTls";
+
 /// One failed call.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{operation}: {message}{}", request_id.as_ref().map(|id| format!(" (request {id})")).unwrap_or_default())]
@@ -53,7 +60,7 @@ pub struct CloudError {
     pub operation: &'static str,
     /// What one may do about it.
     pub class: Class,
-    /// AWS's own error name, such as `ConflictException`.
+    /// AWS's own error name, such as `ConflictException`, or ours where something else than AWS answered.
     pub code: Option<String>,
     /// AWS's words, or ours where there was no answer.
     pub message: String,
@@ -80,6 +87,21 @@ impl CloudError {
 
     /// What the reader can do next, where that can be said.
     pub fn help(&self) -> Option<&'static str> {
+        match self.code.as_deref() {
+            Some(NOT_THE_SERVICE) => {
+                return Some(
+                    "what answered is probably not Amazon IVS: check the endpoint (`--endpoint-url`, \
+                     `AWS_ENDPOINT_URL`), and whether a proxy stands in between",
+                );
+            }
+            Some(NOT_TLS) => {
+                return Some(
+                    "begin the address with `http://` (`--endpoint-url`, `AWS_ENDPOINT_URL`), or name the port \
+                     that speaks HTTPS",
+                );
+            }
+            _ => {}
+        }
         Some(match self.class {
             Class::NoCredentials => {
                 "set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, name a profile with `--profile`, sign in \
@@ -118,7 +140,8 @@ impl CloudError {
                 if let Some(none) = within::<NoCredentials>(error) {
                     (Class::NoCredentials, None, none.to_string())
                 } else if let Some(none) = within::<NoAnswer>(error) {
-                    (none.class(), None, none.to_string())
+                    let code = none.speaks_no_tls().then(|| NOT_TLS.to_owned());
+                    (none.class(), code, none.to_string())
                 } else {
                     let user = failure.is_user();
                     (if user { Class::NotSent } else { Class::Unknown }, None, chain(error))
@@ -128,6 +151,8 @@ impl CloudError {
                 let code = service.err().code().map(ToOwned::to_owned);
                 let status = service.raw().status().as_u16();
                 let class = classify(code.as_deref(), status);
+                // Every refusal of AWS has a name; what a gateway says while the service is away has none.
+                let foreign = code.is_none() && class == Class::Unknown && status < 500;
                 let message = service
                     .raw()
                     .body()
@@ -135,6 +160,10 @@ impl CloudError {
                     .and_then(message_of)
                     .or_else(|| service.err().message().map(ToOwned::to_owned))
                     .unwrap_or_else(|| match status {
+                        300..400 => match redirect(service.raw()) {
+                            Some(host) => format!("HTTP {status}, a redirect to {host}"),
+                            None => format!("HTTP {status}, a redirect"),
+                        },
                         404 | 405 | 501 if code.is_none() => {
                             format!(
                                 "HTTP {status} without a message: this endpoint may not know it"
@@ -147,7 +176,10 @@ impl CloudError {
                     Some(code) => format!("{code}: {message}"),
                     None => message,
                 };
-                (class, code, message)
+                (class, code.or_else(|| foreign.then(|| NOT_THE_SERVICE.to_owned())), message)
+            }
+            SdkError::ResponseError(_) => {
+                (Class::Unknown, Some(NOT_THE_SERVICE.to_owned()), chain(error))
             }
             // Timeout, unreadable reply, and whatever the SDK adds later: nobody knows what the server did.
             _ => (Class::Unknown, None, chain(error)),
@@ -155,6 +187,7 @@ impl CloudError {
         if let Some(Refused { why, request_id }) = within::<Refused>(error) {
             return Self {
                 request_id: request_id.clone(),
+                code: Some(NOT_THE_SERVICE.to_owned()),
                 ..Self::unusable(operation, why.to_string())
             };
         }
@@ -202,6 +235,12 @@ fn classify(code: Option<&str>, status: u16) -> Class {
         _ if status == 429 => Class::Throttled,
         _ => Class::Unknown,
     }
+}
+
+/// The host that an answer leads to.
+fn redirect(response: &HttpResponse) -> Option<String> {
+    let location = response.headers().get("location")?.parse::<http::Uri>().ok()?;
+    location.host().map(ToOwned::to_owned)
 }
 
 fn message_of(body: &[u8]) -> Option<String> {

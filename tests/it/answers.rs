@@ -830,3 +830,87 @@ fn an_answer_of_another_account_than_the_one_in_force_is_no_plan() {
         assert!(said.contains("not of this account"), "{said}");
     });
 }
+
+/// A server that gives every request the same answer.
+fn always(answer: &'static str) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(move || answer_one(stream, answer));
+        }
+    });
+    url
+}
+
+fn answer_one(mut stream: std::net::TcpStream, answer: &str) {
+    use std::io::{Read, Write};
+    let mut got = Vec::new();
+    let mut part = [0; 4096];
+    // A request of a listing ends with its body, `{}` or more.
+    while !got.ends_with(b"}") {
+        match stream.read(&mut part) {
+            Ok(count @ 1..) => got.extend_from_slice(&part[..count]),
+            _ => break,
+        }
+        // One that is no HTTP, or has no body, is answered as well.
+        if got.first() == Some(&0x16) || got.starts_with(b"GET") || got.ends_with(b"2011-06-15") {
+            break;
+        }
+    }
+    let _ = stream.write_all(answer.as_bytes());
+}
+
+#[test]
+fn an_answer_that_is_not_the_service_s_points_at_the_endpoint() {
+    let place = Place::new();
+    place.write("a.yaml", KEY);
+    for (answer, message) in [
+        (
+            "HTTP/1.1 200 OK\r\ncontent-length: 13\r\nconnection: close\r\n\r\n<html></html>",
+            "the answer cannot be read",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\ncontent-length: 4\r\nconnection: close\r\n\r\nnull",
+            "not a JSON object",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+            "the answer is empty",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\ncontent-length: 11\r\nconnection: close\r\n\r\n{\"ok\":true}",
+            "the answer lacks",
+        ),
+        (
+            "HTTP/1.1 302 Found\r\nlocation: https://login.example.com/x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+            "HTTP 302, a redirect to login.example.com",
+        ),
+        (
+            "HTTP/1.1 404 Not Found\r\ncontent-length: 13\r\nconnection: close\r\n\r\n<html></html>",
+            "HTTP 404 without a message",
+        ),
+        (
+            "HTTP/1.1 403 No\r\ncontent-length: 13\r\nconnection: close\r\n\r\n<html></html>",
+            "HTTP 403 without a message",
+        ),
+    ] {
+        let ran = against(&place, &always(answer), "plan");
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        assert!(ran.stderr.contains(message), "{message}: {ran:?}");
+        assert!(ran.stderr.contains("help: what answered is probably not Amazon IVS"), "{ran:?}");
+        assert!(ran.stderr.contains("`--endpoint-url`, `AWS_ENDPOINT_URL`"), "{ran:?}");
+        assert!(!ran.stderr.contains("run the same command again"), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_port_without_tls_is_told_to_be_addressed_with_http() {
+    let place = Place::new();
+    place.write("a.yaml", KEY);
+    let url = always("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    let ran = against(&place, &url.replace("http://", "https://"), "plan");
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.stderr.contains("the port does not speak TLS"), "{ran:?}");
+    assert!(ran.stderr.contains("help: begin the address with `http://`"), "{ran:?}");
+}
