@@ -339,6 +339,8 @@ impl NoAnswer {
         let connected = !super::error::chain(&error).contains("(Connect)");
         let told = Box::new(Self { host, connected, not_tls, why, source: error });
         match (timeout, io) {
+            // It would be the same the next time, so the SDK is not told to repeat it.
+            _ if not_tls => ConnectorError::other(told, None),
             (true, _) => ConnectorError::timeout(told),
             (_, true) => ConnectorError::io(told),
             _ => ConnectorError::other(told, kind),
