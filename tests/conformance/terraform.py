@@ -6,8 +6,8 @@ do afterwards.
 
 The provider (700 MB) comes from a folder that holds it unpacked as a mirror does, with
 registry.terraform.io/hashicorp/aws/VERSION/… in it: the one that TERRAFORM_MIRROR names, or else one of a few
-usual places. If there is none Terraform fetches it, or with --at-hand the test is left out; an empty
-TERRAFORM_MIRROR leaves it out as well. Prints `N passed, 0 failed`, or names each failed check and exits with
+usual places. If there is none Terraform fetches it, or with --at-hand the test is left out, as it is without
+terraform. An empty TERRAFORM_MIRROR names no folder. Prints `N passed, 0 failed`, or names each failed check and exits with
 1. Talks to that address only (and to the registry), and empties the account it finds there.
 """
 
@@ -41,7 +41,7 @@ def mirror():
 
 
 def leave_out(why):
-    """Says why nothing was checked."""
+    """Says what is missing, so that nothing was checked."""
     print(f"left out: {why}")
     sys.exit(0)
 
@@ -58,10 +58,10 @@ def terraform(folder, *words, **variables):
 
 def main():
     provider = mirror()
-    if AT_HAND and not shutil.which("terraform"):
-        leave_out("terraform is not on this machine")
+    if not shutil.which("terraform"):
+        leave_out("terraform")
     if AT_HAND and not provider:
-        leave_out("no folder with Terraform's AWS provider is at hand")
+        leave_out("Terraform's AWS provider, unpacked in the folder that TERRAFORM_MIRROR names")
     source = [f"-plugin-dir={provider}"] if provider else []
     reset = urllib.request.Request(f"{ENDPOINT}/_emulator/reset", method="POST")
     urllib.request.urlopen(reset, timeout=10).close()

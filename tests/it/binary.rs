@@ -3,7 +3,7 @@
 
 use crate::account::switches;
 use crate::client::Client;
-use crate::golden;
+use crate::golden::{self, Goldens};
 use ivs_apply::emulator::Switches;
 use serde_json::json;
 use std::io::{BufRead, BufReader, Write};
@@ -112,7 +112,7 @@ impl Drop for Served {
 /// The manifests of the issue that everything else stands on.
 const BROADCAST: &str = include_str!("../../examples/broadcast/broadcast.yaml");
 
-fn golden_run(name: &str, ran: &Ran) {
+fn golden_run(goldens: &mut Goldens, name: &str, ran: &Ran) {
     let id = regex::Regex::new("/[A-Za-z0-9]{12}\\b").expect("a valid pattern");
     let text = format!(
         "exit: {}\n--- stdout\n{}--- stderr\n{}",
@@ -120,11 +120,12 @@ fn golden_run(name: &str, ran: &Ran) {
         ran.stdout,
         ran.stderr
     );
-    golden::expect(format!("tests/snapshots/{name}.txt"), &id.replace_all(&text, "/<id>"));
+    goldens.expect(format!("tests/snapshots/{name}.txt"), &id.replace_all(&text, "/<id>"));
 }
 
 #[test]
 fn from_manifests_to_an_account_that_is_equal_and_stays_so() {
+    let mut goldens = Goldens::default();
     let place = Place::new();
     place.write("broadcast.yaml", BROADCAST);
     let code = |words: &str| {
@@ -134,20 +135,20 @@ fn from_manifests_to_an_account_that_is_equal_and_stays_so() {
     assert_eq!(code("validate").0, Some(0));
     let (two, plan) = code("plan --detailed-exitcode");
     assert_eq!(two, Some(2));
-    golden_run("plan-of-an-empty-account", &plan);
+    golden_run(&mut goldens, "plan-of-an-empty-account", &plan);
     let (zero, applied) = code("apply --yes");
     assert_eq!(zero, Some(0), "{applied:?}");
     let (zero, again) = code("plan --detailed-exitcode");
     assert_eq!(zero, Some(0), "{again:?}");
-    golden_run("plan-of-an-equal-account", &again);
+    golden_run(&mut goldens, "plan-of-an-equal-account", &again);
     let (zero, drift) = code("drift");
     assert_eq!(zero, Some(0), "{drift:?}");
-    golden_run("drift-of-an-equal-account", &drift);
+    golden_run(&mut goldens, "drift-of-an-equal-account", &drift);
 
     place.write("broadcast.yaml", &BROADCAST.replace("latencyMode: NORMAL", "latencyMode: LOW"));
     let (two, changed) = code("plan --detailed-exitcode");
     assert_eq!(two, Some(2));
-    golden_run("plan-of-a-changed-field", &changed);
+    golden_run(&mut goldens, "plan-of-a-changed-field", &changed);
 
     place.write(
         "broadcast.yaml",
@@ -155,7 +156,7 @@ fn from_manifests_to_an_account_that_is_equal_and_stays_so() {
     );
     let (one, misspelt) = code("plan");
     assert_eq!(one, Some(1));
-    golden_run("a-misspelt-reference", &misspelt);
+    golden_run(&mut goldens, "a-misspelt-reference", &misspelt);
 
     assert_eq!(code("plan --unknown-flag").0, Some(1), "usage errors are 1, since 2 means changes");
 }
@@ -173,6 +174,7 @@ pub(crate) fn document(ran: &Ran) -> serde_json::Value {
 
 #[test]
 fn json_is_whole_and_versioned_even_where_the_run_fails() {
+    let mut goldens = Goldens::default();
     let place = Place::new();
     place.write("broadcast.yaml", BROADCAST);
     let planned = place.run("plan --format json");
@@ -182,7 +184,7 @@ fn json_is_whole_and_versioned_even_where_the_run_fails() {
     assert_eq!(told["summary"]["create"], 6);
     assert_eq!(told["steps"][0]["because"][0]["cause"], "missing");
     assert_eq!(told["calls"]["ListChannels"], 1);
-    golden_run("plan-as-json", &planned);
+    golden_run(&mut goldens, "plan-as-json", &planned);
 
     let refused = place.run("apply --format json");
     let told = document(&refused);
@@ -491,10 +493,12 @@ fn a_plan_whose_reader_has_read_enough_says_nothing() {
 fn the_graph_is_drawn_in_each_form() {
     let place = Place::new();
     place.write("broadcast.yaml", BROADCAST);
-    for format in ["dot", "mermaid", "svg"] {
+    let mut goldens = Goldens::default();
+    for (format, name) in [("dot", "graph-dot"), ("mermaid", "graph-mermaid"), ("svg", "graph-svg")]
+    {
         let ran = place.run(&format!("graph --format {format}"));
         assert_eq!(ran.code, Some(0), "{ran:?}");
-        golden_run(&format!("graph-{format}"), &ran);
+        golden_run(&mut goldens, name, &ran);
     }
 }
 

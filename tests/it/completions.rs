@@ -1,6 +1,7 @@
 //! Completion of a command line, tried in the shells themselves.
 
 use crate::binary::{Place, ivs_apply};
+use crate::left_out::left_out;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -22,7 +23,9 @@ const LINES: [(&str, &str); 6] = [
 fn has(shell: &str) -> bool {
     let found = Command::new(shell).arg("--version").stdout(Stdio::null()).status();
     let found = found.is_ok_and(|it| it.success());
-    assert!(found || std::env::var_os("CI").is_none(), "{shell} is missing");
+    if !found {
+        left_out(&format!("completions in {shell}"), shell);
+    }
     found
 }
 

@@ -2,6 +2,7 @@
 //! them has ended, and everything refers to the object that stays.
 
 use crate::account::{Account, named, on_paused_time};
+use crate::laws::config;
 use fastrand::Rng;
 use ivs_apply::apply::{Event, Left, Outcome, Stop, apply};
 use ivs_apply::aws::{Clients, Target, connect};
@@ -146,7 +147,7 @@ async fn interleaved(seed: u64) -> Result<(), String> {
 
 #[test]
 fn four_first_applies_at_once_leave_one_object_each_however_they_interleave() {
-    let cases = std::env::var("LAW_CASES").ok().and_then(|it| it.parse().ok()).unwrap_or(100) / 10;
+    let cases = u64::from(config().cases.div_ceil(10));
     let first = std::env::var("INTERLEAVING").ok().and_then(|it| it.parse().ok()).unwrap_or(0);
     let wrong: Vec<String> = (first..first + cases)
         .filter_map(|seed: u64| {

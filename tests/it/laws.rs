@@ -3,6 +3,7 @@
 use crate::account::{Account, on_paused_time};
 use crate::ends::assert_counts_agree;
 use crate::generators::{Piece, pieces, resources, stack};
+use crate::left_out::say;
 use ivs_apply::aws::{Sorted, Tags};
 use ivs_apply::cloud::Reading;
 use ivs_apply::kinds::spec::named_targets;
@@ -13,23 +14,28 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 /// A minute without a publisher and a little more (`docs/service.md`, compositions).
 const UNPUBLISHED_COMPOSITION_ENDS: Duration = Duration::from_secs(90);
 
-/// The same cases every time, so that a change is judged by what it changes; `LAW_SEED=random` tries others,
-/// and a failure it finds becomes a test of its own.
-pub(crate) fn config() -> ProptestConfig {
-    fn set<T: std::str::FromStr>(name: &str) -> Option<T> {
-        std::env::var(name).ok()?.parse().ok()
+/// The same cases every time, so that a change is judged by what it changes; `LAW_SEED=n` makes others, and
+/// `LAW_SEED=random` those of a number that is said. A failure that they find becomes a test of its own.
+static SEED: LazyLock<u64> = LazyLock::new(|| match std::env::var("LAW_SEED").as_deref() {
+    Ok("random") => {
+        let seed = u64::from(fastrand::Rng::new().u32(..));
+        say(&format!("the generated cases of the laws are those of LAW_SEED={seed}"));
+        seed
     }
-    let rng_seed = match std::env::var("LAW_SEED").as_deref() {
-        Ok("random") => RngSeed::Random,
-        _ => RngSeed::Fixed(set("LAW_SEED").unwrap_or(2_026)),
-    };
-    let cases = set("LAW_CASES").unwrap_or(100);
-    ProptestConfig { cases, rng_seed, ..ProptestConfig::default() }
+    Ok(seed) => seed.parse().expect("LAW_SEED is a number or `random`"),
+    Err(_) => 2_026,
+});
+
+pub(crate) fn config() -> ProptestConfig {
+    let cases = std::env::var("LAW_CASES").map(|it| it.parse().expect("LAW_CASES is a number"));
+    let rng_seed = RngSeed::Fixed(*SEED);
+    ProptestConfig { cases: cases.unwrap_or(100), rng_seed, ..ProptestConfig::default() }
 }
 
 /// A policy that lets everything happen, so that nothing is left for later.

@@ -35,6 +35,7 @@ mod keys;
 mod killed;
 mod kind_rules;
 mod laws;
+mod left_out;
 mod lock;
 mod markdown;
 mod memory;

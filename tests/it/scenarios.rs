@@ -33,14 +33,154 @@ fn folders() -> Vec<PathBuf> {
     folders
 }
 
+/// Makes a test of each folder: `_061_a_story` is `tests/scenarios/061-a-story`, and `cargo test --test it 061` runs it
+/// alone. (A name in Rust cannot start with a digit.)
+macro_rules! scenarios {
+    ($($name:ident)*) => {
+        const LISTED: &[&str] = &[$(stringify!($name)),*];
+
+        $(
+            #[test]
+            fn $name() {
+                goes_as_its_story_says(stringify!($name));
+            }
+        )*
+    };
+}
+
+scenarios! {
+    _001_recording_configuration_replaced
+    _002_live_channel_is_left_alone
+    _003_live_channel_is_changed_with_consent
+    _004_live_channel_refuses
+    _005_rename_is_one_tag_change
+    _006_orphans_are_pruned_against_their_references
+    _007_orphans_stay_without_prune
+    _008_composition_sleeps_until_its_stage_is_active
+    _009_running_composition_is_not_cut_off
+    _010_encoder_replaced_under_a_running_composition_with_consent
+    _011_stage_with_a_session_is_not_deleted
+    _012_stream_key_is_taken_over_and_rotated
+    _013_protected_channel_is_not_deleted
+    _014_tags_change_without_an_update
+    _015_storage_configuration_replaced_under_a_stage
+    _016_everything_goes_and_comes_back
+    _017_rename_of_what_others_refer_to
+    _018_live_channel_is_renamed_and_its_key_with_it
+    _019_replaced_again_before_the_first_replacement_was_over
+    _020_the_show_goes_on_when_its_new_encoder_cannot_be_made
+    _021_ignored_fields_are_left_as_they_are_found
+    _022_composition_on_its_way_out_keeps_its_encoder
+    _023_stream_key_moves_to_another_manifest
+    _024_feeding_composition_is_not_cut_off_for_its_channel
+    _025_composition_restarts_although_its_channel_has_to_wait
+    _026_renamed_and_replaced_at_once_while_live
+    _027_recording_configuration_changed_twice_during_one_show
+    _028_protection_goes_ahead_of_a_change_that_waits
+    _029_replication_sleeps_until_its_participant_publishes
+    _030_playback_restriction_policy_is_changed_and_let_go
+    _031_order_of_ad_configurations_matters
+    _032_failover_slate_is_waited_for
+    _033_playback_key_is_told_by_its_fingerprint
+    _034_public_key_is_replaced_by_deleting_first
+    _035_active_ingest_is_not_cut_off
+    _036_active_ingest_is_moved_with_consent
+    _037_ingest_is_replaced_for_what_cannot_change
+    _038_stream_key_goes_to_another_name
+    _039_running_replication_is_not_cut_off
+    _050_selected_part_brings_what_it_needs
+    _051_excluded_part_takes_along_what_needs_it
+    _060_replication_is_changed_and_stopped_with_consent
+    _061_one_of_three_channels_is_live
+    _062_the_show_goes_on_and_the_prune_waits
+    _063_composition_is_started_again_after_its_day
+    _064_running_composition_is_stopped_with_consent
+    _065_drift_and_a_pending_change_are_told_apart
+    _066_tags_that_others_look_after
+    _067_two_stacks_never_touch_one_object
+    _068_protection_is_lifted_before_the_change_it_stood_against
+    _069_live_channel_is_deleted_with_consent
+    _070_plan_that_cannot_fit_says_so_before_the_first_write
+    _071_adopted_by_its_arn
+    _072_adopted_and_made_equal
+    _073_foreign_owners_are_refused_by_name
+    _074_partial_tags_are_ambiguous
+    _075_copied_tags_are_ambiguous
+    _076_whole_account_is_exported_and_taken_over
+    _077_part_of_an_account_is_exported
+    _078_saved_plan_is_applied_once
+    _079_saved_plan_is_stale_when_the_account_has_changed
+    _080_saved_plan_is_stale_when_manifests_or_the_file_have_changed
+    _081_empty_manifests_prune_nothing
+    _082_many_deletes_need_their_exact_number
+    _083_everything_is_destroyed_and_made_again
+    _084_outputs_by_name
+    _085_permissions_that_a_stack_needs
+    _086_drift_tells_first_who_needs_attention
+    _087_stranger_that_still_uses_it_is_named
+    _088_audience_that_comes_between_plan_and_call
+    _089_impact_is_told_in_text_and_in_json
+    _090_labels_select_a_part
+    _091_storage_configuration_replaced_under_a_running_composition
+    _092_what_is_ours_and_cloudformations_is_left_alone
+    _093_saved_plan_cuts_off_nobody_who_came_later
+    _100_what_acts_on_foreign_objects_is_refused
+}
+
+fn goes_as_its_story_says(test: &str) {
+    let name = test.trim_start_matches('_').replace('_', "-");
+    let folder = golden::root().join("tests/scenarios").join(&name);
+    let story = on_paused_time(tell(&folder));
+    golden::expect(format!("tests/scenarios/{name}/story.txt"), &story);
+}
+
+fn names() -> Vec<String> {
+    let name = |it: &PathBuf| it.file_name().expect("a folder").to_string_lossy().into_owned();
+    folders().iter().map(name).collect()
+}
+
 #[test]
-fn every_scenario_goes_as_its_story_says() {
-    let folders = folders();
-    assert!(!folders.is_empty());
-    for folder in folders {
-        let story = on_paused_time(tell(&folder));
-        let name = folder.file_name().expect("a folder").to_string_lossy().into_owned();
-        golden::expect(format!("tests/scenarios/{name}/story.txt"), &story);
+fn every_scenario_folder_is_a_test() {
+    let listed: Vec<String> = LISTED.iter().map(|it| (*it).to_owned()).collect();
+    let expected: Vec<String> =
+        names().iter().map(|it| format!("_{}", it.replace('-', "_"))).collect();
+    let missing: Vec<&String> = expected.iter().filter(|it| !listed.contains(it)).collect();
+    assert!(missing.is_empty(), "add these lines to `scenarios!` in this file: {missing:#?}");
+    assert_eq!(listed, expected, "left: `scenarios!`, which has a folder twice or out of order");
+}
+
+#[test]
+fn ten_scenarios_are_the_reading_order_for_newcomers() {
+    let text = std::fs::read_to_string(golden::root().join("tests/scenarios/README.md"));
+    let link = regex::Regex::new(r"(?m)^[0-9]+\. \[([0-9]{3})\]\(([^/)]+)/story\.txt\): \S");
+    let link = link.expect("a valid pattern");
+    let named: Vec<(String, String)> = link
+        .captures_iter(&text.expect("readable"))
+        .map(|it| (it[1].to_owned(), it[2].to_owned()))
+        .collect();
+    let different: BTreeSet<&String> = named.iter().map(|(_, folder)| folder).collect();
+    assert_eq!(different.len(), 10, "{named:?}");
+    let names = names();
+    for (number, folder) in &named {
+        assert!(names.contains(folder) && folder.starts_with(number), "{number}: {folder}");
+    }
+}
+
+#[test]
+fn every_file_of_a_scenario_is_read() {
+    let file = regex::Regex::new(r"^([1-9][0-9]*)\.(yaml|sh|(before|between|policy)\.json)$");
+    let file = file.expect("a valid pattern");
+    for folder in folders() {
+        let steps = steps(&folder);
+        for entry in std::fs::read_dir(&folder).expect("readable") {
+            let name = entry.expect("readable").file_name().to_string_lossy().into_owned();
+            let step = file.captures(&name).map(|it| it[1].parse::<usize>().expect("a number"));
+            let read = match step {
+                Some(step) => step <= steps,
+                None => ["README.md", "story.txt", "policy.json"].contains(&name.as_str()),
+            };
+            assert!(read, "{} has {name}, which no step reads", folder.display());
+        }
     }
 }
 
@@ -53,11 +193,7 @@ fn every_scenario_stands_once_in_the_table_of_what_they_show() {
     let mut named: Vec<&str> =
         rows.flat_map(|row| number.find_iter(row)).map(|it| it.as_str()).collect();
     named.sort_unstable();
-    let folders = folders();
-    let numbers: Vec<String> = folders
-        .iter()
-        .map(|it| it.file_name().expect("a folder").to_string_lossy()[..3].to_owned())
-        .collect();
+    let numbers: Vec<String> = names().iter().map(|it| it[..3].to_owned()).collect();
     assert_eq!(named, numbers, "left: the table, right: the folders");
 }
 
@@ -87,6 +223,11 @@ fn policy(folder: &Path, step: usize, loaded: &Loaded) -> Policy {
     terms.policy(loaded.stack.prune, loaded.desired.len(), selected).expect("addresses")
 }
 
+/// How many steps a scenario has.
+fn steps(folder: &Path) -> usize {
+    (1..100).take_while(|step| folder.join(format!("{step}.yaml")).exists()).count()
+}
+
 async fn tell(folder: &Path) -> String {
     // A story tells of one set of answers, whatever the other tests run with: the default, or its own requests'.
     let settings = Settings { clock: Clock::Tokio, ..Settings::default() };
@@ -94,7 +235,7 @@ async fn tell(folder: &Path) -> String {
     let mut terminal = None;
     let mut ids = BTreeSet::new();
     let mut story = String::new();
-    let steps = (1..100).take_while(|step| folder.join(format!("{step}.yaml")).exists()).count();
+    let steps = steps(folder);
     assert!(steps > 0, "{} has no 1.yaml", folder.display());
     let back = (1..steps).rev();
     for (turn, step) in (1..=steps).chain(back).enumerate() {

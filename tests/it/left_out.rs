@@ -1,0 +1,19 @@
+//! What a test does where a program that it needs is not on the machine.
+
+use std::io::Write;
+
+/// Says on the terminal that this was not checked and what to install. Fails where `CI` is set: there nothing is left
+/// out.
+pub(crate) fn left_out(what: &str, install: &str) {
+    assert!(
+        std::env::var_os("CI").is_none(),
+        "{what} cannot be left out where CI is set; to install: {install}"
+    );
+    // Not `eprintln!`, which the test runner keeps to itself where the test passes.
+    let _ = writeln!(std::io::stderr(), "left out: {what}; to install: {install}");
+}
+
+/// Says something on the terminal also where the test passes, such as the seed of a random run.
+pub(crate) fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
