@@ -7,6 +7,7 @@ pub mod document;
 pub mod envelope;
 pub mod export;
 pub mod guard;
+mod resource;
 pub mod schema;
 mod set;
 pub mod source;
@@ -128,13 +129,13 @@ fn understand(sources: SourceMap, mut report: Report, stack: Option<&str>) -> Lo
     for it in &mut desired {
         let of_stack = add_stack_tags(it, &stack, &mut report);
         read_file_field(it, &sources, &mut report);
-        check(it, of_stack, &mut report);
+        resource::check(it, of_stack, &mut report);
         it.spec.normalise();
     }
     set::check(&stack, &desired, &known, &mut report);
     for (it, left_out) in &mut in_part {
         let mut found = Report::new();
-        check(it, 0, &mut found);
+        resource::check(it, 0, &mut found);
         set::references(&stack, std::slice::from_ref(it), &known, &mut found);
         report.extend(found.iter().filter(|it| stands_without(it, left_out)).cloned());
     }
@@ -278,7 +279,7 @@ fn the_stack(
             .help("remove one of the two, or give `-f` the manifests of one stack only"),
         );
     }
-    logical_name(&document.metadata.name, origin, "metadata.name", report);
+    resource::logical_name(&document.metadata.name, origin, "metadata.name", report);
     if let Some(name) = name
         && name != document.metadata.name
     {
@@ -443,71 +444,4 @@ fn read_file_field(desired: &mut Desired, sources: &SourceMap, report: &mut Repo
             report.push(diagnostic);
         }
     }
-}
-
-/// Everything about one resource that needs no other. `of_stack` of its tags are the Stack's.
-fn check(desired: &mut Desired, of_stack: usize, report: &mut Report) {
-    let origin = desired.origin;
-    let named_well = logical_name(&desired.address.name, origin, "metadata.name", report);
-    for (index, name) in desired.previous_names.iter().enumerate() {
-        logical_name(name, origin, &format!("metadata.previousNames[{index}]"), report);
-    }
-    for path in &desired.lifecycle.ignore_changes {
-        let fields = desired.address.kind.field_names();
-        let paths: Vec<String> = fields.iter().map(|it| format!("spec.{it}")).collect();
-        let field = path.strip_prefix("spec.").map(|it| it.split(['.', '[']).next().unwrap_or(it));
-        if field.is_none_or(|field| !fields.iter().any(|it| it == field)) {
-            let message = format!("{} is not a field of the spec", crate::diag::quote(path));
-            let place = Place::value(origin, "lifecycle.ignoreChanges");
-            report.push(
-                Diagnostic::new(Code::UnknownField, place, message)
-                    .help("write it as `spec.latencyMode`")
-                    .did_you_mean(
-                        &format!("spec.{}", field.unwrap_or(path)),
-                        paths.iter().map(String::as_str),
-                    ),
-            );
-        }
-    }
-    if let Some(adopt) = &desired.lifecycle.adopt
-        && crate::kinds::Arn::parse(desired.address.kind, adopt).is_none()
-    {
-        let message = format!("not an ARN of {}", crate::kinds::check::a(desired.address.kind));
-        let place = Place::value(origin, "lifecycle.adopt");
-        report.push(Diagnostic::new(Code::WrongArn, place, message));
-    }
-    if let Some(tags) = desired.spec.tags_mut() {
-        Check::new(origin, report).tags("tags", tags, of_stack);
-    }
-    if let Some(Some(name)) = desired.spec.name_mut() {
-        let name = name.clone();
-        let mut found = Report::new();
-        Check::new(origin, &mut found).name("name", &name);
-        // The display name that defaults to the logical name stands where that one is written.
-        if desired.name_is_default {
-            let at_its_source =
-                |it: Diagnostic| Diagnostic { at: Place::value(origin, "metadata.name"), ..it };
-            report.extend(found.into_iter().map(at_its_source).filter(|_| named_well));
-        } else {
-            report.extend(found);
-        }
-    }
-    desired.spec.check(&mut Check::new(origin, report));
-}
-
-/// Whether a text can be a logical name; otherwise the report says why not.
-fn logical_name(name: &str, origin: Origin, field: &str, report: &mut Report) -> bool {
-    let good = |it: char| it.is_ascii_alphanumeric() || "._-".contains(it);
-    if (1..=63).contains(&name.chars().count()) && name.chars().all(good) {
-        return true;
-    }
-    let message = format!("{} cannot be a logical name", crate::diag::quote(name));
-    let bare = name.split_once('/').filter(|(kind, _)| Kind::named(kind).is_some());
-    let help = match bare {
-        Some((_, bare)) => format!("write the name without its kind: {}", crate::diag::quote(bare)),
-        None => "use 1 to 63 letters, digits, `.`, `_` and `-`".to_owned(),
-    };
-    let place = Place::value(origin, field);
-    report.push(Diagnostic::new(Code::InvalidName, place, message).help(help));
-    false
 }

@@ -2,6 +2,7 @@
 //!
 //! Takes everything as arguments and returns a value. Knows no clock, no network, no terminal, no SDK.
 
+mod action;
 pub mod approval;
 mod duplicate;
 pub mod graph;
@@ -12,13 +13,13 @@ pub mod selection;
 pub mod step;
 mod work;
 
+pub use action::Action;
 pub use approval::{Approval, Terms};
 pub use policy::{Policy, Refusal};
 pub use reason::{Consent, Reason, Referrer};
 pub use selection::{Selected, Selection};
 pub use step::{
-    Action, Attention, Cause, Decision, DuplicateCopy, NotDrift, Note, Plan, Status, Step, StepId,
-    Summary,
+    Attention, Cause, Decision, DuplicateCopy, NotDrift, Note, Plan, Status, Step, StepId, Summary,
 };
 
 use crate::kinds::owner::under_way;

@@ -1,8 +1,9 @@
 //! What a run may do: consent, protection, pruning, quotas. Each rule is one function with its reason.
 
+use super::action::Action;
 use super::reason::{Consent, Reason};
 use super::selection::Selected;
-use super::step::{Action, Decision, Note, Plan};
+use super::step::{Decision, Note, Plan};
 use crate::kinds::{
     Address, Arn, Audience, Desired, Kind, Observed, ObservedState, OnLive, Owner, Replace, Spec,
     Stack,

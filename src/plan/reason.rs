@@ -1,6 +1,6 @@
 //! Why a step is not carried out: typed facts with stable codes, never sentences (`ui::reason` writes those).
 
-use super::step::Action;
+use super::action::Action;
 use crate::kinds::{Address, Arn, Audience, Existence, Kind, Owner, Pointer};
 use jiff::Timestamp;
 use serde::Serialize;

@@ -1,6 +1,7 @@
 //! What a plan is made of. A plan is a value: it can be printed, saved, compared, and carried out without
 //! another decision.
 
+use super::action::Action;
 use super::reason::Reason;
 use super::selection::Selected;
 use crate::diag::Origin;
@@ -60,49 +61,6 @@ pub struct Step {
     pub decision: Decision,
     /// Its manifest.
     pub origin: Option<Origin>,
-}
-
-/// What a step does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Action {
-    /// Make an object that is not there.
-    Create,
-    /// Make the successor of an object that cannot be changed.
-    Replace,
-    /// Change the spec of an object, and its tags where they differ.
-    Update,
-    /// Take over an object that nobody owns.
-    Adopt,
-    /// Write another logical name onto an object.
-    Rename,
-    /// Change tags only.
-    Retag,
-    /// Take the ownership tags off an object that stays with what it came with.
-    Release,
-    /// Delete an object.
-    Delete,
-}
-
-impl Action {
-    /// Whether it makes an object.
-    pub fn makes(self) -> bool {
-        matches!(self, Self::Create | Self::Replace)
-    }
-
-    /// The word for it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Create => "create",
-            Self::Replace => "replace",
-            Self::Update => "update",
-            Self::Adopt => "adopt",
-            Self::Rename => "rename",
-            Self::Retag => "retag",
-            Self::Release => "release",
-            Self::Delete => "delete",
-        }
-    }
 }
 
 /// Why a step is in the plan.

@@ -1,0 +1,71 @@
+//! Checks of one resource that need no other resource: names, `ignoreChanges`, `adopt`, tags, and the rules of its kind.
+
+use crate::diag::{Code, Diagnostic, Origin, Place, Report};
+use crate::kinds::{Check, Desired, Kind};
+
+/// Everything about one resource that needs no other. `of_stack` of its tags are the Stack's.
+pub(super) fn check(desired: &mut Desired, of_stack: usize, report: &mut Report) {
+    let origin = desired.origin;
+    let named_well = logical_name(&desired.address.name, origin, "metadata.name", report);
+    for (index, name) in desired.previous_names.iter().enumerate() {
+        logical_name(name, origin, &format!("metadata.previousNames[{index}]"), report);
+    }
+    for path in &desired.lifecycle.ignore_changes {
+        let fields = desired.address.kind.field_names();
+        let paths: Vec<String> = fields.iter().map(|it| format!("spec.{it}")).collect();
+        let field = path.strip_prefix("spec.").map(|it| it.split(['.', '[']).next().unwrap_or(it));
+        if field.is_none_or(|field| !fields.iter().any(|it| it == field)) {
+            let message = format!("{} is not a field of the spec", crate::diag::quote(path));
+            let place = Place::value(origin, "lifecycle.ignoreChanges");
+            report.push(
+                Diagnostic::new(Code::UnknownField, place, message)
+                    .help("write it as `spec.latencyMode`")
+                    .did_you_mean(
+                        &format!("spec.{}", field.unwrap_or(path)),
+                        paths.iter().map(String::as_str),
+                    ),
+            );
+        }
+    }
+    if let Some(adopt) = &desired.lifecycle.adopt
+        && crate::kinds::Arn::parse(desired.address.kind, adopt).is_none()
+    {
+        let message = format!("not an ARN of {}", crate::kinds::check::a(desired.address.kind));
+        let place = Place::value(origin, "lifecycle.adopt");
+        report.push(Diagnostic::new(Code::WrongArn, place, message));
+    }
+    if let Some(tags) = desired.spec.tags_mut() {
+        Check::new(origin, report).tags("tags", tags, of_stack);
+    }
+    if let Some(Some(name)) = desired.spec.name_mut() {
+        let name = name.clone();
+        let mut found = Report::new();
+        Check::new(origin, &mut found).name("name", &name);
+        // The display name that defaults to the logical name stands where that one is written.
+        if desired.name_is_default {
+            let at_its_source =
+                |it: Diagnostic| Diagnostic { at: Place::value(origin, "metadata.name"), ..it };
+            report.extend(found.into_iter().map(at_its_source).filter(|_| named_well));
+        } else {
+            report.extend(found);
+        }
+    }
+    desired.spec.check(&mut Check::new(origin, report));
+}
+
+/// Whether a text can be a logical name; otherwise the report says why not.
+pub(super) fn logical_name(name: &str, origin: Origin, field: &str, report: &mut Report) -> bool {
+    let good = |it: char| it.is_ascii_alphanumeric() || "._-".contains(it);
+    if (1..=63).contains(&name.chars().count()) && name.chars().all(good) {
+        return true;
+    }
+    let message = format!("{} cannot be a logical name", crate::diag::quote(name));
+    let bare = name.split_once('/').filter(|(kind, _)| Kind::named(kind).is_some());
+    let help = match bare {
+        Some((_, bare)) => format!("write the name without its kind: {}", crate::diag::quote(bare)),
+        None => "use 1 to 63 letters, digits, `.`, `_` and `-`".to_owned(),
+    };
+    let place = Place::value(origin, field);
+    report.push(Diagnostic::new(Code::InvalidName, place, message).help(help));
+    false
+}
