@@ -306,7 +306,9 @@ tags:
         );
         assert_eq!(
             told("  team: sports\n  cost.centre: 0042", "  - team"),
-            ["11:1+4 E0108: expected a mapping, found a list"]
+            [
+                "11:1+4 E0108: expected a mapping, found a list (write `key: value` on each line, without a `-` before it)"
+            ]
         );
         assert_eq!(
             told("width: 720", "width: 70000"),

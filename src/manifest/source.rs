@@ -82,9 +82,8 @@ pub fn collect(
 
 fn no_manifests(paths: &[PathBuf], sources: &SourceMap) -> Diagnostic {
     let is_stdin = |it: &PathBuf| it.as_os_str() == "-";
-    let name = |it: &PathBuf| match is_stdin(it) {
-        true => "standard input".to_owned(),
-        false => format!("`{}`", it.display()),
+    let name = |it: &PathBuf| {
+        if is_stdin(it) { "standard input".to_owned() } else { format!("`{}`", it.display()) }
     };
     let names: Vec<String> = paths.iter().map(name).collect();
     let only_stdin = !paths.is_empty() && paths.iter().all(is_stdin);
@@ -204,9 +203,10 @@ pub fn read_relative(source: &Source, relative: &str, limit: u64) -> Result<Stri
     let found = canonicalize(base.join(relative)).map_err(|error| {
         let missing = error.kind() == std::io::ErrorKind::NotFound;
         let refused = Refused::from(error);
-        match missing {
-            true => refused.help("check the path: it is relative to the manifest's folder"),
-            false => refused,
+        if missing {
+            refused.help("check the path: it is relative to the manifest's folder")
+        } else {
+            refused
         }
     })?;
     if !found.starts_with(root) {
