@@ -3,6 +3,7 @@
 
 use crate::account::named;
 use crate::binary::{Place, Ran, Served, ivs_apply, run};
+use crate::left_out::every_case;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
@@ -344,17 +345,28 @@ fn while_time_flies<T>(stage: &Stage, work: impl FnOnce() -> T) -> T {
     })
 }
 
-/// For each request of an apply: the run is killed there, and the next ones make good. Returns at how many.
+impl Moment {
+    /// The requests, counted from `first`, at which a run is killed in this moment: with `EVERY_CASE` all of them, else
+    /// each third, another third in each moment.
+    fn requests(self, first: u64) -> impl Iterator<Item = u64> {
+        let (skip, step) = if every_case() { (0, 1) } else { (self as u64, 3) };
+        (first + skip..).step_by(step)
+    }
+}
+
+/// For each request of an apply: the run is killed there, and the next ones make good. Returns the last of them.
 fn killed_at_every_request(moment: Moment) -> u64 {
     let stage = Stage::new(&[]);
     while_time_flies(&stage, || {
-        for request in 1.. {
+        let mut last = 0;
+        for request in moment.requests(1) {
             stage.control("POST", "reset", &Value::Null);
             let what = format!("killed {moment:?} request {request}");
             if !killed_at(&stage, request, moment) {
                 stage.assert_whole(&what);
-                return request - 1;
+                return last;
             }
+            last = request;
             stage.applied(&what);
             stage.assert_whole(&what);
         }
@@ -392,7 +404,7 @@ fn show_killed_at_every_request(moment: Moment) {
     let calls = stage.control("GET", "calls", &Value::Null);
     // Until then a run only looks, and leaves nothing behind.
     let read: u64 = calls.as_object().expect("counts").values().filter_map(Value::as_u64).sum();
-    for request in read.. {
+    for request in moment.requests(read) {
         let what = format!("killed at request {request}");
         let killed = killed_at(&stage, request, moment);
         let replications = || {

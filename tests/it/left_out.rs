@@ -1,4 +1,4 @@
-//! What a test does where a program that it needs is not on the machine.
+//! What a test does where a program that it needs is not on the machine, and how many cases it tries.
 
 use std::io::Write;
 
@@ -16,4 +16,9 @@ pub(crate) fn left_out(what: &str, install: &str) {
 /// Says something on the terminal also where the test passes, such as the seed of a random run.
 pub(crate) fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Whether tests that take long try all their cases, as in `.ci/run`, and not a part of them.
+pub(crate) fn every_case() -> bool {
+    std::env::var_os("EVERY_CASE").is_some()
 }

@@ -4,10 +4,11 @@
 
 use crate::binary::Served;
 use crate::client::Client;
+use crate::left_out::every_case;
 use serde_json::json;
 
-/// Requests of the normal run.
-const REQUESTS: u64 = 60_000;
+/// Requests with `EVERY_CASE`, and without.
+const REQUESTS: [u64; 2] = [60_000, 45_000];
 /// By then everything that is bounded is as large as it gets: see `KEPT` in the emulator's history, `GHOSTS`
 /// in its shelves.
 const WARM: u64 = 40_000;
@@ -127,7 +128,8 @@ fn resident(process: u32) -> u64 {
 #[expect(clippy::print_stderr, reason = "the figures are what one runs it for")]
 fn memory_follows_the_objects_there_are_and_not_the_requests_there_were() {
     let wanted = std::env::var("MEMORY_REQUESTS");
-    let requests = wanted.map_or(REQUESTS, |it| it.parse().expect("a number of requests"));
+    let normal = REQUESTS[usize::from(!every_case())];
+    let requests = wanted.map_or(normal, |it| it.parse().expect("a number of requests"));
     let home = tempfile::tempdir().expect("a folder");
     let served = Served::start(home.path(), &[]);
     let mut client = Client::new(&served.url);
