@@ -1,9 +1,10 @@
-//! Public keys in PEM: what both kinds of key check, and the fingerprint that tells two keys apart.
+//! Public keys in PEM: what the two kinds of key (`public_key`, `playback_key_pair`) have in common. Facts, the file
+//! that the key may stand in, rules, and the fingerprint that tells two keys apart.
 //!
 //! MD5 names a key here, as it does in AWS, and protects nothing. Never quotes material: what stands where
 //! a public key should be may be a private one.
 
-use super::Check;
+use super::{Check, Exclusive, Facts, FileSource, Mutable, Replace, Service};
 use crate::diag::Code;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -64,19 +65,55 @@ pub(super) fn canonical(material: &str) -> Option<String> {
     Some(format!("{text}{END}\n"))
 }
 
-/// Rule 20, for material that stands in the manifest or was read from beside it.
-pub(super) fn check(at: &mut Check<'_>, material: &str) {
-    if let Err(why) = der(material) {
-        let message = format!("this is {why}");
-        at.report(Code::PatternMismatch, FIELD, message).help(
-            "make one with `openssl ecparam -name secp384r1 -genkey -noout -out private.pem` and \
-             `openssl ec -in private.pem -pubout -out public.pem`",
-        );
+/// What is fixed about both kinds.
+pub(super) const fn facts(service: Service, arn_type: &'static str) -> Facts {
+    Facts {
+        mutable: Mutable::TagsOnly,
+        // The same key cannot be imported twice, and three are all an account may have.
+        replace: Replace::DeleteFirst,
+        quota: Some(3),
+        ..Facts::plain(service, arn_type)
+    }
+}
+
+/// The key may stand in a file of its own.
+pub(super) fn file_source<'a>(
+    file: &'a mut Option<String>,
+    text: &'a mut Option<String>,
+) -> FileSource<'a> {
+    FileSource { file_field: FILE_FIELD, file, text_field: FIELD, text }
+}
+
+/// AWS takes a key once, whichever name it gets.
+pub(super) fn exclusive(fingerprint: Option<String>) -> Option<Exclusive> {
+    Some(Exclusive { value: fingerprint?, what: "this key" })
+}
+
+/// Rule 20, for material that stands in the manifest or was read from beside it. It may be absent where the key is
+/// given in another way.
+pub(super) fn check(at: &mut Check<'_>, material: Option<&str>, is_given_elsewhere: bool) {
+    match material.map(der) {
+        Some(Ok(_)) => {}
+        Some(Err(why)) => {
+            let message = format!("this is {why}");
+            at.report(Code::PatternMismatch, FIELD, message).help(
+                "make one with `openssl ecparam -name secp384r1 -genkey -noout -out private.pem` and \
+                 `openssl ec -in private.pem -pubout -out public.pem`",
+            );
+        }
+        None if is_given_elsewhere => {}
+        None => {
+            at.report(Code::MissingField, FIELD, "missing field `publicKeyMaterial`")
+                .help("give the public key here, or name its file with `publicKeyFile`");
+        }
     }
 }
 
 /// Where material stands in a spec.
 pub(super) const FIELD: &str = "publicKeyMaterial";
+
+/// Where the name of its file stands.
+pub(super) const FILE_FIELD: &str = "publicKeyFile";
 
 /// A P-384 key for examples, whose private half nobody has.
 pub(super) const EXAMPLE: &str = "-----BEGIN PUBLIC KEY-----

@@ -4,11 +4,10 @@
 //! compared and what goes into the digest, and the material is a field that AWS, after the import, knows
 //! nothing of (`local`): [`Resource::normalise`] works the fingerprint out from it.
 
-use super::key_material::{self, FIELD, fingerprint};
+use super::key_material::{self, FIELD, FILE_FIELD, fingerprint};
 use super::{
-    AddressMap, Arn, Check, Exclusive, Existence, Facts, FileSource, Kind, Mutable, Observed,
-    ObservedState, Operation, Replace, Resource, Scope, Service, answered_tags, drain, each,
-    inside, sent_tags,
+    AddressMap, Arn, Check, Exclusive, Existence, Facts, FileSource, Kind, Observed, ObservedState,
+    Operation, Resource, Scope, Service, answered_tags, drain, each, inside, sent_tags,
 };
 use crate::aws::{Class, Clients, CloudError, Sorted, Tags, found, gone};
 use crate::diag::Code;
@@ -48,14 +47,10 @@ impl Resource for PlaybackKeyPair {
             Operation::delete("DeletePlaybackKeyPair"),
         ],
 
-        mutable: Mutable::TagsOnly,
-        // The same key cannot be imported twice, and three are all an account may have.
-        replace: Replace::DeleteFirst,
-        local: &["publicKeyMaterial", "publicKeyFile"],
-        quota: Some(3),
+        local: &[FIELD, FILE_FIELD],
         loss: Some("viewers' tokens signed with the old key are refused from its end on"),
         deletion: Some("viewers' tokens signed with the key are refused from then on"),
-        ..Facts::plain(Service::LowLatency, "playback-key")
+        ..key_material::facts(Service::LowLatency, "playback-key")
     };
 
     fn name_mut(&mut self) -> Option<&mut Option<String>> {
@@ -67,12 +62,7 @@ impl Resource for PlaybackKeyPair {
     }
 
     fn file_source(&mut self) -> Option<FileSource<'_>> {
-        Some(FileSource {
-            file_field: "publicKeyFile",
-            file: &mut self.public_key_file,
-            text_field: FIELD,
-            text: &mut self.public_key_material,
-        })
+        Some(key_material::file_source(&mut self.public_key_file, &mut self.public_key_material))
     }
 
     fn normalise(&mut self) {
@@ -82,20 +72,13 @@ impl Resource for PlaybackKeyPair {
     }
 
     fn check(&self, at: &mut Check<'_>) {
-        match &self.public_key_material {
-            Some(material) => {
-                key_material::check(at, material);
-                let its = fingerprint(material);
-                if its.is_some() && self.fingerprint.is_some() && its != self.fingerprint {
-                    let message = "this is the fingerprint of another key than the one given here";
-                    at.report(Code::ConflictingFields, "fingerprint", message);
-                }
-            }
-            None if self.public_key_file.is_none() && self.fingerprint.is_none() => {
-                at.report(Code::MissingField, FIELD, "missing field `publicKeyMaterial`")
-                    .help("give the public key here, or name its file with `publicKeyFile`");
-            }
-            None => {}
+        let material = self.public_key_material.as_deref();
+        let is_given_elsewhere = self.public_key_file.is_some() || self.fingerprint.is_some();
+        key_material::check(at, material, is_given_elsewhere);
+        let its = material.and_then(fingerprint);
+        if its.is_some() && self.fingerprint.is_some() && its != self.fingerprint {
+            let message = "this is the fingerprint of another key than the one given here";
+            at.report(Code::ConflictingFields, "fingerprint", message);
         }
         if let Some(it) = &self.fingerprint {
             let byte = |it: &str| {
@@ -135,8 +118,7 @@ impl Resource for PlaybackKeyPair {
     }
 
     fn exclusive(&self) -> Option<Exclusive> {
-        let value = self.fingerprint.clone()?;
-        Some(Exclusive { value, what: "this key" })
+        key_material::exclusive(self.fingerprint.clone())
     }
 
     async fn list(aws: &Clients, _: &Scope<'_>) -> Result<Vec<Observed>, CloudError> {

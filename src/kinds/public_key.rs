@@ -1,12 +1,11 @@
 //! A public key: with it AWS checks the participant tokens that an account signs by itself.
 
-use super::key_material::{self, FIELD, canonical, fingerprint};
+use super::key_material::{self, FILE_FIELD, canonical, fingerprint};
 use super::{
-    AddressMap, Arn, Check, Exclusive, Facts, FileSource, Kind, Mutable, Observed, Operation,
-    Replace, Resource, Scope, Service, answered_tags, drain, each, inside, sent_tags,
+    AddressMap, Arn, Check, Exclusive, Facts, FileSource, Kind, Observed, Operation, Resource,
+    Scope, Service, answered_tags, drain, each, inside, sent_tags,
 };
 use crate::aws::{Clients, CloudError, Sorted, Tags, found, gone};
-use crate::diag::Code;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -39,14 +38,10 @@ impl Resource for PublicKey {
             Operation::delete("DeletePublicKey"),
         ],
 
-        mutable: Mutable::TagsOnly,
-        // The same key cannot be imported twice, and three are all an account may have.
-        replace: Replace::DeleteFirst,
-        local: &["publicKeyFile"],
-        quota: Some(3),
+        local: &[FILE_FIELD],
         loss: Some("participants' tokens signed with the old key are refused from its end on"),
         deletion: Some("participants' tokens signed with the key are refused from then on"),
-        ..Facts::plain(Service::RealTime, "public-key")
+        ..key_material::facts(Service::RealTime, "public-key")
     };
 
     fn name_mut(&mut self) -> Option<&mut Option<String>> {
@@ -58,12 +53,7 @@ impl Resource for PublicKey {
     }
 
     fn file_source(&mut self) -> Option<FileSource<'_>> {
-        Some(FileSource {
-            file_field: "publicKeyFile",
-            file: &mut self.public_key_file,
-            text_field: FIELD,
-            text: &mut self.public_key_material,
-        })
+        Some(key_material::file_source(&mut self.public_key_file, &mut self.public_key_material))
     }
 
     /// Line ends differ from one answer of AWS to the next.
@@ -76,14 +66,8 @@ impl Resource for PublicKey {
     }
 
     fn check(&self, at: &mut Check<'_>) {
-        match &self.public_key_material {
-            Some(material) => key_material::check(at, material),
-            None if self.public_key_file.is_none() => {
-                at.report(Code::MissingField, FIELD, "missing field `publicKeyMaterial`")
-                    .help("give the public key here, or name its file with `publicKeyFile`");
-            }
-            None => {}
-        }
+        let material = self.public_key_material.as_deref();
+        key_material::check(at, material, self.public_key_file.is_some());
     }
 
     fn example() -> Self {
@@ -101,8 +85,7 @@ impl Resource for PublicKey {
     }
 
     fn exclusive(&self) -> Option<Exclusive> {
-        let value = fingerprint(self.public_key_material.as_deref()?)?;
-        Some(Exclusive { value, what: "this key" })
+        key_material::exclusive(self.public_key_material.as_deref().and_then(fingerprint))
     }
 
     async fn list(aws: &Clients, _: &Scope<'_>) -> Result<Vec<Observed>, CloudError> {
