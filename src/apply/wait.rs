@@ -76,7 +76,12 @@ impl fmt::Display for Until {
 
 impl fmt::Display for Wait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "waiting at most {} s for {}", self.at_most.as_secs(), self.until)
+        write!(
+            f,
+            "waiting at most {} s for {}",
+            self.at_most.as_millis().div_ceil(1000),
+            self.until
+        )
     }
 }
 
