@@ -58,7 +58,6 @@ const LONGER: &[&str] = &[
     "kinds/mod.rs",
     "kinds/participant_replication.rs",
     "kinds/spec.rs",
-    "plan/mod.rs",
     "plan/step.rs",
 ];
 

@@ -1,0 +1,140 @@
+//! Names that move between objects: a name is given only after the object that has it has given it up.
+
+use super::action::Action;
+use super::draft::Planner;
+use super::reason::Reason;
+use super::step::{Cause, Decision, Note, Plan, Step};
+use crate::kinds::owner::under_way;
+use crate::kinds::{Address, Arn, ObservedState, Owner, OwnershipTags, Spec};
+use std::collections::{BTreeMap, BTreeSet};
+
+impl Planner<'_> {
+    /// A name is given to an object only when the object that has it has given it up, so that there are never
+    /// two of one name. In a circle of renames one object gets a name of its own in between.
+    pub(super) fn free_names(&mut self) {
+        let mut after: BTreeMap<usize, usize> = BTreeMap::new();
+        let mut taken: Vec<(usize, Arn)> = Vec::new();
+        for (index, draft) in self.drafts.iter().enumerate() {
+            let step = &draft.step;
+            let names = step.spec.is_some() && step.decision.is_do();
+            let Some(holder) = self.observed.owned.get(&step.address).filter(|_| names) else {
+                continue;
+            };
+            if step.arn.as_ref() == Some(&holder.arn) {
+                continue;
+            }
+            let frees = self.drafts.iter().position(|other| {
+                let renames = other.step.action == Action::Rename;
+                let gives_up = renames && other.step.address != step.address;
+                other.step.arn.as_ref() == Some(&holder.arn)
+                    && (gives_up || other.step.action == Action::Delete)
+            });
+            match frees {
+                Some(frees) => drop(after.insert(index, frees)),
+                None => taken.push((index, holder.arn.clone())),
+            }
+        }
+        for (index, holder) in taken {
+            let step = &mut self.drafts[index].step;
+            let reason = Reason::NameTaken { address: step.address.clone(), holder };
+            step.decision = Decision::Blocked(reason);
+        }
+        for index in after.keys().copied().collect::<Vec<_>>() {
+            if self.comes_before(index, after[&index], &after) {
+                self.make_way(index, &mut after);
+            }
+        }
+        for (index, needed) in after {
+            self.drafts[index].needs.insert(needed);
+        }
+    }
+
+    /// Whether draft `first` comes before draft `then`, by what they need and by the names that are freed for them.
+    pub(super) fn comes_before(
+        &self,
+        first: usize,
+        then: usize,
+        after: &BTreeMap<usize, usize>,
+    ) -> bool {
+        let mut open = vec![then];
+        let mut seen = BTreeSet::new();
+        while let Some(at) = open.pop() {
+            if at == first {
+                return true;
+            }
+            if seen.insert(at) {
+                open.extend(self.drafts[at].needs.iter().chain(after.get(&at)));
+            }
+        }
+        false
+    }
+
+    /// The object of a draft, whose name another draft of the same circle waits for, gets a name in between that
+    /// no manifest can have.
+    pub(super) fn make_way(&mut self, index: usize, after: &mut BTreeMap<usize, usize>) {
+        let step = &self.drafts[index].step;
+        let (Owner::Stack(owned), Some(arn)) = (&step.owner, step.arn.clone()) else { return };
+        let ownership = OwnershipTags {
+            name: under_way(&step.address.name),
+            was: step.ownership.was.clone(),
+            meant_protected: owned.protect,
+            separate: false,
+            ..owned.clone()
+        };
+        let making_way = Step {
+            action: Action::Rename,
+            spec: step.before.clone(),
+            fields: Vec::new(),
+            because: vec![Cause::Rename { from: owned.name.clone() }],
+            impact: None,
+            decision: Decision::Do,
+            ownership: ownership.clone(),
+            ..step.clone()
+        };
+        let way = self.push(making_way);
+        for needed in after.values_mut() {
+            if self.drafts[*needed].step.arn.as_ref() == Some(&arn) {
+                *needed = way;
+            }
+        }
+        for draft in &mut self.drafts[..way] {
+            if draft.step.arn.as_ref() == Some(&arn) {
+                draft.needs.insert(way);
+                draft.step.owner = Owner::Stack(ownership.clone());
+            }
+        }
+    }
+}
+
+/// Resources that are deleted beside a single one that is created with the same spec, whatever its display
+/// name: a manifest that was renamed without `previousNames` looks like that.
+pub(super) fn possible_renames(plan: &Plan, observed: &ObservedState) -> Vec<Note> {
+    let orphans =
+        plan.orphans.iter().filter_map(|it| Some((it, observed.owned.get(it)?.spec.as_ref()?)));
+    let deleted = plan.steps.iter().filter(|it| it.because == [Cause::Orphan]);
+    let deleted = deleted.filter_map(|it| Some((&it.address, it.before.as_ref()?)));
+    let going: Vec<(&Address, Spec)> =
+        deleted.chain(orphans).map(|(address, spec)| (address, nameless(spec))).collect();
+    let created = plan.steps.iter().filter(|it| it.action == Action::Create);
+    let coming: Vec<(&Address, Spec)> =
+        created.filter_map(|it| Some((&it.address, nameless(it.spec.as_ref()?)))).collect();
+    let mut notes = Vec::new();
+    for (from, spec) in &going {
+        // Of several that are alike it is unclear which became which.
+        let same = |(_, other): &&(&Address, Spec)| other == spec;
+        let mut to = coming.iter().filter(same);
+        if let (Some((to, _)), None, 1) = (to.next(), to.next(), going.iter().filter(same).count())
+        {
+            notes.push(Note::PossibleRename { from: (*from).clone(), to: (*to).clone() });
+        }
+    }
+    notes
+}
+
+pub(super) fn nameless(spec: &Spec) -> Spec {
+    let mut spec = spec.clone();
+    if let Some(name) = spec.name_mut() {
+        *name = None;
+    }
+    spec
+}

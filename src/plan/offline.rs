@@ -1,0 +1,95 @@
+//! What starts only where another object is offline, such as a composition on its channel.
+
+use super::action::Action;
+use super::draft::Planner;
+use super::reason::Reason;
+use super::step::{Cause, Decision};
+use crate::kinds::{Arn, Edge, Spec};
+
+impl Planner<'_> {
+    /// A channel whose stream is that of a composition which this plan stops is not live by the time its
+    /// own turn comes.
+    pub(super) fn excuse_channels_of_stopped_compositions(&mut self) {
+        let stopping = self.stopping();
+        for draft in &mut self.drafts {
+            let step = &mut draft.step;
+            let feeding = step.impact.as_ref().and_then(|it| it.composition.clone());
+            let other = feeding.filter(|arn| step.arn.as_ref() != Some(arn));
+            let Some(&stop) = other.and_then(|arn| stopping.get(&arn)) else { continue };
+            if step.action == Action::Delete && matches!(step.decision, Decision::Deferred(_)) {
+                step.decision = Decision::Do;
+                step.impact = None;
+            }
+            draft.needs.insert(stop);
+        }
+    }
+
+    /// What starts only where another object is offline, and makes it live, as a composition does its channel:
+    /// it comes after all that this plan does to that object and to what comes with it, since that could not be
+    /// done later; and it waits while somebody else is live there.
+    pub(super) fn start_late(&mut self) {
+        let stopping = self.stopping();
+        let mut needs = Vec::new();
+        let mut waits = Vec::new();
+        for (index, draft) in self.drafts.iter().enumerate() {
+            let step = &draft.step;
+            let starts = step.action.makes() && step.decision.is_do();
+            for edge in step.spec.iter().filter(|_| starts).flat_map(Spec::must_be_offline) {
+                let arn = edge.to.arn(&self.observed.addresses);
+                needs.extend(self.changes_of_what_comes_with(&edge).map(|it| (index, it)));
+                let Some(arn) = arn else { continue };
+                let Some(audience) = self.observed.audience.get(&arn) else { continue };
+                let feeding = audience.composition.as_ref();
+                if feeding.is_some() && feeding == step.arn.as_ref() {
+                    continue;
+                }
+                if let Some(&stop) = feeding.and_then(|it| stopping.get(it)) {
+                    needs.push((index, stop));
+                } else if !self.is_interrupted(&arn) {
+                    let (target, audience) = (edge.to.clone(), audience.clone());
+                    waits.push((index, Reason::TargetLive { target, audience }));
+                }
+            }
+        }
+        for (index, needed) in needs {
+            self.drafts[index].needs.insert(needed);
+        }
+        for (index, reason) in waits {
+            let arn = self.drafts[index].step.arn.clone();
+            self.drafts[index].step.decision = Decision::Deferred(reason.clone());
+            // What runs is not stopped for a successor that cannot start.
+            for draft in &mut self.drafts {
+                let step = &mut draft.step;
+                let room = step.because.contains(&Cause::MakesRoom) && step.arn == arn;
+                if room && step.decision.is_do() {
+                    step.decision = Decision::Deferred(reason.clone());
+                }
+            }
+        }
+    }
+
+    /// Drafts that change what AWS makes together with the object at the end of `edge`, tags aside.
+    pub(super) fn changes_of_what_comes_with(&self, edge: &Edge) -> impl Iterator<Item = usize> {
+        let arn = edge.to.arn(&self.observed.addresses);
+        self.drafts.iter().enumerate().filter_map(move |(index, it)| {
+            let step = &it.step;
+            let changes = matches!(step.action, Action::Delete | Action::Replace | Action::Update);
+            let mut edges = step.before.iter().chain(&step.spec).flat_map(Spec::refs);
+            let created_by = step.address.kind.facts().created_by == Some(edge.kind);
+            let its = created_by
+                && changes
+                && step.decision.is_do()
+                && edges.any(|it| {
+                    it.to == edge.to || arn.is_some() && it.to.arn(&self.observed.addresses) == arn
+                });
+            its.then_some(index)
+        })
+    }
+
+    /// Whether this plan disconnects those who are live on an object.
+    pub(super) fn is_interrupted(&self, arn: &Arn) -> bool {
+        let steps = self.drafts.iter().map(|it| &it.step);
+        let mut its = steps.filter(|it| it.arn.as_ref() == Some(arn));
+        its.any(|it| it.decision == Decision::Interrupt)
+    }
+}

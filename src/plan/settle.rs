@@ -1,0 +1,88 @@
+//! What becomes of one declared resource: the object is found and compared, or made.
+
+use super::action::Action;
+use super::draft::{Planner, draft, not_made};
+use super::find::Found;
+use super::reason::Reason;
+use super::step::{Cause, Decision, Plan};
+use crate::kinds::{Arn, Desired, Existence};
+use std::collections::BTreeSet;
+
+impl<'a> Planner<'a> {
+    /// Whose turn is `wanted`: what differs, and what follows from that.
+    pub(super) fn settle(
+        &mut self,
+        wanted: &'a Desired,
+        plan: &mut Plan,
+        taken: &mut BTreeSet<Arn>,
+    ) {
+        let found = self.find(wanted);
+        let presence = wanted.spec.presence(self.observed);
+        let ownership = self.ownership(wanted);
+        match found {
+            Found::Foreign(observed, owner) => {
+                let mut step = draft(wanted, Action::Adopt, Some(observed), ownership);
+                step.because = vec![Cause::Adopt];
+                step.decision = Decision::Unmanaged(Reason::OwnedByAnother { owner });
+                self.push(step);
+            }
+            Found::Held(cause, reason) => {
+                let own = std::iter::once(wanted.address.clone()).chain(wanted.former());
+                let its = own.filter_map(|it| self.observed.owned.get(&it));
+                taken.extend(its.map(|it| it.arn.clone()));
+                let mut step = draft(wanted, Action::Create, None, ownership);
+                step.because = vec![cause];
+                step.decision = Decision::Blocked(reason);
+                self.push(step);
+            }
+            Found::Missing => match presence {
+                Existence::Wanted => {
+                    // What AWS makes together with something else is taken over as soon as it is there.
+                    let comes = wanted.address.kind.facts().created_by.is_some()
+                        && wanted
+                            .spec
+                            .refs()
+                            .iter()
+                            .any(|it| it.to.arn(&self.observed.addresses).is_none());
+                    let (action, cause) = if comes {
+                        (Action::Adopt, Cause::Adopt)
+                    } else {
+                        (Action::Create, Cause::Missing)
+                    };
+                    let mut step = draft(wanted, action, None, ownership);
+                    let gone = self.was_there(wanted, None) || self.was_referred_to(wanted);
+                    step.because = vec![if gone { Cause::Gone } else { cause }];
+                    self.push(step);
+                }
+                Existence::Unwanted => plan.unchanged.push(wanted.address.clone()),
+                Existence::Dormant | Existence::Unmakeable => {
+                    let mut step = draft(wanted, Action::Create, None, ownership);
+                    step.because = vec![Cause::Missing];
+                    step.decision = not_made(presence, wanted.address.kind);
+                    self.push(step);
+                }
+            },
+            Found::Owned(observed) | Found::Renamed(observed, _) | Found::Adoptable(observed) => {
+                taken.insert(observed.arn.clone());
+                let ending = observed.kind.facts().ending;
+                if observed.state.as_deref().is_some_and(|state| ending.contains(&state)) {
+                    if presence == Existence::Wanted {
+                        let mut step = draft(wanted, Action::Create, None, ownership);
+                        step.because = vec![Cause::Missing];
+                        step.decision = Decision::Deferred(Reason::PredecessorEnding);
+                        self.push(step);
+                    } else {
+                        plan.unchanged.push(wanted.address.clone());
+                    }
+                    return;
+                }
+                if presence == Existence::Unwanted {
+                    self.lift_protection(wanted, observed);
+                    self.delete(&wanted.address, observed, Cause::Stopped, Some(wanted));
+                    return;
+                }
+                self.compare(wanted, observed, &found, presence, ownership, plan);
+            }
+        }
+    }
+}
