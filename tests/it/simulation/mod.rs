@@ -121,6 +121,10 @@ fn nothing_is_lost_in_any_of_the_fixed_lives_and_every_fault_meets_every_step() 
     let fixed = if every_case() { FIXED } else { FEWER };
     let (wrong, mut hits) = lived_all(fixed.chain(ONCE_FAILED));
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    if !every_case() {
+        // The part of them is too few to meet every step.
+        return;
+    }
     // What chance has left open is steered to.
     for (fault, step) in matrix::missing(&hits) {
         for seed in 0..STEERED {
