@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimePrinter;
 use serde::{Deserialize, Serialize};
 
 /// A moment, in milliseconds since the Unix epoch.
@@ -39,7 +40,8 @@ impl Millis {
 
     /// As HTTP writes dates.
     pub fn to_http_date(self) -> String {
-        self.timestamp().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+        // Fails for years before 0 only, where no clock stands.
+        DateTimePrinter::new().timestamp_to_rfc9110_string(&self.timestamp()).unwrap_or_default()
     }
 
     /// From the text of a request, `None` if it is not a timestamp.
