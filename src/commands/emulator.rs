@@ -3,6 +3,7 @@ use super::{Failure, chain};
 use crate::cli::{ExitCode, Global, RatesWord};
 use crate::emulator::{Emulator, Settings};
 use crate::ui::Ui;
+use jiff::SignedDuration;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -40,12 +41,8 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    let (number, unit) = match text.strip_suffix("ms") {
-        Some(number) => (number, 1),
-        None => (text.strip_suffix('s').ok_or("write it as 50ms or 2s")?, 1_000),
-    };
-    let number: u64 = number.parse().map_err(|_| "write it as 50ms or 2s")?;
-    Ok(Duration::from_millis(number.saturating_mul(unit)))
+    let duration = text.parse::<SignedDuration>().ok().and_then(|it| Duration::try_from(it).ok());
+    duration.ok_or_else(|| "write it as 50ms, 2s or 1m30s".to_owned())
 }
 
 pub(super) async fn run(args: EmulatorArgs, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {

@@ -6,17 +6,13 @@
 
 use crate::diag::suggest;
 use crate::kinds::spec::named_targets;
-use crate::kinds::{Address, Desired};
-use globset::{GlobBuilder, GlobMatcher};
+use crate::kinds::{Address, Desired, Glob};
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 /// A glob over addresses: `Channel/*`, `*/main`, `{Stage,Composition}/show-?`.
 #[derive(Clone, Debug)]
-pub struct Pattern {
-    text: String,
-    glob: GlobMatcher,
-}
+pub struct Pattern(Glob);
 
 impl FromStr for Pattern {
     type Err = String;
@@ -25,20 +21,18 @@ impl FromStr for Pattern {
         if !text.contains('/') {
             return Err(format!("write it as KIND/NAME, such as `{text}/*` or `*/{text}`"));
         }
-        let glob = GlobBuilder::new(text).literal_separator(true).build();
-        let glob = glob.map_err(|error| error.kind().to_string())?.compile_matcher();
-        Ok(Self { text: text.to_owned(), glob })
+        text.parse().map(Self)
     }
 }
 
 impl Pattern {
     /// As it was written.
     pub fn text(&self) -> &str {
-        &self.text
+        self.0.text()
     }
 
     fn matches(&self, address: &Address) -> bool {
-        self.glob.is_match(address.to_string())
+        self.0.matches(&address.to_string())
     }
 }
 
@@ -177,9 +171,9 @@ impl Selection {
                 continue;
             }
             let names: Vec<String> = all.iter().map(ToString::to_string).collect();
-            let near = suggest(&pattern.text, names.iter().map(String::as_str));
+            let near = suggest(pattern.text(), names.iter().map(String::as_str));
             return Err(Nothing {
-                message: format!("`{flag} {}` matches nothing", pattern.text),
+                message: format!("`{flag} {}` matches nothing", pattern.text()),
                 help: Some(match (near, names.first()) {
                     (Some(near), _) => format!("did you mean `{near}`?"),
                     (None, Some(first)) => {
