@@ -2,8 +2,12 @@
 //!
 //! Manifests become a typed graph ([`manifest`]), are compared with the live account ([`cloud`], [`plan`]),
 //! and are applied in dependency order ([`apply`]). There is no state file: identity lives in tags that the
-//! create call itself writes. The rooms, and which may know which, are told in `CONTRIBUTING.md` and held
-//! by `tests/it/architecture.rs`.
+//! create call itself writes. `docs/architecture.md` says which module does what and may import which;
+//! `tests/it/architecture.rs` checks it.
+//!
+//! Cargo features, all on by default: `cli` (command line and output), `emulator` (both IVS services in this
+//! process), `lock-s3` (a lock in an S3 bucket). Without `cli` the library has no argument parser and no terminal
+//! crate, and reads neither the environment nor signals.
 
 /// Whether a test has planted a bug here (`src/mutants.rs`): `false` in every build but that of the tests.
 #[cfg(feature = "mutants")]
@@ -21,14 +25,18 @@ macro_rules! mutant {
 
 pub mod apply;
 pub mod aws;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod cloud;
+#[cfg(feature = "cli")]
 mod commands;
 pub mod diag;
+#[cfg(feature = "emulator")]
 pub mod emulator;
 pub mod kinds;
 pub mod manifest;
 #[cfg(feature = "mutants")]
 pub mod mutants;
 pub mod plan;
+#[cfg(feature = "cli")]
 pub mod ui;
