@@ -18,7 +18,7 @@ use tokio::time::sleep;
 
 const RUNS: usize = 4;
 
-fn document(kind: &str, name: &str, spec: &str, rest: &str) -> String {
+pub(crate) fn document(kind: &str, name: &str, spec: &str, rest: &str) -> String {
     format!(
         "---\napiVersion: ivs-apply.dev/v1\nkind: {kind}\nmetadata: {{ name: {name} }}\nspec: {spec}\n{rest}"
     )

@@ -45,6 +45,7 @@ mod pace;
 mod permissions;
 mod protection;
 mod readme;
+mod reasons;
 mod renames;
 mod replication;
 mod request_ids;
