@@ -93,7 +93,7 @@ fn streamed(account: &Account, channel: &str) {
     account.control("POST", "/_emulator/streams", body);
 }
 
-fn tagged(account: &Account, arn: &str, tags: Value) {
+fn tagged(account: &Account, arn: &str, tags: &Value) {
     account.control("POST", "/_emulator/tags", json!({ "resourceArn": arn, "tags": tags }));
 }
 
@@ -111,7 +111,7 @@ async fn a_channel(account: &Account) -> String {
 /// A channel of another stack.
 async fn a_foreign_channel(account: &Account) -> String {
     let arn = a_channel(account).await;
-    tagged(account, &arn, json!({ STACK: "other", NAME: "theirs", RECORD: "0" }));
+    tagged(account, &arn, &json!({ STACK: "other", NAME: "theirs", RECORD: "0" }));
     arn
 }
 
@@ -159,7 +159,7 @@ async fn copied(account: &Account, kind: Kind, to: &str, attempt: Attempt) {
         Attempt::Unknown => "somebody's".to_owned(),
     };
     let record = format!("{digest} op={attempt}");
-    tagged(account, to, json!({ STACK: tags[STACK], NAME: tags[NAME], RECORD: record }));
+    tagged(account, to, &json!({ STACK: tags[STACK], NAME: tags[NAME], RECORD: record }));
 }
 
 /// A channel, and a second one of its name.
@@ -247,7 +247,7 @@ fn situations() -> Vec<Situation<Reason>> {
             Box::pin(async {
                 let account = with(&channel("")).await;
                 let imported = json!({ "aws:cloudformation:stack-name": "web" });
-                tagged(&account, &arn(&account, Kind::Channel).await, imported);
+                tagged(&account, &arn(&account, Kind::Channel).await, &imported);
                 then(&account, &channel("")).await
             }),
         ),
@@ -427,7 +427,7 @@ fn situations() -> Vec<Situation<Reason>> {
                 let other = a_recording(&account, "bucket-a").await;
                 let record = format!("0 op={}", "0".repeat(26));
                 let tags = json!({ STACK: "default", NAME: "archive", RECORD: record });
-                tagged(&account, &other, tags);
+                tagged(&account, &other, &tags);
                 let outcome = account.apply(&Stack::named("default"), &observed, &plan).await;
                 let left = outcome.copies.into_iter().filter_map(|it| match it.left? {
                     Left::Waits(why) => Some(*why),
@@ -519,7 +519,7 @@ fn changes_meanwhile() -> Vec<Situation<Changed>> {
         (
             "OwnerChanged",
             Box::pin(changed_after(async |account: &Account, arn: &str| {
-                tagged(account, arn, json!({ STACK: "other" }));
+                tagged(account, arn, &json!({ STACK: "other" }));
             })),
         ),
         (
@@ -534,7 +534,7 @@ fn changes_meanwhile() -> Vec<Situation<Changed>> {
             Box::pin(async {
                 let account = with(&format!("{STUDIO}{}", channel(""))).await;
                 let arn = arn(&account, Kind::Channel).await;
-                let by_hand = async { tagged(&account, &arn, json!({ PROTECT: "true" })) };
+                let by_hand = async { tagged(&account, &arn, &json!({ PROTECT: "true" })) };
                 overtaken(&account, STUDIO, by_hand).await
             }),
         ),
@@ -575,7 +575,7 @@ fn changes_meanwhile() -> Vec<Situation<Changed>> {
         (
             "DuplicateTagsChanged",
             Box::pin(duplicate_after(async |account: &Account, _: &str, copy: &str| {
-                tagged(account, copy, json!({ PROTECT: "true" }));
+                tagged(account, copy, &json!({ PROTECT: "true" }));
             })),
         ),
         (
@@ -592,7 +592,7 @@ fn changes_meanwhile() -> Vec<Situation<Changed>> {
                         let objects = account.control("GET", "/_emulator/objects", Value::Null);
                         for it in objects["objects"].as_array().expect("a list") {
                             let arn = it["arn"].as_str().expect("a text");
-                            tagged(&account, arn, json!({ "team": "sports" }));
+                            tagged(&account, arn, &json!({ "team": "sports" }));
                         }
                     }
                     Event::Ended { status, .. } => {
@@ -609,8 +609,8 @@ fn changes_meanwhile() -> Vec<Situation<Changed>> {
         ),
         (
             "PlanOfUnknownAge",
-            // AWS dates every answer, so only a plan from a file can be without the time of its reading: nothing
-            // that is done to the account leads there, and the time is left out by hand.
+            // Nothing that is done to the account leads there: a plan deletes the second of two only where it knows
+            // when the account was read. So the time of the reading is left out by hand.
             Box::pin(async {
                 let (account, _) = two_channels(Attempt::Later).await;
                 sleep(AN_HOUR).await;
