@@ -206,6 +206,11 @@ pub fn under_way(name: &str) -> String {
     format!("@{name}")
 }
 
+/// Whether a name is one that [`under_way`] gives.
+pub fn is_under_way(name: &str) -> bool {
+    name.starts_with('@')
+}
+
 /// The create attempt in the tags of a request.
 pub fn attempt_of(tags: &Tags) -> Option<String> {
     match Owner::of(tags) {

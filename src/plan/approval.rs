@@ -5,6 +5,7 @@
 //! a fingerprint.
 
 use super::{Cause, Decision, Plan, Policy, Selected, Selection, Step};
+use crate::kinds::owner::{NAME, is_under_way};
 use crate::kinds::spec::{changes, fingerprint, sorted};
 use crate::kinds::{API_VERSION, AddressMap, Arn, Owner, SAVED_PLAN, Spec, json};
 use schemars::JsonSchema;
@@ -145,7 +146,7 @@ impl Approval {
         inputs: Inputs,
     ) -> Self {
         let names: BTreeMap<usize, String> =
-            plan.steps.iter().map(|it| (it.id, title(it))).collect();
+            plan.steps.iter().map(|it| (it.id, title_of(it))).collect();
         Self {
             api_version: API_VERSION.to_owned(),
             kind: SAVED_PLAN.to_owned(),
@@ -217,8 +218,8 @@ impl ApprovedStep {
     }
 
     fn title(&self) -> String {
-        let of = self.arn.as_ref().map(|arn| format!(" of {arn}")).unwrap_or_default();
-        format!("{} {}{of}", self.action, self.address)
+        let name = self.ownership.get(NAME).map(String::as_str);
+        title(&self.action, &self.address, self.arn.as_deref(), name)
     }
 
     fn differences(&self, now: &Self) -> Vec<String> {
@@ -276,9 +277,17 @@ fn arn(step: &Step) -> Option<&Arn> {
     step.arn.as_ref().filter(|_| step.address.kind.facts().arn_type.is_some())
 }
 
-fn title(step: &Step) -> String {
-    let of = arn(step).map(|arn| format!(" of {arn}")).unwrap_or_default();
-    format!("{} {}{of}", step.action.as_str(), step.address)
+fn title_of(step: &Step) -> String {
+    let name = step.spec.as_ref().map(|_| step.ownership.name.as_str());
+    title(step.action.as_str(), &step.address.to_string(), arn(step).map(Arn::as_str), name)
+}
+
+/// What tells a step from the others of its plan. Where two names are swapped, one object is renamed twice: to a
+/// temporary name, and to its own.
+fn title(action: &str, address: &str, arn: Option<&str>, name: Option<&str>) -> String {
+    let of = arn.map(|arn| format!(" of {arn}")).unwrap_or_default();
+    let temporary = name.filter(|name| is_under_way(name)).map(|name| format!(" to `{name}`"));
+    format!("{action} {address}{of}{}", temporary.unwrap_or_default())
 }
 
 fn approved(step: &Step, addresses: &AddressMap, names: &BTreeMap<usize, String>) -> ApprovedStep {

@@ -43,6 +43,12 @@ impl<'a> Planner<'a> {
             return Found::Adoptable(observed);
         }
         if let Some(observed) = self.observed.foreign.get(&wanted.address) {
+            // Adopted by this stack, and since then somebody has removed some of the tags.
+            let stack = observed.tags.get(owner::STACK);
+            if observed.owner() == Owner::Ambiguous && stack == Some(&self.stack.name) {
+                let reason = Reason::IncompleteTags { arn: Some(observed.arn.clone()) };
+                return Found::Held(Cause::Unclear, reason);
+            }
             return Found::Foreign(observed, observed.owner());
         }
         // What ends by itself is simply made again; anything else that is gone was not meant to be.

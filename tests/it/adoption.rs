@@ -8,6 +8,7 @@ use ivs_apply::kinds::Stack;
 use ivs_apply::manifest::{export, load_text, write};
 use ivs_apply::plan::{Action, Decision, Plan, Policy, Status};
 use ivs_apply::ui::reason;
+use std::collections::BTreeMap;
 
 const HEAD: &str = "---\napiVersion: ivs-apply.dev/v1\n";
 
@@ -140,6 +141,12 @@ fn an_object_with_half_of_its_tags_holds_back_what_may_be_it() {
         account.aws.untag(service, arn.as_str(), &digest).await.expect("untagged");
         held(&text).await;
         held(&text.replace("name: c", "name: d, previousNames: [c]")).await;
+        // Also where its manifest still says which object it adopted; and it is drift.
+        let adopting = format!("{text}lifecycle: {{ adopt: \"{arn}\" }}\n");
+        held(&adopting).await;
+        let mut plan = planned(&account, &stack, &adopting).await;
+        plan.keep_drift(&BTreeMap::new(), true);
+        assert_eq!(plan.steps.len(), 1, "{plan:#?}");
     });
 }
 

@@ -4,7 +4,8 @@
 use crate::account::{Account, on_paused_time};
 use ivs_apply::apply::Outcome;
 use ivs_apply::manifest::load_text;
-use ivs_apply::plan::{Plan, Policy, Status};
+use ivs_apply::plan::approval::{Inputs, Place};
+use ivs_apply::plan::{Approval, Plan, Policy, Status, Terms};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -337,5 +338,30 @@ fn of_two_objects_with_former_names_of_one_resource_none_is_taken() {
         let text = [new("a"), channel("c", "b")].concat();
         let after = applied(&account, &text, &policy).await;
         assert_eq!((&after["a"], &after["c"]), (&before["a"], &before["b"]));
+    });
+}
+
+#[test]
+fn a_saved_plan_that_swaps_names_is_the_one_that_is_made_again() {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let policy = Policy::default();
+        applied(&account, &[new("a"), new("b")].concat(), &policy).await;
+        let swap = [channel("a", "b"), channel("b", "a")].concat();
+        let saved = async || {
+            let loaded = load_text("a.yaml", &swap, None);
+            let (observed, plan) = account.plan(&loaded.stack, &loaded.desired, &policy).await;
+            let place = Place {
+                stack: loaded.stack.name.clone(),
+                account: "000000000000".to_owned(),
+                region: "us-west-2".to_owned(),
+                endpoint: None,
+            };
+            let (terms, inputs) = (Terms::default(), Inputs::default());
+            (Approval::of(&plan, &observed.addresses, place, terms, inputs), plan.steps.len())
+        };
+        let (first, steps) = saved().await;
+        assert_eq!(steps, 3);
+        assert_eq!(first.differences(&saved().await.0), Vec::<String>::new());
     });
 }
