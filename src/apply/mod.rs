@@ -623,6 +623,12 @@ impl<'a> Run<'a> {
         let kind = step.address.kind;
         let waiting = self.waiting(&step.address);
         let mut tries = Tries::new(&waiting);
+        // The note on the channel says first that the key is released: a run that finds the key without tags then
+        // knows that this is no reading from before the key was tagged.
+        for channel in self.noted_on(step, &arn).await? {
+            let note = [(owner::STREAM_KEY.to_owned(), owner::released_key(arn.id()))];
+            self.aws.tag(channel.kind.facts().service, channel.arn.as_str(), &note.into()).await?;
+        }
         loop {
             let Some(tags) = found(kind.tags_of(self.aws, &arn).await)? else { break };
             let owner = Owner::of(&tags);
@@ -640,12 +646,16 @@ impl<'a> Run<'a> {
                 Err(error) => return Err(error.into()),
             }
         }
-        self.forget(step, &arn).await?;
+        for channel in self.noted_on(step, &arn).await? {
+            let note = [owner::STREAM_KEY.to_owned()];
+            gone(channel.kind.untag(self.aws, &channel.arn, &note).await)?;
+        }
         Ok(StepStatus::Done(Some(arn)))
     }
 
-    /// Takes the note about what is released off the object that it came with, so that no plan mentions it again.
-    async fn forget(&self, step: &Step, arn: &Arn) -> Result<(), Failure> {
+    /// The objects of this stack that what is released came with, as far as their tags still name it.
+    async fn noted_on(&self, step: &Step, arn: &Arn) -> Result<Vec<Observed>, Failure> {
+        let mut all = Vec::new();
         for edge in step.before.iter().flat_map(Spec::refs) {
             let parent = edge.to.arn(self.planned);
             let parent = parent.and_then(|parent| self.observed.all().find(|it| it.arn == parent));
@@ -656,12 +666,9 @@ impl<'a> Run<'a> {
             let Some(parent) = parent.filter(noted) else { continue };
             let tags = found(parent.kind.tags_of(self.aws, &parent.arn).await)?;
             let now = tags.map(|tags| Observed { tags, ..parent.clone() });
-            if now.is_some_and(|now| noted(&&now)) {
-                let note = [owner::STREAM_KEY.to_owned()];
-                gone(parent.kind.untag(self.aws, &parent.arn, &note).await)?;
-            }
+            all.extend(now.filter(|now| noted(&now)));
         }
-        Ok(())
+        Ok(all)
     }
 
     async fn delete(&self, step: &Step, taken: &mut Option<Arn>) -> Result<StepStatus, Failure> {

@@ -219,10 +219,24 @@ pub fn attempt_of(tags: &Tags) -> Option<String> {
     }
 }
 
+/// Ends the note of a stream key whose release has begun.
+const RELEASED: &str = "+released";
+
 /// The id of the stream key that a channel with these tags had when it was applied.
 pub fn remembered_key(tags: &Tags) -> Option<&str> {
     let value = tags.get(STREAM_KEY)?;
+    let value = value.strip_suffix(RELEASED).unwrap_or(value);
     Some(value.strip_suffix(KEPT).unwrap_or(value))
+}
+
+/// What the tag of a channel says while its stream key is released: a run that is stopped in between leaves it.
+pub fn released_key(id: &str) -> String {
+    format!("{id}{RELEASED}")
+}
+
+/// Whether the release of a channel's stream key has begun.
+pub fn is_key_released(tags: &Tags) -> bool {
+    tags.get(STREAM_KEY).is_some_and(|it| it.ends_with(RELEASED))
 }
 
 /// Whether a live tag is shown and managed at all: neither ours, nor AWS's, nor ignored by the stack.

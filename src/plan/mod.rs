@@ -150,7 +150,7 @@ fn released_keys(stack: &Stack, desired: &[Desired], observed: &ObservedState) -
     let owned = owned.filter(|it| it.owner().in_stack(&stack.name).is_some());
     let owned: BTreeSet<&str> = owned.map(|it| it.arn.id()).collect();
     let remembering = observed.owned.values().filter(|it| {
-        let key = owner::remembered_key(&it.tags);
+        let key = owner::remembered_key(&it.tags).filter(|_| owner::is_key_released(&it.tags));
         key.is_some_and(|id| !owned.contains(id)) && !named.contains(&it.arn)
     });
     remembering.map(|it| it.arn.clone()).collect()
