@@ -20,7 +20,20 @@ pub(crate) struct Ran {
 
 /// The program with nothing of this machine's configuration.
 pub(crate) fn ivs_apply(home: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ivs-apply"));
+    on(Command::new(env!("CARGO_BIN_EXE_ivs-apply")), home)
+}
+
+/// The program where no signal is ignored, also where the tests run under `nohup`.
+fn ivs_apply_with_signals(home: &Path) -> Command {
+    if !cfg!(target_os = "linux") {
+        return ivs_apply(home);
+    }
+    let mut command = Command::new("/usr/bin/env");
+    command.args(["--default-signal=HUP", env!("CARGO_BIN_EXE_ivs-apply")]);
+    on(command, home)
+}
+
+fn on(mut command: Command, home: &Path) -> Command {
     command
         .env_clear()
         .env("HOME", home)
@@ -543,7 +556,7 @@ fn stopped_apply_drains_and_the_next_one_goes_on(signal: &str, code: i32) {
     let place = Place::new();
     let served = Served::start(place.folder.path(), &["--latency", "600ms"]);
     let apply = || {
-        let mut command = ivs_apply(place.folder.path());
+        let mut command = ivs_apply_with_signals(place.folder.path());
         command
             .args(["apply", "--yes", "--region", "us-west-2", "--endpoint-url", &served.url])
             .args(["-f", "examples/quickstart"])
