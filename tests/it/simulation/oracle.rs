@@ -190,11 +190,15 @@ impl World {
         let during = |run: &Run| run.from <= *birth && event.index < run.to;
         let place = |arn: &str| arn.split('/').next().map(ToOwned::to_owned);
         let same = |tags: &Tags, key: &str| tags.get(key) == event.tags.get(key);
+        // It may have failed and gone between two looks; the run that made it says so.
+        let failed = has_failed(life, &event.arn)
+            || life.runs.iter().filter(|run| during(run)).any(|run| made_of_no_use(run, event));
         let counts = self.there.iter().any(|(arn, tags)| {
             place(arn) == place(&event.arn)
                 && same(tags, "ivs-apply:stack")
                 && same(tags, "ivs-apply:name")
-                && (op(tags), arn.as_str()) < (op(&event.tags), event.arn.as_str())
+                && (has_failed(life, arn), op(tags), arn.as_str())
+                    < (failed, op(&event.tags), event.arn.as_str())
         });
         counts && life.runs.iter().any(during)
     }
@@ -240,13 +244,8 @@ impl World {
                 if !same("ivs-apply:stack") || !same("ivs-apply:name") {
                     return Err(event.says("I2: it is no duplicate"));
                 }
-                // Nothing can refer to what AWS failed to make, and that does not pass.
-                let failed = |arn: &str| {
-                    let mut looks = life.runs.iter().filter_map(|it| it.there.get(arn));
-                    looks.any(|state| state == "CREATE_FAILED")
-                };
-                if (failed(of.as_str()), op(winner), of.as_str())
-                    >= (failed(&event.arn), op(&event.tags), event.arn.as_str())
+                if (has_failed(life, of.as_str()), op(winner), of.as_str())
+                    >= (has_failed(life, &event.arn), op(&event.tags), event.arn.as_str())
                 {
                     return Err(event.says("I2: the one that counts goes"));
                 }
@@ -319,6 +318,25 @@ fn born_well(event: &Happened) -> Result<(), String> {
         Some(made) if (event.at - made).abs() < OP_MILLIS => Ok(()),
         _ => Err(event.says("I1: its attempt does not say when it was")),
     }
+}
+
+/// Whether AWS failed to make an object: nothing can refer to it, so it comes after every other of its name.
+fn has_failed(life: &Life, arn: &str) -> bool {
+    let mut looks = life.runs.iter().filter_map(|it| it.there.get(arn));
+    looks.any(|state| state == "CREATE_FAILED")
+}
+
+/// Whether a run says that what it made under the name of an object came to be of no use.
+fn made_of_no_use(run: &Run, event: &Happened) -> bool {
+    let (Some(plan), Some(outcome)) = (&run.plan, &run.outcome) else { return false };
+    let by_id = plan.by_id();
+    outcome.steps.iter().any(|(id, status)| {
+        let address = &by_id[id].address;
+        let state = |failure: &Failure| matches!(failure, Failure::State { .. });
+        Some(address.kind) == event.kind
+            && event.tags.get("ivs-apply:name") == Some(&address.name)
+            && matches!(status, StepStatus::Failed(Failure::HalfDone { failure, .. }) if state(failure))
+    })
 }
 
 /// I10: what a run says of its steps is what happened.
