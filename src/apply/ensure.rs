@@ -548,7 +548,7 @@ fn is_as_wanted(step: &Step, now: &Spec, planned: &AddressMap, addresses: &Addre
     digest.is_some() && digest == bare(now).digest(planned)
 }
 
-/// Writes the tags that differ: those of the manifest, and our own marks with the new digest.
+/// Writes the tags that differ: those of the manifest, and the ownership tags with the new digest.
 pub(super) async fn tagged(
     aws: &Clients,
     step: &Step,

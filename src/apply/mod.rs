@@ -236,7 +236,7 @@ struct Run<'a> {
     stack: &'a Stack,
     /// What the plan was made from.
     observed: &'a ObservedState,
-    /// The book the plan was made with.
+    /// The address map that the plan was made with.
     planned: &'a AddressMap,
     /// The same, with what this run made.
     addresses: Mutex<AddressMap>,

@@ -166,7 +166,7 @@ struct Inner {
 }
 
 impl RequestGate {
-    /// A meter at nought, pacing at `rates`.
+    /// A gate that has counted no call, pacing at `rates`.
     pub fn new(rates: Rates) -> Self {
         Self(Arc::new(Inner {
             buckets: Buckets::new(rates),

@@ -1,6 +1,6 @@
 //! One pass over the account: list what matters, tell whose is whose, get only what the listing left open.
 //!
-//! The order matters: listings make the book (whose ARN is whose name), stream keys need the book to know
+//! The order matters: listings fill the address map, stream keys need it to know
 //! their channels, specs need it to turn ARNs back into names. Gets that are needed whatever else is listed
 //! start while their listing still pages: each operation has a rate of its own, so they cost no time.
 
@@ -166,7 +166,7 @@ impl<'a> GetFilter<'a> {
         Self { stack: &stack.name, reading, names: names.collect(), adopts: adopts.collect() }
     }
 
-    /// Of kinds that cannot be changed in place the digest may do instead, and only the whole book tells.
+    /// Of kinds that cannot be changed in place the digest may do instead, and only the whole address map tells.
     fn needs_a_get(&self, observed: &Observed) -> bool {
         let by_digest = observed.kind.facts().mutable == Mutable::TagsOnly && !self.reading.full;
         if observed.spec.is_some() || by_digest {
@@ -193,7 +193,7 @@ const BATCH: usize = 50;
 const BATCHES: usize = 8;
 
 /// For each kind a door for what its listing shows, and the gets behind it, which start as soon as a batch is
-/// full, while the listing goes on. What they bring knows nothing of the book yet.
+/// full, while the listing goes on. What they bring knows nothing of the address map yet.
 #[expect(clippy::type_complexity, reason = "two halves of one thing, taken apart at once")]
 fn early_gets<'a>(
     aws: &'a Clients,
@@ -273,7 +273,7 @@ fn all_of_one_account(aws: &Clients, listings: &[Observed]) -> Result<(), ReadEr
     Err(ReadError { kind: observed.kind, source: CloudError::unusable("List", message) })
 }
 
-/// Objects outside of the book that something read refers to, of kinds that were listed.
+/// Objects outside of the address map that something read refers to, of kinds that were listed.
 fn referred_to(state: &ObservedState) -> impl Iterator<Item = (Kind, Arn)> {
     let edges = state.all().flat_map(|it| &it.spec).flat_map(Spec::refs);
     edges.filter_map(|edge| match edge.to {
@@ -505,7 +505,7 @@ async fn get_specs(
     let mut open: BTreeMap<Kind, Vec<Arn>> = BTreeMap::new();
     let addresses = state.addresses.clone();
     let former: BTreeSet<Address> = wanted.values().flat_map(|it| it.former()).collect();
-    // What came with a listing was read before the book was whole.
+    // What came with a listing was read before the address map was whole.
     let duplicates = state.duplicates.iter_mut().map(|it| &mut it.observed);
     for observed in state.owned.values_mut().chain(state.adoptable.values_mut()).chain(duplicates) {
         observed.spec = observed.spec.as_ref().map(|it| it.renamed(&addresses));

@@ -69,7 +69,7 @@ pub(crate) fn start(context: &mut OperationContext<'_>, mut input: Map<String, V
     context.answer(Kind::Composition, &arn)
 }
 
-/// Stores without the shelf's quota: only those that run count, and they have been counted.
+/// Stores without the quota of the object store: only those that run count, and they have been counted.
 fn put(context: &mut OperationContext<'_>, arn: &str, wire: Map<String, Value>, hidden: Hidden) {
     let sequence = context.common.next_sequence();
     let object = Object { sequence, arn: arn.to_owned(), created: context.now, wire, hidden };

@@ -1,4 +1,4 @@
-//! Who is meant: addresses (`Channel/main`), ARNs, and the book that translates between them.
+//! Addresses (`Channel/main`), ARNs, and the address map that translates between them.
 
 use super::Kind;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};

@@ -388,7 +388,7 @@ pub enum Replace {
 pub enum Existence {
     /// It should.
     Wanted,
-    /// Not now, since nobody publishes, and that is not drift; one that exists may go on.
+    /// Not at the moment, since no participant publishes. This is no drift, and an existing object may go on.
     Dormant,
     /// It should not exist.
     Unwanted,

@@ -108,7 +108,7 @@ impl Owner {
         }
     }
 
-    /// Our marks, if `stack` owns the object.
+    /// The ownership tags, if `stack` owns the object.
     pub fn in_stack(&self, stack: &str) -> Option<&OwnershipTags> {
         match self {
             Self::Stack(ownership) if ownership.stack == stack => Some(ownership),
@@ -140,7 +140,7 @@ impl OwnershipTags {
         jiff::Timestamp::from_millisecond(i64::try_from(attempt_id.timestamp_ms()).ok()?).ok()
     }
 
-    /// These marks as tags, whole set.
+    /// The whole set, as tags.
     pub fn tags(&self) -> Tags {
         let mut tags = Tags::from([
             (STACK.to_owned(), self.stack.clone()),

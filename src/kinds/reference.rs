@@ -1,6 +1,6 @@
 //! References between resources: a logical name of this stack, or an ARN from outside it.
 //!
-//! A reference is never rewritten: the book answers for its ARN at the moment of a call, and reading does
+//! A reference is never rewritten: the address map gives its ARN at the moment of a call, and reading does
 //! the inverse, so wanted and live compare by name and export writes names.
 
 use super::address::{Address, AddressMap, Arn};

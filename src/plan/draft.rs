@@ -102,12 +102,13 @@ impl Planner<'_> {
     }
 }
 
-/// What becomes of a resource that is not made at the moment.
-pub(super) fn not_made(existence: Existence, kind: Kind) -> Decision {
-    match Reason::of(existence, kind) {
-        Some(reason) if existence == Existence::Dormant => Decision::Dormant(reason),
-        Some(reason) => Decision::Blocked(reason),
-        None => Decision::Do,
+/// The decision about a resource that cannot be made at the moment; `None` where it can. `ends` says that the object
+/// of before still runs, and ends by itself.
+pub(super) fn not_made(existence: Existence, kind: Kind, ends: bool) -> Option<Decision> {
+    match existence {
+        Existence::Wanted | Existence::Unwanted => None,
+        Existence::Dormant => Some(Decision::Dormant(Reason::NoPublisher { kind, ends })),
+        Existence::Unmakeable => Some(Decision::Blocked(Reason::PublicKeyRequired)),
     }
 }
 

@@ -56,8 +56,8 @@ pub(super) fn unclear(observed: &ObservedState, winner: &Observed) -> Option<Rea
         Owner::Stack(ownership) => ownership.attempt_id,
         _ => String::new(),
     };
-    let mut twins = observed.duplicates.iter().filter(|it| it.winner == winner.arn);
-    let copied = twins.find(|it| {
+    let mut copies = observed.duplicates.iter().filter(|it| it.winner == winner.arn);
+    let copied = copies.find(|it| {
         let one_attempt = attempt_id(&it.observed) == attempt_id(winner);
         // One without an attempt was taken over, or its tags were copied without it.
         attempt_id(winner).is_empty() || (one_attempt && !(it.untouched && it.winner_untouched))

@@ -1,7 +1,7 @@
 //! Why a step is not carried out: typed facts with stable codes, never sentences (`ui::reason` writes those).
 
 use super::action::Action;
-use crate::kinds::{Address, Arn, Audience, Existence, Kind, Owner, Pointer};
+use crate::kinds::{Address, Arn, Audience, Kind, Owner, Pointer};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -227,14 +227,3 @@ macro_rules! codes {
 pub(crate) use codes;
 
 codes! { Reason: LiveAudience, LiveThroughComposition, TargetLive, OwnedByAnother, ActsOnForeignObject, AlreadyManaged, AdoptedObjectMissing, ImportedByCloudFormation, IncompleteTags, SameTags, AmbiguousFormerNames, NameTaken, AdoptionReplaces, NoPublisher, PublicKeyRequired, PredecessorEnding, FailedRecently, Protected, ProtectionLifted, HoldsProtectedKey, HasDuplicate, SuccessorFailed, StillReferredTo, DuplicateLive, DuplicateChanged, DuplicateOfUnknownAge, DuplicateReferredTo, DuplicateTooYoung, WinnerNotReady, WaitsFor }
-
-impl Reason {
-    /// Why a declared resource is not made at the moment, where that is no drift or cannot be done.
-    pub(super) fn of(existence: Existence, kind: Kind) -> Option<Self> {
-        match existence {
-            Existence::Dormant => Some(Self::NoPublisher { kind, ends: false }),
-            Existence::Unmakeable => Some(Self::PublicKeyRequired),
-            Existence::Wanted | Existence::Unwanted => None,
-        }
-    }
-}

@@ -88,15 +88,9 @@ impl<'a> Planner<'a> {
             self.push(new);
             return;
         }
-        if presence == Existence::Unmakeable {
-            new.decision = not_made(presence, wanted.address.kind);
-            self.push(new);
-            return;
-        }
-        if presence == Existence::Dormant {
-            // The next start uses the new spec.
-            let kind = wanted.address.kind;
-            new.decision = Decision::Dormant(Reason::NoPublisher { kind, ends: true });
+        // What is dormant ends by itself; its next start uses the new spec.
+        if let Some(decision) = not_made(presence, wanted.address.kind, true) {
+            new.decision = decision;
             self.push(new);
             return;
         }

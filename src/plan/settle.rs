@@ -58,7 +58,9 @@ impl<'a> Planner<'a> {
                 Existence::Dormant | Existence::Unmakeable => {
                     let mut step = draft(wanted, Action::Create, None, ownership);
                     step.because = vec![Cause::Missing];
-                    step.decision = not_made(presence, wanted.address.kind);
+                    if let Some(decision) = not_made(presence, wanted.address.kind, false) {
+                        step.decision = decision;
+                    }
                     self.push(step);
                 }
             },

@@ -47,7 +47,7 @@ pub struct Step {
     pub ignored: Vec<String>,
     /// Whose the object is at the time of the plan; `Unowned` before a create.
     pub owner: Owner,
-    /// Our marks as they shall be. An empty digest is computed when all references are known.
+    /// The ownership tags as they shall be. An empty digest is computed when all references are known.
     pub ownership: OwnershipTags,
     /// Why.
     pub because: Vec<Cause>,

@@ -206,16 +206,14 @@ fn step(
             StepStatus::Stale(changed) => Some((changed.code(), changed.to_string())),
             _ => None,
         };
-        if let Some((code, message)) = why {
+        if let Some((code, message)) = &why {
             map.insert("reason".to_owned(), json!(code));
             map.insert("message".to_owned(), json!(message));
         }
-        let error = failure.map(ToString::to_string).or_else(|| match status {
-            StepStatus::Stale(changed) => Some(changed.to_string()),
-            StepStatus::Deferred(why) => Some(reason::text(why)),
+        let error = match status {
             StepStatus::Skipped(address) => Some(format!("{address} did not succeed")),
-            _ => None,
-        });
+            _ => failure.map(ToString::to_string).or(why.map(|(_, message)| message)),
+        };
         map.insert("error".to_owned(), json!(error));
     }
     value

@@ -424,7 +424,7 @@ async fn a_store_that_ignores_conditions_on_deletes_alone_will_do() {
     advance(Duration::from_mins(5)).await;
     assert!(matches!(lock.release(&[]).await, Released::Marked));
     assert!(objects.body().is_some_and(|it| it.released));
-    let lock = objects.take().await.expect("nobody holds it");
+    let lock = objects.take().await.expect("the lock is free");
     assert!(matches!(lock.release(&[]).await, Released::Free));
     assert_eq!(objects.text(), None);
 }
@@ -437,7 +437,7 @@ async fn who_gives_it_back_in_the_dark_tells_the_next_one_of_it() {
     assert!(matches!(lock.release(&unclear).await, Released::Marked));
     assert!(matches!(look(&objects).await, Ok(Look::Free)));
     let begun = Instant::now();
-    let next = objects.take().await.expect("nobody holds it");
+    let next = objects.take().await.expect("the lock is free");
     assert_eq!(begun.elapsed(), Duration::ZERO);
     assert_eq!(next.after.as_ref().map(|it| it.intents.clone()), Some(unclear.to_vec()));
     assert!(matches!(next.release(&[]).await, Released::Free));
