@@ -33,6 +33,7 @@ mod commands;
 pub mod diag;
 #[cfg(feature = "emulator")]
 pub mod emulator;
+pub mod engine;
 pub mod kinds;
 pub mod manifest;
 #[cfg(feature = "mutants")]

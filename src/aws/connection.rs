@@ -7,7 +7,7 @@
 
 use super::answer::{self, Refused, Unusable};
 use super::error::Class;
-use super::rates::{Buckets, Rates};
+use super::rates::{Buckets, Rates, SharedBuckets};
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
     SharedHttpConnector,
@@ -20,7 +20,7 @@ use aws_smithy_types::byte_stream::ByteStream;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -158,7 +158,7 @@ pub struct RequestGate(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    buckets: Buckets,
+    buckets: RwLock<Arc<Buckets>>,
     calls: Mutex<BTreeMap<String, u64>>,
     /// What the server last said, and when it said so on this machine's monotonic clock.
     server_time: Mutex<Option<(Timestamp, Instant)>>,
@@ -169,11 +169,22 @@ impl RequestGate {
     /// A gate that has counted no call, pacing at `rates`.
     pub fn new(rates: Rates) -> Self {
         Self(Arc::new(Inner {
-            buckets: Buckets::new(rates),
+            buckets: RwLock::new(Arc::new(Buckets::new(rates))),
             calls: Mutex::default(),
             server_time: Mutex::default(),
             writes: AtomicU64::new(0),
         }))
+    }
+
+    /// Takes the buckets that other connections to the same account and region have as well.
+    pub fn share(&self, shared: &SharedBuckets, account: &str, region: &str) {
+        let mut buckets =
+            self.0.buckets.write().expect("no task panics while it holds the buckets");
+        *buckets = shared.of(account, region, buckets.rates());
+    }
+
+    fn buckets(&self) -> Arc<Buckets> {
+        self.0.buckets.read().expect("no task panics while it holds the buckets").clone()
     }
 
     /// Calls so far, by operation.
@@ -195,7 +206,8 @@ impl RequestGate {
 
     /// Waits until a request for `operation` may leave; `None` where it is to be kept back.
     pub(super) async fn turn(&self, operation: &str) -> Option<Instant> {
-        let turn = self.0.buckets.wait(operation);
+        let buckets = self.buckets();
+        let turn = buckets.wait(operation);
         if reads(operation) { Some(turn.await) } else { WriteTracker::turn(turn).await }
     }
 
@@ -271,9 +283,9 @@ impl HttpConnector for MeteredConnector {
                     Some((time.timestamp(), Instant::now()));
             }
             if is_throttle(&response) {
-                gate.0.buckets.throttled(&operation, left);
+                gate.buckets().throttled(&operation, left);
             } else {
-                gate.0.buckets.answered(&operation);
+                gate.buckets().answered(&operation);
             }
             let body = response.body().bytes().unwrap_or_default();
             Received::count(body.len(), time);

@@ -18,7 +18,7 @@ pub mod zeros;
 pub use connection::{Received, RequestGate, WriteTracker};
 pub use credentials::{CredentialSource, SourceConflict};
 pub use error::{Applied, Class, CloudError, Sorted, found, gone};
-pub use rates::Rates;
+pub use rates::{Rates, SharedBuckets};
 pub use secret::Secret;
 pub use tags::Service;
 pub use trust::NoCertificates;
@@ -64,6 +64,8 @@ pub struct Target {
     pub endpoint_url: Option<String>,
     /// Pacing; `None` means the published rates, or none on a loopback endpoint.
     pub rates: Option<Rates>,
+    /// Rate limits that several connections of this process share.
+    pub shared: Option<SharedBuckets>,
     /// An emulator in this process, instead of the network.
     pub in_process: Option<SharedHttpClient>,
     /// The clock that requests are signed by; the machine's where none is given.

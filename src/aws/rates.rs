@@ -62,6 +62,20 @@ pub struct Buckets {
     buckets: Mutex<BTreeMap<String, Arc<Bucket>>>,
 }
 
+/// Buckets of several connections of one process. AWS counts per account, region and operation, so connections to
+/// the same account and region share theirs.
+#[derive(Clone, Debug, Default)]
+pub struct SharedBuckets(Arc<Mutex<BTreeMap<(String, String), Arc<Buckets>>>>);
+
+impl SharedBuckets {
+    /// The buckets of an account and region, at `rates` where they are not there yet.
+    pub fn of(&self, account: &str, region: &str, rates: Rates) -> Arc<Buckets> {
+        let key = (account.to_owned(), region.to_owned());
+        let mut all = self.0.lock().expect("no task panics while it holds the buckets");
+        all.entry(key).or_insert_with(|| Arc::new(Buckets::new(rates))).clone()
+    }
+}
+
 /// When calls of one operation may leave. They are spaced evenly, without bursts, since nobody published how
 /// large a burst AWS tolerates.
 #[derive(Debug)]
@@ -95,6 +109,11 @@ impl Buckets {
     /// Buckets at the given rates.
     pub fn new(rates: Rates) -> Self {
         Self { rates, buckets: Mutex::default() }
+    }
+
+    /// The rates of these buckets.
+    pub fn rates(&self) -> Rates {
+        self.rates
     }
 
     fn of(&self, operation: &str) -> Arc<Bucket> {

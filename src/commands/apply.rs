@@ -3,7 +3,7 @@ use super::lock::Guard;
 use super::plan::{PlanningArgs, policy};
 use super::session::{self, Connection, Session};
 use super::{Failure, pretty};
-use crate::apply::{Event, Outcome, Signal, StepStatus, apply};
+use crate::apply::{Event, Outcome, Signal, StepStatus};
 use crate::cli::{ExitCode, Format, Global, program};
 use crate::diag::Code;
 use crate::manifest::envelope::kind_names;
@@ -65,7 +65,7 @@ pub(super) async fn run(args: &ApplyArgs, global: &Global, ui: Ui) -> Result<Exi
         None => failure,
     })?;
     let connection = Connection::open(global, &loaded.stack, ui).await?;
-    connection.must_be_spelled_out(&loaded.stack)?;
+    connection.may_write(&loaded.stack)?;
     // The plan that is carried out is made under the lock, so nothing has to be confirmed afterwards.
     let guard = Guard::begin(&connection, &loaded.stack, ui).await?;
     let work = Box::pin(async {
@@ -139,7 +139,7 @@ pub(super) async fn carry_out(
     let carrying = Carrying { command, session: &session, consent, approved, guard, global, ui };
     let ended = carrying.out().await;
     // The pretend account keeps what was done to it, whatever came of the run.
-    let wrote = session.connection.aws.gate.writes() > 0;
+    let wrote = session.connection.aws().gate.writes() > 0;
     session.connection.close().map_err(|failure| {
         let code = if wrote { ExitCode::Partly } else { failure.code };
         Failure { code, ..failure }
@@ -175,28 +175,16 @@ impl Carrying<'_> {
         if let Some(differences) = self.approved.filter(|it| !it.is_empty()) {
             return self.stale(differences, shown);
         }
-        if let Some(failure) = self.session.blocked(consent.confirm_deletes) {
+        if let Some(failure) = self.session.refused(consent.confirm_deletes) {
             return self.refuse(failure);
         }
-        if !self.session.plan.has_work() {
+        if !self.session.planned.plan.has_work() {
             shown?;
             let nothing = Outcome::default();
             if self.is_document() {
                 self.report(&nothing)?;
             }
             return Ok(self.ended(&nothing));
-        }
-        if self.session.connection.aws.gate.server_time().is_none() {
-            return self.refuse(Failure {
-                code: ExitCode::Error,
-                message: "no answer of the service carried a `Date` header, so nothing was written"
-                    .to_owned(),
-                help: Some(
-                    "new objects are told apart by the service's clock; check what stands between \
-                     this machine and the endpoint"
-                        .to_owned(),
-                ),
-            });
         }
         if !consent.yes && self.approved.is_none() {
             shown?;
@@ -217,7 +205,7 @@ impl Carrying<'_> {
             // A question about a plan that nobody has seen would be no question.
             let header = self.session.connection.header(&self.session.loaded.stack);
             let sources = &self.session.loaded.sources;
-            self.ui.say(&crate::ui::plan::text(&self.session.plan, &header, sources));
+            self.ui.say(&crate::ui::plan::text(&self.session.planned.plan, &header, sources));
         }
         let ui = self.ui;
         // Whoever answers with Ctrl-C must be heard while the question stands.
@@ -274,7 +262,7 @@ impl Carrying<'_> {
         let outcome = do_it(self.session, self.guard, self.ui).await;
         let reported = self.report(&outcome);
         // What went wrong comes last, where a reader of a long log looks.
-        self.ui.say(&failures(&self.session.plan, &outcome));
+        self.ui.say(&failures(&self.session.planned.plan, &outcome));
         match (self.ended(&outcome), shown, reported) {
             // What came of the run matters more than who heard of it.
             (ExitCode::Done, Err(_), _) | (ExitCode::Done, _, Err(_)) => {
@@ -287,7 +275,8 @@ impl Carrying<'_> {
     }
 
     fn report(&self, outcome: &Outcome) -> Result<(), Failure> {
-        let Session { loaded, connection, plan, .. } = self.session;
+        let Session { loaded, connection, planned } = self.session;
+        let plan = &planned.plan;
         let said = match self.global.format {
             Format::Json => {
                 let frame = connection.frame(self.command, loaded);
@@ -311,7 +300,7 @@ impl Carrying<'_> {
         if code != ExitCode::Done {
             return code;
         }
-        let plan = &self.session.plan;
+        let plan = &self.session.planned.plan;
         let counts = outcome.counts(plan);
         if self.session.destroys() && counts.left() > 0 {
             self.ui.say(&left(plan, outcome, "not deleted"));
@@ -326,11 +315,12 @@ impl Carrying<'_> {
 }
 
 async fn do_it(session: &Session, guard: &Guard, ui: Ui) -> Outcome {
-    let progress = Progress::new(ui, &session.plan);
+    let progress = Progress::new(ui, &session.planned.plan);
     let tell = |event: Event| progress.show(&event);
-    let Session { connection, loaded, observed, plan, .. } = session;
+    let Session { connection, planned, .. } = session;
+    let plan = &planned.plan;
     let stop = guard.carry_out();
-    let carried = Box::pin(apply(&connection.aws, &loaded.stack, plan, observed, stop, &tell));
+    let carried = Box::pin(planned.apply(&connection.session, stop, &tell));
     let outcome = carried.await;
     progress.finish();
     let steps = plan.by_id();

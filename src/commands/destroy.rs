@@ -41,7 +41,7 @@ pub(super) async fn run(args: &DestroyArgs, global: &Global, ui: Ui) -> Result<E
         selected: None,
     };
     let connection = Connection::open(global, &loaded.stack, ui).await?;
-    connection.must_be_spelled_out(&loaded.stack)?;
+    connection.may_write(&loaded.stack)?;
     let guard = Guard::begin(&connection, &loaded.stack, ui).await?;
     let work = Box::pin(async {
         let mut session = Session::read(loaded, connection, &policy, false).await?;
@@ -49,7 +49,7 @@ pub(super) async fn run(args: &DestroyArgs, global: &Global, ui: Ui) -> Result<E
         let (only, exclude) = (args.only.clone(), args.exclude.clone());
         let selection = Selection { only, exclude, labels: Vec::new() };
         if !selection.is_everything() {
-            session.narrow(selection.among(session.observed.owned.keys())?);
+            session.planned.narrow(selection.among(session.planned.observed.owned.keys())?);
         }
         carry_out("destroy", session, &args.consent, None, &guard, global, ui).await
     });

@@ -28,18 +28,18 @@ pub(super) async fn run(args: &DriftArgs, global: &Global, ui: Ui) -> Result<Exi
     let selected = select(&args.selection.selection(), &loaded)?;
     let policy = Policy { selected, ..Policy::default() };
     let mut session = Session::open(loaded, global, &policy, false, ui).await?;
-    let missing = session.plan.steps.iter().any(|it| it.because.contains(&Cause::Missing));
+    let missing = session.planned.plan.steps.iter().any(|it| it.because.contains(&Cause::Missing));
     let count_missing = missing && !args.missing_ok && session.was_applied().await?;
-    let others = session.plan.keep_drift(&session.observed.audience, count_missing);
-    let drifted = !session.plan.steps.is_empty();
+    let others = session.planned.plan.keep_drift(&session.planned.observed.audience, count_missing);
+    let drifted = !session.planned.plan.steps.is_empty();
     let text = if global.format == Format::Json {
         let frame = session.connection.frame("drift", &session.loaded);
-        let mut document = json::plan(&frame, &session.plan, None, &session.loaded.sources);
+        let mut document = json::plan(&frame, &session.planned.plan, None, &session.loaded.sources);
         document["notDrift"] = json::not_drift(&others);
         pretty(&document)
     } else {
         let header = session.connection.header(&session.loaded.stack);
-        drift::text(&session.plan, &others, &header, &session.loaded.sources)
+        drift::text(&session.planned.plan, &others, &header, &session.loaded.sources)
     };
     ui.answer(&text)?;
     session.connection.close()?;

@@ -37,7 +37,7 @@ pub(super) async fn run(args: &ExportArgs, global: &Global, ui: Ui) -> Result<Ex
     let connection = Connection::open(global, &stack, ui).await?;
     let failed = |error: crate::cloud::ReadError| Failure::error(chain(&error));
     let reading = Reading { every_kind: true, full: true, strangers: true };
-    let observed = read(&connection.aws, &stack, &[], reading).await.map_err(failed)?;
+    let observed = read(connection.aws(), &stack, &[], reading).await.map_err(failed)?;
     let (addresses, left_out) = export::names(&observed);
     for it in &left_out {
         let arn = escape(it.observed.arn.as_str(), 200);
@@ -71,9 +71,9 @@ pub(super) async fn run(args: &ExportArgs, global: &Global, ui: Ui) -> Result<Ex
         ));
     }
     if let Some(folder) = &args.out {
-        stack.region = Some(connection.aws.region.clone());
-        stack.account = connection.signed_in.account().map(ToOwned::to_owned);
-        if let SignedIn::Unknown(why) = &connection.signed_in {
+        stack.region = Some(connection.aws().region.clone());
+        stack.account = connection.session.signed_in.account().map(ToOwned::to_owned);
+        if let SignedIn::Unknown(why) = &connection.session.signed_in {
             ui.say(&format!(
                 "warning: the Stack does not name its account, which is unknown: {}\n",
                 escape(why, 400)

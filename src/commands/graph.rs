@@ -40,8 +40,8 @@ pub(super) async fn run(args: &GraphArgs, global: &Global, ui: Ui) -> Result<Exi
         return Ok(ExitCode::Done);
     }
     let session = Session::open(loaded, global, &policy, false, ui).await?;
-    let desired = in_scope(&session.loaded.desired);
-    ui.answer(&draw(Picture::new(&desired, Some(&session.plan))))?;
+    let desired = in_scope(&session.planned.desired);
+    ui.answer(&draw(Picture::new(&desired, Some(&session.planned.plan))))?;
     session.connection.close()?;
     Ok(ExitCode::Done)
 }

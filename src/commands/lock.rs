@@ -180,7 +180,7 @@ pub(super) async fn look(connection: &Connection, stack: &Stack, ui: Ui) {
 
 /// The store of a lock, or why there is none.
 pub(super) fn store(connection: &Connection, location: &Location) -> Result<Object, Failure> {
-    connection.aws.object(location).map_err(|error| {
+    connection.aws().object(location).map_err(|error| {
         Failure::error(format!("the lock {location} cannot be used: {error}")).help(error.help())
     })
 }

@@ -58,8 +58,8 @@ pub(super) async fn run(args: &OutputArgs, global: &Global, ui: Ui) -> Result<Ex
             Failure::error(error.to_string()).help("leave one out, or use `--format json`")
         })?,
         Format::Github => {
-            let account = connection.signed_in.account();
-            output::github(&outputs, &loaded.stack.name, account, &connection.aws.region)
+            let account = connection.session.signed_in.account();
+            output::github(&outputs, &loaded.stack.name, account, &connection.aws().region)
         }
         _ => output::text(&outputs),
     };
@@ -87,7 +87,7 @@ async fn secrets(
     }
     let mut secrets = Secrets::new();
     for (kind, arns) in arns {
-        let read = kind.secrets(&connection.aws, &arns).await;
+        let read = kind.secrets(connection.aws(), &arns).await;
         let read = read.map_err(|error| {
             Failure::error(format!("the secrets of {kind} could not be read: {error}"))
         })?;

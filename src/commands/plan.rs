@@ -124,7 +124,7 @@ pub(super) async fn run(args: &PlanArgs, global: &Global, ui: Ui) -> Result<Exit
     };
     session.show("plan", global, ui)?;
     session.connection.close()?;
-    let status = session.plan.status();
+    let status = session.planned.plan.status();
     if let (Some(out), Some(approval)) = (&args.out, approval) {
         save(out, &approval, status, global, ui)?;
     }

@@ -1,16 +1,15 @@
 //! What plan, apply, drift, destroy, export and graph have in common: load, connect, check, read, plan.
 
 use super::{Failure, chain, lock, paths, pretty};
-use crate::aws::{self, Class, Clients, CloudError, SignedIn, Target};
+use crate::aws::{Clients, Target};
 use crate::cli::{ExitCode, Format, Global, variable};
-use crate::cloud::{ReadError, Reading, look_up_sessions, look_up_users, read};
+use crate::cloud::{Reading, read};
 use crate::emulator::{Emulator, Settings};
+use crate::engine::{self, Planned, Refusal};
 use crate::kinds::{Desired, ObservedState, Stack};
 use crate::manifest::{self, Loaded, StandardInput};
 use crate::plan::approval::Inputs;
-use crate::plan::{
-    Approval, Decision, Note, Plan, Policy, Selected, Status, Terms, approval, plan,
-};
+use crate::plan::{Approval, Policy, Status, Terms};
 use crate::ui::escape::escape;
 use crate::ui::plan::Header;
 use crate::ui::progress::Spinner;
@@ -42,8 +41,7 @@ pub(super) fn load(command: &str, global: &Global, ui: Ui) -> Result<Loaded, Exi
 
 /// An account to work on.
 pub(super) struct Connection {
-    pub(super) aws: Clients,
-    pub(super) signed_in: SignedIn,
+    pub(super) session: engine::Session,
     emulator: Option<Emulator>,
     ui: Ui,
 }
@@ -71,50 +69,28 @@ impl Connection {
             keys_in_environment: variable("AWS_ACCESS_KEY_ID").is_some(),
             endpoint_url: global.endpoint_url.clone(),
             rates: global.rates(),
+            shared: None,
             in_process: emulator.as_ref().map(Emulator::http_client),
             clock: emulator.as_ref().map(Emulator::time_source),
         };
-        let aws = aws::connect(&target)
-            .await
-            .map_err(|error| Failure::error(error.to_string()).help(error.help()))?;
-        if let Some(conflict) = &aws.source_conflict {
+        let session = engine::Session::open(&target, stack).await.map_err(|it| failed(&it))?;
+        if let Some(conflict) = &session.aws.source_conflict {
             ui.say(&format!("warning: {}\n", escape(&conflict.to_string(), 400)));
         }
-        if let Some(region) = &stack.region
-            && *region != aws.region
-        {
-            return Err(Failure::error(format!(
-                "stack `{}` is in region `{region}`, and the region configured is `{}`",
-                stack.name, aws.region
-            ))
-            .help(format!("give `--region {region}`, or set `AWS_REGION`")));
-        }
-        let signed_in = signed_in(&aws, stack).await?;
-        if let (Some(wanted), Some(account)) = (&stack.account, signed_in.account())
-            && wanted != account
-        {
-            let message = format!(
-                "stack `{}` is in account {wanted}, and the credentials are those of account {account}",
-                stack.name
-            );
-            return Err(Failure::error(message).help("use credentials of the stack's account"));
-        }
-        if let Some(source) = aws.credential_source() {
+        if let Some(source) = session.aws.credential_source() {
             tracing::info!("credentials: {}", escape(&source.to_string(), 400));
         }
-        Ok(Self { aws, signed_in, emulator, ui })
+        Ok(Self { session, emulator, ui })
     }
 
-    /// Writing to AWS itself needs the place to be spelled out: the wrong account looks just like the
-    /// right one at 3 a.m.
-    pub(super) fn must_be_spelled_out(&self, stack: &Stack) -> Result<(), Failure> {
-        if self.aws.local || (stack.account.is_some() && stack.region.is_some()) {
-            return Ok(());
-        }
-        Err(Failure::refused(
-            "changing a real account needs `account` and `region` in the Stack manifest",
-            "add a document of kind Stack with `spec: { region: …, account: \"…\" }`",
-        ))
+    /// The clients of the account.
+    pub(super) fn aws(&self) -> &Clients {
+        &self.session.aws
+    }
+
+    /// Writing to AWS needs account and region in the stack.
+    pub(super) fn may_write(&self, stack: &Stack) -> Result<(), Failure> {
+        self.session.may_write(stack).map_err(|it| failed(&it))
     }
 
     /// Whether the account is a pretend one in this process, where nobody else can be.
@@ -136,10 +112,10 @@ impl Connection {
     pub(super) fn header<'a>(&'a self, stack: &'a Stack) -> Header<'a> {
         Header {
             stack,
-            region: &self.aws.region,
-            endpoint: self.aws.endpoint.as_deref(),
-            identity: Some(&self.signed_in),
-            calls: self.aws.gate.calls(),
+            region: &self.aws().region,
+            endpoint: self.aws().endpoint.as_deref(),
+            identity: Some(&self.session.signed_in),
+            calls: self.aws().gate.calls(),
         }
     }
 
@@ -147,11 +123,11 @@ impl Connection {
         json::Frame {
             command,
             stack: Some(&loaded.stack),
-            account: self.signed_in.account(),
-            caller: self.signed_in.caller(),
-            region: Some(&self.aws.region),
-            endpoint: self.aws.endpoint.as_deref(),
-            calls: self.aws.gate.calls(),
+            account: self.session.signed_in.account(),
+            caller: self.session.signed_in.caller(),
+            region: Some(&self.aws().region),
+            endpoint: self.aws().endpoint.as_deref(),
+            calls: self.aws().gate.calls(),
             diagnostics: diagnostic::json(&loaded.report, &loaded.sources),
         }
     }
@@ -163,55 +139,37 @@ impl Connection {
         desired: &[Desired],
         reading: Reading,
     ) -> Result<ObservedState, Failure> {
-        let spinner = Spinner::new(self.ui, &self.aws.gate);
-        let read = read(&self.aws, stack, desired, reading).await;
+        let spinner = Spinner::new(self.ui, &self.aws().gate);
+        let read = read(self.aws(), stack, desired, reading).await;
         spinner.finish();
-        read.map_err(|error| unreadable(&error))
-    }
-
-    /// Plans, and plans again where nobody turns out to be connected to a stage with a session, or somebody
-    /// to use what would be deleted.
-    async fn plan(
-        &self,
-        loaded: &Loaded,
-        mut observed: ObservedState,
-        policy: &Policy,
-    ) -> Result<(ObservedState, Plan), Failure> {
-        let mut made = plan(&loaded.stack, &loaded.desired, &observed, policy);
-        let failed = |error: ReadError| unreadable(&error);
-        if look_up_sessions(&self.aws, &mut observed, made.sessions()).await.map_err(failed)? {
-            made = plan(&loaded.stack, &loaded.desired, &observed, policy);
-        }
-        if look_up_users(&self.aws, &mut observed, made.doomed()).await.map_err(failed)? {
-            made = plan(&loaded.stack, &loaded.desired, &observed, policy);
-        }
-        Ok((observed, made))
+        read.map_err(|error| failed(&error.into()))
     }
 }
 
-fn unreadable(error: &ReadError) -> Failure {
-    let failure = Failure::error(chain(error));
-    match error.source.help() {
-        Some(help) => failure.help(help),
-        None => failure,
-    }
-}
-
-/// Whose credentials are in force. One call a run: who plans should see which account it is about.
-/// A stack that names no account can be read without knowing it.
-async fn signed_in(aws: &Clients, stack: &Stack) -> Result<SignedIn, Failure> {
-    match aws.identity().await {
-        Ok(identity) => Ok(SignedIn::Known(identity)),
-        Err(error) if stack.account.is_some() || error.class == Class::NoCredentials => {
-            Err(account_unknown(&error))
+/// What the engine did not do, for the command line.
+pub(super) fn failed(error: &engine::Error) -> Failure {
+    let failure = match error {
+        engine::Error::PlaceNotNamed => Failure::refused(error.to_string(), ""),
+        error => Failure::error(chain(error)),
+    };
+    let help = match error {
+        engine::Error::Connect(error) => Some(error.help().to_owned()),
+        engine::Error::WrongRegion { wanted, .. } => {
+            Some(format!("give `--region {wanted}`, or set `AWS_REGION`"))
         }
-        Err(error) => Ok(SignedIn::Unknown(error.to_string())),
-    }
-}
-
-fn account_unknown(error: &CloudError) -> Failure {
-    let failure = Failure::error(format!("the account could not be determined: {error}"));
-    match error.help() {
+        engine::Error::WrongAccount { .. } => {
+            Some("use credentials of the stack's account".to_owned())
+        }
+        engine::Error::AccountUnknown(error) => error.help().map(ToOwned::to_owned),
+        engine::Error::Read(error) => error.source.help().map(ToOwned::to_owned),
+        engine::Error::PlaceNotNamed => Some(
+            "add a document of kind Stack with `spec: { region: …, account: \"…\" }`".to_owned(),
+        ),
+        engine::Error::PlaceUnknown(_) => {
+            Some("plan without `--out`, or make STS reachable".to_owned())
+        }
+    };
+    match help {
         Some(help) => failure.help(help),
         None => failure,
     }
@@ -221,10 +179,7 @@ fn account_unknown(error: &CloudError) -> Failure {
 pub(super) struct Session {
     pub(super) loaded: Loaded,
     pub(super) connection: Connection,
-    pub(super) observed: ObservedState,
-    pub(super) plan: Plan,
-    policy: Policy,
-    reading: Reading,
+    pub(super) planned: Planned,
 }
 
 impl Session {
@@ -243,49 +198,40 @@ impl Session {
 
     /// From manifests and an account to a plan.
     pub(super) async fn read(
-        loaded: Loaded,
+        mut loaded: Loaded,
         connection: Connection,
         policy: &Policy,
         full: bool,
     ) -> Result<Self, Failure> {
-        let every_kind = policy.prune || policy.destroy;
-        let reading = Reading { every_kind, full, strangers: false };
-        let in_sight = policy.in_sight(&loaded.desired);
-        let observed = connection.read(&loaded.stack, &in_sight, reading).await?;
-        let (observed, plan) = connection.plan(&loaded, observed, policy).await?;
-        Ok(Self { loaded, connection, observed, plan, policy: policy.clone(), reading })
+        let desired = std::mem::take(&mut loaded.desired);
+        let spinner = Spinner::new(connection.ui, &connection.aws().gate);
+        let planned =
+            connection.session.plan(loaded.stack.clone(), desired, policy.clone(), full).await;
+        spinner.finish();
+        let planned = planned.map_err(|it| failed(&it))?;
+        Ok(Self { loaded, connection, planned })
     }
 
     /// Whether anything of the stack exists, of whatever kind: then it was applied before.
     pub(super) async fn was_applied(&self) -> Result<bool, Failure> {
-        if !self.observed.owned.is_empty() {
-            return Ok(true);
-        }
-        let everything = Reading { every_kind: true, full: false, strangers: false };
-        let observed = self.connection.read(&self.loaded.stack, &[], everything).await?;
-        Ok(!observed.owned.is_empty())
+        let applied = self.connection.session.was_applied(&self.planned).await;
+        applied.map_err(|it| failed(&it))
     }
 
     /// Whether everything the stack owns is to be deleted.
     pub(super) fn destroys(&self) -> bool {
-        self.policy.destroy
-    }
-
-    /// Leaves only this part of a plan that deletes.
-    pub(super) fn narrow(&mut self, selected: Selected) {
-        self.policy.selected = Some(selected);
-        self.plan = plan(&self.loaded.stack, &self.loaded.desired, &self.observed, &self.policy);
+        self.planned.policy().destroy
     }
 
     /// Consent to what is not there is a slip of the pen, or the run before has done it already; and manifests
     /// without a resource are a wrong folder. Said, and no reason to stop.
     pub(super) fn say_what_is_not_there(&self, ui: Ui) {
-        if self.loaded.desired.is_empty() && !self.policy.destroy {
+        if self.planned.desired.is_empty() && !self.planned.policy().destroy {
             ui.say("warning: the manifests declare no resource, so nothing is changed or pruned\n");
         }
-        for allowed in &self.policy.allow_live {
-            let declared = self.loaded.desired.iter().any(|it| it.address == *allowed);
-            if !declared && !self.observed.owned.contains_key(allowed) {
+        for allowed in &self.planned.policy().allow_live {
+            let declared = self.planned.desired.iter().any(|it| it.address == *allowed);
+            if !declared && !self.planned.observed.owned.contains_key(allowed) {
                 ui.say(&format!(
                     "warning: `--allow-live {}` names nothing of this stack\n",
                     escape(&allowed.to_string(), 200)
@@ -296,32 +242,16 @@ impl Session {
 
     /// What there is to approve.
     pub(super) fn approval(&self, terms: Terms, inputs: Inputs) -> Result<Approval, Failure> {
-        let Connection { aws, signed_in, .. } = &self.connection;
-        let account = match signed_in {
-            SignedIn::Known(identity) => identity.account.clone(),
-            SignedIn::Unknown(why) => {
-                let message = format!("a plan of an unknown account cannot be saved: {why}");
-                return Err(
-                    Failure::error(message).help("plan without `--out`, or make STS reachable")
-                );
-            }
-        };
-        let place = approval::Place {
-            stack: self.loaded.stack.name.clone(),
-            account,
-            region: aws.region.clone(),
-            endpoint: aws.endpoint.clone(),
-        };
-        Ok(Approval::of(&self.plan, &self.observed.addresses, place, terms, inputs))
+        let approval = self.planned.approval(&self.connection.session, terms, inputs);
+        approval.map_err(|it| failed(&it))
     }
 
-    /// Whether the account would still give the same plan: somebody may have been at it while a person
-    /// was reading.
+    /// Whether the account would still give the same plan: somebody may have changed it while a person was reading.
     pub(super) async fn still_holds(&self) -> Result<bool, Failure> {
-        let in_sight = self.policy.in_sight(&self.loaded.desired);
-        let observed = self.connection.read(&self.loaded.stack, &in_sight, self.reading).await?;
-        let (_, again) = self.connection.plan(&self.loaded, observed, &self.policy).await?;
-        Ok(again.does_the_same_as(&self.plan))
+        let spinner = Spinner::new(self.connection.ui, &self.connection.aws().gate);
+        let holds = self.planned.still_holds(&self.connection.session).await;
+        spinner.finish();
+        holds.map_err(|it| failed(&it))
     }
 
     /// The plan in the form that was asked for.
@@ -340,7 +270,7 @@ impl Session {
     ) -> Result<(), Failure> {
         let text = if global.format == Format::Json {
             let frame = self.connection.frame(command, &self.loaded);
-            let mut document = json::plan(&frame, &self.plan, None, &self.loaded.sources);
+            let mut document = json::plan(&frame, &self.planned.plan, None, &self.loaded.sources);
             if let Some(failure) = refused {
                 document["status"] = serde_json::json!(Status::Blocked);
                 document["error"] = json::error(&failure.message, failure.help.as_deref());
@@ -350,60 +280,47 @@ impl Session {
             }
             pretty(&document)
         } else if global.format == Format::Github {
-            let status = if refused.is_some() { Status::Blocked } else { self.plan.status() };
-            let counts = self.plan.summary().counts();
+            let status =
+                if refused.is_some() { Status::Blocked } else { self.planned.plan.status() };
+            let counts = self.planned.plan.summary().counts();
             crate::ui::output::github_counts(&self.loaded.stack.name, status.as_str(), &counts)
         } else if global.format == Format::Markdown {
-            crate::ui::markdown::text(&self.plan, &self.connection.header(&self.loaded.stack))
+            crate::ui::markdown::text(
+                &self.planned.plan,
+                &self.connection.header(&self.loaded.stack),
+            )
         } else {
             let header = self.connection.header(&self.loaded.stack);
-            crate::ui::plan::text(&self.plan, &header, &self.loaded.sources)
+            crate::ui::plan::text(&self.planned.plan, &header, &self.loaded.sources)
         };
         ui.answer(&text)?;
         Ok(())
     }
 
-    /// Why nothing of this plan may be carried out, if so.
-    pub(super) fn blocked(&self, confirmed_deletes: Option<usize>) -> Option<Failure> {
-        if self.plan.status() == Status::Blocked {
-            let step =
-                self.plan.steps.iter().find(|it| {
-                    matches!(it.decision, Decision::Blocked(_) | Decision::Unmanaged(_))
-                });
-            let message = match step {
-                Some(step) => format!(
-                    "{} must not be touched: {}",
-                    step.address,
-                    step.decision.reason().map(reason::text).unwrap_or_default()
-                ),
-                None => self.quota(),
-            };
-            return Some(Failure::refused(
-                message,
-                "nothing was written; see the plan for the whole list",
-            ));
-        }
-        let refusal = self.plan.refusal(confirmed_deletes)?;
-        let crate::plan::Refusal::UnconfirmedDeletes { deletes, of } = refusal;
-        Some(Failure::refused(
-            format!("this would delete {deletes} of {of} resources of the stack"),
-            format!("if that is meant, add `--confirm-deletes {deletes}`"),
-        ))
-    }
-
-    fn quota(&self) -> String {
-        let found = self.plan.notes.iter().find_map(|note| match note {
-            Note::Quota { kind, wanted, quota } => {
-                Some(format!("{wanted} objects of kind {kind} do not fit into a quota of {quota}"))
-            }
-            Note::UndeclaredKeys { .. }
-            | Note::Duplicate { .. }
-            | Note::Ambiguous { .. }
-            | Note::Selected(_)
-            | Note::UnknownWord { .. }
-            | Note::PossibleRename { .. }
-            | Note::ManyDeletes { .. } => None,
-        });
-        found.unwrap_or_else(|| "the plan does not fit".to_owned())
+    /// Why nothing of this plan may be applied, if so.
+    pub(super) fn refused(&self, confirmed_deletes: Option<usize>) -> Option<Failure> {
+        let refusal = self.planned.refusal(&self.connection.session, confirmed_deletes)?;
+        let see = "nothing was written; see the plan for the whole list";
+        Some(match refusal {
+            Refusal::Blocked { address, reason } => Failure::refused(
+                format!("{address} must not be touched: {}", reason::text(&reason)),
+                see,
+            ),
+            Refusal::QuotaExceeded { kind, wanted, quota } => Failure::refused(
+                format!("{wanted} objects of kind {kind} do not fit into a quota of {quota}"),
+                see,
+            ),
+            Refusal::UnconfirmedDeletes { deletes, of } => Failure::refused(
+                format!("this would delete {deletes} of {of} resources of the stack"),
+                format!("if that is meant, add `--confirm-deletes {deletes}`"),
+            ),
+            Refusal::NoServerTime => Failure::error(
+                "no answer of the service carried a `Date` header, so nothing was written",
+            )
+            .help(
+                "new objects are told apart by the service's clock; check what stands between this \
+                 machine and the endpoint",
+            ),
+        })
     }
 }

@@ -17,6 +17,7 @@ mod credentials;
 mod differential;
 mod drift;
 mod ends;
+mod engine;
 mod examples;
 mod explain;
 mod faults;

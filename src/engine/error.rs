@@ -1,0 +1,78 @@
+//! Why the engine did not go on: typed, with what can be done about it.
+
+use crate::aws::{CloudError, ConnectError};
+use crate::cloud::ReadError;
+use crate::kinds::{Address, Kind};
+use crate::plan::Reason;
+
+/// Why a session was not opened, an account not read, or a plan not applied. Nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No connection: region, profile, credentials, certificates or endpoint.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The stack is in another region than the one configured.
+    #[error("stack `{stack}` is in region `{wanted}`, and the region configured is `{configured}`")]
+    WrongRegion {
+        /// The stack.
+        stack: String,
+        /// Its region.
+        wanted: String,
+        /// The region of the connection.
+        configured: String,
+    },
+    /// The stack is in another account than that of the credentials.
+    #[error(
+        "stack `{stack}` is in account {wanted}, and the credentials are those of account {configured}"
+    )]
+    WrongAccount {
+        /// The stack.
+        stack: String,
+        /// Its account.
+        wanted: String,
+        /// The account of the credentials.
+        configured: String,
+    },
+    /// The account of the credentials is unknown, and has to be known.
+    #[error("the account could not be determined: {0}")]
+    AccountUnknown(#[source] CloudError),
+    /// The account could not be read to the end, so there is no plan.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The stack does not name account and region, which writing to AWS needs.
+    #[error("changing a real account needs `account` and `region` in the Stack manifest")]
+    PlaceNotNamed,
+    /// A plan of an unknown account cannot be saved.
+    #[error("a plan of an unknown account cannot be saved: {0}")]
+    PlaceUnknown(String),
+}
+
+/// Why a plan may not be applied as a whole. Nothing was written.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Refusal {
+    /// A step must not be carried out.
+    Blocked {
+        /// The resource.
+        address: Address,
+        /// Why.
+        reason: Reason,
+    },
+    /// The objects do not fit into a quota.
+    QuotaExceeded {
+        /// The kind.
+        kind: Kind,
+        /// Objects there would be.
+        wanted: u32,
+        /// Objects there may be.
+        quota: u32,
+    },
+    /// So many deletes need their exact number.
+    UnconfirmedDeletes {
+        /// Deletes in the plan.
+        deletes: usize,
+        /// Resources of the stack.
+        of: usize,
+    },
+    /// No answer of the service had a `Date` header, which tells new objects apart.
+    NoServerTime,
+}

@@ -1,0 +1,275 @@
+//! The engine for programs: a session with one account and region plans and applies one stack.
+//!
+//! [`Session::open`] connects and checks that the account is the stack's. [`Session::plan`] reads the account, plans, and
+//! looks up who uses what the plan would delete. [`Planned::apply`] carries the plan out and confirms it. Several sessions
+//! run side by side in one process.
+//!
+//! ```
+//! # #[cfg(feature = "emulator")] {
+//! use ivs_apply::apply::Stop;
+//! use ivs_apply::emulator::{Emulator, Settings};
+//! use ivs_apply::engine::{Session, SharedBuckets, Target};
+//! use ivs_apply::manifest::load_text;
+//! use ivs_apply::plan::Policy;
+//!
+//! async fn apply(target: &Target, manifests: &str) -> Result<usize, ivs_apply::engine::Error> {
+//!     let loaded = load_text("manifests.yaml", manifests, None);
+//!     assert!(!loaded.report.has_errors());
+//!     let session = Session::open(target, &loaded.stack).await?;
+//!     session.may_write(&loaded.stack)?;
+//!     let planned = session.plan(loaded.stack, loaded.desired, Policy::default(), false).await?;
+//!     assert!(planned.refusal(&session, None).is_none());
+//!     let (_stopper, stop) = tokio::sync::watch::channel(Stop::default());
+//!     let outcome = planned.apply(&session, stop, &|event| drop(event)).await;
+//!     Ok(outcome.counts(&planned.plan).done)
+//! }
+//!
+//! let target = |account: &str| {
+//!     let emulator = Emulator::new(Settings { account: account.to_owned(), ..Settings::default() });
+//!     Target {
+//!         in_process: Some(emulator.http_client()),
+//!         shared: Some(SharedBuckets::default()),
+//!         ..Target::default()
+//!     }
+//! };
+//! let channel = "apiVersion: ivs-apply.dev/v1\nkind: Channel\nmetadata: { name: main }\n";
+//! let (one, two) = (target("111111111111"), target("222222222222"));
+//! let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+//! let both = runtime.block_on(async { tokio::join!(apply(&one, channel), apply(&two, channel)) });
+//! assert_eq!((both.0.unwrap(), both.1.unwrap()), (1, 1));
+//! # }
+//! ```
+//!
+//! Never prints or asks, reads no environment variable and no file of manifests, and listens for no signal.
+
+mod error;
+
+pub use crate::aws::{Rates, SharedBuckets, Target};
+pub use error::{Error, Refusal};
+
+use crate::apply::{Event, Outcome, Stop, apply};
+use crate::aws::{self, Class, Clients, SignedIn};
+use crate::cloud::{Reading, look_up_sessions, look_up_users, read};
+use crate::kinds::{Desired, ObservedState, Stack};
+use crate::plan::approval::{Inputs, Place};
+use crate::plan::{Approval, Decision, Note, Plan, Policy, Selected, Status, Terms, plan};
+use tokio::sync::watch;
+
+/// A connection to the account and region of a stack.
+pub struct Session {
+    /// The clients.
+    pub aws: Clients,
+    /// Whose credentials are in force.
+    pub signed_in: SignedIn,
+}
+
+impl Session {
+    /// Connects, and makes sure that the account and region are those of the stack. Asks for the identity once, and
+    /// calls no operation of IVS.
+    ///
+    /// # Errors
+    /// Where there is no connection, or where it is to another account or region than the stack's.
+    pub async fn open(target: &Target, stack: &Stack) -> Result<Self, Error> {
+        let session = Self::with(aws::connect(target).await?, stack).await?;
+        if let (Some(shared), Some(account)) = (&target.shared, session.signed_in.account()) {
+            session.aws.gate.share(shared, account, &session.aws.region);
+        }
+        Ok(session)
+    }
+
+    /// A session with clients that are there already.
+    ///
+    /// # Errors
+    /// Where they are of another account or region than the stack's.
+    pub async fn with(aws: Clients, stack: &Stack) -> Result<Self, Error> {
+        if let Some(region) = &stack.region
+            && *region != aws.region
+        {
+            return Err(Error::WrongRegion {
+                stack: stack.name.clone(),
+                wanted: region.clone(),
+                configured: aws.region.clone(),
+            });
+        }
+        let signed_in = match aws.identity().await {
+            Ok(identity) => SignedIn::Known(identity),
+            // A stack that names no account can be read without knowing it.
+            Err(error) if stack.account.is_some() || error.class == Class::NoCredentials => {
+                return Err(Error::AccountUnknown(error));
+            }
+            Err(error) => SignedIn::Unknown(error.to_string()),
+        };
+        if let (Some(wanted), Some(configured)) = (&stack.account, signed_in.account())
+            && wanted != configured
+        {
+            return Err(Error::WrongAccount {
+                stack: stack.name.clone(),
+                wanted: wanted.clone(),
+                configured: configured.to_owned(),
+            });
+        }
+        Ok(Self { aws, signed_in })
+    }
+
+    /// Writing to AWS needs account and region in the stack: credentials alone may be those of another account than
+    /// was meant.
+    ///
+    /// # Errors
+    /// [`Error::PlaceNotNamed`].
+    pub fn may_write(&self, stack: &Stack) -> Result<(), Error> {
+        let named = stack.account.is_some() && stack.region.is_some();
+        if self.aws.local || named { Ok(()) } else { Err(Error::PlaceNotNamed) }
+    }
+
+    /// Reads the account, plans, looks up who is connected to stages with a session and who uses what the plan would
+    /// delete, and plans again where that adds facts. With `full` every object is got, not only listed.
+    ///
+    /// # Errors
+    /// [`Error::Read`] where a kind cannot be read to the end.
+    pub async fn plan(
+        &self,
+        stack: Stack,
+        desired: Vec<Desired>,
+        policy: Policy,
+        full: bool,
+    ) -> Result<Planned, Error> {
+        let every_kind = policy.prune || policy.destroy;
+        let reading = Reading { every_kind, full, strangers: false };
+        let (observed, plan) = self.planned(&stack, &desired, &policy, reading).await?;
+        Ok(Planned { stack, desired, observed, plan, policy, reading })
+    }
+
+    async fn planned(
+        &self,
+        stack: &Stack,
+        desired: &[Desired],
+        policy: &Policy,
+        reading: Reading,
+    ) -> Result<(ObservedState, Plan), Error> {
+        let in_sight = policy.in_sight(desired);
+        let mut observed = read(&self.aws, stack, &in_sight, reading).await?;
+        let mut made = plan(stack, desired, &observed, policy);
+        if look_up_sessions(&self.aws, &mut observed, made.sessions()).await? {
+            made = plan(stack, desired, &observed, policy);
+        }
+        if look_up_users(&self.aws, &mut observed, made.doomed()).await? {
+            made = plan(stack, desired, &observed, policy);
+        }
+        Ok((observed, made))
+    }
+
+    /// Whether anything of the stack exists, of whatever kind: then it was applied before.
+    ///
+    /// # Errors
+    /// [`Error::Read`].
+    pub async fn was_applied(&self, planned: &Planned) -> Result<bool, Error> {
+        if !planned.observed.owned.is_empty() {
+            return Ok(true);
+        }
+        let everything = Reading { every_kind: true, full: false, strangers: false };
+        Ok(!read(&self.aws, &planned.stack, &[], everything).await?.owned.is_empty())
+    }
+}
+
+/// A plan with what it was made from.
+pub struct Planned {
+    /// The stack.
+    pub stack: Stack,
+    /// What its manifests declare.
+    pub desired: Vec<Desired>,
+    /// The account as it was read.
+    pub observed: ObservedState,
+    /// The plan.
+    pub plan: Plan,
+    policy: Policy,
+    reading: Reading,
+}
+
+impl Planned {
+    /// What the plan was allowed to do.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Leaves only this part of a plan that deletes.
+    pub fn narrow(&mut self, selected: Selected) {
+        self.policy.selected = Some(selected);
+        self.plan = plan(&self.stack, &self.desired, &self.observed, &self.policy);
+    }
+
+    /// Why nothing of this plan may be applied, if so. `confirmed_deletes` is the number of deletes that somebody
+    /// has agreed to.
+    pub fn refusal(&self, session: &Session, confirmed_deletes: Option<usize>) -> Option<Refusal> {
+        let blocked = self.plan.steps.iter().find_map(|step| match &step.decision {
+            Decision::Blocked(reason) | Decision::Unmanaged(reason) => {
+                Some(Refusal::Blocked { address: step.address.clone(), reason: reason.clone() })
+            }
+            Decision::Do | Decision::Interrupt | Decision::Deferred(_) | Decision::Dormant(_) => {
+                None
+            }
+        });
+        let quota = || {
+            let blocked = self.plan.status() == Status::Blocked;
+            self.plan.notes.iter().filter(|_| blocked).find_map(|note| match note {
+                Note::Quota { kind, wanted, quota } => {
+                    Some(Refusal::QuotaExceeded { kind: *kind, wanted: *wanted, quota: *quota })
+                }
+                _ => None,
+            })
+        };
+        let deletes = || {
+            self.plan.refusal(confirmed_deletes).map(|it| {
+                let crate::plan::Refusal::UnconfirmedDeletes { deletes, of } = it;
+                Refusal::UnconfirmedDeletes { deletes, of }
+            })
+        };
+        let no_time = || {
+            let missing = self.plan.has_work() && session.aws.gate.server_time().is_none();
+            missing.then_some(Refusal::NoServerTime)
+        };
+        blocked.or_else(quota).or_else(deletes).or_else(no_time)
+    }
+
+    /// Whether the account would still give the same plan.
+    ///
+    /// # Errors
+    /// [`Error::Read`].
+    pub async fn still_holds(&self, session: &Session) -> Result<bool, Error> {
+        let planned = session.planned(&self.stack, &self.desired, &self.policy, self.reading);
+        Ok(planned.await?.1.does_the_same_as(&self.plan))
+    }
+
+    /// What there is to approve, to be saved and compared with a later plan.
+    ///
+    /// # Errors
+    /// [`Error::PlaceUnknown`] where the account is unknown.
+    pub fn approval(
+        &self,
+        session: &Session,
+        terms: Terms,
+        inputs: Inputs,
+    ) -> Result<Approval, Error> {
+        let account = match &session.signed_in {
+            SignedIn::Known(identity) => identity.account.clone(),
+            SignedIn::Unknown(why) => return Err(Error::PlaceUnknown(why.clone())),
+        };
+        let place = Place {
+            stack: self.stack.name.clone(),
+            account,
+            region: session.aws.region.clone(),
+            endpoint: session.aws.endpoint.clone(),
+        };
+        Ok(Approval::of(&self.plan, &self.observed.addresses, place, terms, inputs))
+    }
+
+    /// Applies the plan and confirms it. `stop` ends the run early: what has begun is finished. `tell` hears of every
+    /// event as it happens.
+    pub async fn apply(
+        &self,
+        session: &Session,
+        stop: watch::Receiver<Stop>,
+        tell: &(dyn Fn(Event) + Sync),
+    ) -> Outcome {
+        apply(&session.aws, &self.stack, &self.plan, &self.observed, stop, tell).await
+    }
+}
