@@ -268,7 +268,8 @@ impl Run<'_> {
     }
 }
 
-/// Whether a step only turns references away from this run's copies.
+/// Whether a step only turns references away from copies that do not count, of this run's at least one. The objects
+/// that one object refers to may be copies of several runs.
 fn refers_elsewhere(step: &Step, own: &BTreeSet<&Arn>, observed: &ObservedState) -> bool {
     let edges: BTreeMap<String, Option<Arn>> = step
         .before
@@ -276,8 +277,10 @@ fn refers_elsewhere(step: &Step, own: &BTreeSet<&Arn>, observed: &ObservedState)
         .flat_map(Spec::refs)
         .map(|it| (format!("spec.{}", it.field), it.to.arn(&observed.addresses)))
         .collect();
-    let away = |path: &String| {
-        edges.get(path).and_then(Option::as_ref).is_some_and(|arn| own.contains(arn))
-    };
-    step.action == Action::Update && step.fields.iter().all(|it| away(&it.path))
+    let before = |path: &String| edges.get(path).and_then(Option::as_ref);
+    let copies: BTreeSet<&Arn> = observed.duplicates.iter().map(|it| &it.observed.arn).collect();
+    let fields = || step.fields.iter().map(|it| before(&it.path));
+    step.action == Action::Update
+        && fields().all(|it| it.is_some_and(|arn| own.contains(arn) || copies.contains(arn)))
+        && fields().any(|it| it.is_some_and(|arn| own.contains(arn)))
 }
