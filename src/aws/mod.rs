@@ -4,6 +4,7 @@
 //! whether it goes to AWS, to a loopback endpoint, or to the emulator in process.
 
 mod answer;
+mod connect;
 pub mod connection;
 pub mod credentials;
 pub mod error;
@@ -15,6 +16,7 @@ mod trust;
 mod turn;
 pub mod zeros;
 
+pub use connect::{ConnectError, REGIONS, Target, connect};
 pub use connection::{Received, RequestGate, WriteTracker};
 pub use credentials::{CredentialSource, SourceConflict};
 pub use error::{Applied, Class, CloudError, Sorted, found, gone};
@@ -24,123 +26,14 @@ pub use tags::Service;
 pub use trust::NoCertificates;
 pub use zeros::restore_zeros;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_ivs::config::retry::{RetryPartition, TokenBucket};
-use aws_sdk_ivs::config::{Credentials, IdentityCache};
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use aws_smithy_types::retry::RetryConfig;
-use aws_smithy_types::timeout::TimeoutConfig;
-use aws_types::sdk_config::{SharedTimeSource, StalledStreamProtectionConfig};
-use credentials::{Chosen, CredentialChain};
+#[cfg(feature = "lock-s3")]
+use aws_config::SdkConfig;
+use credentials::CredentialChain;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
-use turn::InTurn;
-
-/// Regions that have Amazon IVS (`docs/service-reference.md` §1.0).
-pub const REGIONS: [&str; 7] = [
-    "us-east-1",
-    "us-west-2",
-    "ap-south-1",
-    "ap-northeast-1",
-    "ap-northeast-2",
-    "eu-central-1",
-    "eu-west-1",
-];
-
-/// Where to connect, and how fast.
-#[derive(Clone, Debug, Default)]
-pub struct Target {
-    /// Region from the command line; otherwise the SDK's own chain decides.
-    pub region: Option<String>,
-    /// Named profile from the command line, which comes before keys in the environment.
-    pub profile: Option<String>,
-    /// `AWS_PROFILE`, which comes after them.
-    pub profile_variable: Option<String>,
-    /// Whether keys are in the environment.
-    pub keys_in_environment: bool,
-    /// One address for all services, instead of AWS's own.
-    pub endpoint_url: Option<String>,
-    /// Pacing; `None` means the published rates, or none on a loopback endpoint.
-    pub rates: Option<Rates>,
-    /// Rate limits that several connections of this process share.
-    pub shared: Option<SharedBuckets>,
-    /// An emulator in this process, instead of the network.
-    pub in_process: Option<SharedHttpClient>,
-    /// The clock that requests are signed by; the machine's where none is given.
-    pub clock: Option<SharedTimeSource>,
-}
-
-/// What went wrong before the first call.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
-    /// No region is configured.
-    #[error("no region is configured")]
-    NoRegion,
-    /// A profile that no file has.
-    #[error("profile `{name}` does not exist in the AWS configuration files")]
-    UnknownProfile {
-        /// The name that was given.
-        name: String,
-        /// Those that exist.
-        known: Vec<String>,
-    },
-    /// The configuration files of the AWS command line and the SDKs.
-    #[error("the AWS configuration files cannot be read: {0}")]
-    ConfigurationFiles(String),
-    /// An endpoint that is no address of a server.
-    #[error("endpoint `{0}` is not a URL of a server")]
-    MalformedEndpoint(String),
-    /// Amazon IVS does not exist there.
-    #[error("Amazon IVS does not exist in region `{0}`")]
-    RegionWithoutIvs(String),
-    /// A plain-http endpoint on another machine.
-    #[error("endpoint `{0}` is not encrypted and not on this machine")]
-    PlainHttp(String),
-    /// No server can be trusted.
-    #[error(transparent)]
-    NoCertificates(NoCertificates),
-    /// This build has no client for S3.
-    #[error("this build was made without the cargo feature `lock-s3`")]
-    BuiltWithoutObjects,
-}
-
-impl ConnectError {
-    /// What the reader can do about it.
-    pub fn help(&self) -> String {
-        match self {
-            Self::NoRegion => {
-                "give `--region`, set `AWS_REGION`, or put `region` into the profile".to_owned()
-            }
-            Self::UnknownProfile { known, .. } if known.is_empty() => {
-                "no profile exists: make one with `aws configure --profile NAME`".to_owned()
-            }
-            Self::UnknownProfile { known, .. } => {
-                format!("the profiles are {}", known.join(", "))
-            }
-            Self::ConfigurationFiles(_) => {
-                "mend `~/.aws/config` and `~/.aws/credentials`, or the files that \
-                 `AWS_CONFIG_FILE` and `AWS_SHARED_CREDENTIALS_FILE` name"
-                    .to_owned()
-            }
-            Self::MalformedEndpoint(_) => {
-                "write it as https://HOST or http://127.0.0.1:PORT".to_owned()
-            }
-            Self::RegionWithoutIvs(_) => format!("use one of {}", REGIONS.join(", ")),
-            Self::PlainHttp(_) => "use https, or an address on loopback".to_owned(),
-            Self::NoCertificates(_) => {
-                "install the system's CA certificates (package `ca-certificates`), or name a bundle in PEM \
-                 with `SSL_CERT_FILE` or `AWS_CA_BUNDLE`"
-                    .to_owned()
-            }
-            Self::BuiltWithoutObjects => {
-                "use a build made with `--features lock-s3`, or take `lock` out of the Stack"
-                    .to_owned()
-            }
-        }
-    }
-}
+#[cfg(feature = "lock-s3")]
+use trust::Https;
 
 /// The clients of one run. `ivs` and `realtime` repeat reads as the SDK sees fit; the `_once` pair never
 /// repeats anything and is for writes, since a repeated create makes a second object (`docs/reliability.md`).
@@ -168,6 +61,9 @@ pub struct Clients {
     /// As the SDK's chain resolved it, for clients of other services.
     #[cfg(feature = "lock-s3")]
     config: SdkConfig,
+    /// The client for the network, where the configuration brought none.
+    #[cfg(feature = "lock-s3")]
+    https: Option<Https>,
     /// What was called, and the server's clock.
     pub gate: RequestGate,
     /// Region in force.
@@ -178,200 +74,6 @@ pub struct Clients {
     pub local: bool,
     /// Whether nobody else can change the account, which is an emulator in this process.
     pub alone: bool,
-}
-
-/// The region of a pretend account when nobody names one.
-const EMULATOR_REGION: &str = "us-west-2";
-
-/// Resolves configuration and makes the clients. Sends nothing, apart from what a credentials provider
-/// needs.
-pub async fn connect(target: &Target) -> Result<Clients, ConnectError> {
-    // The meter sees to the rest: see there.
-    let timeouts = TimeoutConfig::builder().connect_timeout(Duration::from_secs(3)).build();
-    let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        // Reads are safe to repeat; a plan that gave up under a little throttling would be no use.
-        .retry_config(RetryConfig::standard().with_max_attempts(8))
-        .timeout_config(timeouts);
-    if let Some(url) = &target.endpoint_url {
-        loader = loader.endpoint_url(url);
-    }
-    if let Some(clock) = &target.clock {
-        loader = loader.time_source(clock.clone());
-    }
-    // Credentials are fetched through it as well.
-    let network = match target.in_process {
-        Some(_) => None,
-        None => Some(trust::https()),
-    };
-    let chosen = match &network {
-        None => None,
-        Some(https) => {
-            let http = https.clone().unwrap_or_else(|_| trust::plain());
-            Some(credentials::choose(target, http).await?)
-        }
-    };
-    if let Some(Chosen { chain, region, .. }) = &chosen {
-        if let Some(profile) = &target.profile {
-            loader = loader.profile_name(profile);
-        }
-        let region = region.clone().ok_or(ConnectError::NoRegion)?;
-        loader = loader.region(region).credentials_provider(chain.clone());
-    } else {
-        // A pretend account takes any signature: nothing of the machine's own configuration is read.
-        let region = target.region.clone().unwrap_or_else(|| EMULATOR_REGION.to_owned());
-        loader = loader
-            .region(Region::new(region))
-            .credentials_provider(Credentials::new("emulator", "emulator", None, None, "emulator"))
-            .endpoint_url("http://127.0.0.1");
-    }
-    if let Some(https) = &network {
-        loader = loader.http_client(https.clone().unwrap_or_else(|_| trust::plain()));
-    }
-    let config = loader.load().await;
-    let region = config.region().ok_or(ConnectError::NoRegion)?.to_string();
-    if !REGIONS.contains(&region.as_str()) {
-        return Err(ConnectError::RegionWithoutIvs(region));
-    }
-    let endpoints = match target.in_process {
-        Some(_) => Vec::new(),
-        None => SERVICES.iter().map(|id| endpoint_in_force(target, &config, id)).collect(),
-    };
-    let is_server = |url: &&String| {
-        let uri = url.parse::<http::Uri>().ok();
-        uri.is_some_and(|it| {
-            it.host().is_some() && matches!(it.scheme_str(), Some("http" | "https"))
-        })
-    };
-    if let Some(url) = endpoints.iter().flatten().find(|it| !is_server(it)) {
-        return Err(ConnectError::MalformedEndpoint(without_credentials(url)));
-    }
-    if let Some(url) =
-        endpoints.iter().flatten().find(|url| url.starts_with("http://") && !is_loopback(url))
-    {
-        return Err(ConnectError::PlainHttp(without_credentials(url)));
-    }
-    let encrypted =
-        |url: &Option<String>| url.as_deref().is_none_or(|it| !it.starts_with("http://"));
-    if let Some(Err(error)) = network
-        && endpoints.iter().take(2).any(encrypted)
-    {
-        return Err(ConnectError::NoCertificates(error));
-    }
-    // Requests stay here only if those of both services do; the last one is STS, which changes nothing.
-    let here = |url: &Option<String>| url.as_deref().is_some_and(is_loopback);
-    let local = target.in_process.is_some() || endpoints.iter().take(2).all(here);
-    let asks_outside = target.in_process.is_none() && !endpoints.iter().skip(2).all(here);
-    let endpoint = if target.in_process.is_some() {
-        Some("emulator".to_owned())
-    } else {
-        let mut shown: Vec<String> =
-            endpoints.iter().take(2).flatten().map(|it| without_credentials(it)).collect();
-        shown.dedup();
-        Some(shown.join(", ")).filter(|it| !it.is_empty())
-    };
-    let rates = target.rates.unwrap_or(if local { Rates::Off } else { Rates::Aws { share: 1.0 } });
-    let gate = RequestGate::new(rates);
-    #[cfg(feature = "lock-s3")]
-    let unmetered = config.clone();
-    let http =
-        target.in_process.clone().or_else(|| config.http_client()).unwrap_or_else(trust::plain);
-    let cache = config.identity_cache().unwrap_or_else(|| IdentityCache::lazy().build());
-    let in_turn = InTurn { gate: gate.clone(), cache };
-    let config = config
-        .into_builder()
-        .http_client(gate.in_front_of(http))
-        .identity_cache(in_turn)
-        // The meter limits how long an answer may take.
-        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-        .build();
-    // AWS_MAX_ATTEMPTS and the profile's max_attempts must not bring retries of writes back.
-    let retries =
-        if mutant!(SdkRetries) { RetryConfig::standard() } else { RetryConfig::disabled() };
-    // Most commands can do without the account: STS out of reach must not hold them up for long.
-    let hasty = config.to_builder().retry_config(RetryConfig::standard()).build();
-    let once = config.to_builder().retry_config(retries).build();
-    // The SDK counts retries for the whole process; one connection must not use up those of another.
-    let partition =
-        RetryPartition::custom("ivs-apply").token_bucket(TokenBucket::default()).build();
-    let ivs = |config: &SdkConfig| {
-        let config = aws_sdk_ivs::config::Builder::from(config);
-        aws_sdk_ivs::Client::from_conf(config.retry_partition(partition.clone()).build())
-    };
-    let realtime = |config: &SdkConfig| {
-        let config = aws_sdk_ivsrealtime::config::Builder::from(config);
-        aws_sdk_ivsrealtime::Client::from_conf(config.retry_partition(partition.clone()).build())
-    };
-    Ok(Clients {
-        ivs: ivs(&config),
-        realtime: realtime(&config),
-        ivs_once: ivs(&once),
-        realtime_once: realtime(&once),
-        sts: aws_sdk_sts::Client::new(&hasty),
-        account: Arc::default(),
-        asked: Arc::default(),
-        asks_outside,
-        source_conflict: chosen.as_ref().and_then(|it| it.conflict.clone()),
-        credentials: chosen.map(|it| it.chain),
-        #[cfg(feature = "lock-s3")]
-        config: unmetered,
-        gate,
-        region,
-        endpoint,
-        local,
-        alone: target.in_process.is_some(),
-    })
-}
-
-/// The services called, by the names under which endpoints are configured.
-const SERVICES: [&str; 3] = ["ivs", "IVS RealTime", "STS"];
-
-/// The address in force for a service where it is not AWS's own: the flag's, or what the variables and the
-/// profile say, in the SDK's own order.
-fn endpoint_in_force(target: &Target, config: &SdkConfig, service: &'static str) -> Option<String> {
-    if target.endpoint_url.is_some() {
-        return target.endpoint_url.clone();
-    }
-    endpoint_of_service(config, service)
-        .or_else(|| config.endpoint_url().map(ToOwned::to_owned))
-        .filter(|it| !it.is_empty())
-}
-
-/// What the variables and the profile say for a service, or for all.
-fn endpoint_of_service(config: &SdkConfig, service: &'static str) -> Option<String> {
-    use aws_types::service_config::ServiceConfigKey;
-    let key = ServiceConfigKey::builder()
-        .service_id(service)
-        .env("AWS_ENDPOINT_URL")
-        .profile("endpoint_url")
-        .build()
-        .ok()?;
-    config.service_config().and_then(|it| it.load_config(key)).filter(|it| !it.is_empty())
-}
-
-/// An address for people to read: a user name, a password and a query in it may be secrets.
-fn without_credentials(url: &str) -> String {
-    let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(end);
-    let path = path.split(['?', '#']).next().unwrap_or_default();
-    match authority.rsplit_once('@') {
-        Some((_, host)) if scheme.is_empty() => format!("{host}{path}"),
-        Some((_, host)) => format!("{scheme}://{host}{path}"),
-        None if scheme.is_empty() => format!("{authority}{path}"),
-        None => format!("{scheme}://{authority}{path}"),
-    }
-}
-
-fn is_loopback(url: &str) -> bool {
-    let Ok(uri) = url.parse::<http::Uri>() else { return false };
-    match uri.host() {
-        Some("localhost") => true,
-        Some(host) => host
-            .trim_matches(['[', ']'])
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback()),
-        None => false,
-    }
 }
 
 /// Whose credentials are in force.
@@ -450,35 +152,3 @@ impl Clients {
 
 /// Tags by key; ordered, so that everything printed from them is.
 pub type Tags = BTreeMap<String, String>;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_endpoint_is_shown_without_the_credentials_in_it() {
-        for (url, shown) in [
-            ("http://user:secret@10.0.0.1:80/a@b", "http://10.0.0.1:80/a@b"),
-            ("https://a:b@c@example.com", "https://example.com"),
-            ("https://example.com/x?y=@z", "https://example.com/x"),
-            ("http://127.0.0.1:1#token", "http://127.0.0.1:1"),
-            ("user:secret@example.com", "example.com"),
-        ] {
-            assert_eq!(without_credentials(url), shown);
-        }
-    }
-
-    #[test]
-    fn only_this_machine_is_loopback() {
-        for url in
-            ["http://127.0.0.1:4599", "http://localhost:1", "http://[::1]:80", "http://127.9.9.9"]
-        {
-            assert!(is_loopback(url), "{url}");
-        }
-        for url in
-            ["http://10.0.0.1", "https://example.com", "http://localhost.example.com", "nonsense"]
-        {
-            assert!(!is_loopback(url), "{url}");
-        }
-    }
-}

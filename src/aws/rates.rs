@@ -62,10 +62,13 @@ pub struct Buckets {
     buckets: Mutex<BTreeMap<String, Arc<Bucket>>>,
 }
 
+/// Buckets by account and region.
+type ByPlace = BTreeMap<(String, String), Arc<Buckets>>;
+
 /// Buckets of several connections of one process. AWS counts per account, region and operation, so connections to
 /// the same account and region share theirs.
 #[derive(Clone, Debug, Default)]
-pub struct SharedBuckets(Arc<Mutex<BTreeMap<(String, String), Arc<Buckets>>>>);
+pub struct SharedBuckets(Arc<Mutex<ByPlace>>);
 
 impl SharedBuckets {
     /// The buckets of an account and region, at `rates` where they are not there yet.

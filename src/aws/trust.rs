@@ -5,7 +5,7 @@
 
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::http::{HttpClient as _, SharedHttpClient, http_client_fn};
 use aws_types::os_shim_internal::Env;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -13,6 +13,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls_native_certs::{CertificateResult, load_certs_from_paths, load_native_certs};
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
 /// There is no certificate to believe a server by.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -22,8 +23,27 @@ pub struct NoCertificates {
     why: String,
 }
 
-/// The HTTPS client.
-pub(super) fn https() -> Result<SharedHttpClient, NoCertificates> {
+/// The HTTPS client, which reads the certificates when it is first needed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Https(Arc<OnceLock<Result<SharedHttpClient, NoCertificates>>>);
+
+impl Https {
+    /// The client. Without certificates it connects by plain http only.
+    pub(super) fn client(&self) -> SharedHttpClient {
+        let lazy = self.clone();
+        http_client_fn(move |settings, components| match lazy.trusted() {
+            Ok(client) => client.http_connector(settings, components),
+            Err(_) => plain().http_connector(settings, components),
+        })
+    }
+
+    /// The client with its certificates, or why there are none.
+    pub(super) fn trusted(&self) -> Result<SharedHttpClient, NoCertificates> {
+        self.0.get_or_init(https).clone()
+    }
+}
+
+fn https() -> Result<SharedHttpClient, NoCertificates> {
     let env = Env::real();
     let variable = |name: &str| env.get(name).ok().filter(|it| !it.is_empty());
     let bundle = variable("AWS_CA_BUNDLE");

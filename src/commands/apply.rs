@@ -259,7 +259,8 @@ impl Carrying<'_> {
 
     /// Does it, and reports.
     async fn finish(&self, shown: Result<(), Failure>) -> Result<ExitCode, Failure> {
-        let outcome = do_it(self.session, self.guard, self.ui).await;
+        let outcome =
+            do_it(self.session, self.consent.confirm_deletes, self.guard, self.ui).await?;
         let reported = self.report(&outcome);
         // What went wrong comes last, where a reader of a long log looks.
         self.ui.say(&failures(&self.session.planned.plan, &outcome));
@@ -314,19 +315,25 @@ impl Carrying<'_> {
     }
 }
 
-async fn do_it(session: &Session, guard: &Guard, ui: Ui) -> Outcome {
+async fn do_it(
+    session: &Session,
+    confirmed_deletes: Option<usize>,
+    guard: &Guard,
+    ui: Ui,
+) -> Result<Outcome, Failure> {
     let progress = Progress::new(ui, &session.planned.plan);
     let tell = |event: Event| progress.show(&event);
     let Session { connection, planned, .. } = session;
     let plan = &planned.plan;
     let stop = guard.carry_out();
-    let carried = Box::pin(planned.apply(&connection.session, stop, &tell));
-    let outcome = carried.await;
+    let carried =
+        Box::pin(planned.apply(&connection.session, confirmed_deletes, stop, &tell)).await;
+    let outcome = carried.map_err(session::refused)?;
     progress.finish();
     let steps = plan.by_id();
     let unknown = outcome.steps.iter().filter(|(_, it)| matches!(it, StepStatus::Unknown(_)));
     guard.leaves_unclear(unknown.map(|(id, _)| steps[id].address.to_string()));
-    outcome
+    Ok(outcome)
 }
 
 fn exit_code(outcome: &Outcome) -> ExitCode {

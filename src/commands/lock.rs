@@ -5,11 +5,10 @@
 
 use super::Failure;
 use super::session::Connection;
-use crate::apply::lock::{Lock, Look, Refusal, Released, WINDOW, look as look_at};
+use crate::apply::lock::{Look, Refusal, Released, WINDOW};
 use crate::apply::{Signal, Stop};
-use crate::aws::CloudError;
-use crate::aws::object::{Location, Object};
 use crate::cli::{ExitCode, who};
+use crate::engine::{LockError, StackLock};
 use crate::kinds::Stack;
 use crate::manifest::source::read_named;
 use crate::ui::Ui;
@@ -19,18 +18,14 @@ use std::path::Path;
 use std::pin::pin;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 use tokio::signal::unix;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// Giving a lock back takes at most so long: a person or a CI system waits for the end of the run.
-const GIVE_BACK_WITHIN: Duration = Duration::from_secs(5);
-
 /// A run that writes, from before it reads until after it has written.
 pub(super) struct Guard {
     ui: Ui,
-    lock: Option<(Lock<Object>, Location)>,
+    lock: Option<StackLock>,
     stop: watch::Receiver<Stop>,
     signals: JoinHandle<()>,
     /// Whether the plan is being carried out, which stops in its own way.
@@ -55,23 +50,19 @@ impl Guard {
             carrying: AtomicBool::new(false),
             unclear: Mutex::default(),
         };
-        let Some(location) = &stack.lock else { return Ok(guard) };
-        if connection.is_in_process() {
+        if stack.lock.is_some() && connection.is_in_process() {
             ui.say(
                 "note: no lock is taken: an emulated account in this process has no other users\n",
             );
-            return Ok(guard);
         }
         let who = who();
-        let taking = Lock::take(store(connection, location)?, &stack.name, &who);
+        let taking = connection.session.lock(stack, &who, stopper);
         let stopped = stop.wait_for(|it| it.now);
         // One signal waits for what is under way, so that no lock is left behind.
-        let mut lock = match select(pin!(taking), pin!(stopped)).await {
-            Either::Left((taken, _)) => taken.map_err(|refusal| refused(location, &refusal))?,
+        guard.lock = match select(pin!(taking), pin!(stopped)).await {
+            Either::Left((taken, _)) => taken.map_err(|error| refused(&error))?,
             Either::Right(_) => return Err(stopped_early(guard.stop.borrow().why())),
         };
-        lock.keep(stopper);
-        guard.lock = Some((lock, location.clone()));
         Ok(guard)
     }
 
@@ -99,8 +90,8 @@ impl Guard {
 
     /// What the holder before this one has sent must be listed before the account is read.
     async fn wait_for_predecessor(&self) {
-        let Some((lock, _)) = &self.lock else { return };
-        let Some(after) = &lock.after else { return };
+        let Some(lock) = &self.lock else { return };
+        let Some(after) = lock.after() else { return };
         let unclear = match after.intents.as_slice() {
             [] => String::new(),
             some => format!(", and does not know what became of {}", some.join(", ")),
@@ -109,7 +100,7 @@ impl Guard {
             format!("the last holder of the lock did not end well{unclear}: {}", after.holder);
         let (text, seconds) = (escape(&text, 2_000), WINDOW.as_secs());
         self.ui.say(&format!("note: {text}; {seconds} s are waited for what it may have sent\n"));
-        tokio::time::sleep(WINDOW).await;
+        lock.wait_for_predecessor().await;
     }
 
     /// From here on the engine decides how to stop.
@@ -127,7 +118,8 @@ impl Guard {
     pub(super) async fn end(self, ended: Result<ExitCode, Failure>) -> Result<ExitCode, Failure> {
         self.signals.abort();
         let ui = self.ui;
-        let Some((lock, location)) = self.lock else { return ended };
+        let Some(lock) = self.lock else { return ended };
+        let location = lock.location().clone();
         let unclear = self.unclear.into_inner().expect("no task panics while it holds the lock");
         let lost = lock.lost();
         if let Some(why) = &lost {
@@ -136,9 +128,7 @@ impl Guard {
                 "error: the lock {location} was lost, so nothing new was started: {why}\n"
             ));
         }
-        let late = || CloudError::unusable("DeleteObject", "the store did not answer in time");
-        let released = tokio::time::timeout(GIVE_BACK_WITHIN, lock.release(&unclear)).await;
-        match released.unwrap_or_else(|_| Released::Unknown(late())) {
+        match lock.release(&unclear).await {
             Released::NotOurs if lost.is_none() => ui.say(&format!(
                 "warning: {location} was released before this run ended: another run may be in progress\n"
             )),
@@ -157,60 +147,48 @@ impl Guard {
 
 /// Tells who has the lock, for commands that do not need it.
 pub(super) async fn look(connection: &Connection, stack: &Stack, ui: Ui) {
-    let Some(location) = &stack.lock else { return };
-    if connection.is_in_process() {
-        return;
-    }
-    let looked = match store(connection, location) {
-        Err(failure) => Err(failure),
-        Ok(store) => look_at(&store).await.map_err(|error| unreachable(location, &error)),
-    };
-    let warning = match looked {
-        Ok(Look::Free) => return,
-        Ok(Look::Held(holder)) => {
+    let Some(location) = connection.session.lock_of(stack) else { return };
+    let warning = match connection.session.look_at_lock(stack).await {
+        Ok(None | Some(Look::Free)) => return,
+        Ok(Some(Look::Held(holder))) => {
             format!("another run is at work, so this may change: {location} is held by {holder}")
         }
-        Ok(Look::NotALock) => {
+        Ok(Some(Look::NotALock)) => {
             format!("{location} holds something else than a lock: `apply` will refuse")
         }
-        Err(failure) => format!("{}; `apply` will refuse", failure.message),
+        Err(error) => format!("{error}; `apply` will refuse"),
     };
     ui.say(&format!("warning: {}\n", escape(&warning, 2_000)));
 }
 
-/// The store of a lock, or why there is none.
-pub(super) fn store(connection: &Connection, location: &Location) -> Result<Object, Failure> {
-    connection.aws().object(location).map_err(|error| {
-        Failure::error(format!("the lock {location} cannot be used: {error}")).help(error.help())
-    })
-}
-
-/// The store of a lock does not answer as it should.
-pub(super) fn unreachable(location: &Location, error: &CloudError) -> Failure {
-    let help = error.help().unwrap_or("check that the bucket exists in the configured region");
-    Failure::error(format!("the lock {location} cannot be used: {error}")).help(help)
-}
-
-fn refused(location: &Location, refusal: &Refusal) -> Failure {
-    match refusal {
-        Refusal::Held(holder) => Failure::refused(
-            format!("{location} is held by {holder}; nothing was done"),
-            format!(
-                "wait for that run; if it is dead: `ivs-apply unlock --nonce {}` with the same manifests",
-                holder.nonce
+/// Why there is no lock, for the command line.
+pub(super) fn refused(error: &LockError) -> Failure {
+    match error {
+        LockError::NoStore(_, cause) => Failure::error(error.to_string()).help(cause.help()),
+        LockError::Store(_, cause) => {
+            let help =
+                cause.help().unwrap_or("check that the bucket exists in the configured region");
+            Failure::error(error.to_string()).help(help)
+        }
+        LockError::Refused(location, refusal) => match &**refusal {
+            Refusal::Held(holder) => Failure::refused(
+                format!("{location} is held by {holder}; nothing was done"),
+                format!(
+                    "wait for that run; if it is dead: `ivs-apply unlock --nonce {}` with the same manifests",
+                    holder.nonce
+                ),
             ),
-        ),
-        Refusal::Crossed => Failure::refused(
-            format!("{location}: {refusal}; nothing was done"),
-            "run the command again",
-        ),
-        Refusal::NotALock => Failure::refused(
-            format!("{location}: {refusal}; nothing was done"),
-            "look at it, and delete it by hand or name another key",
-        ),
-        Refusal::IgnoresConditions(_) => Failure::error(format!("{location}: {refusal}"))
-            .help("use a bucket of Amazon S3, or take `lock` out of the Stack; nothing was done"),
-        Refusal::Store(error) => unreachable(location, error),
+            Refusal::IgnoresConditions(_) => Failure::error(error.to_string()).help(
+                "use a bucket of Amazon S3, or take `lock` out of the Stack; nothing was done",
+            ),
+            Refusal::NotALock => Failure::refused(
+                format!("{error}; nothing was done"),
+                "look at it, and delete it by hand or name another key",
+            ),
+            Refusal::Crossed | Refusal::Store(_) => {
+                Failure::refused(format!("{error}; nothing was done"), "run the command again")
+            }
+        },
     }
 }
 

@@ -63,6 +63,7 @@ impl Connection {
             None => global.region.clone(),
         };
         let target = Target {
+            sdk_config: None,
             region,
             profile: global.profile.clone(),
             profile_variable: variable("AWS_PROFILE"),
@@ -90,7 +91,7 @@ impl Connection {
 
     /// Writing to AWS needs account and region in the stack.
     pub(super) fn may_write(&self, stack: &Stack) -> Result<(), Failure> {
-        self.session.may_write(stack).map_err(|it| failed(&it))
+        self.session.may_write(stack).map_err(refused)
     }
 
     /// Whether the account is a pretend one in this process, where nobody else can be.
@@ -148,12 +149,9 @@ impl Connection {
 
 /// What the engine did not do, for the command line.
 pub(super) fn failed(error: &engine::Error) -> Failure {
-    let failure = match error {
-        engine::Error::PlaceNotNamed => Failure::refused(error.to_string(), ""),
-        error => Failure::error(chain(error)),
-    };
+    let failure = Failure::error(chain(error));
     let help = match error {
-        engine::Error::Connect(error) => Some(error.help().to_owned()),
+        engine::Error::Connect(error) => Some(error.help()),
         engine::Error::WrongRegion { wanted, .. } => {
             Some(format!("give `--region {wanted}`, or set `AWS_REGION`"))
         }
@@ -162,9 +160,6 @@ pub(super) fn failed(error: &engine::Error) -> Failure {
         }
         engine::Error::AccountUnknown(error) => error.help().map(ToOwned::to_owned),
         engine::Error::Read(error) => error.source.help().map(ToOwned::to_owned),
-        engine::Error::PlaceNotNamed => Some(
-            "add a document of kind Stack with `spec: { region: …, account: \"…\" }`".to_owned(),
-        ),
         engine::Error::PlaceUnknown(_) => {
             Some("plan without `--out`, or make STS reachable".to_owned())
         }
@@ -299,28 +294,36 @@ impl Session {
 
     /// Why nothing of this plan may be applied, if so.
     pub(super) fn refused(&self, confirmed_deletes: Option<usize>) -> Option<Failure> {
-        let refusal = self.planned.refusal(&self.connection.session, confirmed_deletes)?;
-        let see = "nothing was written; see the plan for the whole list";
-        Some(match refusal {
-            Refusal::Blocked { address, reason } => Failure::refused(
-                format!("{address} must not be touched: {}", reason::text(&reason)),
-                see,
-            ),
-            Refusal::QuotaExceeded { kind, wanted, quota } => Failure::refused(
-                format!("{wanted} objects of kind {kind} do not fit into a quota of {quota}"),
-                see,
-            ),
-            Refusal::UnconfirmedDeletes { deletes, of } => Failure::refused(
-                format!("this would delete {deletes} of {of} resources of the stack"),
-                format!("if that is meant, add `--confirm-deletes {deletes}`"),
-            ),
-            Refusal::NoServerTime => Failure::error(
-                "no answer of the service carried a `Date` header, so nothing was written",
-            )
-            .help(
-                "new objects are told apart by the service's clock; check what stands between this \
-                 machine and the endpoint",
-            ),
-        })
+        self.planned.refusal(&self.connection.session, confirmed_deletes).map(refused)
+    }
+}
+
+/// Why the engine does not apply a plan, for the command line.
+pub(super) fn refused(refusal: Refusal) -> Failure {
+    let see = "nothing was written; see the plan for the whole list";
+    match refusal {
+        Refusal::PlaceNotNamed => Failure::refused(
+            "changing a real account needs `account` and `region` in the Stack manifest",
+            "add a document of kind Stack with `spec: { region: …, account: \"…\" }`",
+        ),
+        Refusal::Blocked { address, reason } => Failure::refused(
+            format!("{address} must not be touched: {}", reason::text(&reason)),
+            see,
+        ),
+        Refusal::QuotaExceeded { kind, wanted, quota } => Failure::refused(
+            format!("{wanted} objects of kind {kind} do not fit into a quota of {quota}"),
+            see,
+        ),
+        Refusal::UnconfirmedDeletes { deletes, of } => Failure::refused(
+            format!("this would delete {deletes} of {of} resources of the stack"),
+            format!("if that is meant, add `--confirm-deletes {deletes}`"),
+        ),
+        Refusal::NoServerTime => Failure::error(
+            "no answer of the service carried a `Date` header, so nothing was written",
+        )
+        .help(
+            "new objects are told apart by the service's clock; check what stands between this \
+             machine and the endpoint",
+        ),
     }
 }

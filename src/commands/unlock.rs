@@ -1,7 +1,7 @@
 use super::Failure;
-use super::lock::{store, unreachable};
+use super::lock::refused;
 use super::session::{Connection, load};
-use crate::apply::lock::{self, Unlocked, WINDOW};
+use crate::apply::lock::{Unlocked, WINDOW};
 use crate::cli::{ExitCode, Global};
 use crate::ui::Ui;
 
@@ -21,19 +21,19 @@ pub(super) async fn run(args: &UnlockArgs, global: &Global, ui: Ui) -> Result<Ex
         Ok(loaded) => loaded,
         Err(code) => return Ok(code),
     };
-    let Some(location) = &loaded.stack.lock else {
+    if loaded.stack.lock.is_none() {
         return Err(Failure::error(format!("stack `{}` has no lock", loaded.stack.name))
             .help("the lock is `spec.lock` of the Stack manifest"));
-    };
-    let connection = Connection::open(global, &loaded.stack, ui).await?;
-    if connection.is_in_process() {
-        return Err(Failure::error("a pretend account in this process has no lock")
-            .help("leave `--emulator` out"));
     }
-    let store = store(&connection, location)?;
+    let connection = Connection::open(global, &loaded.stack, ui).await?;
+    let in_process = || {
+        Failure::error("an emulated account in this process has no lock")
+            .help("leave `--emulator` out")
+    };
+    let location = connection.session.lock_of(&loaded.stack).ok_or_else(in_process)?;
     ui.say(&format!("watching {location} for {} s\n", WINDOW.as_secs()));
-    let unlocked = lock::unlock(&store, &args.nonce).await;
-    match unlocked.map_err(|error| unreachable(location, &error))? {
+    let unlocked = connection.session.unlock(&loaded.stack, &args.nonce).await;
+    match unlocked.map_err(|error| refused(&error))?.ok_or_else(in_process)? {
         Unlocked::Done => ui.answer(&format!("{location} is free\n"))?,
         Unlocked::WasFree => ui.answer(&format!("{location} is not locked\n"))?,
         Unlocked::Other(holder) => {

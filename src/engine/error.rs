@@ -39,9 +39,6 @@ pub enum Error {
     /// The account could not be read to the end, so there is no plan.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// The stack does not name account and region, which writing to AWS needs.
-    #[error("changing a real account needs `account` and `region` in the Stack manifest")]
-    PlaceNotNamed,
     /// A plan of an unknown account cannot be saved.
     #[error("a plan of an unknown account cannot be saved: {0}")]
     PlaceUnknown(String),
@@ -50,12 +47,15 @@ pub enum Error {
 /// Why a plan may not be applied as a whole. Nothing was written.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Refusal {
+    /// The stack does not name account and region, which writing to AWS needs: credentials alone may be those of
+    /// another account than was meant.
+    PlaceNotNamed,
     /// A step must not be carried out.
     Blocked {
         /// The resource.
         address: Address,
         /// Why.
-        reason: Reason,
+        reason: Box<Reason>,
     },
     /// The objects do not fit into a quota.
     QuotaExceeded {

@@ -16,11 +16,9 @@
 //!     let loaded = load_text("manifests.yaml", manifests, None);
 //!     assert!(!loaded.report.has_errors());
 //!     let session = Session::open(target, &loaded.stack).await?;
-//!     session.may_write(&loaded.stack)?;
 //!     let planned = session.plan(loaded.stack, loaded.desired, Policy::default(), false).await?;
-//!     assert!(planned.refusal(&session, None).is_none());
 //!     let (_stopper, stop) = tokio::sync::watch::channel(Stop::default());
-//!     let outcome = planned.apply(&session, stop, &|event| drop(event)).await;
+//!     let outcome = planned.apply(&session, None, stop, &|event| drop(event)).await.expect("no refusal");
 //!     Ok(outcome.counts(&planned.plan).done)
 //! }
 //!
@@ -43,9 +41,12 @@
 //! Never prints or asks, reads no environment variable and no file of manifests, and listens for no signal.
 
 mod error;
+mod lock;
 
-pub use crate::aws::{Rates, SharedBuckets, Target};
+pub use crate::aws::{ConnectError, Rates, SharedBuckets, Target};
+pub use aws_config::SdkConfig;
 pub use error::{Error, Refusal};
+pub use lock::{LockError, StackLock};
 
 use crate::apply::{Event, Outcome, Stop, apply};
 use crate::aws::{self, Class, Clients, SignedIn};
@@ -111,14 +112,14 @@ impl Session {
         Ok(Self { aws, signed_in })
     }
 
-    /// Writing to AWS needs account and region in the stack: credentials alone may be those of another account than
-    /// was meant.
+    /// Whether a plan for this stack may be applied at all. [`Planned::apply`] asks as well; a program that takes a
+    /// lock or reads for long asks before.
     ///
     /// # Errors
-    /// [`Error::PlaceNotNamed`].
-    pub fn may_write(&self, stack: &Stack) -> Result<(), Error> {
+    /// [`Refusal::PlaceNotNamed`].
+    pub fn may_write(&self, stack: &Stack) -> Result<(), Refusal> {
         let named = stack.account.is_some() && stack.region.is_some();
-        if self.aws.local || named { Ok(()) } else { Err(Error::PlaceNotNamed) }
+        if self.aws.local || named { Ok(()) } else { Err(Refusal::PlaceNotNamed) }
     }
 
     /// Reads the account, plans, looks up who is connected to stages with a session and who uses what the plan would
@@ -202,7 +203,8 @@ impl Planned {
     pub fn refusal(&self, session: &Session, confirmed_deletes: Option<usize>) -> Option<Refusal> {
         let blocked = self.plan.steps.iter().find_map(|step| match &step.decision {
             Decision::Blocked(reason) | Decision::Unmanaged(reason) => {
-                Some(Refusal::Blocked { address: step.address.clone(), reason: reason.clone() })
+                let (address, reason) = (step.address.clone(), Box::new(reason.clone()));
+                Some(Refusal::Blocked { address, reason })
             }
             Decision::Do | Decision::Interrupt | Decision::Deferred(_) | Decision::Dormant(_) => {
                 None
@@ -227,7 +229,8 @@ impl Planned {
             let missing = self.plan.has_work() && session.aws.gate.server_time().is_none();
             missing.then_some(Refusal::NoServerTime)
         };
-        blocked.or_else(quota).or_else(deletes).or_else(no_time)
+        let place = session.may_write(&self.stack).err();
+        place.or(blocked).or_else(quota).or_else(deletes).or_else(no_time)
     }
 
     /// Whether the account would still give the same plan.
@@ -262,14 +265,22 @@ impl Planned {
         Ok(Approval::of(&self.plan, &self.observed.addresses, place, terms, inputs))
     }
 
-    /// Applies the plan and confirms it. `stop` ends the run early: what has begun is finished. `tell` hears of every
-    /// event as it happens.
+    /// Applies the plan and confirms it. `confirmed_deletes` is the number of deletes that somebody has agreed to.
+    /// `stop` ends the run early: what has begun is finished. `tell` hears of every event as it happens.
+    ///
+    /// # Errors
+    /// Where the plan is refused ([`Planned::refusal`]): nothing was written.
     pub async fn apply(
         &self,
         session: &Session,
+        confirmed_deletes: Option<usize>,
         stop: watch::Receiver<Stop>,
         tell: &(dyn Fn(Event) + Sync),
-    ) -> Outcome {
-        apply(&session.aws, &self.stack, &self.plan, &self.observed, stop, tell).await
+    ) -> Result<Outcome, Refusal> {
+        if let Some(refusal) = self.refusal(session, confirmed_deletes) {
+            return Err(refusal);
+        }
+        let Self { stack, plan, observed, .. } = self;
+        Ok(apply(&session.aws, stack, plan, observed, stop, tell).await)
     }
 }

@@ -128,10 +128,8 @@ impl Account {
         desired: &[Desired],
         policy: &Policy,
     ) -> (ObservedState, Plan) {
-        // No test of a plan counts the call for the identity.
-        let signed_in = SignedIn::Unknown("not asked for".to_owned());
-        let session = Session { aws: self.aws.clone(), signed_in };
-        let planned = session.plan(stack.clone(), desired.to_vec(), policy.clone(), false).await;
+        let planned =
+            session(&self.aws).plan(stack.clone(), desired.to_vec(), policy.clone(), false).await;
         let planned = planned.expect("the emulated account can be read");
         (planned.observed, planned.plan)
     }
@@ -146,6 +144,11 @@ impl Account {
         let tell = |_: Event| {};
         Box::pin(apply(&self.aws, stack, plan, observed, stop, &tell)).await
     }
+}
+
+/// A session of the engine that does not ask for the identity: no test of a plan counts that call.
+pub(crate) fn session(aws: &Clients) -> Session {
+    Session { aws: aws.clone(), signed_in: SignedIn::Unknown("not asked for".to_owned()) }
 }
 
 /// What a list of the account's objects has under a name of ours. The key that AWS makes with a channel may have copies of

@@ -1,10 +1,12 @@
 //! The public engine: sessions side by side, their guards and their shared rate limits.
 
 use crate::account::{Account, on_paused_time};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use futures_util::future::join;
 use ivs_apply::apply::Stop;
 use ivs_apply::emulator::{Clock, Emulator, Settings};
-use ivs_apply::engine::{Error, Rates, Session, SharedBuckets, Target};
+use ivs_apply::engine::{ConnectError, Error, Rates, Refusal, Session, SharedBuckets, Target};
 use ivs_apply::kinds::Stack;
 use ivs_apply::manifest::load_text;
 use ivs_apply::plan::{Policy, Status};
@@ -40,12 +42,11 @@ async fn applied(target: &Target, text: &str) -> Status {
     let loaded = load_text("a.yaml", text, None);
     assert!(!loaded.report.has_errors(), "{:#?}", loaded.report);
     let session = Session::open(target, &loaded.stack).await.expect("it is the stack's account");
-    session.may_write(&loaded.stack).expect("the stack names its place");
     let planned = session.plan(loaded.stack, loaded.desired, Policy::default(), false).await;
     let planned = planned.expect("readable");
-    assert_eq!(planned.refusal(&session, None), None);
     let (_stopper, stop) = watch::channel(Stop::default());
-    let outcome = Box::pin(planned.apply(&session, stop, &|_| {})).await;
+    let outcome = Box::pin(planned.apply(&session, None, stop, &|_| {})).await;
+    let outcome = outcome.expect("nothing is refused");
     assert!(outcome.is_well(), "{outcome:#?}");
     planned.plan.status()
 }
@@ -57,7 +58,7 @@ fn two_stacks_in_two_accounts_are_applied_at_once() {
         let (first, second) =
             (channels("one", "111111111111", 3), channels("two", "222222222222", 2));
         let (one_target, two_target) = (target(&one), target(&two));
-        join(applied(&one_target, &first), applied(&two_target, &second)).await;
+        Box::pin(join(applied(&one_target, &first), applied(&two_target, &second))).await;
         for (emulator, count) in [(&one, 3), (&two, 2)] {
             let (_, objects) = emulator.control("GET", "/_emulator/objects", Value::Null);
             let objects = objects["objects"].as_array().expect("a list");
@@ -82,7 +83,7 @@ fn sessions_with_one_account_and_region_share_their_rate_limits() {
             let (one, two) =
                 (channels("one", "111111111111", 50), channels("two", "111111111111", 50));
             let start = Instant::now();
-            join(applied(&target, &one), applied(&target, &two)).await;
+            Box::pin(join(applied(&target, &one), applied(&target, &two))).await;
             took = start.elapsed().as_secs_f64();
             let (_, throttled) = emulator.control("GET", "/_emulator/throttled", Value::Null);
             let throttled = throttled["CreateChannel"].as_u64().unwrap_or(0);
@@ -106,5 +107,54 @@ fn another_account_or_region_than_the_stack_s_is_a_typed_error() {
         let elsewhere = Stack { region: Some("eu-west-1".to_owned()), ..Stack::named("a") };
         let wrong = Session::open(&target, &elsewhere).await.err();
         assert!(matches!(wrong, Some(Error::WrongRegion { .. })), "{wrong:?}");
+    });
+}
+
+#[test]
+fn a_program_hands_in_an_sdk_configuration_of_its_own() {
+    on_paused_time(async {
+        let emulator = emulator("111111111111", false);
+        let own = aws_config::SdkConfig::builder()
+            .behavior_version(aws_config::BehaviorVersion::latest())
+            .region(aws_config::Region::new("us-west-2"))
+            .endpoint_url("http://127.0.0.1")
+            .http_client(emulator.http_client())
+            .time_source(emulator.time_source())
+            .build();
+        let without = Target { sdk_config: Some(own.clone()), ..Target::default() };
+        let refused = Session::open(&without, &Stack::named("one")).await.err();
+        let expected = Error::Connect(ConnectError::NoCredentialsProvider);
+        assert_eq!(refused.map(|it| it.to_string()), Some(expected.to_string()));
+        let keys = Credentials::new("key", "secret", None, None, "test");
+        let provider = SharedCredentialsProvider::new(keys);
+        let own = own.into_builder().credentials_provider(provider).build();
+        let target = Target { sdk_config: Some(own), ..Target::default() };
+        applied(&target, &channels("one", "111111111111", 2)).await;
+        let (_, objects) = emulator.control("GET", "/_emulator/objects", Value::Null);
+        let objects = objects["objects"].as_array().expect("a list");
+        assert_eq!(objects.iter().filter(|it| it["kind"] == "Channel").count(), 2);
+    });
+}
+
+#[test]
+fn a_plan_that_is_refused_is_not_applied_whatever_the_program_asked_before() {
+    on_paused_time(async {
+        let emulator = emulator("111111111111", false);
+        let target = target(&emulator);
+        let first = channels("one", "111111111111", 12);
+        applied(&target, &first).await;
+        let loaded = load_text("a.yaml", &channels("one", "111111111111", 1), None);
+        let session = Session::open(&target, &loaded.stack).await.expect("connected");
+        let policy = Policy { prune: true, ..Policy::default() };
+        let planned = session.plan(loaded.stack, loaded.desired, policy, false).await;
+        let planned = planned.expect("readable");
+        let writes = session.aws.gate.writes();
+        let (_stopper, stop) = watch::channel(Stop::default());
+        let refused = Box::pin(planned.apply(&session, None, stop.clone(), &|_| {})).await;
+        let many = Refusal::UnconfirmedDeletes { deletes: 11, of: 12 };
+        assert_eq!(refused.err(), Some(many));
+        assert_eq!(session.aws.gate.writes(), writes);
+        let applied = Box::pin(planned.apply(&session, Some(11), stop, &|_| {})).await;
+        assert!(applied.expect("the number is right").is_well());
     });
 }

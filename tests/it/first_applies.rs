@@ -1,12 +1,12 @@
 //! Several first applies of the same manifests at once, without a lock: each object exists once when the last of
 //! them has ended, and everything refers to the object that stays.
 
-use crate::account::{Account, named, on_paused_time};
+use crate::account::{Account, named, on_paused_time, session};
 use crate::laws::config;
 use fastrand::Rng;
 use ivs_apply::apply::{Event, Left, Outcome, Stop, apply};
 use ivs_apply::aws::{Clients, Target, connect};
-use ivs_apply::cloud::{Reading, look_up_users, read};
+use ivs_apply::cloud::{Reading, read};
 use ivs_apply::kinds::{Desired, Kind, Stack};
 use ivs_apply::manifest::load_text;
 use ivs_apply::plan::{Policy, Reason, Status, plan};
@@ -67,18 +67,15 @@ async fn one_run(
     desired: &[Desired],
     pause: Duration,
 ) -> Option<Outcome> {
-    let mut observed = read(aws, stack, desired, Reading::default()).await.ok()?;
-    let mut made = plan(stack, desired, &observed, &Policy::default());
-    if look_up_users(aws, &mut observed, made.doomed()).await.ok()? {
-        made = plan(stack, desired, &observed, &Policy::default());
-    }
+    let session = session(aws);
+    let planned = session.plan(stack.clone(), desired.to_vec(), Policy::default(), false);
+    let planned = planned.await.ok()?;
     sleep(pause).await;
-    if made.status() == Status::Blocked || !made.has_work() {
+    if !planned.plan.has_work() {
         return None;
     }
     let (_stopper, stop) = watch::channel(Stop::default());
-    let tell = |_: Event| {};
-    Some(Box::pin(apply(aws, stack, &made, &observed, stop, &tell)).await)
+    Box::pin(planned.apply(&session, None, stop, &|_| {})).await.ok()
 }
 
 /// How often the stack has an object of each kind and name.

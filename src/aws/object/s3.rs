@@ -1,10 +1,8 @@
 //! The object behind the SDK. Its own meter keeps its calls out of the account's, and gives each the same
 //! time limit as theirs; the SDK's retries are off.
 
-use super::super::{
-    Class, Clients, CloudError, ConnectError, Rates, RequestGate, Sorted, endpoint_of_service,
-    is_loopback, trust,
-};
+use super::super::connect::{endpoint_of_service, is_loopback};
+use super::super::{Class, Clients, CloudError, ConnectError, Rates, RequestGate, Sorted};
 use super::{Location, Only, Seen};
 use aws_sdk_s3::config::{Builder, RequestChecksumCalculation, ResponseChecksumValidation};
 use aws_sdk_s3::primitives::ByteStream;
@@ -34,9 +32,14 @@ impl Clients {
             return Err(ConnectError::PlainHttp(url.clone()));
         }
         let gate = RequestGate::new(Rates::Off);
-        let http = match self.config.http_client() {
-            Some(http) => http,
-            None => trust::https().map_err(ConnectError::NoCertificates)?,
+        let is_plain = endpoint.as_ref().is_some_and(|it| it.starts_with("http://"));
+        let http = match (self.config.http_client(), &self.https) {
+            (Some(given), None) => given,
+            (Some(lazy), Some(_)) if is_plain => lazy,
+            (_, https) => {
+                let https = https.clone().unwrap_or_default();
+                https.trusted().map_err(ConnectError::NoCertificates)?
+            }
         };
         // Outside of AWS hardly any store gives each bucket a host name.
         let elsewhere = endpoint.is_some();

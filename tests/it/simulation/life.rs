@@ -1,10 +1,10 @@
 //! Lives one case: builds the account up, lets everything go wrong, then heals it and sees that it converges.
 
 use super::chance::{Case, End, OUTSIDE, Other, Second};
-use crate::account::Account;
-use ivs_apply::apply::{Event, Outcome, Signal, Stop, apply};
+use crate::account::{Account, session};
+use ivs_apply::apply::{Event, Outcome, Signal, Stop};
 use ivs_apply::aws::{Clients, Target, connect};
-use ivs_apply::cloud::{Reading, look_up_sessions, look_up_users, read};
+use ivs_apply::cloud::Reading;
 use ivs_apply::emulator::{Clock, Settings, Switches};
 use ivs_apply::kinds::{Desired, Kind, Stack};
 use ivs_apply::plan::{Plan, Policy, Status, plan};
@@ -290,27 +290,12 @@ impl World {
         record: &Mutex<Run>,
     ) {
         let aws = self.clients().await;
-        let reading = Reading { every_kind: policy.prune, full: false, strangers: false };
-        let observed = read(&aws, &self.stack, desired, reading).await;
+        let session = session(&aws);
+        let planned =
+            session.plan(self.stack.clone(), desired.to_vec(), policy.clone(), false).await;
         lock(record).read = self.calls();
-        let Ok(mut observed) = observed else { return };
-        let mut made = plan(&self.stack, desired, &observed, policy);
-        match look_up_sessions(&aws, &mut observed, made.sessions()).await {
-            Ok(true) => made = plan(&self.stack, desired, &observed, policy),
-            Ok(false) => {}
-            Err(_) => {
-                lock(record).read = self.calls();
-                return;
-            }
-        }
-        let looked_up = look_up_users(&aws, &mut observed, made.doomed()).await;
-        lock(record).read = self.calls();
-        match looked_up {
-            Ok(true) => made = plan(&self.stack, desired, &observed, policy),
-            Ok(false) => {}
-            Err(_) => return,
-        }
-        let plan = made;
+        let Ok(planned) = planned else { return };
+        let plan = &planned.plan;
         lock(record).plan = Some(plan.clone());
         let others = plot.others.iter();
         for (_, other) in others.filter(|(event, _)| *event == 0) {
@@ -334,8 +319,10 @@ impl World {
         let (stopper, stop) = watch::channel(Stop::default());
         let seen = Mutex::new((0_usize, "S2"));
         let tell = |event: Event| self.told(&event, plot, record, &stopper, &seen);
-        let outcome = Box::pin(apply(&aws, &self.stack, &plan, &observed, stop, &tell)).await;
-        lock(record).outcome = Some(outcome);
+        // A plan with many deletes is confirmed by their number.
+        let deletes = Some(plan.deletes());
+        let outcome = Box::pin(planned.apply(&session, deletes, stop, &tell)).await;
+        lock(record).outcome = outcome.ok();
     }
 
     /// What the engine tells sets the others off, and the signal.
