@@ -232,6 +232,11 @@ impl Resource for IngestConfiguration {
         gone(request.send().await.sorted("DeleteIngestConfiguration"))
     }
 
+    /// The publisher appears on the stage.
+    fn acts_on(&self) -> Vec<Edge> {
+        self.refs()
+    }
+
     fn audience_of(observed: &Observed) -> Option<Audience> {
         let active = IngestConfigurationState::Active;
         (observed.state.as_deref() == Some(active.as_str())).then(Audience::publisher)

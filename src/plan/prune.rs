@@ -231,8 +231,8 @@ impl<'a> Planner<'a> {
         );
     }
 
-    /// What a resource acts on may not be another stack's or tool's: neither a stream key that comes with a
-    /// foreign channel, nor what puts a picture on one.
+    /// What a resource acts on may not be another stack's or tool's: a stream key does not come with a foreign
+    /// channel, and neither a composition nor a publisher appears on a foreign channel or stage.
     pub(super) fn refuse_what_acts_on_others(&mut self) {
         let observed = self.observed;
         let mut refused: Vec<(usize, Reason)> = Vec::new();

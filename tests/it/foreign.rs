@@ -3,11 +3,12 @@
 
 use crate::account::{Account, on_paused_time};
 use ivs_apply::aws::{Service, Sorted, Tags};
-use ivs_apply::kinds::Stack;
+use ivs_apply::kinds::{Kind, Spec, Stack};
 use ivs_apply::manifest::load_text;
 use ivs_apply::plan::{Action, Plan, Policy, Status};
 use ivs_apply::ui::reason;
 use serde_json::json;
+use std::collections::BTreeSet;
 
 const HEAD: &str = "---\napiVersion: ivs-apply.dev/v1\n";
 
@@ -190,4 +191,83 @@ fn a_participant_is_replicated_from_a_stage_of_another_owner_and_not_onto_one() 
             assert_eq!(planned(&account, &from).await.status(), Status::Clean);
         }
     });
+}
+
+fn camera(stage: &str, redundant: bool) -> String {
+    format!(
+        "{HEAD}kind: IngestConfiguration\nmetadata: {{ name: camera }}\n\
+         spec: {{ ingestProtocol: RTMPS, stage: \"{stage}\", redundantIngest: {redundant} }}\n"
+    )
+}
+
+#[test]
+fn an_ingest_configuration_does_not_publish_on_a_stage_of_another_owner() {
+    on_paused_time(async {
+        for whose in Whose::FOREIGN {
+            let account = Account::empty().await;
+            let stage = whose.stage(&account).await;
+            refused(&planned(&account, &camera(&stage, false)).await, whose, &stage);
+        }
+        let account = Account::empty().await;
+        let stage = Whose::Nobodys.stage(&account).await;
+        applied(&account, &camera(&stage, false)).await;
+        assert_eq!(planned(&account, &camera(&stage, false)).await.status(), Status::Clean);
+        // Another owner takes the stage over: what publishes on it is no longer changed.
+        Whose::AnotherStacks.mark(&account, Service::RealTime, &stage).await;
+        let plan = planned(&account, &camera(&stage, true)).await;
+        refused(&plan, Whose::AnotherStacks, &stage);
+        assert!(plan.steps.iter().all(|it| !it.decision.is_do()), "{plan:#?}");
+    });
+}
+
+/// References that are only read: what a resource does with the object leaves that object as it is.
+const ONLY_READ: [(Kind, &str); 11] = [
+    (Kind::Channel, "recordingConfiguration"),
+    (Kind::Channel, "playbackRestrictionPolicy"),
+    (Kind::Channel, "adConfiguration"),
+    (Kind::Channel, "failoverSlateConfiguration"),
+    // A composition watches its stage and publishes nothing there.
+    (Kind::Composition, "stage"),
+    (Kind::Composition, "destinations[].channel.encoderConfiguration"),
+    (Kind::Composition, "destinations[].s3.storageConfiguration"),
+    (Kind::Composition, "destinations[].s3.encoderConfigurations[]"),
+    // The participant appears on the destination, and nothing changes where it comes from.
+    (Kind::ParticipantReplication, "sourceStage"),
+    (Kind::ParticipantReplication, "participant"),
+    (Kind::Stage, "autoParticipantRecordingConfiguration.storageConfiguration"),
+];
+
+#[test]
+fn every_reference_either_acts_on_its_object_or_is_listed_as_only_read() {
+    let mut only_read = BTreeSet::new();
+    let mut acts = BTreeSet::new();
+    for kind in Kind::ALL {
+        for spec in kind.examples() {
+            let acting: BTreeSet<String> = spec.acts_on().into_iter().map(|it| it.field).collect();
+            for edge in Spec::refs(&spec) {
+                let all = if acting.contains(&edge.field) { &mut acts } else { &mut only_read };
+                all.insert((kind.name(), without_indices(&edge.field)));
+            }
+        }
+    }
+    let listed: BTreeSet<(&str, String)> =
+        ONLY_READ.iter().map(|(kind, field)| (kind.name(), (*field).to_owned())).collect();
+    assert_eq!(only_read, listed);
+    let acting = [
+        ("Composition", "destinations[].channel.channel"),
+        ("IngestConfiguration", "stage"),
+        ("ParticipantReplication", "destinationStage"),
+        ("StreamKey", "channel"),
+    ];
+    assert_eq!(acts, acting.map(|(kind, field)| (kind, field.to_owned())).into());
+}
+
+/// A field of any item of a list.
+fn without_indices(field: &str) -> String {
+    let mut parts = field.split('[');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| {
+        let rest = part.split_once(']').map_or("", |(_, rest)| rest);
+        format!("{text}[]{rest}")
+    })
 }
