@@ -44,14 +44,10 @@ impl<'a> Planner<'a> {
                             .refs()
                             .iter()
                             .any(|it| it.to.arn(&self.observed.addresses).is_none());
-                    let (action, cause) = if comes {
-                        (Action::Adopt, Cause::Adopt)
-                    } else {
-                        (Action::Create, Cause::Missing)
-                    };
+                    let action = if comes { Action::Adopt } else { Action::Create };
                     let mut step = draft(wanted, action, None, ownership);
                     let gone = self.was_there(wanted, None) || self.was_referred_to(wanted);
-                    step.because = vec![if gone { Cause::Gone } else { cause }];
+                    step.because = vec![if gone { Cause::Gone } else { Cause::Missing }];
                     self.push(step);
                 }
                 Existence::Unwanted => plan.unchanged.push(wanted.address.clone()),

@@ -245,8 +245,8 @@ pub fn value(value: &Value) -> String {
 
 /// Why a step is there, in words.
 pub fn because(step: &Step) -> String {
-    // What AWS has not made yet does not exist already.
-    if step.arn.is_none() && step.because == [Cause::Adopt] {
+    // What AWS creates together with another object is adopted and never created here.
+    if step.action == Action::Adopt && step.because == [Cause::Missing] {
         return "AWS creates it with what it belongs to; will be adopted".to_owned();
     }
     reasons(&step.because)

@@ -424,3 +424,67 @@ fn a_running_composition_with_a_failed_destination_is_drift_and_shown_by_plan_an
     let cause = serde_json::json!({ "cause": "degraded", "failed": 1, "of": 2 });
     assert_eq!(told["steps"][0]["because"], serde_json::json!([cause]));
 }
+
+#[test]
+fn a_missing_stream_key_is_counted_like_its_missing_channel() {
+    let place = Place::new();
+    let channel = "apiVersion: ivs-apply.dev/v1
+kind: Channel
+metadata: { name: main }
+spec: {}
+---
+apiVersion: ivs-apply.dev/v1
+kind: StreamKey
+metadata: { name: encoder }
+spec: { channel: main }
+";
+    let stage = "---
+apiVersion: ivs-apply.dev/v1
+kind: Stage
+metadata: { name: studio }
+spec: {}
+";
+    place.write("all.yaml", &format!("{channel}{stage}"));
+    let both = serde_json::json!(["Channel/main", "StreamKey/encoder"]);
+    let missing_of = |ran: &crate::binary::Ran| document(ran)["notDrift"]["missing"].clone();
+    let ran = place.run("drift");
+    assert_eq!(ran.code, Some(0), "never applied: {ran:?}");
+    assert!(ran.stdout.contains("  StreamKey/encoder"), "{ran:?}");
+    assert!(ran.stdout.contains("3 declared and missing"), "{ran:?}");
+    assert_eq!(
+        missing_of(&place.run("drift --format json --only Channel/main --only StreamKey/encoder")),
+        both
+    );
+    assert_eq!(place.run("apply --yes").code, Some(0));
+    let ran = place.run("drift");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    by_hand(&place, async |account| {
+        let channels = account.aws.ivs.list_channels().send().await.expect("listed").channels;
+        let arn = channels[0].arn.clone().expect("an ARN");
+        account.aws.ivs.delete_channel().arn(arn).send().await.expect("deleted");
+    });
+    let ran = place.run("drift");
+    assert_eq!(ran.code, Some(2), "{ran:?}");
+    assert!(ran.stdout.contains("Drift: 2 resources"), "{ran:?}");
+    assert_eq!(
+        document(&place.run("drift --format json"))["steps"][1]["because"],
+        serde_json::json!([{ "cause": "missing" }])
+    );
+    let ran = place.run("drift --missing-ok --format json");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_eq!(missing_of(&ran), both);
+}
+
+#[test]
+fn a_first_drift_of_every_example_names_every_resource_and_is_no_drift() {
+    for (name, declared) in
+        [("ads", 3), ("broadcast", 6), ("private-playback", 4), ("quickstart", 3), ("real-time", 6)]
+    {
+        let folder = crate::golden::root().join("examples").join(name);
+        let place = Place::new();
+        let ran = place.run(&format!("drift -f {}", folder.display()));
+        assert_eq!(ran.code, Some(0), "{name}: {ran:?}");
+        let told = format!("\n{declared} declared and missing");
+        assert!(ran.stdout.contains(&told), "{name}: {ran:?}");
+    }
+}
