@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 const RUNS: usize = 4;
 
@@ -207,5 +207,72 @@ fn a_copy_that_went_live_meanwhile_is_left_and_told() {
         let live = |it: &Left| matches!(it, Left::Waits(why) if matches!(**why, Reason::DuplicateLive { .. }));
         assert!(copy.left.as_ref().is_some_and(live), "{copy:?}");
         assert_eq!(counted(&account)["Channel/one"], 2);
+    });
+}
+
+/// Of four runs the first makes what counts, which appears last. The fourth sees what the second and the third
+/// have made until then, and makes a channel that refers to both.
+#[test]
+fn a_channel_that_refers_to_copies_of_two_other_runs_is_turned_at_once() {
+    on_paused_time(async {
+        fastrand::seed(1);
+        let account = Account::empty().await;
+        let bucket = "{ destinationConfiguration: { s3: { bucketName: archive } } }";
+        let text = [
+            document("RecordingConfiguration", "archive", bucket, ""),
+            document("PlaybackRestrictionPolicy", "home", "{ allowedCountries: [CH] }", ""),
+            document(
+                "Channel",
+                "main",
+                "{ recordingConfiguration: archive, playbackRestrictionPolicy: home }",
+                "",
+            ),
+        ]
+        .concat();
+        let loaded = load_text("all.yaml", &text, None);
+        assert!(!loaded.report.has_errors(), "{:#?}", loaded.report);
+        let stall = |operation: &str, nth: u32, seconds: f64| {
+            let fault = json!({
+                "operation": operation, "kind": "stall", "nth": nth, "seconds": seconds,
+            });
+            account.control("POST", "/_emulator/faults", fault);
+        };
+        // The runs begin at 0, 2, 4 and 6 s. Seen at 6 s: the recording configuration of the second run and the
+        // policy of the third.
+        stall("CreateRecordingConfiguration", 1, 8.0);
+        stall("CreatePlaybackRestrictionPolicy", 1, 8.0);
+        stall("CreateRecordingConfiguration", 2, 3.0);
+        stall("CreatePlaybackRestrictionPolicy", 2, 7.0);
+        stall("CreateRecordingConfiguration", 3, 4.5);
+        let runs = [0, 2, 4, 6].map(|begin| {
+            let (account, loaded) = (&account, &loaded);
+            async move {
+                let aws = another(account).await;
+                sleep(Duration::from_secs(begin)).await;
+                let outcome = one_run(&aws, &loaded.stack, &loaded.desired, Duration::ZERO).await;
+                outcome.expect("something to do")
+            }
+        });
+        let refers_to = async {
+            sleep(Duration::from_millis(7900)).await;
+            let listed = account.aws.ivs.list_channels().send().await.expect("listed").channels;
+            let [channel] = listed.as_slice() else { panic!("{listed:?}") };
+            [channel.recording_configuration_arn(), channel.playback_restriction_policy_arn()]
+                .map(|it| it.expect("a reference").to_owned())
+        };
+        let start = Instant::now();
+        let runs = futures_util::future::join_all(runs);
+        let (outcomes, [recording, policy]) = futures_util::future::join(runs, refers_to).await;
+        let copies = |run: usize| -> Vec<&str> {
+            outcomes[run].copies.iter().map(|it| it.arn.as_str()).collect()
+        };
+        assert!(copies(1).contains(&recording.as_str()), "{outcomes:#?}");
+        assert!(copies(2).contains(&policy.as_str()), "{outcomes:#?}");
+        assert!(outcomes.iter().all(Outcome::is_well), "{outcomes:#?}");
+        assert!(start.elapsed() < Duration::from_mins(2), "{:?}", start.elapsed());
+        let counts = counted(&account);
+        assert!(counts.len() == 3 && counts.values().all(|it| *it == 1), "{counts:?}");
+        let (_, again) = account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
+        assert_eq!(again.status(), Status::Clean, "{:#?}", again.steps);
     });
 }
