@@ -4,16 +4,16 @@
 //! another copy deletes it before it ends: the name of the attempt in the tags proves whose it is. It never
 //! deletes what another run made, and nothing that is live, referred to, or changed since it was made.
 
-use super::{BETWEEN_LISTINGS, Outcome, Run, StepStatus, Stop};
+use super::wait::Watch;
+use super::{BETWEEN_LISTINGS, Event, Outcome, Run, StepStatus, Stop, Until};
 use crate::aws::{Class, Clients, CloudError};
 use crate::cloud::{ReadError, Reading, look_up_users, read};
-use crate::kinds::{Address, Arn, Desired, Lifecycle, Observed, ObservedState, Owner, Spec};
+use crate::kinds::{Address, Arn, Desired, Kind, Lifecycle, Observed, ObservedState, Owner, Spec};
 use crate::plan::{Action, Cause, Plan, Policy, Reason, Step, StepId, plan};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
 
 /// Copies that this run made are deleted within this long. Several runs that delete theirs at the same time, with
 /// listings that lag behind, keep one another from reading the account for a while.
@@ -39,6 +39,24 @@ pub enum Left {
     Waits(Box<Reason>),
     /// It was not deleted before the time for it was over.
     NotInTime,
+}
+
+/// A reading of the account that failed after this run had made copies, or may have.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{kind}: {error}")]
+pub struct Unread {
+    /// The kind that could not be read.
+    pub kind: Kind,
+    /// What AWS said.
+    pub error: CloudError,
+}
+
+impl Unread {
+    /// The same without AWS's request id, which differs from one try to the next.
+    fn without_request_id(&self) -> Self {
+        let error = CloudError { request_id: None, ..self.error.clone() };
+        Self { kind: self.kind, error }
+    }
 }
 
 /// What one look at the copies came to.
@@ -146,27 +164,33 @@ impl Run<'_> {
         stop: &watch::Receiver<Stop>,
     ) {
         let desired = self.desired_again(plan, outcome);
-        let start = Instant::now();
-        let mut pause = Duration::from_millis(500);
+        let tell = |wait| (self.tell)(Event::Waiting { address: None, wait });
+        let mut watch = Watch::new(Until::DuplicatesDeleted, SETTLING, &tell);
         let mut left = Vec::new();
         let mut deleted = BTreeSet::new();
         loop {
-            // Listings may still show what another run has just deleted, which cannot be read.
-            if let Ok(round) = self.round(&desired, stop, outcome, &deleted).await {
-                left = round.left;
-                // Another run may have turned a reference to a copy while that was being deleted: only a look
-                // that finds nothing to do is the last one.
-                if left.is_empty() && round.steps == 0 {
-                    return;
+            let (until, unread) = match self.round(&desired, stop, outcome, &deleted).await {
+                Ok(round) => {
+                    left = round.left;
+                    // Another run may have turned a reference to a copy while that was being deleted: only a look
+                    // that finds nothing to do is the last one.
+                    if left.is_empty() && round.steps == 0 {
+                        return;
+                    }
+                    deleted.extend(round.deleted);
+                    (Until::DuplicatesDeleted, None)
                 }
-                deleted.extend(round.deleted);
-            }
-            if start.elapsed() > SETTLING || stop.borrow().why().is_some() {
+                // Listings may still show what another run has just deleted, which cannot be read.
+                Err(unread) => {
+                    let unread = Unread { kind: unread.kind, error: unread.source };
+                    (Until::AccountRead(Box::new(unread.without_request_id())), Some(unread))
+                }
+            };
+            if stop.borrow().why().is_some() || !watch.again_for(until).await {
                 outcome.copies.extend(left);
+                outcome.copies_unread = unread;
                 return;
             }
-            sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_secs(5));
         }
     }
 

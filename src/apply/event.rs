@@ -1,7 +1,7 @@
 //! What happens while a plan is carried out, as values: printers subscribe, the engine never prints.
 
 use super::changed::Changed;
-use super::copies::Copy;
+use super::copies::{Copy, Unread};
 use super::wait::Wait;
 use crate::aws::{Class, CloudError};
 use crate::kinds::{Address, Arn};
@@ -22,10 +22,10 @@ pub enum Event {
         /// What it does.
         action: Action,
     },
-    /// A step waits for AWS.
+    /// A step waits for AWS, or the whole run does.
     Waiting {
-        /// On what.
-        address: Address,
+        /// On what; `None` for the whole run.
+        address: Option<Address>,
         /// For what, for how long, and what ends it.
         wait: Wait,
     },
@@ -275,6 +275,8 @@ pub struct Outcome {
     pub requests: BTreeMap<StepId, String>,
     /// Objects that this run made and that do not count, since another of their address does.
     pub copies: Vec<Copy>,
+    /// Why it is not known whether more such objects are left: the account could not be read again.
+    pub copies_unread: Option<Unread>,
 }
 
 /// What makes a run stop.
@@ -404,6 +406,7 @@ impl Outcome {
         self.stopped.is_none()
             && self.steps.iter().all(|(_, status)| status.is_well())
             && self.copies.iter().all(|it| it.left.is_none())
+            && self.copies_unread.is_none()
     }
 
     /// Notes that another object counts in the place of one that this run made.

@@ -11,7 +11,7 @@ pub mod lock;
 mod wait;
 
 pub use changed::Changed;
-pub use copies::{Copy, Left};
+pub use copies::{Copy, Left, Unread};
 pub use event::{Counts, Event, Failure, Outcome, Signal, StepStatus};
 pub use wait::{Until, Wait};
 
@@ -441,7 +441,7 @@ impl<'a> Run<'a> {
     }
 
     fn waiting(&self, address: &Address) -> impl Fn(Wait) + Sync + use<'a> {
-        let (address, tell) = (address.clone(), self.tell);
+        let (address, tell) = (Some(address.clone()), self.tell);
         move |wait| tell(Event::Waiting { address: address.clone(), wait })
     }
 

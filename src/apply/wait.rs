@@ -1,5 +1,7 @@
-//! Waits of a step: what for, for how long at most, and what ends them. One pause and one clock for all.
+//! Waits of a step or of the whole run: what for, for how long at most, and what ends them. One pause and one
+//! clock for all.
 
+use super::copies::Unread;
 use super::event::Failure;
 use crate::kinds::Arn;
 use std::fmt;
@@ -10,7 +12,7 @@ use tokio::time::{Instant, sleep};
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// A wait, as watchers and errors tell of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Wait {
     /// What ends it.
     pub until: Until,
@@ -19,7 +21,7 @@ pub struct Wait {
 }
 
 /// What ends a wait.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Until {
     /// AWS has finished with an object that it makes or changes, or has failed to.
     Settled {
@@ -52,6 +54,10 @@ pub enum Until {
     Released,
     /// It is time for the second of two listings that prove a duplicate.
     SecondListing,
+    /// The duplicates that this run made are deleted, and nothing refers to them any more.
+    DuplicatesDeleted,
+    /// The account can be read again, which failed: only then are duplicates that this run made found and deleted.
+    AccountRead(Box<Unread>),
 }
 
 impl fmt::Display for Until {
@@ -70,6 +76,14 @@ impl fmt::Display for Until {
                 "AWS to release what this run stopped; until then it answers ConflictException",
             ),
             Self::SecondListing => f.write_str("the second listing that shows the duplicate"),
+            Self::DuplicatesDeleted => {
+                f.write_str("the deletion of the duplicates that this run made")
+            }
+            Self::AccountRead(unread) => write!(
+                f,
+                "a complete reading of the account, which shows the duplicates that this run made; \
+                 the last one failed at {unread}"
+            ),
         }
     }
 }

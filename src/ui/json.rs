@@ -67,6 +67,9 @@ pub fn plan(
         );
         document.insert("copies".to_owned(), copies.collect());
     }
+    if let Some(unread) = outcome.and_then(|it| it.copies_unread.as_ref()) {
+        document.insert("copiesUnread".to_owned(), json!(reason::copies_unread(unread)));
+    }
     let writes = plan.writes();
     let floor = floor_seconds(&writes);
     document.insert("writes".to_owned(), json!({ "calls": writes, "floorSeconds": floor }));

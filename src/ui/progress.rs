@@ -24,7 +24,7 @@ pub struct Progress {
     bar: ProgressBar,
     /// Parts of replacements, which are not counted again.
     parts: BTreeSet<StepId>,
-    waiting: Mutex<BTreeMap<Address, Wait>>,
+    waiting: Mutex<BTreeMap<Option<Address>, Wait>>,
 }
 
 impl Progress {
@@ -60,8 +60,9 @@ impl Progress {
                 let mut waiting = self.waiting.lock().expect("nobody panics while showing");
                 // The same wait again is not worth another line.
                 if waiting.insert(address.clone(), wait.clone()).as_ref() != Some(wait) {
-                    let address = escape(&address.to_string(), CAP);
-                    self.line(&format!("  {address}: {}", escape(&wait.to_string(), CAP)));
+                    let of = address.as_ref().map(|it| format!("{it}: ")).unwrap_or_default();
+                    let wait = escape(&wait.to_string(), CAP);
+                    self.line(&format!("  {}{wait}", escape(&of, CAP)));
                 }
             }
             Event::Ended { id, address, action, status } => {
@@ -293,6 +294,9 @@ pub fn failures(plan: &Plan, outcome: &Outcome) -> String {
             );
             error(&said, &mut text);
         }
+    }
+    if let Some(unread) = &outcome.copies_unread {
+        error(&reason::copies_unread(unread), &mut text);
     }
     let counts = outcome.counts(plan);
     let skipped = match counts.skipped {

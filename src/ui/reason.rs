@@ -1,6 +1,6 @@
 //! Sentences for why a step is not carried out, and for who is on air.
 
-use crate::apply::Left;
+use crate::apply::{Left, Unread};
 use crate::kinds::{Audience, Kind, Pointer};
 use crate::plan::{Action, Consent, Reason, Referrer};
 use jiff::Timestamp;
@@ -142,6 +142,14 @@ pub fn left(left: &Left) -> String {
         Left::Waits(why) => text(why),
         Left::NotInTime => "it was not deleted in time".to_owned(),
     }
+}
+
+/// Why it is not known whether a run has left duplicates.
+pub fn copies_unread(unread: &Unread) -> String {
+    format!(
+        "objects were created twice at the same time, and duplicates that this run made may be left, since the account \
+         could not be read to the end: {unread}; run `ivs-apply plan` to see them"
+    )
 }
 
 /// Who would be cut off, in a few words.

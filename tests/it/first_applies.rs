@@ -10,8 +10,10 @@ use ivs_apply::cloud::{Reading, read};
 use ivs_apply::kinds::{Desired, Kind, Stack};
 use ivs_apply::manifest::load_text;
 use ivs_apply::plan::{Policy, Reason, Status, plan};
+use ivs_apply::ui::reason;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
@@ -207,6 +209,71 @@ fn a_copy_that_went_live_meanwhile_is_left_and_told() {
         let live = |it: &Left| matches!(it, Left::Waits(why) if matches!(**why, Reason::DuplicateLive { .. }));
         assert!(copy.left.as_ref().is_some_and(live), "{copy:?}");
         assert_eq!(counted(&account)["Channel/one"], 2);
+    });
+}
+
+/// Reads and plans one channel, which AWS then makes twice; from the end of the step on, `fault` is in force.
+/// Returns the waits of the whole run as well.
+async fn made_twice(account: &Account, fault: Value) -> (Outcome, Vec<String>) {
+    let loaded = load_text("one.yaml", &document("Channel", "one", "{}", ""), None);
+    let stack = &loaded.stack;
+    let twice = json!({ "operation": "CreateChannel", "kind": "twice", "nth": 1 });
+    account.control("POST", "/_emulator/faults", twice);
+    let (observed, made) = account.plan(stack, &loaded.desired, &Policy::default()).await;
+    let (_stopper, stop) = watch::channel(Stop::default());
+    let waits = Mutex::new(Vec::new());
+    let tell = |event: Event| match event {
+        Event::Ended { .. } => {
+            account.control("POST", "/_emulator/faults", fault.clone());
+        }
+        Event::Waiting { address: None, wait } => {
+            waits.lock().expect("no task panics").push(wait.to_string());
+        }
+        _ => {}
+    };
+    let outcome = Box::pin(apply(&account.aws, stack, &made, &observed, stop, &tell)).await;
+    (outcome, waits.into_inner().expect("no task panics"))
+}
+
+fn denied(seconds: Option<u32>) -> Value {
+    let mut fault = json!({
+        "operation": "ListStreams", "kind": "error", "name": "AccessDeniedException", "message": "not now",
+    });
+    if let Some(seconds) = seconds {
+        fault["seconds"] = json!(seconds);
+    }
+    fault
+}
+
+#[test]
+fn an_account_that_cannot_be_read_again_is_told_and_no_success_while_a_copy_may_be_left() {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let (outcome, waits) = made_twice(&account, denied(None)).await;
+        assert_eq!(counted(&account)["Channel/one"], 2, "nothing was deleted unread");
+        assert!(!outcome.is_well(), "{outcome:#?}");
+        let unread = outcome.copies_unread.as_ref().expect("the error of the last read");
+        assert_eq!(unread.error.code.as_deref(), Some("AccessDeniedException"), "{unread:?}");
+        let said = reason::copies_unread(unread);
+        assert!(said.contains("duplicates that this run made may be left"), "{said}");
+        assert!(said.contains("not now"), "{said}");
+        let told =
+            |it: &String| it.starts_with("waiting at most 300 s for") && it.contains("not now");
+        assert!(!waits.is_empty() && waits.iter().all(told), "{waits:#?}");
+        // What differs from one try to the next is not told, so that a watcher shows the wait once.
+        assert!(waits.iter().all(|it| *it == waits[0]), "{waits:#?}");
+    });
+}
+
+#[test]
+fn an_account_that_cannot_be_read_for_a_while_is_read_until_the_copy_is_deleted() {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let (outcome, waits) = made_twice(&account, denied(Some(30))).await;
+        assert!(waits.iter().any(|it| it.contains("not now")), "{waits:#?}");
+        assert!(outcome.is_well() && outcome.copies_unread.is_none(), "{outcome:#?}");
+        assert_eq!(outcome.copies.len(), 1, "{outcome:#?}");
+        assert_eq!(counted(&account)["Channel/one"], 1);
     });
 }
 
