@@ -112,7 +112,7 @@ pub async fn read(
         }
     }
     // What an object is compared with is the manifest of the name that it gets, not of the one that it gives up.
-    let moves = renames(&state.owned, desired);
+    let moves = renames(&state, desired);
     let gets: BTreeMap<&Address, &Address> = moves.iter().map(|(to, from)| (from, to)).collect();
     for (address, observed) in &mut state.owned {
         let owner = observed.owner();
@@ -403,7 +403,7 @@ fn take_owned(state: &mut ObservedState, owned: Vec<Observed>) {
 /// What will be renamed or taken over goes by its future name at once: a reference to it is the same
 /// reference before and after.
 fn note_future_names(state: &mut ObservedState, desired: &[Desired]) {
-    let moves = renames(&state.owned, desired);
+    let moves = renames(state, desired);
     for it in desired {
         let observed = match moves.get(&it.address) {
             Some(from) => state.owned.get(from),
@@ -461,15 +461,13 @@ fn take_children(
             declared.insert((it.address.kind, identity), it);
         }
     }
+    let mut renamed: Vec<(Address, Observed)> = Vec::new();
     for observed in children {
         let owner = observed.owner();
         // Tags that AWS copied say whose the parent is.
         let copied = state.is_tagged_as_its_parent(&observed);
         let identity = observed.spec.as_ref().and_then(|it| it.identity(&addresses));
         let wanted = identity.and_then(|it| declared.get(&(observed.kind, it)).copied());
-        let is_or_was = |it: &Desired, name: &String| {
-            it.address.name == *name || it.previous_names.contains(name)
-        };
         match (wanted, owner.in_stack(&stack.name).filter(|_| !copied)) {
             // No manifest declares it for the object that it comes with, with which it stays.
             (None, Some(ownership)) if observed.kind.facts().created_by.is_some() => {
@@ -480,8 +478,11 @@ fn take_children(
             (None, None) => {
                 state.others.insert(observed.arn.clone(), observed);
             }
-            (Some(it), Some(ownership)) if is_or_was(it, &ownership.name) => {
+            (Some(it), Some(ownership)) if it.address.name == ownership.name => {
                 take_owned(state, vec![observed]);
+            }
+            (Some(it), Some(ownership)) if it.previous_names.contains(&ownership.name) => {
+                renamed.push((it.address.clone(), observed));
             }
             (Some(it), None) if owner != Owner::Unowned && !copied => {
                 state.foreign.insert(it.address.clone(), observed);
@@ -489,6 +490,21 @@ fn take_children(
             (Some(it), _) => {
                 state.adoptable.insert(it.address.clone(), observed);
             }
+        }
+    }
+    // A former name may be the present one of another resource, and two runs at once may leave one name on two
+    // objects: each is that of its own manifest.
+    for (address, observed) in renamed {
+        let owner = observed.owner();
+        let name = owner.in_stack(&stack.name).map_or("", |it| it.name.as_str());
+        let former = Address::new(address.kind, name.to_owned());
+        let known = address.kind.facts().created_by.is_some();
+        if known && desired.iter().any(|it| it.address == former)
+            || state.owned.contains_key(&former)
+        {
+            state.adoptable.insert(address, observed);
+        } else {
+            take_owned(state, vec![observed]);
         }
     }
 }

@@ -111,6 +111,10 @@ pub trait Resource:
     fn must_be_offline(&self) -> Vec<Edge> {
         Vec::new()
     }
+    /// Those of them whose publisher must be connected when this is made.
+    fn needs_publisher(&self) -> Vec<Edge> {
+        Vec::new()
+    }
     /// Brings equal things to one form (defaults that depend on other fields, sets in order).
     fn normalise(&mut self) {}
     /// AWS's rules for this kind that types cannot say. Called before [`Resource::normalise`]: items stand where
@@ -580,6 +584,10 @@ macro_rules! kinds {
             /// [`Resource::must_be_offline`].
             pub fn must_be_offline(&self) -> Vec<Edge> {
                 match self { $(Spec::$name(it) => it.must_be_offline()),* }
+            }
+            /// [`Resource::needs_publisher`].
+            pub fn needs_publisher(&self) -> Vec<Edge> {
+                match self { $(Spec::$name(it) => it.needs_publisher()),* }
             }
             /// [`Resource::normalise`].
             pub fn normalise(&mut self) {

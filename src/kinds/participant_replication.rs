@@ -113,6 +113,10 @@ impl Resource for ParticipantReplication {
         stages.into_iter().chain(edge_of(self.participant.as_ref(), "participant")).collect()
     }
 
+    fn needs_publisher(&self) -> Vec<Edge> {
+        edge_of(self.participant.as_ref(), "participant").into_iter().collect()
+    }
+
     fn check(&self, at: &mut Check<'_>) {
         match (&self.participant, &self.participant_id) {
             (Some(_), Some(_)) => {

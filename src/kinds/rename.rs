@@ -3,9 +3,9 @@
 //! A name may be given to another object in the run that takes it from the one that has it, also in a circle. What
 //! an object was called before is in its record, so that a rename is carried out once and not again by each run.
 
-use super::Address;
 use super::owner::{Owner, under_way};
-use super::states::{Desired, Observed};
+use super::states::{Desired, Observed, ObservedState};
+use super::{Address, Spec};
 use std::collections::BTreeMap;
 
 impl Desired {
@@ -18,10 +18,8 @@ impl Desired {
 }
 
 /// For each declared resource whose object has another name, the address that the object has now.
-pub fn renames(
-    owned: &BTreeMap<Address, Observed>,
-    desired: &[Desired],
-) -> BTreeMap<Address, Address> {
+pub fn renames(observed: &ObservedState, desired: &[Desired]) -> BTreeMap<Address, Address> {
+    let owned = &observed.owned;
     let was = |observed: &Observed| match observed.owner() {
         Owner::Stack(ownership) => ownership.was,
         _ => None,
@@ -37,8 +35,16 @@ pub fn renames(
         let stays = declared.get(from).is_some_and(|it| it.previous_names.is_empty());
         stays && owned.get(from).and_then(was) == Some(under_way(&claiming.address.name))
     };
-    let claim =
-        |it: &Desired| it.former().find(|from| owned.contains_key(from) && !is_new(from, it));
+    // What comes with another object is told by that object, whatever its name.
+    let identity = |spec: &Spec| spec.identity(&observed.addresses);
+    let is_its = |from: &Observed, claiming: &Desired| {
+        let comes_with_another = from.kind.facts().created_by.is_some();
+        !comes_with_another || from.spec.as_ref().and_then(identity) == identity(&claiming.spec)
+    };
+    let claim = |it: &Desired| {
+        let is = |from: &Address| owned.get(from).is_some_and(|observed| is_its(observed, it));
+        it.former().find(|from| is(from) && !is_new(from, it))
+    };
     let unsettled = desired.iter().filter(|it| !settled(it));
     let mut moves: BTreeMap<Address, Address> =
         unsettled.filter_map(|it| Some((it.address.clone(), claim(it)?))).collect();

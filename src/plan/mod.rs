@@ -50,7 +50,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Never: a kind refers only to kinds that do not refer to it, so nothing refers to itself in a circle.
 pub fn plan(stack: &Stack, desired: &[Desired], observed: &ObservedState, policy: &Policy) -> Plan {
     // Whose name is free depends on all manifests.
-    let mut moves = renames(&observed.owned, desired);
+    let mut moves = renames(observed, desired);
     moves.retain(|it, _| policy.is_about(it));
     let claims = claims(desired);
     let in_scope: Vec<Desired>;

@@ -1,10 +1,11 @@
-//! What starts only where another object is offline, such as a composition on its channel.
+//! What starts only where another object is offline, such as a composition on its channel, or is live, such as a
+//! replication of a publisher.
 
 use super::action::Action;
-use super::draft::Planner;
+use super::draft::{Planner, not_made};
 use super::reason::Reason;
-use super::step::{Cause, Decision};
-use crate::kinds::{Arn, Edge, Spec};
+use super::step::{Cause, Decision, Step};
+use crate::kinds::{Arn, Edge, Existence, Spec};
 
 impl Planner<'_> {
     /// A channel whose stream is that of a composition which this plan stops is not live by the time its
@@ -64,6 +65,31 @@ impl Planner<'_> {
                 if room && step.decision.is_do() {
                     step.decision = Decision::Deferred(reason.clone());
                 }
+            }
+        }
+    }
+
+    /// What needs the publisher of another object waits where this plan disconnects that publisher, or replaces the
+    /// object that it is connected to.
+    pub(super) fn wait_for_publishers(&mut self) {
+        let disconnects = |step: &Step| match step.action {
+            Action::Replace | Action::Delete => step.decision.is_do(),
+            _ => step.decision == Decision::Interrupt,
+        };
+        let waits = self.drafts.iter().enumerate().filter(|(_, draft)| {
+            let step = &draft.step;
+            let starts = step.action.makes() && step.decision.is_do();
+            let mut edges = step.spec.iter().filter(|_| starts).flat_map(Spec::needs_publisher);
+            edges.any(|edge| {
+                let arn = edge.to.arn(&self.observed.addresses);
+                let mut others = self.drafts.iter().map(|it| &it.step);
+                others.any(|it| arn.is_some() && it.arn == arn && disconnects(it))
+            })
+        });
+        for index in waits.map(|(index, _)| index).collect::<Vec<_>>() {
+            let step = &mut self.drafts[index].step;
+            if let Some(decision) = not_made(Existence::Dormant, step.address.kind, false) {
+                step.decision = decision;
             }
         }
     }

@@ -15,6 +15,7 @@ impl Planner<'_> {
         self.connect();
         self.excuse_channels_of_stopped_compositions();
         self.start_late();
+        self.wait_for_publishers();
         let edges = self.drafts.iter().enumerate();
         let edges = edges.flat_map(|(index, it)| it.needs.iter().map(move |needs| (index, *needs)));
         let depths = graph::depths(0..self.drafts.len(), edges)

@@ -41,7 +41,9 @@ impl<'a> Planner<'a> {
         };
         if let Some(audience) = self.observed.audience.get(&observed.arn) {
             step.impact = Some(audience.clone());
-            step.decision = self.consent(address, &observed.arn, wanted, audience);
+            // What its manifest says of an audience holds for a predecessor too.
+            let declared = wanted.or_else(|| self.manifests.get(address).copied());
+            step.decision = self.consent(address, &observed.arn, declared, audience);
         }
         if self.holding.contains(&observed.arn) {
             step.decision = Decision::Blocked(Reason::HoldsProtectedKey);

@@ -294,3 +294,28 @@ fn an_ingest_that_is_protected_during_the_interruption_gets_its_stage_back() {
         assert_eq!(stage_of_the_camera(&account), Some("studio"));
     });
 }
+
+#[test]
+fn a_replaced_ingest_that_is_still_on_air_keeps_its_publisher_until_its_manifest_agrees() {
+    on_paused_time(async {
+        for (on_live, decision) in [("defer", "deferred"), ("fail", "blocked"), ("interrupt", "do")]
+        {
+            let account = on_air().await;
+            let spec = |on_live: &str| {
+                manifests(&format!(
+                    "{{ ingestProtocol: RTMPS, stage: studio, userId: other }}\nlifecycle: {{ onLive: {on_live} }}"
+                ))
+            };
+            // The new one is created; the old one stays, since its manifest says so.
+            let outcome = interrupting(&account, &spec("defer"), false).await;
+            assert!(outcome.is_well(), "{outcome:#?}");
+            let loaded = load_text("a.yaml", &spec(on_live), None);
+            let allow_live = [Address::new(Kind::IngestConfiguration, "camera")].into();
+            let policy = Policy { allow_live, ..Policy::default() };
+            let (_, plan) = account.plan(&loaded.stack, &loaded.desired, &policy).await;
+            let old =
+                plan.steps.iter().find(|it| it.action == Action::Delete).expect("the old one");
+            assert_eq!(old.decision.as_str(), decision, "{on_live}: {plan:#?}");
+        }
+    });
+}

@@ -3,6 +3,7 @@
 use crate::account::{Account, named, on_paused_time};
 use ivs_apply::cloud::Reading;
 use ivs_apply::diag::Code;
+use ivs_apply::kinds::owner::{NAME, RECORD};
 use ivs_apply::kinds::{Address, Kind, Stack};
 use ivs_apply::manifest::{Loaded, StandardInput, export, load, load_text, write};
 use ivs_apply::plan::{Note, Plan, Policy, Status, plan};
@@ -275,5 +276,75 @@ fn a_release_that_breaks_off_leaves_nothing_that_only_a_full_refresh_finds() {
             assert_eq!(full.status(), Status::Clean, "{full:#?}");
             assert_eq!(full.notes, [], "{full:#?}");
         });
+    }
+}
+
+/// Two runs at once, one from before a rename and one after it, may leave any of these names on two keys.
+#[test]
+fn keys_with_exchanged_doubled_or_former_names_get_the_names_of_their_manifests() {
+    let both = manifest("Channel", "x", "") + &manifest("Channel", "y", "");
+    let key = |name: &str, former: &str, channel: &str| {
+        manifest("StreamKey", name, &format!("channel: {channel}")).replace(
+            &format!("name: {name} }}"),
+            &format!("name: {name}, previousNames: [{former}] }}"),
+        )
+    };
+    let before = both.clone()
+        + &manifest("StreamKey", "old", "channel: x")
+        + &manifest("StreamKey", "older", "channel: y");
+    // The key of channel `x` gives its name to that of channel `y`.
+    let after = both + &key("new", "old", "x") + &key("old", "older", "y");
+    let names = ["new", "old", "older"];
+    let former = [None, Some("new"), Some("old"), Some("older")];
+    for (one, two) in names.iter().flat_map(|one| names.iter().map(move |two| (*one, *two))) {
+        for (was_one, was_two) in former.iter().flat_map(|a| former.iter().map(move |b| (*a, *b))) {
+            on_paused_time(async {
+                let account = Account::empty().await;
+                let run = async |text: &str| {
+                    let loaded = load_text("a.yaml", text, None);
+                    assert!(!loaded.report.has_errors(), "{:#?}", loaded.report);
+                    let policy = Policy { prune: true, ..Policy::default() };
+                    let (observed, plan) =
+                        account.plan(&loaded.stack, &loaded.desired, &policy).await;
+                    (account.apply(&loaded.stack, &observed, &plan).await, plan)
+                };
+                assert!(run(&before).await.0.is_well());
+                let objects = account.control("GET", "/_emulator/objects", Value::Null);
+                let keys = named(&objects).into_iter().filter(|(_, it)| it["kind"] == "StreamKey");
+                let mut expected = Vec::new();
+                for (name, it) in keys {
+                    let (name, was, declared) = match name {
+                        "old" => (one, was_one, "new"),
+                        _ => (two, was_two, "old"),
+                    };
+                    let arn = it["arn"].as_str().expect("an ARN");
+                    let record = it["object"]["tags"][RECORD].as_str().expect("a record");
+                    let record = match was {
+                        Some(was) => format!("{record} was={was}"),
+                        None => record.to_owned(),
+                    };
+                    let request = account.aws.ivs_once.tag_resource().resource_arn(arn);
+                    let request = request.tags(NAME, name).tags(RECORD, record);
+                    request.send().await.expect("tagged by hand");
+                    expected.push((declared, arn.to_owned()));
+                }
+                let what = format!("{one} was {was_one:?}, {two} was {was_two:?}");
+                for turn in 0..2 {
+                    let (outcome, plan) = run(&after).await;
+                    assert!(outcome.is_well(), "{what}, {turn}: {plan:#?} {outcome:#?}");
+                }
+                let (_, plan) = run(&after).await;
+                assert_eq!(plan.status(), Status::Clean, "{what}: {plan:#?}");
+                let objects = account.control("GET", "/_emulator/objects", Value::Null);
+                let keys = named(&objects).into_iter().filter(|(_, it)| it["kind"] == "StreamKey");
+                let now: Vec<_> = keys.map(|(name, it)| (name, it["arn"].as_str())).collect();
+                for (name, arn) in &expected {
+                    assert!(
+                        now.contains(&(*name, Some(arn.as_str()))),
+                        "{what}: {now:?}, not {expected:?}"
+                    );
+                }
+            });
+        }
     }
 }

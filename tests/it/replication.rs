@@ -306,3 +306,47 @@ fn somebody_who_is_there_is_replicated_to_a_stage_that_the_same_run_makes() {
         assert_eq!(planned(&account, &wanted).await.status(), Status::Clean);
     });
 }
+
+#[test]
+fn a_replication_waits_for_the_publisher_of_an_ingest_that_the_same_run_replaces() {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let stack = Stack::named("default");
+        let text = |user: &str, rest: &str| {
+            format!(
+                "---\napiVersion: ivs-apply.dev/v1\nkind: Stage\nmetadata: {{ name: studio }}\n\
+                 ---\napiVersion: ivs-apply.dev/v1\nkind: Stage\nmetadata: {{ name: overflow }}\n\
+                 ---\napiVersion: ivs-apply.dev/v1\nkind: IngestConfiguration\nmetadata: {{ name: camera }}\n\
+                 lifecycle: {{ onLive: interrupt }}\n\
+                 spec: {{ ingestProtocol: RTMPS, stage: studio, userId: {user} }}\n{rest}"
+            )
+        };
+        let camera = Address::new(Kind::IngestConfiguration, "camera");
+        let policy = Policy { allow_live: [camera].into(), ..Policy::default() };
+        let run = async |text: &str| {
+            let loaded = load_text("a.yaml", text, None);
+            assert!(!loaded.report.has_errors(), "{:#?}", loaded.report);
+            let (observed, plan) = account.plan(&stack, &loaded.desired, &policy).await;
+            (account.apply(&stack, &observed, &plan).await, plan)
+        };
+        assert!(run(&text("one", "")).await.0.is_well());
+        let publish = || {
+            let objects = account.control("GET", "/_emulator/objects", Value::Null);
+            let mut all = objects["objects"].as_array().expect("a list").iter();
+            let ingest = all.find(|it| it["kind"] == "IngestConfiguration").expect("made");
+            let body = json!({ "ingestConfigurationArn": ingest["arn"] });
+            account.control("POST", "/_emulator/ingests", body);
+        };
+        publish();
+        let guest = "---\napiVersion: ivs-apply.dev/v1\nkind: ParticipantReplication\nmetadata: { name: guest }\n\
+                     spec: { sourceStage: studio, destinationStage: overflow, participant: camera }\n";
+        let (outcome, plan) = run(&text("two", guest)).await;
+        assert!(outcome.is_well(), "{outcome:#?}");
+        let step = plan.steps.iter().find(|it| it.address.name == "guest").expect("planned");
+        assert_eq!(step.decision.as_str(), "dormant", "{plan:#?}");
+        publish();
+        let (outcome, plan) = run(&text("two", guest)).await;
+        assert!(outcome.is_well(), "{outcome:#?}");
+        assert_eq!(plan.summary().create, 1, "{plan:#?}");
+    });
+}
