@@ -29,7 +29,7 @@ pub mod aws;
 pub mod cli;
 pub mod cloud;
 #[cfg(feature = "cli")]
-mod commands;
+pub mod commands;
 pub mod diag;
 #[cfg(feature = "emulator")]
 pub mod emulator;

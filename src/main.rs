@@ -4,5 +4,5 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     ivs_apply::ui::panic::tell_of_defects();
-    ivs_apply::cli::main()
+    ivs_apply::commands::main()
 }

@@ -1,8 +1,10 @@
+use super::answer::pretty;
+use super::connection::Connection;
+use super::failure::{Failure, refused};
 use super::inputs;
 use super::lock::Guard;
 use super::plan::{PlanningArgs, policy};
-use super::session::{self, Connection, Session};
-use super::{Failure, pretty};
+use super::session::{self, Session};
 use crate::apply::{Event, Outcome, Signal, StepStatus};
 use crate::cli::{ExitCode, Format, Global, program};
 use crate::diag::Code;
@@ -328,7 +330,7 @@ async fn do_it(
     let stop = guard.carry_out();
     let carried =
         Box::pin(planned.apply(&connection.session, confirmed_deletes, stop, &tell)).await;
-    let outcome = carried.map_err(session::refused)?;
+    let outcome = carried.map_err(refused)?;
     progress.finish();
     let steps = plan.by_id();
     let unknown = outcome.steps.iter().filter(|(_, it)| matches!(it, StepStatus::Unknown(_)));

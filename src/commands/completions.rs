@@ -1,10 +1,9 @@
-use super::Failure;
-use crate::aws::REGIONS;
-use crate::cli::{Cli, ExitCode, program, typed_filenames};
+use super::failure::Failure;
+use crate::cli::{ExitCode, program, typed_filenames};
 use crate::manifest::envelope::kind_names;
 use crate::manifest::{StandardInput, load};
 use crate::ui::Ui;
-use clap::{CommandFactory, ValueEnum};
+use clap::ValueEnum;
 use clap_complete::env::Shells;
 use clap_complete::{CompletionCandidate, Shell};
 use std::collections::BTreeSet;
@@ -12,7 +11,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 /// The variable by which a shell asks the program to complete a line.
-pub(crate) const VARIABLE: &str = "IVS_APPLY_COMPLETE";
+pub(super) const VARIABLE: &str = "IVS_APPLY_COMPLETE";
 
 /// Print a completion script for a shell
 ///
@@ -50,17 +49,6 @@ pub(super) fn run(args: &CompletionsArgs, ui: Ui) -> Result<ExitCode, Failure> {
 /// Names of kinds.
 pub(super) fn kinds() -> Vec<CompletionCandidate> {
     kind_names().map(CompletionCandidate::new).collect()
-}
-
-/// Names of commands.
-pub(super) fn commands() -> Vec<CompletionCandidate> {
-    let cli = Cli::command();
-    cli.get_subcommands().map(|it| CompletionCandidate::new(it.get_name())).collect()
-}
-
-/// Names of regions.
-pub(crate) fn regions() -> Vec<CompletionCandidate> {
-    REGIONS.into_iter().map(CompletionCandidate::new).collect()
 }
 
 /// Addresses in the manifests that the line names.

@@ -1,8 +1,9 @@
-use super::Failure;
 use super::apply::{ConsentArgs, carry_out};
 use super::completions::{addresses, patterns};
+use super::connection::Connection;
+use super::failure::Failure;
 use super::lock::Guard;
-use super::session::{Connection, Session, load};
+use super::session::{Session, load};
 use crate::cli::{ExitCode, Global};
 use crate::kinds::Address;
 use crate::plan::Policy;

@@ -1,6 +1,7 @@
+use super::answer::pretty;
+use super::failure::Failure;
 use super::selection::{SelectionArgs, select};
 use super::session::{self, Session};
-use super::{Failure, pretty};
 use crate::cli::{ExitCode, Format, Global};
 use crate::plan::{Cause, Policy};
 use crate::ui::{Ui, drift, json};

@@ -1,5 +1,5 @@
+use super::failure::{Failure, chain};
 use super::lock::{hangup, received};
-use super::{Failure, chain};
 use crate::cli::{ExitCode, Global, RatesWord};
 use crate::emulator::{Emulator, Settings};
 use crate::ui::Ui;

@@ -1,5 +1,5 @@
-use super::Failure;
 use super::completions::kinds;
+use super::failure::Failure;
 use crate::cli::{ExitCode, program};
 use crate::diag::{Code, suggest};
 use crate::manifest::envelope::kind_names;

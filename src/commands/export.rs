@@ -1,5 +1,5 @@
-use super::session::Connection;
-use super::{Failure, chain};
+use super::connection::Connection;
+use super::failure::{Failure, chain};
 use crate::aws::SignedIn;
 use crate::cli::{ExitCode, Global};
 use crate::cloud::{Reading, read};

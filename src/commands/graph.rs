@@ -1,4 +1,4 @@
-use super::Failure;
+use super::failure::Failure;
 use super::selection::{SelectionArgs, select};
 use super::session::{self, Session};
 use crate::cli::{ExitCode, Format, Global};

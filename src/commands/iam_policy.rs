@@ -1,4 +1,6 @@
-use super::{Failure, pretty, session};
+use super::answer::pretty;
+use super::failure::Failure;
+use super::session;
 use crate::cli::{ExitCode, Global};
 use crate::kinds::bucket_fault;
 use crate::plan::permission::{self, Purpose};

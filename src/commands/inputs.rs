@@ -1,6 +1,6 @@
 //! What a saved plan was made from: noted by `plan --out`, found again by `apply PLAN` from any folder.
 
-use super::{Failure, paths};
+use super::failure::Failure;
 use crate::cli::{EmulatorChoice, Global, current_folder, program};
 use crate::plan::Approval;
 use crate::plan::approval::Inputs;
@@ -15,7 +15,7 @@ pub(super) fn of(global: &Global) -> Inputs {
     let text = |path: &Path| path.to_string_lossy().into_owned();
     Inputs {
         folder: current_folder().as_deref().map(text).unwrap_or_default(),
-        manifests: paths(global).iter().map(|it| text(it)).collect(),
+        manifests: global.paths().iter().map(|it| text(it)).collect(),
         stdin_folder: global.stdin_folder.as_deref().map(text),
         stack: global.stack.clone(),
         emulator: global.emulator_file().map(text),
@@ -32,7 +32,7 @@ pub(super) fn command(plan: &Path, global: &Global) -> String {
     if let Some(profile) = &global.profile {
         command.push_str(&format!(" --profile {}", quote(profile)));
     }
-    if paths(global).iter().any(|it| it.as_os_str() == STANDARD_INPUT) {
+    if global.paths().iter().any(|it| it.as_os_str() == STANDARD_INPUT) {
         return format!("… | {command} -f -");
     }
     command

@@ -3,8 +3,8 @@
 //! The lock is taken before the account is read and given back after everything else, whatever became of the
 //! run in between. Commands that only look never take it: they say who has it.
 
-use super::Failure;
-use super::session::Connection;
+use super::connection::Connection;
+use super::failure::Failure;
 use crate::apply::lock::{Look, Refusal, Released, WINDOW};
 use crate::apply::{Signal, Stop};
 use crate::cli::{ExitCode, who};

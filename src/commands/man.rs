@@ -1,9 +1,6 @@
-use super::Failure;
-use super::completions::commands;
-use crate::cli::{Cli, ExitCode};
+use super::failure::Failure;
+use crate::cli::ExitCode;
 use crate::ui::Ui;
-use clap::CommandFactory;
-use clap_complete::ArgValueCandidates;
 use clap_mangen::Man;
 
 /// Print the manual page, or that of one command
@@ -12,12 +9,11 @@ use clap_mangen::Man;
 #[derive(Debug, clap::Args)]
 pub(crate) struct ManArgs {
     /// The command; the program as a whole if absent
-    #[arg(value_name = "COMMAND", add = ArgValueCandidates::new(commands))]
+    #[arg(value_name = "COMMAND")]
     command: Option<String>,
 }
 
-pub(super) fn run(args: &ManArgs, ui: Ui) -> Result<ExitCode, Failure> {
-    let mut program = Cli::command();
+pub(super) fn run(args: &ManArgs, mut program: clap::Command, ui: Ui) -> Result<ExitCode, Failure> {
     program.build();
     let command = match &args.command {
         None => program,

@@ -1,12 +1,17 @@
-//! One file a command. Each is a prefix or a branch of one line: load, connect, read, plan, apply.
+//! The commands of the program, one file each. A command is a part of one line: load, connect, read, plan, apply.
+//!
+//! This file lists them and starts the one that was asked for; no command imports it.
 
+mod answer;
 mod apply;
-pub(crate) mod completions;
+mod completions;
+mod connection;
 mod destroy;
 mod drift;
 mod emulator;
 mod explain;
 mod export;
+mod failure;
 mod graph;
 mod iam_policy;
 mod inputs;
@@ -18,15 +23,28 @@ mod schema;
 mod selection;
 mod session;
 mod show;
+mod start;
 mod unlock;
 mod validate;
 
-use crate::cli::{Cli, ExitCode, Format, Global};
+pub use start::main;
+
+use crate::cli::{ExitCode, Format, Global};
 use crate::plan::Status;
 use crate::ui::{Ui, json};
-use clap::{Subcommand, ValueEnum};
-use serde_json::Value;
-use std::collections::BTreeMap;
+use answer::{frame_of, pretty};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::{ArgValueCandidates, CompletionCandidate};
+
+/// Declarative reconciler for Amazon IVS: manifests in Git, no state file, live audiences protected
+#[derive(Debug, Parser)]
+#[command(name = "ivs-apply", version, max_term_width = 100, infer_subcommands = false)]
+pub struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
 
 /// What the program can do.
 #[derive(Debug, Subcommand)]
@@ -47,70 +65,14 @@ pub(crate) enum Command {
     Explain(explain::ExplainArgs),
     Emulator(emulator::EmulatorArgs),
     Completions(completions::CompletionsArgs),
+    #[command(mut_arg("command", |it| it.add(ArgValueCandidates::new(names))))]
     Man(man::ManArgs),
 }
 
-/// What went wrong before there was a plan to show, or kept one from being carried out.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    pub(crate) code: ExitCode,
-    pub(crate) message: String,
-    pub(crate) help: Option<String>,
-}
-
-impl Failure {
-    fn error(message: impl Into<String>) -> Self {
-        Self { code: ExitCode::Error, message: message.into(), help: None }
-    }
-
-    fn refused(message: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { code: ExitCode::Refused, message: message.into(), help: Some(help.into()) }
-    }
-
-    fn stale(message: impl Into<String>) -> Self {
-        Self {
-            code: ExitCode::Stale,
-            message: message.into(),
-            help: Some(
-                "nothing was written; save a new plan with `plan --out` and have it looked at"
-                    .to_owned(),
-            ),
-        }
-    }
-
-    fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
-        self
-    }
-
-    /// With this help where there is none yet.
-    fn or_help(mut self, help: impl Into<String>) -> Self {
-        self.help.get_or_insert_with(|| help.into());
-        self
-    }
-}
-
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Self {
-        Self::error(format!("the answer could not be written: {error}"))
-    }
-}
-
-impl From<crate::ui::file::Refused> for Failure {
-    fn from(refused: crate::ui::file::Refused) -> Self {
-        Self::error(refused.to_string()).help("name another file")
-    }
-}
-
-/// An error with what caused it, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        text = format!("{text}: {source}");
-        next = source.source();
-    }
-    text
+/// Names of commands, for completions.
+fn names() -> Vec<CompletionCandidate> {
+    let cli = Cli::command();
+    cli.get_subcommands().map(|it| CompletionCandidate::new(it.get_name())).collect()
 }
 
 /// Runs a command and says what went wrong, in the form that was asked for.
@@ -140,7 +102,7 @@ pub(crate) async fn run(cli: Cli, ui: Ui) -> ExitCode {
         Command::Explain(args) => explain::run(&args, ui),
         Command::Schema(args) => schema::run(&args, ui),
         Command::Completions(args) => completions::run(&args, ui),
-        Command::Man(args) => man::run(&args, ui),
+        Command::Man(args) => man::run(&args, Cli::command(), ui),
         Command::Emulator(args) => emulator::run(args, &global, ui).await,
     };
     let failure = match ended {
@@ -202,26 +164,24 @@ impl Command {
     }
 }
 
-/// A frame that knows nothing yet but the command.
-fn frame_of(command: &str) -> json::Frame<'_> {
-    json::Frame {
-        command,
-        stack: None,
-        account: None,
-        caller: None,
-        region: None,
-        endpoint: None,
-        calls: BTreeMap::new(),
-        diagnostics: Value::Array(Vec::new()),
+#[cfg(test)]
+mod tests {
+    use super::Cli;
+    use clap::CommandFactory;
+
+    #[test]
+    fn every_flag_has_its_variable() {
+        let cli = Cli::command();
+        for command in cli.get_subcommands().chain([&cli]) {
+            for flag in command.get_arguments().filter_map(|it| Some((it, it.get_long()?))) {
+                let (argument, name) = flag;
+                if matches!(name, "help" | "version") {
+                    continue;
+                }
+                let variable = format!("IVS_APPLY_{}", name.replace('-', "_").to_uppercase());
+                let its = argument.get_env().map(|it| it.to_string_lossy().into_owned());
+                assert_eq!(its, Some(variable), "{} --{name}", command.get_name());
+            }
+        }
     }
-}
-
-/// A document as it is printed.
-fn pretty(document: &Value) -> String {
-    crate::ui::escape::json(&format!("{document:#}\n"))
-}
-
-/// The folder to read where no `-f` is given.
-fn paths(global: &Global) -> Vec<std::path::PathBuf> {
-    if global.filename.is_empty() { vec![".".into()] } else { global.filename.clone() }
 }

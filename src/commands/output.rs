@@ -1,6 +1,8 @@
+use super::answer::pretty;
+use super::connection::Connection;
+use super::failure::Failure;
 use super::selection::{SelectionArgs, select};
-use super::session::{self, Connection};
-use super::{Failure, pretty};
+use super::session;
 use crate::cli::{ExitCode, Format, Global};
 use crate::cloud::Reading;
 use crate::kinds::{Arn, Desired, Kind, ObservedState};

@@ -1,5 +1,5 @@
-use super::Failure;
 use super::completions::addresses;
+use super::failure::Failure;
 use super::inputs;
 use super::selection::{SelectionArgs, select};
 use super::session::{self, Session};

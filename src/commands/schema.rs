@@ -1,5 +1,6 @@
+use super::answer::pretty;
 use super::completions::kinds;
-use super::{Failure, pretty};
+use super::failure::Failure;
 use crate::cli::ExitCode;
 use crate::kinds::Kind;
 use crate::manifest::envelope::STACK;

@@ -1,7 +1,7 @@
 //! The flags that select a part of the manifests, for every command that has them.
 
-use super::Failure;
 use super::completions::patterns;
+use super::failure::Failure;
 use crate::manifest::Loaded;
 use crate::plan::Terms;
 use crate::plan::selection::{Nothing, Pattern, Selected, Selection};

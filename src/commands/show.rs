@@ -1,5 +1,6 @@
+use super::answer::{frame_of, pretty};
 use super::apply::read_approval;
-use super::{Failure, frame_of, pretty};
+use super::failure::Failure;
 use crate::cli::{ExitCode, Format, Global};
 use crate::ui::{Ui, json, saved};
 use std::path::PathBuf;

@@ -1,6 +1,7 @@
-use super::Failure;
+use super::connection::Connection;
+use super::failure::Failure;
 use super::lock::refused;
-use super::session::{Connection, load};
+use super::session::load;
 use crate::apply::lock::{Unlocked, WINDOW};
 use crate::cli::{ExitCode, Global};
 use crate::ui::Ui;

@@ -1,4 +1,6 @@
-use super::{Failure, frame_of, pretty, session};
+use super::answer::{frame_of, pretty};
+use super::failure::Failure;
+use super::session;
 use crate::cli::{ExitCode, Format, Global};
 use crate::ui::{Ui, diagnostic, json};
 

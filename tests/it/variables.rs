@@ -2,7 +2,7 @@
 
 use crate::binary::{Place, Ran, Served, ivs_apply, run};
 use clap::CommandFactory;
-use ivs_apply::cli::Cli;
+use ivs_apply::commands::Cli;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;

@@ -1,0 +1,237 @@
+//! The arguments that every command takes, and what they mean for a run. Reads no manifest and calls no AWS.
+
+use crate::aws::{REGIONS, Rates};
+use crate::ui::Ui;
+use anstream::ColorChoice;
+use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::{Args, ValueEnum};
+use clap_complete::{ArgValueCandidates, CompletionCandidate};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// What every command takes.
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+    /// Manifests: a file, a folder (searched for *.yaml, *.yml, *.json), or `-` for standard input
+    #[arg(
+        short = 'f',
+        long = "filename",
+        value_name = "PATH",
+        global = true,
+        env = "IVS_APPLY_FILENAME"
+    )]
+    pub filename: Vec<PathBuf>,
+    /// Folder that file names in manifests from standard input are relative to, and cannot lead out of
+    #[arg(long, value_name = "FOLDER", global = true, env = "IVS_APPLY_STDIN_FOLDER")]
+    pub stdin_folder: Option<PathBuf>,
+    /// Stack to work on, where no Stack document says so
+    #[arg(
+        long,
+        value_name = "NAME",
+        global = true,
+        value_parser = not_empty,
+        env = "IVS_APPLY_STACK"
+    )]
+    pub stack: Option<String>,
+    /// AWS region
+    #[arg(
+        long,
+        global = true,
+        value_parser = not_empty,
+        add = ArgValueCandidates::new(regions),
+        env = "IVS_APPLY_REGION"
+    )]
+    pub region: Option<String>,
+    /// AWS profile; comes before keys in the environment
+    #[arg(long, global = true, value_parser = not_empty, env = "IVS_APPLY_PROFILE")]
+    pub profile: Option<String>,
+    /// Override the endpoint URL of both services
+    // `--help` shows the values of variables, and an address may have a password in it.
+    #[arg(
+        long,
+        value_name = "URL",
+        global = true,
+        value_parser = not_empty,
+        env = "IVS_APPLY_ENDPOINT_URL",
+        hide_env_values = true
+    )]
+    pub endpoint_url: Option<String>,
+    /// Work on an emulated account in this process, with its state in FILE [`true`:
+    /// .ivs-apply/emulator.json; `false`: work on AWS]
+    #[arg(
+        long,
+        value_name = "FILE",
+        global = true,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        value_parser = OsStringValueParser::new().map(EmulatorChoice::from),
+        env = "IVS_APPLY_EMULATOR"
+    )]
+    pub emulator: Option<EmulatorChoice>,
+    /// Pace calls at the rates AWS publishes, or not at all; off by default on a loopback endpoint
+    #[arg(long, value_enum, global = true, env = "IVS_APPLY_RATES")]
+    pub rates: Option<RatesWord>,
+    /// Part of the published rates to use, leaving the rest to the live product
+    #[arg(
+        long,
+        value_name = "SHARE",
+        global = true,
+        default_value_t = 1.0,
+        value_parser = share,
+        env = "IVS_APPLY_RATE_SHARE"
+    )]
+    pub rate_share: f64,
+    /// Output format
+    #[arg(long, value_enum, global = true, default_value_t = Format::Text, env = "IVS_APPLY_FORMAT")]
+    pub format: Format,
+    /// Colour in text
+    #[arg(long, value_enum, global = true, default_value_t = Colour::Auto, env = "IVS_APPLY_COLOR")]
+    pub color: Colour,
+    /// Treat warnings as errors
+    #[arg(
+        long,
+        global = true,
+        env = "IVS_APPLY_DENY_WARNINGS",
+        value_parser = clap::builder::BoolishValueParser::new()
+    )]
+    pub deny_warnings: bool,
+    /// Show progress; twice (-vv) also every call of the API
+    #[arg(
+        short,
+        long,
+        action = clap::ArgAction::Count,
+        global = true,
+        value_parser = verbosity,
+        env = "IVS_APPLY_VERBOSE"
+    )]
+    pub verbose: u8,
+}
+
+/// Form of the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Text for a terminal.
+    Text,
+    /// JSON for other programs.
+    Json,
+    /// A comment on a pull request; `plan` and `show` have it.
+    Markdown,
+    /// Variables for a shell; `output` alone has it.
+    Env,
+    /// Lines for `$GITHUB_OUTPUT`; `output`, `plan`, `apply` and `destroy` have it.
+    Github,
+    /// For Graphviz; `graph` alone has it.
+    Dot,
+    /// For Markdown; `graph` alone has it.
+    Mermaid,
+    /// A picture; `graph` alone has it.
+    Svg,
+}
+
+/// Whether text has colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Colour {
+    /// On a terminal; `NO_COLOR` and `CLICOLOR_FORCE` decide otherwise.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// How calls are paced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RatesWord {
+    /// The published rates.
+    Aws,
+    /// Not at all.
+    Off,
+}
+
+/// What `--emulator` or its variable says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EmulatorChoice {
+    /// The account is on AWS, whatever the variable said before.
+    Off,
+    /// The account is emulated, with its state in this file.
+    StateIn(PathBuf),
+}
+
+/// The emulator's state file where none is named.
+const EMULATOR_FILE: &str = ".ivs-apply/emulator.json";
+
+/// The words that clap takes for a truth value.
+const TRUE: [&str; 6] = ["y", "yes", "t", "true", "on", "1"];
+const FALSE: [&str; 6] = ["n", "no", "f", "false", "off", "0"];
+
+impl From<OsString> for EmulatorChoice {
+    fn from(value: OsString) -> Self {
+        let word = value.to_string_lossy().to_lowercase();
+        if FALSE.contains(&word.as_str()) {
+            Self::Off
+        } else if TRUE.contains(&word.as_str()) {
+            Self::StateIn(EMULATOR_FILE.into())
+        } else {
+            Self::StateIn(value.into())
+        }
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(share) if share > 0.0 && share <= 1.0 => Ok(share),
+        _ => Err("a share is above 0 and at most 1".to_owned()),
+    }
+}
+
+/// The value of a flag that is left out where there is nothing to say.
+fn not_empty(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("it is empty; give it a value or leave the flag out".to_owned()),
+        _ => Ok(text.to_owned()),
+    }
+}
+
+fn verbosity(text: &str) -> Result<u8, String> {
+    text.parse().map_err(|_| "it takes a number: 1 as for `-v`, 2 as for `-vv`".to_owned())
+}
+
+impl Global {
+    /// The emulator's state file, where the account is emulated.
+    pub fn emulator_file(&self) -> Option<&Path> {
+        match &self.emulator {
+            Some(EmulatorChoice::StateIn(file)) => Some(file),
+            Some(EmulatorChoice::Off) | None => None,
+        }
+    }
+
+    /// The pacing asked for, if any was.
+    pub fn rates(&self) -> Option<Rates> {
+        match self.rates {
+            Some(RatesWord::Off) => Some(Rates::Off),
+            Some(RatesWord::Aws) => Some(Rates::Aws { share: self.rate_share }),
+            None if self.rate_share < 1.0 => Some(Rates::Aws { share: self.rate_share }),
+            None => None,
+        }
+    }
+
+    /// The manifests to read: those of `-f`, or the folder that the program runs in.
+    pub(crate) fn paths(&self) -> Vec<PathBuf> {
+        if self.filename.is_empty() { vec![".".into()] } else { self.filename.clone() }
+    }
+
+    /// The two streams of output, in the colours asked for.
+    pub(crate) fn ui(&self) -> Ui {
+        Ui::new(match self.color {
+            Colour::Auto => ColorChoice::Auto,
+            Colour::Always => ColorChoice::Always,
+            Colour::Never => ColorChoice::Never,
+        })
+    }
+}
+
+/// Names of regions, for completions.
+fn regions() -> Vec<CompletionCandidate> {
+    REGIONS.into_iter().map(CompletionCandidate::new).collect()
+}

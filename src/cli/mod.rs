@@ -1,0 +1,18 @@
+//! What the command line is made of: the arguments that every command takes, exit codes, the environment, and help
+//! for mistakes.
+//!
+//! Only here are the process's arguments and environment read. Knows no command, starts none, and decides nothing
+//! about manifests or AWS.
+
+mod environment;
+mod exit_code;
+mod global;
+mod mistakes;
+
+pub(crate) use environment::{
+    arguments, current_folder, program, restart_without_empty_variables, typed_filenames, variable,
+    who,
+};
+pub use exit_code::ExitCode;
+pub use global::{Colour, EmulatorChoice, Format, Global, RatesWord};
+pub(crate) use mistakes::{add_tips, with_escaped_values};

@@ -1,0 +1,122 @@
+//! The connection of a command to its account, on AWS or emulated in this process. Plans and writes nothing.
+
+use super::failure::{Failure, chain, failed, refused};
+use crate::aws::{Clients, Target};
+use crate::cli::{Global, variable};
+use crate::cloud::{Reading, read};
+use crate::emulator::{Emulator, Settings};
+use crate::engine;
+use crate::kinds::{Desired, ObservedState, Stack};
+use crate::manifest::Loaded;
+use crate::ui::escape::escape;
+use crate::ui::plan::Header;
+use crate::ui::progress::Spinner;
+use crate::ui::{Ui, diagnostic, json};
+
+/// An account to work on.
+pub(super) struct Connection {
+    pub(super) session: engine::Session,
+    emulator: Option<Emulator>,
+    pub(super) ui: Ui,
+}
+
+impl Connection {
+    /// Connects, and makes sure that it is to where the stack belongs, before any call to IVS.
+    pub(super) async fn open(global: &Global, stack: &Stack, ui: Ui) -> Result<Self, Failure> {
+        let emulator = match global.emulator_file() {
+            None => None,
+            Some(file) => {
+                let account = stack.account.clone().unwrap_or_else(|| Settings::default().account);
+                let settings = Settings { account, ..Settings::default() };
+                let opened = Emulator::open(file, settings);
+                Some(opened.map_err(|error| Failure::error(chain(&error)))?)
+            }
+        };
+        let region = match &emulator {
+            Some(_) => global.region.clone().or_else(|| stack.region.clone()),
+            None => global.region.clone(),
+        };
+        let target = Target {
+            sdk_config: None,
+            region,
+            profile: global.profile.clone(),
+            profile_variable: variable("AWS_PROFILE"),
+            keys_in_environment: variable("AWS_ACCESS_KEY_ID").is_some(),
+            endpoint_url: global.endpoint_url.clone(),
+            rates: global.rates(),
+            shared: None,
+            in_process: emulator.as_ref().map(Emulator::http_client),
+            clock: emulator.as_ref().map(Emulator::time_source),
+        };
+        let session = engine::Session::open(&target, stack).await.map_err(|it| failed(&it))?;
+        if let Some(conflict) = &session.aws.source_conflict {
+            ui.say(&format!("warning: {}\n", escape(&conflict.to_string(), 400)));
+        }
+        if let Some(source) = session.aws.credential_source() {
+            tracing::info!("credentials: {}", escape(&source.to_string(), 400));
+        }
+        Ok(Self { session, emulator, ui })
+    }
+
+    /// The clients of the account.
+    pub(super) fn aws(&self) -> &Clients {
+        &self.session.aws
+    }
+
+    /// Writing to AWS needs account and region in the stack.
+    pub(super) fn may_write(&self, stack: &Stack) -> Result<(), Failure> {
+        self.session.may_write(stack).map_err(refused)
+    }
+
+    /// Whether the account is a pretend one in this process, where nobody else can be.
+    pub(super) fn is_in_process(&self) -> bool {
+        self.emulator.is_some()
+    }
+
+    /// Keeps what a pretend account has become.
+    pub(super) fn close(&self) -> Result<(), Failure> {
+        match &self.emulator {
+            Some(emulator) => emulator.close().map_err(|error| {
+                Failure::error(format!("the emulator's state could not be kept: {error}"))
+                    .help("the file holds the account as it was saved last; run the command again")
+            }),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn header<'a>(&'a self, stack: &'a Stack) -> Header<'a> {
+        Header {
+            stack,
+            region: &self.aws().region,
+            endpoint: self.aws().endpoint.as_deref(),
+            identity: Some(&self.session.signed_in),
+            calls: self.aws().gate.calls(),
+        }
+    }
+
+    pub(super) fn frame<'a>(&'a self, command: &'a str, loaded: &'a Loaded) -> json::Frame<'a> {
+        json::Frame {
+            command,
+            stack: Some(&loaded.stack),
+            account: self.session.signed_in.account(),
+            caller: self.session.signed_in.caller(),
+            region: Some(&self.aws().region),
+            endpoint: self.aws().endpoint.as_deref(),
+            calls: self.aws().gate.calls(),
+            diagnostics: diagnostic::json(&loaded.report, &loaded.sources),
+        }
+    }
+
+    /// Reads the account.
+    pub(super) async fn read(
+        &self,
+        stack: &Stack,
+        desired: &[Desired],
+        reading: Reading,
+    ) -> Result<ObservedState, Failure> {
+        let spinner = Spinner::new(self.ui, &self.aws().gate);
+        let read = read(self.aws(), stack, desired, reading).await;
+        spinner.finish();
+        read.map_err(|error| failed(&error.into()))
+    }
+}
