@@ -1,11 +1,15 @@
 //! A channel: the ingest endpoint and playback URL of one live stream.
 
+mod stream;
+
+pub use stream::streams;
+
 use super::wire_enum::sdk_enums;
 use super::{
     AddressMap, Arn, Audience, Check, Edge, Facts, Kind, Observed, On, Operation, Ref, Resource,
     Scope, Secrets, Service, WireEnum, answered_tags, drain, inside, json, sent_tags, side_by_side,
 };
-use crate::aws::{Class, Clients, CloudError, Secret, Sorted, Tags, found, gone, restore_zeros};
+use crate::aws::{Clients, CloudError, Secret, Sorted, Tags, gone, restore_zeros};
 use crate::diag::Code;
 use crate::kinds::reference::{arn_or_detach, edge_of};
 use crate::kinds::spec::FieldChange;
@@ -16,7 +20,7 @@ use crate::kinds::{
 use aws_sdk_ivs::operation::list_channels::builders::ListChannelsFluentBuilder;
 use aws_sdk_ivs::types::{
     self as sdk, ChannelLatencyMode, ChannelType, ContainerFormat, MultitrackMaximumResolution,
-    MultitrackPolicy, StreamState, TranscodePreset,
+    MultitrackPolicy, TranscodePreset,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -363,20 +367,11 @@ impl Resource for Channel {
     }
 
     async fn audience(aws: &Clients, arn: &Arn) -> Result<Option<Audience>, CloudError> {
-        let answer =
-            aws.ivs.get_stream().channel_arn(arn.as_str()).send().await.sorted("GetStream");
-        // A channel that is not broadcasting answers ChannelNotBroadcasting, not a state.
-        let stream = found(answer)?.and_then(|it| it.stream);
-        let stream = stream.filter(|it| !is_offline(it.state.as_ref()));
-        Ok(stream.map(|it| Audience::stream(it.viewer_count, it.stream_id)))
+        stream::audience(aws, arn).await
     }
 
     async fn interrupt(aws: &Clients, arn: &Arn, _: &mut Option<Arn>) -> Result<bool, CloudError> {
-        let stopped = aws.ivs_once.stop_stream().channel_arn(arn.as_str()).send().await;
-        match stopped.sorted("StopStream") {
-            Err(error) if error.class != Class::NotFound => Err(error),
-            _ => Ok(true),
-        }
+        stream::stop(aws, arn).await
     }
 }
 
@@ -399,32 +394,6 @@ async fn answered(aws: &Clients, arns: &[Arn]) -> Result<Vec<sdk::Channel>, Clou
         Ok(answer.channels.unwrap_or_default())
     });
     Ok(side_by_side(batches.collect()).await?.into_iter().flatten().collect())
-}
-
-/// Whether a stream is answered that has ended: AWS may do that, or answer none.
-fn is_offline(state: Option<&StreamState>) -> bool {
-    matches!(state, Some(StreamState::StreamOffline))
-}
-
-/// Every stream of the account at this moment: one sweep tells which channels are live.
-pub async fn streams(aws: &Clients) -> Result<Vec<(Arn, Audience)>, CloudError> {
-    let mut found = Vec::new();
-    drain(
-        "ListStreams",
-        |token| async move {
-            let page = aws.ivs.list_streams().max_results(100).set_next_token(token);
-            page.send().await.sorted("ListStreams")
-        },
-        |page| {
-            let on_air = page.streams.into_iter().filter(|it| !is_offline(it.state.as_ref()));
-            found.extend(on_air.filter_map(|it| {
-                Some((Arn::new(it.channel_arn?), Audience::stream(it.viewer_count, it.stream_id)))
-            }));
-            page.next_token
-        },
-    )
-    .await?;
-    Ok(found)
 }
 
 /// The channels that `narrow` leaves of all of them.

@@ -2,21 +2,23 @@
 //!
 //! AWS knows it only as a relation while it lasts: it has no ARN, carries no tags, and of what it was started
 //! with, the reconnect window and the attributes are never shown again. So its [`Arn`] here is made up from the
-//! three things that tell it from others, and what its own tags would say stands in one tag ([`Memory`]) of
-//! whichever of its two stages is the stack's. Never looks for replications that nobody declared or remembers.
+//! three things that tell it from others, and what its own tags would say stands in one tag of whichever of its two
+//! stages is the stack's (`memory`). Never looks for replications that nobody declared or remembers.
+
+mod memory;
 
 use super::composition::Run;
 use super::{
     AddressMap, Arn, Audience, Check, Edge, Existence, Facts, Kind, Mutable, Observed,
     ObservedState, On, Operation, Owner, Pointer, Publisher, Ref, Replace, Resource, Scope,
-    Service, drain, each, json, owner, sent_tags, side_by_side,
+    Service, drain, each, sent_tags, side_by_side,
 };
 use crate::aws::{Class, Clients, CloudError, Sorted, Tags, found, gone};
 use crate::diag::Code;
 use crate::kinds::reference::edge_of;
-use crate::kinds::spec::short_hash;
 use crate::kinds::{Address, IngestConfiguration, Stage};
 use aws_sdk_ivsrealtime::types::{ParticipantState, ReplicationState};
+use memory::{Memory, Parts, kept, memories, short};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -407,118 +409,6 @@ impl Resource for ParticipantReplication {
     }
 }
 
-/// What tells a replication from others.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Parts {
-    source: Arn,
-    destination: Arn,
-    participant: String,
-}
-
-impl Parts {
-    /// The three in one text. Between the ids stands what none of them can contain.
-    fn arn(&self) -> Arn {
-        let Self { source, destination, participant } = self;
-        Arn::new(format!("{source}:{}:{participant}", destination.id()))
-    }
-
-    fn of(arn: &Arn) -> Option<Self> {
-        let (rest, participant) = arn.as_str().rsplit_once(':')?;
-        let (source, destination) = rest.rsplit_once(':')?;
-        Some(Self::between(&Arn::new(source), destination, participant))
-    }
-
-    /// Stages of one replication are in one region and account, so the destination's id says enough.
-    fn between(source: &Arn, destination: &str, participant: &str) -> Self {
-        let destination = source.sibling(destination);
-        Self { source: source.clone(), destination, participant: participant.to_owned() }
-    }
-
-    /// Of the tag that remembers it.
-    fn key(&self) -> String {
-        let Self { source, destination, participant } = self;
-        format!("{}{}:{}:{participant}", owner::REPLICA, source.id(), destination.id())
-    }
-}
-
-/// What a stage remembers of a replication, in the value of one tag.
-#[derive(Clone, Debug, PartialEq)]
-struct Memory {
-    name: String,
-    attempt_id: String,
-    digest: String,
-    protect: bool,
-    window: i32,
-    /// Short hash of the attributes; `""` for none.
-    attributes: String,
-}
-
-impl std::fmt::Display for Memory {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { name, attempt_id, digest, protect, window, attributes } = self;
-        write!(f, "{name}:{attempt_id}:{digest}:{window}:{attributes}:{}", u8::from(*protect))
-    }
-}
-
-impl Memory {
-    fn parse(text: &str) -> Option<Self> {
-        let parts: Vec<&str> = text.split(':').collect();
-        let [name, attempt_id, digest, window, attributes, protect] = parts[..] else {
-            return None;
-        };
-        Some(Self {
-            name: name.to_owned(),
-            attempt_id: attempt_id.to_owned(),
-            digest: digest.to_owned(),
-            protect: protect == "1",
-            window: window.parse().ok()?,
-            attributes: attributes.to_owned(),
-        })
-    }
-
-    /// The tags that the replication would carry, could it carry any.
-    fn tags(&self, stack: &str) -> Tags {
-        let ownership = super::OwnershipTags {
-            stack: stack.to_owned(),
-            name: self.name.clone(),
-            digest: self.digest.clone(),
-            attempt_id: self.attempt_id.clone(),
-            protect: self.protect,
-            ..super::OwnershipTags::default()
-        };
-        ownership.tags()
-    }
-}
-
-/// All that a stage with these tags remembers.
-fn memories(stage: &Arn, tags: &Tags) -> Vec<(Parts, Memory)> {
-    let one = |(key, value): (&String, &String)| {
-        let mut ids = key.strip_prefix(owner::REPLICA)?.split(':');
-        let (source, destination, participant) = (ids.next()?, ids.next()?, ids.next()?);
-        let parts = Parts::between(&stage.sibling(source), destination, participant);
-        Some((parts, Memory::parse(value)?))
-    };
-    tags.iter().filter_map(one).collect()
-}
-
-/// Where a replication is remembered, and what.
-struct Kept {
-    stage: Arn,
-    stack: String,
-    memory: Memory,
-}
-
-async fn kept(aws: &Clients, parts: &Parts) -> Result<Option<Kept>, CloudError> {
-    for stage in [&parts.source, &parts.destination] {
-        let tags = found(aws.tags_of(Service::RealTime, stage.as_str()).await)?.unwrap_or_default();
-        let memory = tags.get(&parts.key()).and_then(|it| Memory::parse(it));
-        if let (Owner::Stack(ownership), Some(memory)) = (Owner::of(&tags), memory) {
-            return Ok(Some(Kept { stage: stage.clone(), stack: ownership.stack, memory }));
-        }
-    }
-    Ok(None)
-}
-
 /// Where a participant of a stage is replicated to at the moment; nowhere once the stage is gone.
 async fn active(aws: &Clients, source: &Arn, participant: &str) -> Result<Vec<Parts>, CloudError> {
     let mut all = Vec::new();
@@ -586,11 +476,6 @@ fn read(
         }
     }
     spec
-}
-
-/// Short hash of attributes, `""` for none.
-fn short(attributes: &BTreeMap<String, String>) -> String {
-    if attributes.is_empty() { String::new() } else { short_hash(&json(attributes).to_string()) }
 }
 
 /// AWS's pattern, and more than nothing.

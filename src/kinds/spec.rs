@@ -3,37 +3,23 @@
 //!
 //! Works on the serialised spec, so that a new field needs no line here.
 
+mod difference;
+mod value;
+
+pub use difference::{FieldChange, changes, difference};
+pub use value::{fingerprint, short_hash, sorted};
+
 use super::address::{Address, AddressMap};
-use super::{Kind, Mutable, Pointer, Spec, json};
+use super::{Kind, Mutable, Pointer, Spec};
 use crate::diag::{FieldPath, Segment};
+use difference::{is_tag, join};
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
+use serde::Serialize;
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
-
-/// One field that differs.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
-pub struct FieldChange {
-    /// Where: `spec.video.width`.
-    pub path: String,
-    /// What it is; null where there is nothing.
-    pub before: Value,
-    /// What it shall be; null where nothing.
-    pub after: Value,
-}
-
-impl FieldChange {
-    /// Whether this is a tag, which can always be changed in place.
-    pub fn is_tag(&self) -> bool {
-        is_tag(&self.path)
-    }
-}
-
-fn is_tag(path: &str) -> bool {
-    path.starts_with("spec.tags")
-}
+use value::{every_path, remove, resolve, set, take, without_zeros};
 
 impl Kind {
     /// Names of the fields of its spec.
@@ -234,227 +220,6 @@ impl Spec {
     }
 }
 
-/// Eight bytes of a hash, in hexadecimal: fits into a tag, and tells two texts apart.
-pub fn short_hash(text: &str) -> String {
-    let mut hash = hash(text);
-    hash.truncate(16);
-    hash
-}
-
-/// Hash of a value, whatever the order of its members.
-pub fn fingerprint(value: &Value) -> String {
-    hash(&sorted(value.clone()).to_string())
-}
-
-fn hash(text: &str) -> String {
-    hex::encode(Sha256::digest(text.as_bytes()))
-}
-
-/// Replaces the reference at `path` by its ARN, under its name in the API.
-fn resolve(value: &mut Value, path: &[Segment], arn: &str) {
-    match (value, path) {
-        (Value::Object(map), [Segment::Key(key)]) => {
-            map.shift_remove(key);
-            map.insert(format!("{key}Arn"), Value::String(arn.to_owned()));
-        }
-        // A list of references, `encoderConfigurations[0]`, is `encoderConfigurationArns` in the API.
-        (Value::Object(map), [Segment::Key(key), Segment::Index(_)]) => {
-            map.shift_remove(key);
-            let name = format!("{}Arns", key.trim_end_matches('s'));
-            if let Value::Array(list) = map.entry(name).or_insert_with(|| Value::Array(Vec::new()))
-            {
-                list.push(Value::String(arn.to_owned()));
-            }
-        }
-        (Value::Object(map), [Segment::Key(key), rest @ ..]) => {
-            if let Some(inner) = map.get_mut(key) {
-                resolve(inner, rest, arn);
-            }
-        }
-        (Value::Array(list), [Segment::Index(index), rest @ ..]) => {
-            if let Some(inner) = list.get_mut(*index) {
-                resolve(inner, rest, arn);
-            }
-        }
-        _ => {}
-    }
-}
-
-/// Copies what stands at `path` from one value to another, absence included.
-fn take(to: &mut Value, from: &Value, path: &[Segment]) {
-    match (to, path) {
-        (Value::Object(map), [Segment::Key(key)]) => match from.get(key) {
-            Some(value) => {
-                map.insert(key.clone(), value.clone());
-            }
-            None => {
-                map.shift_remove(key);
-            }
-        },
-        (Value::Object(map), [Segment::Key(key), rest @ ..]) => {
-            if let (Some(inner), Some(from)) = (map.get_mut(key), from.get(key)) {
-                take(inner, from, rest);
-            }
-        }
-        (Value::Array(list), [Segment::Index(index), rest @ ..]) => {
-            match (list.get_mut(*index), from.get(*index)) {
-                (Some(inner), Some(from)) if rest.is_empty() => *inner = from.clone(),
-                (Some(inner), Some(from)) => take(inner, from, rest),
-                _ => {}
-            }
-        }
-        _ => {}
-    }
-}
-
-fn set(value: &mut Value, path: &[Segment], new: Value) {
-    match (value, path) {
-        (value, []) => *value = new,
-        (Value::Object(map), [Segment::Key(key), rest @ ..]) => {
-            map.get_mut(key).into_iter().for_each(|inner| set(inner, rest, new.clone()));
-        }
-        (Value::Array(list), [Segment::Index(index), rest @ ..]) => {
-            list.get_mut(*index).into_iter().for_each(|inner| set(inner, rest, new.clone()));
-        }
-        _ => {}
-    }
-}
-
-fn every_path(value: &Value, path: &mut Vec<Segment>, paths: &mut Vec<Vec<Segment>>) {
-    let mut visit = |segment: Segment, inner: &Value, member: bool| {
-        path.push(segment);
-        if member {
-            paths.push(path.clone());
-        }
-        every_path(inner, path, paths);
-        path.pop();
-    };
-    match value {
-        Value::Object(map) => {
-            map.iter().for_each(|(key, inner)| visit(Segment::Key(key.clone()), inner, true));
-        }
-        Value::Array(list) => {
-            list.iter().enumerate().for_each(|(at, inner)| visit(Segment::Index(at), inner, false));
-        }
-        _ => {}
-    }
-}
-
-fn remove(value: &mut Value, path: &[Segment]) {
-    match (value, path) {
-        (Value::Object(map), [Segment::Key(key)]) => {
-            map.shift_remove(key);
-        }
-        (Value::Object(map), [Segment::Key(key), rest @ ..]) => {
-            map.get_mut(key).into_iter().for_each(|inner| remove(inner, rest));
-        }
-        (Value::Array(list), [Segment::Index(index), rest @ ..]) => {
-            list.get_mut(*index).into_iter().for_each(|inner| remove(inner, rest));
-        }
-        _ => {}
-    }
-}
-
-/// The same value without members that are null, false, zero or empty. Every field is always there, so two
-/// specs that differ still do; and a field that a later version adds, absent, changes no digest.
-fn without_zeros(value: Value) -> Value {
-    let is_zero = |value: &Value| match value {
-        Value::Null => true,
-        Value::Bool(it) => !it,
-        Value::Number(it) => it.as_f64() == Some(0.0),
-        Value::String(it) => it.is_empty(),
-        Value::Array(it) => it.is_empty(),
-        Value::Object(it) => it.is_empty(),
-    };
-    match value {
-        Value::Object(map) => Value::Object(
-            map.into_iter()
-                .map(|(key, it)| (key, without_zeros(it)))
-                .filter(|(_, it)| !is_zero(it))
-                .collect(),
-        ),
-        Value::Array(list) => Value::Array(list.into_iter().map(without_zeros).collect()),
-        other => other,
-    }
-}
-
-/// The same value with the members of every object in order.
-pub fn sorted(value: Value) -> Value {
-    match value {
-        Value::Object(map) => {
-            let mut members: Vec<(String, Value)> = map.into_iter().collect();
-            members.sort_by(|a, b| a.0.cmp(&b.0));
-            Value::Object(members.into_iter().map(|(key, it)| (key, sorted(it))).collect())
-        }
-        Value::Array(list) => Value::Array(list.into_iter().map(sorted).collect()),
-        other => other,
-    }
-}
-
-/// Every field in which two specs of one kind differ, in the order of the spec; `ignored` are paths such
-/// as `spec.latencyMode` that others look after.
-pub fn difference(before: &Spec, after: &Spec, ignored: &[String]) -> Vec<FieldChange> {
-    let mut changes = changes("spec", &before.fields(), &after.fields());
-    changes.retain(|change| {
-        !ignored.iter().any(|path| {
-            change.path.strip_prefix(path.as_str()).is_some_and(|rest| {
-                rest.is_empty() || rest.starts_with('.') || rest.starts_with('[')
-            })
-        })
-    });
-    changes
-}
-
-/// Every place in which two values differ, the smallest ones, with paths that start with `path`.
-pub fn changes(path: &str, before: &Value, after: &Value) -> Vec<FieldChange> {
-    let mut changes = Vec::new();
-    walk(path, before, after, &mut changes);
-    changes
-}
-
-fn walk(path: &str, before: &Value, after: &Value, changes: &mut Vec<FieldChange>) {
-    if before == after {
-        return;
-    }
-    let empty = Map::new();
-    let maps = match (before, after) {
-        (Value::Object(before), Value::Object(after)) => Some((before, after)),
-        // A whole map that comes or goes is told member by member, so that each is one line.
-        (Value::Null, Value::Object(after)) if !after.is_empty() => Some((&empty, after)),
-        (Value::Object(before), Value::Null) if !before.is_empty() => Some((before, &empty)),
-        _ => None,
-    };
-    if let Some((before, after)) = maps {
-        let gone = before.keys().filter(|key| !after.contains_key(*key));
-        for key in after.keys().chain(gone) {
-            let inner = join(path, key);
-            let side = |map: &Map<String, Value>| map.get(key).cloned().unwrap_or(Value::Null);
-            walk(&inner, &side(before), &side(after), changes);
-        }
-        return;
-    }
-    if let (Value::Array(before), Value::Array(after)) = (before, after)
-        && before.len() == after.len()
-        && before.iter().chain(after).any(Value::is_object)
-    {
-        for (index, (before, after)) in before.iter().zip(after).enumerate() {
-            walk(&format!("{path}[{index}]"), before, after, changes);
-        }
-        return;
-    }
-    changes.push(FieldChange {
-        path: path.to_owned(),
-        before: before.clone(),
-        after: after.clone(),
-    });
-}
-
-fn join(path: &str, key: &str) -> String {
-    let plain =
-        !key.is_empty() && key.chars().all(|it| it.is_ascii_alphanumeric() || "-_".contains(it));
-    if plain { format!("{path}.{key}") } else { format!("{path}[{key:?}]") }
-}
-
 fn unknown_words(path: &str, value: &Value, schema: &Value, found: &mut Vec<String>) {
     let optional = schema["anyOf"].as_array();
     let schema =
@@ -498,4 +263,9 @@ pub fn named_targets(spec: &Spec) -> Vec<Address> {
             super::Pointer::Outside(_) => None,
         })
         .collect()
+}
+
+/// Serialised form of anything in this module. Specs are maps with string keys, so this cannot fail.
+pub(crate) fn json(value: &impl Serialize) -> Value {
+    serde_json::to_value(value).expect("specs are maps with string keys")
 }

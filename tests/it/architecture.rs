@@ -17,7 +17,7 @@ const WALLS: [(&str, &[&str], &str); 11] = [
     ("aws_sdk_", &["aws", "kinds"], "only clients and kinds speak to AWS"),
     (
         "aws_smithy_",
-        &["aws", "kinds/composition.rs", "emulator/client.rs"],
+        &["aws", "kinds/composition/destination.rs", "emulator/client.rs"],
         "HTTP is the business of one module",
     ),
     ("println!", &[], "only ui prints, and it writes to its streams"),
@@ -46,19 +46,8 @@ const NOT_IN_PLAN: [&str; 6] =
 const LONGEST: usize = 500;
 
 /// Files that are longer today. None may join them; one that has shrunk leaves the list.
-const LONGER: &[&str] = &[
-    "apply/ensure.rs",
-    "apply/lock.rs",
-    "apply/mod.rs",
-    "cloud/read.rs",
-    "emulator/participant.rs",
-    "kinds/channel.rs",
-    "kinds/composition.rs",
-    "kinds/mod.rs",
-    "kinds/participant_replication.rs",
-    "kinds/spec.rs",
-    "plan/step.rs",
-];
+const LONGER: &[&str] =
+    &["apply/ensure.rs", "apply/lock.rs", "apply/mod.rs", "cloud/read.rs", "plan/step.rs"];
 
 /// Folders whose files are not to import each other in a circle.
 const WITHOUT_CIRCLES: [&str; 5] = ["apply", "cli", "cloud", "commands", "plan"];

@@ -9,16 +9,26 @@ use ivs_apply::manifest::load_text;
 use ivs_apply::plan::permission::{LARGEST, Purpose, notes, policy};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
-/// Names of the operations that the code of a room or a file calls.
+/// Names of the operations that the code of a module calls: a folder, or a file and the folder of its name.
 fn called(path: &str) -> BTreeSet<String> {
+    fn files(path: &Path, found: &mut Vec<PathBuf>) {
+        if path.is_dir() {
+            for entry in std::fs::read_dir(path).expect("readable") {
+                files(&entry.expect("readable").path(), found);
+            }
+        } else if path.is_file() {
+            found.push(path.to_owned());
+        }
+    }
     let path = root().join("src").join(path);
-    let files: Vec<_> = if path.is_dir() {
-        let entries = std::fs::read_dir(&path).expect("readable");
-        entries.map(|it| it.expect("readable").path()).collect()
-    } else {
-        vec![path]
-    };
+    let mut found = Vec::new();
+    files(&path, &mut found);
+    if path.is_file() {
+        files(&path.with_extension(""), &mut found);
+    }
+    let files = found;
     let name = regex::Regex::new(r#"sorted\(\s*"([A-Za-z]+)"\s*\)"#).expect("a valid pattern");
     let mut found = BTreeSet::new();
     for file in files {

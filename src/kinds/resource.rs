@@ -1,0 +1,297 @@
+//! What every kind of resource answers: its fields, references and rules, and the SDK calls that list, create, update
+//! and delete it. A kind file implements [`Resource`]; where AWS treats a kind in a special way, the kind overrides
+//! a default. Knows no particular kind, and decides nothing.
+
+use super::spec::FieldChange;
+use super::{
+    Address, AddressMap, Arn, Audience, Check, Edge, Elsewhere, Facts, Kind, Observed,
+    ObservedState, Publisher, Spec,
+};
+use crate::aws::{Clients, CloudError, Secret, Tags};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fmt::Debug;
+use std::future::Future;
+
+/// One AWS resource type; `Self` is what a manifest's `spec:` holds. Every absent field gets AWS's
+/// documented default, so that "unset" has one meaning and diff is comparison.
+pub trait Resource:
+    Clone + PartialEq + Debug + Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static
+{
+    /// Which kind this is.
+    const KIND: Kind;
+    /// What is fixed about it.
+    const FACTS: Facts;
+
+    /// The display name, where AWS has one; `None` inside means `metadata.name`.
+    fn name_mut(&mut self) -> Option<&mut Option<String>>;
+    /// The tags a manifest gives it; `None` for what cannot carry any.
+    fn tags_mut(&mut self) -> Option<&mut Tags>;
+    /// Every reference, one line a field.
+    fn refs(&self) -> Vec<Edge> {
+        Vec::new()
+    }
+    /// Those of them that must be offline when this is made, and are live while it runs.
+    fn must_be_offline(&self) -> Vec<Edge> {
+        Vec::new()
+    }
+    /// Those of them whose publisher must be connected when this is made.
+    fn needs_publisher(&self) -> Vec<Edge> {
+        Vec::new()
+    }
+    /// Brings equal things to one form (defaults that depend on other fields, sets in order).
+    fn normalise(&mut self) {}
+    /// AWS's rules for this kind that types cannot say. Called before [`Resource::normalise`]: items stand where
+    /// they do in the manifest.
+    fn check(&self, at: &mut Check<'_>);
+    /// Every field set to something that is not its default: feeds round trips and registry tests.
+    fn example() -> Self;
+    /// Further ones, where fields exclude each other: every field is in one of them.
+    fn further_examples() -> Vec<Self> {
+        Vec::new()
+    }
+    /// Whether it should exist at the moment, given who is live.
+    fn presence(&self, _now: &ObservedState) -> Existence {
+        Existence::Wanted
+    }
+    /// Whether it comes and goes with those who publish, so that its absence means nothing.
+    fn comes_and_goes(&self) -> bool {
+        false
+    }
+    /// What tells it from others of its kind, for kinds that are listed for each of another.
+    fn identity(&self, _book: &AddressMap) -> Option<Arn> {
+        None
+    }
+    /// Reads names that nobody has as what else they can mean; `is_name` also holds for near misses.
+    fn settle_names(&mut self, _is_name: &dyn Fn(&Address) -> bool) {}
+    /// Takes from what is wanted the fields that an object has no memory of before it was ours.
+    fn taken_over(&mut self, _wanted: &Self) {}
+    /// A text of the spec that may stand in a file beside the manifest instead.
+    fn file_source(&mut self) -> Option<FileSource<'_>> {
+        None
+    }
+    /// What only one object of the kind can have at a time, where there is such a thing. For kinds that are
+    /// replaced by deleting first: whoever is to have it is made after whoever has it is deleted.
+    fn exclusive(&self) -> Option<Exclusive> {
+        None
+    }
+    /// Takes from `from` what AWS keeps and never returns, so that it makes no difference. Which value an owned
+    /// object really has comes from its digest; see [`Spec::restore_write_only`].
+    fn copy_write_only(&mut self, _from: &Self) {}
+    /// This spec with each other value that such a field may have.
+    fn write_only_variants(&self) -> Vec<Self> {
+        Vec::new()
+    }
+    /// What AWS does elsewhere with the caller's permissions when this is created or deleted, and on which
+    /// resources.
+    fn elsewhere(&self) -> Vec<(Elsewhere, String)> {
+        Vec::new()
+    }
+    /// The rotation tag, for the one kind that has it.
+    fn rotation(&self) -> Option<&str> {
+        None
+    }
+
+    // How AWS does it: typed SDK calls, nothing else.
+
+    /// All objects of the kind. Complete or an error, never a part.
+    fn list(
+        aws: &Clients,
+        scope: &Scope<'_>,
+    ) -> impl Future<Output = Result<Vec<Observed>, CloudError>> + Send;
+    /// The same with the tags of each, for kinds whose listing leaves them out.
+    fn list_tagged(
+        aws: &Clients,
+        scope: &Scope<'_>,
+    ) -> impl Future<Output = Result<Vec<Observed>, CloudError>> + Send {
+        Self::list(aws, scope)
+    }
+    /// These objects with their specs, in any order; those that are gone are left out.
+    fn get(
+        aws: &Clients,
+        arns: &[Arn],
+        addresses: &AddressMap,
+    ) -> impl Future<Output = Result<Vec<Observed>, CloudError>> + Send;
+    /// The secrets of these objects, by name. Asked for by whoever has a place to put them, and nobody else.
+    fn secrets(
+        _aws: &Clients,
+        _arns: &[Arn],
+    ) -> impl Future<Output = Result<Vec<Secrets>, CloudError>> + Send {
+        async { Ok(Vec::new()) }
+    }
+    /// Makes it, in one request that carries `tags`. Never repeated by the SDK.
+    fn create(
+        &self,
+        aws: &Clients,
+        tags: &Tags,
+        addresses: &AddressMap,
+    ) -> impl Future<Output = Result<Observed, CloudError>> + Send;
+    /// Makes `arn` equal to this spec, tags aside; `changes` says in which fields it differs. Kinds without
+    /// an update path do not write it.
+    fn update(
+        &self,
+        _aws: &Clients,
+        _arn: &Arn,
+        _changes: &[FieldChange],
+        _book: &AddressMap,
+    ) -> impl Future<Output = Result<Observed, CloudError>> + Send {
+        async { unreachable!("the plan replaces {} instead of updating it", Self::KIND) }
+    }
+    /// Whoever refers to it, managed or not, as far as AWS has a list filter for it; the others are of the kinds in
+    /// [`Facts::users_unfiltered`].
+    fn users(
+        _aws: &Clients,
+        _arn: &Arn,
+    ) -> impl Future<Output = Result<Vec<Observed>, CloudError>> + Send {
+        async { Ok(Vec::new()) }
+    }
+    /// Deletes it. What is gone already counts as deleted.
+    fn delete(aws: &Clients, arn: &Arn) -> impl Future<Output = Result<(), CloudError>> + Send;
+    /// Adds or replaces tags of the object that has this spec.
+    fn tag(
+        &self,
+        aws: &Clients,
+        arn: &Arn,
+        tags: &Tags,
+        _book: &AddressMap,
+    ) -> impl Future<Output = Result<(), CloudError>> + Send {
+        aws.tag(Self::FACTS.service, arn.as_str(), tags)
+    }
+    /// Removes tags; absent ones are no error.
+    fn untag(
+        aws: &Clients,
+        arn: &Arn,
+        keys: &[String],
+    ) -> impl Future<Output = Result<(), CloudError>> + Send {
+        aws.untag(Self::FACTS.service, arn.as_str(), keys)
+    }
+    /// All tags it has at this moment.
+    fn tags_of(aws: &Clients, arn: &Arn) -> impl Future<Output = Result<Tags, CloudError>> + Send {
+        aws.tags_of(Self::FACTS.service, arn.as_str())
+    }
+    /// Who has to publish for it to run, where no listing tells whether they do. Needed only where it does not
+    /// run as declared.
+    fn publisher(&self, _book: &AddressMap) -> Option<Publisher> {
+        None
+    }
+    /// Whether that publisher publishes at the moment, in the session in progress on the stage.
+    fn publishes(
+        _aws: &Clients,
+        _publisher: &Publisher,
+        _session: &str,
+    ) -> impl Future<Output = Result<bool, CloudError>> + Send {
+        async { Ok(false) }
+    }
+    /// References to objects that this resource acts on for as long as it is there, so that they must not belong
+    /// to another stack or tool.
+    fn acts_on(&self) -> Vec<Edge> {
+        Vec::new()
+    }
+    /// Who would be cut off by a change to it, where that shows in what was read.
+    fn audience_of(_live: &Observed) -> Option<Audience> {
+        None
+    }
+    /// Who would be cut off by a change to it at this moment.
+    fn audience(
+        _aws: &Clients,
+        _arn: &Arn,
+    ) -> impl Future<Output = Result<Option<Audience>, CloudError>> + Send {
+        async { Ok(None) }
+    }
+    /// Sends the audience away, so that a change can follow; only where consent was given. False where
+    /// there is no such call and the change itself does it. May be repeated until the audience is gone; what
+    /// AWS takes from the object with that is noted in `taken`, before the call that takes it.
+    fn interrupt(
+        _aws: &Clients,
+        _arn: &Arn,
+        _taken: &mut Option<Arn>,
+    ) -> impl Future<Output = Result<bool, CloudError>> + Send {
+        async { Ok(false) }
+    }
+    /// Gives an object back what [`Resource::interrupt`] noted, if it is still without; called where the change
+    /// that was to follow did not happen.
+    fn put_back(
+        _aws: &Clients,
+        _arn: &Arn,
+        _taken: &Arn,
+    ) -> impl Future<Output = Result<(), CloudError>> + Send {
+        async { Ok(()) }
+    }
+}
+
+/// The secrets of one object, by name.
+pub type Secrets = (Arn, Vec<(&'static str, Secret)>);
+
+/// Whether a declared resource should exist at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existence {
+    /// It should.
+    Wanted,
+    /// Not at the moment, since no participant publishes. This is no drift, and an existing object may go on.
+    Dormant,
+    /// It should not exist.
+    Unwanted,
+    /// One that exists shall stay; it cannot be made or replaced, since its key is not given.
+    Unmakeable,
+}
+
+/// A text of a spec that may stand in a file beside the manifest instead.
+#[derive(Debug)]
+pub struct FileSource<'a> {
+    /// The field that names the file.
+    pub file_field: &'static str,
+    /// The name, until the file was read.
+    pub file: &'a mut Option<String>,
+    /// The field that holds the text.
+    pub text_field: &'static str,
+    /// The text.
+    pub text: &'a mut Option<String>,
+}
+
+/// What only one object of a kind can have at a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exclusive {
+    /// What tells it from others.
+    pub value: String,
+    /// How to call it in a message.
+    pub what: &'static str,
+}
+
+/// What a listing needs to know beforehand, where it is one for each of another kind
+/// ([`Facts::listed_under`]), and who is told before it ends.
+#[derive(Clone, Default)]
+pub struct Scope<'a> {
+    /// Whose tags count.
+    pub stack: &'a str,
+    /// What manifests declare of the kind.
+    pub declared: Vec<&'a Spec>,
+    /// The stack's own objects of the kind that has it.
+    pub parents: Vec<&'a Observed>,
+    /// Whether all of those objects are asked, also where nothing says that they have one of the kind.
+    pub full: bool,
+    /// What the other kinds' listings said.
+    pub addresses: AddressMap,
+    /// Is told of each object as its page comes, by kinds that may have many and are got afterwards.
+    pub seen: Option<&'a (dyn Fn(&Observed) + Sync)>,
+}
+
+impl Scope<'_> {
+    /// Passes a page on, and tells of it.
+    pub(super) fn page(
+        &self,
+        page: impl IntoIterator<Item = Observed>,
+    ) -> impl Iterator<Item = Observed> {
+        page.into_iter().inspect(|observed| self.seen.into_iter().for_each(|seen| seen(observed)))
+    }
+}
+
+/// Something that can parse the spec of any kind; see [`Kind::parse_with`].
+pub trait ParseSpec {
+    /// What comes out beside the spec.
+    type Rest;
+    /// Parses a document whose spec is a `K`.
+    fn spec<K: Resource>(self) -> Option<(Spec, Self::Rest)>
+    where
+        Spec: From<K>;
+}
