@@ -1,16 +1,18 @@
 //! A channel: the ingest endpoint and playback URL of one live stream.
 
+mod recording;
 mod stream;
 
 pub use stream::streams;
 
 use super::wire_enum::sdk_enums;
 use super::{
-    AddressMap, Arn, Audience, Check, Edge, Facts, Kind, Observed, On, Operation, Ref, Resource,
-    Scope, Secrets, Service, WireEnum, answered_tags, drain, inside, json, sent_tags, side_by_side,
+    AddressMap, Arn, Audience, Check, DeclaredSet, Edge, Facts, Kind, Observed, On, Operation, Ref,
+    Resource, Scope, Secrets, Service, WireEnum, answered_tags, drain, inside, json, sent_tags,
+    side_by_side,
 };
 use crate::aws::{Clients, CloudError, Secret, Sorted, Tags, gone, restore_zeros};
-use crate::diag::Code;
+use crate::diag::{Code, Report};
 use crate::kinds::reference::{arn_or_detach, edge_of};
 use crate::kinds::spec::FieldChange;
 use crate::kinds::stream_key::keys_of;
@@ -230,6 +232,10 @@ impl Resource for Channel {
                 "plain RTMP is taken, and SRT passphrases are not enforced",
             );
         }
+    }
+
+    fn check_set(set: &DeclaredSet<'_>, report: &mut Report) {
+        recording::check(set, report);
     }
 
     fn example() -> Self {

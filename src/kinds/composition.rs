@@ -4,23 +4,22 @@
 mod destination;
 mod layout;
 
-pub use layout::Pip;
-
 use super::{
-    AddressMap, Arn, Audience, Check, Edge, Existence, Facts, Kind, Mutable, Observed,
-    ObservedState, On, Operation, Publisher, Ref, Replace, Resource, Scope, Service, answered_tags,
-    drain, each, inside, json, owner, sent_tags, stage,
+    AddressMap, Arn, Audience, Check, DeclaredSet, Desired, Edge, Existence, Facts, Kind, Mutable,
+    Observed, ObservedState, On, Operation, Pointer, Publisher, Ref, Replace, Resource, Scope,
+    Service, answered_tags, drain, each, inside, json, owner, sent_tags, stage,
 };
 use crate::aws::{Class, Clients, CloudError, Sorted, Tags, found, restore_zeros};
-use crate::diag::Code;
-use crate::kinds::Stage;
+use crate::diag::{Code, Diagnostic, Place, Report};
 use crate::kinds::reference::edge_of;
+use crate::kinds::{EncoderConfiguration, Stage};
 use aws_sdk_ivsrealtime::operation::list_compositions::builders::ListCompositionsFluentBuilder;
 use aws_sdk_ivsrealtime::types::{self as sdk, ParticipantState};
 use destination::Destination;
 use layout::{Grid, Layout};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// A composition. AWS ends it 60 seconds after the last publisher left, and after 24 hours. Any change but
 /// of its tags is stop, wait, start.
@@ -56,6 +55,9 @@ pub enum Run {
     Stopped,
 }
 
+/// The most compositions of one stage.
+const MOST_ON_A_STAGE: usize = 5;
+
 impl Resource for Composition {
     const KIND: Kind = Kind::Composition;
     const FACTS: Facts = Facts {
@@ -79,6 +81,7 @@ impl Resource for Composition {
         ended: &["STOPPED", "FAILED"],
         ending: &["STOPPING"],
         quota: Some(20),
+        no_publisher: Some("nobody publishes on its stage"),
         loss: Some("the picture stops until the new composition runs"),
         deletion: Some("the picture stops; recordings stay in their bucket"),
         ..Facts::plain(Service::RealTime, "composition")
@@ -146,6 +149,38 @@ impl Resource for Composition {
             destination.check(at, &format!("destinations[{index}]"));
         }
         self.layout.check(at);
+    }
+
+    fn check_set(set: &DeclaredSet<'_>, report: &mut Report) {
+        let mut per_stage: BTreeMap<&Pointer, usize> = BTreeMap::new();
+        let mut by_channel: BTreeMap<&Pointer, &Desired> = BTreeMap::new();
+        for (it, composition) in set.of::<Self>() {
+            let on_stage = per_stage.entry(composition.stage.pointer()).or_default();
+            *on_stage += 1;
+            if *on_stage == MOST_ON_A_STAGE + 1 {
+                let place = Place::value(it.origin, "spec.stage");
+                let message = "a stage has at most 5 compositions, and this is its sixth";
+                report.push(Diagnostic::new(Code::QuotaExceeded, place, message));
+            }
+            if let Some(pip) = &composition.layout.pip {
+                let refs = composition.refs();
+                let encoders = refs.iter().filter_map(|it| set.get::<EncoderConfiguration>(&it.to));
+                encoders.for_each(|encoder| pip.check_inside(&encoder.video, it.origin, report));
+            }
+            for (index, destination) in composition.destinations.iter().enumerate() {
+                let Some(target) = &destination.channel else { continue };
+                let field = format!("spec.destinations[{index}].channel.channel");
+                if let Some(first) = by_channel.insert(target.channel.pointer(), it) {
+                    let place = Place::value(it.origin, field.as_str());
+                    let message =
+                        "a channel takes one composition at a time, and this is its second";
+                    report.push(
+                        Diagnostic::new(Code::ConflictingFields, place, message)
+                            .also(Place::value(first.origin, "metadata.name"), "the first one"),
+                    );
+                }
+            }
+        }
     }
 
     fn example() -> Self {

@@ -38,6 +38,8 @@ pub struct Facts {
     pub quota: Option<u32>,
     /// What a replacement changes for people outside, for the plan.
     pub loss: Option<&'static str>,
+    /// Why one cannot run at the moment, for the plan, where it runs only while somebody publishes.
+    pub no_publisher: Option<&'static str>,
     /// What a deletion loses for good, and what it leaves, for the plan.
     pub deletion: Option<&'static str>,
     /// The kind that has it: there is no listing of an account, only one for each of those.
@@ -66,6 +68,7 @@ impl Facts {
             ending: &[],
             quota: None,
             loss: None,
+            no_publisher: None,
             deletion: None,
             listed_under: None,
             created_by: None,

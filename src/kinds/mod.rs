@@ -16,6 +16,7 @@ pub mod states;
 pub mod wire_enum;
 
 mod calls;
+mod declared;
 mod document;
 mod facts;
 mod pages;
@@ -42,7 +43,7 @@ pub use address::{Address, AddressMap, Arn};
 pub use calls::READS_LAG;
 pub use channel::streams;
 pub use check::{Check, MOST_USER_TAGS, bucket_fault};
-pub use composition::Pip;
+pub use declared::DeclaredSet;
 pub use document::{API_VERSION, SAVED_PLAN, SECRETS, begins_document, is_our_own, is_saved_plan};
 pub use facts::{Facts, Mutable, Replace};
 pub use glob::Glob;

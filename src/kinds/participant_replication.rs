@@ -6,15 +6,16 @@
 //! stages is the stack's (`memory`). Never looks for replications that nobody declared or remembers.
 
 mod memory;
+mod rules;
 
 use super::composition::Run;
 use super::{
-    AddressMap, Arn, Audience, Check, Edge, Existence, Facts, Kind, Mutable, Observed,
+    AddressMap, Arn, Audience, Check, DeclaredSet, Edge, Existence, Facts, Kind, Mutable, Observed,
     ObservedState, On, Operation, Owner, Pointer, Publisher, Ref, Replace, Resource, Scope,
     Service, drain, each, sent_tags, side_by_side,
 };
 use crate::aws::{Class, Clients, CloudError, Sorted, Tags, found, gone};
-use crate::diag::Code;
+use crate::diag::{Code, Report};
 use crate::kinds::reference::edge_of;
 use crate::kinds::{Address, IngestConfiguration, Stage};
 use aws_sdk_ivsrealtime::types::{ParticipantState, ReplicationState};
@@ -52,7 +53,7 @@ pub struct ParticipantReplication {
 }
 
 /// Why one cannot be started.
-const NOBODY: &str = "its participant is not publishing";
+const NOT_PUBLISHING: &str = "its participant is not publishing";
 
 impl ParticipantReplication {
     /// The three things that tell it from others, as far as they are known yet.
@@ -94,6 +95,7 @@ impl Resource for ParticipantReplication {
         local: &["run"],
         ended: &["STOPPED"],
         listed_under: Some(Kind::Stage),
+        no_publisher: Some(NOT_PUBLISHING),
         loss: Some("the participant disappears from the other stage until the new one runs"),
         deletion: Some("the participant disappears from the other stage"),
         ..Facts::plain(Service::RealTime, "")
@@ -154,6 +156,10 @@ impl Resource for ParticipantReplication {
             let message = format!("attributes of {bytes} bytes: at most 1024 are allowed in all");
             at.report(Code::OutOfRange, "attributes", message);
         }
+    }
+
+    fn check_set(set: &DeclaredSet<'_>, report: &mut Report) {
+        rules::check(set, report);
     }
 
     fn example() -> Self {
@@ -220,7 +226,7 @@ impl Resource for ParticipantReplication {
         }
         let mut declared: BTreeMap<Arn, (Parts, &Self)> = BTreeMap::new();
         for spec in &scope.declared {
-            let super::Spec::ParticipantReplication(spec) = spec else { continue };
+            let Ok(spec) = <&Self>::try_from(*spec) else { continue };
             if let Some(parts) = spec.parts(&scope.addresses) {
                 declared.insert(parts.arn(), (parts, spec));
             }
@@ -232,11 +238,8 @@ impl Resource for ParticipantReplication {
             .collect();
         let lists = pairs.into_iter().map(|(source, participant)| active(aws, source, participant));
         // Attributes of the same hash are the same, whoever they are declared for by now.
-        let specs = scope.declared.iter().filter_map(|spec| match spec {
-            super::Spec::ParticipantReplication(spec) => Some(&spec.attributes),
-            _ => None,
-        });
-        let known: Known<'_> = specs.map(|it| (short(it), it)).collect();
+        let specs = scope.declared.iter().filter_map(|spec| <&Self>::try_from(*spec).ok());
+        let known: Known<'_> = specs.map(|it| (short(&it.attributes), &it.attributes)).collect();
         let mut found = Vec::new();
         for parts in side_by_side(lists.collect()).await?.into_iter().flatten() {
             let arn = parts.arn();
@@ -280,7 +283,7 @@ impl Resource for ParticipantReplication {
         addresses: &AddressMap,
     ) -> Result<Observed, CloudError> {
         let parts = self.parts(addresses);
-        let parts = parts.ok_or_else(|| refused("StartParticipantReplication", NOBODY))?;
+        let parts = parts.ok_or_else(|| refused("StartParticipantReplication", NOT_PUBLISHING))?;
         let arn = parts.arn();
         self.tag(aws, &arn, tags, addresses).await?;
         if !active(aws, &parts.source, &parts.participant).await?.contains(&parts) {

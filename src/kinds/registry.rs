@@ -4,10 +4,11 @@
 use super::calls::about_what_was_asked;
 use super::spec::FieldChange;
 use super::{
-    Address, AddressMap, Arn, Audience, Check, Edge, Elsewhere, Exclusive, Existence, Facts,
-    FileSource, Observed, ObservedState, ParseSpec, Publisher, Resource, Scope, Secrets,
+    Address, AddressMap, Arn, Audience, Check, DeclaredSet, Edge, Elsewhere, Exclusive, Existence,
+    Facts, FileSource, Observed, ObservedState, ParseSpec, Publisher, Resource, Scope, Secrets,
 };
 use crate::aws::{Clients, CloudError, Tags};
+use crate::diag::Report;
 use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 use serde_json::Value;
@@ -28,6 +29,16 @@ macro_rules! kinds {
         $(pub use super::$module::$name;
         impl From<$name> for Spec {
             fn from(it: $name) -> Self { Self::$name(Box::new(it)) }
+        }
+        impl<'a> TryFrom<&'a Spec> for &'a $name {
+            type Error = Kind;
+            /// The spec if it is of this kind, or else the kind that it has.
+            fn try_from(spec: &'a Spec) -> Result<Self, Kind> {
+                match spec {
+                    Spec::$name(it) => Ok(&**it),
+                    other => Err(other.kind()),
+                }
+            }
         })*
 
         impl Kind {
@@ -59,6 +70,10 @@ macro_rules! kinds {
             /// Runs `parse` for the spec type of this kind.
             pub fn parse_with<P: ParseSpec>(self, parse: P) -> Option<(Spec, P::Rest)> {
                 match self { $(Kind::$name => parse.spec::<$name>()),* }
+            }
+            /// [`Resource::check_set`].
+            pub fn check_set(self, set: &DeclaredSet<'_>, report: &mut Report) {
+                match self { $(Kind::$name => $name::check_set(set, report)),* }
             }
             /// [`Resource::list`].
             pub async fn list(self, aws: &Clients, scope: &Scope<'_>) -> Result<Vec<Observed>, CloudError> {

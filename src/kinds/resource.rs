@@ -4,10 +4,11 @@
 
 use super::spec::FieldChange;
 use super::{
-    Address, AddressMap, Arn, Audience, Check, Edge, Elsewhere, Facts, Kind, Observed,
+    Address, AddressMap, Arn, Audience, Check, DeclaredSet, Edge, Elsewhere, Facts, Kind, Observed,
     ObservedState, Publisher, Spec,
 };
 use crate::aws::{Clients, CloudError, Secret, Tags};
+use crate::diag::Report;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -45,6 +46,8 @@ pub trait Resource:
     /// AWS's rules for this kind that types cannot say. Called before [`Resource::normalise`]: items stand where
     /// they do in the manifest.
     fn check(&self, at: &mut Check<'_>);
+    /// AWS's rules between several declared resources: those of this kind, and what they refer to.
+    fn check_set(_set: &DeclaredSet<'_>, _report: &mut Report) {}
     /// Every field set to something that is not its default: feeds round trips and registry tests.
     fn example() -> Self;
     /// Further ones, where fields exclude each other: every field is in one of them.

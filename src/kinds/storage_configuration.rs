@@ -1,14 +1,16 @@
 //! A storage configuration: the S3 bucket that compositions and stages record to.
 
 use super::{
-    AddressMap, Arn, Check, Elsewhere, Facts, Kind, Mutable, Observed, On, Operation, Resource,
-    Scope, Service, answered_tags, drain, each, inside, sent_tags,
+    AddressMap, Arn, Check, DeclaredSet, Desired, Elsewhere, Facts, Kind, Mutable, Observed, On,
+    Operation, Resource, Scope, Service, answered_tags, drain, each, inside, sent_tags,
 };
 use crate::aws::{Clients, CloudError, Sorted, Tags, found, gone};
+use crate::diag::{Code, Diagnostic, Place, Report};
 use crate::kinds::operation::recording_to;
 use aws_sdk_ivsrealtime::types as sdk;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// An S3 bucket for real-time recordings. Nothing but its tags can be changed. IVS adds a statement to the
 /// bucket's policy.
@@ -70,6 +72,22 @@ impl Resource for StorageConfiguration {
 
     fn check(&self, at: &mut Check<'_>) {
         at.bucket("s3.bucketName", &self.s3.bucket_name);
+    }
+
+    fn check_set(set: &DeclaredSet<'_>, report: &mut Report) {
+        let mut first_by_bucket: BTreeMap<&str, &Desired> = BTreeMap::new();
+        for (it, storage) in set.of::<Self>() {
+            if let Some(first) = first_by_bucket.insert(&storage.s3.bucket_name, it) {
+                let field = "spec.s3.bucketName";
+                let message = "two storage configurations share this bucket and its bucket policy, so \
+                               deleting one may keep IVS from writing for the other";
+                report.push(
+                    Diagnostic::new(Code::RiskySetting, Place::value(it.origin, field), message)
+                        .also(Place::value(first.origin, field), "the first one")
+                        .help("refer to one storage configuration wherever this bucket is meant"),
+                );
+            }
+        }
     }
 
     fn example() -> Self {

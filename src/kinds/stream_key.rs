@@ -1,11 +1,12 @@
 //! A stream key: what a broadcaster needs to stream to one channel. Its value is never read.
 
 use super::{
-    AddressMap, Arn, Check, Edge, Facts, Kind, Mutable, Observed, Operation, Owner, Ref, Replace,
-    Resource, Scope, Secrets, Service, answered_tags, drain, inside, sent_tags, side_by_side,
+    AddressMap, Arn, Check, DeclaredSet, Desired, Edge, Facts, Kind, Mutable, Observed, Operation,
+    Owner, Pointer, Ref, Replace, Resource, Scope, Secrets, Service, answered_tags, drain, inside,
+    sent_tags, side_by_side,
 };
 use crate::aws::{Class, Clients, CloudError, Secret, Sorted, Tags, found, gone};
-use crate::diag::Code;
+use crate::diag::{Code, Diagnostic, Place, Report};
 use crate::kinds::Channel;
 use crate::kinds::check::MOST_TAGS;
 use crate::kinds::check::is_tag_character;
@@ -74,6 +75,20 @@ impl Resource for StreamKey {
                 "rotation",
                 format!("a rotation is kept as a tag, which cannot contain {odd:?}"),
             );
+        }
+    }
+
+    fn check_set(set: &DeclaredSet<'_>, report: &mut Report) {
+        let mut first_by_channel: BTreeMap<&Pointer, &Desired> = BTreeMap::new();
+        for (it, key) in set.of::<Self>() {
+            if let Some(first) = first_by_channel.insert(key.channel.pointer(), it) {
+                let message = "a channel has exactly one stream key, and this is its second";
+                let place = Place::value(it.origin, "spec.channel");
+                report.push(
+                    Diagnostic::new(Code::DuplicateResource, place, message)
+                        .also(Place::value(first.origin, "spec.channel"), "the first one"),
+                );
+            }
         }
     }
 

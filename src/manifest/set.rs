@@ -1,10 +1,8 @@
-//! Rules that need more than one resource: duplicates, references, quotas, pairs that do not fit.
+//! Rules that need more than one resource: duplicates, references, quotas. Those that AWS has for particular kinds are
+//! in the kind files; here they are called.
 
 use crate::diag::{Code, Diagnostic, Place, Report, suggest};
-use crate::kinds::{
-    Address, Arn, Channel, Desired, Kind, MOST_USER_TAGS, Pip, Pointer, RecordingConfiguration,
-    Ref, Spec, Stack,
-};
+use crate::kinds::{Address, Arn, DeclaredSet, Desired, Kind, Pointer, Stack};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything about the set as a whole; `known` is all that is declared, also by documents that could not be
@@ -35,7 +33,10 @@ pub(super) fn check(
     references(stack, desired, known, report);
     quotas(stack, desired, report);
     exclusive(desired, report);
-    pairs(desired, &by_address, report);
+    let set = DeclaredSet::new(desired);
+    for kind in Kind::ALL {
+        kind.check_set(&set, report);
+    }
 }
 
 /// What only one object can have at a time.
@@ -193,178 +194,4 @@ pub(super) fn settle_names(desired: &mut Desired, known: &BTreeSet<Address>) {
         let names = known.iter().filter(|it| it.kind == address.kind).map(|it| it.name.as_str());
         known.contains(address) || suggest(&address.name, names).is_some()
     });
-}
-
-/// Rules between two resources (`docs/service-reference.md` §2: 12, 13, 38, 40, 45).
-fn pairs(desired: &[Desired], by_address: &BTreeMap<&Address, &Desired>, report: &mut Report) {
-    let mut keys: BTreeMap<Pointer, &Desired> = BTreeMap::new();
-    let mut on_air: BTreeMap<Pointer, &Desired> = BTreeMap::new();
-    let mut per_stage: BTreeMap<Pointer, usize> = BTreeMap::new();
-    let mut per_participant: BTreeMap<_, usize> = BTreeMap::new();
-    let mut replicas = BTreeMap::new();
-    let mut remembered: BTreeMap<Pointer, usize> = BTreeMap::new();
-    let mut buckets: BTreeMap<&str, &Desired> = BTreeMap::new();
-    for it in desired {
-        let found = |address: &Pointer| match address {
-            Pointer::Named(address) => by_address.get(address).map(|it| &it.spec),
-            Pointer::Outside(_) => None,
-        };
-        match &it.spec {
-            Spec::StreamKey(key) => {
-                if let Some(first) = keys.insert(key.channel.pointer().clone(), it) {
-                    report.push(
-                        Diagnostic::new(
-                            Code::DuplicateResource,
-                            Place::value(it.origin, "spec.channel"),
-                            "a channel has exactly one stream key, and this is its second",
-                        )
-                        .also(Place::value(first.origin, "spec.channel"), "the first one"),
-                    );
-                }
-            }
-            Spec::StorageConfiguration(storage) => {
-                if let Some(first) = buckets.insert(&storage.s3.bucket_name, it) {
-                    let field = "spec.s3.bucketName";
-                    let message = "two storage configurations share this bucket and its bucket policy, so \
-                                   deleting one may keep IVS from writing for the other";
-                    report.push(
-                        Diagnostic::new(
-                            Code::RiskySetting,
-                            Place::value(it.origin, field),
-                            message,
-                        )
-                        .also(Place::value(first.origin, field), "the first one")
-                        .help("refer to one storage configuration wherever this bucket is meant"),
-                    );
-                }
-            }
-            Spec::Channel(channel) => {
-                let recording = channel.recording_configuration.as_ref().map(Ref::pointer);
-                if let Some(Spec::RecordingConfiguration(recording)) = recording.and_then(found) {
-                    recorded(it, channel, recording, report);
-                }
-            }
-            Spec::ParticipantReplication(replication) => {
-                let who = replication.participant.as_ref().map(Ref::pointer);
-                let id = replication.participant_id.as_deref();
-                let whole = (who.cloned(), id, replication.source_stage.pointer().clone());
-                let to = replication.destination_stage.pointer();
-                if let Some(first) = replicas.insert((whole.clone(), to.clone()), it) {
-                    let message = "this participant is replicated to this stage already";
-                    let place = Place::value(it.origin, "spec.destinationStage");
-                    report.push(
-                        Diagnostic::new(Code::DuplicateResource, place, message)
-                            .also(Place::value(first.origin, "metadata.name"), "here"),
-                    );
-                }
-                let stages = per_participant.entry(whole).or_default();
-                *stages += 1;
-                if *stages == 6 {
-                    let message =
-                        "a participant is replicated to at most 5 stages, and this is the sixth";
-                    let place = Place::value(it.origin, "spec.destinationStage");
-                    report.push(Diagnostic::new(Code::QuotaExceeded, place, message));
-                }
-                let fields = ["sourceStage", "destinationStage"];
-                let stages = [replication.source_stage.pointer(), to];
-                let stage = fields.into_iter().zip(stages).find_map(|(field, stage)| {
-                    let Some(Spec::Stage(spec)) = found(stage) else { return None };
-                    Some((field, stage, spec.tags.len()))
-                });
-                if let Some((field, stage, tags)) = stage {
-                    let count = remembered.entry(stage.clone()).or_default();
-                    *count += 1;
-                    if tags + *count == MOST_USER_TAGS + 1 {
-                        let message = format!(
-                            "a stage remembers each of its replications in a tag: with {tags} tags of its own \
-                             there is no room for more than {}",
-                            *count - 1
-                        );
-                        let place = Place::value(it.origin, format!("spec.{field}").as_str());
-                        report.push(Diagnostic::new(Code::TooManyTags, place, message));
-                    }
-                }
-                if let Some(Spec::IngestConfiguration(ingest)) = who.and_then(found)
-                    && ingest.stage.as_ref() != Some(&replication.source_stage)
-                {
-                    let message = "this ingest configuration does not publish on the source stage";
-                    let place = Place::value(it.origin, "spec.participant");
-                    report.push(Diagnostic::new(Code::ConflictingFields, place, message));
-                }
-            }
-            Spec::Composition(composition) => {
-                let on_stage = per_stage.entry(composition.stage.pointer().clone()).or_default();
-                *on_stage += 1;
-                if *on_stage == 6 {
-                    report.push(Diagnostic::new(
-                        Code::QuotaExceeded,
-                        Place::value(it.origin, "spec.stage"),
-                        "a stage has at most 5 compositions, and this is its sixth",
-                    ));
-                }
-                if let Some(pip) = &composition.layout.pip {
-                    let encoders = it.spec.refs().into_iter().filter_map(|edge| found(&edge.to));
-                    for encoder in encoders {
-                        inside_the_picture(it, pip, encoder, report);
-                    }
-                }
-                for (index, destination) in composition.destinations.iter().enumerate() {
-                    let Some(target) = &destination.channel else { continue };
-                    let field = format!("spec.destinations[{index}].channel.channel");
-                    if let Some(first) = on_air.insert(target.channel.pointer().clone(), it) {
-                        report.push(
-                            Diagnostic::new(
-                                Code::ConflictingFields,
-                                Place::value(it.origin, field.as_str()),
-                                "a channel takes one composition at a time, and this is its second",
-                            )
-                            .also(Place::value(first.origin, "metadata.name"), "the first one"),
-                        );
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-}
-
-/// Settings of a recording that its channel makes pointless (rules 12 and 17).
-fn recorded(
-    at: &Desired,
-    channel: &Channel,
-    recording: &RecordingConfiguration,
-    report: &mut Report,
-) {
-    let mut warn = |message: &str| {
-        let place = Place::value(at.origin, "spec.recordingConfiguration");
-        report.push(Diagnostic::new(Code::IneffectiveSetting, place, message));
-    };
-    let basic = channel.r#type.as_str() == "BASIC";
-    if basic && recording.rendition_configuration.rendition_selection.as_str() == "CUSTOM" {
-        warn("a BASIC channel has one rendition: CUSTOM renditions have no effect on it");
-    }
-    let untouched = basic || channel.multitrack_input_configuration.enabled;
-    // Sixty seconds is what AWS takes without being asked.
-    let interval = recording.thumbnail_configuration.target_interval_seconds;
-    if untouched && interval.is_some_and(|it| it < 60) {
-        warn(
-            "this channel's video is not transcoded: thumbnails come no more often than its keyframes, \
-             whatever `targetIntervalSeconds` says",
-        );
-    }
-}
-
-/// An inner picture larger than the whole one (rule 38).
-fn inside_the_picture(at: &Desired, pip: &Pip, encoder: &Spec, report: &mut Report) {
-    let Spec::EncoderConfiguration(encoder) = encoder else { return };
-    let video = &encoder.video;
-    for (field, inner, outer) in
-        [("pipWidth", pip.pip_width, video.width), ("pipHeight", pip.pip_height, video.height)]
-    {
-        if inner.is_some_and(|inner| inner > outer) {
-            let place = Place::value(at.origin, format!("spec.layout.pip.{field}").as_str());
-            let message = format!("the inner picture is larger than the encoder's {outer} pixels");
-            report.push(Diagnostic::new(Code::IneffectiveSetting, place, message));
-        }
-    }
 }

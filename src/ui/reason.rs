@@ -1,7 +1,7 @@
 //! Sentences for why a step is not carried out, and for who is on air.
 
 use crate::apply::{Left, Unread};
-use crate::kinds::{Audience, Kind, Pointer};
+use crate::kinds::{Audience, Pointer};
 use crate::plan::{Action, Consent, Reason, Referrer};
 use jiff::Timestamp;
 
@@ -67,10 +67,7 @@ pub fn text(reason: &Reason) -> String {
             "adopting it would replace it; change the manifest to match the existing object".to_owned()
         }
         Reason::NoPublisher { kind, ends } => {
-            let why = match kind {
-                Kind::ParticipantReplication => "its participant is not publishing",
-                _ => "nobody publishes on its stage",
-            };
+            let why = kind.facts().no_publisher.unwrap_or("no participant publishes");
             if *ends { format!("{why}, so it ends by itself") } else { why.to_owned() }
         }
         Reason::PublicKeyRequired => "AWS never shows a key: give `publicKeyMaterial`".to_owned(),

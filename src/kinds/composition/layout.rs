@@ -1,6 +1,7 @@
 //! How the participants of a composition are arranged: side by side, or one inside another.
 
-use crate::diag::Code;
+use crate::diag::{Code, Diagnostic, Origin, Place, Report};
+use crate::kinds::encoder_configuration::Video;
 use crate::kinds::wire_enum::sdk_enums;
 use crate::kinds::{Check, WireEnum};
 use aws_sdk_ivsrealtime::types::{
@@ -44,6 +45,7 @@ pub struct Grid {
 }
 
 /// One participant large, one small inside.
+#[expect(clippy::struct_field_names, reason = "the names of the API")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Pip {
@@ -100,6 +102,23 @@ impl Default for Pip {
             pip_width: None,
             pip_height: None,
             participant_order_attribute: String::new(),
+        }
+    }
+}
+
+impl Pip {
+    /// An inner picture larger than the whole one has no effect (rule 38).
+    pub(super) fn check_inside(&self, video: &Video, origin: Origin, report: &mut Report) {
+        for (field, inner, outer) in [
+            ("pipWidth", self.pip_width, video.width),
+            ("pipHeight", self.pip_height, video.height),
+        ] {
+            if inner.is_some_and(|inner| inner > outer) {
+                let place = Place::value(origin, format!("spec.layout.pip.{field}").as_str());
+                let message =
+                    format!("the inner picture is larger than the encoder's {outer} pixels");
+                report.push(Diagnostic::new(Code::IneffectiveSetting, place, message));
+            }
         }
     }
 }
