@@ -83,61 +83,60 @@ const ARN_AND_STATE: &[&str] = &["arn", "state"];
 const KEY: &[&str] = &["arn", "channelArn"];
 const REPLICA: &[&str] = &["sourceStageArn", "participantId", "destinationStageArn"];
 
+/// What is read or made, one line each: its name in operations, its member in answers, that of a list of them, and
+/// the members that each must have.
+const OBJECTS: [(&str, &str, &str, &[&str]); 15] = [
+    ("AdConfiguration", "adConfiguration", "adConfigurations", ARN),
+    ("Channel", "channel", "channels", ARN),
+    ("Composition", "composition", "compositions", ARN_AND_STATE),
+    ("EncoderConfiguration", "encoderConfiguration", "encoderConfigurations", ARN),
+    (
+        "FailoverSlateConfiguration",
+        "failoverSlateConfiguration",
+        "failoverSlateConfigurations",
+        ARN_AND_STATE,
+    ),
+    ("IngestConfiguration", "ingestConfiguration", "ingestConfigurations", ARN_AND_STATE),
+    ("Participant", "participant", "participants", &["participantId"]),
+    ("PlaybackKeyPair", "keyPair", "keyPairs", ARN),
+    ("PlaybackRestrictionPolicy", "playbackRestrictionPolicy", "playbackRestrictionPolicies", ARN),
+    ("PublicKey", "publicKey", "publicKeys", ARN),
+    ("RecordingConfiguration", "recordingConfiguration", "recordingConfigurations", ARN_AND_STATE),
+    ("Stage", "stage", "stages", ARN),
+    ("StorageConfiguration", "storageConfiguration", "storageConfigurations", ARN),
+    ("Stream", "stream", "streams", &["channelArn"]),
+    ("StreamKey", "streamKey", "streamKeys", KEY),
+];
+
 /// What the answer of an operation holds. An operation that this does not know holds nothing that is needed;
 /// a test compares this with the service models and with what the kinds call.
 fn holds(operation: &str) -> Holds {
     use Holds::{Batch, List, Map, Nothing, Object};
     match operation {
-        "ListAdConfigurations" => List("adConfigurations", ARN),
-        "ListChannels" => List("channels", ARN),
-        "ListCompositions" => List("compositions", ARN_AND_STATE),
-        "ListEncoderConfigurations" => List("encoderConfigurations", ARN),
-        "ListFailoverSlateConfigurations" => List("failoverSlateConfigurations", ARN_AND_STATE),
-        "ListIngestConfigurations" => List("ingestConfigurations", ARN_AND_STATE),
-        "ListParticipantReplicas" => List("replicas", REPLICA),
-        "ListParticipants" => List("participants", &["participantId"]),
-        "ListPlaybackKeyPairs" => List("keyPairs", ARN),
-        "ListPlaybackRestrictionPolicies" => List("playbackRestrictionPolicies", ARN),
-        "ListPublicKeys" => List("publicKeys", ARN),
-        "ListRecordingConfigurations" => List("recordingConfigurations", ARN_AND_STATE),
-        "ListStages" => List("stages", ARN),
-        "ListStorageConfigurations" => List("storageConfigurations", ARN),
-        "ListStreamKeys" => List("streamKeys", KEY),
-        "ListStreams" => List("streams", &["channelArn"]),
-        "ListTagsForResource" => Map("tags"),
-        "BatchGetChannel" => Batch("channels", ARN),
-        "BatchGetStreamKey" => Batch("streamKeys", KEY),
-        "CreateAdConfiguration" | "GetAdConfiguration" | "UpdateAdConfiguration" => {
-            Object("adConfiguration", ARN)
-        }
-        "CreateChannel" | "UpdateChannel" => Object("channel", ARN),
-        "CreateEncoderConfiguration" | "GetEncoderConfiguration" => {
-            Object("encoderConfiguration", ARN)
-        }
-        "CreateFailoverSlateConfiguration"
-        | "GetFailoverSlateConfiguration"
-        | "UpdateFailoverSlateConfiguration" => Object("failoverSlateConfiguration", ARN_AND_STATE),
-        "CreateIngestConfiguration" | "GetIngestConfiguration" | "UpdateIngestConfiguration" => {
-            Object("ingestConfiguration", ARN_AND_STATE)
-        }
-        "CreatePlaybackRestrictionPolicy"
-        | "GetPlaybackRestrictionPolicy"
-        | "UpdatePlaybackRestrictionPolicy" => Object("playbackRestrictionPolicy", ARN),
-        "CreateRecordingConfiguration" | "GetRecordingConfiguration" => {
-            Object("recordingConfiguration", ARN_AND_STATE)
-        }
-        "CreateStage" | "GetStage" | "UpdateStage" => Object("stage", ARN),
-        "CreateStorageConfiguration" | "GetStorageConfiguration" => {
-            Object("storageConfiguration", ARN)
-        }
-        "CreateStreamKey" | "GetStreamKey" => Object("streamKey", KEY),
-        "GetComposition" | "StartComposition" => Object("composition", ARN_AND_STATE),
-        "GetParticipant" => Object("participant", &["participantId"]),
-        "GetPlaybackKeyPair" | "ImportPlaybackKeyPair" => Object("keyPair", ARN),
-        "GetPublicKey" | "ImportPublicKey" => Object("publicKey", ARN),
-        "GetStream" => Object("stream", &["channelArn"]),
-        _ => Nothing,
+        "ListParticipantReplicas" => return List("replicas", REPLICA),
+        "ListTagsForResource" => return Map("tags"),
+        _ => {}
     }
+    let one = ["Create", "Get", "Import", "Start", "Update"];
+    let one = one.iter().find_map(|verb| operation.strip_prefix(verb));
+    let batch = operation.strip_prefix("BatchGet");
+    let list = operation.strip_prefix("List");
+    let of = OBJECTS.into_iter().find_map(|(name, member, members, keys)| {
+        if one == Some(name) {
+            Some(Object(member, keys))
+        } else if batch == Some(name) {
+            Some(Batch(members, keys))
+        } else {
+            list.filter(|it| is_plural(it, name)).map(|_| List(members, keys))
+        }
+    });
+    of.unwrap_or(Nothing)
+}
+
+/// Whether `many` is the plural of `one`, as operations write it.
+fn is_plural(many: &str, one: &str) -> bool {
+    many.strip_prefix(one) == Some("s")
+        || one.strip_suffix("cy").is_some_and(|stem| many.strip_prefix(stem) == Some("cies"))
 }
 
 /// Whether the SDK may read this body of a successful answer to `operation`.
