@@ -6,7 +6,6 @@ use super::{
 };
 use crate::aws::{Clients, CloudError, Sorted, Tags, found, gone, restore_zeros};
 use crate::diag::{Code, quote};
-use crate::kinds::operation::READ_MEDIA_TAILOR;
 use crate::kinds::spec::FieldChange;
 use aws_sdk_ivs::types as sdk;
 use schemars::JsonSchema;
@@ -87,6 +86,12 @@ fn is_media_tailor(arn: &str) -> bool {
         && account.chars().all(|it| it.is_ascii_digit())
         && plain(name, |it| it.is_ascii_alphanumeric())
 }
+
+/// Reading the playback configurations that it names.
+const READ_MEDIA_TAILOR: Elsewhere = Elsewhere {
+    sid: "ReadMediaTailorConfigurations",
+    actions: &["mediatailor:GetPlaybackConfiguration"],
+};
 
 impl Resource for AdConfiguration {
     const KIND: Kind = Kind::AdConfiguration;

@@ -105,12 +105,6 @@ pub struct Elsewhere {
     pub actions: &'static [&'static str],
 }
 
-/// Reading the playback configurations that an ad configuration names.
-pub const READ_MEDIA_TAILOR: Elsewhere = Elsewhere {
-    sid: "ReadMediaTailorConfigurations",
-    actions: &["mediatailor:GetPlaybackConfiguration"],
-};
-
 /// Letting IVS write to a bucket, and no longer: it changes the bucket's policy when a configuration that
 /// records to it is created, and when it is deleted.
 pub const USE_BUCKET: Elsewhere = Elsewhere {

@@ -231,7 +231,7 @@ macro_rules! kinds {
                     $(Spec::$name(it) => it.write_only_variants().into_iter().map(Spec::from).collect()),*
                 }
             }
-            /// [`Resource::beside`].
+            /// [`Resource::file_source`].
             pub fn file_source(&mut self) -> Option<FileSource<'_>> {
                 match self { $(Spec::$name(it) => it.file_source()),* }
             }
