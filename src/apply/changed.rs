@@ -1,5 +1,6 @@
 //! How an object turned out to be another than the plan saw, so that a step did not write to it.
 
+use crate::diag::FieldPath;
 use crate::kinds::{Arn, Owner};
 use serde::Serialize;
 
@@ -23,10 +24,10 @@ pub enum Changed {
         owner: Box<Owner>,
     },
     /// Fields of its spec are others.
-    #[error("it was changed since the plan was made: {}", fields.join(", "))]
+    #[error("it was changed since the plan was made: {}", list(fields))]
     FieldsChanged {
         /// Their paths.
-        fields: Vec<String>,
+        fields: Vec<FieldPath>,
     },
     /// It got the tag that protects it.
     #[error("it was protected meanwhile")]
@@ -52,6 +53,10 @@ pub enum Changed {
     /// The plan does not say when the account was read.
     #[error("it is unknown when the plan was made")]
     PlanOfUnknownAge,
+}
+
+fn list(fields: &[FieldPath]) -> String {
+    fields.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 crate::plan::reason::codes! { Changed: MadeMeanwhile, Gone, OwnerChanged, FieldsChanged, ProtectedMeanwhile, PartProtected, SuccessorGone, NoDuplicate, DuplicateTagsChanged, DuplicateChanged, PlanOfUnknownAge }

@@ -8,6 +8,7 @@ use super::wait::Watch;
 use super::{BETWEEN_LISTINGS, Event, Outcome, Run, StepStatus, Stop, Until};
 use crate::aws::{Class, Clients, CloudError};
 use crate::cloud::{ReadError, Reading, look_up_users, read};
+use crate::diag::FieldPath;
 use crate::kinds::{Address, Arn, Desired, Kind, Lifecycle, Observed, ObservedState, Owner, Spec};
 use crate::plan::{Action, Cause, Plan, Policy, Reason, Step, StepId, plan};
 use std::collections::{BTreeMap, BTreeSet};
@@ -295,13 +296,13 @@ impl Run<'_> {
 /// Whether a step only turns references away from copies that do not count, of this run's at least one. The objects
 /// that one object refers to may be copies of several runs.
 fn refers_elsewhere(step: &Step, own: &BTreeSet<&Arn>, observed: &ObservedState) -> bool {
-    let edges: BTreeMap<String, Option<Arn>> = step
+    let edges: BTreeMap<FieldPath, Option<Arn>> = step
         .before
         .iter()
         .flat_map(Spec::refs)
-        .map(|it| (format!("spec.{}", it.field), it.to.arn(&observed.addresses)))
+        .map(|it| (it.path(), it.to.arn(&observed.addresses)))
         .collect();
-    let before = |path: &String| edges.get(path).and_then(Option::as_ref);
+    let before = |path: &FieldPath| edges.get(path).and_then(Option::as_ref);
     let copies: BTreeSet<&Arn> = observed.duplicates.iter().map(|it| &it.observed.arn).collect();
     let fields = || step.fields.iter().map(|it| before(&it.path));
     step.action == Action::Update

@@ -11,7 +11,7 @@ use crate::aws::{Applied, Class, Clients, CloudError, Tags, found};
 use crate::cloud::show_managed_tags;
 use crate::kinds::check::MOST_TAGS;
 use crate::kinds::owner;
-use crate::kinds::spec::difference;
+use crate::kinds::spec::{difference, field_of_spec};
 use crate::kinds::{
     AddressMap, Arn, Kind, Observed, Owner, OwnershipTags, Scope, Spec, Stack, Verb,
 };
@@ -519,8 +519,8 @@ pub(super) async fn as_planned(
     let mut fields = difference(before, now, &step.ignored);
     let emptied = step.address.kind.facts().emptied;
     fields.retain(|it| {
-        let field = it.path.strip_prefix("spec.").unwrap_or_default();
-        !(interrupted && emptied.contains(&field) && it.after.is_null())
+        let field = field_of_spec(&it.path).unwrap_or_default();
+        !(interrupted && emptied.contains(&field) && it.removes())
     });
     if fields.is_empty() {
         return Ok(Precondition::So((Box::new(there), false)));

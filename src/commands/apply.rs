@@ -82,7 +82,8 @@ pub(super) async fn run(args: &ApplyArgs, global: &Global, ui: Ui) -> Result<Exi
             return carry_out("apply", session, &consent, None, &guard, global, ui).await;
         };
         let now = session.approval(terms, inputs::of(global))?;
-        let differences = approval.differences(&now);
+        let differences: Vec<String> =
+            approval.differences(&now).iter().map(crate::ui::saved::difference).collect();
         carry_out("apply", session, &consent, Some(&differences), &guard, global, ui).await
     });
     let ended = guard.watch(work).await;

@@ -2,6 +2,9 @@
 //!
 //! A path says nothing about lines; `locate` finds those when they are shown.
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::borrow::Cow;
 use std::fmt;
 
 /// One step of a path.
@@ -104,7 +107,7 @@ impl fmt::Display for FieldPath {
 
 /// Whether a key needs no quotes inside a path.
 fn is_plain(key: &str) -> bool {
-    !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'))
+    !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
 }
 
 impl From<&str> for FieldPath {
@@ -128,6 +131,33 @@ impl From<&str> for FieldPath {
             rest = after;
         }
         path
+    }
+}
+
+impl Serialize for FieldPath {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for FieldPath {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::from)
+    }
+}
+
+/// Text in every document.
+impl JsonSchema for FieldPath {
+    fn schema_name() -> Cow<'static, str> {
+        String::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        String::json_schema(generator)
+    }
+
+    fn inline_schema() -> bool {
+        true
     }
 }
 
@@ -190,6 +220,15 @@ mod tests {
             assert_eq!(FieldPath::from(path.to_string()), path, "{path}");
         }
         assert_eq!(FieldPath::from("spec.tags").key("a.b").to_string(), "spec.tags[\"a.b\"]");
+        assert_eq!(FieldPath::from("spec.tags").key("ключ").to_string(), "spec.tags[\"ключ\"]");
+    }
+
+    #[test]
+    fn a_path_is_a_text_in_json() {
+        let path = FieldPath::from("spec.destinations[0].name");
+        let text = serde_json::to_value(&path).expect("a text");
+        assert_eq!(text, "spec.destinations[0].name");
+        assert_eq!(serde_json::from_value::<FieldPath>(text).expect("a path"), path);
     }
 
     proptest! {

@@ -4,8 +4,9 @@
 //! diagnostic finds its place when it is rendered.
 
 use super::Kind;
+use super::spec::spec_path;
 use crate::aws::Tags;
-use crate::diag::{Code, Diagnostic, FieldPath, Origin, Part, Place, Report, quote};
+use crate::diag::{Code, Diagnostic, Origin, Part, Place, Report, quote};
 use std::fmt::Display;
 
 /// Collects what is wrong with one resource.
@@ -22,7 +23,7 @@ impl<'a> Check<'a> {
 
     /// Reports `code` at a field of the spec; `field` is relative to `spec`.
     pub fn report(&mut self, code: Code, field: &str, message: impl Into<String>) -> Found<'_> {
-        let path = FieldPath::from(format!("spec.{field}").as_str());
+        let path = spec_path().join(field);
         let place = Place::Field { origin: self.origin, path, part: Part::Value };
         Found(self, Some(Diagnostic::new(code, place, message)))
     }

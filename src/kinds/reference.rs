@@ -5,8 +5,9 @@
 
 use super::address::{Address, AddressMap, Arn};
 use super::check::a;
+use super::spec::spec_path;
 use super::{Kind, Resource};
-use crate::diag::{Code, refuse, refuse_with_help};
+use crate::diag::{Code, FieldPath, refuse, refuse_with_help};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
@@ -67,7 +68,7 @@ impl<K: Resource> Ref<K> {
     }
 
     /// This reference as an edge from the field at `field`.
-    pub fn edge(&self, field: impl Into<String>) -> Edge {
+    pub fn edge(&self, field: impl Into<FieldPath>) -> Edge {
         Edge { field: field.into(), kind: K::KIND, to: self.0.clone() }
     }
 
@@ -76,6 +77,13 @@ impl<K: Resource> Ref<K> {
             Pointer::Named(address) => &address.name,
             Pointer::Outside(arn) => arn.as_str(),
         }
+    }
+}
+
+impl Edge {
+    /// Where it stands in the manifest: `spec.destinations[0].channel.channel`.
+    pub fn path(&self) -> FieldPath {
+        spec_path().join(&self.field)
     }
 }
 
@@ -93,7 +101,7 @@ pub fn arn_or_detach<K: Resource>(it: Option<&Ref<K>>, addresses: &AddressMap) -
 #[derive(Clone, Debug, PartialEq)]
 pub struct Edge {
     /// Where it stands in the spec: `destinations[0].channel.channel`.
-    pub field: String,
+    pub field: FieldPath,
     /// The kind it must point at.
     pub kind: Kind,
     /// What it points at.

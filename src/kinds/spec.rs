@@ -4,22 +4,27 @@
 //! Works on the serialised spec, so that a new field needs no line here.
 
 mod difference;
+#[cfg(test)]
+mod tests;
 mod value;
 
-pub use difference::{FieldChange, changes, difference};
+pub use difference::{
+    FieldChange, FieldValue, below_spec, changes, difference, field_of_spec, protect_path,
+    spec_path,
+};
 pub use value::{fingerprint, short_hash, sorted};
 
 use super::address::{Address, AddressMap};
 use super::{Kind, Mutable, Pointer, Spec};
 use crate::diag::{FieldPath, Segment};
-use difference::{is_tag, join};
+use difference::is_tag;
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
-use value::{every_path, remove, resolve, set, take, without_zeros};
+use value::{at_mut, every_path, remove, resolve, take, without_zeros};
 
 impl Kind {
     /// Names of the fields of its spec.
@@ -30,9 +35,8 @@ impl Kind {
 
     /// Whether a change of the field at `path` needs a new object. Fields that AWS knows nothing of do not, apart
     /// from those that hold the text sent to AWS.
-    pub fn is_immutable(self, path: &str) -> bool {
-        let field = path.strip_prefix("spec.").unwrap_or(path);
-        let field = field.split(['.', '[']).next().unwrap_or(field);
+    pub fn is_immutable(self, path: &FieldPath) -> bool {
+        let Some(field) = field_of_spec(path) else { return false };
         let holds_text = self
             .example()
             .file_source()
@@ -41,24 +45,25 @@ impl Kind {
     }
 
     /// Whether an update can change the field at `path`.
-    pub fn can_update(self, path: &str) -> bool {
+    pub fn can_update(self, path: &FieldPath) -> bool {
         is_tag(path)
             || match self.facts().mutable {
                 Mutable::All => true,
                 Mutable::TagsOnly => false,
-                Mutable::Only(fields) => {
-                    let field = path.strip_prefix("spec.").unwrap_or(path);
-                    fields.contains(&field.split(['.', '[']).next().unwrap_or(field))
-                }
+                Mutable::Only(fields) => field_of_spec(path).is_some_and(|it| fields.contains(&it)),
             }
     }
 }
 
 impl Kind {
     /// Whether an update of the field at `path` cuts off whoever is live, or is refused while somebody is.
-    pub fn disturbs(self, path: &str) -> bool {
-        let field = path.strip_prefix("spec.");
-        field.is_some_and(|it| !self.facts().unobtrusive.contains(&it)) && !is_tag(path)
+    pub fn disturbs(self, path: &FieldPath) -> bool {
+        let unobtrusive = |field: &str| self.facts().unobtrusive.contains(&field);
+        match below_spec(path) {
+            None | Some([]) => false,
+            Some([Segment::Key(field)]) => !unobtrusive(field) && !is_tag(path),
+            Some(_) => !is_tag(path),
+        }
     }
 }
 
@@ -80,8 +85,7 @@ impl Spec {
         let mut wire = self.fields();
         for edge in self.refs() {
             let arn = edge.to.arn(addresses)?;
-            let path = FieldPath::from(edge.field.as_str());
-            resolve(&mut wire, path.segments(), arn.as_str());
+            resolve(&mut wire, edge.field.segments(), arn.as_str());
         }
         Some(wire)
     }
@@ -89,32 +93,27 @@ impl Spec {
     /// This spec with the fields at `paths` (`spec.latencyMode`) as they are in `observed`: others look after
     /// those, so they are neither compared nor overwritten.
     #[must_use]
-    pub fn with_ignored(&self, observed: &Spec, paths: &[String]) -> Spec {
+    pub fn with_ignored(&self, observed: &Spec, paths: &[FieldPath]) -> Spec {
         if paths.is_empty() {
             return self.clone();
         }
         let (mut wanted, observed) = (json(self), json(observed));
-        for path in paths {
-            let path = FieldPath::from(path.as_str());
-            if let [Segment::Key(spec), rest @ ..] = path.segments()
-                && spec == "spec"
-            {
-                take(&mut wanted, &observed, rest);
-            }
+        for inside in paths.iter().filter_map(below_spec) {
+            take(&mut wanted, &observed, inside);
         }
         self.kind().from_json(wanted).unwrap_or_else(|| self.clone())
     }
 
     /// Where this spec has a word that the service model does not know, because AWS has grown since; of a list,
     /// the whole list.
-    pub fn unknown_words(&self) -> Vec<String> {
+    pub fn unknown_words(&self) -> Vec<FieldPath> {
         // Where much differs at once, this is asked of each.
         static SCHEMAS: LazyLock<BTreeMap<Kind, Value>> = LazyLock::new(|| {
             let of_kind = |kind: &Kind| (*kind, kind.schema(&mut schema_generator()).to_value());
             Kind::ALL.iter().map(of_kind).collect()
         });
         let mut found = Vec::new();
-        unknown_words("spec", &json(self), &SCHEMAS[&self.kind()], &mut found);
+        unknown_words(&spec_path(), &json(self), &SCHEMAS[&self.kind()], &mut found);
         found
     }
 
@@ -135,8 +134,9 @@ impl Spec {
             else {
                 continue;
             };
-            let path = FieldPath::from(edge.field.as_str());
-            set(&mut whole, path.segments(), Value::String(address.name));
+            if let Some(field) = at_mut(&mut whole, edge.field.segments()) {
+                *field = Value::String(address.name);
+            }
         }
         self.kind().from_json(whole).unwrap_or_else(|| self.clone())
     }
@@ -220,19 +220,19 @@ impl Spec {
     }
 }
 
-fn unknown_words(path: &str, value: &Value, schema: &Value, found: &mut Vec<String>) {
+fn unknown_words(path: &FieldPath, value: &Value, schema: &Value, found: &mut Vec<FieldPath>) {
     let optional = schema["anyOf"].as_array();
     let schema =
         optional.and_then(|it| it.iter().find(|it| it["type"] != "null")).unwrap_or(schema);
     match value {
         Value::String(_) => {
             if schema["enum"].as_array().is_some_and(|words| !words.contains(value)) {
-                found.push(path.to_owned());
+                found.push(path.clone());
             }
         }
         Value::Object(map) => {
             for (key, value) in map {
-                unknown_words(&join(path, key), value, &schema["properties"][key], found);
+                unknown_words(&path.clone().key(key), value, &schema["properties"][key], found);
             }
         }
         Value::Array(list) => {
@@ -240,7 +240,7 @@ fn unknown_words(path: &str, value: &Value, schema: &Value, found: &mut Vec<Stri
             for value in list {
                 unknown_words(path, value, &schema["items"], &mut inside);
             }
-            found.extend(inside.first().map(|_| path.to_owned()));
+            found.extend(inside.first().map(|_| path.clone()));
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }

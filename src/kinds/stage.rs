@@ -10,7 +10,7 @@ use crate::aws::{Clients, CloudError, Sorted, Tags, found, gone, restore_zeros};
 use crate::diag::Code;
 use crate::kinds::StorageConfiguration;
 use crate::kinds::reference::{arn_or_detach, edge_of};
-use crate::kinds::spec::FieldChange;
+use crate::kinds::spec::{FieldChange, spec_path};
 use aws_sdk_ivsrealtime::operation::list_participants::builders::ListParticipantsFluentBuilder;
 use aws_sdk_ivsrealtime::types::{
     self as sdk, ParticipantRecordingMediaType, ParticipantState, ThumbnailRecordingMode,
@@ -356,7 +356,7 @@ impl Resource for Stage {
         addresses: &AddressMap,
     ) -> Result<Observed, CloudError> {
         // While a recording runs, AWS refuses the block, which may not even change.
-        let of_recording = format!("spec.{RECORDING}");
+        let of_recording = spec_path().key(RECORDING);
         let recording = &self.auto_participant_recording_configuration;
         let recording = if changes.iter().any(|it| it.path.starts_with(&of_recording)) {
             Some(recording.sent(addresses)?)

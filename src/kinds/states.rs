@@ -7,7 +7,7 @@ use super::reference::Pointer;
 use super::{Kind, Spec};
 use crate::aws::Tags;
 use crate::aws::object::Location;
-use crate::diag::Origin;
+use crate::diag::{FieldPath, Origin};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One resource as a manifest declares it: spec total, name filled in, stack tags added.
@@ -40,7 +40,7 @@ pub struct Lifecycle {
     /// What to do where a change would cut an audience.
     pub on_live: OnLive,
     /// Fields that others look after, such as `spec.latencyMode`: never compared, never changed.
-    pub ignore_changes: Vec<String>,
+    pub ignore_changes: Vec<FieldPath>,
     /// Take over this existing object, by a tag write, if nothing is owned under this name.
     pub adopt: Option<String>,
 }

@@ -1,6 +1,7 @@
 //! Checks of one resource that need no other resource: names, `ignoreChanges`, `adopt`, tags, and the rules of its kind.
 
 use crate::diag::{Code, Diagnostic, Origin, Place, Report};
+use crate::kinds::spec::field_of_spec;
 use crate::kinds::{Check, Desired, Kind};
 
 /// Everything about one resource that needs no other. `of_stack` of its tags are the Stack's.
@@ -12,16 +13,17 @@ pub(super) fn check(desired: &mut Desired, of_stack: usize, report: &mut Report)
     }
     for path in &desired.lifecycle.ignore_changes {
         let fields = desired.address.kind.field_names();
-        let paths: Vec<String> = fields.iter().map(|it| format!("spec.{it}")).collect();
-        let field = path.strip_prefix("spec.").map(|it| it.split(['.', '[']).next().unwrap_or(it));
+        let field = field_of_spec(path);
         if field.is_none_or(|field| !fields.iter().any(|it| it == field)) {
-            let message = format!("{} is not a field of the spec", crate::diag::quote(path));
+            let paths: Vec<String> = fields.iter().map(|it| format!("spec.{it}")).collect();
+            let path = path.to_string();
+            let message = format!("{} is not a field of the spec", crate::diag::quote(&path));
             let place = Place::value(origin, "lifecycle.ignoreChanges");
             report.push(
                 Diagnostic::new(Code::UnknownField, place, message)
                     .help("write it as `spec.latencyMode`")
                     .did_you_mean(
-                        &format!("spec.{}", field.unwrap_or(path)),
+                        &format!("spec.{}", field.unwrap_or(&path)),
                         paths.iter().map(String::as_str),
                     ),
             );

@@ -236,7 +236,7 @@ pub fn fields_of(name: &str) -> Option<(String, Vec<Field>)> {
     }
     if let Some(kind) = Kind::named(name) {
         for it in found.iter_mut().filter(|it| it.path.starts_with("spec.")) {
-            it.immutable = kind.is_immutable(&it.path);
+            it.immutable = kind.is_immutable(&FieldPath::from(&it.path));
         }
     }
     Some((about, found))

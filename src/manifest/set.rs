@@ -104,7 +104,7 @@ pub(super) fn references(
 ) {
     for it in desired {
         for edge in it.spec.refs() {
-            let place = Place::value(it.origin, format!("spec.{}", edge.field).as_str());
+            let place = Place::value(it.origin, edge.path());
             match &edge.to {
                 Pointer::Named(to) if !known.contains(to) => {
                     if let Some(name) = bare_name(edge.kind, &to.name) {

@@ -5,13 +5,15 @@
 //! a fingerprint.
 
 use super::{Cause, Decision, Plan, Policy, Selected, Selection, Step};
+use crate::diag::FieldPath;
 use crate::kinds::owner::{NAME, is_under_way};
-use crate::kinds::spec::{changes, fingerprint, sorted};
+use crate::kinds::spec::{FieldChange, changes, fingerprint, sorted};
 use crate::kinds::{API_VERSION, AddressMap, Arn, Owner, SAVED_PLAN, Spec, json};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 /// The version of the form.
 const FORMAT_VERSION: &str = "1.2";
@@ -146,7 +148,7 @@ impl Approval {
         inputs: Inputs,
     ) -> Self {
         let names: BTreeMap<usize, String> =
-            plan.steps.iter().map(|it| (it.id, title_of(it))).collect();
+            plan.steps.iter().map(|it| (it.id, step_name(it).to_string())).collect();
         Self {
             api_version: API_VERSION.to_owned(),
             kind: SAVED_PLAN.to_owned(),
@@ -183,93 +185,145 @@ impl Approval {
         serde_json::from_value(document).map_err(|_| Unreadable::Malformed)
     }
 
-    /// Everything in which what would be done now is not what was approved, one line each; nothing else may
-    /// be carried out on the strength of it.
-    pub fn differences(&self, now: &Self) -> Vec<String> {
-        let mut lines = Vec::new();
-        for change in changes("", &json(&self.place), &json(&now.place)) {
-            lines.push(told(change.path.trim_start_matches('.'), &change.before, &change.after));
-        }
-        let by_title = |approval: &Self| -> BTreeMap<String, ApprovedStep> {
-            let steps = approval.steps.iter();
-            steps.map(|it| (it.title(), it.clone())).collect()
+    /// Everything in which the plan of `now` differs from this one. The approval holds only where there is nothing.
+    pub fn differences(&self, now: &Self) -> Vec<Difference> {
+        let place = changes(&FieldPath::root(), &json(&self.place), &json(&now.place));
+        let mut found: Vec<Difference> = place.into_iter().map(Difference::Place).collect();
+        let by_name = |approval: &Self| -> BTreeMap<StepName, ApprovedStep> {
+            approval.steps.iter().map(|it| (it.step_name(), it.clone())).collect()
         };
-        let (then, now) = (by_title(self), by_title(now));
+        let (then, now) = (by_name(self), by_name(now));
         if then.len() != self.steps.len() {
-            lines.push("a step was approved twice".to_owned());
+            found.push(Difference::ApprovedTwice);
         }
-        for (title, step) in &then {
-            match now.get(title) {
-                None => lines.push(format!("{title}: approved, and not what would be done now")),
-                Some(other) => lines.extend(step.differences(other)),
+        for (step, approved) in &then {
+            match now.get(step) {
+                None => found.push(Difference::NotPlannedNow { step: step.clone() }),
+                Some(now) => {
+                    let of_step = approved.differences(now).into_iter();
+                    found.extend(of_step.map(|it| Difference::Step(step.clone(), Box::new(it))));
+                }
             }
         }
-        for title in now.keys().filter(|it| !then.contains_key(*it)) {
-            lines.push(format!("{title}: would be done now, and was not approved"));
+        let added = now.into_keys().filter(|it| !then.contains_key(it));
+        found.extend(added.map(|step| Difference::NotApproved { step }));
+        found
+    }
+}
+
+/// One difference between an approved plan and the plan of now.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Difference {
+    /// The plan was approved for another account, region, stack or endpoint.
+    Place(FieldChange),
+    /// The saved plan has one step twice.
+    ApprovedTwice,
+    /// A step was approved, and the plan of now does not have it.
+    NotPlannedNow {
+        /// That step.
+        step: StepName,
+    },
+    /// The plan of now has a step that was not approved.
+    NotApproved {
+        /// That step.
+        step: StepName,
+    },
+    /// Both plans have the step, and it differs.
+    Step(StepName, Box<StepDifference>),
+}
+
+/// In what an approved step differs from the same step of now.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StepDifference {
+    /// The object has other fields, tags or owners than when the step was approved.
+    ObjectChanged,
+    /// The step changes a field in another way; `None` where it does not change the field.
+    Change {
+        /// The field.
+        path: FieldPath,
+        /// The change that was approved.
+        approved: Option<ApprovedChange>,
+        /// The change that would be made now.
+        now: Option<ApprovedChange>,
+    },
+    /// Another part of the step, such as its decision, its causes or its order.
+    Part(FieldChange),
+}
+
+/// The change of one field in a saved plan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ApprovedChange {
+    /// The observed value.
+    pub before: Value,
+    /// The desired value.
+    pub after: Value,
+}
+
+impl ApprovedChange {
+    fn read(change: &Value) -> Self {
+        Self { before: change["before"].clone(), after: change["after"].clone() }
+    }
+}
+
+/// What tells a step from the others of its plan.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StepName {
+    action: String,
+    address: String,
+    arn: Option<String>,
+    /// Where two names are swapped, one object is renamed twice: to this name, and to its own.
+    temporary: Option<String>,
+}
+
+/// The form in which a saved plan names the steps that come before a step.
+impl fmt::Display for StepName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.action, self.address)?;
+        if let Some(arn) = &self.arn {
+            write!(f, " of {arn}")?;
         }
-        lines
+        if let Some(temporary) = &self.temporary {
+            write!(f, " to `{temporary}`")?;
+        }
+        Ok(())
     }
 }
 
 impl ApprovedStep {
-    /// Why it is there, as the plan had it.
+    /// Why the step is in the plan.
     pub fn causes(&self) -> Vec<Cause> {
         self.because.iter().filter_map(|it| serde_json::from_value(it.clone()).ok()).collect()
     }
 
-    fn title(&self) -> String {
-        let name = self.ownership.get(NAME).map(String::as_str);
-        title(&self.action, &self.address, self.arn.as_deref(), name)
+    fn step_name(&self) -> StepName {
+        StepName {
+            action: self.action.clone(),
+            address: self.address.clone(),
+            arn: self.arn.clone(),
+            temporary: self.ownership.get(NAME).filter(|it| is_under_way(it)).cloned(),
+        }
     }
 
-    fn differences(&self, now: &Self) -> Vec<String> {
-        let title = self.title();
-        let mut lines = Vec::new();
+    fn differences(&self, now: &Self) -> Vec<StepDifference> {
+        let mut found = Vec::new();
         if self.object != now.object {
-            lines.push(format!("{title}: the object was changed since it was approved"));
+            found.push(StepDifference::ObjectChanged);
         }
-        let fields = self.fields_that_differ(now);
-        lines.extend(fields.values().map(|line| format!("{title}: {line}")));
+        let paths: BTreeSet<&String> = self.fields.keys().chain(now.fields.keys()).collect();
+        let differing: BTreeSet<&String> =
+            paths.into_iter().filter(|it| self.fields.get(*it) != now.fields.get(*it)).collect();
+        found.extend(differing.iter().map(|path| StepDifference::Change {
+            path: FieldPath::from(*path),
+            approved: self.fields.get(*path).map(ApprovedChange::read),
+            now: now.fields.get(*path).map(ApprovedChange::read),
+        }));
         let rest = |it: &Self| json(&Self { object: None, fields: BTreeMap::new(), ..it.clone() });
-        for change in changes("", &rest(self), &rest(now)) {
-            let path = change.path.trim_start_matches('.');
-            if !fields.contains_key(path) {
-                lines.push(format!("{title}: {}", told(path, &change.before, &change.after)));
-            }
-        }
-        lines
+        let mut parts = changes(&FieldPath::root(), &rest(self), &rest(now));
+        // A field that is changed in another way is in the spec as well.
+        parts.retain(|it| !differing.contains(&it.path.to_string()));
+        found.extend(parts.into_iter().map(StepDifference::Part));
+        found
     }
-
-    /// What is said of each field that would not be changed as was approved.
-    fn fields_that_differ<'a>(&'a self, now: &'a Self) -> BTreeMap<&'a str, String> {
-        let change = |it: &Value| format!("{} -> {}", it["before"], it["after"]);
-        let paths = self.fields.keys().chain(now.fields.keys());
-        let differ = paths.filter_map(|path| {
-            let line = match (self.fields.get(path), now.fields.get(path)) {
-                (then, now) if then == now => return None,
-                (Some(then), Some(now)) => {
-                    format!("`{path}` was approved as {}, and is {} now", change(then), change(now))
-                }
-                (Some(then), None) => {
-                    format!("`{path}`: {} was approved, and would not be done now", change(then))
-                }
-                (_, now) => format!(
-                    "`{path}`: {} would be done now, and was not approved",
-                    now.map(change).unwrap_or_default()
-                ),
-            };
-            Some((path.as_str(), line))
-        });
-        differ.collect()
-    }
-}
-
-fn told(path: &str, approved: &Value, now: &Value) -> String {
-    let nothing = |value: &Value| match value {
-        Value::Null => "nothing".to_owned(),
-        value => value.to_string(),
-    };
-    format!("`{path}` was approved as {}, and is {} now", nothing(approved), nothing(now))
 }
 
 /// The object's ARN, where it has one of its own.
@@ -277,23 +331,20 @@ fn arn(step: &Step) -> Option<&Arn> {
     step.arn.as_ref().filter(|_| step.address.kind.facts().arn_type.is_some())
 }
 
-fn title_of(step: &Step) -> String {
-    let name = step.spec.as_ref().map(|_| step.ownership.name.as_str());
-    title(step.action.as_str(), &step.address.to_string(), arn(step).map(Arn::as_str), name)
-}
-
-/// What tells a step from the others of its plan. Where two names are swapped, one object is renamed twice: to a
-/// temporary name, and to its own.
-fn title(action: &str, address: &str, arn: Option<&str>, name: Option<&str>) -> String {
-    let of = arn.map(|arn| format!(" of {arn}")).unwrap_or_default();
-    let temporary = name.filter(|name| is_under_way(name)).map(|name| format!(" to `{name}`"));
-    format!("{action} {address}{of}{}", temporary.unwrap_or_default())
+fn step_name(step: &Step) -> StepName {
+    let name = step.spec.as_ref().map(|_| &step.ownership.name);
+    StepName {
+        action: step.action.as_str().to_owned(),
+        address: step.address.to_string(),
+        arn: arn(step).map(ToString::to_string),
+        temporary: name.filter(|it| is_under_way(it)).cloned(),
+    }
 }
 
 fn approved(step: &Step, addresses: &AddressMap, names: &BTreeMap<usize, String>) -> ApprovedStep {
     let refers_to = step.spec.iter().flat_map(Spec::refs).filter_map(|edge| {
         let arn = edge.to.arn(addresses)?;
-        Some((edge.field, arn.as_str().to_owned()))
+        Some((edge.field.to_string(), arn.as_str().to_owned()))
     });
     ApprovedStep {
         address: step.address.to_string(),
@@ -313,7 +364,7 @@ fn approved(step: &Step, addresses: &AddressMap, names: &BTreeMap<usize, String>
         fields: step
             .fields
             .iter()
-            .map(|it| (it.path.clone(), json!({ "before": it.before, "after": it.after })))
+            .map(|it| (it.path.to_string(), json!({ "before": it.before, "after": it.after })))
             .collect(),
         spec: step.spec.as_ref().map(Spec::minimal),
         ownership: if step.spec.is_some() { step.ownership.tags() } else { BTreeMap::new() },
@@ -372,4 +423,88 @@ pub fn schema() -> Value {
     schema["properties"]["checksum"] =
         json!({ "description": "Hash of everything else.", "type": "string" });
     schema
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::tests::{ROW, Row};
+
+    const LOW: &str = "Channel/main { latencyMode: LOW }";
+    const NORMAL: Row =
+        Row { applied: &[LOW], manifests: &["Channel/main { latencyMode: NORMAL }"], ..ROW };
+    const OF_MAIN: &str = "update Channel/main of arn:aws:ivs:us-west-2:000000000000:channel/main";
+
+    fn approval(of: &Row, region: &str) -> Approval {
+        let place = Place {
+            stack: "tests".to_owned(),
+            account: "000000000000".to_owned(),
+            region: region.to_owned(),
+            endpoint: None,
+        };
+        let (terms, inputs) = (Terms::default(), Inputs::default());
+        Approval::of(&of.plan(), &AddressMap::default(), place, terms, inputs)
+    }
+
+    fn told(it: &Difference) -> String {
+        match it {
+            Difference::Place(part) => format!("place {}", part.path),
+            Difference::ApprovedTwice => "approved twice".to_owned(),
+            Difference::NotPlannedNow { step } => format!("not planned: {step}"),
+            Difference::NotApproved { step } => format!("not approved: {step}"),
+            Difference::Step(step, it) => match &**it {
+                StepDifference::ObjectChanged => format!("object of {step}"),
+                StepDifference::Part(part) => format!("part {}", part.path),
+                StepDifference::Change { path, approved, now } => {
+                    let after =
+                        |it: &Option<ApprovedChange>| it.as_ref().map(|it| it.after.to_string());
+                    format!("{path}: {:?} and {:?}", after(approved), after(now))
+                }
+            },
+        }
+    }
+
+    #[test]
+    fn each_difference_between_an_approved_plan_and_that_of_now_is_told_apart() {
+        let tagged =
+            |team: &'static [&'static str]| Row { applied: &[LOW], manifests: team, ..ROW };
+        let news = tagged(&["Channel/main { latencyMode: LOW, tags: { team: news } }"]);
+        let sport = tagged(&["Channel/main { latencyMode: LOW, tags: { team: sport } }"]);
+        let nothing = Row { applied: &[LOW], manifests: &[LOW], ..ROW };
+        let changed = Row { account: |it| it.change("Channel/main", "authorized", true), ..NORMAL };
+        let rows: [(&str, &Row, &Row, &[&str]); 5] = [
+            ("the plan is the same", &NORMAL, &NORMAL, &[]),
+            ("the step is not needed any more", &NORMAL, &nothing, &["not planned: OF"]),
+            ("a step is new", &nothing, &NORMAL, &["not approved: OF"]),
+            (
+                "a tag gets another value",
+                &news,
+                &sport,
+                &[r#"spec.tags.team: Some("\"news\"") and Some("\"sport\"")"#],
+            ),
+            (
+                "the object was changed since",
+                &NORMAL,
+                &changed,
+                &["object of OF", r#"spec.authorized: None and Some("false")"#, "part because"],
+            ),
+        ];
+        for (when, approved, now, differences) in rows {
+            let (approved, now) = (approval(approved, "us-west-2"), approval(now, "us-west-2"));
+            let found: Vec<String> = approved.differences(&now).iter().map(told).collect();
+            let expected: Vec<String> =
+                differences.iter().map(|it| it.replace("OF", OF_MAIN)).collect();
+            assert_eq!(found, expected, "{when}");
+        }
+    }
+
+    #[test]
+    fn an_approval_is_for_one_place_and_names_each_step_once() {
+        let approved = approval(&NORMAL, "us-west-2");
+        let elsewhere = approved.differences(&approval(&NORMAL, "eu-west-1"));
+        assert_eq!(elsewhere.iter().map(told).collect::<Vec<_>>(), ["place region"]);
+        let mut twice = approved.clone();
+        twice.steps.push(approved.steps[0].clone());
+        assert_eq!(twice.differences(&approved), [Difference::ApprovedTwice]);
+    }
 }

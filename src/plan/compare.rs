@@ -1,5 +1,6 @@
-//! Compares an object with its manifest: which fields differ, whether that is drift or pending, and what
-//! to do about it.
+//! Compares an object with its manifest: which fields differ, why, and which action follows.
+//!
+//! [`Planner::compare`] is the whole of it in a few lines; the functions stand in the order in which it calls them.
 
 use super::action::Action;
 use super::draft::{Planner, draft};
@@ -7,192 +8,209 @@ use super::duplicate;
 use super::find::Found;
 use super::reason::Reason;
 use super::step::{Cause, Decision, Note, Plan};
+use crate::diag::FieldPath;
 use crate::kinds::owner;
 use crate::kinds::owner::under_way;
-use crate::kinds::spec::{FieldChange, difference};
+use crate::kinds::spec::{FieldChange, FieldValue, difference, protect_path, spec_path};
 use crate::kinds::{Address, Desired, Existence, Observed, Owner, OwnershipTags, Pointer, Spec};
 use serde_json::Value;
 use std::borrow::Cow;
 
+/// An object beside the manifest of its resource.
+struct Comparison<'a> {
+    wanted: &'a Desired,
+    observed: &'a Observed,
+    /// The spec that was read.
+    before: &'a Spec,
+    /// The spec that the manifest means for this object.
+    manifest: Cow<'a, Spec>,
+    /// Digest of that spec; `None` while an object that it refers to has no ARN.
+    digest: Option<String>,
+    /// The fields that differ.
+    fields: Vec<FieldChange>,
+    /// Fields that are neither compared nor written: those of `ignoreChanges`, and those with unknown words.
+    ignored: Vec<FieldPath>,
+    /// References to objects that are replaced, each with the resource that the field names.
+    upstream: Vec<(FieldPath, Address)>,
+    /// The ownership tags of the object, where a stack owns it.
+    owned: Option<OwnershipTags>,
+    /// The ownership tags that the object is to have.
+    ownership: OwnershipTags,
+    /// Whether the former name in the record is to be deleted.
+    forgets_former_name: bool,
+}
+
+impl Comparison<'_> {
+    /// Whether the manifest is as it was when the object was last written.
+    fn is_as_applied(&self) -> bool {
+        self.owned.as_ref().is_some_and(|it| self.digest.as_deref() == Some(&it.digest))
+    }
+
+    /// Whether the ownership tags tell of an older manifest than that which the object agrees with.
+    fn has_outdated_record(&self) -> bool {
+        self.forgets_former_name || self.digest.is_some() && !self.is_as_applied()
+    }
+
+    /// The fields that differ and that no update call can change.
+    fn immutable_fields(&self) -> Vec<FieldPath> {
+        let kind = self.wanted.address.kind;
+        let of_spec = self.fields.iter().filter(|it| it.writes_spec());
+        of_spec.filter(|it| !kind.can_update(&it.path)).map(|it| it.path.clone()).collect()
+    }
+}
+
 impl<'a> Planner<'a> {
-    /// One that is there: unchanged, retagged, updated or replaced.
+    /// Plans for a declared resource whose object was found: nothing, new tags, an update or a replacement.
     pub(super) fn compare(
         &mut self,
         wanted: &'a Desired,
         observed: &'a Observed,
         found: &Found<'a>,
         presence: Existence,
-        mut ownership: OwnershipTags,
+        ownership: OwnershipTags,
         plan: &mut Plan,
     ) {
-        let before = observed.spec.as_ref().expect("what is declared and there was read");
-        let mut ignored = wanted.lifecycle.ignore_changes.clone();
-        let manifest = with_name(wanted, before);
-        let mut spec = manifest.with_ignored(before, &ignored);
-        let mut fields = Vec::new();
-        // Comparing two specs is nothing beside writing both out as JSON, and most are equal.
-        if spec != *before {
-            fields = difference(before, &spec, &[]);
-            // A word from after this program's time is neither drift nor understood.
-            let differs = |path: &String| {
-                difference(before, &spec, std::slice::from_ref(path)).len() < fields.len()
-            };
-            let unknown: Vec<String> = before.unknown_words().into_iter().filter(differs).collect();
-            if !unknown.is_empty() {
-                ignored.extend(unknown.iter().cloned());
-                spec = manifest.with_ignored(before, &ignored);
-                fields = difference(before, &spec, &[]);
-                let address = &wanted.address;
-                plan.notes.extend(
-                    unknown
-                        .into_iter()
-                        .map(|path| Note::UnknownWord { address: address.clone(), path }),
-                );
-            }
+        let compared = self.compared(wanted, observed, found, ownership, plan);
+        let replacing = self.causes_of_replacement(&compared);
+        if !replacing.is_empty() {
+            let mut because = self.causes_of_difference(&compared);
+            because.extend(replacing);
+            self.replace_unless_refused(compared, because, presence);
+        } else if let Some(action) = self.action_in_place(&compared, found) {
+            let because = self.causes_in_place(&compared, found);
+            self.change_in_place(compared, action, because);
+        } else {
+            plan.unchanged.push(wanted.address.clone());
         }
-        let upstream = self.upstream(&spec, &mut fields);
+    }
+
+    /// Everything in which the object differs from its manifest, its tags included.
+    fn compared(
+        &self,
+        wanted: &'a Desired,
+        observed: &'a Observed,
+        found: &Found<'a>,
+        ownership: OwnershipTags,
+        plan: &mut Plan,
+    ) -> Comparison<'a> {
+        let before = observed.spec.as_ref().expect("what is declared and observed was read");
+        let manifest = with_name(wanted, before);
+        let mut ignored = wanted.lifecycle.ignore_changes.clone();
+        let mut spec = manifest.with_ignored(before, &ignored);
+        let unknown = unknown_words(before, &spec);
+        if !unknown.is_empty() {
+            ignored.extend(unknown.iter().cloned());
+            spec = manifest.with_ignored(before, &ignored);
+            let note = |path| Note::UnknownWord { address: wanted.address.clone(), path };
+            plan.notes.extend(unknown.into_iter().map(note));
+        }
+        let mut fields = differing_fields(before, &spec);
+        let upstream = self.replaced_references(&spec, &mut fields);
         let owned = match observed.owner() {
             Owner::Stack(ownership) => Some(ownership),
             _ => None,
         };
-        // What AWS copied from another object says nothing of this one.
-        let copied = self.observed.is_tagged_as_its_parent(observed);
-        let mut renamable = false;
-        if let Some(owned) = &owned {
-            if !copied {
-                ownership.attempt_id.clone_from(&owned.attempt_id);
-                ownership.replaces.clone_from(&owned.replaces);
-                // A former name that its manifest gave up, and that another resource has, may be given to it again.
-                renamable = owned.was.as_ref().is_some_and(|was| {
-                    let other = Address::new(observed.kind, was.clone());
-                    !wanted.previous_names.contains(was) && self.manifests.contains_key(&other)
-                });
-                ownership.was = owned.was.clone().filter(|_| !renamable);
-            }
-            if owned.protect != ownership.protect {
-                fields.push(FieldChange {
-                    path: "lifecycle.protect".to_owned(),
-                    before: Value::Bool(owned.protect),
-                    after: Value::Bool(ownership.protect),
-                });
-            }
-        }
-        // On the way to its name it keeps the one it had before.
-        if let Found::Renamed(_, from) = found
-            && *from != under_way(&wanted.address.name)
-        {
-            ownership.was = Some(from.clone());
-        }
-        let kind = wanted.address.kind;
-        let spec = |it: &&FieldChange| !it.is_tag() && it.path.starts_with("spec");
-        let immutable: Vec<String> = fields
-            .iter()
-            .filter(spec)
-            .filter(|it| !kind.can_update(&it.path))
-            .map(|it| it.path.clone())
-            .collect();
-        let failed = observed.state.clone().filter(|_| observed.has_failed());
-        let mut because = Vec::new();
-        let digest = manifest.digest(&self.observed.addresses);
-        let as_applied = owned.as_ref().is_some_and(|it| digest.as_deref() == Some(&it.digest));
-        let outside = |it: &FieldChange| upstream.iter().all(|(path, _)| *path != it.path);
-        if fields.iter().any(outside) {
-            // The digest is of the spec: of what stands beside it, it only says what was meant then.
-            let meant = owned.as_ref().is_some_and(|it| it.meant_protected == ownership.protect);
-            let outside = |it: &FieldChange| {
-                it.path.starts_with("spec") || (it.path == "lifecycle.protect" && meant)
-            };
-            let as_applied = as_applied && fields.iter().any(outside);
-            let of_spec = fields.iter().any(|it| it.path.starts_with("spec"));
-            let changed = of_spec
-                && (self.was_changed_outside(observed, before, &manifest, &ignored)
-                    || digest.is_none() && self.refers_to_a_deleted_object(before));
-            // A manifest with a reference to a missing object has no digest, so it cannot be compared with the one
-            // last applied; a change outside explains the difference.
-            let pending = !(as_applied || digest.is_none() && changed);
-            because.extend(pending.then_some(Cause::Pending));
-            because.extend((as_applied || changed).then_some(Cause::Drift));
-        }
-        for (_, address) in upstream {
-            let cause = Cause::Upstream { address };
-            if !because.contains(&cause) {
-                because.push(cause);
-            }
-        }
-        let degraded = observed.degraded.filter(|_| owned.is_some());
-        let cut_off = self.cut_off_by(observed).map(|by| Cause::CutOff { by });
-        if observed.has_failed() || degraded.is_some() || cut_off.is_some() || !immutable.is_empty()
-        {
-            match failed {
-                Some(state) => because.push(Cause::Failed { state }),
-                None if immutable.is_empty() => {}
-                None => because.push(Cause::Immutable { fields: immutable }),
-            }
-            because.extend(degraded.map(Cause::Degraded));
-            because.extend(cut_off);
-            let mut step = draft(wanted, Action::Replace, Some(observed), ownership);
-            step.fields = fields;
-            step.because = because;
-            if owned.is_none() {
-                step.action = Action::Adopt;
-                step.decision = Decision::Blocked(Reason::AdoptionReplaces);
-                self.push(step);
-                return;
-            }
-            if as_applied && let Some(reason) = self.failed_lately(observed) {
-                step.decision = Decision::Deferred(reason);
-                self.push(step);
-                return;
-            }
-            self.replace(step, observed, wanted, presence);
-            return;
-        }
-        let released = self.released.contains(&observed.arn);
-        because.extend(released.then_some(Cause::KeyReleased));
-        let action = match found {
-            Found::Renamed(_, from) => {
-                let from = ownership.was.clone().unwrap_or_else(|| from.clone());
-                because.insert(0, Cause::Rename { from });
-                Action::Rename
-            }
-            Found::Adoptable(_) => {
-                because = vec![Cause::Adopt];
-                because.extend(self.was_there(wanted, Some(observed)).then_some(Cause::Drift));
-                Action::Adopt
-            }
-            _ if fields.iter().any(|it| spec(&it)) => Action::Update,
-            _ if !fields.is_empty() => Action::Retag,
-            _ if renamable || digest.is_some() && !as_applied => {
-                because.push(Cause::Recorded);
-                Action::Retag
-            }
-            _ if released => Action::Retag,
-            _ => {
-                plan.unchanged.push(wanted.address.clone());
-                return;
-            }
+        fields.extend(owned.as_ref().and_then(|it| protection_change(it, &ownership)));
+        let mut it = Comparison {
+            wanted,
+            observed,
+            before,
+            digest: manifest.digest(&self.observed.addresses),
+            manifest,
+            fields,
+            ignored,
+            upstream,
+            owned,
+            ownership,
+            forgets_former_name: false,
         };
-        let writes_spec = fields.iter().any(|it| spec(&it));
-        let mut step = draft(wanted, action, Some(observed), ownership);
-        step.spec = Some(manifest.into_owned());
-        step.fields = fields;
-        step.because = because;
-        step.ignored = ignored;
-        if writes_spec
-            && step.disturbs()
-            && let Some(audience) = self.observed.audience.get(&observed.arn)
+        self.keep_record(&mut it, found);
+        it
+    }
+
+    /// The fields that refer to an object which is replaced, in this run or an earlier one: the name in the
+    /// manifest stays, the ARN behind it does not. Those of this run are added to `fields`.
+    fn replaced_references(
+        &self,
+        spec: &Spec,
+        fields: &mut Vec<FieldChange>,
+    ) -> Vec<(FieldPath, Address)> {
+        let mut upstream = Vec::new();
+        for edge in spec.refs() {
+            let Pointer::Named(address) = &edge.to else { continue };
+            let path = edge.path();
+            if !self.replaced.contains_key(address) {
+                // An earlier run replaced the object, and could not update this reference yet.
+                let outdated =
+                    |it: &FieldChange| it.path == path && self.is_predecessor(address, &it.before);
+                if fields.iter().any(outdated) {
+                    upstream.push((path, address.clone()));
+                }
+                continue;
+            }
+            if !fields.iter().any(|it| it.path == path) {
+                let old = self.observed.addresses.arn(address).map(|arn| arn.as_str().to_owned());
+                fields.push(FieldChange {
+                    path: path.clone(),
+                    before: old.map_or(Value::Null, Value::String),
+                    after: FieldValue::KnownAfterApply(address.clone()),
+                });
+            }
+            upstream.push((path, address.clone()));
+        }
+        upstream
+    }
+
+    /// Whether this is the ARN of an object that was replaced by that of `address` and still exists.
+    fn is_predecessor(&self, address: &Address, arn: &Value) -> bool {
+        let mut before = self.observed.superseded.iter().filter(|(it, _)| it == address);
+        before.any(|(_, observed)| *arn == observed.arn.as_str())
+    }
+
+    /// Carries over what the record of the object says of its creation and of its former name.
+    fn keep_record(&self, it: &mut Comparison<'a>, found: &Found<'a>) {
+        // Tags that AWS copied from the object which this one came with say nothing of this one.
+        let copied = self.observed.is_tagged_as_its_parent(it.observed);
+        if let Some(owned) = it.owned.as_ref().filter(|_| !copied) {
+            it.ownership.attempt_id.clone_from(&owned.attempt_id);
+            it.ownership.replaces.clone_from(&owned.replaces);
+            it.forgets_former_name = self.may_forget_former_name(it.wanted, owned);
+            it.ownership.was = owned.was.clone().filter(|_| !it.forgets_former_name);
+        }
+        // The temporary name of a rename in progress does not count as a former name.
+        if let Found::Renamed(_, from) = found
+            && *from != under_way(&it.wanted.address.name)
         {
-            step.impact = Some(audience.clone());
-            step.decision = self.consent(&wanted.address, &observed.arn, Some(wanted), audience);
+            it.ownership.was = Some(from.clone());
         }
-        if matches!(step.decision, Decision::Deferred(_)) {
-            self.tags_first(&mut step, observed);
+    }
+
+    /// Whether the former name of an object is in `previousNames` no more and belongs to another resource. The
+    /// object can be given that name again only if the record does not have it.
+    fn may_forget_former_name(&self, wanted: &Desired, owned: &OwnershipTags) -> bool {
+        owned.was.as_ref().is_some_and(|was| {
+            let other = Address::new(wanted.address.kind, was.clone());
+            !wanted.previous_names.contains(was) && self.manifests.contains_key(&other)
+        })
+    }
+
+    /// Why the object has to be replaced; empty where an update is enough.
+    fn causes_of_replacement(&self, it: &Comparison<'a>) -> Vec<Cause> {
+        let mut causes = Vec::new();
+        let immutable = it.immutable_fields();
+        match it.observed.state.clone().filter(|_| it.observed.has_failed()) {
+            Some(state) => causes.push(Cause::Failed { state }),
+            None if immutable.is_empty() => {}
+            None => causes.push(Cause::Immutable { fields: immutable }),
         }
-        self.push(step);
+        let degraded = it.observed.degraded.filter(|_| it.owned.is_some());
+        causes.extend(degraded.map(Cause::Degraded));
+        causes.extend(self.cut_off_by(it.observed).map(|by| Cause::CutOff { by }));
+        causes
     }
 
     /// The resource whose change in this plan ends the stream that a composition sends.
-    pub(super) fn cut_off_by(&self, observed: &Observed) -> Option<Address> {
+    fn cut_off_by(&self, observed: &Observed) -> Option<Address> {
         let mut steps = self.drafts.iter().map(|it| &it.step);
         let by = steps.find(|it| {
             let impact = it.impact.as_ref().and_then(|it| it.composition.as_ref());
@@ -203,30 +221,59 @@ impl<'a> Planner<'a> {
         by.map(|it| it.address.clone())
     }
 
-    /// Whether an object refers to a deleted object.
-    pub(super) fn refers_to_a_deleted_object(&self, before: &Spec) -> bool {
-        before.refs().iter().any(|edge| {
-            let listed = self.observed.listed.contains(&edge.kind);
-            listed && matches!(&edge.to, Pointer::Outside(arn) if self.is_gone(arn))
-        })
+    /// Why the fields differ: drift, pending, or a replaced object that they refer to.
+    fn causes_of_difference(&self, it: &Comparison<'a>) -> Vec<Cause> {
+        let mut causes = Vec::new();
+        let is_upstream =
+            |field: &FieldChange| it.upstream.iter().any(|(path, _)| *path == field.path);
+        if !it.fields.iter().all(is_upstream) {
+            causes.extend(self.drift_or_pending(it));
+        }
+        for (_, address) in &it.upstream {
+            let cause = Cause::Upstream { address: address.clone() };
+            if !causes.contains(&cause) {
+                causes.push(cause);
+            }
+        }
+        causes
     }
 
-    /// Whether an object differs from what was last applied to it, whatever its manifest says by now: its digest
-    /// is that of the spec as it was last written.
+    /// Drift where the manifest is as it was last applied, pending where it changed, and both where the object was
+    /// changed outside ivs-apply as well.
+    fn drift_or_pending(&self, it: &Comparison<'a>) -> Vec<Cause> {
+        // The digest is of the spec; for `protect` the record says what the manifest meant.
+        let meant =
+            it.owned.as_ref().is_some_and(|owned| owned.meant_protected == it.ownership.protect);
+        let recorded =
+            |field: &FieldChange| field.is_in_spec() || field.path == protect_path() && meant;
+        let as_applied = it.is_as_applied() && it.fields.iter().any(recorded);
+        let changed_outside = it.fields.iter().any(FieldChange::is_in_spec)
+            && (self.was_changed_outside(it.observed, it.before, &it.manifest, &it.ignored)
+                || it.digest.is_none() && self.refers_to_a_deleted_object(it.before));
+        // A manifest with a reference to a missing object has no digest, so it cannot be compared with the one
+        // last applied; a change outside explains the difference.
+        let pending = !(as_applied || it.digest.is_none() && changed_outside);
+        let drift = as_applied || changed_outside;
+        let causes = [pending.then_some(Cause::Pending), drift.then_some(Cause::Drift)];
+        causes.into_iter().flatten().collect()
+    }
+
+    /// Whether an object differs from what was last applied to it, whether or not its manifest changed since: its
+    /// digest is that of the spec as it was last written.
     pub(super) fn was_changed_outside(
         &self,
         observed: &Observed,
         before: &Spec,
         manifest: &Spec,
-        ignored: &[String],
+        ignored: &[FieldPath],
     ) -> bool {
         let owner = observed.owner();
         let Some(ownership) = owner.in_stack(&self.stack.name) else { return false };
-        // AWS never shows all of a relation between two objects, so nothing can be told from what it shows.
+        // AWS never returns all fields of a relation between two objects, so they cannot be compared.
         if observed.kind.facts().arn_type.is_none() {
             return false;
         }
-        // The digest is of what the manifest said, also where the field is left to others or the tag is ignored.
+        // The digest includes fields of `ignoreChanges` and tags of `ignoreTags` as the manifest had them.
         let mut candidates = vec![before.clone(), before.with_ignored(manifest, ignored)];
         candidates.extend(before.write_only_variants());
         for mut it in candidates.clone() {
@@ -241,61 +288,114 @@ impl<'a> Planner<'a> {
         !candidates.iter().any(applied)
     }
 
-    /// Why an object that AWS failed to make a short while ago is not made again yet. Without this every run would
-    /// make another one that fails for the same reason.
-    pub(super) fn failed_lately(&self, observed: &Observed) -> Option<Reason> {
+    /// Whether an object refers to a deleted object.
+    fn refers_to_a_deleted_object(&self, before: &Spec) -> bool {
+        before.refs().iter().any(|edge| {
+            let listed = self.observed.listed.contains(&edge.kind);
+            listed && matches!(&edge.to, Pointer::Outside(arn) if self.is_gone(arn))
+        })
+    }
+
+    /// Replaces the object, unless that is to be adopted or was created a short while ago and failed.
+    fn replace_unless_refused(
+        &mut self,
+        it: Comparison<'a>,
+        because: Vec<Cause>,
+        presence: Existence,
+    ) {
+        let as_applied = it.is_as_applied();
+        let mut step = draft(it.wanted, Action::Replace, Some(it.observed), it.ownership);
+        step.fields = it.fields;
+        step.because = because;
+        if it.owned.is_none() {
+            step.action = Action::Adopt;
+            step.decision = Decision::Blocked(Reason::AdoptionReplaces);
+            self.push(step);
+        } else if as_applied && let Some(reason) = self.failed_lately(it.observed) {
+            step.decision = Decision::Deferred(reason);
+            self.push(step);
+        } else {
+            self.replace(step, it.observed, it.wanted, presence);
+        }
+    }
+
+    /// Why an object that AWS failed to create a short while ago is not replaced yet. Without this every run would
+    /// create another one that fails for the same reason.
+    fn failed_lately(&self, observed: &Observed) -> Option<Reason> {
         let Owner::Stack(ownership) = observed.owner() else { return None };
         let after = ownership.made().filter(|_| observed.has_failed())? + duplicate::OLD;
         let likely = observed.kind.facts().fails_by;
         (self.observed.as_of? <= after).then_some(Reason::FailedRecently { likely, after })
     }
 
-    /// References to something that is replaced: the name stays, the ARN behind it does not.
-    pub(super) fn upstream(
-        &self,
-        spec: &Spec,
-        fields: &mut Vec<FieldChange>,
-    ) -> Vec<(String, Address)> {
-        let mut upstream = Vec::new();
-        for edge in spec.refs() {
-            let Pointer::Named(address) = &edge.to else { continue };
-            let path = format!("spec.{}", edge.field);
-            if !self.replaced.contains_key(address) {
-                // An earlier run replaced it, and could not move this one yet.
-                let was = |it: &&FieldChange| it.path == path && self.was(address, &it.before);
-                if fields.iter().any(|it| was(&it)) {
-                    upstream.push((path, address.clone()));
-                }
-                continue;
+    /// What is done to the object where it is not replaced; `None` where it agrees with its manifest.
+    fn action_in_place(&self, it: &Comparison<'a>, found: &Found<'a>) -> Option<Action> {
+        match found {
+            Found::Renamed(..) => Some(Action::Rename),
+            Found::Adoptable(_) => Some(Action::Adopt),
+            _ if it.fields.iter().any(FieldChange::writes_spec) => Some(Action::Update),
+            _ if !it.fields.is_empty() => Some(Action::Retag),
+            _ if it.has_outdated_record() || self.came_with_a_released_key(it) => {
+                Some(Action::Retag)
             }
-            if !fields.iter().any(|it| it.path == path) {
-                let old = self.observed.addresses.arn(address).map(|arn| arn.as_str().to_owned());
-                fields.push(FieldChange {
-                    path: path.clone(),
-                    before: old.map_or(Value::Null, Value::String),
-                    after: Value::String(format!("{} (new)", address.name)),
-                });
-            }
-            upstream.push((path, address.clone()));
+            _ => None,
         }
-        upstream
     }
 
-    /// Whether this is the ARN of a predecessor of `address` that is still there.
-    pub(super) fn was(&self, address: &Address, arn: &Value) -> bool {
-        let mut before = self.observed.superseded.iter().filter(|(it, _)| it == address);
-        before.any(|(_, observed)| *arn == observed.arn.as_str())
+    /// Why that is done.
+    fn causes_in_place(&self, it: &Comparison<'a>, found: &Found<'a>) -> Vec<Cause> {
+        let mut causes = self.causes_of_difference(it);
+        causes.extend(self.came_with_a_released_key(it).then_some(Cause::KeyReleased));
+        match found {
+            Found::Renamed(_, from) => {
+                let from = it.ownership.was.as_ref().unwrap_or(from).clone();
+                causes.insert(0, Cause::Rename { from });
+            }
+            Found::Adoptable(_) => {
+                causes = vec![Cause::Adopt];
+                let drift = self.was_there(it.wanted, Some(it.observed));
+                causes.extend(drift.then_some(Cause::Drift));
+            }
+            _ if it.fields.is_empty() && it.has_outdated_record() => causes.push(Cause::Recorded),
+            _ => {}
+        }
+        causes
+    }
+
+    fn came_with_a_released_key(&self, it: &Comparison<'a>) -> bool {
+        self.released.contains(&it.observed.arn)
+    }
+
+    /// The step that changes the object, or waits for its audience.
+    fn change_in_place(&mut self, it: Comparison<'a>, action: Action, because: Vec<Cause>) {
+        let (wanted, observed) = (it.wanted, it.observed);
+        let mut step = draft(wanted, action, Some(observed), it.ownership);
+        step.spec = Some(it.manifest.into_owned());
+        step.fields = it.fields;
+        step.because = because;
+        step.ignored = it.ignored;
+        if step.writes_spec()
+            && step.disturbs()
+            && let Some(audience) = self.observed.audience.get(&observed.arn)
+        {
+            step.impact = Some(audience.clone());
+            step.decision = self.consent(&wanted.address, &observed.arn, Some(wanted), audience);
+        }
+        if matches!(step.decision, Decision::Deferred(_)) {
+            self.tags_first(&mut step, observed);
+        }
+        self.push(step);
     }
 }
 
-/// The spec as its manifest means it for the object that is there. A display name that is only the default
-/// follows the logical name, but a rename is no reason to touch, let alone replace, the object: it keeps its
-/// name, and its digest is of that one.
+/// The spec that a manifest means for an existing object. A display name that is only the default follows the
+/// logical name, but a rename is no reason to update, let alone replace, the object: it keeps its display name, and
+/// its digest is computed with that.
 pub(super) fn with_name<'a>(wanted: &'a Desired, before: &Spec) -> Cow<'a, Spec> {
     let mut spec = Cow::Borrowed(&wanted.spec);
     if wanted.name_is_default && wanted.spec != *before {
         let display = before.clone().name_mut().cloned().flatten();
-        let create_only = !wanted.address.kind.can_update("spec.name");
+        let create_only = !wanted.address.kind.can_update(&spec_path().key("name"));
         let former = |it: &String| wanted.previous_names.contains(it);
         if (create_only || display.as_ref().is_some_and(former))
             && let Some(name) = spec.to_mut().name_mut()
@@ -304,4 +404,288 @@ pub(super) fn with_name<'a>(wanted: &'a Desired, before: &Spec) -> Cow<'a, Spec>
         }
     }
     spec
+}
+
+/// The fields in which two specs differ.
+fn differing_fields(before: &Spec, after: &Spec) -> Vec<FieldChange> {
+    // To compare two specs is cheap beside writing both as JSON, and most are equal.
+    if before == after { Vec::new() } else { difference(before, after, &[]) }
+}
+
+/// Fields that differ because AWS answers a word that this program does not know: a newer service has more words,
+/// so the field is neither drift nor written.
+fn unknown_words(before: &Spec, after: &Spec) -> Vec<FieldPath> {
+    if before == after {
+        return Vec::new();
+    }
+    let all = difference(before, after, &[]).len();
+    let differs =
+        |path: &FieldPath| difference(before, after, std::slice::from_ref(path)).len() < all;
+    before.unknown_words().into_iter().filter(differs).collect()
+}
+
+/// The change of the tag that says whether the object is protected, if there is one.
+fn protection_change(owned: &OwnershipTags, ownership: &OwnershipTags) -> Option<FieldChange> {
+    let (before, after) = (Value::Bool(owned.protect), Value::Bool(ownership.protect));
+    (before != after).then(|| FieldChange::known(protect_path(), before, after))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::tests::{ROW, Row, address, allowing_main, check};
+
+    const NORMAL: &str = "Channel/main { latencyMode: NORMAL }";
+    const LOW: &str = "Channel/main { latencyMode: LOW }";
+    const TAGGED: &str = "Channel/main { latencyMode: LOW, tags: { team: news } }";
+    const BUCKET: &str = "RecordingConfiguration/archive { destinationConfiguration: { s3: { bucketName: a-bucket } } }";
+    const OTHER_BUCKET: &str = "RecordingConfiguration/archive { destinationConfiguration: { s3: { bucketName: b-bucket } } }";
+    const RECORDED: &str = "Channel/main { recordingConfiguration: archive }";
+
+    #[test]
+    fn who_changed_a_field_decides_whether_it_is_drift_or_pending() {
+        check(&[
+            Row {
+                when: "neither the manifest nor the object changed",
+                applied: &[LOW],
+                manifests: &[LOW],
+                steps: &[],
+                ..ROW
+            },
+            Row {
+                when: "the manifest changed",
+                applied: &[LOW],
+                manifests: &[NORMAL],
+                steps: &["update Channel/main (pending)"],
+                ..ROW
+            },
+            Row {
+                when: "the object was changed outside",
+                applied: &[LOW],
+                manifests: &[LOW],
+                account: |it| it.change("Channel/main", "latencyMode", "NORMAL"),
+                steps: &["update Channel/main (drift)"],
+                ..ROW
+            },
+            Row {
+                when: "the manifest changed, and the object in another field",
+                applied: &[LOW],
+                manifests: &[NORMAL],
+                account: |it| it.change("Channel/main", "authorized", true),
+                steps: &["update Channel/main (pending drift)"],
+                ..ROW
+            },
+            Row {
+                when: "the object was changed outside to what its manifest has become",
+                applied: &[LOW],
+                manifests: &[NORMAL],
+                account: |it| it.change("Channel/main", "latencyMode", "NORMAL"),
+                steps: &["retag Channel/main (recorded)"],
+                ..ROW
+            },
+            Row {
+                when: "a field of `ignoreChanges` was changed outside",
+                applied: &[LOW],
+                manifests: &[
+                    "Channel/main { latencyMode: LOW } | lifecycle: { ignoreChanges: [spec.latencyMode] }",
+                ],
+                account: |it| it.change("Channel/main", "latencyMode", "NORMAL"),
+                steps: &[],
+                ..ROW
+            },
+            Row {
+                when: "AWS answers a word that this program does not know",
+                applied: &[LOW],
+                manifests: &[LOW],
+                account: |it| it.change("Channel/main", "latencyMode", "FROM_THE_FUTURE"),
+                steps: &[],
+                ..ROW
+            },
+            Row {
+                when: "a word that this program does not know stands beside a change",
+                applied: &[LOW],
+                manifests: &["Channel/main { latencyMode: LOW, authorized: true }"],
+                account: |it| it.change("Channel/main", "latencyMode", "FROM_THE_FUTURE"),
+                steps: &["update Channel/main (pending)"],
+                ..ROW
+            },
+        ]);
+    }
+
+    #[test]
+    fn the_fields_that_differ_decide_the_action() {
+        check(&[
+            Row {
+                when: "only a tag differs",
+                applied: &[LOW],
+                manifests: &[TAGGED],
+                steps: &["retag Channel/main (pending)"],
+                ..ROW
+            },
+            Row {
+                when: "only `protect` differs",
+                applied: &[LOW],
+                manifests: &["Channel/main { latencyMode: LOW } | lifecycle: { protect: true }"],
+                steps: &["retag Channel/main (pending)"],
+                ..ROW
+            },
+            Row {
+                when: "the tag that protects the object was removed outside",
+                applied: &["Channel/main | lifecycle: { protect: true }"],
+                manifests: &["Channel/main | lifecycle: { protect: true }"],
+                account: |it| it.tag_protected("Channel/main", false),
+                steps: &["retag Channel/main (drift)"],
+                ..ROW
+            },
+            Row {
+                when: "a field differs that no update can change",
+                applied: &[BUCKET],
+                manifests: &[OTHER_BUCKET],
+                steps: &[
+                    "replace RecordingConfiguration/archive (pending immutable)",
+                    "delete RecordingConfiguration/archive (superseded)",
+                ],
+                ..ROW
+            },
+            Row {
+                when: "a field refers to an object that is replaced",
+                applied: &[BUCKET, RECORDED],
+                manifests: &[OTHER_BUCKET, RECORDED],
+                steps: &[
+                    "replace RecordingConfiguration/archive (pending immutable)",
+                    "update Channel/main (upstream)",
+                    "delete RecordingConfiguration/archive (superseded)",
+                ],
+                ..ROW
+            },
+            Row {
+                when: "the name differs as well",
+                applied: &["Channel/old { latencyMode: LOW }"],
+                manifests: &["Channel/main { latencyMode: NORMAL } | was: [old]"],
+                steps: &["rename Channel/main (rename pending)"],
+                ..ROW
+            },
+            Row {
+                when: "an object to be adopted differs in a field that no update can change",
+                applied: &[BUCKET],
+                manifests: &[OTHER_BUCKET],
+                account: |it| {
+                    let mut object = it.take("RecordingConfiguration/archive");
+                    object.tags.clear();
+                    it.0.adoptable.insert(address("RecordingConfiguration/archive"), object);
+                },
+                steps: &[
+                    "adopt RecordingConfiguration/archive (pending immutable): blocked AdoptionReplaces",
+                ],
+                ..ROW
+            },
+        ]);
+    }
+
+    #[test]
+    fn an_object_that_aws_failed_to_create_is_replaced_after_a_while() {
+        let failed = |it: &mut crate::plan::tests::Account| {
+            it.object("RecordingConfiguration/archive").state = Some("CREATE_FAILED".to_owned());
+        };
+        check(&[
+            Row {
+                when: "it was created long ago",
+                applied: &[BUCKET],
+                manifests: &[BUCKET],
+                account: failed,
+                steps: &[
+                    "delete RecordingConfiguration/archive (makesRoom)",
+                    "replace RecordingConfiguration/archive (failed)",
+                ],
+                ..ROW
+            },
+            Row {
+                when: "it was created just now, and its manifest is the same",
+                applied: &[BUCKET],
+                manifests: &[BUCKET],
+                account: |it| {
+                    it.object("RecordingConfiguration/archive").state =
+                        Some("CREATE_FAILED".to_owned());
+                    let object = it.object("RecordingConfiguration/archive").owner();
+                    let Owner::Stack(ownership) = object else { panic!("owned") };
+                    it.0.as_of = ownership.made();
+                },
+                steps: &[
+                    "replace RecordingConfiguration/archive (failed): deferred FailedRecently",
+                ],
+                ..ROW
+            },
+            Row {
+                when: "it was created just now, and its manifest changed",
+                applied: &[BUCKET],
+                manifests: &[OTHER_BUCKET],
+                account: |it| {
+                    it.object("RecordingConfiguration/archive").state =
+                        Some("CREATE_FAILED".to_owned());
+                    let object = it.object("RecordingConfiguration/archive").owner();
+                    let Owner::Stack(ownership) = object else { panic!("owned") };
+                    it.0.as_of = ownership.made();
+                },
+                steps: &[
+                    "delete RecordingConfiguration/archive (makesRoom)",
+                    "replace RecordingConfiguration/archive (pending failed)",
+                ],
+                ..ROW
+            },
+        ]);
+    }
+
+    #[test]
+    fn a_change_that_would_cut_off_an_audience_waits_for_consent() {
+        const INTERRUPT: &str =
+            "Channel/main { latencyMode: NORMAL } | lifecycle: { onLive: interrupt }";
+        check(&[
+            Row {
+                when: "the channel is live",
+                applied: &[LOW],
+                manifests: &[NORMAL],
+                account: |it| it.go_live("Channel/main"),
+                steps: &["update Channel/main (pending): deferred LiveAudience"],
+                ..ROW
+            },
+            Row {
+                when: "the channel is live, and a tag differs as well",
+                applied: &[TAGGED],
+                manifests: &[NORMAL],
+                account: |it| it.go_live("Channel/main"),
+                steps: &[
+                    "update Channel/main (pending): deferred LiveAudience",
+                    "retag Channel/main (pending)",
+                ],
+                ..ROW
+            },
+            Row {
+                when: "the channel is live, and only a tag differs",
+                applied: &[LOW],
+                manifests: &[TAGGED],
+                account: |it| it.go_live("Channel/main"),
+                steps: &["retag Channel/main (pending)"],
+                ..ROW
+            },
+            Row {
+                when: "the channel is live, and both the manifest and the command line consent",
+                applied: &[LOW],
+                manifests: &[INTERRUPT],
+                account: |it| it.go_live("Channel/main"),
+                policy: allowing_main,
+                steps: &["update Channel/main (pending): interrupt"],
+            },
+        ]);
+    }
+
+    #[test]
+    fn a_reference_to_a_replaced_object_is_known_after_apply() {
+        let row = Row { applied: &[BUCKET, RECORDED], manifests: &[OTHER_BUCKET, RECORDED], ..ROW };
+        let plan = row.plan();
+        let update = plan.steps.iter().find(|it| it.action == Action::Update).expect("an update");
+        let archive = address("RecordingConfiguration/archive");
+        assert_eq!(update.fields[0].path.to_string(), "spec.recordingConfiguration");
+        assert_eq!(update.fields[0].after, FieldValue::KnownAfterApply(archive));
+        assert_eq!(crate::kinds::json(&update.fields[0].after), "archive (new)");
+    }
 }

@@ -136,3 +136,152 @@ pub(super) fn draft(
         origin: Some(wanted.origin),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::tests::{Account, ROW, Row, address, arn, check};
+
+    const MAIN: &str = "Channel/main { latencyMode: LOW }";
+    const DEFER: &str = "Channel/main { latencyMode: NORMAL }";
+    const FAIL: &str = "Channel/main { latencyMode: NORMAL } | lifecycle: { onLive: fail }";
+    const INTERRUPT: &str =
+        "Channel/main { latencyMode: NORMAL } | lifecycle: { onLive: interrupt }";
+
+    fn allowing(what: &str) -> Policy {
+        Policy { allow_live: [address(what)].into(), ..Policy::default() }
+    }
+
+    fn allowing_main() -> Policy {
+        allowing("Channel/main")
+    }
+
+    fn allowing_both() -> Policy {
+        let both = ["Channel/main", "Composition/show"];
+        Policy { allow_live: both.into_iter().map(address).collect(), ..Policy::default() }
+    }
+
+    /// The channel streams a composition.
+    fn feed(it: &mut Account) {
+        let show = address("Composition/show");
+        it.0.addresses.note(show.clone(), arn(&show));
+        let audience = Audience {
+            composition: Some(arn(&show)),
+            ..Audience::stream(5, Some("st-1".to_owned()))
+        };
+        it.0.audience.insert(arn(&address("Channel/main")), audience);
+    }
+
+    #[test]
+    fn the_manifest_and_the_command_line_decide_what_happens_to_an_audience() {
+        const LIVE: Row = Row { applied: &[MAIN], ..ROW };
+        let account: fn(&mut Account) = |it| it.go_live("Channel/main");
+        check(&[
+            Row {
+                when: "onLive is defer, and the command line says nothing",
+                manifests: &[DEFER],
+                account,
+                steps: &["update Channel/main (pending): deferred LiveAudience"],
+                ..LIVE
+            },
+            Row {
+                when: "onLive is defer, and the command line allows it",
+                manifests: &[DEFER],
+                account,
+                policy: allowing_main,
+                steps: &["update Channel/main (pending): deferred LiveAudience"],
+                ..LIVE
+            },
+            Row {
+                when: "onLive is fail",
+                manifests: &[FAIL],
+                account,
+                policy: allowing_main,
+                steps: &["update Channel/main (pending): blocked LiveAudience"],
+                ..LIVE
+            },
+            Row {
+                when: "onLive is interrupt, and the command line says nothing",
+                manifests: &[INTERRUPT],
+                account,
+                steps: &["update Channel/main (pending): deferred LiveAudience"],
+                ..LIVE
+            },
+            Row {
+                when: "onLive is interrupt, and the command line allows it",
+                manifests: &[INTERRUPT],
+                account,
+                policy: allowing_main,
+                steps: &["update Channel/main (pending): interrupt"],
+                ..LIVE
+            },
+        ]);
+    }
+
+    #[test]
+    fn the_audience_of_a_composition_needs_the_consent_of_that_as_well() {
+        const FED: Row = Row { applied: &[MAIN], account: feed, ..ROW };
+        check(&[
+            Row {
+                when: "only the change of the channel is allowed",
+                manifests: &[INTERRUPT],
+                policy: allowing_main,
+                steps: &["update Channel/main (pending): deferred LiveThroughComposition"],
+                ..FED
+            },
+            Row {
+                when: "both are allowed",
+                manifests: &[INTERRUPT],
+                policy: allowing_both,
+                steps: &["update Channel/main (pending): interrupt"],
+                ..FED
+            },
+            Row {
+                when: "onLive of the channel is defer, which no consent changes",
+                manifests: &[DEFER],
+                policy: allowing_both,
+                steps: &["update Channel/main (pending): deferred LiveAudience"],
+                ..FED
+            },
+            Row {
+                when: "onLive of the channel is fail",
+                manifests: &[FAIL],
+                policy: allowing_both,
+                steps: &["update Channel/main (pending): blocked LiveAudience"],
+                ..FED
+            },
+        ]);
+    }
+
+    #[test]
+    fn a_resource_that_cannot_be_created_has_a_reason() {
+        let kind = Kind::Composition;
+        let rows = [
+            (Existence::Wanted, None),
+            (Existence::Unwanted, None),
+            (Existence::Dormant, Some(Decision::Dormant(Reason::NoPublisher { kind, ends: true }))),
+            (Existence::Unmakeable, Some(Decision::Blocked(Reason::PublicKeyRequired))),
+        ];
+        for (existence, decision) in rows {
+            assert_eq!(not_made(existence, kind, true), decision, "{existence:?}");
+        }
+    }
+
+    #[test]
+    fn the_ownership_tags_are_those_of_the_manifest() {
+        let plan = Row {
+            manifests: &[
+                "Channel/main | lifecycle: { protect: true } | was: [old]",
+                "StreamKey/main { channel: main, rotation: \"7\" }",
+            ],
+            ..ROW
+        }
+        .plan();
+        let [channel, key] = plan.steps.as_slice() else { panic!("{plan:#?}") };
+        let tags = &channel.ownership;
+        assert_eq!((tags.stack.as_str(), tags.name.as_str()), ("tests", "main"));
+        assert!(tags.protect && tags.attempt_id.is_empty() && tags.digest.is_empty());
+        assert_eq!(tags.rotation, None);
+        assert_eq!((key.ownership.protect, key.ownership.rotation.as_deref()), (false, Some("7")));
+    }
+}

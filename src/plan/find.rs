@@ -130,3 +130,191 @@ impl<'a> Planner<'a> {
             })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::tests::{ROW, Row, address, arn, check};
+
+    const OLD: &str = "Channel/old";
+    const MAIN: &str = "Channel/main";
+    const ARCHIVE: &str = "RecordingConfiguration/archive { destinationConfiguration: { s3: { bucketName: a-bucket } } }";
+    const RECORDED: &str = "Channel/main { recordingConfiguration: archive }";
+
+    #[test]
+    fn the_object_of_a_resource_is_found_by_its_tags_or_not_at_all() {
+        check(&[
+            Row {
+                when: "the object has the name of the resource",
+                applied: &[MAIN],
+                manifests: &[MAIN],
+                steps: &[],
+                ..ROW
+            },
+            Row {
+                when: "no object has the name of the resource",
+                manifests: &[MAIN],
+                steps: &["create Channel/main (missing)"],
+                ..ROW
+            },
+            Row {
+                when: "an object has a former name of the resource",
+                applied: &[OLD],
+                manifests: &["Channel/main | was: [old]"],
+                steps: &["rename Channel/main (rename)"],
+                ..ROW
+            },
+            Row {
+                when: "two objects have former names of the resource",
+                applied: &[OLD, "Channel/older"],
+                manifests: &["Channel/main | was: [old, older]"],
+                steps: &["create Channel/main (unclear): blocked AmbiguousFormerNames"],
+                ..ROW
+            },
+            Row {
+                when: "of two copies of one create attempt, one was changed",
+                applied: &[MAIN],
+                manifests: &[MAIN],
+                account: |it| it.duplicate(MAIN, crate::plan::tests::ATTEMPT).untouched = false,
+                steps: &[
+                    "create Channel/main (unclear): blocked SameTags",
+                    "delete Channel/main (duplicate): blocked SameTags",
+                ],
+                ..ROW
+            },
+            Row {
+                when: "an object lost its record, and still has the name of the resource",
+                applied: &[MAIN],
+                manifests: &[MAIN],
+                account: |it| {
+                    let mut object = it.take(MAIN);
+                    object.tags.remove(owner::RECORD);
+                    it.0.others.insert(object.arn.clone(), object);
+                },
+                steps: &["create Channel/main (unclear): blocked IncompleteTags"],
+                ..ROW
+            },
+            Row {
+                when: "CloudFormation imported the object",
+                applied: &[MAIN],
+                manifests: &[MAIN],
+                account: |it| {
+                    let mut object = it.take(MAIN);
+                    object.tags.insert(owner::CLOUDFORMATION.to_owned(), "web".to_owned());
+                    it.0.others.insert(object.arn.clone(), object);
+                },
+                steps: &["create Channel/main (unclear): blocked ImportedByCloudFormation"],
+                ..ROW
+            },
+        ]);
+    }
+
+    #[test]
+    fn an_object_that_a_manifest_names_by_arn_is_adopted_only_if_nothing_else_owns_it() {
+        const ADOPTS: &str = "Channel/main | lifecycle: { adopt: \"arn:aws:ivs:us-west-2:000000000000:channel/old\" }";
+        check(&[
+            Row {
+                when: "the object has no ownership tags",
+                applied: &[OLD],
+                manifests: &[ADOPTS],
+                account: |it| {
+                    let mut object = it.take(OLD);
+                    object.tags.clear();
+                    it.0.adoptable.insert(address(MAIN), object);
+                },
+                steps: &["adopt Channel/main (adopt)"],
+                ..ROW
+            },
+            Row {
+                when: "another stack owns the object",
+                applied: &[OLD],
+                manifests: &[ADOPTS],
+                account: |it| {
+                    let mut object = it.take(OLD);
+                    object.tags.insert(owner::STACK.to_owned(), "other".to_owned());
+                    it.0.foreign.insert(address(MAIN), object);
+                },
+                steps: &["adopt Channel/main (adopt): unmanaged OwnedByAnother"],
+                ..ROW
+            },
+            Row {
+                when: "this stack adopted the object, and some of its tags were removed since",
+                applied: &[OLD],
+                manifests: &[ADOPTS],
+                account: |it| {
+                    let mut object = it.take(OLD);
+                    object.tags.remove(owner::RECORD);
+                    it.0.foreign.insert(address(MAIN), object);
+                },
+                steps: &["create Channel/main (unclear): blocked IncompleteTags"],
+                ..ROW
+            },
+            Row {
+                when: "there is no such object",
+                manifests: &[ADOPTS],
+                steps: &["create Channel/main (missing): blocked AdoptedObjectMissing"],
+                ..ROW
+            },
+            Row {
+                when: "the object belongs to another resource of this stack",
+                applied: &[OLD],
+                manifests: &[ADOPTS, OLD],
+                steps: &["create Channel/main (missing): blocked AlreadyManaged"],
+                ..ROW
+            },
+        ]);
+    }
+
+    #[test]
+    fn a_missing_resource_counts_as_deleted_outside_if_an_object_still_refers_to_it() {
+        check(&[
+            Row {
+                when: "a channel has the ARN of the deleted recording configuration",
+                applied: &[ARCHIVE, RECORDED],
+                manifests: &[ARCHIVE, RECORDED],
+                account: |it| it.delete("RecordingConfiguration/archive"),
+                steps: &[
+                    "create RecordingConfiguration/archive (gone)",
+                    "update Channel/main (drift)",
+                ],
+                ..ROW
+            },
+            Row {
+                when: "recording configurations were not listed to the end",
+                applied: &[ARCHIVE, RECORDED],
+                manifests: &[ARCHIVE, RECORDED],
+                account: |it| {
+                    it.delete("RecordingConfiguration/archive");
+                    it.0.listed.remove(&crate::kinds::Kind::RecordingConfiguration);
+                },
+                steps: &[
+                    "create RecordingConfiguration/archive (missing)",
+                    "update Channel/main (pending)",
+                ],
+                ..ROW
+            },
+            Row {
+                when: "a channel remembers another stream key than it has",
+                applied: &[MAIN],
+                manifests: &[MAIN, "StreamKey/main { channel: main }"],
+                account: |it| {
+                    let tags = &mut it.object(MAIN).tags;
+                    tags.insert(owner::STREAM_KEY.to_owned(), "before".to_owned());
+                    let key = arn(&address("StreamKey/main")).to_string();
+                    let key = Observed::listed(
+                        crate::kinds::Kind::StreamKey,
+                        key,
+                        crate::aws::Tags::new(),
+                    );
+                    let spec =
+                        crate::plan::tests::desired(&[MAIN, "StreamKey/main { channel: main }"])
+                            .remove(1)
+                            .spec;
+                    it.0.adoptable.insert(address("StreamKey/main"), key.with(spec));
+                },
+                steps: &["adopt StreamKey/main (adopt drift)"],
+                ..ROW
+            },
+        ]);
+    }
+}

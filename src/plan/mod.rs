@@ -1,13 +1,14 @@
 //! Computes a plan from desired state, observed state and policy: which steps, in which order, and why.
 //!
 //! A pure function. `settle` drafts the steps of each declared resource (`find`, `compare`, `replace`), `prune` those of
-//! what is not declared, `order` connects and numbers them (`names`, `offline`). Never knows a clock, the network, a
-//! terminal or the SDK.
+//! what is not declared, `order` connects and numbers them (`names`, `offline`). Of the plan, `summary` counts the steps
+//! and `drift` takes out the drift. Never knows a clock, the network, a terminal or the SDK.
 
 mod action;
 pub mod approval;
 mod compare;
 mod draft;
+mod drift;
 mod duplicate;
 mod find;
 pub mod graph;
@@ -22,16 +23,17 @@ mod replace;
 pub mod selection;
 mod settle;
 pub mod step;
+mod summary;
 mod work;
 
 pub use action::Action;
-pub use approval::{Approval, Terms};
+pub use approval::{Approval, Difference, Terms};
+pub use drift::{Attention, NotDrift};
 pub use policy::{Policy, Refusal};
 pub use reason::{Consent, Reason, Referrer};
 pub use selection::{Selected, Selection};
-pub use step::{
-    Attention, Cause, Decision, DuplicateCopy, NotDrift, Note, Plan, Status, Step, StepId, Summary,
-};
+pub use step::{Cause, Decision, DuplicateCopy, Note, Plan, Step, StepId};
+pub use summary::{Status, Summary};
 
 use crate::kinds::rename::{claims, renames};
 use crate::kinds::spec::named_targets;
@@ -172,3 +174,6 @@ fn in_dependency_order(desired: &[Desired]) -> Vec<&Desired> {
     order.sort_by_key(|it| (!it.spec.must_be_offline().is_empty(), depths[&it.address]));
     order
 }
+
+#[cfg(test)]
+mod tests;

@@ -138,3 +138,92 @@ pub(super) fn nameless(spec: &Spec) -> Spec {
     }
     spec
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Policy;
+    use crate::plan::tests::{ROW, Row, address, check, pruning};
+
+    const A: &str = "Channel/a";
+    const B: &str = "Channel/b { latencyMode: NORMAL }";
+
+    #[test]
+    fn a_name_is_given_only_after_its_object_has_given_it_up() {
+        check(&[
+            Row {
+                when: "the name is free",
+                applied: &[A],
+                manifests: &["Channel/b | was: [a]"],
+                steps: &["rename Channel/b (rename)"],
+                ..ROW
+            },
+            Row {
+                when: "the object of that name gets another name in the same run",
+                applied: &[A, B],
+                manifests: &[
+                    "Channel/b | was: [a]",
+                    "Channel/c { latencyMode: NORMAL } | was: [b]",
+                ],
+                steps: &["rename Channel/c (rename)", "rename Channel/b (rename)"],
+                ..ROW
+            },
+            Row {
+                when: "two objects swap their names, one of them by way of a temporary name",
+                applied: &[A, B],
+                manifests: &[
+                    "Channel/b | was: [a]",
+                    "Channel/a { latencyMode: NORMAL } | was: [b]",
+                ],
+                steps: &[
+                    "rename Channel/a (rename)",
+                    "rename Channel/b (rename)",
+                    "rename Channel/a (rename)",
+                ],
+                ..ROW
+            },
+        ]);
+    }
+
+    #[test]
+    fn the_first_step_of_a_swap_gives_a_temporary_name_and_the_others_wait_for_it() {
+        let plan = Row {
+            applied: &[A, B],
+            manifests: &["Channel/b | was: [a]", "Channel/a { latencyMode: NORMAL } | was: [b]"],
+            ..ROW
+        }
+        .plan();
+        let names: Vec<_> =
+            plan.steps.iter().map(|it| (it.ownership.name.as_str(), it.after.as_slice())).collect();
+        assert_eq!(names[0].0.strip_prefix('@'), Some(plan.steps[0].address.name.as_str()));
+        assert_eq!(names[1].1, [1], "the name is free after the first step");
+        assert_eq!(names[2].1, [1, 2], "the last step needs both");
+    }
+
+    #[test]
+    fn a_delete_beside_a_create_of_the_same_spec_looks_like_a_rename() {
+        type Case<'a> = (&'a str, &'a [&'static str], &'a [&'static str], fn() -> Policy);
+        let note =
+            |from: &str, to: &str| Note::PossibleRename { from: address(from), to: address(to) };
+        let rows: [(Case<'_>, Vec<Note>); 4] = [
+            (
+                ("one goes, one comes, with prune", &[A], &["Channel/b"], pruning),
+                vec![note(A, "Channel/b")],
+            ),
+            (
+                ("one is orphaned, one comes", &[A], &["Channel/b"], Policy::default),
+                vec![note(A, "Channel/b")],
+            ),
+            (("the two differ", &[A], &[B], Policy::default), vec![]),
+            (
+                ("two come that are alike", &[A], &["Channel/b", "Channel/c"], Policy::default),
+                vec![],
+            ),
+        ];
+        for ((when, applied, manifests, policy), notes) in rows {
+            let mut plan = Row { applied, manifests, policy, ..ROW }.plan();
+            plan.notes.retain(|it| matches!(it, Note::PossibleRename { .. }));
+            assert_eq!(plan.notes, notes, "{when}");
+        }
+    }
+}

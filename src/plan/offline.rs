@@ -119,3 +119,120 @@ impl Planner<'_> {
         its.any(|it| it.decision == Decision::Interrupt)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::kinds::Audience;
+    use crate::plan::Policy;
+    use crate::plan::tests::{Account, ROW, Row, address, allowing_main, arn, check, pruning};
+
+    const STAGE: &str = "Stage/studio";
+    const ENCODER: &str = "EncoderConfiguration/hd { video: { width: 1280, height: 720 } }";
+    const MAIN: &str = "Channel/main { latencyMode: LOW }";
+    const KEY: &str = "StreamKey/main { channel: main }";
+    const NEW_KEY: &str = "StreamKey/main { channel: main, rotation: \"2\" }";
+    const SHOW: &str = "Composition/show { stage: studio, run: ALWAYS, destinations: [{ name: one, channel: { channel: \
+         main, encoderConfiguration: hd } }] }";
+    const STOPPED: &str = "Composition/show { stage: studio, run: STOPPED, destinations: [{ name: one, channel: { \
+         channel: main, encoderConfiguration: hd } }] } | lifecycle: { onLive: interrupt }";
+
+    /// The channel streams the composition.
+    fn feed(it: &mut Account) {
+        let feeding = Audience {
+            composition: Some(arn(&address("Composition/show"))),
+            ..Audience::stream(5, Some("st-1".to_owned()))
+        };
+        it.0.audience.insert(arn(&address("Channel/main")), feeding.clone());
+        it.0.audience.insert(arn(&address("Composition/show")), feeding);
+    }
+
+    fn allowing_show() -> Policy {
+        Policy { allow_live: [address("Composition/show")].into(), ..pruning() }
+    }
+
+    #[test]
+    fn a_composition_starts_only_on_a_channel_that_is_offline() {
+        check(&[
+            Row {
+                when: "the channel is offline",
+                applied: &[STAGE, ENCODER, MAIN],
+                manifests: &[STAGE, ENCODER, MAIN, SHOW],
+                steps: &["create Composition/show (missing)"],
+                ..ROW
+            },
+            Row {
+                when: "an encoder streams to the channel",
+                applied: &[STAGE, ENCODER, MAIN],
+                manifests: &[STAGE, ENCODER, MAIN, SHOW],
+                account: |it| it.go_live("Channel/main"),
+                steps: &["create Composition/show (missing): deferred TargetLive"],
+                ..ROW
+            },
+            Row {
+                when: "this run interrupts the stream of the encoder",
+                applied: &[STAGE, ENCODER, MAIN],
+                manifests: &[
+                    STAGE,
+                    ENCODER,
+                    "Channel/main { latencyMode: NORMAL } | lifecycle: { onLive: interrupt }",
+                    SHOW,
+                ],
+                account: |it| it.go_live("Channel/main"),
+                policy: allowing_main,
+                steps: &[
+                    "update Channel/main (pending): interrupt",
+                    "create Composition/show (missing)",
+                ],
+            },
+            Row {
+                when: "the stream key of the channel is replaced in the same run",
+                applied: &[STAGE, ENCODER, MAIN, KEY],
+                manifests: &[STAGE, ENCODER, MAIN, NEW_KEY, SHOW],
+                steps: &[
+                    "delete StreamKey/main (makesRoom)",
+                    "replace StreamKey/main (pending immutable)",
+                    "create Composition/show (missing)",
+                ],
+                ..ROW
+            },
+        ]);
+    }
+
+    #[test]
+    fn a_channel_is_offline_once_the_composition_that_it_streams_is_stopped() {
+        check(&[
+            Row {
+                when: "the run stops the composition and deletes its channel",
+                applied: &[STAGE, ENCODER, MAIN, SHOW],
+                manifests: &[STAGE],
+                account: feed,
+                policy: allowing_show,
+                steps: &[
+                    "delete Composition/show (orphan): interrupt",
+                    "delete Channel/main (orphan)",
+                    "delete EncoderConfiguration/hd (orphan)",
+                ],
+            },
+            Row {
+                when: "the composition may not be stopped",
+                applied: &[STAGE, ENCODER, MAIN, SHOW],
+                manifests: &[STAGE],
+                account: feed,
+                policy: pruning,
+                steps: &[
+                    "delete Composition/show (orphan): deferred LiveAudience",
+                    "delete Channel/main (orphan): deferred LiveThroughComposition",
+                    "delete EncoderConfiguration/hd (orphan): deferred WaitsFor",
+                ],
+            },
+            Row {
+                when: "the manifest stops the composition with consent",
+                applied: &[STAGE, ENCODER, MAIN, SHOW],
+                manifests: &[STAGE, ENCODER, MAIN, STOPPED],
+                account: feed,
+                policy: allowing_show,
+                steps: &["delete Composition/show (stopped): interrupt"],
+            },
+        ]);
+    }
+}

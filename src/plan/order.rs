@@ -278,3 +278,147 @@ impl Planner<'_> {
         self.drafts[index].step.decision = decision;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::tests::{ROW, Row, address, arn, check, pruning, told};
+
+    const ARCHIVE: &str = "RecordingConfiguration/archive { destinationConfiguration: { s3: { bucketName: a-bucket } } }";
+    const OTHER_BUCKET: &str = "RecordingConfiguration/archive { destinationConfiguration: { s3: { bucketName: b-bucket } } }";
+    const RECORDED: &str = "Channel/main { recordingConfiguration: archive }";
+    const PLAIN: &str = "Channel/main";
+    const SIDE: &str = "Channel/side { recordingConfiguration: archive }";
+
+    #[test]
+    fn references_decide_the_order_of_steps() {
+        check(&[
+            Row {
+                when: "both are created: first the resource that the other one refers to",
+                manifests: &[RECORDED, ARCHIVE],
+                steps: &[
+                    "create RecordingConfiguration/archive (missing)",
+                    "create Channel/main (missing)",
+                ],
+                ..ROW
+            },
+            Row {
+                when: "both are deleted: first the object that refers to the other one",
+                applied: &[ARCHIVE, RECORDED],
+                policy: pruning,
+                manifests: &["Stage/other"],
+                steps: &[
+                    "delete Channel/main (orphan)",
+                    "create Stage/other (missing)",
+                    "delete RecordingConfiguration/archive (orphan)",
+                ],
+                ..ROW
+            },
+            Row {
+                when: "the reference is removed before its object is deleted",
+                applied: &[ARCHIVE, RECORDED],
+                manifests: &[PLAIN],
+                policy: pruning,
+                steps: &[
+                    "update Channel/main (pending)",
+                    "delete RecordingConfiguration/archive (orphan)",
+                ],
+                ..ROW
+            },
+            Row {
+                when: "the old object of a replacement is deleted after the references to it are updated",
+                applied: &[ARCHIVE, RECORDED],
+                manifests: &[OTHER_BUCKET, RECORDED],
+                steps: &[
+                    "replace RecordingConfiguration/archive (pending immutable)",
+                    "update Channel/main (upstream)",
+                    "delete RecordingConfiguration/archive (superseded)",
+                ],
+                ..ROW
+            },
+        ]);
+    }
+
+    #[test]
+    fn a_step_waits_for_a_step_that_is_not_carried_out() {
+        check(&[
+            Row {
+                when: "the reference to a deleted object stays, since its channel is live",
+                applied: &[ARCHIVE, RECORDED],
+                manifests: &[PLAIN],
+                account: |it| it.go_live("Channel/main"),
+                policy: pruning,
+                steps: &[
+                    "update Channel/main (pending): deferred LiveAudience",
+                    "delete RecordingConfiguration/archive (orphan): deferred WaitsFor",
+                ],
+            },
+            Row {
+                when: "the object that a new resource refers to is not created",
+                applied: &[],
+                manifests: &[
+                    "RecordingConfiguration/archive { destinationConfiguration: { s3: { bucketName: a-bucket } } } | \
+                     lifecycle: { adopt: \"arn:aws:ivs:us-west-2:000000000000:recording-configuration/gone\" }",
+                    RECORDED,
+                ],
+                steps: &[
+                    "create RecordingConfiguration/archive (missing): blocked AdoptedObjectMissing",
+                    "create Channel/main (missing): deferred WaitsFor",
+                ],
+                ..ROW
+            },
+            Row {
+                when: "an update follows the deferred update of the object that it refers to",
+                applied: &[
+                    "Stage/studio",
+                    "IngestConfiguration/camera { ingestProtocol: RTMPS, stage: studio }",
+                ],
+                manifests: &[
+                    "Stage/studio { autoParticipantRecordingConfiguration: { storageConfiguration: tape } }",
+                    "StorageConfiguration/tape { s3: { bucketName: a-bucket } }",
+                    "IngestConfiguration/camera { ingestProtocol: RTMPS, stage: studio, tags: { side: left } }",
+                ],
+                account: |it| it.go_live("Stage/studio"),
+                steps: &[
+                    "create StorageConfiguration/tape (missing)",
+                    "update Stage/studio (pending): deferred LiveAudience",
+                    "retag IngestConfiguration/camera (pending)",
+                ],
+                ..ROW
+            },
+        ]);
+    }
+
+    #[test]
+    fn an_object_that_something_outside_the_stack_refers_to_is_not_deleted() {
+        let row = Row {
+            when: "a channel without ownership tags uses the orphan",
+            applied: &[ARCHIVE, SIDE],
+            manifests: &[PLAIN],
+            account: |it| {
+                let mut user = it.take("Channel/side");
+                user.tags.clear();
+                it.0.others.insert(user.arn.clone(), user);
+            },
+            policy: pruning,
+            steps: &[
+                "create Channel/main (missing)",
+                "delete RecordingConfiguration/archive (orphan): deferred StillReferredTo",
+            ],
+        };
+        let delete = row.plan().steps.pop().expect("a delete");
+        check(&[row]);
+        let user = arn(&address("Channel/side"));
+        let by = vec![Referrer::Undeclared { arn: user }];
+        assert_eq!(delete.decision, Decision::Deferred(Reason::StillReferredTo { by }));
+    }
+
+    #[test]
+    fn steps_have_numbers_and_name_the_steps_before_them() {
+        let plan = Row { manifests: &[SIDE, RECORDED, ARCHIVE], ..ROW }.plan();
+        let numbers: Vec<_> = plan.steps.iter().map(|it| (it.id, it.after.clone())).collect();
+        assert_eq!(numbers, [(1, vec![]), (2, vec![1]), (3, vec![1])]);
+        let again = Row { manifests: &[ARCHIVE, RECORDED, SIDE], ..ROW }.plan();
+        assert_eq!(told(&plan), told(&again), "the order of the manifests does not matter");
+    }
+}

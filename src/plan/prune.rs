@@ -7,7 +7,7 @@ use super::policy::protected;
 use super::reason::Reason;
 use super::step::{Cause, Decision, Note, Plan, Step};
 use crate::kinds::owner;
-use crate::kinds::spec::FieldChange;
+use crate::kinds::spec::{FieldChange, protect_path};
 use crate::kinds::{
     Address, Arn, Desired, Duplicate, Kind, Observed, Owner, OwnershipTags, Pointer, Spec,
 };
@@ -68,11 +68,8 @@ impl<'a> Planner<'a> {
         let mut step = draft(wanted, Action::Retag, Some(observed), ownership);
         step.spec.clone_from(&observed.spec);
         step.because = vec![Cause::Pending];
-        step.fields = vec![FieldChange {
-            path: "lifecycle.protect".to_owned(),
-            before: Value::Bool(true),
-            after: Value::Bool(false),
-        }];
+        step.fields =
+            vec![FieldChange::known(protect_path(), Value::Bool(true), Value::Bool(false))];
         self.push(step);
     }
 
@@ -266,5 +263,250 @@ impl<'a> Planner<'a> {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Policy;
+    use crate::plan::tests::{
+        ATTEMPT, ROW, Row, address, allowing_main, check, destroying, pruning,
+    };
+
+    const MAIN: &str = "Channel/main";
+    const SIDE: &str = "Channel/side";
+    const PROTECTED: &str = "Channel/main | lifecycle: { protect: true }";
+    const KEY: &str = "StreamKey/main { channel: main }";
+    /// A create attempt of another run.
+    const OTHER: &str = "01K00000000000000000000009";
+
+    #[test]
+    fn an_orphan_is_deleted_only_with_prune_and_only_if_nothing_forbids_it() {
+        check(&[
+            Row { when: "without prune", applied: &[MAIN], steps: &[], ..ROW },
+            Row {
+                when: "with prune",
+                applied: &[MAIN, SIDE],
+                manifests: &[SIDE],
+                policy: pruning,
+                steps: &["delete Channel/main (orphan)"],
+                ..ROW
+            },
+            Row {
+                when: "with prune, and its tags protect it",
+                applied: &[PROTECTED],
+                policy: pruning,
+                steps: &["delete Channel/main (orphan): blocked Protected"],
+                ..ROW
+            },
+            Row {
+                when: "with prune, and it is live",
+                applied: &[MAIN],
+                account: |it| it.go_live(MAIN),
+                policy: pruning,
+                steps: &["delete Channel/main (orphan): deferred LiveAudience"],
+                ..ROW
+            },
+            Row {
+                when: "with prune, and it is live with consent",
+                applied: &[MAIN],
+                account: |it| it.go_live(MAIN),
+                policy: || Policy { prune: true, ..allowing_main() },
+                steps: &["delete Channel/main (orphan): interrupt"],
+                ..ROW
+            },
+            Row {
+                when: "with prune, and a protected stream key would be deleted with it",
+                applied: &[MAIN, "StreamKey/main { channel: main } | lifecycle: { protect: true }"],
+                manifests: &[],
+                policy: pruning,
+                steps: &["delete Channel/main (orphan): blocked HoldsProtectedKey"],
+                ..ROW
+            },
+        ]);
+        let plan = Row { applied: &[MAIN], ..ROW }.plan();
+        assert_eq!(plan.orphans, [address(MAIN)]);
+    }
+
+    #[test]
+    fn destroy_deletes_everything_that_the_stack_owns() {
+        check(&[
+            Row {
+                when: "declared and undeclared resources",
+                applied: &[MAIN, SIDE, KEY],
+                manifests: &[MAIN],
+                policy: destroying,
+                steps: &["delete Channel/main (destroy)", "delete Channel/side (destroy)"],
+                ..ROW
+            },
+            Row {
+                when: "a protected resource",
+                applied: &[PROTECTED],
+                manifests: &[PROTECTED],
+                policy: destroying,
+                steps: &["delete Channel/main (destroy): blocked Protected"],
+                ..ROW
+            },
+            Row {
+                when: "a protected resource whose manifest lifts that",
+                applied: &[PROTECTED],
+                manifests: &[MAIN],
+                policy: destroying,
+                steps: &["delete Channel/main (destroy): blocked Protected"],
+                ..ROW
+            },
+        ]);
+    }
+
+    #[test]
+    fn a_replaced_object_is_deleted_by_every_run_once_its_successor_can_be_used() {
+        const BUCKET: &str = "RecordingConfiguration/archive { destinationConfiguration: { s3: { bucketName: a-bucket } } }";
+        const OF: &str = "RecordingConfiguration/archive";
+        check(&[
+            Row {
+                when: "the successor is ready",
+                applied: &[BUCKET],
+                manifests: &[BUCKET],
+                account: |it| {
+                    let mut old = it.object(OF).clone();
+                    old.arn = old.arn.sibling("before");
+                    it.0.superseded.push((address(OF), old));
+                },
+                steps: &["delete RecordingConfiguration/archive (superseded)"],
+                ..ROW
+            },
+            Row {
+                when: "AWS failed to create the successor, and it is not replaced yet",
+                applied: &[BUCKET],
+                manifests: &[BUCKET],
+                account: |it| {
+                    let mut old = it.object(OF).clone();
+                    old.arn = old.arn.sibling("before");
+                    it.0.superseded.push((address(OF), old));
+                    it.object(OF).state = Some("CREATE_FAILED".to_owned());
+                    let Owner::Stack(ownership) = it.object(OF).owner() else { panic!("owned") };
+                    it.0.as_of = ownership.made();
+                },
+                steps: &[
+                    "replace RecordingConfiguration/archive (failed): deferred FailedRecently",
+                    "delete RecordingConfiguration/archive (superseded): deferred SuccessorFailed",
+                ],
+                ..ROW
+            },
+        ]);
+    }
+
+    #[test]
+    fn a_duplicate_is_deleted_only_if_it_is_proven_to_be_one() {
+        check(&[
+            Row {
+                when: "another create attempt made it long ago, and it is as it was made",
+                applied: &[MAIN],
+                manifests: &[MAIN],
+                account: |it| _ = it.duplicate(MAIN, OTHER),
+                steps: &["delete Channel/main (duplicate)"],
+                ..ROW
+            },
+            Row {
+                when: "it was made a few minutes ago",
+                applied: &[MAIN],
+                manifests: &[MAIN],
+                account: |it| {
+                    let Owner::Stack(made) = it.duplicate(MAIN, OTHER).observed.owner() else {
+                        panic!("owned")
+                    };
+                    it.0.as_of = made.made();
+                },
+                steps: &["delete Channel/main (duplicate): deferred DuplicateTooYoung"],
+                ..ROW
+            },
+            Row {
+                when: "it was changed since it was made",
+                applied: &[MAIN],
+                manifests: &[MAIN],
+                account: |it| it.duplicate(MAIN, OTHER).untouched = false,
+                steps: &["delete Channel/main (duplicate): blocked DuplicateChanged"],
+                ..ROW
+            },
+            Row {
+                when: "its name is not declared, without prune",
+                applied: &[MAIN],
+                account: |it| _ = it.duplicate(MAIN, OTHER),
+                steps: &[],
+                ..ROW
+            },
+            Row {
+                when: "its name is not declared, with prune",
+                applied: &[MAIN],
+                account: |it| _ = it.duplicate(MAIN, OTHER),
+                policy: pruning,
+                steps: &["delete Channel/main (orphan)", "delete Channel/main (orphan)"],
+                ..ROW
+            },
+            Row {
+                when: "its name is not declared, and it cannot be told from the first one",
+                applied: &[MAIN],
+                account: |it| it.duplicate(MAIN, ATTEMPT).untouched = false,
+                policy: pruning,
+                steps: &[
+                    "delete Channel/main (orphan): blocked SameTags",
+                    "delete Channel/main (orphan): blocked SameTags",
+                ],
+                ..ROW
+            },
+        ]);
+    }
+
+    #[test]
+    fn a_stream_key_that_no_manifest_declares_is_released_with_prune() {
+        fn leave_behind(it: &mut crate::plan::tests::Account) {
+            let key = it.take("StreamKey/main");
+            it.0.left_behind.push((address("StreamKey/main"), key));
+        }
+        check(&[
+            Row {
+                when: "without prune",
+                applied: &[MAIN, KEY],
+                manifests: &[MAIN],
+                account: leave_behind,
+                steps: &[],
+                ..ROW
+            },
+            Row {
+                when: "with prune",
+                applied: &[MAIN, KEY],
+                manifests: &[MAIN],
+                account: leave_behind,
+                policy: pruning,
+                steps: &["release StreamKey/main (orphan)"],
+            },
+            Row {
+                when: "its channel is deleted in the same run",
+                applied: &[MAIN, KEY],
+                account: leave_behind,
+                policy: pruning,
+                steps: &["delete Channel/main (orphan)"],
+                ..ROW
+            },
+        ]);
+    }
+
+    #[test]
+    fn a_stream_key_of_a_channel_that_another_stack_owns_is_not_adopted() {
+        check(&[Row {
+            when: "the channel has the tags of another stack",
+            applied: &[MAIN],
+            manifests: &[
+                "StreamKey/main { channel: \"arn:aws:ivs:us-west-2:000000000000:channel/main\" }",
+            ],
+            account: |it| {
+                let mut object = it.take(MAIN);
+                object.tags.insert(owner::STACK.to_owned(), "other".to_owned());
+                it.0.others.insert(object.arn.clone(), object);
+            },
+            steps: &["create StreamKey/main (missing): unmanaged ActsOnForeignObject"],
+            ..ROW
+        }]);
     }
 }

@@ -1,6 +1,7 @@
 //! Why a step is not carried out: typed facts with stable codes, never sentences (`ui::reason` writes those).
 
 use super::action::Action;
+use crate::diag::FieldPath;
 use crate::kinds::{Address, Arn, Audience, Kind, Owner, Pointer};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -38,7 +39,7 @@ pub enum Reason {
     /// The resource acts on an object of another stack or tool.
     ActsOnForeignObject {
         /// The field that refers to it.
-        field: String,
+        field: FieldPath,
         /// The object.
         arn: Arn,
         /// Whose it is.

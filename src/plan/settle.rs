@@ -84,3 +84,107 @@ impl<'a> Planner<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::plan::tests::{ROW, Row, address, check};
+
+    const STAGE: &str = "Stage/studio";
+    const ENCODER: &str = "EncoderConfiguration/hd { video: { width: 1280, height: 720 } }";
+    const STORAGE: &str = "StorageConfiguration/tape { s3: { bucketName: a-bucket } }";
+    const ALWAYS: &str = "Composition/show { stage: studio, run: ALWAYS, destinations: [{ name: one, s3: { \
+         storageConfiguration: tape, encoderConfigurations: [hd] } }] }";
+    const STOPPED: &str = "Composition/show { stage: studio, run: STOPPED, destinations: [{ name: one, s3: { \
+         storageConfiguration: tape, encoderConfigurations: [hd] } }] }";
+    const WHILE_ACTIVE: &str = "Composition/show { stage: studio, run: WHILE_STAGE_ACTIVE, destinations: [{ name: one, \
+         s3: { storageConfiguration: tape, encoderConfigurations: [hd] } }] }";
+    const PROTECTED: &str = "Composition/show { stage: studio, run: ALWAYS, destinations: [{ name: one, s3: { \
+         storageConfiguration: tape, encoderConfigurations: [hd] } }] } | lifecycle: { protect: true }";
+
+    #[test]
+    fn whether_a_composition_is_to_run_decides_whether_it_is_created() {
+        check(&[
+            Row {
+                when: "run is ALWAYS",
+                applied: &[STAGE, ENCODER, STORAGE],
+                manifests: &[STAGE, ENCODER, STORAGE, ALWAYS],
+                steps: &["create Composition/show (missing)"],
+                ..ROW
+            },
+            Row {
+                when: "run is STOPPED",
+                applied: &[STAGE, ENCODER, STORAGE],
+                manifests: &[STAGE, ENCODER, STORAGE, STOPPED],
+                steps: &[],
+                ..ROW
+            },
+            Row {
+                when: "run is WHILE_STAGE_ACTIVE, and nobody publishes",
+                applied: &[STAGE, ENCODER, STORAGE],
+                manifests: &[STAGE, ENCODER, STORAGE, WHILE_ACTIVE],
+                steps: &["create Composition/show (missing): dormant NoPublisher"],
+                ..ROW
+            },
+            Row {
+                when: "run is WHILE_STAGE_ACTIVE, and a participant publishes",
+                applied: &[STAGE, ENCODER, STORAGE],
+                manifests: &[STAGE, ENCODER, STORAGE, WHILE_ACTIVE],
+                account: |it| {
+                    let stage = crate::plan::tests::arn(&address(STAGE));
+                    it.0.publishers.insert(crate::kinds::Publisher::Anybody { stage });
+                },
+                steps: &["create Composition/show (missing)"],
+                ..ROW
+            },
+        ]);
+    }
+
+    #[test]
+    fn a_running_composition_ends_or_is_waited_for_as_its_manifest_says() {
+        check(&[
+            Row {
+                when: "it runs, and run is STOPPED",
+                applied: &[STAGE, ENCODER, STORAGE, ALWAYS],
+                manifests: &[STAGE, ENCODER, STORAGE, STOPPED],
+                steps: &["delete Composition/show (stopped)"],
+                ..ROW
+            },
+            Row {
+                when: "it is stopping, and run is ALWAYS",
+                applied: &[STAGE, ENCODER, STORAGE, ALWAYS],
+                manifests: &[STAGE, ENCODER, STORAGE, ALWAYS],
+                account: |it| it.object("Composition/show").state = Some("STOPPING".to_owned()),
+                steps: &["create Composition/show (missing): deferred PredecessorEnding"],
+                ..ROW
+            },
+            Row {
+                when: "it is stopping, and run is STOPPED",
+                applied: &[STAGE, ENCODER, STORAGE, ALWAYS],
+                manifests: &[STAGE, ENCODER, STORAGE, STOPPED],
+                account: |it| it.object("Composition/show").state = Some("STOPPING".to_owned()),
+                steps: &[],
+                ..ROW
+            },
+            Row {
+                when: "it is protected, and its manifest lifts that and stops it",
+                applied: &[STAGE, ENCODER, STORAGE, PROTECTED],
+                manifests: &[STAGE, ENCODER, STORAGE, STOPPED],
+                steps: &[
+                    "retag Composition/show (pending)",
+                    "delete Composition/show (stopped): deferred ProtectionLifted",
+                ],
+                ..ROW
+            },
+        ]);
+    }
+
+    #[test]
+    fn a_stream_key_is_adopted_as_soon_as_its_channel_is_created() {
+        check(&[Row {
+            when: "neither the channel nor its key exist",
+            manifests: &["Channel/main", "StreamKey/main { channel: main }"],
+            steps: &["create Channel/main (missing)", "adopt StreamKey/main (missing)"],
+            ..ROW
+        }]);
+    }
+}

@@ -4,8 +4,7 @@
 use super::action::Action;
 use super::reason::Reason;
 use super::selection::Selected;
-use crate::diag::Origin;
-
+use crate::diag::{FieldPath, Origin};
 use crate::kinds::spec::FieldChange;
 use crate::kinds::{Address, Arn, Audience, Degraded, Kind, Owner, OwnershipTags, Spec};
 use jiff::Timestamp;
@@ -44,7 +43,7 @@ pub struct Step {
     /// The spec as it is, where there is an object.
     pub before: Option<Spec>,
     /// Paths that are left as they are found: what the manifest ignores, and words that nobody knows.
-    pub ignored: Vec<String>,
+    pub ignored: Vec<FieldPath>,
     /// Whose the object is at the time of the plan; `Unowned` before a create.
     pub owner: Owner,
     /// The ownership tags as they shall be. An empty digest is computed when all references are known.
@@ -81,7 +80,7 @@ pub enum Cause {
     /// These fields cannot be changed in place.
     Immutable {
         /// Their paths.
-        fields: Vec<String>,
+        fields: Vec<FieldPath>,
     },
     /// The change of another resource ends its stream, so it is started again after that.
     CutOff {
@@ -212,7 +211,7 @@ pub enum Note {
         /// Whose field.
         address: Address,
         /// Which: `spec.type`.
-        path: String,
+        path: FieldPath,
     },
     /// So many deletes that their number has to be confirmed.
     ManyDeletes {
@@ -250,100 +249,6 @@ pub struct DuplicateCopy {
     pub referrers: Vec<String>,
 }
 
-/// Counts for the summary line.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[expect(missing_docs, reason = "each is the count of what it is called")]
-pub struct Summary {
-    pub create: usize,
-    pub update: usize,
-    pub replace: usize,
-    pub delete: usize,
-    pub adopt: usize,
-    pub rename: usize,
-    pub retag: usize,
-    pub release: usize,
-    pub unchanged: usize,
-    pub deferred: usize,
-    pub dormant: usize,
-    pub blocked: usize,
-    pub orphans: usize,
-}
-
-/// How much attention a resource needs that is not as it was applied; the most first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Attention {
-    /// Somebody changed it, and it is live.
-    Live,
-    /// Somebody changed it.
-    Changed,
-    /// Somebody deleted it.
-    Gone,
-    /// It is declared and not there: somebody deleted it, or it was never applied.
-    Missing,
-    /// It runs, and some of its destinations have failed.
-    Degraded,
-    /// Somebody changed tags, so that nobody can tell which object it is.
-    Unclear,
-    /// AWS failed to make it.
-    Failed,
-}
-
-/// What differs and is no drift.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct NotDrift {
-    /// Its manifest changed.
-    pub pending: Vec<Step>,
-    /// It is declared and not there.
-    pub missing: Vec<Step>,
-}
-
-/// What a plan comes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Status {
-    /// Nothing to do, now or later.
-    Clean,
-    /// Something to do, now or later.
-    Changes,
-    /// Something must not be done, so nothing is.
-    Blocked,
-    /// The run broke off.
-    Failed,
-}
-
-impl Status {
-    /// The word of the JSON form.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Clean => "clean",
-            Self::Changes => "changes",
-            Self::Blocked => "blocked",
-            Self::Failed => "failed",
-        }
-    }
-}
-
-impl Summary {
-    /// Each count with its name in the JSON form.
-    pub fn counts(&self) -> [(&'static str, usize); 13] {
-        [
-            ("create", self.create),
-            ("update", self.update),
-            ("replace", self.replace),
-            ("delete", self.delete),
-            ("adopt", self.adopt),
-            ("rename", self.rename),
-            ("retag", self.retag),
-            ("release", self.release),
-            ("unchanged", self.unchanged),
-            ("deferred", self.deferred),
-            ("dormant", self.dormant),
-            ("blocked", self.blocked),
-            ("orphans", self.orphans),
-        ]
-    }
-}
-
 impl Step {
     /// The spec to send, given what is there now: what is ignored stays as it is.
     pub fn wanted(&self, there: Option<&Spec>) -> Option<Spec> {
@@ -360,24 +265,6 @@ impl Step {
             || needed.action.makes()
             || needed.action == Action::Delete
             || name
-    }
-
-    /// How much attention what was changed outside needs.
-    pub fn attention(&self) -> Attention {
-        if self.because.contains(&Cause::Unclear) {
-            Attention::Unclear
-        } else if self.because.contains(&Cause::Gone) {
-            Attention::Gone
-        } else if self.because.contains(&Cause::Missing) {
-            Attention::Missing
-        } else if !self.because.contains(&Cause::Drift) {
-            let degraded = self.because.iter().any(|it| matches!(it, Cause::Degraded(_)));
-            if degraded { Attention::Degraded } else { Attention::Failed }
-        } else if self.impact.is_some() {
-            Attention::Live
-        } else {
-            Attention::Changed
-        }
     }
 
     /// What people outside lose by it: by a replacement, and by a delete that is no part of one.
@@ -401,41 +288,11 @@ impl Step {
 
     /// Whether it changes more than tags.
     pub fn writes_spec(&self) -> bool {
-        self.fields.iter().any(|it| it.path.starts_with("spec") && !it.is_tag())
+        self.fields.iter().any(FieldChange::writes_spec)
     }
 }
 
 impl Plan {
-    /// Counts by action and decision. The second half of a replacement is not counted again.
-    pub fn summary(&self) -> Summary {
-        let mut summary = Summary {
-            unchanged: self.unchanged.len(),
-            orphans: self.orphans.len(),
-            ..Summary::default()
-        };
-        let halves = self.halves_of_replacements();
-        for step in &self.steps {
-            if halves.contains(&step.id) {
-                continue;
-            }
-            let count = match (&step.decision, step.action) {
-                (Decision::Deferred(_), _) => &mut summary.deferred,
-                (Decision::Dormant(_), _) => &mut summary.dormant,
-                (Decision::Blocked(_) | Decision::Unmanaged(_), _) => &mut summary.blocked,
-                (_, Action::Create) => &mut summary.create,
-                (_, Action::Replace) => &mut summary.replace,
-                (_, Action::Update) => &mut summary.update,
-                (_, Action::Adopt) => &mut summary.adopt,
-                (_, Action::Rename) => &mut summary.rename,
-                (_, Action::Retag) => &mut summary.retag,
-                (_, Action::Release) => &mut summary.release,
-                (_, Action::Delete) => &mut summary.delete,
-            };
-            *count += 1;
-        }
-        summary
-    }
-
     /// Steps that are a part of another step of this plan to a reader.
     pub fn halves_of_replacements(&self) -> BTreeSet<StepId> {
         self.replacements().into_keys().collect()
@@ -456,20 +313,6 @@ impl Plan {
             whole.filter_map(|it| Some((it.arn.as_ref()?, it.id))).collect();
         let parts = self.steps.iter().filter(|it| it.action == Action::Delete || between(it));
         parts.filter_map(|it| Some((it.id, *whole.get(it.arn.as_ref()?)?))).collect()
-    }
-
-    /// What it comes to.
-    pub fn status(&self) -> Status {
-        let blocked =
-            |step: &Step| matches!(step.decision, Decision::Blocked(_) | Decision::Unmanaged(_));
-        let quota = |note: &Note| matches!(note, Note::Quota { .. });
-        if self.steps.iter().any(blocked) || self.notes.iter().any(quota) {
-            Status::Blocked
-        } else if self.steps.iter().any(|step| !matches!(step.decision, Decision::Dormant(_))) {
-            Status::Changes
-        } else {
-            Status::Clean
-        }
     }
 
     /// Whether this run would call AWS to change anything.
@@ -499,53 +342,6 @@ impl Plan {
             .filter(|it| it.action == Action::Delete && it.decision.is_do())
             .filter(|it| !halves.contains(&it.id) && it.because != [Cause::Superseded])
             .count()
-    }
-
-    /// Leaves only what was changed outside since it was applied, what is live first, what AWS failed to make
-    /// last; and returns what differs because its manifest changed, and what is missing and is no drift: what ends
-    /// by itself, and, unless `missing_is_drift`, everything of which it cannot be told whether it was ever
-    /// applied. A change by hand is drift, even where putting it back has to wait for an audience.
-    pub fn keep_drift(
-        &mut self,
-        audience: &BTreeMap<Arn, Audience>,
-        missing_is_drift: bool,
-    ) -> NotDrift {
-        let steps = std::mem::take(&mut self.steps);
-        let mut not_drift = NotDrift::default();
-        for step in steps.into_iter().filter(|it| it.spec.is_some()) {
-            let has = |cause: fn(&Cause) -> bool| step.because.iter().any(cause);
-            // What is dormant shall not exist now.
-            let lasting = step.spec.as_ref().is_none_or(|it| !it.comes_and_goes())
-                && !matches!(step.decision, Decision::Dormant(_));
-            let drift = |it: &Cause| {
-                matches!(
-                    it,
-                    Cause::Drift
-                        | Cause::Gone
-                        | Cause::Unclear
-                        | Cause::Failed { .. }
-                        | Cause::Degraded(_)
-                )
-            };
-            let missing = missing_is_drift && lasting && has(|it| *it == Cause::Missing);
-            if has(drift) || missing {
-                self.steps.push(step);
-            } else if has(|it| *it == Cause::Pending) {
-                not_drift.pending.push(step);
-            } else if has(|it| *it == Cause::Missing)
-                && !matches!(step.decision, Decision::Dormant(_))
-            {
-                not_drift.missing.push(step);
-            }
-        }
-        for step in &mut self.steps {
-            // Who is live matters to whoever looks, whether or not putting it back would cut them off.
-            step.impact = step.arn.as_ref().and_then(|it| audience.get(it)).cloned();
-        }
-        self.steps.sort_by_key(|it| (it.attention(), it.address.clone()));
-        self.orphans.clear();
-        self.notes.retain(|it| matches!(it, Note::Selected(_) | Note::UnknownWord { .. }));
-        not_drift
     }
 
     /// Whether another plan would do the same; how many are watching by now does not matter.

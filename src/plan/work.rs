@@ -43,7 +43,7 @@ fn of_step(step: &Step) -> Vec<&'static str> {
     // What is made has its tags from the start; what is changed gets its digest afterwards.
     let tagged = !step.action.makes() && step.action != Action::Delete;
     let tag = tagged.then_some("TagResource");
-    let removed = |it: &FieldChange| it.is_tag() && it.after.is_null();
+    let removed = |it: &FieldChange| it.is_tag() && it.removes();
     let untag = (tagged && step.fields.iter().any(removed)).then_some("UntagResource");
     let writes = stop.into_iter().chain(write).map(|it| it.name);
     writes.chain(tag).chain(untag).collect()

@@ -1,7 +1,7 @@
 //! Drift, worded from the live side: what is there, and what was applied; what needs attention first, first.
 
 use super::escape::escape;
-use super::plan::{Header, title, value};
+use super::plan::{Header, new_value, title, value};
 use super::reason::{self, on_air};
 use crate::diag::{Place, SourceMap};
 use crate::plan::{Attention, Cause, Consent, NotDrift, Note, Plan, Reason, Step};
@@ -118,8 +118,8 @@ fn one(step: &Step, colour: AnsiColor, sources: &SourceMap, text: &mut String) {
     }
     let pending = step.because.contains(&Cause::Pending);
     for field in &step.fields {
-        let (is, wanted) = (value(&field.before), value(&field.after));
-        let path = escape(&field.path, 200);
+        let (is, wanted) = (value(&field.before), new_value(&field.after));
+        let path = escape(&field.path.to_string(), 200);
         let _ = if pending {
             writeln!(text, "      {path} is {is}, and its manifest says {wanted}")
         } else {

@@ -5,8 +5,9 @@ use super::escape::escape;
 use super::reason::{self, moment, on_air};
 use crate::aws::rates::floor_seconds;
 use crate::aws::{Identity, SignedIn};
-use crate::diag::SourceMap;
+use crate::diag::{FieldPath, SourceMap};
 use crate::kinds::owner::PREFIX;
+use crate::kinds::spec::FieldValue;
 use crate::kinds::{Address, Degraded, Spec, Stack};
 use crate::manifest::write::yaml;
 use crate::plan::{Action, Cause, Decision, DuplicateCopy, Note, Plan, Selected, Step, Summary};
@@ -205,10 +206,11 @@ fn diff(step: &Step, before: &Spec, after: &Spec, text: &mut String) {
     }
     // What the two texts do not show: a reference that keeps its name, and what is not in the spec.
     for field in &step.fields {
-        let upstream = field.after.as_str().is_some_and(|it| it.ends_with(" (new)"));
-        if upstream || !field.path.starts_with("spec") {
-            let (from, to) = (value(&field.before), value(&field.after));
-            let _ = writeln!(text, "      {}: {from} -> {to}", escape(&field.path, CAP));
+        let upstream = matches!(field.after, FieldValue::KnownAfterApply(_));
+        if upstream || !field.is_in_spec() {
+            let (from, to) = (value(&field.before), new_value(&field.after));
+            let path = escape(&field.path.to_string(), CAP);
+            let _ = writeln!(text, "      {path}: {from} -> {to}");
         }
     }
 }
@@ -243,6 +245,14 @@ pub fn value(value: &Value) -> String {
     escape(&text, CAP)
 }
 
+/// The value that a field is to have, on one line.
+pub fn new_value(after: &FieldValue) -> String {
+    match after {
+        FieldValue::Known(known) => value(known),
+        FieldValue::KnownAfterApply(_) => escape(&after.to_string(), CAP),
+    }
+}
+
 /// Why a step is there, in words.
 pub fn because(step: &Step) -> String {
     // What AWS creates together with another object is adopted and never created here.
@@ -266,6 +276,7 @@ fn cause(cause: &Cause) -> String {
         Cause::Drift => "changed outside ivs-apply".to_owned(),
         Cause::Pending => "configuration changed".to_owned(),
         Cause::Immutable { fields } => {
+            let fields: Vec<String> = fields.iter().map(ToString::to_string).collect();
             format!("cannot be changed in place ({})", fields.join(", "))
         }
         Cause::CutOff { by } => format!("the change of {by} ends its stream"),
@@ -375,7 +386,7 @@ fn possible_rename(from: &Address, to: &Address) -> String {
 }
 
 /// A field that a newer version may understand.
-pub(super) fn unknown_word(address: &Address, path: &str) -> String {
+pub(super) fn unknown_word(address: &Address, path: &FieldPath) -> String {
     format!(
         "{path} of {address} is a word that this version does not know; it is left as it is: a newer version \
          may manage it"

@@ -3,9 +3,10 @@
 use super::escape::escape;
 use super::markdown::{LONGEST, span, whole_lines};
 use super::plan::reasons;
+use crate::kinds::spec::FieldChange;
 use crate::manifest::write::yaml;
-use crate::plan::Approval;
-use crate::plan::approval::ApprovedStep;
+use crate::plan::approval::{ApprovedChange, ApprovedStep, StepDifference};
+use crate::plan::{Approval, Difference};
 use anstyle::Style;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -81,6 +82,46 @@ fn verdict(step: &ApprovedStep) -> String {
     };
     let because = reasons(&step.causes());
     format!("{}{}: {because}", escape(&step.action, CAP), escape(&decision, CAP))
+}
+
+/// In what the plan of now is not the approved one, on one line.
+pub fn difference(it: &Difference) -> String {
+    match it {
+        Difference::Place(part) => changed_part(part),
+        Difference::ApprovedTwice => "a step was approved twice".to_owned(),
+        Difference::NotPlannedNow { step } => {
+            format!("{step}: approved, and not what would be done now")
+        }
+        Difference::NotApproved { step } => {
+            format!("{step}: would be done now, and was not approved")
+        }
+        Difference::Step(step, it) => format!("{step}: {}", step_difference(it)),
+    }
+}
+
+fn step_difference(it: &StepDifference) -> String {
+    let change = |it: &ApprovedChange| format!("{} -> {}", it.before, it.after);
+    match it {
+        StepDifference::ObjectChanged => "the object was changed since it was approved".to_owned(),
+        StepDifference::Part(part) => changed_part(part),
+        StepDifference::Change { path, approved: Some(approved), now: Some(now) } => {
+            format!("`{path}` was approved as {}, and is {} now", change(approved), change(now))
+        }
+        StepDifference::Change { path, approved: Some(approved), now: None } => {
+            format!("`{path}`: {} was approved, and would not be done now", change(approved))
+        }
+        StepDifference::Change { path, now, .. } => {
+            let now = now.as_ref().map(change).unwrap_or_default();
+            format!("`{path}`: {now} would be done now, and was not approved")
+        }
+    }
+}
+
+fn changed_part(part: &FieldChange) -> String {
+    let (path, before) = (&part.path, &part.before);
+    let before = if before.is_null() { "nothing".to_owned() } else { before.to_string() };
+    let after = if part.removes() { "nothing".to_owned() } else { part.after.to_string() };
+    format!("`{path}` was approved as {before}, and is {after} now")
 }
 
 /// The fields that change, or the spec of what is made.

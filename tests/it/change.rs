@@ -659,10 +659,10 @@ async fn turn(
         return nothing_is_left(account, &loaded, what).await;
     }
     let [step] = steps[..] else { panic!("{what}: {:#?}", plan.steps) };
-    let paths: Vec<&str> = step.fields.iter().map(|it| it.path.as_str()).collect();
+    let paths: Vec<String> = step.fields.iter().map(|it| it.path.to_string()).collect();
     match shown {
         Shown::Fields(shown, action) => {
-            let parts = |it: &&str| it.starts_with("spec.attributes");
+            let parts = |it: &String| it.starts_with("spec.attributes");
             if UNREADABLE.contains(&(subject.kind.name(), "attributes")) && paths.iter().all(parts)
             {
                 assert_eq!(shown, ["spec.attributes.changed"], "{what}");
@@ -675,7 +675,8 @@ async fn turn(
                     ];
                     without_effect.contains(it) && !shown.iter().any(|one| one == it)
                 };
-                let paths: Vec<&str> = paths.iter().copied().filter(|it| !idle(it)).collect();
+                let paths: Vec<&str> =
+                    paths.iter().map(String::as_str).filter(|it| !idle(it)).collect();
                 assert_eq!(paths, shown, "{what}");
             }
             assert_eq!(step.action, action, "{what}");

@@ -224,8 +224,8 @@ async fn carry_out(account: &Account, (loaded, observed, plan): &(Loaded, Observ
     assert!(account.apply(&loaded.stack, observed, plan).await.is_well(), "{plan:#?}");
 }
 
-fn paths(plan: &Plan) -> Vec<&str> {
-    plan.steps.iter().flat_map(|it| &it.fields).map(|it| it.path.as_str()).collect()
+fn paths(plan: &Plan) -> Vec<String> {
+    plan.steps.iter().flat_map(|it| &it.fields).map(|it| it.path.to_string()).collect()
 }
 
 fn actions(plan: &Plan) -> Vec<Action> {
@@ -291,7 +291,7 @@ fn a_fingerprint_keeps_its_key_and_another_is_refused() {
         let plan = planned(&account, &manifests).await.2;
         assert_eq!(
             (actions(&plan), paths(&plan)),
-            (vec![Action::Replace], vec!["spec.fingerprint"])
+            (vec![Action::Replace], vec!["spec.fingerprint".to_owned()])
         );
         assert_eq!(plan.status(), Status::Blocked);
     });

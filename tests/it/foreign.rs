@@ -243,10 +243,10 @@ fn every_reference_either_acts_on_its_object_or_is_listed_as_only_read() {
     let mut acts = BTreeSet::new();
     for kind in Kind::ALL {
         for spec in kind.examples() {
-            let acting: BTreeSet<String> = spec.acts_on().into_iter().map(|it| it.field).collect();
+            let acting: Vec<_> = spec.acts_on().into_iter().map(|it| it.field).collect();
             for edge in Spec::refs(&spec) {
                 let all = if acting.contains(&edge.field) { &mut acts } else { &mut only_read };
-                all.insert((kind.name(), without_indices(&edge.field)));
+                all.insert((kind.name(), without_indices(&edge.field.to_string())));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Files that the code makes are what the code makes.
 
 use crate::golden;
-use ivs_apply::kinds::{Check, Kind};
+use ivs_apply::kinds::{Check, Edge, Kind};
 use ivs_apply::manifest::schema;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -35,8 +35,8 @@ fn every_kind_is_described_whole() {
             let spec = serde_json::to_value(&example).expect("specs serialise");
             assert_eq!(kind.from_json(spec.clone()), Some(example.clone()), "{kind} round-trips");
             let refs = example.refs();
-            declared
-                .extend(refs.iter().map(|it| it.field.replace("[0]", "[]").replace("[1]", "[]")));
+            let field = |it: &Edge| it.field.to_string().replace("[0]", "[]").replace("[1]", "[]");
+            declared.extend(refs.iter().map(field));
             let minimal = example.minimal();
             set.extend(minimal.as_object().into_iter().flatten().map(|(field, _)| field.clone()));
             let mut report = ivs_apply::diag::Report::new();

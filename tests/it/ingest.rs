@@ -3,6 +3,7 @@
 use crate::account::{Account, on_paused_time};
 use ivs_apply::apply::Outcome;
 use ivs_apply::aws::{Service, Sorted, Tags};
+use ivs_apply::diag::FieldPath;
 use ivs_apply::kinds::{Address, Kind, Stack};
 use ivs_apply::manifest::load_text;
 use ivs_apply::plan::{Action, Cause, Plan, Policy, Status};
@@ -59,7 +60,7 @@ fn a_stage_that_aws_took_away_is_drift_of_the_stage_alone() {
         let plan = planned(&account, spec).await;
         let [step] = plan.steps.as_slice() else { panic!("{plan:#?}") };
         assert_eq!((step.action, step.because.as_slice()), (Action::Update, &[Cause::Drift][..]));
-        let paths: Vec<&str> = step.fields.iter().map(|it| it.path.as_str()).collect();
+        let paths: Vec<String> = step.fields.iter().map(|it| it.path.to_string()).collect();
         assert_eq!(paths, ["spec.stage"]);
     });
 }
@@ -82,8 +83,8 @@ fn a_change_of_what_aws_never_returns_is_seen_beside_other_changes_and_drift() {
             let replaces = plan.steps.iter().find(|it| it.action == Action::Replace);
             assert_eq!(replaces.is_some(), replaced, "{after}: {plan:#?}");
             assert_eq!(plan.status(), Status::Changes);
-            let secure =
-                |it: &ivs_apply::kinds::spec::FieldChange| it.path == "spec.insecureIngest";
+            let insecure = FieldPath::from("spec.insecureIngest");
+            let secure = |it: &ivs_apply::kinds::spec::FieldChange| it.path == insecure;
             assert_eq!(plan.steps.iter().any(|it| it.fields.iter().any(secure)), replaced);
         }
     });

@@ -362,6 +362,6 @@ fn a_saved_plan_that_swaps_names_is_the_one_that_is_made_again() {
         };
         let (first, steps) = saved().await;
         assert_eq!(steps, 3);
-        assert_eq!(first.differences(&saved().await.0), Vec::<String>::new());
+        assert_eq!(first.differences(&saved().await.0), []);
     });
 }

@@ -255,8 +255,8 @@ fn attributes_that_nobody_changed_are_not_told_as_changed_beside_who_was() {
         applied(&account, &spec("participantId: host, attributes: { from: studio }")).await;
         let other = spec("participantId: guest, attributes: { from: studio }");
         let plan = planned(&account, &other).await;
-        let paths: Vec<&str> =
-            plan.steps.iter().flat_map(|it| &it.fields).map(|it| it.path.as_str()).collect();
+        let fields = plan.steps.iter().flat_map(|it| &it.fields);
+        let paths: Vec<String> = fields.map(|it| it.path.to_string()).collect();
         assert_eq!(paths, ["spec.participantId"]);
     });
 }

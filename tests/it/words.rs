@@ -85,7 +85,7 @@ fn what_differs_beside_such_a_word_is_put_back_and_the_word_is_sent_as_it_came()
     let plan = planned(kind_of_words().example(), there.clone());
     let [step] = plan.steps.as_slice() else { panic!("{:#?}", plan.steps) };
     assert_eq!(step.action, Action::Update);
-    let paths: Vec<&str> = step.fields.iter().map(|it| it.path.as_str()).collect();
+    let paths: Vec<String> = step.fields.iter().map(|it| it.path.to_string()).collect();
     assert_eq!(paths, ["spec.authorized"]);
     let sent = step.wanted(Some(&there)).expect("a spec");
     assert_eq!(serde_json::to_value(sent).expect("specs serialise")["type"], WORD);

@@ -1,7 +1,9 @@
-//! JSON values: edits at a path, and the one form and hash that equal values have. Knows neither specs nor kinds.
+//! What is done with a spec as a JSON value: look-ups and changes along a path, and short names for its content.
+//!
+//! Never knows a kind.
 
 use crate::diag::Segment;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 /// Eight bytes of a hash, in hexadecimal: fits into a tag, and tells two texts apart.
@@ -20,71 +22,63 @@ fn hash(text: &str) -> String {
     hex::encode(Sha256::digest(text.as_bytes()))
 }
 
+/// The value at `path`; `None` where there is none.
+pub(super) fn at<'v>(value: &'v Value, path: &[Segment]) -> Option<&'v Value> {
+    path.iter().try_fold(value, |value, segment| match segment {
+        Segment::Key(key) => value.get(key),
+        Segment::Index(index) => value.get(index),
+    })
+}
+
+/// The value at `path`, to be changed; `None` where there is none.
+pub(super) fn at_mut<'v>(value: &'v mut Value, path: &[Segment]) -> Option<&'v mut Value> {
+    path.iter().try_fold(value, |value, segment| match segment {
+        Segment::Key(key) => value.get_mut(key),
+        Segment::Index(index) => value.get_mut(index),
+    })
+}
+
+/// The object that has the member at `path`, with the member's name.
+fn around<'v, 'p>(
+    value: &'v mut Value,
+    path: &'p [Segment],
+) -> Option<(&'v mut Map<String, Value>, &'p String)> {
+    let (Segment::Key(key), around) = path.split_last()? else { return None };
+    Some((at_mut(value, around)?.as_object_mut()?, key))
+}
+
 /// Replaces the reference at `path` by its ARN, under its name in the API.
 pub(super) fn resolve(value: &mut Value, path: &[Segment], arn: &str) {
-    match (value, path) {
-        (Value::Object(map), [Segment::Key(key)]) => {
-            map.shift_remove(key);
-            map.insert(format!("{key}Arn"), Value::String(arn.to_owned()));
+    let arn = Value::String(arn.to_owned());
+    // A list of references, `encoderConfigurations[0]`, is `encoderConfigurationArns` in the API.
+    if let [list @ .., Segment::Index(_)] = path {
+        let Some((map, key)) = around(value, list) else { return };
+        map.shift_remove(key);
+        let name = format!("{}Arns", key.trim_end_matches('s'));
+        if let Value::Array(list) = map.entry(name).or_insert_with(|| Value::Array(Vec::new())) {
+            list.push(arn);
         }
-        // A list of references, `encoderConfigurations[0]`, is `encoderConfigurationArns` in the API.
-        (Value::Object(map), [Segment::Key(key), Segment::Index(_)]) => {
-            map.shift_remove(key);
-            let name = format!("{}Arns", key.trim_end_matches('s'));
-            if let Value::Array(list) = map.entry(name).or_insert_with(|| Value::Array(Vec::new()))
-            {
-                list.push(Value::String(arn.to_owned()));
-            }
-        }
-        (Value::Object(map), [Segment::Key(key), rest @ ..]) => {
-            if let Some(inner) = map.get_mut(key) {
-                resolve(inner, rest, arn);
-            }
-        }
-        (Value::Array(list), [Segment::Index(index), rest @ ..]) => {
-            if let Some(inner) = list.get_mut(*index) {
-                resolve(inner, rest, arn);
-            }
-        }
-        _ => {}
+    } else if let Some((map, key)) = around(value, path) {
+        map.shift_remove(key);
+        map.insert(format!("{key}Arn"), arn);
     }
 }
 
-/// Copies what stands at `path` from one value to another, absence included.
+/// Copies the value at `path` from one value to another, absence of a member included.
 pub(super) fn take(to: &mut Value, from: &Value, path: &[Segment]) {
-    match (to, path) {
-        (Value::Object(map), [Segment::Key(key)]) => match from.get(key) {
-            Some(value) => {
-                map.insert(key.clone(), value.clone());
-            }
-            None => {
-                map.shift_remove(key);
-            }
-        },
-        (Value::Object(map), [Segment::Key(key), rest @ ..]) => {
-            if let (Some(inner), Some(from)) = (map.get_mut(key), from.get(key)) {
-                take(inner, from, rest);
+    let found = at(from, path).cloned();
+    match (path, found) {
+        ([.., Segment::Index(_)], Some(found)) => {
+            if let Some(to) = at_mut(to, path) {
+                *to = found;
             }
         }
-        (Value::Array(list), [Segment::Index(index), rest @ ..]) => {
-            match (list.get_mut(*index), from.get(*index)) {
-                (Some(inner), Some(from)) if rest.is_empty() => *inner = from.clone(),
-                (Some(inner), Some(from)) => take(inner, from, rest),
-                _ => {}
+        ([parent @ .., Segment::Key(_)], found) if at(from, parent).is_some() => {
+            let Some((map, key)) = around(to, path) else { return };
+            match found {
+                Some(found) => drop(map.insert(key.clone(), found)),
+                None => drop(map.shift_remove(key)),
             }
-        }
-        _ => {}
-    }
-}
-
-pub(super) fn set(value: &mut Value, path: &[Segment], new: Value) {
-    match (value, path) {
-        (value, []) => *value = new,
-        (Value::Object(map), [Segment::Key(key), rest @ ..]) => {
-            map.get_mut(key).into_iter().for_each(|inner| set(inner, rest, new.clone()));
-        }
-        (Value::Array(list), [Segment::Index(index), rest @ ..]) => {
-            list.get_mut(*index).into_iter().for_each(|inner| set(inner, rest, new.clone()));
         }
         _ => {}
     }
@@ -111,17 +105,8 @@ pub(super) fn every_path(value: &Value, path: &mut Vec<Segment>, paths: &mut Vec
 }
 
 pub(super) fn remove(value: &mut Value, path: &[Segment]) {
-    match (value, path) {
-        (Value::Object(map), [Segment::Key(key)]) => {
-            map.shift_remove(key);
-        }
-        (Value::Object(map), [Segment::Key(key), rest @ ..]) => {
-            map.get_mut(key).into_iter().for_each(|inner| remove(inner, rest));
-        }
-        (Value::Array(list), [Segment::Index(index), rest @ ..]) => {
-            list.get_mut(*index).into_iter().for_each(|inner| remove(inner, rest));
-        }
-        _ => {}
+    if let Some((map, key)) = around(value, path) {
+        map.shift_remove(key);
     }
 }
 
