@@ -167,7 +167,7 @@ class Round:
                 for t in threads:
                     t.start()
                 for t in threads:
-                    t.join(300)
+                    t.join(450)
             else:
                 runs = [self.program.finish(started[0], what, killed)]
         self.emulator.no_faults()

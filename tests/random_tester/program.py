@@ -14,7 +14,7 @@ import jsonschema
 
 from .emulator import REGION
 
-TIMEOUT = 300
+TIMEOUT = 450
 EXIT_CODES = {
     "apply": {0, 1, 3, 4}, "applyplan": {0, 1, 3, 4, 5}, "plan": {0, 1, 2, 4}, "drift": {0, 1, 2}, "export": {0, 1},
     "destroy": {0, 1, 3, 4}, "validate": {0, 1}, "output": {0, 1},
