@@ -4,7 +4,7 @@ import fnmatch
 import re
 
 from .expect import IGNORED_FIELD, found, wanted
-from .manifests import IMMUTABLE_KINDS, TAGGED
+from .manifests import CHANNEL_REFS, IMMUTABLE_KINDS, TAGGED
 from .world import OURS, PARTS, parts
 
 IN_PLACE = {"Channel", "PlaybackRestrictionPolicy", "AdConfiguration", "FailoverSlateConfiguration", "Stage"}
@@ -111,6 +111,98 @@ def replication(world, res, resolve):
     if active and running != (run != "STOPPED"):
         return [f"{res.address} (run {run}): {'runs' if running else 'does not run'} while its participant publishes"]
     return []
+
+
+# What the message of a refusal has to name, so that a person knows what to change.
+REMEDIES = {"Protected": "lifecycle.protect", "AdoptedObjectMissing": "lifecycle.adopt", "AmbiguousFormerNames": "previousNames",
+            "LiveAudience": "onLive"}
+
+
+def blocked(run):
+    """The steps that a run calls blocked."""
+    return [s for s in (run.json or {}).get("steps") or [] if s["decision"] == "blocked"]
+
+
+def incomplete(obj):
+    """With some of our tags, or a record that cannot be read (docs/glossary.md, ambiguous)."""
+    if not any(k.startswith(OURS) for k in obj.tags):
+        return False
+    return not (obj.stack and obj.name and re.fullmatch(r"[0-9a-f]{16}(\+\w+)?", parts(obj.tags).get("digest", "")))
+
+
+def former(before, m, res):
+    """Objects of which each may be the resource before a rename: none has its present name, and no manifest declares theirs."""
+    if before.owned(m.stack, res.kind, res.name):
+        return []
+    names = [n for n in res.previous if not m.get(res.kind, n)]
+    return [o for n in names for o in before.owned(m.stack, res.kind, n)]
+
+
+def refusals(run, before, m, partial):
+    """Refusals against what the documents promise: one blocked step refuses the whole run (docs/glossary.md), each blocked step is one
+    that the documents ask for, and what they ask for is blocked."""
+    steps = blocked(run)
+    if steps and run.rc != 4:
+        yield f"exit {run.rc}, but a step is blocked: {[s['address'] for s in steps]}"
+    if run.rc == 4 and not steps and "--confirm-deletes" not in run.err + run.out:
+        yield f"exit 4, but no step is blocked: {run.err[-400:]}"
+    for step in steps:
+        reason, message = step["reason"], step["message"] or ""
+        if not justified(step, before, m, {s["reason"] for s in steps}):
+            yield f"{step['address']} is blocked, and the documents do not ask for that: {reason}: {message}"
+        if REMEDIES.get(reason, "") not in message:
+            yield f"{step['address']}: the refusal does not say what to change: {message}"
+    refused = {(s["address"], s["reason"]) for s in steps}
+    for step in run.json.get("steps") or []:
+        res = m.get(step["kind"], step["name"])
+        if step["decision"] == "deferred" and step["reason"] == "LiveAudience" and res and res.lifecycle.get("onLive") == "fail":
+            yield f"{step['address']} is deferred, but its manifest says `onLive: fail`: {step['message']}"
+    if partial or run.rc not in (0, 3, 4):
+        return
+    for res in m.all.values():
+        adopt = res.lifecycle.get("adopt")
+        named = [o for n in [res.name, *res.previous] for o in before.owned(m.stack, res.kind, n)]
+        if adopt and adopt not in before.objects and not named and (res.address, "AdoptedObjectMissing") not in refused:
+            yield f"{res.address} adopts {adopt}, which does not exist, and the run does not refuse that"
+        choices = former(before, m, res)
+        others = {n for r in m.of(res.kind) if r is not res for n in r.previous}
+        if len({o.name for o in choices if o.name not in others and "was" not in parts(o.tags)}) > 1 \
+                and (res.address, "AmbiguousFormerNames") not in refused:
+            yield f"{res.address} may be any of {choices}, and the run does not refuse to choose"
+
+
+def justified(step, before, m, reasons):
+    """Whether the documents ask for this refusal."""
+    reason, res, obj = step["reason"], m.get(step["kind"], step["name"]), before.objects.get(step["arn"])
+    same = before.owned(m.stack, step["kind"], step["name"])
+    if reason == "Protected":  # README.md: never deleted or replaced
+        return bool(res and res.lifecycle.get("protect")) or bool(obj and obj.tags.get(OURS + "protect") == "true")
+    if reason == "HoldsProtectedKey":  # docs/service.md, stream keys: what protects a key is a tag on it
+        return any(k.raw["channelArn"] == step["arn"] and k.tags.get(OURS + "protect") == "true" for k in before.of("StreamKey"))
+    if reason == "LiveAudience":  # product.md 4.1: `fail` exits 4
+        return bool(res and res.lifecycle.get("onLive") == "fail") and (obj is None or before.on_air(obj))
+    if reason == "AmbiguousFormerNames":  # product.md 2: a rename is one tag change, so of one object
+        return len({o.name for o in former(before, m, res)}) > 1
+    if reason == "AdoptedObjectMissing":  # product.md 2: takes over this existing object, if nothing is owned under this name
+        return bool(res.lifecycle.get("adopt")) and res.lifecycle["adopt"] not in before.objects and not same
+    if reason == "NameTaken":  # and what has the name stays, since the run does not prune, or may not replace it
+        return bool(same)
+    if reason == "IncompleteTags":  # docs/glossary.md: ambiguous, never written
+        return any(incomplete(o) for o in before.of(step["kind"]))
+    if reason == "SameTags" or reason.startswith("Duplicate") or reason == "HasDuplicate":  # docs/reliability.md, section 2
+        return len(same) > 1
+    return False
+
+
+def held(world, stack):
+    """Our objects that channels of others use: {ARN: [(channel, field)]}. They cannot be deleted (docs/reliability.md, I8)."""
+    out = {}
+    for channel in world.of("Channel"):
+        for field in CHANNEL_REFS:
+            target = world.objects.get(channel.raw.get(field + "Arn"))
+            if channel.stack != stack and target is not None and target.stack == stack:
+                out.setdefault(target.arn, []).append((channel, field + "Arn"))
+    return out
 
 
 def untouched(world, foreign):

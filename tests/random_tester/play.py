@@ -75,6 +75,13 @@ class Round:
                 if res.spec["channel"] == key[1]:
                     self.excused.add(res.key)
 
+    def excuse_object(self, obj):
+        """As `excuse`, also under the name that a rename in the manifests has given the object since."""
+        self.excuse(obj)
+        for key, arn in self.settled.items():
+            if arn == obj.arn:
+                self.excuse(key)
+
     # --- the round ------------------------------------------------------------------------------
 
     def play(self):
@@ -197,6 +204,8 @@ class Round:
             self.complain([f"{others} runs at once all answer 0, and {t}" for t in judge.copies(after, self.m)])
         if others == 1 and calm and runs[0].rc == 0 and runs[0].json and not partial:
             self.complain(judge.still_on_air(before, after, self.m, runs[0].json["steps"]))
+        if others == 1 and calm and what == "apply" and runs[0].json:
+            self.complain(judge.refusals(runs[0], before, self.m, partial))
         if others == 1 and calm and runs[0].rc == 0:
             self.claims(runs[0], after)
             for res in self.m.all.values():
@@ -242,8 +251,56 @@ class Round:
         if run.rc == 4 and "--confirm-deletes" in run.err + run.out and rnd.random() < 0.7:
             import re
             number = re.search(r"--confirm-deletes (\d+)", run.err + run.out).group(1)
-            args, pruned, allowed = self.arguments(random.Random(1))
             self.apply(rnd, args=(["--yes", "-f", str(self.dir), "--prune", "--confirm-deletes", number], True, []))
+        elif judge.blocked(run) and rnd.random() < 0.5:
+            told, allowed = self.as_told(run)
+            if told:
+                args = ["--yes", "-f", str(self.dir), "--format", "json"] + [a for x in allowed for a in ("--allow-live", x)]
+                self.again(told, self.apply(rnd, args=(args, bool(self.m.prune), allowed)))
+
+    def as_told(self, run):
+        """What a person does after a refusal: what the message of each blocked step asks for.
+        Answers what was done, as (address, reason), and the addresses that `--allow-live` has to name now."""
+        told, allowed = [], []
+        world = self.same_world()
+        for step in judge.blocked(run):
+            key, reason = (step["kind"], step["name"]), step["reason"]
+            res = self.m.all.get(key)
+            if reason == "HoldsProtectedKey":
+                held = {o.name for o in world.of("StreamKey") if o.raw["channelArn"] == step["arn"]}
+                res = next((r for r in self.m.of("StreamKey") if r.lifecycle.get("protect") and held & {r.name, *r.previous}), None)
+            if res is None:
+                continue
+            if reason in ("Protected", "HoldsProtectedKey") and res.lifecycle.pop("protect", None):
+                self.note(f"as the refusal asks for: {res.address} is not protected any more")
+            elif reason == "AdoptedObjectMissing" and res.lifecycle.pop("adopt", None):
+                self.settled.pop(key, None)
+                self.note(f"as the refusal asks for: {res.address} adopts nothing any more")
+            elif reason == "AmbiguousFormerNames":
+                choices = judge.former(world, self.m, res)
+                mine = [o.name for o in choices if o.arn == self.settled.get(key)]
+                if not mine:  # whichever it was before, that object is not there any more
+                    mine = [choices[0].name]
+                    self.excuse(key)
+                gone = {o.name for o in choices} - set(mine)
+                res.previous = [n for n in res.previous if n not in gone]
+                self.note(f"as the refusal asks for: {res.address} was not {sorted(gone)}")
+            elif reason == "LiveAudience":
+                res.lifecycle["onLive"] = "interrupt"
+                allowed.append(res.address)
+                self.note(f"as the refusal asks for: {res.address} may be interrupted")
+            else:
+                continue
+            told.append((step["address"], reason))
+        if told:
+            self.write()
+        return told, allowed
+
+    def again(self, told, run):
+        """Nobody is refused twice for what they have changed as they were told."""
+        for step in judge.blocked(run):
+            if (step["address"], step["reason"]) in told:
+                self.complain(f"{step['address']} was changed as the refusal asks for ({step['reason']}), and is refused again: {step['message']}")
 
     def step_edit(self, rnd):
         for _ in range(rnd.choice([1, 1, 2, 4])):
@@ -303,13 +360,13 @@ class Round:
             done = moves.quietly(moves.clone_tags, self.clients, obj)
             if isinstance(done, str):
                 self.clones.add(done)
-                self.excuse(obj)
+                self.excuse_object(obj)
         elif what == "earlier":
             done = moves.quietly(moves.earlier_tags, self.clients, obj)
         elif what == "garble":
             if obj.kind == "StreamKey" or OURS + "record" not in obj.tags:
                 return None
-            self.excuse(obj)
+            self.excuse_object(obj)
             self.stripped[obj.arn] = (obj, {OURS + "record": obj.tags[OURS + "record"]})
             done = moves.quietly(moves.garble, rnd, self.clients, obj)
         else:
@@ -325,7 +382,7 @@ class Round:
         world = self.same_world()
         if obj.arn in world.streams or world.publishing(obj.arn):
             return None
-        self.excuse(obj)
+        self.excuse_object(obj)
         if obj.kind == "Channel":
             for key in world.of("StreamKey"):
                 if key.raw["channelArn"] == obj.arn and key.name:
@@ -335,7 +392,7 @@ class Round:
 
     def hand_strip(self, rnd, obj, everything):
         """One of our tags, or all of them, taken off."""
-        self.excuse(obj)
+        self.excuse_object(obj)
         keys = [k for k in obj.tags if k.startswith(OURS)]
         if not everything:
             keys = rnd.sample([k for k in keys if k != OURS + "protect"] or keys, 1)
@@ -609,28 +666,32 @@ class Round:
                 self.foreign[arn] = self.world().objects[arn].frozen()
         self.emulator.advance(1000)
         world = self.world()
-        for obj in world.owned(STACK):
-            mine = next((r for r in self.m.of(obj.kind) if obj.name in [r.name, *r.previous]), None)
-            # What nothing declares any more, and, of an old and a new name that both exist, either.
-            if obj.tags.get(OURS + "protect") and (mine is None or any(
-                    o is not obj for n in [mine.name, *mine.previous] for o in world.owned(STACK, obj.kind, n))):
-                moves.untag(self.clients, obj, [OURS + "protect"])
-                self.note(f"{obj} is not protected any more")
+        self.lift(world)
+        self.detach({arn: uses for arn, uses in judge.held(world, STACK).items()
+                     if not any(world.objects[arn].name in [r.name, *r.previous] for r in self.m.of(world.objects[arn].kind))})
         start = world
-        confirm = []
+        confirm, allow, told = [], [], []
         runs = 0
         while runs < 3:
+            before = self.world()
             with Ticker(self.emulator):
-                run = self.program.run("apply", "apply", "--yes", "--prune", "-f", str(self.dir), "--format", "json", *confirm)
+                run = self.program.run("apply", "apply", "--yes", "--prune", "-f", str(self.dir), "--format", "json", *confirm, *allow)
+            if run.rc == 4:
+                self.complain([f"exit 4 means that nothing was written, but {t}" for t in judge.nothing_written(before, self.world())])
+            if run.json:
+                self.complain(judge.refusals(run, before, self.m, False))
+            self.again(told, run)
+            if self.program.complaints:
+                return
             found = re.search(r"--confirm-deletes (\d+)", run.err + run.out)
             if run.rc == 4 and found and not confirm:
                 confirm = ["--confirm-deletes", found.group(1)]
                 continue
-            if run.rc == 4 and "take `lifecycle.protect` out" in run.err and any(r.lifecycle.get("protect") for r in self.m.all.values()):
-                for res in self.m.all.values():
-                    res.lifecycle.pop("protect", None)
-                self.note("nothing is protected any more, as the answer asks for")
-                self.write()
+            told, allowed = self.as_told(run)
+            if told:  # other manifests now, so three more runs
+                self.lift(self.world())
+                allow += [a for x in allowed for a in ("--allow-live", x)]
+                runs, confirm = 0, []
                 continue
             confirm = []
             runs += 1
@@ -671,6 +732,24 @@ class Round:
             self.with_audience(rnd)
         if not self.program.complaints and rnd.random() < 0.12:
             self.destroy(rnd)
+
+    def lift(self, world):
+        """Protection goes from what nothing declares any more, and, of an old and a new name that both exist, from either."""
+        for obj in world.owned(STACK):
+            mine = next((r for r in self.m.of(obj.kind) if obj.name in [r.name, *r.previous]), None)
+            if obj.tags.get(OURS + "protect") and (mine is None or any(
+                    o is not obj for n in [mine.name, *mine.previous] for o in world.owned(STACK, obj.kind, n))):
+                moves.untag(self.clients, obj, [OURS + "protect"])
+                self.note(f"{obj} is not protected any more")
+
+    def detach(self, held):
+        """By hand: channels of others do not use these any more."""
+        for uses in held.values():
+            for channel, field in uses:
+                self.clients.ll.update_channel(arn=channel.arn, **{field: ""})
+                self.note(f"by hand: {channel} uses no {field} any more")
+                if channel.arn in self.foreign:
+                    self.foreign[channel.arn][2][field] = ""
 
     def settle(self, after):
         self.excused.clear()
@@ -721,10 +800,17 @@ class Round:
                     self.complain(f"destroy of a stack with a protected object answers {run.rc}")
                 self.complain(judge.nothing_written(before, self.world()))
             return
+        held = judge.held(self.world(), STACK)
         run = self.program.run("destroy", "destroy", "--yes", "-f", str(self.dir), "--format", "json")
         found = re.search(r"--confirm-deletes (\d+)", run.err + run.out)
         if run.rc == 4 and found:
             run = self.program.run("destroy", "destroy", "--yes", "-f", str(self.dir), "--format", "json", "--confirm-deletes", found.group(1))
+        if held:  # README.md: exit 3, left undone; and 4 where nothing could be deleted
+            left = {o.arn for o in self.world().owned(STACK)}
+            if run.rc not in (3, 4) or left != set(held):
+                self.complain(f"others use {sorted(held)}; destroy answers {run.rc} and leaves {sorted(left)}")
+            self.detach(held)
+            run = self.program.run("destroy", "destroy", "--yes", "-f", str(self.dir), "--format", "json")
         after = World(self.clients)
         self.secrets |= after.secrets
         if run.rc != 0:

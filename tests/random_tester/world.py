@@ -265,6 +265,14 @@ class World:
     def publishing(self, stage_arn):
         return any(arn == stage_arn and p.get("published") for (arn, _), p in self.participants.items())
 
+    def on_air(self, obj):
+        """docs/glossary.md: a channel has a stream, a stage has participants, a composition runs, an ingest has a publisher."""
+        if obj.kind == "StreamKey":
+            return obj.raw["channelArn"] in self.streams
+        if obj.kind == "Stage":
+            return any(arn == obj.arn for arn, _ in self.participants)
+        return obj.arn in self.streams or obj.kind == "Composition" or obj.raw.get("state") == "ACTIVE"
+
     def live(self):
         """Everything an audience would miss: streams, people, active ingests, running compositions with publishers."""
         out = {("stream", arn): sid for arn, sid in self.streams.items()}
