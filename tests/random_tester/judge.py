@@ -155,8 +155,12 @@ def refusals(run, before, m, partial):
     refused = {(s["address"], s["reason"]) for s in steps}
     for step in run.json.get("steps") or []:
         res = m.get(step["kind"], step["name"])
-        if step["decision"] == "deferred" and step["reason"] == "LiveAudience" and res and res.lifecycle.get("onLive") == "fail":
-            yield f"{step['address']} is deferred, but its manifest says `onLive: fail`: {step['message']}"
+        if step["decision"] == "deferred" and step["reason"] == "LiveAudience":
+            obj = before.objects.get(step["arn"])
+            if res and res.lifecycle.get("onLive") == "fail":
+                yield f"{step['address']} is deferred, but its manifest says `onLive: fail`: {step['message']}"
+            if obj is not None and not before.on_air(obj):
+                yield f"{step['address']} is deferred, but is not on air: {step['message']}"
     if partial or run.rc not in (0, 3, 4):
         return
     for res in m.all.values():
