@@ -2,7 +2,8 @@
 
 use crate::diag::{Origin, SourceId};
 use crate::kinds::{
-    Address, AddressMap, Desired, Kind, Lifecycle, Observed, ObservedState, Owner, Stack,
+    Address, AddressMap, Desired, Kind, Lifecycle, Observed, ObservedState, Owner, Pointer, Spec,
+    Stack,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,7 +40,7 @@ pub fn names(observed: &ObservedState) -> (AddressMap, Vec<LeftOut<'_>>) {
             Some((_, state)) => {
                 Some(format!("creation failed at AWS ({state}), so it is of no use"))
             }
-            None => None,
+            None => acts_on_foreign(it, observed),
         };
         if let Some(why) = why {
             left_out.push(LeftOut { observed: it, why });
@@ -57,6 +58,17 @@ pub fn names(observed: &ObservedState) -> (AddressMap, Vec<LeftOut<'_>>) {
         addresses.note(address, it.arn.clone());
     }
     (addresses, left_out)
+}
+
+/// Why an object cannot be adopted without the object of another owner that it acts on, if so: a plan refuses that.
+fn acts_on_foreign(it: &Observed, observed: &ObservedState) -> Option<String> {
+    let edges = it.spec.iter().flat_map(Spec::acts_on);
+    let mut targets = edges.filter_map(|edge| match edge.to {
+        Pointer::Outside(arn) => observed.others.get(&arn),
+        Pointer::Named(_) => None,
+    });
+    let foreign = targets.find(|it| it.owner() != Owner::Unowned)?;
+    Some(format!("it acts on {}, which belongs to {}", foreign.arn, foreign.owner()))
 }
 
 fn display_name(observed: &Observed) -> String {

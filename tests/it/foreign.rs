@@ -2,9 +2,11 @@
 //! reference by ARN.
 
 use crate::account::{Account, on_paused_time};
+use aws_sdk_ivsrealtime::types::IngestProtocol;
 use ivs_apply::aws::{Service, Sorted, Tags};
+use ivs_apply::cloud::Reading;
 use ivs_apply::kinds::{Kind, Spec, Stack};
-use ivs_apply::manifest::load_text;
+use ivs_apply::manifest::{export, load_text};
 use ivs_apply::plan::{Action, Plan, Policy, Status};
 use ivs_apply::ui::reason;
 use serde_json::json;
@@ -217,6 +219,24 @@ fn an_ingest_configuration_does_not_publish_on_a_stage_of_another_owner() {
         let plan = planned(&account, &camera(&stage, true)).await;
         refused(&plan, Whose::AnotherStacks, &stage);
         assert!(plan.steps.iter().all(|it| !it.decision.is_do()), "{plan:#?}");
+    });
+}
+
+#[test]
+fn an_export_leaves_out_what_acts_on_an_object_of_another_owner() {
+    on_paused_time(async {
+        for whose in Whose::FOREIGN {
+            let account = Account::empty().await;
+            let stage = whose.stage(&account).await;
+            let made = account.aws.realtime_once.create_ingest_configuration().stage_arn(&stage);
+            let made = made.ingest_protocol(IngestProtocol::Rtmps).send().await.expect("made");
+            let ingest = made.ingest_configuration.expect("there").arn;
+            let reading = Reading { every_kind: true, full: true, strangers: true };
+            let observed = account.read(&Stack::named("default"), &[], reading).await;
+            let (_, left_out) = export::names(&observed);
+            let left = left_out.iter().find(|it| it.observed.arn.as_str() == ingest);
+            assert!(left.is_some_and(|it| it.why.contains(&stage)), "{left_out:#?}");
+        }
     });
 }
 
