@@ -1,4 +1,4 @@
-//! How an object turned out to be another than the plan saw, so that a step did not write to it.
+//! How an object differs from what the plan saw, so that a step does not write to it.
 
 use crate::diag::FieldPath;
 use crate::kinds::{Arn, Owner};
@@ -8,7 +8,7 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq, Serialize, thiserror::Error)]
 #[serde(tag = "reason", rename_all_fields = "camelCase")]
 pub enum Changed {
-    /// Another run has made the object since the plan was made.
+    /// Another run has created the object since the plan was made.
     #[error("another run has made {arn} meanwhile")]
     MadeMeanwhile {
         /// The object.
@@ -57,6 +57,16 @@ pub enum Changed {
 
 fn list(fields: &[FieldPath]) -> String {
     fields.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Whether an object is still what the plan saw.
+pub(super) enum Precondition<T> {
+    /// It is.
+    So(T),
+    /// It is not there any more.
+    Gone,
+    /// No, and why.
+    Not(Changed),
 }
 
 crate::plan::reason::codes! { Changed: MadeMeanwhile, Gone, OwnerChanged, FieldsChanged, ProtectedMeanwhile, PartProtected, SuccessorGone, NoDuplicate, DuplicateTagsChanged, DuplicateChanged, PlanOfUnknownAge }

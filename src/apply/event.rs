@@ -1,423 +1,284 @@
-//! What happens while a plan is carried out, as values: printers subscribe, the engine never prints.
+//! What happens while a plan is applied, as values: a caller subscribes, and nothing is printed here.
 
-use super::changed::Changed;
-use super::copies::{Copy, Unread};
-use super::wait::Wait;
-use crate::aws::{Class, CloudError};
-use crate::kinds::{Address, Arn};
-use crate::plan::{Action, Decision, Plan, Reason, StepId};
+use super::outcome::StepStatus;
+use super::wait::{Wait, seconds};
+use crate::kinds::Address;
+use crate::plan::{Action, StepId};
 use serde::Serialize;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Something a watcher may want to know at once.
-#[derive(Clone, Debug)]
+/// What happens while a plan is applied.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Event {
     /// A step begins.
     Started {
-        /// Which.
+        /// The number of the step.
         id: StepId,
-        /// On what.
+        /// The resource.
         address: Address,
-        /// What it does.
+        /// The action of the step.
         action: Action,
     },
     /// A step waits for AWS, or the whole run does.
     Waiting {
-        /// On what; `None` for the whole run.
+        /// The resource; `None` for the whole run.
         address: Option<Address>,
-        /// For what, for how long, and what ends it.
+        /// What is waited for, and for how long at most.
+        #[serde(flatten)]
         wait: Wait,
     },
     /// A step is over.
     Ended {
-        /// Which.
+        /// The number of the step.
         id: StepId,
-        /// On what.
+        /// The resource.
         address: Address,
-        /// What it did.
+        /// The action of the step.
         action: Action,
-        /// How it went.
+        /// How it ended.
+        #[serde(flatten)]
         status: StepStatus,
     },
-    /// Nothing new is started any more; calls in flight are waited for.
+    /// The run was stopped: no further step is started, and calls in flight are waited for.
     Draining {
         /// How many are in flight.
         in_flight: usize,
         /// At most this long.
+        #[serde(rename = "atMostSeconds", serialize_with = "seconds")]
         at_most: Duration,
     },
-    /// Everything is written; the listings are watched until they show it.
+    /// All steps have ended; the run waits until listings show what it created.
     Confirming {
         /// How many new objects are not listed yet.
         unlisted: usize,
         /// At most this long.
+        #[serde(rename = "atMostSeconds", serialize_with = "seconds")]
         at_most: Duration,
     },
 }
 
-/// How a step ended.
-#[derive(Clone, Debug)]
-pub enum StepStatus {
-    /// Done; for what it made or changed, its ARN.
-    Done(Option<Arn>),
-    /// AWS refused, or answered something else than was planned.
-    Failed(Failure),
-    /// Something it needs did not succeed.
-    Skipped(Address),
-    /// The object is no longer what the plan saw; nothing was written.
-    Stale(Changed),
-    /// Nobody knows whether it was done.
-    Unknown(Failure),
-    /// Done, but the listings do not show it yet.
-    Unconfirmed(Arn),
-    /// Somebody went live since the plan was made; left for a later run.
-    Deferred(Reason),
-    /// The run was stopped before its turn.
-    NotStarted,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::apply::{Changed, Copy, Failure, Left, Outcome, Signal, Unread, Until};
+    use crate::aws::{Class, CloudError, Secret};
+    use crate::kinds::{Arn, Kind};
+    use crate::plan::Reason;
+    use serde_json::{Value, json};
 
-/// Why a step did not succeed.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum Failure {
-    /// A call failed.
-    #[error(transparent)]
-    Cloud(#[from] CloudError),
-    /// The answer is not what was planned.
-    #[error("{operation} answered something else than was planned: {fields}")]
-    Inconsistent {
-        /// The AWS operation.
-        operation: &'static str,
-        /// Which fields, and how they differ.
-        fields: String,
-    },
-    /// AWS made it, but it cannot be used.
-    #[error("it ended in state {state}; {}", likely.unwrap_or("AWS gives no reason"))]
-    State {
-        /// The state word.
-        state: String,
-        /// What is probably wrong, where the kind knows.
-        likely: Option<&'static str>,
-    },
-    /// Something was written before it failed.
-    #[error("{done} was done, and then: {failure}")]
-    HalfDone {
-        /// What was done.
-        done: String,
-        /// What failed after that.
-        failure: Box<Failure>,
-    },
-    /// Something was made, came to be of no use, and is not even listed.
-    #[error("{failure}; and the listings do not show it yet")]
-    Unlisted {
-        /// What came of it.
-        failure: Box<Failure>,
-    },
-    /// Somebody else came after something may have been written.
-    #[error("meanwhile {0}")]
-    TakenAway(Changed),
-    /// Sending the audience away took something from the object, and it could not be given back.
-    #[error(
-        "its publisher was disconnected, which detached it from {taken}; {after}, and it could not be attached again: {failure}"
-    )]
-    NotPutBack {
-        /// What was taken.
-        taken: Arn,
-        /// How the step ended before that.
-        after: String,
-        /// Why it could not be given back.
-        failure: Box<Failure>,
-    },
-    /// Whoever is sent away connects again.
-    #[error("it was interrupted {times} times, and was live again each time")]
-    ComesBack {
-        /// How often.
-        times: u32,
-    },
-    /// A wait was in vain.
-    #[error("timed out after {} s of waiting for {}", wait.at_most.as_secs(), wait.until)]
-    TimedOut {
-        /// What was waited for.
-        wait: Wait,
-    },
-    /// The object was deleted while something was waited for.
-    #[error("the object was deleted outside while this run was waiting for {}", wait.until)]
-    Gone {
-        /// What was waited for.
-        wait: Wait,
-    },
-}
+    const ARN: &str = "arn:aws:ivs:eu-west-1:123456789012:channel/abcd";
 
-impl Failure {
-    /// AWS's request id, where there is one.
-    pub fn request_id(&self) -> Option<&str> {
-        match self {
-            Self::Cloud(error) => error.request_id.as_deref(),
-            Self::HalfDone { failure, .. }
-            | Self::NotPutBack { failure, .. }
-            | Self::Unlisted { failure } => failure.request_id(),
-            _ => None,
+    fn arn() -> Arn {
+        Arn::new(ARN)
+    }
+
+    fn address() -> Address {
+        Address::new(Kind::Channel, "main")
+    }
+
+    fn cloud_error() -> CloudError {
+        CloudError {
+            operation: "CreateChannel",
+            class: Class::Throttled,
+            code: Some("ThrottlingException".to_owned()),
+            message: "slow down".to_owned(),
+            request_id: Some("r-1".to_owned()),
         }
     }
 
-    /// The same without AWS's request id, which differs from one failure of the same cause to the next.
-    #[must_use]
-    pub fn without_request_id(&self) -> Self {
-        match self {
-            Self::Cloud(error) => Self::Cloud(CloudError { request_id: None, ..error.clone() }),
-            Self::HalfDone { done, failure } => Self::HalfDone {
-                done: done.clone(),
-                failure: Box::new(failure.without_request_id()),
-            },
-            Self::Unlisted { failure } => {
-                Self::Unlisted { failure: Box::new(failure.without_request_id()) }
-            }
-            other => other.clone(),
-        }
+    fn cloud_error_json() -> Value {
+        json!({
+            "operation": "CreateChannel", "class": "throttled", "code": "ThrottlingException",
+            "message": "slow down", "requestId": "r-1",
+        })
     }
 
-    /// Whether AWS refused because of the state of something.
-    pub fn is_conflict(&self) -> bool {
-        matches!(self, Self::Cloud(error) if error.class == Class::Conflict)
+    /// A JSON object with these members as well.
+    fn and(mut object: Value, more: &Value) -> Value {
+        let more = more.as_object().expect("an object").clone();
+        object.as_object_mut().expect("an object").extend(more);
+        object
     }
 
-    /// What the reader can do next.
-    pub fn help(&self) -> Option<&'static str> {
-        match self {
-            Self::Cloud(error) => error.help(),
-            Self::Inconsistent { .. } | Self::TakenAway(_) => {
-                Some("run `ivs-apply plan` to see how it stands now")
-            }
-            Self::State { .. } => Some(
-                "correct the manifest, or what it refers to, and apply again; with the same manifest the next try \
-                 is made 15 minutes after this one",
+    #[test]
+    fn an_event_of_each_variant_is_serialized() {
+        let at_most = Duration::from_millis(1_500);
+        let wait = Wait { until: Until::Readable, at_most };
+        let (action, status) = (Action::Create, StepStatus::Done(Some(arn())));
+        for (event, expected) in [
+            (
+                Event::Started { id: 1, address: address(), action },
+                json!({ "event": "started", "id": 1, "address": "Channel/main", "action": "create" }),
             ),
-            Self::HalfDone { failure, .. } if matches!(**failure, Self::State { .. }) => {
-                failure.help()
-            }
-            Self::ComesBack { .. } => Some(
-                "stop the encoder, which connects again by itself; then run the same command again",
+            (
+                Event::Waiting { address: None, wait },
+                json!({ "event": "waiting", "address": null, "until": "readable", "atMostSeconds": 1.5 }),
             ),
-            Self::HalfDone { .. }
-            | Self::NotPutBack { .. }
-            | Self::TimedOut { .. }
-            | Self::Gone { .. } => Some("run the same command again: it continues from here"),
-            Self::Unlisted { .. } => Some(
-                "run the same command again in a few minutes: sooner, it may be made a second time",
+            (
+                Event::Ended { id: 1, address: address(), action, status },
+                json!({
+                    "event": "ended", "id": 1, "address": "Channel/main", "action": "create",
+                    "status": "done", "detail": ARN,
+                }),
             ),
-        }
-    }
-}
-
-impl StepStatus {
-    /// The word of the JSON form.
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::Done(_) => "done",
-            Self::Failed(_) => "failed",
-            Self::Skipped(_) => "skipped",
-            Self::Stale(_) => "stale",
-            Self::Unknown(_) => "unknown",
-            Self::Unconfirmed(_) => "unconfirmed",
-            Self::Deferred(_) => "deferred",
-            Self::NotStarted => "notStarted",
+            (
+                Event::Draining { in_flight: 2, at_most },
+                json!({ "event": "draining", "inFlight": 2, "atMostSeconds": 1.5 }),
+            ),
+            (
+                Event::Confirming { unlisted: 3, at_most },
+                json!({ "event": "confirming", "unlisted": 3, "atMostSeconds": 1.5 }),
+            ),
+        ] {
+            assert_eq!(serde_json::to_value(&event).expect("an event"), expected, "{event:?}");
         }
     }
 
-    /// How far from done it is, to compare the two parts of a replacement.
-    fn severity(&self) -> u8 {
-        match self {
-            Self::Done(_) => 0,
-            Self::Unconfirmed(_) => 1,
-            Self::Deferred(_) => 2,
-            Self::NotStarted => 3,
-            Self::Skipped(_) => 4,
-            Self::Stale(_) => 5,
-            Self::Unknown(_) => 6,
-            Self::Failed(_) => 7,
-        }
-    }
-
-    /// Notes that the listings do not show what the step made.
-    pub(super) fn not_listed(&mut self, arn: &Arn) {
-        *self = match std::mem::replace(self, Self::NotStarted) {
-            Self::Failed(failure) => Self::Failed(Failure::Unlisted { failure: Box::new(failure) }),
-            _ => Self::Unconfirmed(arn.clone()),
-        }
-    }
-
-    /// Whether the listings do not show what the step made: another run had better wait.
-    pub fn is_unlisted(&self) -> bool {
-        matches!(self, Self::Unconfirmed(_) | Self::Failed(Failure::Unlisted { .. }))
-    }
-
-    /// Whether what depends on the step can go on.
-    pub fn is_done(&self) -> bool {
-        matches!(self, Self::Done(_) | Self::Unconfirmed(_))
-    }
-
-    /// Whether nothing is left to be wished for.
-    pub fn is_well(&self) -> bool {
-        matches!(self, Self::Done(_) | Self::Deferred(_))
-    }
-}
-
-/// How a run ended: every step that the plan said to do, with its status.
-#[derive(Clone, Debug, Default)]
-pub struct Outcome {
-    /// By number, in the order of the plan.
-    pub steps: Vec<(StepId, StepStatus)>,
-    /// What stopped it, if anything did.
-    pub stopped: Option<Signal>,
-    /// Whether the account was changed, or may have been.
-    pub wrote: bool,
-    /// AWS's id of each step's last write, where it made one and that was answered.
-    pub requests: BTreeMap<StepId, String>,
-    /// Objects that this run made and that do not count, since another of their address does.
-    pub copies: Vec<Copy>,
-    /// Why it is not known whether more such objects are left: the account could not be read again.
-    pub copies_unread: Option<Unread>,
-}
-
-/// What makes a run stop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub enum Signal {
-    /// SIGHUP: the terminal was closed.
-    Hangup,
-    /// SIGINT (Ctrl-C).
-    Interrupt,
-    /// SIGTERM.
-    Terminate,
-    /// The lock is not this run's any more.
-    LockLost,
-}
-
-/// What became of the steps of a plan, as a reader counts them: a replacement is one step.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "each is the count of what it is called")]
-pub struct Counts {
-    pub blocked: usize,
-    pub deferred: usize,
-    pub done: usize,
-    pub dormant: usize,
-    pub failed: usize,
-    pub not_started: usize,
-    pub skipped: usize,
-    pub stale: usize,
-    pub unconfirmed: usize,
-    pub unknown: usize,
-    pub unchanged: usize,
-}
-
-impl Counts {
-    /// Each with its word, in alphabetical order; what is unchanged is no step.
-    pub fn steps(&self) -> [(&'static str, usize); 10] {
-        [
-            ("blocked", self.blocked),
-            ("deferred", self.deferred),
-            ("done", self.done),
-            ("dormant", self.dormant),
-            ("failed", self.failed),
-            ("not started", self.not_started),
-            ("skipped", self.skipped),
-            ("stale", self.stale),
-            ("unconfirmed", self.unconfirmed),
-            ("unknown", self.unknown),
-        ]
-    }
-
-    /// How many steps were carried out.
-    pub fn carried_out(&self) -> usize {
-        self.done + self.unconfirmed
-    }
-
-    /// How many steps were not.
-    pub fn left(&self) -> usize {
-        let all: usize = self.steps().iter().map(|(_, count)| count).sum();
-        all - self.carried_out()
-    }
-
-    fn note(&mut self, status: &StepStatus) {
-        *match status {
-            StepStatus::Done(_) => &mut self.done,
-            StepStatus::Failed(_) => &mut self.failed,
-            StepStatus::Skipped(_) => &mut self.skipped,
-            StepStatus::Stale(_) => &mut self.stale,
-            StepStatus::Unknown(_) => &mut self.unknown,
-            StepStatus::Unconfirmed(_) => &mut self.unconfirmed,
-            StepStatus::Deferred(_) => &mut self.deferred,
-            StepStatus::NotStarted => &mut self.not_started,
-        } += 1;
-    }
-}
-
-impl Outcome {
-    /// What became of the steps of `plan`, those that it did not mean to do included. Of the two parts of a
-    /// replacement that one counts which went worse.
-    pub fn counts(&self, plan: &Plan) -> Counts {
-        let mut counts = Counts { unchanged: plan.unchanged.len(), ..Counts::default() };
-        let statuses: BTreeMap<StepId, &StepStatus> =
-            self.steps.iter().map(|(id, status)| (*id, status)).collect();
-        let replacements = plan.replacements();
-        let mut parts: BTreeMap<StepId, Vec<StepId>> = BTreeMap::new();
-        for (part, whole) in &replacements {
-            parts.entry(*whole).or_default().push(*part);
-        }
-        for step in plan.steps.iter().filter(|it| !replacements.contains_key(&it.id)) {
-            match &step.decision {
-                Decision::Do | Decision::Interrupt => {
-                    let parts = parts.get(&step.id).into_iter().flatten();
-                    let parts = parts.filter_map(|part| statuses.get(part));
-                    let all = statuses.get(&step.id).into_iter().chain(parts);
-                    if let Some(status) = all.max_by_key(|it| it.severity()) {
-                        counts.note(status);
-                    }
-                }
-                Decision::Deferred(_) => counts.deferred += 1,
-                Decision::Dormant(_) => counts.dormant += 1,
-                Decision::Blocked(_) | Decision::Unmanaged(_) => counts.blocked += 1,
+    #[test]
+    fn a_status_of_each_variant_is_serialized_with_the_word_of_the_report() {
+        let reason = Reason::AdoptedObjectMissing { arn: ARN.to_owned() };
+        for (status, detail) in [
+            (StepStatus::Done(None), Some(json!(null))),
+            (
+                StepStatus::Failed(cloud_error().into()),
+                Some(and(json!({ "error": "cloud" }), &cloud_error_json())),
+            ),
+            (StepStatus::Skipped(address()), Some(json!("Channel/main"))),
+            (StepStatus::Stale(Changed::Gone), Some(json!({ "reason": "Gone" }))),
+            (
+                StepStatus::Unknown(cloud_error().into()),
+                Some(and(json!({ "error": "cloud" }), &cloud_error_json())),
+            ),
+            (StepStatus::Unconfirmed(arn()), Some(json!(ARN))),
+            (StepStatus::Deferred(reason.clone()), Some(json!(reason))),
+            (StepStatus::NotStarted, None),
+        ] {
+            let mut expected = json!({ "status": status.as_str() });
+            if let Some(detail) = detail {
+                expected["detail"] = detail;
             }
+            assert_eq!(serde_json::to_value(&status).expect("a status"), expected);
         }
-        counts
     }
 
-    /// Steps that are done.
-    pub fn done(&self) -> usize {
-        self.steps.iter().filter(|(_, status)| status.is_done()).count()
+    #[test]
+    fn a_failure_of_each_variant_is_serialized() {
+        let inner = || Box::new(Failure::ComesBack { times: 4 });
+        let inner_json = json!({ "error": "comesBack", "times": 4 });
+        let wait = || Wait { until: Until::Unlisted, at_most: Duration::from_mins(1) };
+        for (failure, expected) in [
+            (Failure::Cloud(cloud_error()), and(json!({ "error": "cloud" }), &cloud_error_json())),
+            (
+                Failure::Inconsistent { operation: "the create", fields: "`spec.name`".to_owned() },
+                json!({ "error": "inconsistent", "operation": "the create", "fields": "`spec.name`" }),
+            ),
+            (
+                Failure::State { state: "FAILED".to_owned(), likely: None },
+                json!({ "error": "state", "state": "FAILED", "likely": null }),
+            ),
+            (
+                Failure::HalfDone { done: "the update".to_owned(), failure: inner() },
+                json!({ "error": "halfDone", "done": "the update", "failure": inner_json }),
+            ),
+            (
+                Failure::Unlisted { failure: inner() },
+                json!({ "error": "unlisted", "failure": inner_json }),
+            ),
+            (
+                Failure::TakenAway(Changed::MadeMeanwhile { arn: arn() }),
+                json!({ "error": "takenAway", "reason": "MadeMeanwhile", "arn": ARN }),
+            ),
+            (
+                Failure::NotPutBack { taken: arn(), after: "x".to_owned(), failure: inner() },
+                json!({ "error": "notPutBack", "taken": ARN, "after": "x", "failure": inner_json }),
+            ),
+            (Failure::ComesBack { times: 4 }, inner_json.clone()),
+            (
+                Failure::TimedOut { wait: wait() },
+                json!({ "error": "timedOut", "wait": { "until": "unlisted", "atMostSeconds": 60.0 } }),
+            ),
+            (
+                Failure::Gone { wait: wait() },
+                json!({ "error": "gone", "wait": { "until": "unlisted", "atMostSeconds": 60.0 } }),
+            ),
+        ] {
+            assert_eq!(serde_json::to_value(&failure).expect("a failure"), expected);
+        }
     }
 
-    /// Whether nobody knows what became of a step.
-    pub fn is_unclear(&self) -> bool {
-        self.steps.iter().any(|(_, status)| matches!(status, StepStatus::Unknown(_)))
+    #[test]
+    fn a_wait_of_each_variant_is_serialized() {
+        let unread = Unread { kind: Kind::Channel, error: cloud_error() };
+        for (until, expected) in [
+            (
+                Until::Settled { now: "CREATING".to_owned(), good: "ACTIVE", bad: "FAILED" },
+                json!({ "until": "settled", "now": "CREATING", "good": "ACTIVE", "bad": "FAILED" }),
+            ),
+            (Until::Readable, json!({ "until": "readable" })),
+            (Until::Listed, json!({ "until": "listed" })),
+            (Until::Unlisted, json!({ "until": "unlisted" })),
+            (
+                Until::Ended { states: &["STOPPED"] },
+                json!({ "until": "ended", "states": ["STOPPED"] }),
+            ),
+            (Until::Disconnected, json!({ "until": "disconnected" })),
+            (Until::Offline { channel: arn() }, json!({ "until": "offline", "channel": ARN })),
+            (Until::Released, json!({ "until": "released" })),
+            (Until::SecondListing, json!({ "until": "secondListing" })),
+            (Until::DuplicatesDeleted, json!({ "until": "duplicatesDeleted" })),
+            (
+                Until::AccountRead(Box::new(unread)),
+                json!({ "until": "accountRead", "kind": "Channel", "error": cloud_error_json() }),
+            ),
+        ] {
+            assert_eq!(serde_json::to_value(&until).expect("a wait"), expected);
+        }
     }
 
-    /// AWS's request id for a step: that of its last write, else that of the look which it failed by.
-    pub fn request_id<'a>(&'a self, id: StepId, status: &'a StepStatus) -> Option<&'a str> {
-        let failed_by = match status {
-            StepStatus::Failed(failure) | StepStatus::Unknown(failure) => failure.request_id(),
-            _ => None,
+    #[test]
+    fn an_outcome_is_serialized_with_its_duplicates() {
+        let copy = |left| Copy { address: address(), arn: arn(), of: arn(), left };
+        let reason = Reason::AdoptedObjectMissing { arn: ARN.to_owned() };
+        let outcome = Outcome {
+            steps: vec![(7, StepStatus::NotStarted)],
+            stopped: Some(Signal::LockLost),
+            wrote: true,
+            requests: [(7, "r-2".to_owned())].into(),
+            copies: vec![
+                copy(None),
+                copy(Some(Left::NotInTime)),
+                copy(Some(Left::Waits(Box::new(reason.clone())))),
+            ],
+            copies_unread: Some(Unread { kind: Kind::Channel, error: cloud_error() }),
         };
-        self.requests.get(&id).map(String::as_str).or(failed_by)
+        let copy =
+            |left: Value| json!({ "address": "Channel/main", "arn": ARN, "of": ARN, "left": left });
+        let expected = json!({
+            "steps": [{ "id": 7, "status": "notStarted" }],
+            "stopped": "lockLost",
+            "wrote": true,
+            "requests": { "7": "r-2" },
+            "copies": [
+                copy(json!(null)),
+                copy(json!({ "why": "notInTime" })),
+                copy(and(json!({ "why": "waits" }), &json!(reason))),
+            ],
+            "copiesUnread": { "kind": "Channel", "error": cloud_error_json() },
+        });
+        assert_eq!(serde_json::to_value(&outcome).expect("an outcome"), expected);
     }
 
-    /// Whether everything went well.
-    pub fn is_well(&self) -> bool {
-        self.stopped.is_none()
-            && self.steps.iter().all(|(_, status)| status.is_well())
-            && self.copies.iter().all(|it| it.left.is_none())
-            && self.copies_unread.is_none()
-    }
-
-    /// Notes that another object counts in the place of one that this run made.
-    pub(super) fn gave_way(&mut self, copy: &Copy) {
-        for (_, status) in &mut self.steps {
-            match status {
-                StepStatus::Done(Some(arn)) | StepStatus::Unconfirmed(arn) if *arn == copy.arn => {
-                    *status = StepStatus::Done(Some(copy.of.clone()));
-                }
-                _ => {}
-            }
+    /// All that is serialized here is derived, so each part of it is `Serialize`; a secret is not.
+    #[test]
+    fn no_secret_can_be_in_an_event() {
+        trait Ambiguous<Marker> {
+            fn is_not_serialize() {}
         }
+        struct IsSerialize;
+        impl<T> Ambiguous<()> for T {}
+        impl<T: Serialize> Ambiguous<IsSerialize> for T {}
+        // Does not compile where `Secret` is `Serialize`, since both traits would apply.
+        <Secret as Ambiguous<_>>::is_not_serialize();
     }
 }

@@ -1,9 +1,10 @@
-//! Waits of a step or of the whole run: what for, for how long at most, and what ends them. One pause and one
-//! clock for all.
+//! The pauses of a run: waits until something holds ([`Watch`]), and repeats of a request that failed ([`Backoff`]).
+//!
+//! Never looks at an object itself; each caller does between two pauses.
 
-use super::copies::Unread;
-use super::event::Failure;
+use super::unread::Unread;
 use crate::kinds::Arn;
+use serde::{Serialize, Serializer};
 use std::fmt;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -11,19 +12,23 @@ use tokio::time::{Instant, sleep};
 /// The longest pause between two looks; the pause doubles up to it.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// A wait, as watchers and errors tell of it.
-#[derive(Clone, Debug, PartialEq)]
+/// A wait, as events and errors report it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Wait {
     /// What ends it.
+    #[serde(flatten)]
     pub until: Until,
     /// How long it lasts at most.
+    #[serde(rename = "atMostSeconds", serialize_with = "seconds")]
     pub at_most: Duration,
 }
 
 /// What ends a wait.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "until", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Until {
-    /// AWS has finished with an object that it makes or changes, or has failed to.
+    /// AWS has finished or failed to create or change an object.
     Settled {
         /// The state word at the last look.
         now: String,
@@ -32,9 +37,9 @@ pub enum Until {
         /// The state word of failure.
         bad: &'static str,
     },
-    /// Two reads in a row return a new object with the tags it was made with.
+    /// Two reads in a row return a new object with the tags of its create call.
     Readable,
-    /// A listing shows the object that AWS has made by itself.
+    /// A listing shows the object that AWS has created by itself.
     Listed,
     /// No listing shows a deleted object any more.
     Unlisted,
@@ -43,9 +48,9 @@ pub enum Until {
         /// The state words that say so.
         states: &'static [&'static str],
     },
-    /// Those who were live on an object are disconnected.
+    /// The stream or session of an object is over.
     Disconnected,
-    /// A channel is offline whose stream this run has stopped.
+    /// A channel whose stream this run has stopped is offline.
     Offline {
         /// The channel.
         channel: Arn,
@@ -54,10 +59,15 @@ pub enum Until {
     Released,
     /// It is time for the second of two listings that prove a duplicate.
     SecondListing,
-    /// The duplicates that this run made are deleted, and nothing refers to them any more.
+    /// The duplicates that this run created are deleted, and nothing refers to them any more.
     DuplicatesDeleted,
-    /// The account can be read again, which failed: only then are duplicates that this run made found and deleted.
+    /// The account can be read again, which failed: only then are this run's duplicates found and deleted.
     AccountRead(Box<Unread>),
+}
+
+/// Serializes a duration as a number of seconds.
+pub(super) fn seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(time.as_secs_f64())
 }
 
 impl fmt::Display for Until {
@@ -99,6 +109,43 @@ impl fmt::Display for Wait {
     }
 }
 
+/// The pause between the first two tries of a request that failed; it doubles from one to the next.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+
+/// Repeats of a request that failed: how many there were, and the pause before the next one.
+#[derive(Debug)]
+pub(super) struct Backoff {
+    failed: u32,
+    tries: u32,
+}
+
+impl Backoff {
+    /// For so many tries in all.
+    pub(super) const fn of(tries: u32) -> Self {
+        Self { failed: 0, tries }
+    }
+
+    /// Counts a failure; false where that was the last try.
+    pub(super) fn count(&mut self) -> bool {
+        self.failed += 1;
+        self.failed < self.tries
+    }
+
+    /// Counts a failure and pauses before the next try; false where that was the last one.
+    pub(super) async fn again(&mut self) -> bool {
+        let again = self.count();
+        if again {
+            sleep(FIRST_PAUSE * 2_u32.pow(self.failed - 1)).await;
+        }
+        again
+    }
+
+    /// Whether any try has failed.
+    pub(super) const fn has_failed(&self) -> bool {
+        self.failed > 0
+    }
+}
+
 /// A pause that doubles.
 #[derive(Debug)]
 pub(super) struct Pause(Duration);
@@ -116,7 +163,7 @@ impl Pause {
     }
 }
 
-/// Is told of each wait.
+/// Called for each pause of a wait.
 pub(super) type Tell<'a> = &'a (dyn Fn(Wait) + Sync);
 
 /// One wait while it lasts.
@@ -143,10 +190,23 @@ impl<'a> Watch<'a> {
         true
     }
 
-    /// The same, with what it waits for told anew.
+    /// The same, with another description of what is waited for.
     pub(super) async fn again_for(&mut self, until: Until) -> bool {
         self.wait.until = until;
         self.again().await
+    }
+
+    /// Looks until `holds` says so; false where the time is over first.
+    pub(super) async fn until<E>(
+        &mut self,
+        mut holds: impl AsyncFnMut() -> Result<bool, E>,
+    ) -> Result<bool, E> {
+        while !holds().await? {
+            if !self.again().await {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// How long it has lasted.
@@ -154,13 +214,42 @@ impl<'a> Watch<'a> {
         self.start.elapsed()
     }
 
-    /// The error that says that it was in vain.
-    pub(super) fn timed_out(self) -> Failure {
-        Failure::TimedOut { wait: self.wait }
+    /// What was waited for.
+    pub(super) fn ended(self) -> Wait {
+        self.wait
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_backoff_pauses_twice_as_long_each_time_and_not_after_the_last_try() {
+        let start = Instant::now();
+        let mut backoff = Backoff::of(4);
+        let mut pauses = Vec::new();
+        while backoff.again().await {
+            pauses.push(start.elapsed().as_millis());
+        }
+        assert_eq!(pauses, [500, 1_500, 3_500]);
+        assert_eq!(start.elapsed().as_millis(), 3_500);
     }
 
-    /// The error that says that the object was deleted meanwhile.
-    pub(super) fn gone(self) -> Failure {
-        Failure::Gone { wait: self.wait }
+    #[tokio::test(start_paused = true)]
+    async fn a_watch_looks_until_it_holds_or_the_time_is_over() {
+        let told = std::sync::Mutex::new(0);
+        let tell = |_: Wait| *told.lock().expect("no test panics while it holds the lock") += 1;
+        for (holds_after, held, pauses) in [(1, true, 0), (3, true, 2), (u32::MAX, false, 5)] {
+            *told.lock().expect("no test panics while it holds the lock") = 0;
+            let mut looks = 0;
+            let mut watch = Watch::new(Until::Unlisted, Duration::from_secs(4), &tell);
+            let look = async || {
+                looks += 1;
+                Ok::<_, ()>(looks >= holds_after)
+            };
+            assert_eq!(watch.until(look).await, Ok(held));
+            assert_eq!((looks, *told.lock().expect("no panic")), (pauses + 1, pauses));
+        }
     }
 }

@@ -9,11 +9,13 @@ use super::credentials::NoCredentials;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use serde::Serialize;
 
 /// Why a call did not succeed, by what one may do about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Class {
-    /// 404: what was named is not there.
+    /// 404: the object does not exist.
     NotFound,
     /// 409: in use, live, or not in a state that allows it.
     Conflict,
@@ -38,7 +40,7 @@ pub enum Class {
 pub enum Applied {
     /// Certainly not.
     No,
-    /// Nobody knows; look before doing anything again.
+    /// Unknown: the caller has to read before it repeats the request.
     Unknown,
 }
 
@@ -53,16 +55,18 @@ const NOT_THE_SERVICE: &str = "NotTheService";
 const NOT_TLS: &str = "NotTls";
 
 /// One failed call.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Serialize, thiserror::Error)]
+#[serde(rename_all = "camelCase")]
 #[error("{operation}: {message}{}", request_id.as_ref().map(|id| format!(" (request {id})")).unwrap_or_default())]
 pub struct CloudError {
     /// The AWS operation, such as `CreateChannel`.
     pub operation: &'static str,
     /// What one may do about it.
     pub class: Class,
-    /// AWS's own error name, such as `ConflictException`, or ours where something else than AWS answered.
+    /// AWS's own error name, such as `ConflictException`, or one of this program where something else than AWS
+    /// answered.
     pub code: Option<String>,
-    /// AWS's words, or ours where there was no answer.
+    /// AWS's message, or one of this program where there was no answer.
     pub message: String,
     /// AWS's request id, for support cases.
     pub request_id: Option<String>,
@@ -181,7 +185,7 @@ impl CloudError {
             SdkError::ResponseError(_) => {
                 (Class::Unknown, Some(NOT_THE_SERVICE.to_owned()), chain(error))
             }
-            // Timeout, unreadable reply, and whatever the SDK adds later: nobody knows what the server did.
+            // Timeout, unreadable reply, and variants that the SDK adds later: the request may have been carried out.
             _ => (Class::Unknown, None, chain(error)),
         };
         if let Some(Refused { why, request_id }) = within::<Refused>(error) {
@@ -302,7 +306,7 @@ where
     }
 }
 
-/// Deleting what is already gone is success.
+/// A delete of an object that does not exist is a success.
 pub fn gone<T>(answer: Result<T, CloudError>) -> Result<(), CloudError> {
     match answer {
         Err(error) if error.class != Class::NotFound => Err(error),
@@ -310,7 +314,7 @@ pub fn gone<T>(answer: Result<T, CloudError>) -> Result<(), CloudError> {
     }
 }
 
-/// Reading what is not there is `None`.
+/// A read of an object that does not exist is `None`.
 pub fn found<T>(answer: Result<T, CloudError>) -> Result<Option<T>, CloudError> {
     match answer {
         Err(error) if error.class == Class::NotFound => Ok(None),

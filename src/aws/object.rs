@@ -1,8 +1,7 @@
 //! One object in S3 that is read, written and deleted under conditions, each in one request.
 //!
-//! What it is for is not known here. The SDK behind it is the cargo feature `lock-s3`; in a build without it
-//! there is no object to be had, and whoever asks is told so. Never repeats a request: after a lost reply
-//! only a look tells what became of it.
+//! Does not know what the object is for. The SDK behind it is the cargo feature `lock-s3`; a build without it returns
+//! an error instead of an object. Never repeats a request: after a lost reply the caller reads the object again.
 
 #[cfg(feature = "lock-s3")]
 mod s3;
@@ -82,10 +81,10 @@ pub struct Seen {
     pub age: Option<Duration>,
 }
 
-/// What must be so for an object to be written.
+/// The condition under which an object is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Only<'a> {
-    /// It is not there.
+    /// The object does not exist.
     Absent,
     /// It is as it was when it had this version.
     Version(&'a str),

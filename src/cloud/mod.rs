@@ -2,8 +2,17 @@
 //!
 //! Never writes, and never decides what to do about what it read.
 
+mod audience;
+mod duplicates;
+mod early;
+mod listing;
+mod ownership;
 mod read;
+mod reading;
+mod specs;
 mod users;
 
-pub use read::{ReadError, Reading, read, show_managed_tags};
+pub use read::read;
+pub use reading::{ReadError, Reading};
+pub use specs::show_managed_tags;
 pub use users::{look_up_sessions, look_up_users};

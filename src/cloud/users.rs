@@ -1,5 +1,7 @@
-//! Who still uses what is about to be deleted, whoever they belong to: asked before the first write, so that
-//! they are named in the plan instead of in a refusal half-way.
+//! Which objects, of any owner, still refer to what the plan would delete: looked up before the first write, so that the
+//! plan names them instead of a refusal half-way.
+//!
+//! Never decides what that means for a step.
 
 use super::ReadError;
 use crate::aws::Clients;
@@ -7,8 +9,8 @@ use crate::kinds::{Arn, Kind, Observed, ObservedState, Scope, Spec, anybody_conn
 use futures_util::future::try_join_all;
 use std::collections::BTreeSet;
 
-/// Looks up whether anybody is connected to each of these stages, and says whether nobody is to some that have a
-/// session: a session lasts for minutes after the last participant has left.
+/// Looks up whether a participant is connected to each of these stages; true where a stage has a session without one: a
+/// session lasts for minutes after the last participant has left.
 pub async fn look_up_sessions(
     aws: &Clients,
     state: &mut ObservedState,
@@ -30,8 +32,7 @@ pub async fn look_up_sessions(
     Ok(!empty.is_empty())
 }
 
-/// Looks up who refers to each of `doomed`, and says whether anybody does whose references the listings
-/// did not tell already.
+/// Looks up which objects refer to each of `doomed`; true where one does that the listings did not show already.
 pub async fn look_up_users(
     aws: &Clients,
     state: &mut ObservedState,
@@ -54,7 +55,8 @@ pub async fn look_up_users(
     Ok(!state.users.is_empty())
 }
 
-/// Users that no list filter tells: every object of their kinds is read, once for all that is to be deleted.
+/// Referring objects that no list filter finds: every object of their kinds is read, once for all that is to be
+/// deleted.
 async fn read_users(
     aws: &Clients,
     state: &ObservedState,

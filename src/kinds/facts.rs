@@ -12,7 +12,7 @@ pub struct Facts {
     /// Which of the two services has it, for the tag calls.
     pub service: Service,
     /// The resource type inside its ARNs; `None` for a relation between objects, which has none and carries
-    /// no tags: its [`Arn`] is made up, and never shown or sent.
+    /// no tags: its [`Arn`](super::Arn) is made up, and never shown or sent.
     pub arn_type: Option<&'static str>,
     /// Which fields an update can change.
     pub mutable: Mutable,

@@ -1,19 +1,25 @@
-//! What is written into a lock, and what others are told of it.
+//! The text of a lock, and the description of its holder for other runs.
 //!
-//! Everything read here was written by somebody else: it is kept short, and whoever shows it escapes it.
+//! Everything read here may have been written by another program: it is cut to a fixed length, and never escaped; `ui`
+//! does that.
 
-use super::{STEAL_AFTER, TTL};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
 
-/// The form of what is written. Another first number is another program's business.
+/// A holder that could not renew its lock for so long starts nothing any more.
+pub const TTL: Duration = Duration::from_mins(1);
+
+/// A lock may be taken over after so long without a heartbeat: its holder has long stopped by then.
+pub const STEAL_AFTER: Duration = Duration::from_mins(6);
+
+/// The version of the format. A text with another major version is left alone.
 const FORMAT: &str = "1.0";
 
-/// Longest part of what is told of a holder.
+/// The most characters of each part of a holder's description.
 const CAP: usize = 200;
 
-/// Who runs this.
+/// The user, machine and CI run that hold a lock.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Who {
@@ -40,10 +46,10 @@ pub(super) struct Body {
     pub(super) heartbeat: u64,
     ttl_seconds: u64,
     steal_after_seconds: u64,
-    /// Nobody holds it; it only tells what the last holder left undone.
+    /// The lock is free; its text only names what the last holder left with an unknown result.
     #[serde(default)]
     pub(super) released: bool,
-    /// What may still come about.
+    /// Requests that may still be carried out.
     #[serde(default)]
     pub(super) intents: Vec<String>,
 }
@@ -65,7 +71,7 @@ impl Body {
         }
     }
 
-    /// What this program understands; `None` is not to be touched.
+    /// Reads a text; one that is `None` must not be written or deleted.
     pub(super) fn read(text: &str) -> Option<Self> {
         let body: Self = serde_json::from_str(text).ok()?;
         body.format_version.starts_with("1.").then_some(body)
@@ -75,21 +81,21 @@ impl Body {
         serde_json::to_string(self).expect("plain data")
     }
 
-    /// What is told of whoever wrote it.
+    /// The description of the holder.
     pub(super) fn holder(&self, age: Option<Duration>) -> Holder {
         let Self { nonce, stack, who, tool, taken_at, .. } = self.clone();
         Holder { nonce, stack, who, tool, taken_at, age }
     }
 }
 
-/// Who holds a lock.
+/// The holder of a lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
     /// What `unlock` needs.
     pub nonce: String,
     /// The stack it works on.
     pub stack: String,
-    /// Who it is.
+    /// User, machine and CI run.
     pub who: Who,
     /// Program and version.
     pub tool: String,

@@ -1,7 +1,9 @@
-//! The lock against a store in memory that loses replies, stalls, lags, lies about the time or ignores
-//! conditions, on a clock that nobody waits for.
+//! The lock with a store in memory that loses replies, stalls, lags, has a wrong clock or ignores conditions, in
+//! virtual time.
 
 use super::*;
+use crate::apply::Signal;
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 use tokio::time::advance;
 
@@ -26,13 +28,13 @@ struct Inner {
     faults: Vec<Option<Fault>>,
     /// Every request fails as long as this is so.
     down: bool,
-    /// Faults by chance, in percent.
+    /// How many of the requests get a random fault, in percent.
     chance: u8,
     /// Conditions that are ignored: on absence, on a version, on deletes.
     deaf: (bool, bool, bool),
-    /// Whoever may not list the bucket is told so of what is not there.
+    /// A read of an object that does not exist is answered `AccessDenied`, as without permission to list the bucket.
     denies: bool,
-    /// How far the store's clock is ahead of the world's.
+    /// How far the store's clock is ahead of the tests' clock.
     ahead: Duration,
     puts: usize,
     /// How often which fault (`docs/reliability.md` §7) met which request.
@@ -212,14 +214,14 @@ impl Store for ObjectStore {
     }
 }
 
-/// Keeps a lock, and tells how it stands.
+/// Keeps a lock, and returns what stops the run.
 fn kept(lock: &mut Lock<ObjectStore>) -> watch::Receiver<Stop> {
     let (stopper, stop) = watch::channel(Stop::default());
     lock.keep(stopper);
     stop
 }
 
-/// Waits until a run is told that its lock is lost, within reason.
+/// Waits until a run is stopped since it lost its lock, for a bounded time.
 async fn told(stop: &watch::Receiver<Stop>) {
     let mut stop = stop.clone();
     let told = stop.wait_for(|it| it.first == Some(Signal::LockLost));
@@ -228,7 +230,7 @@ async fn told(stop: &watch::Receiver<Stop>) {
 }
 
 async fn seconds(count: u64) {
-    // In small parts, so that all who wait in between get their turn.
+    // In small parts, so that every task that wakes up in between runs.
     for _ in 0..count {
         sleep(Duration::from_secs(1)).await;
     }
@@ -309,7 +311,7 @@ async fn a_dead_holder_is_followed_after_six_minutes_and_not_before() {
     assert!(begun.elapsed() >= WINDOW, "it was watched");
     let after = next.after.clone().expect("it knows whom it follows");
     assert_eq!((after.holder.nonce, after.intents), (nonce, vec![]));
-    // The dead one wakes up.
+    // The suspended holder wakes up.
     assert!(matches!(dead.release(&[]).await, Released::NotOurs));
     assert_eq!(
         objects.body().map(|it| it.nonce),
@@ -355,7 +357,7 @@ async fn a_run_that_was_suspended_knows_it_before_anybody_tells() {
     let objects = ObjectStore::new();
     let mut lock = objects.take().await.expect("it is free");
     let stop = kept(&mut lock);
-    // Nobody gets a turn in between, the heartbeat included.
+    // No other task runs in between, the heartbeat included.
     lock.beating.take().expect("it beats").abort();
     advance(Duration::from_secs(59)).await;
     assert_eq!(stop.borrow().why(), None);
@@ -413,12 +415,12 @@ async fn a_store_that_ignores_conditions_is_refused_and_nothing_is_left_in_it() 
 async fn a_store_that_ignores_conditions_on_deletes_alone_will_do() {
     let objects = ObjectStore::with(|it| it.deaf = (false, false, true));
     let lock = objects.take().await.expect("it is free");
-    // Somebody else's is not touched.
+    // A lock of another run is neither written nor deleted.
     let other = Body::new("another".to_owned(), "prod", &Who::default()).text();
     objects.place(&other);
     assert!(matches!(lock.release(&[]).await, Released::NotOurs));
     assert_eq!(objects.text(), Some(other));
-    // Where somebody may be about to take it over, nothing is deleted.
+    // Where another run may be about to take it over, it is not deleted.
     objects.inner().object = None;
     let lock = objects.take().await.expect("it is free");
     advance(Duration::from_mins(5)).await;
@@ -539,7 +541,7 @@ async fn the_time_is_the_stores_and_neither_its_error_nor_its_jumps_cost_a_livin
         held(objects.take().await);
         assert_eq!(stop.borrow().why(), None);
     }
-    // Backwards: nobody is older for it.
+    // Backwards: no heartbeat becomes older by that.
     objects.inner().ahead = Duration::ZERO;
     held(objects.take().await);
     assert!(matches!(lock.release(&[]).await, Released::Free));

@@ -56,7 +56,8 @@ impl Clients {
 }
 
 impl Object {
-    /// As it is now, or `None`. Who may not list the bucket is answered `AccessDenied` for what is not there.
+    /// The object as it is now, or `None`. Without permission to list the bucket, S3 answers `AccessDenied` for an
+    /// object that does not exist.
     pub async fn get(&self) -> Result<Option<Seen>, CloudError> {
         let Location { bucket, key } = &self.location;
         let request = self.client.get_object().bucket(bucket).key(key);
@@ -101,7 +102,7 @@ impl Object {
         }
     }
 
-    /// Deletes it, if it has this version; false where it has not, or is not there.
+    /// Deletes it, if it has this version; false where it has another one or does not exist.
     pub async fn delete(&self, version: &str) -> Result<bool, CloudError> {
         let Location { bucket, key } = &self.location;
         let request = self.client.delete_object().bucket(bucket).key(key).if_match(version);
@@ -111,13 +112,13 @@ impl Object {
         }
     }
 
-    /// The time at the store, as its last answer told.
+    /// The time of the store, as of its last answer.
     pub fn server_time(&self) -> Option<Timestamp> {
         self.gate.server_time()
     }
 }
 
-/// A bucket that is not there is a mistake, an object that is not there is an answer.
+/// A bucket that does not exist is an error, an object that does not exist is an answer.
 fn is_missing(error: &CloudError) -> bool {
     error.class == Class::NotFound && error.code.as_deref() != Some("NoSuchBucket")
 }

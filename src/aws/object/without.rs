@@ -6,12 +6,12 @@ use super::super::{Clients, CloudError, ConnectError};
 use super::{Location, Only, Seen};
 use jiff::Timestamp;
 
-/// Nobody can have one.
+/// Has no values.
 #[derive(Debug)]
 pub enum Object {}
 
 impl Object {
-    /// It, if somebody had it.
+    /// Never called, since the type has no values.
     pub async fn get(&self) -> Result<Option<Seen>, CloudError> {
         match *self {}
     }

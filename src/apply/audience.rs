@@ -1,0 +1,188 @@
+//! Who is live on an object immediately before a write, and the end of a stream or session with consent.
+//!
+//! Never ends a stream or session without the plan's consent to it.
+
+use super::changed::Changed;
+use super::failure::Failure;
+use super::outcome::StepStatus;
+use super::run::Run;
+use super::tags::{may_still_be_tagged, still_to_be_changed};
+use super::tries::{RELEASE, Tries};
+use super::wait::{Tell, Until, Watch};
+use crate::aws::{Class, Clients, CloudError, found};
+use crate::kinds::{Arn, Audience, Kind, Owner, Spec};
+use crate::plan::{Consent, Decision, Reason, Step};
+use std::time::Duration;
+
+/// A stream or session that was ended is gone within this long; after that, the encoder has connected again.
+const GOES_WITHIN: Duration = Duration::from_secs(45);
+
+/// How often the stream of an encoder that connects again is ended before the step fails.
+const STOPS: u32 = 4;
+
+/// The audience that a change to an object would cut off at this moment. The end of a stream that this run has
+/// stopped is waited for; a stream that started after it counts.
+pub(super) async fn audience_now(
+    run: &Run<'_>,
+    step: &Step,
+    kind: Kind,
+    arn: &Arn,
+) -> Result<Option<Audience>, Failure> {
+    let waiting = run.waiting(&step.address);
+    let mut watch = Watch::new(Until::Offline { channel: arn.clone() }, RELEASE, &waiting);
+    loop {
+        let Some(audience) = kind.audience(run.aws, arn).await? else { return Ok(None) };
+        let stopped = {
+            let stopped = run.stopped.lock().expect("no task panics while it holds the lock");
+            stopped.get(arn).is_some_and(|id| id.is_some() && *id == audience.session)
+        };
+        if !stopped || !watch.again().await {
+            return Ok(Some(audience));
+        }
+    }
+}
+
+/// Why an object cannot be created now: it starts on a channel that has a stream already.
+pub(super) async fn target_live(run: &Run<'_>, step: &Step) -> Result<Option<Reason>, Failure> {
+    let addresses = run.addresses(step);
+    for edge in step.spec.iter().flat_map(Spec::must_be_offline) {
+        let Some(arn) = edge.to.arn(&addresses) else { continue };
+        if let Some(audience) = audience_now(run, step, edge.kind, &arn).await? {
+            return Ok(Some(Reason::TargetLive { target: edge.to, audience }));
+        }
+    }
+    Ok(None)
+}
+
+/// The last check before a call that could cut off an audience: one that went live since the plan was made defers
+/// the step, and a stream or session is ended only with consent.
+pub(super) async fn cut_off(
+    run: &Run<'_>,
+    step: &Step,
+    arn: &Arn,
+    taken: &mut Option<Arn>,
+) -> Result<Option<Reason>, Failure> {
+    let kind = step.address.kind;
+    if mutant!(NoLookForAudience) {
+        return Ok(None);
+    }
+    // The audience of a stream key is that of its channel.
+    let parent = kind.facts().created_by.and_then(|parent| {
+        let edges = step.before.iter().flat_map(Spec::refs);
+        let arn = edges.into_iter().find(|it| it.kind == parent)?.to.arn(run.planned)?;
+        Some((parent, arn))
+    });
+    let audience = match &parent {
+        Some((parent, arn)) => audience_now(run, step, *parent, arn).await?,
+        None => audience_now(run, step, kind, arn).await?,
+    };
+    let Some(audience) = audience else { return Ok(None) };
+    if step.decision == Decision::Interrupt {
+        let waiting = run.waiting(&step.address);
+        if interrupt_audience(run.aws, kind, arn, taken, &waiting).await? {
+            run.note_stopped(arn.clone(), Some(&audience));
+        }
+        // Meanwhile another run or tool may have changed the ownership tags.
+        still_to_be_changed(run.aws, step, arn).await.map_err(|failure| {
+            let done = "sending its audience away".to_owned();
+            Failure::HalfDone { done, failure: Box::new(failure) }
+        })?;
+        return Ok(None);
+    }
+    Ok(Some(Reason::LiveAudience { audience, needs: Consent::Wait }))
+}
+
+/// Ends the stream or session of an object and waits until it is over; false where the kind has no call for that.
+/// An encoder that connects again is disconnected again, at most [`STOPS`] times. A reference that AWS removes from
+/// the object with that is recorded in `taken`.
+async fn interrupt_audience(
+    aws: &Clients,
+    kind: Kind,
+    arn: &Arn,
+    taken: &mut Option<Arn>,
+    tell: Tell<'_>,
+) -> Result<bool, Failure> {
+    for _ in 0..STOPS {
+        let mut tries = Tries::new(tell);
+        let sent = loop {
+            match kind.interrupt(aws, arn, taken).await {
+                Ok(sent) => break sent,
+                Err(error) if tries.after(&error).await => {}
+                Err(error) => return Err(error.into()),
+            }
+        };
+        let mut watch = Watch::new(Until::Disconnected, GOES_WITHIN, tell);
+        if !sent || watch.until(async || is_offline(aws, kind, arn).await).await? {
+            return Ok(sent);
+        }
+    }
+    Err(Failure::ComesBack { times: STOPS })
+}
+
+/// Whether an object has no audience.
+pub(super) async fn is_offline(aws: &Clients, kind: Kind, arn: &Arn) -> Result<bool, CloudError> {
+    Ok(kind.audience(aws, arn).await?.is_none())
+}
+
+/// Carries out a step that may end a stream or session. Where the change does not follow, the reference that AWS
+/// removed from the object with that is restored.
+pub(super) async fn interrupting(
+    run: &Run<'_>,
+    step: &Step,
+    change: impl AsyncFnOnce(&mut Option<Arn>) -> Result<StepStatus, Failure>,
+) -> Result<StepStatus, Failure> {
+    let mut taken = None;
+    let ended = change(&mut taken).await;
+    let (Some(taken), Some(arn)) = (taken, &step.arn) else { return ended };
+    if matches!(ended, Ok(StepStatus::Done(_))) {
+        return ended;
+    }
+    let waiting = run.waiting(&step.address);
+    match put_back(run.aws, step, arn, &taken, &waiting).await {
+        Ok(()) => ended,
+        Err(failure) => {
+            let after = match ended {
+                Err(ended) => format!("the change failed ({ended})"),
+                Ok(_) => "the change was not made".to_owned(),
+            };
+            Err(Failure::NotPutBack { taken, after, failure: Box::new(failure) })
+        }
+    }
+}
+
+/// Restores the reference that the end of a stream or session removed from the object of a step, since the change
+/// that was to follow did not happen. An object that another stack or tool owns by now is not written to.
+async fn put_back(
+    aws: &Clients,
+    step: &Step,
+    arn: &Arn,
+    taken: &Arn,
+    tell: Tell<'_>,
+) -> Result<(), Failure> {
+    let kind = step.address.kind;
+    let attempt = async || -> Result<Option<Owner>, CloudError> {
+        let Some(tags) = found(kind.tags_of(aws, arn).await)? else { return Ok(None) };
+        let owner = Owner::of(&tags);
+        if !may_still_be_tagged(step, &owner) {
+            return Ok(Some(owner));
+        }
+        kind.put_back(aws, arn, taken).await.map(|()| None)
+    };
+    let mut tries = Tries::new(tell);
+    loop {
+        match attempt().await {
+            Ok(None) => return Ok(()),
+            Ok(Some(owner)) => {
+                return Err(Failure::TakenAway(Changed::OwnerChanged { owner: Box::new(owner) }));
+            }
+            // AWS refuses while it still closes the connection.
+            Err(error) => {
+                let passing =
+                    matches!(error.class, Class::Throttled | Class::Unknown | Class::Conflict);
+                if !tries.after_if(&error, passing).await {
+                    return Err(error.into());
+                }
+            }
+        }
+    }
+}

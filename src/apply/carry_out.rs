@@ -1,0 +1,140 @@
+//! Carries out the steps of a plan in dependency order, independent ones side by side, each exactly once.
+//!
+//! Decides nothing that the plan left open: `queue.rs` says which step can start, the file of each action what is
+//! sent.
+
+use super::audience::interrupting;
+use super::change::change;
+use super::create::create;
+use super::delete::delete;
+use super::event::Event;
+use super::failure::Failure;
+use super::outcome::StepStatus;
+use super::queue::Queue;
+use super::ready::{is_changing, usable};
+use super::release::release;
+use super::run::Run;
+use super::stop::{Stop, unless_stopped};
+use crate::aws::{Applied, WriteTracker};
+use crate::kinds::spec::named_targets;
+use crate::kinds::{Address, ObservedState};
+use crate::plan::{Action, Plan, Step, StepId};
+use futures_util::future::{Either, select};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+/// After the first signal, calls in flight are given this long (`docs/reliability.md` §4).
+const DRAIN: Duration = Duration::from_secs(6);
+
+/// How each step of a plan ended, and AWS's id of each step's last write.
+pub(super) type Carried = (Vec<(StepId, StepStatus)>, BTreeMap<StepId, String>);
+
+/// Carries out every step that the plan decides to do.
+pub(super) async fn carry_out(
+    run: &Run<'_>,
+    plan: &Plan,
+    mut stop: watch::Receiver<Stop>,
+) -> Carried {
+    let mut queue = Queue::new(plan, run.tell);
+    unless_stopped(&stop, settle(run, plan, run.observed)).await;
+    let mut running = FuturesUnordered::new();
+    let mut writes: BTreeMap<StepId, WriteTracker> = BTreeMap::new();
+    let (halt, halted) = watch::channel(false);
+    let mut deadline: Option<Instant> = None;
+    loop {
+        let stopping = stop.borrow().why().is_some();
+        if stopping && mutant!(DroppedOnStop) {
+            break;
+        }
+        if stopping && deadline.is_none() {
+            deadline = Some(Instant::now() + DRAIN);
+            // A step that waits for its turn, or still reads its object, has no write in flight.
+            halt.send_replace(true);
+            let in_flight = queue.running().filter(|it| writes[it].begun()).count();
+            (run.tell)(Event::Draining { in_flight, at_most: DRAIN });
+        }
+        while let Some(step) = if stopping { None } else { queue.next() } {
+            let write = WriteTracker::unless(&halted);
+            writes.insert(step.id, write.clone());
+            running.push(async move {
+                let status = write.of(carry_out_step(run, step)).await;
+                (step.id, if write.kept_back() { StepStatus::NotStarted } else { status })
+            });
+        }
+        if running.is_empty() {
+            break;
+        }
+        // Calls in flight are never dropped before the drain is over: a dropped request is a lost reply.
+        let signal = async {
+            match deadline {
+                _ if stop.borrow().now => {}
+                Some(deadline) => {
+                    let hard = stop.wait_for(|it| it.now);
+                    select(pin!(hard), pin!(sleep_until(deadline))).await;
+                }
+                None => {
+                    if stop.changed().await.is_err() {
+                        std::future::pending::<()>().await;
+                    }
+                }
+            }
+        };
+        match select(running.next(), pin!(signal)).await {
+            Either::Left((Some((id, status)), _)) => queue.end(id, status),
+            Either::Right(_) if deadline.is_some() => break,
+            Either::Left((None, _)) | Either::Right(_) => {}
+        }
+    }
+    drop(running);
+    if mutant!(DroppedOnStop) && stop.borrow().first.is_some() {
+        queue.started.clear();
+    }
+    queue.started.retain(|it| writes.get(it).is_none_or(WriteTracker::begun));
+    let requests = writes.iter().filter_map(|(id, write)| Some((*id, write.request_id()?)));
+    let requests = requests.collect();
+    (queue.finish(), requests)
+}
+
+/// Waits until objects that AWS is still creating or changing for an earlier run can be used, where this plan
+/// refers to them.
+async fn settle(run: &Run<'_>, plan: &Plan, observed: &ObservedState) {
+    let doing = plan.steps.iter().filter(|it| it.decision.is_do());
+    let needed: BTreeSet<Address> =
+        doing.flat_map(|it| it.spec.iter().flat_map(named_targets)).collect();
+    let waits = needed.iter().filter_map(|address| {
+        let it = observed.owned.get(address)?;
+        let waiting = run.waiting(address);
+        is_changing(it).then_some(async move {
+            usable(run.aws, it.clone(), true, run.planned, &waiting).await
+        })
+    });
+    // A failure is reported by the steps that refer to the object: AWS refuses them by name.
+    futures_util::future::join_all(waits.collect::<Vec<_>>()).await;
+}
+
+/// Carries out one step.
+async fn carry_out_step(run: &Run<'_>, step: &Step) -> StepStatus {
+    let (id, address, action) = (step.id, step.address.clone(), step.action);
+    (run.tell)(Event::Started { id, address, action });
+    let done = match action {
+        Action::Create | Action::Replace => create(run, step).await,
+        Action::Adopt if step.arn.is_none() => create(run, step).await,
+        Action::Update | Action::Adopt | Action::Rename | Action::Retag => {
+            interrupting(run, step, async |taken| change(run, step, taken).await).await
+        }
+        Action::Delete => {
+            interrupting(run, step, async |taken| delete(run, step, taken).await).await
+        }
+        Action::Release => release(run, step).await,
+    };
+    done.unwrap_or_else(|failure| match failure {
+        Failure::Cloud(error) if error.applied() == Applied::Unknown => {
+            StepStatus::Unknown(Failure::Cloud(error))
+        }
+        failure => StepStatus::Failed(failure),
+    })
+}

@@ -1,0 +1,28 @@
+//! What a reading of the account is asked for, and how it fails.
+//!
+//! Never calls AWS.
+
+use crate::aws::CloudError;
+use crate::kinds::Kind;
+
+/// How much to read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// Every kind, declared or not: for pruning, destroying and exporting.
+    pub every_kind: bool,
+    /// Every owned object with a get, even where its digest suffices.
+    pub full: bool,
+    /// Unowned objects with their specs as well: for exporting.
+    pub strangers: bool,
+}
+
+/// A kind that could not be read to the end. Nothing is planned from a part.
+#[derive(Debug, thiserror::Error)]
+#[error("{kind} could not be read to the end, so nothing is planned")]
+pub struct ReadError {
+    /// The kind that could not be read.
+    pub kind: Kind,
+    /// What AWS said.
+    #[source]
+    pub source: CloudError,
+}
