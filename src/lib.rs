@@ -1,9 +1,9 @@
 //! **ivs-apply**: a declarative reconciler for Amazon IVS.
 //!
-//! Manifests become a typed graph ([`manifest`]), are compared with the live account ([`cloud`], [`plan`]),
-//! and are applied in dependency order ([`apply`]). There is no state file: identity lives in tags that the
-//! create call itself writes. `docs/architecture.md` says which module does what and may import which;
-//! `tests/it/architecture.rs` checks it.
+//! Manifests become a typed graph ([`manifest`]), are compared with the account ([`cloud`], [`plan`]),
+//! and are applied in dependency order ([`apply`]). Programs go through [`engine::Session`], as the command line
+//! does. There is no state file: the tags that the create call writes identify each object. `docs/architecture.md`
+//! says which module does what and may import which; `tests/it/architecture.rs` checks it.
 //!
 //! Cargo features, all on by default: `cli` (command line and output), `emulator` (both IVS services in this
 //! process), `lock-s3` (a lock in an S3 bucket). Without `cli` the library has no argument parser and no terminal

@@ -1,9 +1,10 @@
 //! Creates the object of a step once (`docs/reliability.md` §1).
 //!
-//! In this order: no other run has created the object since the account was read; what it starts on is offline; one
-//! request carries the spec and all tags, among them the id of this attempt; after an unknown result a listing is
-//! searched for that id; what was created becomes usable, and two reads in a row show it before other steps refer
-//! to it. Never sends a second create after a reply was lost without that search.
+//! In this order: no other run has created the object (listed again where the plan's read is older than [`FRESH`]); the
+//! channel it starts on is offline; one request carries the spec and all tags, among them the id of this attempt; after
+//! an unknown result the listings are searched for that id; the object becomes ready, and two reads in a row show it
+//! before a dependent step uses it. After an unknown result no second request is sent without that search; a kind that
+//! is listed under a parent has no such listing, and its create call reads under the parent first instead.
 
 use super::attempts::Attempts;
 use super::audience::target_live;
@@ -41,6 +42,7 @@ pub(super) async fn create(run: &Run<'_>, step: &Step) -> Result<StepStatus, Fai
     }
     let waiting = run.waiting(&step.address);
     let mut tries = Tries::new(&waiting);
+    // Whether this run stopped something that AWS still holds: then a Conflict is transient.
     tries.explained = run.is_explained(step);
     let (observed, attempt_id) =
         match create_once(run.aws, step, &addresses, run.attempts, &mut tries).await {
@@ -64,14 +66,14 @@ pub(super) async fn create(run: &Run<'_>, step: &Step) -> Result<StepStatus, Fai
     let used = async {
         let observed = fits(spec, *observed, "the create")?;
         let observed = usable(run.aws, observed, false, &addresses, &waiting).await?;
-        // An object that no other step needs is confirmed by the listings at the end.
+        // Before a dependent step uses it; an object without dependents is confirmed at the end of the run (`confirm`).
         if run.needed.contains(&step.id) && !mutant!(UsedTooSoon) {
             seen_twice(run.aws, &observed, &attempt_id, &addresses, &waiting).await?;
         }
         Ok(())
     };
     used.await.map_err(|failure: Failure| {
-        // No listing will show an object that was deleted meanwhile.
+        // Deleted by somebody meanwhile: `confirm` must not wait for a listing that shows it.
         if matches!(failure, Failure::Gone { .. }) {
             run.made.lock().expect("no task panics while it holds the lock").remove(&step.id);
         }
@@ -83,7 +85,8 @@ pub(super) async fn create(run: &Run<'_>, step: &Step) -> Result<StepStatus, Fai
 /// An object with the address of the step that is not in the plan's observed state: another run created it.
 async fn created_by_another_run(run: &Run<'_>, step: &Step) -> Result<Option<Arn>, CloudError> {
     let kind = step.address.kind;
-    // An object that AWS creates along with another one is searched for by the create call itself.
+    // The create call of a kind that is listed under a parent (stream key, replication) reads first, and keeps the
+    // object that it finds.
     if kind.facts().listed_under.is_some() || mutant!(NoLookBeforeCreate) {
         return Ok(None);
     }
@@ -111,9 +114,10 @@ enum CreateOutcome {
     Unknown(CloudError),
 }
 
-/// Sends create requests until one is answered, refused, or found in a listing. A request is repeated after a refusal
-/// that passes (throttling, a reference that is not visible yet, a Conflict that this run explains), and at most once
-/// after an unknown result whose attempt id no listing shows.
+/// Sends create requests until one succeeds, is refused for good, or its object is found in a listing. Repeated: a
+/// transient refusal (throttled, a reference that is not visible yet, a Conflict that this run explains). After an
+/// unknown result whose attempt id no listing shows, one more attempt is made; if that is unknown too, so is the step.
+/// Kinds whose create call adopts what exists are repeated up to [`TRIES`] times instead, without the listings.
 async fn create_once(
     aws: &Clients,
     step: &Step,
@@ -123,11 +127,12 @@ async fn create_once(
 ) -> Result<CreateOutcome, Failure> {
     let spec = step.spec.as_ref().expect("a step that makes something has a spec");
     let kind = step.address.kind;
-    let comes_along = kind.facts().listed_under.is_some();
+    // The create call reads under the parent first, so it is safe to repeat after an unknown result.
+    let create_adopts = kind.facts().listed_under.is_some();
     // The ids of attempts with an unknown result.
     let mut lost: Vec<String> = Vec::new();
     let mut throttled = Backoff::of(TRIES);
-    let mut young = Backoff::of(TRIES);
+    let mut not_visible = Backoff::of(TRIES);
     let mut unknown = Backoff::of(TRIES);
     let mut lag = Watch::new(Until::Listed, LAG, tries.tell);
     loop {
@@ -154,29 +159,34 @@ async fn create_once(
             }
             lost.push(attempt_id);
         }
-        // Not after an attempt that may have created it: that object may be the reason for the refusal.
+        // Waits out a Conflict that this run's own stop explains. Not once an attempt is unknown: the object that it
+        // may have created can be the reason for the Conflict.
         if lost.is_empty() && tries.released(&error).await {
             continue;
         }
-        // The object that AWS creates by itself exists and is not listed yet.
-        if error.class == Class::Quota && comes_along && lag.again().await {
+        // A quota error of a stream key: AWS has created the channel's key, and reads do not show it yet.
+        let comes_with_parent = kind.facts().created_by.is_some();
+        if error.class == Class::Quota && comes_with_parent && lag.again().await {
             continue;
         }
         match error.class {
             Class::Throttled if throttled.again().await => {}
             // What this run created a moment ago may not be visible to every server yet.
-            Class::NotFound if !spec.refs().is_empty() && young.again().await => {}
+            Class::NotFound if !spec.refs().is_empty() && not_visible.again().await => {}
             _ if lost.is_empty() => return Err(error.into()),
-            // The create call of such a kind searches for the object first, so it can be repeated.
-            Class::Unknown if comes_along && unknown.again().await => {}
+            // The repeated call reads under the parent first.
+            Class::Unknown if create_adopts && unknown.again().await => {}
             _ => {
-                // A refusal does not say that the attempt before it failed: that one may be the reason for it.
+                // A refusal is about this attempt only: an earlier one with an unknown result may have created the
+                // object, and may be why this one is refused.
                 if let Some((observed, attempt_id)) =
                     search_listings(aws, kind, &lost, addresses).await
                 {
                     return Ok(CreateOutcome::Observed(Box::new(observed), attempt_id));
                 }
-                if error.applied() == Applied::No || comes_along || lost.len() > 1 {
+                // No further attempt after a refusal, for a create call that adopts, or after a second unknown result.
+                // The step stays unknown because of the earlier attempt, even where the last one was refused.
+                if error.applied() == Applied::No || create_adopts || lost.len() > 1 {
                     return Ok(CreateOutcome::Unknown(error));
                 }
             }
@@ -199,9 +209,10 @@ async fn send_create(
     spec.create(aws, tags, addresses).await
 }
 
-/// Why an answer cannot be about the object that this create request made, if so. No read would ever return such an
-/// object, so nothing is waited for.
+/// Checks a successful reply: the error where it names an object that this request cannot have created (another
+/// account or region, other tags). The result is unknown then, and the listings are not searched.
 fn not_of_this_create(aws: &Clients, observed: &Observed, attempt_id: &str) -> Option<CloudError> {
+    // AWS gives no ARN to a relation between two objects (replication).
     observed.kind.facts().arn_type?;
     let operations = observed.kind.facts().operations.iter();
     let create = operations.into_iter().find(|it| it.verb == Verb::Create);
@@ -217,15 +228,16 @@ fn not_of_this_create(aws: &Clients, observed: &Observed, attempt_id: &str) -> O
     None
 }
 
-/// Searches the listings for the object that one of these create attempts made; of several the first. A listing that
-/// fails counts as not found.
+/// Searches the listings for the object that one of these create attempts made; of several, that of the earliest. A
+/// listing that fails counts as not found.
 async fn search_listings(
     aws: &Clients,
     kind: Kind,
     attempt_ids: &[String],
     addresses: &AddressMap,
 ) -> Option<(Observed, String)> {
-    // An object that AWS creates along with another one is searched for by the create call itself.
+    // The create call of a kind that is listed under a parent (stream key, replication) reads first, and keeps the
+    // object that it finds.
     kind.facts().listed_under.is_none().then_some(())?;
     if mutant!(NoLookAfterUnknown) {
         return None;

@@ -13,6 +13,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::sdk_config::{SharedTimeSource, StalledStreamProtectionConfig};
+use serde::Serialize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,7 +55,8 @@ pub struct Target {
 }
 
 /// What went wrong before the first call.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Serialize, thiserror::Error)]
+#[serde(tag = "error", content = "detail", rename_all = "camelCase")]
 pub enum ConnectError {
     /// No region is configured.
     #[error("no region is configured")]

@@ -12,11 +12,12 @@ use base64::prelude::BASE64_STANDARD;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls_native_certs::{CertificateResult, load_certs_from_paths, load_native_certs};
+use serde::Serialize;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 /// There is no certificate to believe a server by.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, Debug, Serialize, thiserror::Error)]
 #[error("no CA certificate was found in {place}, so no server can be trusted{why}")]
 pub struct NoCertificates {
     place: String,

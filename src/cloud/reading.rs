@@ -4,6 +4,7 @@
 
 use crate::aws::CloudError;
 use crate::kinds::Kind;
+use serde::Serialize;
 
 /// How much to read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,7 +18,7 @@ pub struct Reading {
 }
 
 /// A kind that could not be read to the end. Nothing is planned from a part.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Serialize, thiserror::Error)]
 #[error("{kind} could not be read to the end, so nothing is planned")]
 pub struct ReadError {
     /// The kind that could not be read.

@@ -4,9 +4,11 @@ use crate::aws::{CloudError, ConnectError};
 use crate::cloud::ReadError;
 use crate::kinds::{Address, Kind};
 use crate::plan::Reason;
+use serde::Serialize;
 
 /// Why a session was not opened, an account not read, or a plan not applied. Nothing was written.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Serialize, thiserror::Error)]
+#[serde(tag = "error", content = "detail", rename_all = "camelCase")]
 pub enum Error {
     /// No connection: region, profile, credentials, certificates or endpoint.
     #[error(transparent)]
@@ -45,7 +47,8 @@ pub enum Error {
 }
 
 /// Why a plan may not be applied as a whole. Nothing was written.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "refusal", rename_all = "camelCase")]
 pub enum Refusal {
     /// The stack does not name account and region, which writing to AWS needs: credentials alone may be those of
     /// another account than was meant.

@@ -20,15 +20,17 @@ use std::borrow::Cow;
 struct Comparison<'a> {
     wanted: &'a Desired,
     observed: &'a Observed,
-    /// The spec that was read.
+    /// The observed spec.
     before: &'a Spec,
-    /// The spec that the manifest means for this object.
+    /// The desired spec, with the display name that the object keeps (see [`with_name`]).
     manifest: Cow<'a, Spec>,
-    /// Digest of that spec; `None` while an object that it refers to has no ARN.
+    /// Digest of the desired spec, ignored fields included; `None` while a referenced object has no ARN. The digest
+    /// last applied is that of `owned`.
     digest: Option<String>,
     /// The fields that differ.
     fields: Vec<FieldChange>,
-    /// Fields that are neither compared nor written: those of `ignoreChanges`, and those with unknown words.
+    /// Fields that are neither compared nor written: those of `ignoreChanges`, and those with enum values that the
+    /// service model lacks.
     ignored: Vec<FieldPath>,
     /// References to objects that are replaced, each with the resource that the field names.
     upstream: Vec<(FieldPath, Address)>,
@@ -41,12 +43,13 @@ struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
-    /// Whether the manifest is as it was when the object was last written.
+    /// Whether the desired spec is the one last applied (equal digests).
     fn is_as_applied(&self) -> bool {
         self.owned.as_ref().is_some_and(|it| self.digest.as_deref() == Some(&it.digest))
     }
 
-    /// Whether the ownership tags tell of an older manifest than that which the object agrees with.
+    /// Whether the record (`ivs-apply:record`) is out of date: its digest is not the desired one, or its former name
+    /// has to go. Alone, that is a retag without a change of the spec.
     fn has_outdated_record(&self) -> bool {
         self.forgets_former_name || self.digest.is_some() && !self.is_as_applied()
     }
@@ -60,7 +63,8 @@ impl Comparison<'_> {
 }
 
 impl<'a> Planner<'a> {
-    /// Plans for a declared resource whose object was found: nothing, new tags, an update or a replacement.
+    /// Plans for a declared resource whose object was found: nothing, a rename, an adoption, new tags, an update or a
+    /// replacement.
     pub(super) fn compare(
         &mut self,
         wanted: &'a Desired,
@@ -96,6 +100,7 @@ impl<'a> Planner<'a> {
         let before = observed.spec.as_ref().expect("what is declared and observed was read");
         let manifest = with_name(wanted, before);
         let mut ignored = wanted.lifecycle.ignore_changes.clone();
+        // The desired spec with the observed value in every ignored field: only this is compared.
         let mut spec = manifest.with_ignored(before, &ignored);
         let unknown = unknown_words(before, &spec);
         if !unknown.is_empty() {
@@ -128,8 +133,9 @@ impl<'a> Planner<'a> {
         it
     }
 
-    /// The fields that refer to an object which is replaced, in this run or an earlier one: the name in the
-    /// manifest stays, the ARN behind it does not. Those of this run are added to `fields`.
+    /// The reference fields whose target is replaced: the logical name stays, the ARN changes. Where this plan replaces
+    /// the target, the field is added to `fields` as known after apply; where an earlier run did and the observed
+    /// field still holds the old ARN, it differs already.
     fn replaced_references(
         &self,
         spec: &Spec,
@@ -167,9 +173,9 @@ impl<'a> Planner<'a> {
         before.any(|(_, observed)| *arn == observed.arn.as_str())
     }
 
-    /// Carries over what the record of the object says of its creation and of its former name.
+    /// Carries the attempt id, the replaced object and the former name from the observed record into the desired one.
     fn keep_record(&self, it: &mut Comparison<'a>, found: &Found<'a>) {
-        // Tags that AWS copied from the object which this one came with say nothing of this one.
+        // AWS copies the tags of a channel onto the stream key that it creates with it: those are not the key's own.
         let copied = self.observed.is_tagged_as_its_parent(it.observed);
         if let Some(owned) = it.owned.as_ref().filter(|_| !copied) {
             it.ownership.attempt_id.clone_from(&owned.attempt_id);
@@ -185,8 +191,8 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Whether the former name of an object is in `previousNames` no more and belongs to another resource. The
-    /// object can be given that name again only if the record does not have it.
+    /// Whether to drop the former name from the record: `previousNames` does not list it any more, and another resource
+    /// has it now. The record marks a rename as done, so it would keep the object from being renamed back.
     fn may_forget_former_name(&self, wanted: &Desired, owned: &OwnershipTags) -> bool {
         owned.was.as_ref().is_some_and(|was| {
             let other = Address::new(wanted.address.kind, was.clone());
@@ -238,28 +244,30 @@ impl<'a> Planner<'a> {
         causes
     }
 
-    /// Drift where the manifest is as it was last applied, pending where it changed, and both where the object was
-    /// changed outside ivs-apply as well.
+    /// Drift where the manifest is as last applied; pending where it changed; both where it changed and the object was
+    /// changed outside as well.
     fn drift_or_pending(&self, it: &Comparison<'a>) -> Vec<Cause> {
-        // The digest is of the spec; for `protect` the record says what the manifest meant.
-        let meant =
+        // The desired `protect` is not in the digest; the record keeps its value last applied.
+        let protect_as_applied =
             it.owned.as_ref().is_some_and(|owned| owned.meant_protected == it.ownership.protect);
-        let recorded =
-            |field: &FieldChange| field.is_in_spec() || field.path == protect_path() && meant;
-        let as_applied = it.is_as_applied() && it.fields.iter().any(recorded);
+        // Whether the record tells the value last applied of a field.
+        let is_recorded = |field: &FieldChange| {
+            field.is_in_spec() || (field.path == protect_path() && protect_as_applied)
+        };
+        let as_applied = it.is_as_applied() && it.fields.iter().any(is_recorded);
         let changed_outside = it.fields.iter().any(FieldChange::is_in_spec)
             && (self.was_changed_outside(it.observed, it.before, &it.manifest, &it.ignored)
-                || it.digest.is_none() && self.refers_to_a_deleted_object(it.before));
-        // A manifest with a reference to a missing object has no digest, so it cannot be compared with the one
-        // last applied; a change outside explains the difference.
-        let pending = !(as_applied || it.digest.is_none() && changed_outside);
+                || (it.digest.is_none() && self.refers_to_a_deleted_object(it.before)));
+        // Without a digest nothing tells whether the manifest changed; a change outside explains the difference, so it
+        // is not called pending as well.
+        let pending = !(as_applied || (it.digest.is_none() && changed_outside));
         let drift = as_applied || changed_outside;
         let causes = [pending.then_some(Cause::Pending), drift.then_some(Cause::Drift)];
         causes.into_iter().flatten().collect()
     }
 
-    /// Whether an object differs from what was last applied to it, whether or not its manifest changed since: its
-    /// digest is that of the spec as it was last written.
+    /// Whether the object was changed outside, whether or not the manifest changed too: no form of the observed spec
+    /// hashes to the digest last applied.
     pub(super) fn was_changed_outside(
         &self,
         observed: &Observed,
@@ -269,13 +277,15 @@ impl<'a> Planner<'a> {
     ) -> bool {
         let owner = observed.owner();
         let Some(ownership) = owner.in_stack(&self.stack.name) else { return false };
-        // AWS never returns all fields of a relation between two objects, so they cannot be compared.
+        // AWS never returns all fields of a replication, so its spec cannot be hashed.
         if observed.kind.facts().arn_type.is_none() {
             return false;
         }
-        // The digest includes fields of `ignoreChanges` and tags of `ignoreTags` as the manifest had them.
+        // The digest is of the desired spec: ignored fields had the manifest's values, and write-only fields, which AWS
+        // never returns, may have had any.
         let mut candidates = vec![before.clone(), before.with_ignored(manifest, ignored)];
         candidates.extend(before.write_only_variants());
+        // Each of them again with the tags that the observed spec leaves out because of `ignoreTags`.
         for mut it in candidates.clone() {
             if let Some(tags) = it.tags_mut() {
                 *tags = observed.tags.clone();
@@ -296,7 +306,8 @@ impl<'a> Planner<'a> {
         })
     }
 
-    /// Replaces the object, unless that is to be adopted or was created a short while ago and failed.
+    /// Plans the replacement. Blocked where the object is unowned, since adoption never replaces; deferred where AWS
+    /// failed to create it less than 15 minutes ago and the manifest has not changed since.
     fn replace_unless_refused(
         &mut self,
         it: Comparison<'a>,
@@ -319,7 +330,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Why an object that AWS failed to create a short while ago is not replaced yet. Without this every run would
+    /// Defers the replacement of an object that AWS failed to create a short while ago. Without this every run would
     /// create another one that fails for the same reason.
     fn failed_lately(&self, observed: &Observed) -> Option<Reason> {
         let Owner::Stack(ownership) = observed.owner() else { return None };

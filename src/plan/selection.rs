@@ -7,6 +7,7 @@
 use crate::diag::suggest;
 use crate::kinds::spec::named_targets;
 use crate::kinds::{Address, Desired, Glob};
+use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
@@ -48,7 +49,8 @@ pub struct Selection {
 }
 
 /// What a selection comes to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Selected {
     /// What was named.
     pub chosen: BTreeSet<Address>,

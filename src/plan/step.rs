@@ -15,7 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub type StepId = usize;
 
 /// Everything that one run would do, and everything that it would not and why.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Plan {
     /// In an order in which they can be carried out.
     pub steps: Vec<Step>,
@@ -28,7 +29,8 @@ pub struct Plan {
 }
 
 /// One thing to do to one object.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Step {
     /// Its number.
     pub id: StepId,
@@ -130,7 +132,8 @@ pub enum Cause {
 }
 
 /// Whether this run carries a step out, and if not, why.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "decision", content = "reason", rename_all = "camelCase")]
 pub enum Decision {
     /// It does.
     Do,
@@ -176,7 +179,8 @@ impl Decision {
 }
 
 /// Something a reader must know that is not a step.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "note", rename_all = "camelCase")]
 pub enum Note {
     /// The run is about a part only.
     Selected(Selected),

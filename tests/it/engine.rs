@@ -158,3 +158,38 @@ fn a_plan_that_is_refused_is_not_applied_whatever_the_program_asked_before() {
         assert!(applied.expect("the number is right").is_well());
     });
 }
+
+#[test]
+fn plans_events_outcomes_and_refusals_are_values_that_a_program_can_store() {
+    on_paused_time(async {
+        let emulator = emulator("111111111111", false);
+        let target = target(&emulator);
+        let loaded = load_text("a.yaml", &channels("one", "111111111111", 1), None);
+        let session = Session::open(&target, &loaded.stack).await.expect("connected");
+        let (stack, desired) = (loaded.stack.clone(), loaded.desired.clone());
+        let planned = session.plan(stack, desired, Policy::default(), false).await.expect("read");
+        let plan = serde_json::to_value(&planned.plan).expect("a value");
+        let step = &plan["steps"][0];
+        assert_eq!(step["address"], "Channel/one-0", "{plan:#}");
+        assert_eq!(step["action"], "create", "{plan:#}");
+        assert_eq!(step["decision"]["decision"], "do", "{plan:#}");
+        assert_eq!(step["because"][0]["cause"], "missing", "{plan:#}");
+        let (_stopper, stop) = watch::channel(Stop::default());
+        let events = std::sync::Mutex::new(Vec::new());
+        let tell = |event| {
+            let event = serde_json::to_value(event).expect("a value");
+            events.lock().expect("no panic").push(event);
+        };
+        let outcome = Box::pin(planned.apply(&session, None, stop, &tell)).await.expect("applied");
+        assert!(!events.lock().expect("no panic").is_empty());
+        let outcome = serde_json::to_value(&outcome).expect("a value");
+        assert_eq!(outcome["steps"][0]["status"], "done", "{outcome:#}");
+        let refusal = Refusal::UnconfirmedDeletes { deletes: 7, of: 9 };
+        let refusal = serde_json::to_value(refusal).expect("a value");
+        assert_eq!(refusal["refusal"], "unconfirmedDeletes");
+        let elsewhere = Stack { region: Some("eu-west-1".to_owned()), ..Stack::named("a") };
+        let error = Session::open(&target, &elsewhere).await.err().expect("another region");
+        let error = serde_json::to_value(&error).expect("a value");
+        assert_eq!(error["error"], "wrongRegion", "{error:#}");
+    });
+}

@@ -350,3 +350,29 @@ fn a_replication_waits_for_the_publisher_of_an_ingest_that_the_same_run_replaces
         assert_eq!(plan.summary().create, 1, "{plan:#?}");
     });
 }
+
+#[test]
+fn a_replication_over_its_quota_fails_at_once() {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let stack = Stack::named("default");
+        let studio =
+            "apiVersion: ivs-apply.dev/v1\nkind: Stage\nmetadata: { name: studio }\nspec: {}\n";
+        let loaded = load_text("a.yaml", studio, None);
+        let (observed, plan) = account.plan(&stack, &loaded.desired, &Policy::default()).await;
+        assert!(account.apply(&stack, &observed, &plan).await.is_well());
+        let there = json!({ "stageArn": stage(&account, "studio").0, "userId": "host" });
+        let there = account.control("POST", "/_emulator/participants", there);
+        let full = json!({
+            "operation": "StartParticipantReplication", "kind": "error",
+            "name": "ServiceQuotaExceededException", "nth": 1, "times": 100,
+        });
+        account.control("POST", "/_emulator/faults", full);
+        let text = manifests(&spec(&format!("participantId: {}", there["participantId"])));
+        let loaded = load_text("a.yaml", &text, None);
+        let (observed, plan) = account.plan(&stack, &loaded.desired, &Policy::default()).await;
+        account.calls();
+        assert!(!account.apply(&stack, &observed, &plan).await.is_well());
+        assert_eq!(account.calls()["StartParticipantReplication"], 1);
+    });
+}
