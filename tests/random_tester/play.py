@@ -595,8 +595,9 @@ class Round:
         if run.rc != 0:
             self.complain(f"export answers {run.rc} without a fault: {run.err[-400:]}")
             return
-        # A stream key comes with its channel, and is exported with that.
-        if not out.exists() and not any(not o.stack and o.kind != "StreamKey" for o in before.objects.values()):
+        # A stream key comes with its channel, and is exported with that. What acts on another owner's object is left out, and named.
+        exported = [o for o in before.objects.values() if not o.stack and o.kind != "StreamKey" and f"left out: {o.arn}:" not in run.err]
+        if not out.exists() and not exported:
             return  # there was nothing to export
         check = self.program.run("validate", "validate", "-f", str(out))
         text = "\n".join(p.read_text() for p in sorted(out.glob("*")))
