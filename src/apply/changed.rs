@@ -61,11 +61,11 @@ fn list(fields: &[FieldPath]) -> String {
 
 /// Whether an object is still what the plan saw.
 pub(super) enum Precondition<T> {
-    /// It is.
+    /// The object is as planned.
     So(T),
-    /// It is not there any more.
+    /// The object was deleted.
     Gone,
-    /// No, and why.
+    /// The object differs, in this way.
     Not(Changed),
 }
 

@@ -7,8 +7,8 @@
 //!
 //! A holder renews its lock every [`BEAT`]. One that could not do so for [`TTL`] starts no further step;
 //! only after [`STEAL_AFTER`] without a heartbeat, and none while it was watched for [`WINDOW`], the next run may
-//! take it over. That run waits for another [`WINDOW`] before it reads the account, so that a create which was
-//! on its way is listed by then; from there on the check before each create is enough. A run that
+//! take it over. That run waits for another [`WINDOW`] before it reads the account, so that the
+//! listings show what that holder's last requests created; the check before each create does the rest. A run that
 //! releases its lock after a request with an unknown result writes the addresses into the lock, and the
 //! next run takes it at once and waits in the same way. So nothing has to be written before each create.
 

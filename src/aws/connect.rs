@@ -131,7 +131,7 @@ impl ConnectError {
     }
 }
 
-/// The region of a pretend account when nobody names one.
+/// The region of an emulated account where none is configured.
 const EMULATOR_REGION: &str = "us-west-2";
 
 /// The SDK's configuration in force, and what it was made from.
@@ -163,7 +163,11 @@ async fn configuration(target: &Target) -> Result<Configuration, ConnectError> {
         }
         let region = target.region.clone().map(Region::new).or_else(|| given.region().cloned());
         let client = given.http_client().unwrap_or_else(|| https.insert(Https::default()).client());
-        given.to_builder().region(region).http_client(client).build()
+        let mut own = given.to_builder().region(region).http_client(client);
+        if let Some(url) = &target.endpoint_url {
+            own = own.endpoint_url(url);
+        }
+        own.build()
     } else {
         let network = Https::default();
         // Credentials are fetched through it as well.
@@ -182,9 +186,6 @@ async fn configuration(target: &Target) -> Result<Configuration, ConnectError> {
         config
     };
     let mut config = config.into_builder();
-    if let Some(url) = target.endpoint_url.as_ref().filter(|_| target.in_process.is_none()) {
-        config = config.endpoint_url(url);
-    }
     if let Some(clock) = &target.clock {
         config = config.time_source(clock.clone());
     }

@@ -66,7 +66,7 @@ type ByPlace = BTreeMap<(String, String), Arc<Buckets>>;
 pub struct SharedBuckets(Arc<Mutex<ByPlace>>);
 
 impl SharedBuckets {
-    /// The buckets of an account and region, at `rates` where they are not there yet.
+    /// The buckets of an account and region, created with `rates` for the first connection.
     pub fn of(&self, account: &str, region: &str, rates: Rates) -> Arc<Buckets> {
         let key = (account.to_owned(), region.to_owned());
         let mut all = self.0.lock().expect("no task panics while it holds the buckets");

@@ -101,7 +101,7 @@ pub(super) fn all_of_one_account(aws: &Clients, listings: &[Observed]) -> Result
 }
 
 /// An object of this stack that something else shows to be in use, and that no listing shows, means that the
-/// listing is not complete, whatever it says: what is missing would be created a second time. Costs a call only
+/// listing is incomplete even without an error: a missing object would be created a second time. Costs a call only
 /// where something unlisted is in use: it may be of no interest here, or gone.
 pub(super) async fn nothing_of_ours_is_missing(
     aws: &Clients,

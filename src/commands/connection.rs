@@ -68,12 +68,12 @@ impl Connection {
         self.session.may_write(stack).map_err(refused)
     }
 
-    /// Whether the account is a pretend one in this process, where nobody else can be.
+    /// Whether the account is emulated in this process, and so has no other users.
     pub(super) fn is_in_process(&self) -> bool {
         self.emulator.is_some()
     }
 
-    /// Keeps what a pretend account has become.
+    /// Saves the state of an emulated account.
     pub(super) fn close(&self) -> Result<(), Failure> {
         match &self.emulator {
             Some(emulator) => emulator.close().map_err(|error| {

@@ -444,14 +444,13 @@ fn protection_change(owned: &OwnershipTags, ownership: &OwnershipTags) -> Option
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::tests::{ROW, Row, address, allowing_main, check};
+    use crate::plan::tests::{
+        BUCKET, OTHER_BUCKET, RECORDED, ROW, Row, address, allowing_main, check,
+    };
 
     const NORMAL: &str = "Channel/main { latencyMode: NORMAL }";
     const LOW: &str = "Channel/main { latencyMode: LOW }";
     const TAGGED: &str = "Channel/main { latencyMode: LOW, tags: { team: news } }";
-    const BUCKET: &str = "RecordingConfiguration/archive { destinationConfiguration: { s3: { bucketName: a-bucket } } }";
-    const OTHER_BUCKET: &str = "RecordingConfiguration/archive { destinationConfiguration: { s3: { bucketName: b-bucket } } }";
-    const RECORDED: &str = "Channel/main { recordingConfiguration: archive }";
 
     #[test]
     fn who_changed_a_field_decides_whether_it_is_drift_or_pending() {
@@ -598,6 +597,12 @@ mod tests {
         let failed = |it: &mut crate::plan::tests::Account| {
             it.object("RecordingConfiguration/archive").state = Some("CREATE_FAILED".to_owned());
         };
+        let failed_just_now = |it: &mut crate::plan::tests::Account| {
+            let object = it.object("RecordingConfiguration/archive");
+            object.state = Some("CREATE_FAILED".to_owned());
+            let Owner::Stack(ownership) = object.owner() else { panic!("owned") };
+            it.0.as_of = ownership.made();
+        };
         check(&[
             Row {
                 when: "it was created long ago",
@@ -614,13 +619,7 @@ mod tests {
                 when: "it was created just now, and its manifest is the same",
                 applied: &[BUCKET],
                 manifests: &[BUCKET],
-                account: |it| {
-                    it.object("RecordingConfiguration/archive").state =
-                        Some("CREATE_FAILED".to_owned());
-                    let object = it.object("RecordingConfiguration/archive").owner();
-                    let Owner::Stack(ownership) = object else { panic!("owned") };
-                    it.0.as_of = ownership.made();
-                },
+                account: failed_just_now,
                 steps: &[
                     "replace RecordingConfiguration/archive (failed): deferred FailedRecently",
                 ],
@@ -630,13 +629,7 @@ mod tests {
                 when: "it was created just now, and its manifest changed",
                 applied: &[BUCKET],
                 manifests: &[OTHER_BUCKET],
-                account: |it| {
-                    it.object("RecordingConfiguration/archive").state =
-                        Some("CREATE_FAILED".to_owned());
-                    let object = it.object("RecordingConfiguration/archive").owner();
-                    let Owner::Stack(ownership) = object else { panic!("owned") };
-                    it.0.as_of = ownership.made();
-                },
+                account: failed_just_now,
                 steps: &[
                     "delete RecordingConfiguration/archive (makesRoom)",
                     "replace RecordingConfiguration/archive (pending failed)",

@@ -134,12 +134,11 @@ impl<'a> Planner<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::tests::{ROW, Row, address, arn, check};
+    use crate::plan::tests::{RECORDED, ROW, Row, address, arn, check};
 
     const OLD: &str = "Channel/old";
     const MAIN: &str = "Channel/main";
     const ARCHIVE: &str = "RecordingConfiguration/archive { destinationConfiguration: { s3: { bucketName: a-bucket } } }";
-    const RECORDED: &str = "Channel/main { recordingConfiguration: archive }";
 
     #[test]
     fn the_object_of_a_resource_is_found_by_its_tags_or_not_at_all() {

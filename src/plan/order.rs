@@ -282,11 +282,10 @@ impl Planner<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::tests::{ROW, Row, address, arn, check, pruning, told};
+    use crate::plan::tests::{
+        BUCKET, OTHER_BUCKET, RECORDED, ROW, Row, address, arn, check, pruning, told,
+    };
 
-    const ARCHIVE: &str = "RecordingConfiguration/archive { destinationConfiguration: { s3: { bucketName: a-bucket } } }";
-    const OTHER_BUCKET: &str = "RecordingConfiguration/archive { destinationConfiguration: { s3: { bucketName: b-bucket } } }";
-    const RECORDED: &str = "Channel/main { recordingConfiguration: archive }";
     const PLAIN: &str = "Channel/main";
     const SIDE: &str = "Channel/side { recordingConfiguration: archive }";
 
@@ -295,7 +294,7 @@ mod tests {
         check(&[
             Row {
                 when: "both are created: first the resource that the other one refers to",
-                manifests: &[RECORDED, ARCHIVE],
+                manifests: &[RECORDED, BUCKET],
                 steps: &[
                     "create RecordingConfiguration/archive (missing)",
                     "create Channel/main (missing)",
@@ -304,7 +303,7 @@ mod tests {
             },
             Row {
                 when: "both are deleted: first the object that refers to the other one",
-                applied: &[ARCHIVE, RECORDED],
+                applied: &[BUCKET, RECORDED],
                 policy: pruning,
                 manifests: &["Stage/other"],
                 steps: &[
@@ -316,7 +315,7 @@ mod tests {
             },
             Row {
                 when: "the reference is removed before its object is deleted",
-                applied: &[ARCHIVE, RECORDED],
+                applied: &[BUCKET, RECORDED],
                 manifests: &[PLAIN],
                 policy: pruning,
                 steps: &[
@@ -327,7 +326,7 @@ mod tests {
             },
             Row {
                 when: "the old object of a replacement is deleted after the references to it are updated",
-                applied: &[ARCHIVE, RECORDED],
+                applied: &[BUCKET, RECORDED],
                 manifests: &[OTHER_BUCKET, RECORDED],
                 steps: &[
                     "replace RecordingConfiguration/archive (pending immutable)",
@@ -344,7 +343,7 @@ mod tests {
         check(&[
             Row {
                 when: "the reference to a deleted object stays, since its channel is live",
-                applied: &[ARCHIVE, RECORDED],
+                applied: &[BUCKET, RECORDED],
                 manifests: &[PLAIN],
                 account: |it| it.go_live("Channel/main"),
                 policy: pruning,
@@ -393,7 +392,7 @@ mod tests {
     fn an_object_that_something_outside_the_stack_refers_to_is_not_deleted() {
         let row = Row {
             when: "a channel without ownership tags uses the orphan",
-            applied: &[ARCHIVE, SIDE],
+            applied: &[BUCKET, SIDE],
             manifests: &[PLAIN],
             account: |it| {
                 let mut user = it.take("Channel/side");
@@ -415,10 +414,10 @@ mod tests {
 
     #[test]
     fn steps_have_numbers_and_name_the_steps_before_them() {
-        let plan = Row { manifests: &[SIDE, RECORDED, ARCHIVE], ..ROW }.plan();
+        let plan = Row { manifests: &[SIDE, RECORDED, BUCKET], ..ROW }.plan();
         let numbers: Vec<_> = plan.steps.iter().map(|it| (it.id, it.after.clone())).collect();
         assert_eq!(numbers, [(1, vec![]), (2, vec![1]), (3, vec![1])]);
-        let again = Row { manifests: &[ARCHIVE, RECORDED, SIDE], ..ROW }.plan();
+        let again = Row { manifests: &[BUCKET, RECORDED, SIDE], ..ROW }.plan();
         assert_eq!(told(&plan), told(&again), "the order of the manifests does not matter");
     }
 }

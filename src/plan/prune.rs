@@ -271,7 +271,7 @@ mod tests {
     use super::*;
     use crate::plan::Policy;
     use crate::plan::tests::{
-        ATTEMPT, ROW, Row, address, allowing_main, check, destroying, pruning,
+        ATTEMPT, BUCKET, ROW, Row, address, allowing_main, check, destroying, pruning,
     };
 
     const MAIN: &str = "Channel/main";
@@ -361,7 +361,6 @@ mod tests {
 
     #[test]
     fn a_replaced_object_is_deleted_by_every_run_once_its_successor_can_be_used() {
-        const BUCKET: &str = "RecordingConfiguration/archive { destinationConfiguration: { s3: { bucketName: a-bucket } } }";
         const OF: &str = "RecordingConfiguration/archive";
         check(&[
             Row {

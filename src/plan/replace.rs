@@ -147,10 +147,8 @@ impl<'a> Planner<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::tests::{ATTEMPT, ROW, Row, check};
+    use crate::plan::tests::{ATTEMPT, BUCKET, OTHER_BUCKET, ROW, Row, check};
 
-    const BUCKET: &str = "RecordingConfiguration/archive { destinationConfiguration: { s3: { bucketName: a-bucket } } }";
-    const OTHER_BUCKET: &str = "RecordingConfiguration/archive { destinationConfiguration: { s3: { bucketName: b-bucket } } }";
     const PROTECTED: &str = "RecordingConfiguration/archive { destinationConfiguration: { s3: { bucketName: b-bucket } } } \
          | lifecycle: { protect: true }";
     const STAGE: &str = "Stage/studio";

@@ -16,6 +16,15 @@ use serde_json::Value;
 /// The create attempt of every object, with its time.
 pub(super) const ATTEMPT: &str = "01K00000000000000000000000";
 
+/// A resource that no update call can change.
+pub(super) const BUCKET: &str =
+    "RecordingConfiguration/archive { destinationConfiguration: { s3: { bucketName: a-bucket } } }";
+/// The same resource with a change that needs another object.
+pub(super) const OTHER_BUCKET: &str =
+    "RecordingConfiguration/archive { destinationConfiguration: { s3: { bucketName: b-bucket } } }";
+/// A resource that refers to it.
+pub(super) const RECORDED: &str = "Channel/main { recordingConfiguration: archive }";
+
 /// A situation, and the steps of its plan in their order.
 pub(super) struct Row {
     /// The situation in words.

@@ -36,6 +36,18 @@ async fn applied(account: &Account, spec: &str) {
     assert!(outcome.is_well(), "{outcome:#?}");
 }
 
+/// Applies the stage `studio`, and connects a publisher to it.
+async fn host_in_the_studio(account: &Account) -> Value {
+    let stack = Stack::named("default");
+    let studio =
+        "apiVersion: ivs-apply.dev/v1\nkind: Stage\nmetadata: { name: studio }\nspec: {}\n";
+    let loaded = load_text("a.yaml", studio, None);
+    let (observed, plan) = account.plan(&stack, &loaded.desired, &Policy::default()).await;
+    assert!(account.apply(&stack, &observed, &plan).await.is_well());
+    let there = json!({ "stageArn": stage(account, "studio").0, "userId": "host" });
+    account.control("POST", "/_emulator/participants", there)
+}
+
 /// The ARN of the stage of that name, and the wire form of it.
 fn stage(account: &Account, name: &str) -> (String, Value) {
     let objects = account.control("GET", "/_emulator/objects", Value::Null);
@@ -293,14 +305,7 @@ fn a_replication_of_somebody_who_is_there_can_be_changed_at_once() {
 fn somebody_who_is_there_is_replicated_to_a_stage_that_the_same_run_makes() {
     on_paused_time(async {
         let account = Account::empty().await;
-        let stack = Stack::named("default");
-        let studio =
-            "apiVersion: ivs-apply.dev/v1\nkind: Stage\nmetadata: { name: studio }\nspec: {}\n";
-        let loaded = load_text("a.yaml", studio, None);
-        let (observed, plan) = account.plan(&stack, &loaded.desired, &Policy::default()).await;
-        assert!(account.apply(&stack, &observed, &plan).await.is_well());
-        let there = json!({ "stageArn": stage(&account, "studio").0, "userId": "host" });
-        let there = account.control("POST", "/_emulator/participants", there);
+        let there = host_in_the_studio(&account).await;
         let wanted = spec(&format!("participantId: {}", there["participantId"]));
         applied(&account, &wanted).await;
         assert_eq!(planned(&account, &wanted).await.status(), Status::Clean);
@@ -356,13 +361,7 @@ fn a_replication_over_its_quota_fails_at_once() {
     on_paused_time(async {
         let account = Account::empty().await;
         let stack = Stack::named("default");
-        let studio =
-            "apiVersion: ivs-apply.dev/v1\nkind: Stage\nmetadata: { name: studio }\nspec: {}\n";
-        let loaded = load_text("a.yaml", studio, None);
-        let (observed, plan) = account.plan(&stack, &loaded.desired, &Policy::default()).await;
-        assert!(account.apply(&stack, &observed, &plan).await.is_well());
-        let there = json!({ "stageArn": stage(&account, "studio").0, "userId": "host" });
-        let there = account.control("POST", "/_emulator/participants", there);
+        let there = host_in_the_studio(&account).await;
         let full = json!({
             "operation": "StartParticipantReplication", "kind": "error",
             "name": "ServiceQuotaExceededException", "nth": 1, "times": 100,

@@ -10,7 +10,7 @@ use std::time::Duration;
 /// A holder that could not renew its lock for so long starts nothing any more.
 pub const TTL: Duration = Duration::from_mins(1);
 
-/// A lock may be taken over after so long without a heartbeat: its holder has long stopped by then.
+/// A lock may be taken over after this time without a heartbeat: its holder has started no step since [`TTL`] passed.
 pub const STEAL_AFTER: Duration = Duration::from_mins(6);
 
 /// The version of the format. A text with another major version is left alone.

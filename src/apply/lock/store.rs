@@ -16,7 +16,7 @@ pub trait Store: Send + Sync + 'static {
         body: String,
         only: Only<'_>,
     ) -> impl Future<Output = Result<Option<String>, CloudError>> + Send;
-    /// Deletes it if it has this version; false where it has not, or is not there.
+    /// Deletes the object if it has this version; false where it has another version or does not exist.
     fn delete(&self, version: &str) -> impl Future<Output = Result<bool, CloudError>> + Send;
     /// The store's time.
     fn server_time(&self) -> Option<Timestamp>;
