@@ -8,9 +8,11 @@ use super::outcome::StepStatus;
 use super::run::Run;
 use super::tags::{may_still_be_tagged, still_to_be_changed};
 use super::tries::{RELEASE, Tries};
-use super::wait::{Tell, Until, Watch};
+use super::wait::{Until, Watch};
 use crate::aws::{Class, Clients, CloudError, found};
-use crate::kinds::{Arn, Audience, Kind, Owner, Spec};
+use crate::kinds::{
+    Arn, Audience, Detached, Interrupted, Interruption, Kind, NextCall, Owner, Spec,
+};
 use crate::plan::{Consent, Decision, Reason, Step};
 use std::time::Duration;
 
@@ -60,7 +62,8 @@ pub(super) async fn cut_off(
     run: &Run<'_>,
     step: &Step,
     arn: &Arn,
-    taken: &mut Option<Arn>,
+    next: NextCall,
+    detached: &mut Vec<Detached>,
 ) -> Result<Option<Reason>, Failure> {
     let kind = step.address.kind;
     if mutant!(NoLookForAudience) {
@@ -78,9 +81,13 @@ pub(super) async fn cut_off(
     };
     let Some(audience) = audience else { return Ok(None) };
     if step.decision == Decision::Interrupt {
-        let waiting = run.waiting(&step.address);
-        if interrupt_audience(run.aws, kind, arn, taken, &waiting).await? {
-            run.note_stopped(arn.clone(), Some(&audience));
+        match interrupt_audience(run, step, arn, next, detached).await? {
+            Interrupted::ByNextCall => {}
+            Interrupted::Ended => run.note_stopped(arn.clone(), Some(&audience)),
+            Interrupted::Published => run.note_stopped(arn.clone(), None),
+            Interrupted::Foreign { source } => {
+                return Ok(Some(Reason::ForeignPublisher { source }));
+            }
         }
         // Meanwhile another run or tool may have changed the ownership tags.
         still_to_be_changed(run.aws, step, arn).await.map_err(|failure| {
@@ -92,28 +99,33 @@ pub(super) async fn cut_off(
     Ok(Some(Reason::LiveAudience { audience, needs: Consent::Wait }))
 }
 
-/// Ends the stream or session of an object and waits until it is over; false where the kind has no call for that.
-/// An encoder that connects again is disconnected again, at most [`STOPS`] times. A reference that AWS removes from
-/// the object with that is recorded in `taken`.
+/// Ends the stream or session of an object and waits until it is over, where the kind has a call for that. An encoder
+/// that connects again is disconnected again, at most [`STOPS`] times. Objects that AWS detaches with that are recorded
+/// in `detached`.
 async fn interrupt_audience(
-    aws: &Clients,
-    kind: Kind,
+    run: &Run<'_>,
+    step: &Step,
     arn: &Arn,
-    taken: &mut Option<Arn>,
-    tell: Tell<'_>,
-) -> Result<bool, Failure> {
+    next: NextCall,
+    detached: &mut Vec<Detached>,
+) -> Result<Interrupted, Failure> {
+    let (aws, kind) = (run.aws, step.address.kind);
+    let tell = run.waiting(&step.address);
     for _ in 0..STOPS {
-        let mut tries = Tries::new(tell);
-        let sent = loop {
-            match kind.interrupt(aws, arn, taken).await {
-                Ok(sent) => break sent,
+        let mut tries = Tries::new(&tell);
+        let interrupted = loop {
+            let interruption =
+                &mut Interruption { next, stack: &run.stack.name, detached: &mut *detached };
+            match kind.interrupt(aws, arn, interruption).await {
+                Ok(interrupted) => break interrupted,
                 Err(error) if tries.after(&error).await => {}
                 Err(error) => return Err(error.into()),
             }
         };
-        let mut watch = Watch::new(Until::Disconnected, GOES_WITHIN, tell);
-        if !sent || watch.until(async || is_offline(aws, kind, arn).await).await? {
-            return Ok(sent);
+        let mut watch = Watch::new(Until::Disconnected, GOES_WITHIN, &tell);
+        let waits = matches!(interrupted, Interrupted::Ended | Interrupted::Published);
+        if !waits || watch.until(async || kind.is_in_the_way(aws, arn).await.map(|it| !it)).await? {
+            return Ok(interrupted);
         }
     }
     Err(Failure::ComesBack { times: STOPS })
@@ -124,51 +136,51 @@ pub(super) async fn is_offline(aws: &Clients, kind: Kind, arn: &Arn) -> Result<b
     Ok(kind.audience(aws, arn).await?.is_none())
 }
 
-/// Carries out a step that may end a stream or session. Where the change does not follow, the reference that AWS
-/// removed from the object with that is restored.
+/// Carries out a step that may end a stream or session. Objects that AWS detached from others with that are attached
+/// again: the object of the step where its own change does not follow, others always.
 pub(super) async fn interrupting(
     run: &Run<'_>,
     step: &Step,
-    change: impl AsyncFnOnce(&mut Option<Arn>) -> Result<StepStatus, Failure>,
+    change: impl AsyncFnOnce(&mut Vec<Detached>) -> Result<StepStatus, Failure>,
 ) -> Result<StepStatus, Failure> {
-    let mut taken = None;
-    let ended = change(&mut taken).await;
-    let (Some(taken), Some(arn)) = (taken, &step.arn) else { return ended };
+    let mut detached = Vec::new();
+    let ended = change(&mut detached).await;
     if matches!(ended, Ok(StepStatus::Done(_))) {
-        return ended;
+        detached.retain(|it| Some(&it.arn) != step.arn.as_ref());
     }
-    let waiting = run.waiting(&step.address);
-    match put_back(run.aws, step, arn, &taken, &waiting).await {
-        Ok(()) => ended,
-        Err(failure) => {
-            let after = match ended {
-                Err(ended) => format!("the change failed ({ended})"),
-                Ok(_) => "the change was not made".to_owned(),
-            };
-            Err(Failure::NotPutBack { taken, after, failure: Box::new(failure) })
-        }
+    for it in detached {
+        let Err(failure) = attach_again(run, step, &it).await else { continue };
+        let after = match ended {
+            Err(ended) => format!("the change failed ({ended})"),
+            Ok(StepStatus::Done(_)) => "the change was made".to_owned(),
+            Ok(_) => "the change was not made".to_owned(),
+        };
+        return Err(Failure::NotPutBack { detached: it, after, failure: Box::new(failure) });
     }
+    ended
 }
 
-/// Restores the reference that the end of a stream or session removed from the object of a step, since the change
-/// that was to follow did not happen. An object that another stack or tool owns by now is not written to.
-async fn put_back(
-    aws: &Clients,
-    step: &Step,
-    arn: &Arn,
-    taken: &Arn,
-    tell: Tell<'_>,
-) -> Result<(), Failure> {
-    let kind = step.address.kind;
+/// Attaches an object again to the one that the end of a stream or session detached it from. An object that another
+/// stack or tool owns by now is not written to.
+async fn attach_again(run: &Run<'_>, step: &Step, detached: &Detached) -> Result<(), Failure> {
+    let aws = run.aws;
     let attempt = async || -> Result<Option<Owner>, CloudError> {
-        let Some(tags) = found(kind.tags_of(aws, arn).await)? else { return Ok(None) };
+        let Some(tags) = found(detached.kind.tags_of(aws, &detached.arn).await)? else {
+            return Ok(None);
+        };
         let owner = Owner::of(&tags);
-        if !may_still_be_tagged(step, &owner) {
+        let ours = if step.arn.as_ref() == Some(&detached.arn) {
+            may_still_be_tagged(step, &owner)
+        } else {
+            owner.in_stack(&run.stack.name).is_some()
+        };
+        if !ours {
             return Ok(Some(owner));
         }
-        kind.put_back(aws, arn, taken).await.map(|()| None)
+        detached.attach_again(aws).await.map(|()| None)
     };
-    let mut tries = Tries::new(tell);
+    let tell = run.waiting(&step.address);
+    let mut tries = Tries::new(&tell);
     loop {
         match attempt().await {
             Ok(None) => return Ok(()),

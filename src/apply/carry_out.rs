@@ -124,10 +124,10 @@ async fn carry_out_step(run: &Run<'_>, step: &Step) -> StepStatus {
         Action::Create | Action::Replace => create(run, step).await,
         Action::Adopt if step.arn.is_none() => create(run, step).await,
         Action::Update | Action::Adopt | Action::Rename | Action::Retag => {
-            interrupting(run, step, async |taken| change(run, step, taken).await).await
+            interrupting(run, step, async |detached| change(run, step, detached).await).await
         }
         Action::Delete => {
-            interrupting(run, step, async |taken| delete(run, step, taken).await).await
+            interrupting(run, step, async |detached| delete(run, step, detached).await).await
         }
         Action::Release => release(run, step).await,
     };

@@ -14,14 +14,14 @@ use super::wait::Tell;
 use crate::aws::{Class, Clients, CloudError, found};
 use crate::cloud::show_managed_tags;
 use crate::kinds::spec::{difference, field_of_spec};
-use crate::kinds::{AddressMap, Arn, Observed, Owner, Spec, Stack};
+use crate::kinds::{AddressMap, Arn, Detached, NextCall, Observed, Owner, Spec, Stack};
 use crate::plan::Step;
 
 /// Carries out a step that changes an object in place.
 pub(super) async fn change(
     run: &Run<'_>,
     step: &Step,
-    taken: &mut Option<Arn>,
+    detached: &mut Vec<Detached>,
 ) -> Result<StepStatus, Failure> {
     let arn = step.arn.clone().expect("a step that changes something has an object");
     let addresses = run.addresses(step);
@@ -29,7 +29,7 @@ pub(super) async fn change(
     let mut tries = Tries::new(&waiting);
     loop {
         let (aws, stack) = (run.aws, run.stack);
-        let (planned, cut) = (run.planned, taken.is_some());
+        let (planned, cut) = (run.planned, !detached.is_empty());
         let still = still_as_planned(aws, stack, step, planned, &addresses, &tries, cut).await?;
         let (there, as_wanted) = match still {
             Precondition::So(there) => there,
@@ -47,18 +47,19 @@ pub(super) async fn change(
             continue;
         }
         let disturbs = step.disturbs() && !as_wanted;
-        if disturbs && let Some(why) = cut_off(run, step, &arn, taken).await? {
+        if disturbs && let Some(why) = cut_off(run, step, &arn, NextCall::Update, detached).await? {
             return Ok(StepStatus::Deferred(why));
         }
-        tries.explained = run.is_explained(step);
+        // A session outlasts its participants by minutes, and AWS may still close their recordings.
+        tries.explained = run.is_explained(step) || there.session.is_some();
         let observed = if as_wanted {
             Some(*there)
         } else {
             send_update(aws, step, &spec, &arn, &addresses, &mut tries).await?
         };
         if let Some(observed) = observed {
-            // The change is made, so no reference has to be restored any more.
-            *taken = None;
+            // The change is made: the object has the reference that its spec says.
+            detached.retain(|it| it.arn != arn);
             finish_update(aws, step, &spec, observed, &addresses, &waiting).await?;
             break;
         }

@@ -13,14 +13,16 @@ use super::run::Run;
 use super::tries::Tries;
 use super::wait::{Pause, Tell, Until, Watch};
 use crate::aws::{Clients, CloudError, found, gone};
-use crate::kinds::{AddressMap, Arn, Kind, Observed, Owner, Scope, Spec, owner};
+use crate::kinds::{
+    AddressMap, Arn, Detached, Kind, NextCall, Observed, Owner, Scope, Spec, owner,
+};
 use crate::plan::{Cause, Step};
 
 /// Carries out a step that deletes an object.
 pub(super) async fn delete(
     run: &Run<'_>,
     step: &Step,
-    taken: &mut Option<Arn>,
+    detached: &mut Vec<Detached>,
 ) -> Result<StepStatus, Failure> {
     let arn = step.arn.clone().expect("a step that deletes something has an object");
     let winner = step.because.iter().find_map(|cause| match cause {
@@ -44,7 +46,7 @@ pub(super) async fn delete(
             Precondition::Gone => break,
             Precondition::Not(why) => return tries.gave_way(why),
         }
-        if let Some(why) = cut_off(run, step, &arn, taken).await? {
+        if let Some(why) = cut_off(run, step, &arn, NextCall::Delete, detached).await? {
             return Ok(StepStatus::Deferred(why));
         }
         if let Some(error) = last {

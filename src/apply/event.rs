@@ -63,7 +63,7 @@ mod tests {
     use super::*;
     use crate::apply::{Changed, Copy, Failure, Left, Outcome, Signal, Unread, Until};
     use crate::aws::{Class, CloudError, Secret};
-    use crate::kinds::{Arn, Kind};
+    use crate::kinds::{Arn, Detached, Kind};
     use crate::plan::Reason;
     use serde_json::{Value, json};
 
@@ -167,6 +167,7 @@ mod tests {
         let inner = || Box::new(Failure::ComesBack { times: 4 });
         let inner_json = json!({ "error": "comesBack", "times": 4 });
         let wait = || Wait { until: Until::Unlisted, at_most: Duration::from_mins(1) };
+        let detached = Detached { kind: Kind::Stage, arn: arn(), from: arn() };
         for (failure, expected) in [
             (Failure::Cloud(cloud_error()), and(json!({ "error": "cloud" }), &cloud_error_json())),
             (
@@ -190,8 +191,13 @@ mod tests {
                 json!({ "error": "takenAway", "reason": "MadeMeanwhile", "arn": ARN }),
             ),
             (
-                Failure::NotPutBack { taken: arn(), after: "x".to_owned(), failure: inner() },
-                json!({ "error": "notPutBack", "taken": ARN, "after": "x", "failure": inner_json }),
+                Failure::NotPutBack { detached, after: "x".to_owned(), failure: inner() },
+                json!({
+                    "error": "notPutBack",
+                    "detached": { "kind": "Stage", "arn": ARN, "from": ARN },
+                    "after": "x",
+                    "failure": inner_json
+                }),
             ),
             (Failure::ComesBack { times: 4 }, inner_json.clone()),
             (

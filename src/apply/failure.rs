@@ -5,7 +5,7 @@
 use super::changed::Changed;
 use super::wait::{Wait, Watch};
 use crate::aws::{Class, CloudError};
-use crate::kinds::Arn;
+use crate::kinds::Detached;
 use serde::Serialize;
 
 /// Why a step did not succeed.
@@ -48,13 +48,16 @@ pub enum Failure {
     /// Another run or tool changed the object after this step may have written to it.
     #[error("meanwhile {0}")]
     TakenAway(Changed),
-    /// The end of a stream or session removed a reference from the object, and it could not be restored.
+    /// The end of a stream or session detached an object from another one, and it could not be attached again.
     #[error(
-        "its publisher was disconnected, which detached it from {taken}; {after}, and it could not be attached again: {failure}"
+        "the publisher of {} was disconnected, which detached it from {}; {after}, and it could not be attached again: \
+         {failure}",
+        detached.arn,
+        detached.from
     )]
     NotPutBack {
-        /// The object that it referred to.
-        taken: Arn,
+        /// The object, and the one that it referred to.
+        detached: Detached,
         /// How the step ended before that.
         after: String,
         /// Why it could not be restored.

@@ -60,6 +60,9 @@ pub(crate) struct Participant {
     /// Whether the participant publishes at the moment; the `published` of the API stays true afterwards.
     #[serde(default)]
     pub(crate) publishing: bool,
+    /// When the participant's last recording ended.
+    #[serde(default)]
+    pub(crate) recorded_until: Option<Millis>,
     /// The participant as `GetParticipant` answers it, but for what changes.
     pub(crate) wire: Map<String, Value>,
     pub(crate) events: Vec<(u64, Map<String, Value>)>,
@@ -93,9 +96,13 @@ pub(crate) struct Arrival {
 }
 
 impl Floor {
-    /// Whether anybody is being recorded.
-    pub(crate) fn is_recording(&self) -> bool {
+    /// Whether a participant is recorded, or was until less than `lag` ago.
+    pub(crate) fn is_recording(&self, now: Millis, lag: i64) -> bool {
+        let closing = |one: &Participant| {
+            one.recorded_until.is_some_and(|it| now.0 < it.0.saturating_add(lag))
+        };
         self.connected().any(|one| text(&one.wire, "recordingState") == "ACTIVE")
+            || self.participants.iter().any(closing)
     }
 
     /// The session that is going on.
@@ -182,6 +189,7 @@ pub(crate) fn join(
             id: id.clone(),
             connected: true,
             publishing: false,
+            recorded_until: None,
             wire: Map::new(),
             events: Vec::new(),
         });
@@ -279,6 +287,7 @@ fn unpublish(one: &mut Participant, now: Millis) -> bool {
     }
     if text(&one.wire, "recordingState") == "ACTIVE" {
         one.wire.insert("recordingState".to_owned(), json!("STOPPED"));
+        one.recorded_until = Some(now);
     }
     note_later(one, "PUBLISH_STOPPED", now);
     true

@@ -59,7 +59,9 @@ pub(crate) fn update(context: &mut OperationContext<'_>, input: &Map<String, Val
         let recording = filled(recording);
         let same = recording == object(&old, RECORDING);
         let may = same && context.common.switches.same_recording == Stance::Accept;
-        let runs = context.region.floors.get(&arn).is_some_and(participant::Floor::is_recording);
+        let (now, lag) = (context.now, context.common.lags().conflict);
+        let floor = context.region.floors.get(&arn);
+        let runs = floor.is_some_and(|it| it.is_recording(now, lag));
         if runs && !may {
             return Err(Failure::conflict(format!(
                 "{RECORDING} of stage {arn} cannot be updated while recording is active"

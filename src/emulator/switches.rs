@@ -115,8 +115,9 @@ pub struct Switches {
     /// broadcast it has ended: 0 to 30. Default: 1.
     pub stream_outlives_stop_seconds: u32,
     /// For how many seconds after the end of such a stream its channel cannot be updated, deleted or taken by a
-    /// composition, and after the end of a composition its encoder and storage configurations cannot be
-    /// deleted, although every read says that it is over. Default: 1.
+    /// composition, after the end of a composition its encoder and storage configurations cannot be
+    /// deleted, and after the end of a participant's recording the recording block of its stage cannot be
+    /// updated, although every read says that it is over. Default: 1.
     pub conflict_after_stop_seconds: u32,
     /// For how many seconds an ended stream is still answered, in state OFFLINE. Default: 0, since the API
     /// reference says not to rely on that state.

@@ -7,9 +7,9 @@ pub use stream::streams;
 
 use super::wire_enum::sdk_enums;
 use super::{
-    AddressMap, Arn, Audience, Check, DeclaredSet, Edge, Facts, Kind, Observed, On, Operation, Ref,
-    Resource, Scope, Secrets, Service, WireEnum, answered_tags, drain, inside, json, sent_tags,
-    side_by_side,
+    AddressMap, Arn, Audience, Check, DeclaredSet, Edge, Facts, Interrupted, Interruption, Kind,
+    Observed, On, Operation, Ref, Resource, Scope, Secrets, Service, WireEnum, answered_tags,
+    drain, inside, json, sent_tags, side_by_side,
 };
 use crate::aws::{Clients, CloudError, Secret, Sorted, Tags, gone, restore_zeros};
 use crate::diag::{Code, Report};
@@ -376,8 +376,12 @@ impl Resource for Channel {
         stream::audience(aws, arn).await
     }
 
-    async fn interrupt(aws: &Clients, arn: &Arn, _: &mut Option<Arn>) -> Result<bool, CloudError> {
-        stream::stop(aws, arn).await
+    async fn interrupt(
+        aws: &Clients,
+        arn: &Arn,
+        _: &mut Interruption<'_>,
+    ) -> Result<Interrupted, CloudError> {
+        stream::stop(aws, arn).await.map(|()| Interrupted::Ended)
     }
 }
 

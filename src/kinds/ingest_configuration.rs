@@ -2,11 +2,11 @@
 
 use super::wire_enum::sdk_enums;
 use super::{
-    AddressMap, Arn, Audience, Check, Edge, Facts, Kind, Mutable, Observed, On, Operation,
-    READS_LAG, Ref, Resource, Scope, Secrets, Service, WireEnum, answered_tags, drain, each,
-    inside, sent_tags, side_by_side,
+    AddressMap, Arn, Audience, Check, Detached, Edge, Facts, Interrupted, Interruption, Kind,
+    Mutable, Observed, On, Operation, Owner, READS_LAG, Ref, Resource, Scope, Secrets, Service,
+    WireEnum, answered_tags, drain, each, inside, sent_tags, side_by_side, stage,
 };
-use crate::aws::{Class, Clients, CloudError, Secret, Sorted, Tags, found, gone};
+use crate::aws::{Clients, CloudError, Secret, Sorted, Tags, found, gone};
 use crate::diag::Code;
 use crate::kinds::Stage;
 use crate::kinds::reference::{arn_or_detach, edge_of};
@@ -248,39 +248,37 @@ impl Resource for IngestConfiguration {
         Ok(active.map(|_| Audience::publisher()))
     }
 
-    /// Throws out whoever publishes with it. AWS takes its stage away with that, so where a try is repeated
-    /// only `taken` still tells the stage; the change that follows puts it back, or [`Resource::put_back`] does.
+    /// Disconnects its publisher, and a second one of a redundant ingest. AWS detaches it from its stage with that, so
+    /// where a try is repeated only `interruption` still tells the stage; the next call attaches it again, or
+    /// [`Resource::attach_again`] does.
     async fn interrupt(
         aws: &Clients,
         arn: &Arn,
-        taken: &mut Option<Arn>,
-    ) -> Result<bool, CloudError> {
-        let Some(it) = answered(aws, arn.as_str()).await? else { return Ok(true) };
+        interruption: &mut Interruption<'_>,
+    ) -> Result<Interrupted, CloudError> {
+        let Some(it) = answered(aws, arn.as_str()).await? else { return Ok(Interrupted::Ended) };
         if !it.stage_arn.is_empty() {
-            *taken = Some(Arn::new(it.stage_arn));
+            interruption.detaches(Self::KIND, arn, &Arn::new(it.stage_arn));
         }
-        // Without a stage nobody new can connect: the one who was thrown out is on the way.
-        let Some(stage) = taken else { return Ok(true) };
+        // Without a stage no encoder can connect: the one that was disconnected is about to leave.
+        let Some(stage) = interruption.detached.iter().find(|it| it.arn == *arn) else {
+            return Ok(Interrupted::Ended);
+        };
         let second = it.redundant_ingest_credentials.unwrap_or_default();
         let second = second.into_iter().filter_map(|it| it.participant_id);
         for participant in std::iter::once(it.participant_id).chain(second) {
-            let request = aws.realtime_once.disconnect_participant().stage_arn(stage.as_str());
-            let request = request.participant_id(participant).send().await;
-            match request.sorted("DisconnectParticipant") {
-                Err(error) if error.class != Class::NotFound => return Err(error),
-                _ => {}
-            }
+            stage::disconnect(aws, &stage.from, participant).await?;
         }
-        Ok(true)
+        Ok(Interrupted::Ended)
     }
 
-    async fn put_back(aws: &Clients, arn: &Arn, taken: &Arn) -> Result<(), CloudError> {
-        let now = answered(aws, arn.as_str()).await?;
+    async fn attach_again(aws: &Clients, detached: &Detached) -> Result<(), CloudError> {
+        let now = answered(aws, detached.arn.as_str()).await?;
         if now.is_none_or(|it| !it.stage_arn.is_empty()) {
             return Ok(());
         }
-        let request = aws.realtime_once.update_ingest_configuration().arn(arn.as_str());
-        let request = request.stage_arn(taken.as_str()).send().await;
+        let request = aws.realtime_once.update_ingest_configuration().arn(detached.arn.as_str());
+        let request = request.stage_arn(detached.from.as_str()).send().await;
         request.sorted("UpdateIngestConfiguration").map(|_| ())
     }
 }
@@ -288,6 +286,12 @@ impl Resource for IngestConfiguration {
 /// Those of a stage.
 pub(super) async fn on_stage(aws: &Clients, stage: &Arn) -> Result<Vec<Observed>, CloudError> {
     listed(aws, Some(stage.as_str().to_owned())).await
+}
+
+/// The owner of one, by its tags; `None` if it does not exist.
+pub(super) async fn owner(aws: &Clients, arn: &Arn) -> Result<Option<Owner>, CloudError> {
+    let answer = answered(aws, arn.as_str()).await?;
+    Ok(answer.map(|it| Owner::of(&answered_tags(it.tags))))
 }
 
 async fn listed(aws: &Clients, stage: Option<String>) -> Result<Vec<Observed>, CloudError> {

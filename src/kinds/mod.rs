@@ -51,7 +51,10 @@ pub use operation::{Elsewhere, On, Operation, Verb};
 pub use owner::{Owner, OwnershipTags};
 pub use reference::{Edge, Pointer, Ref};
 pub use registry::*;
-pub use resource::{Exclusive, Existence, FileSource, ParseSpec, Resource, Scope, Secrets};
+pub use resource::{
+    Detached, Exclusive, Existence, FileSource, Interrupted, Interruption, NextCall, ParseSpec,
+    Resource, Scope, Secrets,
+};
 pub use stage::anybody_connected;
 pub use states::{
     Audience, Degraded, Desired, Duplicate, Lifecycle, Observed, ObservedState, OnLive, Publisher,

@@ -4,8 +4,9 @@
 use super::calls::about_what_was_asked;
 use super::spec::FieldChange;
 use super::{
-    Address, AddressMap, Arn, Audience, Check, DeclaredSet, Edge, Elsewhere, Exclusive, Existence,
-    Facts, FileSource, Observed, ObservedState, ParseSpec, Publisher, Resource, Scope, Secrets,
+    Address, AddressMap, Arn, Audience, Check, DeclaredSet, Detached, Edge, Elsewhere, Exclusive,
+    Existence, Facts, FileSource, Interrupted, Interruption, Observed, ObservedState, ParseSpec,
+    Publisher, Resource, Scope, Secrets,
 };
 use crate::aws::{Clients, CloudError, Tags};
 use crate::diag::Report;
@@ -125,13 +126,13 @@ macro_rules! kinds {
                 self,
                 aws: &Clients,
                 arn: &Arn,
-                taken: &mut Option<Arn>,
-            ) -> Result<bool, CloudError> {
-                match self { $(Kind::$name => $name::interrupt(aws, arn, taken).await),* }
+                interruption: &mut Interruption<'_>,
+            ) -> Result<Interrupted, CloudError> {
+                match self { $(Kind::$name => $name::interrupt(aws, arn, interruption).await),* }
             }
-            /// [`Resource::put_back`].
-            pub async fn put_back(self, aws: &Clients, arn: &Arn, taken: &Arn) -> Result<(), CloudError> {
-                match self { $(Kind::$name => $name::put_back(aws, arn, taken).await),* }
+            /// [`Resource::is_in_the_way`].
+            pub async fn is_in_the_way(self, aws: &Clients, arn: &Arn) -> Result<bool, CloudError> {
+                match self { $(Kind::$name => $name::is_in_the_way(aws, arn).await),* }
             }
             /// [`Resource::publishes`].
             pub async fn publishes(
@@ -141,6 +142,13 @@ macro_rules! kinds {
                 session: &str,
             ) -> Result<bool, CloudError> {
                 match self { $(Kind::$name => $name::publishes(aws, publisher, session).await),* }
+            }
+        }
+
+        impl Detached {
+            /// [`Resource::attach_again`].
+            pub async fn attach_again(&self, aws: &Clients) -> Result<(), CloudError> {
+                match self.kind { $(Kind::$name => $name::attach_again(aws, self).await),* }
             }
         }
 

@@ -202,25 +202,87 @@ pub trait Resource:
     ) -> impl Future<Output = Result<Option<Audience>, CloudError>> + Send {
         async { Ok(None) }
     }
-    /// Sends the audience away, so that a change can follow; only where consent was given. False where
-    /// there is no such call and the change itself does it. May be repeated until the audience is gone; what
-    /// AWS takes from the object with that is noted in `taken`, before the call that takes it.
+    /// Ends the stream or session that AWS refuses the next call for; only where consent was given. May be repeated
+    /// until [`Resource::is_in_the_way`] is false. References that AWS removes from objects with that are recorded
+    /// in `interruption`, before the call that removes them.
     fn interrupt(
         _aws: &Clients,
         _arn: &Arn,
-        _taken: &mut Option<Arn>,
-    ) -> impl Future<Output = Result<bool, CloudError>> + Send {
-        async { Ok(false) }
+        _interruption: &mut Interruption<'_>,
+    ) -> impl Future<Output = Result<Interrupted, CloudError>> + Send {
+        async { Ok(Interrupted::ByNextCall) }
     }
-    /// Gives an object back what [`Resource::interrupt`] noted, if it is still without; called where the change
-    /// that was to follow did not happen.
-    fn put_back(
+    /// Whether the stream or session that [`Resource::interrupt`] ends goes on.
+    fn is_in_the_way(
+        aws: &Clients,
+        arn: &Arn,
+    ) -> impl Future<Output = Result<bool, CloudError>> + Send {
+        async { Ok(Self::audience(aws, arn).await?.is_some()) }
+    }
+    /// Attaches an object of this kind to the one that [`Resource::interrupt`] detached it from, unless it is attached
+    /// to one by now.
+    fn attach_again(
         _aws: &Clients,
-        _arn: &Arn,
-        _taken: &Arn,
+        _detached: &Detached,
     ) -> impl Future<Output = Result<(), CloudError>> + Send {
         async { Ok(()) }
     }
+}
+
+/// The end of a stream or session, so that another call can follow.
+#[derive(Debug)]
+pub struct Interruption<'a> {
+    /// The call that follows.
+    pub next: NextCall,
+    /// The name of the stack; an object of another owner is not detached from anything.
+    pub stack: &'a str,
+    /// Objects that AWS detaches from another one with that.
+    pub detached: &'a mut Vec<Detached>,
+}
+
+impl Interruption<'_> {
+    /// Records that AWS detaches an object from another one; a repeated record has no effect.
+    pub fn detaches(&mut self, kind: Kind, arn: &Arn, from: &Arn) {
+        if self.detached.iter().all(|it| it.arn != *arn) {
+            self.detached.push(Detached { kind, arn: arn.clone(), from: from.clone() });
+        }
+    }
+}
+
+/// The call that follows the end of a stream or session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NextCall {
+    /// The object is changed.
+    Update,
+    /// The object is deleted.
+    Delete,
+}
+
+/// What became of a stream or session that was to end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Interrupted {
+    /// Nothing was called: the next call ends it.
+    ByNextCall,
+    /// It ends.
+    Ended,
+    /// Its publishers were disconnected; the session may go on with other participants.
+    Published,
+    /// Nothing was called: a publisher comes from an object that this stack does not manage.
+    Foreign {
+        /// The ingest configuration, or the stage of which the publisher is a replica.
+        source: Arn,
+    },
+}
+
+/// An object that AWS detached from another one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Detached {
+    /// The kind of the object.
+    pub kind: Kind,
+    /// The object.
+    pub arn: Arn,
+    /// The object that it referred to.
+    pub from: Arn,
 }
 
 /// The secrets of one object, by name.

@@ -1,21 +1,26 @@
 //! A stage: the virtual room in which participants of a real-time session meet.
 
+mod participants;
+
+pub use participants::anybody_connected;
+pub(super) use participants::{any_participant, disconnect};
+
 use super::wire_enum::{sdk_enums, sorted_words};
 use super::{
-    AddressMap, Arn, Audience, Check, Edge, Facts, Kind, Observed, Operation, Ref, Resource, Scope,
-    Service, WireEnum, answered_or, answered_tags, answered_words, composition, drain, each,
-    ingest_configuration, inside, json, sent_tags, sent_words,
+    AddressMap, Arn, Audience, Check, Edge, Facts, Interrupted, Interruption, Kind, NextCall,
+    Observed, On, Operation, Ref, Resource, Scope, Service, WireEnum, answered_or, answered_tags,
+    answered_words, composition, drain, each, ingest_configuration, inside, json, sent_tags,
+    sent_words,
 };
 use crate::aws::{Clients, CloudError, Sorted, Tags, found, gone, restore_zeros};
 use crate::diag::Code;
 use crate::kinds::StorageConfiguration;
 use crate::kinds::reference::{arn_or_detach, edge_of};
 use crate::kinds::spec::{FieldChange, spec_path};
-use aws_sdk_ivsrealtime::operation::list_participants::builders::ListParticipantsFluentBuilder;
 use aws_sdk_ivsrealtime::types::{
-    self as sdk, ParticipantRecordingMediaType, ParticipantState, ThumbnailRecordingMode,
-    ThumbnailStorageType,
+    self as sdk, ParticipantRecordingMediaType, ThumbnailRecordingMode, ThumbnailStorageType,
 };
+use participants::{active_session, foreign_source, ingest_of, recorded};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -158,6 +163,11 @@ impl Resource for Stage {
             Operation::delete("DeleteStage"),
             Operation::list("ListCompositions"),
             Operation::list("ListIngestConfigurations"),
+            Operation::change("DisconnectParticipant"),
+            Operation::change("GetIngestConfiguration")
+                .on(On::Others(&[Kind::IngestConfiguration])),
+            Operation::change("UpdateIngestConfiguration")
+                .on(On::Others(&[Kind::IngestConfiguration])),
         ],
 
         unobtrusive: &["name"],
@@ -378,12 +388,41 @@ impl Resource for Stage {
     }
 
     async fn audience(aws: &Clients, arn: &Arn) -> Result<Option<Audience>, CloudError> {
-        let answer =
-            found(aws.realtime.get_stage().arn(arn.as_str()).send().await.sorted("GetStage"))?;
-        let session = answer.and_then(|it| it.stage).and_then(|it| it.active_session_id);
-        let Some(session) = session.filter(|it| !it.is_empty()) else { return Ok(None) };
+        let Some(session) = active_session(aws, arn).await? else { return Ok(None) };
         let connected = anybody_connected(aws, arn, &session).await?;
         Ok(connected.then(|| Audience::session(session)))
+    }
+
+    /// `DeleteStage` disconnects all participants. `UpdateStage` disconnects none and is refused while one is recorded:
+    /// those are disconnected, and other participants stay.
+    async fn interrupt(
+        aws: &Clients,
+        arn: &Arn,
+        interruption: &mut Interruption<'_>,
+    ) -> Result<Interrupted, CloudError> {
+        if interruption.next == NextCall::Delete {
+            return Ok(Interrupted::ByNextCall);
+        }
+        let recorded = recorded(aws, arn).await?;
+        // All are looked at before the first is disconnected.
+        for participant in &recorded {
+            if let Some(source) = foreign_source(aws, participant, interruption.stack).await? {
+                return Ok(Interrupted::Foreign { source });
+            }
+        }
+        for participant in recorded {
+            if let Some(ingest) = ingest_of(&participant) {
+                interruption.detaches(Kind::IngestConfiguration, &ingest, arn);
+            }
+            if let Some(id) = participant.participant_id {
+                disconnect(aws, arn, id).await?;
+            }
+        }
+        Ok(Interrupted::Published)
+    }
+
+    async fn is_in_the_way(aws: &Clients, arn: &Arn) -> Result<bool, CloudError> {
+        Ok(!recorded(aws, arn).await?.is_empty())
     }
 
     /// Its end would be that of its compositions, and take the stage of its ingest configurations away.
@@ -397,47 +436,6 @@ impl Resource for Stage {
     async fn delete(aws: &Clients, arn: &Arn) -> Result<(), CloudError> {
         gone(aws.realtime_once.delete_stage().arn(arn.as_str()).send().await.sorted("DeleteStage"))
     }
-}
-
-/// Whether anybody is connected in a session of a stage. A session goes on for minutes after the last
-/// participant has left.
-pub async fn anybody_connected(
-    aws: &Clients,
-    stage: &Arn,
-    session: &str,
-) -> Result<bool, CloudError> {
-    let connected = ParticipantState::Connected;
-    any_participant(aws, stage, session, |all| all.filter_by_state(connected.clone()), |_| true)
-        .await
-}
-
-/// Whether `wanted` is true of any participant of a session, of those that `narrow` leaves. Reads no further
-/// than the page with the first of them.
-pub(super) async fn any_participant(
-    aws: &Clients,
-    stage: &Arn,
-    session: &str,
-    narrow: impl Fn(ListParticipantsFluentBuilder) -> ListParticipantsFluentBuilder,
-    wanted: impl Fn(&sdk::ParticipantSummary) -> bool,
-) -> Result<bool, CloudError> {
-    let mut any = false;
-    let drained = drain(
-        "ListParticipants",
-        |token| {
-            let page = aws.realtime.list_participants().stage_arn(stage.as_str());
-            let page = page.session_id(session).max_results(100).set_next_token(token);
-            let page = narrow(page);
-            async move { page.send().await.sorted("ListParticipants") }
-        },
-        |page| {
-            any = page.participants.iter().any(&wanted);
-            page.next_token.filter(|_| !any)
-        },
-    )
-    .await;
-    // With its stage, a session is gone.
-    found(drained)?;
-    Ok(any)
 }
 
 /// What AWS answered, in the manifest's words.

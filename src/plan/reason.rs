@@ -31,6 +31,12 @@ pub enum Reason {
         /// Who is there.
         audience: Audience,
     },
+    /// A participant who is recorded is in the way of the change, and is published by an object that this stack does
+    /// not manage.
+    ForeignPublisher {
+        /// The ingest configuration, or the stage of which the participant is a replica.
+        source: Arn,
+    },
     /// The object belongs to another stack or tool.
     OwnedByAnother {
         /// Whose it is.
@@ -227,4 +233,4 @@ macro_rules! codes {
 }
 pub(crate) use codes;
 
-codes! { Reason: LiveAudience, LiveThroughComposition, TargetLive, OwnedByAnother, ActsOnForeignObject, AlreadyManaged, AdoptedObjectMissing, ImportedByCloudFormation, IncompleteTags, SameTags, AmbiguousFormerNames, NameTaken, AdoptionReplaces, NoPublisher, PublicKeyRequired, PredecessorEnding, FailedRecently, Protected, ProtectionLifted, HoldsProtectedKey, HasDuplicate, SuccessorFailed, StillReferredTo, DuplicateLive, DuplicateChanged, DuplicateOfUnknownAge, DuplicateReferredTo, DuplicateTooYoung, WinnerNotReady, WaitsFor }
+codes! { Reason: LiveAudience, LiveThroughComposition, TargetLive, ForeignPublisher, OwnedByAnother, ActsOnForeignObject, AlreadyManaged, AdoptedObjectMissing, ImportedByCloudFormation, IncompleteTags, SameTags, AmbiguousFormerNames, NameTaken, AdoptionReplaces, NoPublisher, PublicKeyRequired, PredecessorEnding, FailedRecently, Protected, ProtectionLifted, HoldsProtectedKey, HasDuplicate, SuccessorFailed, StillReferredTo, DuplicateLive, DuplicateChanged, DuplicateOfUnknownAge, DuplicateReferredTo, DuplicateTooYoung, WinnerNotReady, WaitsFor }

@@ -36,6 +36,10 @@ pub fn text(reason: &Reason) -> String {
             };
             format!("{target} has to be offline before this can start, and is {}", on_air(audience))
         }
+        Reason::ForeignPublisher { source } => format!(
+            "a participant who is recorded comes from {source}, and this stack may not disconnect it; the change is \
+             made once the recording has ended"
+        ),
         Reason::OwnedByAnother { owner } => format!("it belongs to {owner}"),
         Reason::ActsOnForeignObject { field, arn, owner } => {
             format!("`{field}` is {arn}, which belongs to {owner}")

@@ -14,8 +14,8 @@ use ivs_apply::aws::{Clients, CloudError, Tags, Target, connect};
 use ivs_apply::cloud::{Reading, read};
 use ivs_apply::kinds::operation::TAGS;
 use ivs_apply::kinds::{
-    Address, AddressMap, Arn, Kind, Mutable, Observed, Pointer, Scope, Spec, Stack,
-    anybody_connected, streams,
+    Address, AddressMap, Arn, Detached, Interruption, Kind, Mutable, NextCall, Observed, Pointer,
+    Scope, Spec, Stack, anybody_connected, streams,
 };
 use ivs_apply::manifest::{Loaded, load_text};
 use ivs_apply::plan::Policy;
@@ -493,9 +493,16 @@ async fn calls_of(aws: &Clients, kind: Kind, calls: Calls) {
             let _ = specs[0].update(aws, &arn, &[], &addresses).await;
         }
         Calls::Ending => {
-            let mut taken = None;
-            let _ = kind.interrupt(aws, &arn, &mut taken).await;
-            let _ = kind.put_back(aws, &arn, &taken.unwrap_or_else(|| arn.clone())).await;
+            let mut detached = Vec::new();
+            for next in [NextCall::Update, NextCall::Delete] {
+                let interruption = Interruption { next, stack: "x", detached: &mut detached };
+                let _ = kind.interrupt(aws, &arn, &mut { interruption }).await;
+            }
+            let _ = kind.is_in_the_way(aws, &arn).await;
+            detached.push(Detached { kind, arn: arn.clone(), from: arn.clone() });
+            for it in detached {
+                let _ = it.attach_again(aws).await;
+            }
             let _ = kind.delete(aws, &arn).await;
             let _ = specs[0].tag(aws, &arn, &tags, &addresses).await;
             let _ = kind.untag(aws, &arn, &["a".to_owned()]).await;

@@ -4,7 +4,7 @@
 use crate::binary::{Place, document};
 use crate::golden::root;
 use ivs_apply::kinds::operation::TAGS;
-use ivs_apply::kinds::{Glob, Kind, On, Verb};
+use ivs_apply::kinds::{Glob, Kind, On};
 use ivs_apply::manifest::load_text;
 use ivs_apply::plan::permission::{LARGEST, Purpose, notes, policy};
 use serde_json::Value;
@@ -62,9 +62,8 @@ fn the_table_of_operations_is_what_the_code_calls() {
             assert!(table.contains(missing), "{kind} calls {missing}");
         }
         for operation in kind.facts().operations {
-            // Who uses an object, or is on one that it refers to, is found by the listings of other kinds.
-            let by_others = operation.verb == Verb::Look
-                && operation.on != On::Own
+            // What is done to objects of another kind is called by its file.
+            let by_others = operation.on != On::Own
                 && Kind::ALL.iter().any(|it| called(&file(*it)).contains(operation.name));
             assert!(own.contains(operation.name) || by_others, "{kind}: {}", operation.name);
         }

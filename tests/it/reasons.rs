@@ -4,6 +4,7 @@
 use crate::account::{Account, on_paused_time};
 use crate::after_stop::{allowing, applied, manifest, planned, show};
 use crate::first_applies::document;
+use crate::stages::a_foreign_publisher;
 use ivs_apply::apply::{Changed, Event, Left, Outcome, StepStatus, Stop, Until, apply};
 use ivs_apply::kinds::owner::{NAME, PROTECT, RECORD, STACK};
 use ivs_apply::kinds::{Kind, Observed, ObservedState, Scope, Stack};
@@ -209,6 +210,7 @@ fn situations() -> Vec<Situation<Reason>> {
                 then(&account, &format!("{ground}{}", always(""))).await
             }),
         ),
+        ("ForeignPublisher", Box::pin(async { vec![a_foreign_publisher().await] })),
         (
             "OwnedByAnother",
             Box::pin(async {

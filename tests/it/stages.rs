@@ -2,12 +2,12 @@
 //! recording forbids.
 
 use crate::account::{Account, on_paused_time, settings};
-use ivs_apply::apply::StepStatus;
+use ivs_apply::apply::{Outcome, StepStatus};
 use ivs_apply::aws::{Class, Sorted};
 use ivs_apply::emulator::{Clock, Settings, Stance, Switches};
-use ivs_apply::kinds::Stack;
+use ivs_apply::kinds::{Address, Arn, Kind, Stack, owner};
 use ivs_apply::manifest::load_text;
-use ivs_apply::plan::{Action, Decision, Plan, Policy, Status};
+use ivs_apply::plan::{Action, Decision, Plan, Policy, Reason, Status};
 use serde_json::{Value, json};
 use std::fmt::Write;
 
@@ -345,7 +345,135 @@ fn the_emulator_refuses_the_recording_block_while_a_recording_runs() {
             assert_eq!(refused.class, Class::Conflict);
             assert_eq!(update(0).await.is_ok(), may, "{same_recording}");
             leaves(&account, "studio", "host");
+            pass(&account, 10);
             update(9).await.expect("the recording is over");
         }
+    });
+}
+
+const RECORDED: &str = "{ autoParticipantRecordingConfiguration: { storageConfiguration: tape } }";
+
+const LONGER: &str = "{ autoParticipantRecordingConfiguration: \
+                      { storageConfiguration: tape, recordingReconnectWindowSeconds: 60 } }";
+
+/// A recorded stage that may be interrupted, and a camera that publishes on it.
+fn with_a_camera(stage: &str) -> String {
+    let camera = "{ ingestProtocol: RTMPS, stage: studio }";
+    recorded(stage)
+        + "lifecycle: { onLive: interrupt }\n"
+        + &manifests(&[("IngestConfiguration", "camera", camera)])
+}
+
+/// The encoder of the camera connects.
+fn camera_connects(account: &Account) {
+    let camera = json!({ "ingestConfigurationArn": arn(account, "IngestConfiguration", "camera") });
+    account.control("POST", "/_emulator/ingests", camera);
+}
+
+/// Applies manifests with consent to the end of the audience of the stage.
+async fn interrupting(account: &Account, text: &str) -> (Plan, Outcome) {
+    let policy =
+        Policy { allow_live: [Address::new(Kind::Stage, "studio")].into(), ..Policy::default() };
+    let loaded = load_text("a.yaml", text, None);
+    let (observed, plan) = account.plan(&loaded.stack, &loaded.desired, &policy).await;
+    let outcome = account.apply(&loaded.stack, &observed, &plan).await;
+    (plan, outcome)
+}
+
+fn window(account: &Account) -> Value {
+    let stage = object(account, "Stage", "studio");
+    stage["autoParticipantRecordingConfiguration"]["recordingReconnectWindowSeconds"].clone()
+}
+
+/// The connected participants of the stage, by id or user id.
+async fn connected(account: &Account) -> Vec<String> {
+    let stage = object(account, "Stage", "studio");
+    let request = account.aws.realtime.list_participants();
+    let request = request.stage_arn(stage["arn"].as_str().expect("a stage"));
+    let request = request.session_id(stage["activeSessionId"].as_str().expect("a session"));
+    let request = request.filter_by_state("CONNECTED".into());
+    let answer = request.send().await.sorted("ListParticipants").expect("listed");
+    answer.participants.into_iter().filter_map(|it| it.participant_id).collect()
+}
+
+#[test]
+fn with_consent_the_recording_of_a_stage_is_changed_and_only_recorded_participants_are_disconnected()
+ {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let text = |stage: &str| recorded(stage) + "lifecycle: { onLive: interrupt }\n";
+        applied(&account, &text(RECORDED), &Policy::default()).await;
+        joins(&account, "studio", "host", "publisher");
+        joins(&account, "studio", "viewer", "subscriber");
+        let (plan, outcome) = interrupting(&account, &text(LONGER)).await;
+        assert!(outcome.is_well(), "{outcome:#?}\n{plan:#?}");
+        assert_eq!(window(&account), 60);
+        assert_eq!(connected(&account).await, ["viewer"]);
+        assert_eq!(
+            planned(&account, &text(LONGER), &Policy::default()).await.status(),
+            Status::Clean
+        );
+    });
+}
+
+#[test]
+fn an_ingest_configuration_that_was_disconnected_from_a_recorded_stage_is_attached_again() {
+    on_paused_time(async {
+        for faults in [0, 1, 20] {
+            let account = Account::empty().await;
+            applied(&account, &with_a_camera(RECORDED), &Policy::default()).await;
+            camera_connects(&account);
+            let fault = json!({ "operation": "UpdateStage", "kind": "error500", "nth": 1, "done": false, "times": faults });
+            if faults > 0 {
+                account.control("POST", "/_emulator/faults", fault);
+            }
+            let (plan, outcome) = interrupting(&account, &with_a_camera(LONGER)).await;
+            assert_eq!(outcome.is_well(), faults < 20, "{outcome:#?}\n{plan:#?}");
+            assert_eq!(window(&account), if faults < 20 { 60 } else { 0 });
+            let camera = object(&account, "IngestConfiguration", "camera");
+            assert_eq!(camera["stageArn"], arn(&account, "Stage", "studio").as_str());
+            let calls = account.calls();
+            assert_eq!(calls["DisconnectParticipant"], 1, "{calls:#}");
+        }
+    });
+}
+
+/// Why a recorded stage is not changed while an ingest configuration that no stack owns publishes on it, with consent.
+pub(crate) async fn a_foreign_publisher() -> Reason {
+    let account = Account::empty().await;
+    applied(&account, &with_a_camera(RECORDED), &Policy::default()).await;
+    let camera = Arn::new(arn(&account, "IngestConfiguration", "camera"));
+    let keys = [owner::STACK, owner::RECORD].map(str::to_owned);
+    Kind::IngestConfiguration.untag(&account.aws, &camera, &keys).await.expect("untagged");
+    camera_connects(&account);
+    let text = recorded(LONGER) + "lifecycle: { onLive: interrupt }\n";
+    let (plan, outcome) = interrupting(&account, &text).await;
+    assert_eq!(window(&account), 0);
+    assert_eq!(connected(&account).await.len(), 1);
+    let [(_, StepStatus::Deferred(reason))] = &outcome.steps[..] else {
+        panic!("{outcome:#?}\n{plan:#?}")
+    };
+    reason.clone()
+}
+
+#[test]
+fn a_recorded_publisher_of_another_owner_is_not_disconnected_and_defers_the_change() {
+    on_paused_time(async {
+        let reason = a_foreign_publisher().await;
+        let Reason::ForeignPublisher { source } = reason else { panic!("{reason:?}") };
+        assert!(source.as_str().contains(":ingest-configuration/"), "{source}");
+    });
+}
+
+#[test]
+fn a_recording_that_aws_still_closes_after_its_participant_has_left_is_waited_for() {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        account.control("POST", "/_emulator/switches", json!({ "conflictAfterStopSeconds": 20 }));
+        applied(&account, &recorded(RECORDED), &Policy::default()).await;
+        joins(&account, "studio", "host", "publisher");
+        leaves(&account, "studio", "host");
+        applied(&account, &recorded(LONGER), &Policy::default()).await;
+        assert_eq!(window(&account), 60);
     });
 }

@@ -40,10 +40,10 @@ pub(super) async fn audience(aws: &Clients, arn: &Arn) -> Result<Option<Audience
 }
 
 /// Ends the stream of a channel; a channel without one is left as it is.
-pub(super) async fn stop(aws: &Clients, arn: &Arn) -> Result<bool, CloudError> {
+pub(super) async fn stop(aws: &Clients, arn: &Arn) -> Result<(), CloudError> {
     let stopped = aws.ivs_once.stop_stream().channel_arn(arn.as_str()).send().await;
     match stopped.sorted("StopStream") {
         Err(error) if error.class != Class::NotFound => Err(error),
-        _ => Ok(true),
+        _ => Ok(()),
     }
 }
