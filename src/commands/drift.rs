@@ -10,8 +10,9 @@ use crate::ui::{Ui, drift, json};
 ///
 /// Compares what exists with what was last applied; what is live comes first. Writes nothing. Exits 2 on
 /// drift: a field or tag that was changed, also where the manifest changed since; a resource that was deleted, or
-/// that is missing while other resources of the stack exist. A manifest that changed, a deferred change, a
-/// composition that is dormant or runs only while its stage is active and a stack that was never applied are not drift.
+/// that is missing while other resources of the stack exist. A manifest that changed, an object that is not adopted
+/// yet, a deferred change, a composition that is dormant or runs only while its stage is active and a stack that was
+/// never applied are not drift.
 #[derive(Debug, clap::Args)]
 pub(crate) struct DriftArgs {
     #[command(flatten)]

@@ -26,7 +26,7 @@ pub enum Attention {
 /// What differs and is no drift.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NotDrift {
-    /// Its manifest changed.
+    /// Its manifest changed, or it exists and is to be adopted.
     pub pending: Vec<Step>,
     /// It is declared and missing.
     pub missing: Vec<Step>,
@@ -82,7 +82,7 @@ impl Plan {
             let missing = missing_is_drift && lasting && has(|it| *it == Cause::Missing);
             if has(drift) || missing {
                 self.steps.push(step);
-            } else if has(|it| *it == Cause::Pending) {
+            } else if has(|it| matches!(it, Cause::Pending | Cause::Adopt | Cause::Rename { .. })) {
                 not_drift.pending.push(step);
             } else if has(|it| *it == Cause::Missing)
                 && !matches!(step.decision, Decision::Dormant(_))

@@ -8,7 +8,7 @@ use crate::plan::{Attention, Cause, Consent, NotDrift, Note, Plan, Reason, Step}
 use anstyle::{AnsiColor, Style};
 use std::fmt::Write;
 
-/// Drift as text, and beside it what differs because its manifest changed, and what is not there.
+/// Drift as text, and beside it what differs because its manifest changed, what is not adopted yet, and what is missing.
 pub fn text(plan: &Plan, others: &NotDrift, header: &Header<'_>, sources: &SourceMap) -> String {
     let NotDrift { pending, missing } = others;
     let mut text = String::new();
@@ -66,12 +66,19 @@ pub fn text(plan: &Plan, others: &NotDrift, header: &Header<'_>, sources: &Sourc
             missing.len()
         );
     }
-    if !pending.is_empty() {
-        let _ = writeln!(
-            text,
-            "{} more differ because their manifests changed: see `ivs-apply plan`",
-            pending.len()
-        );
+    let adopts = pending.iter().filter(|it| it.because.contains(&Cause::Adopt)).count();
+    let changed = match pending.len() - adopts {
+        0 => None,
+        1 => Some("1 differs because its manifest changed".to_owned()),
+        many => Some(format!("{many} differ because their manifests changed")),
+    };
+    let adoptable = match adopts {
+        0 => None,
+        1 => Some("1 exists and is not adopted yet".to_owned()),
+        many => Some(format!("{many} exist and are not adopted yet")),
+    };
+    for told in changed.into_iter().chain(adoptable) {
+        let _ = writeln!(text, "{told}: see `ivs-apply plan`");
     }
     text
 }

@@ -82,7 +82,7 @@ Missing
 
 Drift: 4 resources; `ivs-apply apply` puts back what was applied
 What is missing was deleted outside or never applied; `--missing-ok` does not count it
-1 more differ because their manifests changed: see `ivs-apply plan`
+1 differs because its manifest changed: see `ivs-apply plan`
 "
     );
     let told = document(&place.run("drift --format json"));
@@ -473,6 +473,48 @@ spec: {}
     let ran = place.run("drift --missing-ok --format json");
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert_eq!(missing_of(&ran), both);
+}
+
+#[test]
+fn what_is_not_adopted_or_renamed_yet_is_pending_and_no_drift() {
+    let document = |kind: &str, metadata: &str, spec: &str| {
+        format!(
+            "---\napiVersion: ivs-apply.dev/v1\nkind: {kind}\nmetadata: {{ {metadata} }}\nspec: {spec}\n"
+        )
+    };
+    let place = Place::new();
+    place.write("all.yaml", &document("Channel", "name: main", "{}"));
+    assert_eq!(place.run("apply --yes").code, Some(0));
+    // AWS made a stream key with the managed channel and another with the channel that was made by hand.
+    let by_hand = by_hand(&place, async |account| {
+        let made = account.aws.ivs.create_channel().name("by-hand").send().await.expect("made");
+        made.channel.and_then(|it| it.arn).expect("an ARN")
+    });
+    let foreign = format!("{{ channel: \"{by_hand}\" }}");
+    let text = [
+        document("Channel", "name: studio, previousNames: [main]", "{}"),
+        document("StreamKey", "name: encoder", "{ channel: studio }"),
+        document("StreamKey", "name: other", &foreign),
+    ];
+    place.write("all.yaml", &text.concat());
+    let ran = place.run("drift");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.stdout.contains("No drift: 0 unchanged"), "{ran:?}");
+    assert!(
+        ran.stdout.contains(
+            "\n1 differs because its manifest changed: see `ivs-apply plan`\n\
+             2 exist and are not adopted yet: see `ivs-apply plan`\n"
+        ),
+        "{ran:?}"
+    );
+    let mut told = crate::binary::document(&place.run("drift --format json"))["notDrift"].take();
+    told["pending"].as_array_mut().expect("a list").sort_by_key(ToString::to_string);
+    let pending = ["Channel/studio", "StreamKey/encoder", "StreamKey/other"];
+    assert_eq!(told, serde_json::json!({ "pending": pending, "missing": [] }));
+    let ran = place.run("apply --yes");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let ran = place.run("drift");
+    assert!(ran.stdout.ends_with("\nNo drift: 3 unchanged\n"), "{ran:?}");
 }
 
 #[test]
