@@ -102,7 +102,7 @@ pub(super) fn on_audience(
     let consent = policy.allow_live.contains(address);
     let live = |needs| Reason::LiveAudience { audience: audience.clone(), needs };
     match on_live {
-        Some(OnLive::Fail) => Decision::Blocked(live(Consent::Never)),
+        Some(OnLive::Fail) => Decision::Blocked(live(Consent::Never(address.clone()))),
         Some(OnLive::Interrupt) | None if consent => Decision::Interrupt,
         Some(OnLive::Interrupt) | None => Decision::Deferred(live(Consent::Flag(address.clone()))),
         Some(OnLive::Defer) if consent => Decision::Deferred(live(Consent::Manifest)),

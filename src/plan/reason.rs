@@ -193,8 +193,8 @@ pub enum Consent {
     Flag(Address),
     /// `onLive: interrupt` in its manifest; the flag is given.
     Manifest,
-    /// Another manifest: this one says `onLive: fail`.
-    Never,
+    /// Another manifest of this address: this one says `onLive: fail`.
+    Never(Address),
 }
 
 /// An object that refers to one which is to be deleted.

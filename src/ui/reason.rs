@@ -16,7 +16,10 @@ pub fn text(reason: &Reason) -> String {
                 Consent::Manifest => {
                     format!("{who}; `--allow-live` needs `onLive: interrupt` in its manifest as well")
                 }
-                Consent::Never => format!("{who}, and its manifest says `onLive: fail`"),
+                Consent::Never(address) => format!(
+                    "{who}, and its manifest says `onLive: fail`; wait until it is no longer live, set \
+                     `onLive: defer`, or set `onLive: interrupt` and give `--allow-live {address}`"
+                ),
             }
         }
         Reason::LiveThroughComposition { audience, composition } => {
@@ -201,3 +204,15 @@ mod tests {
         assert_eq!(thousands(1_234_567), "1,234,567");
     }
 }
+    #[test]
+    fn a_refusal_because_of_an_audience_tells_what_to_do() {
+        let address = "Channel/main".parse().expect("an address");
+        let audience = Audience::stream(3, None);
+        let reason = Reason::LiveAudience { audience, needs: Consent::Never(address) };
+        assert_eq!(
+            text(&reason),
+            "live: 3 viewers, and its manifest says `onLive: fail`; wait until it is no longer live, set \
+             `onLive: defer`, or set `onLive: interrupt` and give `--allow-live Channel/main`"
+        );
+    }
+
