@@ -30,7 +30,7 @@ pub use action::Action;
 pub use approval::{Approval, Difference, Terms};
 pub use drift::{Attention, NotDrift};
 pub use policy::{Policy, Refusal};
-pub use reason::{Consent, Reason, Referrer};
+pub use reason::{Consent, NameFreedBy, Reason, Referrer};
 pub use selection::{Selected, Selection};
 pub use step::{Cause, Decision, DuplicateCopy, Note, Plan, Step, StepId};
 pub use summary::{Status, Summary};

@@ -2,7 +2,7 @@
 
 use super::action::Action;
 use super::draft::Planner;
-use super::reason::Reason;
+use super::reason::{NameFreedBy, Reason};
 use super::step::{Cause, Decision, Note, Plan, Step};
 use crate::kinds::owner::under_way;
 use crate::kinds::{Address, Arn, ObservedState, Owner, OwnershipTags, Spec};
@@ -35,9 +35,10 @@ impl Planner<'_> {
             }
         }
         for (index, holder) in taken {
+            let freed_by = self.what_frees(&holder);
             let step = &mut self.drafts[index].step;
-            let reason = Reason::NameTaken { address: step.address.clone(), holder };
-            step.decision = Decision::Blocked(reason);
+            let address = step.address.clone();
+            step.decision = Decision::Blocked(Reason::NameTaken { address, holder, freed_by });
         }
         for index in after.keys().copied().collect::<Vec<_>>() {
             if self.comes_before(index, after[&index], &after) {
@@ -46,6 +47,16 @@ impl Planner<'_> {
         }
         for (index, needed) in after {
             self.drafts[index].needs.insert(needed);
+        }
+    }
+
+    /// What would free the name of an object that no step of this plan renames or deletes.
+    fn what_frees(&self, holder: &Arn) -> NameFreedBy {
+        let mut steps = self.drafts.iter().map(|it| &it.step);
+        match steps.find(|it| it.arn.as_ref() == Some(holder)) {
+            Some(step) => NameFreedBy::StepOf(step.address.clone()),
+            None if self.policy.selected.is_some() => NameFreedBy::PruneWithoutSelection,
+            None => NameFreedBy::Prune,
         }
     }
 

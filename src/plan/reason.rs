@@ -95,6 +95,8 @@ pub enum Reason {
         address: Address,
         /// The object.
         holder: Arn,
+        /// What would free the name.
+        freed_by: NameFreedBy,
     },
     /// Adopting the object would replace it.
     AdoptionReplaces,
@@ -181,6 +183,18 @@ pub enum Reason {
         /// What that step does.
         action: Action,
     },
+}
+
+/// What would free the name of an object for another one.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum NameFreedBy {
+    /// `--prune`: no manifest declares the object.
+    Prune,
+    /// `--prune` in a run without a selection: nothing is pruned under one.
+    PruneWithoutSelection,
+    /// The step of this resource, which takes the object over and is not carried out.
+    StepOf(Address),
 }
 
 /// What would allow a step to cut off an audience.

@@ -2,7 +2,7 @@
 
 use crate::apply::{Left, Unread};
 use crate::kinds::{Audience, Pointer};
-use crate::plan::{Action, Consent, Reason, Referrer};
+use crate::plan::{Action, Consent, NameFreedBy, Reason, Referrer};
 use jiff::Timestamp;
 
 /// Why a step is not carried out, in a sentence without a full stop.
@@ -67,9 +67,24 @@ pub fn text(reason: &Reason) -> String {
             "{first} and {second} both exist, and `previousNames` lists both: remove the name of the one that \
              is not renamed"
         ),
-        Reason::NameTaken { address, holder } => format!(
-            "{address} is still the name of {holder}: delete that one with `--prune`, or rename it in the same run"
-        ),
+        Reason::NameTaken { address, holder, freed_by } => {
+            let taken = format!("{address} is still the name of {holder}");
+            let renames = format!(
+                "or give it another name in the same run with `previousNames: [{}]`",
+                address.name
+            );
+            match freed_by {
+                NameFreedBy::Prune => {
+                    format!("{taken}: delete that object with `--prune`, {renames}")
+                }
+                NameFreedBy::PruneWithoutSelection => format!(
+                    "{taken}: delete that object with `--prune` in a run without `--only`, `--exclude` and `-l`, {renames}"
+                ),
+                NameFreedBy::StepOf(other) => {
+                    format!("{taken}, and the step of {other} that would rename it is not carried out")
+                }
+            }
+        }
         Reason::AdoptionReplaces => {
             "adopting it would replace it; change the manifest to match the existing object".to_owned()
         }
@@ -197,14 +212,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn viewers_are_counted_in_thousands() {
-        assert_eq!(on_air(&Audience::stream(1_204, None)), "live: 1,204 viewers");
-        assert_eq!(on_air(&Audience::stream(1, None)), "live: 1 viewer");
-        assert_eq!(on_air(&Audience::stream(-1, None)), "live");
-        assert_eq!(thousands(1_234_567), "1,234,567");
-    }
-}
-    #[test]
     fn a_refusal_because_of_an_audience_tells_what_to_do() {
         let address = "Channel/main".parse().expect("an address");
         let audience = Audience::stream(3, None);
@@ -216,3 +223,11 @@ mod tests {
         );
     }
 
+    #[test]
+    fn viewers_are_counted_in_thousands() {
+        assert_eq!(on_air(&Audience::stream(1_204, None)), "live: 1,204 viewers");
+        assert_eq!(on_air(&Audience::stream(1, None)), "live: 1 viewer");
+        assert_eq!(on_air(&Audience::stream(-1, None)), "live");
+        assert_eq!(thousands(1_234_567), "1,234,567");
+    }
+}

@@ -5,7 +5,8 @@ use crate::account::{Account, on_paused_time};
 use ivs_apply::apply::Outcome;
 use ivs_apply::manifest::load_text;
 use ivs_apply::plan::approval::{Inputs, Place};
-use ivs_apply::plan::{Approval, Plan, Policy, Status, Terms};
+use ivs_apply::plan::{Approval, Plan, Policy, Selection, Status, Terms};
+use ivs_apply::ui::reason;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -34,6 +35,13 @@ async fn run(account: &Account, text: &str, policy: &Policy) -> Outcome {
     let (observed, plan) = account.plan(&loaded.stack, &loaded.desired, policy).await;
     assert_ne!(plan.status(), Status::Blocked, "{plan:#?}");
     account.apply(&loaded.stack, &observed, &plan).await
+}
+
+/// The sentences of a refused plan.
+async fn refusals(account: &Account, text: &str, policy: &Policy) -> Vec<String> {
+    let plan = planned(account, text, policy).await;
+    assert_eq!(plan.status(), Status::Blocked, "{plan:#?}");
+    plan.steps.iter().filter_map(|it| it.decision.reason()).map(reason::text).collect()
 }
 
 /// Applies, after which nothing is left to do, also for the next runs.
@@ -363,5 +371,49 @@ fn a_saved_plan_that_swaps_names_is_the_one_that_is_made_again() {
         let (first, steps) = saved().await;
         assert_eq!(steps, 3);
         assert_eq!(first.differences(&saved().await.0), []);
+    });
+}
+
+#[test]
+fn a_name_that_is_taken_tells_what_frees_it_in_this_situation() {
+    on_paused_time(async {
+        // No manifest declares the object that has the name.
+        let account = Account::empty().await;
+        applied(&account, &[channel("a", ""), channel("b", "")].concat(), &PRUNE).await;
+        let text = channel("a", "b");
+        let why = refusals(&account, &text, &Policy::default()).await;
+        let told = "delete that object with `--prune`, or give it another name in the same run with \
+                    `previousNames: [a]`";
+        assert!(why[0].ends_with(told), "{why:?}");
+        let only = vec!["Channel/a".parse().expect("a pattern")];
+        let selection = Selection { only, ..Selection::default() };
+        let desired = load_text("a.yaml", &text, None).desired;
+        let selected = selection.of(&desired).expect("it matches a resource");
+        for prune in [false, true] {
+            let policy = Policy { prune, selected: Some(selected.clone()), ..Policy::default() };
+            let why = refusals(&account, &text, &policy).await;
+            let told = "delete that object with `--prune` in a run without `--only`, `--exclude` and `-l`, \
+                        or give it another name in the same run with `previousNames: [a]`";
+            assert!(why[0].ends_with(told), "{why:?}");
+        }
+
+        // The object is that of another resource, which may not replace it.
+        let account = Account::empty().await;
+        let recording = |name: &str, former: &str, bucket: &str| {
+            format!(
+                "---\napiVersion: ivs-apply.dev/v1\nkind: RecordingConfiguration\n\
+                 metadata: {{ name: {name}, previousNames: [{former}] }}\n\
+                 spec: {{ destinationConfiguration: {{ s3: {{ bucketName: {bucket} }} }} }}\n\
+                 lifecycle: {{ protect: {} }}\n",
+                name != "a"
+            )
+        };
+        let text = [recording("a", "", "bucket-a"), recording("b", "", "bucket-b")].concat();
+        assert!(run(&account, &text, &PRUNE).await.is_well());
+        let text = [recording("c", "b", "bucket-c"), recording("b", "a", "bucket-a")].concat();
+        let why = refusals(&account, &text, &PRUNE).await;
+        let told =
+            "and the step of RecordingConfiguration/c that would rename it is not carried out";
+        assert!(why.iter().any(|it| it.ends_with(told)), "{why:?}");
     });
 }
