@@ -199,14 +199,32 @@ def justified(step, before, m, reasons):
 
 
 def held(world, stack):
-    """Our objects that channels of others use: {ARN: [(channel, field)]}. They cannot be deleted (docs/reliability.md, I8)."""
+    """Our objects that others use: {ARN: [(user, field)]}, those of channels of others and our stages with an ingest configuration of no
+    owner. They cannot be deleted (docs/reliability.md, I8)."""
     out = {}
     for channel in world.of("Channel"):
         for field in CHANNEL_REFS:
             target = world.objects.get(channel.raw.get(field + "Arn"))
             if channel.stack != stack and target is not None and target.stack == stack:
                 out.setdefault(target.arn, []).append((channel, field + "Arn"))
+    for ingest in world.of("IngestConfiguration"):
+        target = world.objects.get(ingest.raw.get("stageArn"))
+        if not any(k.startswith(OURS) for k in ingest.tags) and target is not None and target.stack == stack:
+            out.setdefault(target.arn, []).append((ingest, "stageArn"))
     return out
+
+
+def says_held(run, held):
+    """A run deletes none of the stages that are held, and says of each which ingest configurations refer to it."""
+    steps = {s["arn"]: s for s in (run.json or {}).get("steps") or [] if s["action"] == "delete"}
+    for arn, uses in held.items():
+        ingests = sorted(user.arn for user, _ in uses if user.kind == "IngestConfiguration")
+        step = steps.get(arn)
+        if not ingests:
+            continue
+        if step is None or step["decision"] != "deferred" or step["reason"] != "StillReferredTo" \
+                or not all(ingest in step["message"] for ingest in ingests):
+            yield f"{arn} is used by {ingests}, which the run does not give as the reason to keep it: {step}"
 
 
 def untouched(world, foreign):

@@ -668,8 +668,13 @@ class Round:
         self.emulator.advance(1000)
         world = self.world()
         self.lift(world)
-        self.detach({arn: uses for arn, uses in judge.held(world, STACK).items()
-                     if not any(world.objects[arn].name in [r.name, *r.previous] for r in self.m.of(world.objects[arn].kind))})
+        held = {arn: uses for arn, uses in judge.held(world, STACK).items()
+                if not any(world.objects[arn].name in [r.name, *r.previous] for r in self.m.of(world.objects[arn].kind))}
+        if self.m.all and any(user.kind == "IngestConfiguration" for uses in held.values() for user, _ in uses):
+            plan = self.program.run("plan", "plan", "--prune", "-f", str(self.dir), "--format", "json")
+            if not judge.blocked(plan):
+                self.complain(judge.says_held(plan, held))
+        self.detach(held)
         start = world
         confirm, allow, told = [], [], []
         runs = waits = 0
@@ -750,13 +755,14 @@ class Round:
                 self.note(f"{obj} is not protected any more")
 
     def detach(self, held):
-        """By hand: channels of others do not use these any more."""
+        """By hand: channels and ingest configurations of others do not use these any more."""
         for uses in held.values():
-            for channel, field in uses:
-                self.clients.ll.update_channel(arn=channel.arn, **{field: ""})
-                self.note(f"by hand: {channel} uses no {field} any more")
-                if channel.arn in self.foreign:
-                    self.foreign[channel.arn][2][field] = ""
+            for user, field in uses:
+                change = self.clients.ll.update_channel if user.kind == "Channel" else self.clients.rt.update_ingest_configuration
+                change(arn=user.arn, **{field: ""})
+                self.note(f"by hand: {user} uses no {field} any more")
+                if user.arn in self.foreign:
+                    self.foreign[user.arn][2][field] = ""
 
     def settle(self, after):
         self.excused.clear()
