@@ -2,6 +2,7 @@
 //!
 //! Each try begins with another read of the object; never writes to one that differs from what the plan saw.
 
+use super::acted_on::taken_over;
 use super::audience::cut_off;
 use super::changed::{Changed, Precondition};
 use super::failure::Failure;
@@ -45,6 +46,9 @@ pub(super) async fn change(
         if is_changing(&there) {
             usable(aws, *there, true, planned, &waiting).await?;
             continue;
+        }
+        if !as_wanted && let Some(why) = taken_over(run, Some(&spec), &addresses).await? {
+            return tries.gave_way(why);
         }
         let disturbs = step.disturbs() && !as_wanted;
         if disturbs && let Some(why) = cut_off(run, step, &arn, NextCall::Update, detached).await? {

@@ -23,6 +23,16 @@ pub enum Changed {
         /// Whose it is.
         owner: Box<Owner>,
     },
+    /// Another stack or tool owns an object that it acts on by reference.
+    #[error("`{field}` is {arn}, which belongs to {owner} now")]
+    ReferenceOwnerChanged {
+        /// The field that refers to it.
+        field: FieldPath,
+        /// That object.
+        arn: Arn,
+        /// Its owner.
+        owner: Box<Owner>,
+    },
     /// Fields of its spec are others.
     #[error("it was changed since the plan was made: {}", list(fields))]
     FieldsChanged {
@@ -69,4 +79,4 @@ pub(super) enum Precondition<T> {
     Not(Changed),
 }
 
-crate::plan::reason::codes! { Changed: MadeMeanwhile, Gone, OwnerChanged, FieldsChanged, ProtectedMeanwhile, PartProtected, SuccessorGone, NoDuplicate, DuplicateTagsChanged, DuplicateChanged, PlanOfUnknownAge }
+crate::plan::reason::codes! { Changed: MadeMeanwhile, Gone, OwnerChanged, ReferenceOwnerChanged, FieldsChanged, ProtectedMeanwhile, PartProtected, SuccessorGone, NoDuplicate, DuplicateTagsChanged, DuplicateChanged, PlanOfUnknownAge }

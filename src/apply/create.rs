@@ -1,11 +1,12 @@
 //! Creates the object of a step once (`docs/reliability.md` §1).
 //!
 //! In this order: no other run has created the object (listed again where the plan's read is older than [`FRESH`]); the
-//! channel it starts on is offline; one request carries the spec and all tags, among them the id of this attempt; after
+//! channel it starts on is offline; no other owner has taken over what it acts on; one request carries the spec and all tags, among them the id of this attempt; after
 //! an unknown result the listings are searched for that id; the object becomes ready, and two reads in a row show it
 //! before a dependent step uses it. After an unknown result no second request is sent without that search; a kind that
 //! is listed under a parent has no such listing, and its create call reads under the parent first instead.
 
+use super::acted_on::taken_over;
 use super::attempts::Attempts;
 use super::audience::target_live;
 use super::changed::Changed;
@@ -39,6 +40,12 @@ pub(super) async fn create(run: &Run<'_>, step: &Step) -> Result<StepStatus, Fai
     let addresses = run.addresses(step);
     if let Some(why) = target_live(run, step).await? {
         return Ok(StepStatus::Deferred(why));
+    }
+    // The create call of a stream key reads the owner of its channel itself.
+    let comes_with_parent = step.address.kind.facts().created_by.is_some();
+    let spec = step.spec.as_ref().filter(|_| !comes_with_parent);
+    if let Some(why) = taken_over(run, spec, &addresses).await? {
+        return Ok(StepStatus::Stale(why));
     }
     let waiting = run.waiting(&step.address);
     let mut tries = Tries::new(&waiting);

@@ -2,6 +2,7 @@
 //!
 //! Never deletes an object whose ownership tags differ from those that the plan saw, or that is protected.
 
+use super::acted_on::taken_over;
 use super::attempts::Attempts;
 use super::audience::{cut_off, is_offline};
 use super::changed::{Changed, Precondition};
@@ -36,6 +37,12 @@ pub(super) async fn delete(
     }
     if step.because.contains(&Cause::Superseded) && !has_successor(run, step, &arn).await? {
         return Ok(StepStatus::Stale(Changed::SuccessorGone));
+    }
+    // The object that is to be created in its place would be refused as well.
+    let makes_room = step.because == [Cause::MakesRoom];
+    let spec = step.before.as_ref().filter(|_| makes_room);
+    if let Some(why) = taken_over(run, spec, run.planned).await? {
+        return Ok(StepStatus::Stale(why));
     }
     let waiting = run.waiting(&step.address);
     let mut tries = Tries::new(&waiting);

@@ -3,6 +3,7 @@
 //! Decides nothing that the plan left open, and prints nothing: it reports events and returns an outcome.
 //! Every run starts from the observed state, so a run that was killed is continued by running again.
 
+mod acted_on;
 mod attempts;
 mod audience;
 mod carry_out;

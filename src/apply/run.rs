@@ -104,6 +104,12 @@ impl<'a> Run<'a> {
         addresses.note(address.clone(), arn.clone());
     }
 
+    /// Whether this run created the object.
+    pub(super) fn has_created(&self, arn: &Arn) -> bool {
+        let made = self.made.lock().expect("no task panics while it holds the lock");
+        made.values().any(|(it, _)| it == arn)
+    }
+
     pub(super) fn waiting(&self, address: &Address) -> impl Fn(Wait) + Sync + use<'a> {
         let (address, tell) = (Some(address.clone()), self.tell);
         move |wait| tell(Event::Waiting { address: address.clone(), wait })

@@ -108,6 +108,11 @@ impl Owner {
         }
     }
 
+    /// Whether another stack or tool owns the object than `stack`, or may own it.
+    pub fn is_other_than(&self, stack: &str) -> bool {
+        *self != Self::Unowned && self.in_stack(stack).is_none()
+    }
+
     /// The ownership tags, if `stack` owns the object.
     pub fn in_stack(&self, stack: &str) -> Option<&OwnershipTags> {
         match self {

@@ -225,14 +225,15 @@ impl Resource for StreamKey {
         tags: &Tags,
         addresses: &AddressMap,
     ) -> Result<(), CloudError> {
-        aws.tag(Self::FACTS.service, arn.as_str(), tags).await?;
-        match self.channel.pointer().arn(addresses) {
-            Some(channel) => {
-                let its = tags_of_channel(aws, &channel).await?;
-                remember(aws, &channel, &its, arn, tags).await
-            }
-            None => Ok(()),
+        let Some(channel) = self.channel.pointer().arn(addresses) else {
+            return aws.tag(Self::FACTS.service, arn.as_str(), tags).await;
+        };
+        let its = tags_of_channel(aws, &channel).await?;
+        if let Some(owner) = foreign(&its, tags) {
+            return Err(refused(format!("{channel} belongs to {owner}, and so does its key")));
         }
+        aws.tag(Self::FACTS.service, arn.as_str(), tags).await?;
+        remember(aws, &channel, &its, arn, tags).await
     }
 
     async fn delete(aws: &Clients, arn: &Arn) -> Result<(), CloudError> {
@@ -277,13 +278,8 @@ async fn tags_of_channel(aws: &Clients, channel: &Arn) -> Result<Tags, CloudErro
 
 /// Who else a channel with the tags `its` belongs to than the stack that `tags` are of.
 fn foreign(its: &Tags, tags: &Tags) -> Option<Owner> {
-    let owner = Owner::of(its);
-    let ours = match (&owner, Owner::of(tags)) {
-        (Owner::Unowned, _) => true,
-        (Owner::Stack(its), Owner::Stack(ours)) => its.stack == ours.stack,
-        _ => false,
-    };
-    (!ours).then_some(owner)
+    let (owner, Owner::Stack(ours)) = (Owner::of(its), Owner::of(tags)) else { return None };
+    owner.is_other_than(&ours.stack).then_some(owner)
 }
 
 /// Tells the key's channel, which has the tags `its`, which key it has, if the channel is the stack's as well:

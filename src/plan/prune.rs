@@ -247,9 +247,9 @@ impl<'a> Planner<'a> {
             let foreign = edges.filter_map(|edge| {
                 let Pointer::Outside(arn) = &edge.to else { return None };
                 let owner = observed.all().find(|it| it.arn == *arn)?.owner();
-                let ours = owner == Owner::Unowned || owner.in_stack(&self.stack.name).is_some();
                 let (field, arn) = (edge.field.clone(), arn.clone());
-                (!ours).then_some(Reason::ActsOnForeignObject { field, arn, owner })
+                let foreign = owner.is_other_than(&self.stack.name);
+                foreign.then_some(Reason::ActsOnForeignObject { field, arn, owner })
             });
             refused.extend(foreign.take(1).map(|reason| (index, reason)));
         }

@@ -3,6 +3,7 @@
 
 use crate::account::{Account, on_paused_time};
 use aws_sdk_ivsrealtime::types::IngestProtocol;
+use ivs_apply::apply::Outcome;
 use ivs_apply::aws::{Service, Sorted, Tags};
 use ivs_apply::cloud::Reading;
 use ivs_apply::kinds::{Kind, Spec, Stack};
@@ -219,6 +220,151 @@ fn an_ingest_configuration_does_not_publish_on_a_stage_of_another_owner() {
         let plan = planned(&account, &camera(&stage, true)).await;
         refused(&plan, Whose::AnotherStacks, &stage);
         assert!(plan.steps.iter().all(|it| !it.decision.is_do()), "{plan:#?}");
+    });
+}
+
+/// Applies a plan during whose approval another owner took over this object.
+async fn outcome_after_takeover(
+    account: &Account,
+    text: &str,
+    whose: Whose,
+    service: Service,
+    arn: &str,
+) -> Outcome {
+    let (stack, loaded) = (Stack::named("ours"), load_text("a.yaml", text, Some("ours")));
+    assert!(!loaded.report.has_errors(), "{:#?}", loaded.report);
+    let (observed, plan) = account.plan(&stack, &loaded.desired, &Policy::default()).await;
+    assert!(plan.steps.iter().any(|it| it.decision.is_do()), "{plan:#?}");
+    whose.mark(account, service, arn).await;
+    account.apply(&stack, &observed, &plan).await
+}
+
+/// That nothing was written, since this object has another owner now.
+fn kept_away(outcome: &Outcome, whose: Whose, arn: &str) {
+    assert!(!outcome.is_well() && !outcome.wrote, "{whose:?}: {outcome:#?}");
+    let told = format!("{outcome:?}");
+    assert!(told.contains(arn), "{whose:?}: {outcome:#?}");
+}
+
+const STUDIO: &str =
+    "---\napiVersion: ivs-apply.dev/v1\nkind: Stage\nmetadata: { name: studio }\nspec: {}\n";
+const MAIN: &str =
+    "---\napiVersion: ivs-apply.dev/v1\nkind: Channel\nmetadata: { name: main }\nspec: {}\n";
+
+fn show(channel: &str) -> String {
+    format!(
+        "{HEAD}kind: Composition\nmetadata: {{ name: show }}\nspec:\n  stage: studio\n  run: ALWAYS\n  \
+         destinations: [{{ channel: {{ channel: \"{channel}\" }} }}]\n"
+    )
+}
+
+/// The ARN of the only object of a kind.
+fn only(account: &Account, kind: &str) -> String {
+    let objects = account.control("GET", "/_emulator/objects", serde_json::Value::Null);
+    let mut of_kind = objects["objects"].as_array().expect("a list").iter();
+    let it = of_kind.find(|it| it["kind"] == kind).expect("an object");
+    it["arn"].as_str().expect("a text").to_owned()
+}
+
+#[test]
+fn a_composition_does_not_start_on_a_channel_that_was_taken_over_between_plan_and_call() {
+    on_paused_time(async {
+        for whose in Whose::FOREIGN {
+            let account = Account::empty().await;
+            applied(&account, STUDIO).await;
+            let channel = Whose::Nobodys.channel(&account).await;
+            let text = format!("{STUDIO}{}", show(&channel));
+            let service = Service::LowLatency;
+            let outcome = outcome_after_takeover(&account, &text, whose, service, &channel).await;
+            kept_away(&outcome, whose, &channel);
+
+            // The same where the channel was the stack's own.
+            let account = Account::empty().await;
+            applied(&account, &format!("{STUDIO}{MAIN}")).await;
+            let channel = only(&account, "Channel");
+            let text = format!("{STUDIO}{MAIN}{}", show("main"));
+            let outcome = outcome_after_takeover(&account, &text, whose, service, &channel).await;
+            kept_away(&outcome, whose, &channel);
+        }
+    });
+}
+
+#[test]
+fn a_participant_is_not_replicated_onto_a_stage_that_was_taken_over_between_plan_and_call() {
+    on_paused_time(async {
+        for whose in Whose::FOREIGN {
+            let account = Account::empty().await;
+            applied(&account, STUDIO).await;
+            let there = json!({ "stageArn": only(&account, "Stage"), "participantId": "host" });
+            account.control("POST", "/_emulator/participants", there);
+            let stage = Whose::Nobodys.stage(&account).await;
+            let text = format!(
+                "{STUDIO}{HEAD}kind: ParticipantReplication\nmetadata: {{ name: guest }}\n\
+                 spec: {{ sourceStage: studio, destinationStage: \"{stage}\", participantId: host }}\n"
+            );
+            let service = Service::RealTime;
+            let outcome = outcome_after_takeover(&account, &text, whose, service, &stage).await;
+            kept_away(&outcome, whose, &stage);
+        }
+    });
+}
+
+#[test]
+fn an_ingest_configuration_is_neither_made_nor_changed_on_a_stage_that_was_taken_over_between_plan_and_call()
+ {
+    on_paused_time(async {
+        for whose in Whose::FOREIGN {
+            for exists in [false, true] {
+                let account = Account::empty().await;
+                let stage = Whose::Nobodys.stage(&account).await;
+                if exists {
+                    applied(&account, &camera(&stage, false)).await;
+                }
+                let text = camera(&stage, true);
+                let service = Service::RealTime;
+                let outcome = outcome_after_takeover(&account, &text, whose, service, &stage).await;
+                kept_away(&outcome, whose, &stage);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_stream_key_is_neither_adopted_nor_rotated_once_its_channel_was_taken_over_between_plan_and_call()
+ {
+    on_paused_time(async {
+        for whose in Whose::FOREIGN {
+            for exists in [false, true] {
+                let account = Account::empty().await;
+                let channel = Whose::Nobodys.channel(&account).await;
+                if exists {
+                    applied(&account, &key(&channel, "1")).await;
+                }
+                let text = key(&channel, "2");
+                let service = Service::LowLatency;
+                let outcome =
+                    outcome_after_takeover(&account, &text, whose, service, &channel).await;
+                kept_away(&outcome, whose, &channel);
+            }
+        }
+    });
+}
+
+#[test]
+fn the_owner_of_what_a_step_acts_on_is_asked_once_and_not_where_this_run_made_it() {
+    on_paused_time(async {
+        let calls = async |account: &Account, text: &str| {
+            account.calls();
+            applied(account, text).await;
+            account.calls()["ListTagsForResource"].as_u64().unwrap_or_default()
+        };
+        let text = format!("{STUDIO}{MAIN}{}{}", show("main"), camera("studio", false));
+        assert_eq!(calls(&Account::empty().await, &text).await, 0, "all of it is new");
+        let account = Account::empty().await;
+        applied(&account, &format!("{STUDIO}{MAIN}")).await;
+        let before = calls(&account, &format!("{STUDIO}{MAIN}")).await;
+        assert_eq!(before, 0, "nothing is written");
+        assert_eq!(calls(&account, &text).await, 2, "the channel and the stage were there before");
     });
 }
 

@@ -525,6 +525,16 @@ fn changes_meanwhile() -> Vec<Situation<Changed>> {
             })),
         ),
         (
+            "ReferenceOwnerChanged",
+            Box::pin(async {
+                let ground = format!("{STUDIO}{}", channel(""));
+                let account = with(&ground).await;
+                let arn = arn(&account, Kind::Channel).await;
+                let by_hand = async { tagged(&account, &arn, &json!({ STACK: "other" })) };
+                overtaken(&account, &format!("{ground}{}", always("")), by_hand).await
+            }),
+        ),
+        (
             "FieldsChanged",
             Box::pin(changed_after(async |account: &Account, arn: &str| {
                 let update = account.aws.ivs.update_channel().arn(arn).authorized(true);
