@@ -17,7 +17,7 @@ mod heartbeat;
 mod store;
 
 pub use body::{Holder, STEAL_AFTER, TTL, Who};
-pub use heartbeat::BEAT;
+pub use heartbeat::{BEAT, Lost};
 pub use store::Store;
 
 use super::stop::Stop;
@@ -26,6 +26,7 @@ use crate::aws::object::{Only, Seen};
 use crate::aws::{Class, CloudError};
 use body::Body;
 use heartbeat::{Renewal, State, beat, extend, lock, renew};
+use serde::Serialize;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -48,7 +49,8 @@ const CROSSINGS: u32 = 4;
 const NO_VERSION: &str = "\"00000000000000000000000000000000\"";
 
 /// Why the lock cannot be taken.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Serialize, thiserror::Error)]
+#[serde(tag = "refusal", content = "detail", rename_all = "camelCase")]
 pub enum Refusal {
     /// Another run holds it.
     #[error("the lock is held by {0}")]
@@ -321,9 +323,12 @@ impl<S: Store> Lock<S> {
         self.beating = Some(tokio::spawn(async move { beat(&*store, &state, &stopper).await }));
     }
 
-    /// Why this run does not hold the lock any more, if so.
-    pub fn lost(&self) -> Option<String> {
-        lock(&self.state).lost.clone()
+    /// Why this run does not hold the lock any more, if so. A run that was suspended gets the answer here before its
+    /// heartbeat has noticed.
+    pub fn lost(&self) -> Option<Lost> {
+        let state = lock(&self.state);
+        let lapsed = || (state.renewed.elapsed() >= TTL).then_some(Lost::NotRenewed);
+        state.lost.clone().or_else(lapsed)
     }
 
     /// Releases the lock, however the run ended. `unclear` names the addresses with an unknown result.

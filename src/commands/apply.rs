@@ -178,7 +178,7 @@ impl Carrying<'_> {
         if let Some(differences) = self.approved.filter(|it| !it.is_empty()) {
             return self.stale(differences, shown);
         }
-        if let Some(failure) = self.session.refused(consent.confirm_deletes) {
+        if let Some(failure) = self.session.refused(self.guard.lock(), consent.confirm_deletes) {
             return self.refuse(failure);
         }
         if !self.session.planned.plan.has_work() {
@@ -328,9 +328,9 @@ async fn do_it(
     let tell = |event: Event| progress.show(&event);
     let Session { connection, planned, .. } = session;
     let plan = &planned.plan;
-    let stop = guard.carry_out();
+    let lock = guard.carry_out();
     let carried =
-        Box::pin(planned.apply(&connection.session, confirmed_deletes, stop, &tell)).await;
+        Box::pin(planned.apply(&connection.session, lock, confirmed_deletes, &tell)).await;
     let outcome = carried.map_err(refused)?;
     progress.finish();
     let steps = plan.by_id();

@@ -68,11 +68,6 @@ impl Connection {
         self.session.may_write(stack).map_err(refused)
     }
 
-    /// Whether the account is emulated in this process, and so has no other users.
-    pub(super) fn is_in_process(&self) -> bool {
-        self.emulator.is_some()
-    }
-
     /// Saves the state of an emulated account.
     pub(super) fn close(&self) -> Result<(), Failure> {
         match &self.emulator {

@@ -99,6 +99,14 @@ pub(super) fn refused(refusal: Refusal) -> Failure {
             "changing a real account needs `account` and `region` in the Stack manifest",
             "add a document of kind Stack with `spec: { region: …, account: \"…\" }`",
         ),
+        Refusal::NotLocked { location } => Failure::refused(
+            format!("the run does not hold the lock {location}, so nothing was written"),
+            "run the command again",
+        ),
+        Refusal::LockLost { location, why } => Failure::error(format!(
+            "the lock {location} was lost before anything was written: {why}"
+        ))
+        .help("run the command again"),
         Refusal::Blocked { address, reason } => Failure::refused(
             format!("{address} must not be touched: {}", reason::text(&reason)),
             see,

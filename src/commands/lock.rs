@@ -8,7 +8,7 @@ use super::failure::Failure;
 use crate::apply::lock::{Look, Refusal, Released, WINDOW};
 use crate::apply::{Signal, Stop};
 use crate::cli::{ExitCode, who};
-use crate::engine::{LockError, StackLock};
+use crate::engine::{LockError, RunLock};
 use crate::kinds::Stack;
 use crate::manifest::source::read_named;
 use crate::ui::Ui;
@@ -25,7 +25,7 @@ use tokio::task::JoinHandle;
 /// A run that writes, from before it reads until after it has written.
 pub(super) struct Guard {
     ui: Ui,
-    lock: Option<StackLock>,
+    lock: RunLock,
     stop: watch::Receiver<Stop>,
     signals: JoinHandle<()>,
     /// Whether the plan is being carried out, which stops in its own way.
@@ -44,13 +44,13 @@ impl Guard {
         let signals = tokio::spawn(listen(stopper.clone()));
         let mut guard = Self {
             ui,
-            lock: None,
+            lock: RunLock::none(stopper.clone()),
             stop: stop.clone(),
             signals,
             carrying: AtomicBool::new(false),
             unclear: Mutex::default(),
         };
-        if stack.lock.is_some() && connection.is_in_process() {
+        if stack.lock.is_some() && connection.session.lock_of(stack).is_none() {
             ui.say(
                 "note: no lock is taken: an emulated account in this process has no other users\n",
             );
@@ -90,8 +90,7 @@ impl Guard {
 
     /// What the holder before this one has sent must be listed before the account is read.
     async fn wait_for_predecessor(&self) {
-        let Some(lock) = &self.lock else { return };
-        let Some(after) = lock.after() else { return };
+        let Some(after) = self.lock.after() else { return };
         let unclear = match after.intents.as_slice() {
             [] => String::new(),
             some => format!(", and does not know what became of {}", some.join(", ")),
@@ -100,13 +99,18 @@ impl Guard {
             format!("the last holder of the lock did not end well{unclear}: {}", after.holder);
         let (text, seconds) = (escape(&text, 2_000), WINDOW.as_secs());
         self.ui.say(&format!("note: {text}; {seconds} s are waited for what it may have sent\n"));
-        lock.wait_for_predecessor().await;
+        self.lock.wait_for_predecessor().await;
     }
 
-    /// From here on the engine decides how to stop.
-    pub(super) fn carry_out(&self) -> watch::Receiver<Stop> {
+    /// The lock of the run.
+    pub(super) fn lock(&self) -> &RunLock {
+        &self.lock
+    }
+
+    /// The lock to apply the plan under. From here on the engine decides how to stop.
+    pub(super) fn carry_out(&self) -> &RunLock {
         self.carrying.store(true, Ordering::Relaxed);
-        self.stop.clone()
+        &self.lock
     }
 
     /// What may still come about after the run.
@@ -118,25 +122,24 @@ impl Guard {
     pub(super) async fn end(self, ended: Result<ExitCode, Failure>) -> Result<ExitCode, Failure> {
         self.signals.abort();
         let ui = self.ui;
-        let Some(lock) = self.lock else { return ended };
-        let location = lock.location().clone();
+        let Some(location) = self.lock.location().cloned() else { return ended };
         let unclear = self.unclear.into_inner().expect("no task panics while it holds the lock");
-        let lost = lock.lost();
+        let lost = self.lock.lost();
         if let Some(why) = &lost {
-            let why = escape(why, 1_000);
+            let why = escape(&why.to_string(), 1_000);
             ui.say(&format!(
                 "error: the lock {location} was lost, so nothing new was started: {why}\n"
             ));
         }
-        match lock.release(&unclear).await {
-            Released::NotOurs if lost.is_none() => ui.say(&format!(
+        match self.lock.release(&unclear).await {
+            Some(Released::NotOurs) if lost.is_none() => ui.say(&format!(
                 "warning: {location} was released before this run ended: another run may be in progress\n"
             )),
-            Released::Free | Released::NotOurs => {}
-            Released::Marked => ui.say(&format!(
+            None | Some(Released::Free | Released::NotOurs) => {}
+            Some(Released::Marked) => ui.say(&format!(
                 "note: {location} is free, and tells the next run to wait for what is unclear\n"
             )),
-            Released::Unknown(error) => ui.say(&format!(
+            Some(Released::Unknown(error)) => ui.say(&format!(
                 "warning: it is unknown whether {location} was released: {}\n",
                 escape(&error.to_string(), 1_000)
             )),
@@ -164,13 +167,13 @@ pub(super) async fn look(connection: &Connection, stack: &Stack, ui: Ui) {
 /// Why there is no lock, for the command line.
 pub(super) fn refused(error: &LockError) -> Failure {
     match error {
-        LockError::NoStore(_, cause) => Failure::error(error.to_string()).help(cause.help()),
-        LockError::Store(_, cause) => {
+        LockError::NoStore { cause, .. } => Failure::error(error.to_string()).help(cause.help()),
+        LockError::Store { cause, .. } => {
             let help =
                 cause.help().unwrap_or("check that the bucket exists in the configured region");
             Failure::error(error.to_string()).help(help)
         }
-        LockError::Refused(location, refusal) => match &**refusal {
+        LockError::Refused { location, cause } => match &**cause {
             Refusal::Held(holder) => Failure::refused(
                 format!("{location} is held by {holder}; nothing was done"),
                 format!(

@@ -5,7 +5,7 @@ use super::connection::Connection;
 use super::failure::{Failure, failed, refused};
 use super::lock;
 use crate::cli::{ExitCode, Format, Global};
-use crate::engine::Planned;
+use crate::engine::{Planned, RunLock};
 use crate::manifest::{self, Loaded, StandardInput};
 use crate::plan::approval::Inputs;
 use crate::plan::{Approval, Policy, Status, Terms};
@@ -159,7 +159,11 @@ impl Session {
     }
 
     /// Why nothing of this plan may be applied, if so.
-    pub(super) fn refused(&self, confirmed_deletes: Option<usize>) -> Option<Failure> {
-        self.planned.refusal(&self.connection.session, confirmed_deletes).map(refused)
+    pub(super) fn refused(
+        &self,
+        lock: &RunLock,
+        confirmed_deletes: Option<usize>,
+    ) -> Option<Failure> {
+        self.planned.refusal(&self.connection.session, lock, confirmed_deletes).map(refused)
     }
 }

@@ -1,5 +1,7 @@
 //! Why the engine did not go on: typed, with what can be done about it.
 
+use crate::apply::lock::Lost;
+use crate::aws::object::Location;
 use crate::aws::{CloudError, ConnectError};
 use crate::cloud::ReadError;
 use crate::kinds::{Address, Kind};
@@ -53,6 +55,18 @@ pub enum Refusal {
     /// The stack does not name account and region, which writing to AWS needs: credentials alone may be those of
     /// another account than was meant.
     PlaceNotNamed,
+    /// The stack configures a lock, and the run does not hold it.
+    NotLocked {
+        /// The lock.
+        location: Location,
+    },
+    /// The run held the lock of the stack and has lost it.
+    LockLost {
+        /// The lock.
+        location: Location,
+        /// How it was lost.
+        why: Lost,
+    },
     /// A step must not be carried out.
     Blocked {
         /// The resource.

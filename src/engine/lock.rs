@@ -4,10 +4,13 @@
 
 use super::Session;
 use crate::apply::Stop;
-use crate::apply::lock::{self, Lock, Look, Refusal, Released, Unclean, Unlocked, WINDOW, Who};
+use crate::apply::lock::{
+    self, Lock, Look, Lost, Refusal, Released, Unclean, Unlocked, WINDOW, Who,
+};
 use crate::aws::object::{Location, Object};
 use crate::aws::{CloudError, ConnectError};
 use crate::kinds::Stack;
+use serde::Serialize;
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -15,55 +18,89 @@ use tokio::sync::watch;
 const RELEASE_WITHIN: Duration = Duration::from_secs(5);
 
 /// Why a lock was not taken, looked at or released.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Serialize, thiserror::Error)]
+#[serde(tag = "error", rename_all = "camelCase")]
 pub enum LockError {
     /// This build or this configuration has no client for the lock's store.
-    #[error("the lock {0} cannot be used: {1}")]
-    NoStore(Location, #[source] ConnectError),
-    /// The store failed.
-    #[error("the lock {0} cannot be used: {1}")]
-    Store(Location, #[source] Box<CloudError>),
+    #[error("the lock {location} cannot be used: {cause}")]
+    NoStore {
+        /// The lock.
+        location: Location,
+        /// Why there is no client.
+        #[source]
+        cause: ConnectError,
+    },
+    /// A request to the store failed.
+    #[error("the lock {location} cannot be used: {cause}")]
+    Store {
+        /// The lock.
+        location: Location,
+        /// The error of the store.
+        #[source]
+        cause: Box<CloudError>,
+    },
     /// Another run holds it, or the object is no lock.
-    #[error("{0}: {1}")]
-    Refused(Location, #[source] Box<Refusal>),
+    #[error("{location}: {cause}")]
+    Refused {
+        /// The lock.
+        location: Location,
+        /// Why it cannot be taken.
+        #[source]
+        cause: Box<Refusal>,
+    },
 }
 
-/// The lock of a stack, held by this session.
+/// The lock of one run, and what stops the run: a signal of the caller, or the loss of the lock.
+///
+/// [`Session::lock`] takes the lock that the stack configures. [`RunLock::none`] is for a stack without a lock;
+/// [`Planned::apply`](super::Planned::apply) refuses it for any other.
 #[derive(Debug)]
-pub struct StackLock {
-    lock: Lock<Object>,
-    location: Location,
+pub struct RunLock {
+    held: Option<(Location, Lock<Object>)>,
+    stopper: watch::Sender<Stop>,
 }
 
-impl StackLock {
-    /// Where the lock is.
-    pub fn location(&self) -> &Location {
-        &self.location
+impl RunLock {
+    /// No lock. `stopper` stops the run.
+    pub fn none(stopper: watch::Sender<Stop>) -> Self {
+        Self { held: None, stopper }
+    }
+
+    /// Where the lock is; `None` for a run without a lock.
+    pub fn location(&self) -> Option<&Location> {
+        self.held.as_ref().map(|(location, _)| location)
     }
 
     /// The run that held the lock before, where it did not release it or left requests whose result is unknown.
     pub fn after(&self) -> Option<&Unclean> {
-        self.lock.after.as_ref()
+        self.held.as_ref().and_then(|(_, lock)| lock.after.as_ref())
     }
 
     /// Waits [`WINDOW`] where the run before left requests whose result is unknown: what they created is listed
     /// by then. Comes before the account is read.
     pub async fn wait_for_predecessor(&self) {
-        if self.lock.after.is_some() {
+        if self.after().is_some() {
             tokio::time::sleep(WINDOW).await;
         }
     }
 
     /// Why the lock was lost, if it was. The run it belongs to was stopped then.
-    pub fn lost(&self) -> Option<String> {
-        self.lock.lost()
+    pub fn lost(&self) -> Option<Lost> {
+        self.held.as_ref().and_then(|(_, lock)| lock.lost())
     }
 
-    /// Releases the lock. `unclear` names the steps whose result is unknown: the next run waits for them.
-    pub async fn release(self, unclear: &[String]) -> Released {
+    /// What stops the run.
+    pub(super) fn stop(&self) -> watch::Receiver<Stop> {
+        self.stopper.subscribe()
+    }
+
+    /// Releases the lock, if there is one. `unclear` names the steps whose result is unknown: the next run waits for
+    /// them.
+    pub async fn release(self, unclear: &[String]) -> Option<Released> {
+        let (_, lock) = self.held?;
         let late = || CloudError::unusable("DeleteObject", "the store did not answer in time");
-        let released = tokio::time::timeout(RELEASE_WITHIN, self.lock.release(unclear)).await;
-        released.unwrap_or_else(|_| Released::Unknown(late()))
+        let released = tokio::time::timeout(RELEASE_WITHIN, lock.release(unclear)).await;
+        Some(released.unwrap_or_else(|_| Released::Unknown(late())))
     }
 }
 
@@ -75,7 +112,7 @@ impl Session {
     }
 
     /// Takes the lock of the stack and renews it until it is released. Where it is lost, `stopper` is told to stop
-    /// the run. `None` where there is no lock to take.
+    /// the run. Where there is no lock to take ([`Session::lock_of`]), the result holds none.
     ///
     /// # Errors
     /// Where another run holds the lock, or its store does not work.
@@ -84,15 +121,15 @@ impl Session {
         stack: &Stack,
         who: &Who,
         stopper: watch::Sender<Stop>,
-    ) -> Result<Option<StackLock>, LockError> {
-        let Some(location) = self.lock_of(stack) else { return Ok(None) };
+    ) -> Result<RunLock, LockError> {
+        let Some(location) = self.lock_of(stack) else { return Ok(RunLock::none(stopper)) };
         let taken = Lock::take(self.store(location)?, &stack.name, who).await;
         let mut lock = taken.map_err(|refusal| match refusal {
-            Refusal::Store(error) => LockError::Store(location.clone(), Box::new(error)),
-            refusal => LockError::Refused(location.clone(), Box::new(refusal)),
+            Refusal::Store(error) => store_failed(location, error),
+            refusal => LockError::Refused { location: location.clone(), cause: Box::new(refusal) },
         })?;
-        lock.keep(stopper);
-        Ok(Some(StackLock { lock, location: location.clone() }))
+        lock.keep(stopper.clone());
+        Ok(RunLock { held: Some((location.clone(), lock)), stopper })
     }
 
     /// Who holds the lock of the stack, without taking it. `None` where there is no lock.
@@ -102,7 +139,7 @@ impl Session {
     pub async fn look_at_lock(&self, stack: &Stack) -> Result<Option<Look>, LockError> {
         let Some(location) = self.lock_of(stack) else { return Ok(None) };
         let looked = lock::look(&self.store(location)?).await;
-        looked.map(Some).map_err(|error| LockError::Store(location.clone(), Box::new(error)))
+        looked.map(Some).map_err(|error| store_failed(location, error))
     }
 
     /// Takes the lock away from a dead run. It is watched for [`WINDOW`] first, in which a run that works renews
@@ -113,10 +150,26 @@ impl Session {
     pub async fn unlock(&self, stack: &Stack, nonce: &str) -> Result<Option<Unlocked>, LockError> {
         let Some(location) = self.lock_of(stack) else { return Ok(None) };
         let unlocked = lock::unlock(&self.store(location)?, nonce).await;
-        unlocked.map(Some).map_err(|error| LockError::Store(location.clone(), Box::new(error)))
+        unlocked.map(Some).map_err(|error| store_failed(location, error))
+    }
+
+    /// Whether the run holds the lock that the stack configures.
+    pub(super) fn holds(&self, stack: &Stack, lock: &RunLock) -> Result<(), super::Refusal> {
+        let Some(location) = self.lock_of(stack) else { return Ok(()) };
+        let location = || location.clone();
+        match (lock.location() == Some(&location()), lock.lost()) {
+            (false, _) => Err(super::Refusal::NotLocked { location: location() }),
+            (true, Some(why)) => Err(super::Refusal::LockLost { location: location(), why }),
+            (true, None) => Ok(()),
+        }
     }
 
     fn store(&self, location: &Location) -> Result<Object, LockError> {
-        self.aws.object(location).map_err(|error| LockError::NoStore(location.clone(), error))
+        let store = self.aws.object(location);
+        store.map_err(|cause| LockError::NoStore { location: location.clone(), cause })
     }
+}
+
+fn store_failed(location: &Location, error: CloudError) -> LockError {
+    LockError::Store { location: location.clone(), cause: Box::new(error) }
 }

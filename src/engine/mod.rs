@@ -8,7 +8,7 @@
 //! # #[cfg(feature = "emulator")] {
 //! use ivs_apply::apply::Stop;
 //! use ivs_apply::emulator::{Emulator, Settings};
-//! use ivs_apply::engine::{Session, SharedBuckets, Target};
+//! use ivs_apply::engine::{RunLock, Session, SharedBuckets, Target};
 //! use ivs_apply::manifest::load_text;
 //! use ivs_apply::plan::Policy;
 //!
@@ -17,8 +17,9 @@
 //!     assert!(!loaded.report.has_errors());
 //!     let session = Session::open(target, &loaded.stack).await?;
 //!     let planned = session.plan(loaded.stack, loaded.desired, Policy::default(), false).await?;
-//!     let (_stopper, stop) = tokio::sync::watch::channel(Stop::default());
-//!     let outcome = planned.apply(&session, None, stop, &|event| drop(event)).await.expect("no refusal");
+//!     // For a stack with a lock: `session.lock`, before the plan is made.
+//!     let lock = RunLock::none(tokio::sync::watch::Sender::new(Stop::default()));
+//!     let outcome = planned.apply(&session, &lock, None, &|event| drop(event)).await.expect("no refusal");
 //!     Ok(outcome.counts(&planned.plan).done)
 //! }
 //!
@@ -46,15 +47,14 @@ mod lock;
 pub use crate::aws::{ConnectError, Rates, SharedBuckets, Target};
 pub use aws_config::SdkConfig;
 pub use error::{Error, Refusal};
-pub use lock::{LockError, StackLock};
+pub use lock::{LockError, RunLock};
 
-use crate::apply::{Event, Outcome, Stop, apply};
+use crate::apply::{Event, Outcome, apply};
 use crate::aws::{self, Class, Clients, SignedIn};
 use crate::cloud::{Reading, look_up_sessions, look_up_users, read};
 use crate::kinds::{Desired, ObservedState, Stack};
 use crate::plan::approval::{Inputs, Place};
 use crate::plan::{Approval, Decision, Note, Plan, Policy, Selected, Status, Terms, plan};
-use tokio::sync::watch;
 
 /// A connection to the account and region of a stack.
 pub struct Session {
@@ -198,9 +198,14 @@ impl Planned {
         self.plan = plan(&self.stack, &self.desired, &self.observed, &self.policy);
     }
 
-    /// Why nothing of this plan may be applied, if so. `confirmed_deletes` is the number of deletes that somebody
-    /// has agreed to.
-    pub fn refusal(&self, session: &Session, confirmed_deletes: Option<usize>) -> Option<Refusal> {
+    /// Why nothing of this plan may be applied, if so. `confirmed_deletes` is the number of deletes that the user
+    /// has confirmed.
+    pub fn refusal(
+        &self,
+        session: &Session,
+        lock: &RunLock,
+        confirmed_deletes: Option<usize>,
+    ) -> Option<Refusal> {
         let blocked = self.plan.steps.iter().find_map(|step| match &step.decision {
             Decision::Blocked(reason) | Decision::Unmanaged(reason) => {
                 let (address, reason) = (step.address.clone(), Box::new(reason.clone()));
@@ -230,7 +235,8 @@ impl Planned {
             missing.then_some(Refusal::NoServerTime)
         };
         let place = session.may_write(&self.stack).err();
-        place.or(blocked).or_else(quota).or_else(deletes).or_else(no_time)
+        let unlocked = || session.holds(&self.stack, lock).err();
+        place.or_else(unlocked).or(blocked).or_else(quota).or_else(deletes).or_else(no_time)
     }
 
     /// Whether the account would still give the same plan.
@@ -265,22 +271,24 @@ impl Planned {
         Ok(Approval::of(&self.plan, &self.observed.addresses, place, terms, inputs))
     }
 
-    /// Applies the plan and confirms it. `confirmed_deletes` is the number of deletes that somebody has agreed to.
-    /// `stop` ends the run early: what has begun is finished. `tell` hears of every event as it happens.
+    /// Applies the plan and confirms it. `lock` is that of [`Session::lock`], taken before the account was read; for
+    /// a stack without a lock it is [`RunLock::none`]. What stops the run is in it: what has begun is finished then.
+    /// `confirmed_deletes` is the number of deletes that the user has confirmed. `tell` gets every event as it
+    /// happens.
     ///
     /// # Errors
     /// Where the plan is refused ([`Planned::refusal`]): nothing was written.
     pub async fn apply(
         &self,
         session: &Session,
+        lock: &RunLock,
         confirmed_deletes: Option<usize>,
-        stop: watch::Receiver<Stop>,
         tell: &(dyn Fn(Event) + Sync),
     ) -> Result<Outcome, Refusal> {
-        if let Some(refusal) = self.refusal(session, confirmed_deletes) {
+        if let Some(refusal) = self.refusal(session, lock, confirmed_deletes) {
             return Err(refusal);
         }
         let Self { stack, plan, observed, .. } = self;
-        Ok(apply(&session.aws, stack, plan, observed, stop, tell).await)
+        Ok(apply(&session.aws, stack, plan, observed, lock.stop(), tell).await)
     }
 }

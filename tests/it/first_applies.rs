@@ -7,6 +7,7 @@ use fastrand::Rng;
 use ivs_apply::apply::{Event, Left, Outcome, Stop, apply};
 use ivs_apply::aws::{Clients, Target, connect};
 use ivs_apply::cloud::{Reading, read};
+use ivs_apply::engine::RunLock;
 use ivs_apply::kinds::{Desired, Kind, Stack};
 use ivs_apply::manifest::load_text;
 use ivs_apply::plan::{Policy, Reason, Status, plan};
@@ -76,8 +77,8 @@ async fn one_run(
     if !planned.plan.has_work() {
         return None;
     }
-    let (_stopper, stop) = watch::channel(Stop::default());
-    Box::pin(planned.apply(&session, None, stop, &|_| {})).await.ok()
+    let lock = RunLock::none(watch::Sender::new(Stop::default()));
+    Box::pin(planned.apply(&session, &lock, None, &|_| {})).await.ok()
 }
 
 /// How often the stack has an object of each kind and name.

@@ -19,6 +19,7 @@ use ivs_apply::apply::Stop;
 use ivs_apply::aws::{Target, connect};
 use ivs_apply::cloud::{Reading, read};
 use ivs_apply::emulator::{Clock, Emulator, Settings};
+use ivs_apply::engine::RunLock;
 use ivs_apply::kinds::ObservedState;
 use ivs_apply::kinds::spec::fingerprint;
 use ivs_apply::manifest::{Loaded, load_text};
@@ -606,9 +607,9 @@ async fn one_server(seed: u64) {
     let planned = session.plan(loaded.stack.clone(), desired.clone(), policy, reading.full).await;
     let Ok(planned) = planned else { return };
     let deletes = Some(planned.plan.deletes());
-    let (_stopper, stop) = watch::channel(Stop::default());
+    let lock = RunLock::none(watch::Sender::new(Stop::default()));
     // Refused or applied: neither may end in a panic.
-    drop(Box::pin(planned.apply(&session, deletes, stop, &|_| {})).await);
+    drop(Box::pin(planned.apply(&session, &lock, deletes, &|_| {})).await);
 }
 
 fn one_answer(seed: u64) {

@@ -7,6 +7,7 @@ mod after_stop;
 mod answers;
 mod architecture;
 mod binary;
+mod bucket;
 mod calls;
 mod change;
 mod client;

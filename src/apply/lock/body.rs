@@ -3,7 +3,7 @@
 //! Everything read here may have been written by another program: it is cut to a fixed length, and never escaped; `ui`
 //! does that.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 use std::time::Duration;
 
@@ -89,7 +89,8 @@ impl Body {
 }
 
 /// The holder of a lock.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Holder {
     /// What `unlock` needs.
     pub nonce: String,
@@ -102,7 +103,13 @@ pub struct Holder {
     /// Since when, by the store's clock.
     pub taken_at: Option<String>,
     /// Since its last heartbeat, by the store's clock.
+    #[serde(rename = "ageSeconds", serialize_with = "seconds")]
     pub age: Option<Duration>,
+}
+
+#[expect(clippy::ref_option, reason = "serde passes the field as it is")]
+fn seconds<S: Serializer>(age: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    age.map(|it| it.as_secs()).serialize(serializer)
 }
 
 impl fmt::Display for Holder {

@@ -2,11 +2,12 @@
 //!
 //! Never takes a lock that another run holds by now.
 
-use super::body::{Body, TTL};
+use super::body::{Body, Holder, TTL};
 use super::store::Store;
 use crate::apply::stop::{Signal, Stop};
 use crate::aws::CloudError;
 use crate::aws::object::Only;
+use serde::Serialize;
 use std::sync::Mutex;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -19,6 +20,24 @@ pub const BEAT: Duration = Duration::from_secs(10);
 /// Between two tries of a heartbeat.
 const AGAIN: Duration = Duration::from_secs(2);
 
+/// Why a run does not hold its lock any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(tag = "lost", rename_all = "camelCase")]
+pub enum Lost {
+    /// The lock object was deleted.
+    #[error("another run released it")]
+    Released,
+    /// Another run holds it.
+    #[error("it was taken over by {0}")]
+    TakenOver(Box<Holder>),
+    /// The object is no lock any more.
+    #[error("something else was put in its place")]
+    Replaced,
+    /// The heartbeat failed for longer than [`TTL`].
+    #[error("it could not be renewed for {} s", TTL.as_secs())]
+    NotRenewed,
+}
+
 /// What a lock and its heartbeat share.
 #[derive(Debug)]
 pub(super) struct State {
@@ -26,7 +45,7 @@ pub(super) struct State {
     pub(super) version: String,
     /// When the last renewal that worked was sent.
     pub(super) renewed: Instant,
-    pub(super) lost: Option<String>,
+    pub(super) lost: Option<Lost>,
 }
 
 /// The result of a renewal.
@@ -34,7 +53,7 @@ pub(super) enum Renewal {
     Done,
     /// This run holds it, in a version that it did not know: an earlier reply was lost.
     Moved,
-    Lost(String),
+    Lost(Lost),
 }
 
 pub(super) async fn renew<S: Store>(
@@ -54,7 +73,7 @@ pub(super) async fn renew<S: Store>(
         return Ok(Renewal::Done);
     }
     let Some(seen) = store.get().await? else {
-        return Ok(Renewal::Lost("another run released it".to_owned()));
+        return Ok(Renewal::Lost(Lost::Released));
     };
     match Body::read(&seen.body) {
         Some(there) if there.nonce == body.nonce && !there.released => {
@@ -62,10 +81,8 @@ pub(super) async fn renew<S: Store>(
             (state.body, state.version) = (there, seen.version);
             Ok(Renewal::Moved)
         }
-        Some(there) => {
-            Ok(Renewal::Lost(format!("it was taken over by {}", there.holder(seen.age))))
-        }
-        None => Ok(Renewal::Lost("something else was put in its place".to_owned())),
+        Some(there) => Ok(Renewal::Lost(Lost::TakenOver(Box::new(there.holder(seen.age))))),
+        None => Ok(Renewal::Lost(Lost::Replaced)),
     }
 }
 
@@ -78,10 +95,10 @@ pub(super) async fn beat<S: Store>(store: &S, state: &Mutex<State>, stopper: &wa
         let lost = loop {
             sleep_until(next.min(until)).await;
             if Instant::now() >= until {
-                break Some(too_long());
+                break Some(Lost::NotRenewed);
             }
             match timeout_at(until, renew(store, state)).await {
-                Err(_) => break Some(too_long()),
+                Err(_) => break Some(Lost::NotRenewed),
                 Ok(Ok(Renewal::Done)) => break None,
                 Ok(Ok(Renewal::Lost(why))) => break Some(why),
                 Ok(Ok(Renewal::Moved)) => next = Instant::now(),
@@ -107,10 +124,6 @@ pub(super) fn extend(stopper: &watch::Sender<Stop>, until: Instant) {
         stop.until = Some(until);
         false
     });
-}
-
-fn too_long() -> String {
-    format!("it could not be renewed for {} s", TTL.as_secs())
 }
 
 pub(super) fn lock(state: &Mutex<State>) -> std::sync::MutexGuard<'_, State> {

@@ -349,7 +349,7 @@ async fn a_store_that_is_away_for_less_than_the_ttl_costs_nothing_and_longer_sto
     told(&stop).await;
     assert_eq!(Instant::now() - renewed, TTL);
     assert_eq!(stop.borrow().first, Some(Signal::LockLost));
-    assert!(lock.lost().is_some_and(|it| it.contains("60 s")));
+    assert_eq!(lock.lost(), Some(Lost::NotRenewed));
 }
 
 #[tokio::test(start_paused = true)]
@@ -360,9 +360,10 @@ async fn a_run_that_was_suspended_knows_it_before_anybody_tells() {
     // No other task runs in between, the heartbeat included.
     lock.beating.take().expect("it beats").abort();
     advance(Duration::from_secs(59)).await;
-    assert_eq!(stop.borrow().why(), None);
+    assert_eq!((stop.borrow().why(), lock.lost()), (None, None));
     advance(Duration::from_secs(1)).await;
     assert_eq!((stop.borrow().first, stop.borrow().why()), (None, Some(Signal::LockLost)));
+    assert_eq!(lock.lost(), Some(Lost::NotRenewed));
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,6 +6,7 @@ use ivs_apply::apply::{Event, Outcome, Signal, Stop};
 use ivs_apply::aws::{Clients, Target, connect};
 use ivs_apply::cloud::Reading;
 use ivs_apply::emulator::{Clock, Settings, Switches};
+use ivs_apply::engine::RunLock;
 use ivs_apply::kinds::{Desired, Kind, Stack};
 use ivs_apply::plan::{Plan, Policy, Status, plan};
 use serde_json::{Value, json};
@@ -316,12 +317,13 @@ impl World {
         if plan.status() == Status::Blocked || !plan.has_work() {
             return;
         }
-        let (stopper, stop) = watch::channel(Stop::default());
+        let stopper = watch::Sender::new(Stop::default());
+        let run_lock = RunLock::none(stopper.clone());
         let seen = Mutex::new((0_usize, "S2"));
         let tell = |event: Event| self.told(&event, plot, record, &stopper, &seen);
         // A plan with many deletes is confirmed by their number.
         let deletes = Some(plan.deletes());
-        let outcome = Box::pin(planned.apply(&session, deletes, stop, &tell)).await;
+        let outcome = Box::pin(planned.apply(&session, &run_lock, deletes, &tell)).await;
         lock(record).outcome = outcome.ok();
     }
 
