@@ -10,8 +10,10 @@ use crate::cli::{ExitCode, Format, Global, program};
 use crate::diag::Code;
 use crate::manifest::envelope::kind_names;
 use crate::manifest::source::read_named;
-use crate::plan::{Approval, Status};
+use crate::plan::{Approval, Difference, Status};
+use crate::ui::escape::escape;
 use crate::ui::progress::{Progress, failures, left, report};
+use crate::ui::saved::difference;
 use crate::ui::shell::quote;
 use crate::ui::{Ui, json, output};
 use std::path::{Path, PathBuf};
@@ -82,8 +84,7 @@ pub(super) async fn run(args: &ApplyArgs, global: &Global, ui: Ui) -> Result<Exi
             return carry_out("apply", session, &consent, None, &guard, global, ui).await;
         };
         let now = session.approval(terms, inputs::of(global))?;
-        let differences: Vec<String> =
-            approval.differences(&now).iter().map(crate::ui::saved::difference).collect();
+        let differences = approval.differences(&now);
         carry_out("apply", session, &consent, Some(&differences), &guard, global, ui).await
     });
     let ended = guard.watch(work).await;
@@ -134,7 +135,7 @@ pub(super) async fn carry_out(
     command: &str,
     session: Session,
     consent: &ConsentArgs,
-    approved: Option<&[String]>,
+    approved: Option<&[Difference]>,
     guard: &Guard,
     global: &Global,
     ui: Ui,
@@ -155,7 +156,7 @@ struct Carrying<'a> {
     command: &'a str,
     session: &'a Session,
     consent: &'a ConsentArgs,
-    approved: Option<&'a [String]>,
+    approved: Option<&'a [Difference]>,
     guard: &'a Guard,
     global: &'a Global,
     ui: Ui,
@@ -231,7 +232,7 @@ impl Carrying<'_> {
     /// Says no, since what was approved is not what would be done now.
     fn stale(
         &self,
-        differences: &[String],
+        differences: &[Difference],
         shown: Result<(), Failure>,
     ) -> Result<ExitCode, Failure> {
         let s = if differences.len() == 1 { "" } else { "s" };
@@ -239,8 +240,8 @@ impl Carrying<'_> {
         if !self.is_document() {
             shown?;
             let mut text = "\nWhat was approved is not what would be done now:\n".to_owned();
-            for difference in differences {
-                text.push_str(&format!("  {}\n", crate::ui::escape::escape(difference, 1_000)));
+            for it in differences {
+                text.push_str(&format!("  {}\n", escape(&difference(it), 1_000)));
             }
             self.ui.answer(&text)?;
         }
@@ -255,7 +256,7 @@ impl Carrying<'_> {
         let differences = self.approved.unwrap_or_default();
         let Self { command, global, ui, .. } = self;
         self.session.show_refused(command, Some(&failure), differences, global, *ui)?;
-        let message = crate::ui::escape::escape(&failure.message, 2_000);
+        let message = escape(&failure.message, 2_000);
         self.ui.say(&format!("error: {message}\n"));
         Ok(failure.code)
     }

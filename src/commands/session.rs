@@ -8,7 +8,7 @@ use crate::cli::{ExitCode, Format, Global};
 use crate::engine::{Planned, RunLock};
 use crate::manifest::{self, Loaded, StandardInput};
 use crate::plan::approval::Inputs;
-use crate::plan::{Approval, Policy, Status, Terms};
+use crate::plan::{Approval, Difference, Policy, Status, Terms};
 use crate::ui::escape::escape;
 use crate::ui::progress::Spinner;
 use crate::ui::{Ui, diagnostic, json};
@@ -125,7 +125,7 @@ impl Session {
         &self,
         command: &str,
         refused: Option<&Failure>,
-        differences: &[String],
+        differences: &[Difference],
         global: &Global,
         ui: Ui,
     ) -> Result<(), Failure> {
@@ -137,7 +137,7 @@ impl Session {
                 document["error"] = json::error(&failure.message, failure.help.as_deref());
             }
             if !differences.is_empty() {
-                document["differences"] = differences.into();
+                document["differences"] = json::differences(differences);
             }
             pretty(&document)
         } else if global.format == Format::Github {

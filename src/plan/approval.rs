@@ -188,7 +188,8 @@ impl Approval {
     /// Everything in which the plan of `now` differs from this one. The approval holds only where there is nothing.
     pub fn differences(&self, now: &Self) -> Vec<Difference> {
         let place = changes(&FieldPath::root(), &json(&self.place), &json(&now.place));
-        let mut found: Vec<Difference> = place.into_iter().map(Difference::Place).collect();
+        let place = place.into_iter().map(PartChange::from);
+        let mut found: Vec<Difference> = place.map(Difference::PlaceChanged).collect();
         let by_name = |approval: &Self| -> BTreeMap<StepName, ApprovedStep> {
             approval.steps.iter().map(|it| (it.step_name(), it.clone())).collect()
         };
@@ -199,10 +200,7 @@ impl Approval {
         for (step, approved) in &then {
             match now.get(step) {
                 None => found.push(Difference::NotPlannedNow { step: step.clone() }),
-                Some(now) => {
-                    let of_step = approved.differences(now).into_iter();
-                    found.extend(of_step.map(|it| Difference::Step(step.clone(), Box::new(it))));
-                }
+                Some(now) => found.extend(approved.differences(step, now)),
             }
         }
         let added = now.into_keys().filter(|it| !then.contains_key(it));
@@ -212,10 +210,11 @@ impl Approval {
 }
 
 /// One difference between an approved plan and the plan of now.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "reason")]
 pub enum Difference {
     /// The plan was approved for another account, region, stack or endpoint.
-    Place(FieldChange),
+    PlaceChanged(PartChange),
     /// The saved plan has one step twice.
     ApprovedTwice,
     /// A step was approved, and the plan of now does not have it.
@@ -228,17 +227,15 @@ pub enum Difference {
         /// That step.
         step: StepName,
     },
-    /// Both plans have the step, and it differs.
-    Step(StepName, Box<StepDifference>),
-}
-
-/// In what an approved step differs from the same step of now.
-#[derive(Clone, Debug, PartialEq)]
-pub enum StepDifference {
-    /// The object has other fields, tags or owners than when the step was approved.
-    ObjectChanged,
-    /// The step changes a field in another way; `None` where it does not change the field.
-    Change {
+    /// The object of a step has other fields, tags or owners than when the step was approved.
+    ObjectChanged {
+        /// That step.
+        step: StepName,
+    },
+    /// A step changes a field in another way; `None` where it does not change the field.
+    FieldChanged {
+        /// That step.
+        step: StepName,
         /// The field.
         path: FieldPath,
         /// The change that was approved.
@@ -246,12 +243,37 @@ pub enum StepDifference {
         /// The change that would be made now.
         now: Option<ApprovedChange>,
     },
-    /// Another part of the step, such as its decision, its causes or its order.
-    Part(FieldChange),
+    /// Another part of a step differs, such as its decision, its causes or its order.
+    PartChanged {
+        /// That step.
+        step: StepName,
+        /// That part.
+        #[serde(flatten)]
+        part: PartChange,
+    },
+}
+
+super::reason::codes! { Difference: PlaceChanged, ApprovedTwice, NotPlannedNow, NotApproved, ObjectChanged, FieldChanged, PartChanged }
+
+/// A part of an approved plan that is another one now.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PartChange {
+    /// Where it is.
+    pub path: FieldPath,
+    /// Its value when it was approved; null where there was none.
+    pub approved: Value,
+    /// Its value now; null where there is none.
+    pub now: Value,
+}
+
+impl From<FieldChange> for PartChange {
+    fn from(it: FieldChange) -> Self {
+        Self { path: it.path, approved: it.before, now: json(&it.after) }
+    }
 }
 
 /// The change of one field in a saved plan.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ApprovedChange {
     /// The observed value.
     pub before: Value,
@@ -266,7 +288,7 @@ impl ApprovedChange {
 }
 
 /// What tells a step from the others of its plan.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct StepName {
     action: String,
     address: String,
@@ -304,15 +326,16 @@ impl ApprovedStep {
         }
     }
 
-    fn differences(&self, now: &Self) -> Vec<StepDifference> {
+    fn differences(&self, step: &StepName, now: &Self) -> Vec<Difference> {
         let mut found = Vec::new();
         if self.object != now.object {
-            found.push(StepDifference::ObjectChanged);
+            found.push(Difference::ObjectChanged { step: step.clone() });
         }
         let paths: BTreeSet<&String> = self.fields.keys().chain(now.fields.keys()).collect();
         let differing: BTreeSet<&String> =
             paths.into_iter().filter(|it| self.fields.get(*it) != now.fields.get(*it)).collect();
-        found.extend(differing.iter().map(|path| StepDifference::Change {
+        found.extend(differing.iter().map(|path| Difference::FieldChanged {
+            step: step.clone(),
             path: FieldPath::from(*path),
             approved: self.fields.get(*path).map(ApprovedChange::read),
             now: now.fields.get(*path).map(ApprovedChange::read),
@@ -321,7 +344,11 @@ impl ApprovedStep {
         let mut parts = changes(&FieldPath::root(), &rest(self), &rest(now));
         // A field that is changed in another way is in the spec as well.
         parts.retain(|it| !differing.contains(&it.path.to_string()));
-        found.extend(parts.into_iter().map(StepDifference::Part));
+        found.extend(
+            parts
+                .into_iter()
+                .map(|it| Difference::PartChanged { step: step.clone(), part: it.into() }),
+        );
         found
     }
 }
@@ -448,19 +475,17 @@ mod tests {
 
     fn told(it: &Difference) -> String {
         match it {
-            Difference::Place(part) => format!("place {}", part.path),
+            Difference::PlaceChanged(part) => format!("place {}", part.path),
             Difference::ApprovedTwice => "approved twice".to_owned(),
             Difference::NotPlannedNow { step } => format!("not planned: {step}"),
             Difference::NotApproved { step } => format!("not approved: {step}"),
-            Difference::Step(step, it) => match &**it {
-                StepDifference::ObjectChanged => format!("object of {step}"),
-                StepDifference::Part(part) => format!("part {}", part.path),
-                StepDifference::Change { path, approved, now } => {
-                    let after =
-                        |it: &Option<ApprovedChange>| it.as_ref().map(|it| it.after.to_string());
-                    format!("{path}: {:?} and {:?}", after(approved), after(now))
-                }
-            },
+            Difference::ObjectChanged { step } => format!("object of {step}"),
+            Difference::PartChanged { part, .. } => format!("part {}", part.path),
+            Difference::FieldChanged { path, approved, now, .. } => {
+                let after =
+                    |it: &Option<ApprovedChange>| it.as_ref().map(|it| it.after.to_string());
+                format!("{path}: {:?} and {:?}", after(approved), after(now))
+            }
         }
     }
 

@@ -1,16 +1,19 @@
 //! The JSON documents of `schemas/output.json`. Whole even when a run fails.
 
 use super::reason;
+use super::saved::difference;
 use crate::apply::{Outcome, StepStatus};
 use crate::aws::rates::floor_seconds;
 use crate::diag::{Place, SourceMap};
 use crate::kinds::Stack;
-use crate::plan::{Approval, NotDrift, Note, Plan, Reason, Selected, Status, Step, StepId};
+use crate::plan::{
+    Approval, Difference, NotDrift, Note, Plan, Reason, Selected, Status, Step, StepId,
+};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 /// Version of the documents; a change that could break a reader counts up its first number.
-pub const FORMAT_VERSION: &str = "1.1";
+pub const FORMAT_VERSION: &str = "2.0";
 
 /// What every document says of the run.
 #[derive(Clone, Debug)]
@@ -104,6 +107,16 @@ pub fn not_drift(others: &NotDrift) -> Value {
 pub fn failure(frame: &Frame<'_>, message: &str, help: Option<&str>) -> Value {
     let document = head(frame, Status::Failed);
     Value::Object(tail(document, frame, Some(error(message, help))))
+}
+
+/// The differences between an approved plan and the plan of now.
+pub fn differences(differences: &[Difference]) -> Value {
+    let shown = |it: &Difference| {
+        let mut shown = json!(it);
+        shown["message"] = json!(difference(it));
+        shown
+    };
+    differences.iter().map(shown).collect()
 }
 
 /// What went wrong, and what to do about it.

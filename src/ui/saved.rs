@@ -3,9 +3,8 @@
 use super::escape::escape;
 use super::markdown::{LONGEST, span, whole_lines};
 use super::plan::reasons;
-use crate::kinds::spec::FieldChange;
 use crate::manifest::write::yaml;
-use crate::plan::approval::{ApprovedChange, ApprovedStep, StepDifference};
+use crate::plan::approval::{ApprovedChange, ApprovedStep, PartChange};
 use crate::plan::{Approval, Difference};
 use anstyle::Style;
 use serde_json::Value;
@@ -84,10 +83,11 @@ fn verdict(step: &ApprovedStep) -> String {
     format!("{}{}: {because}", escape(&step.action, CAP), escape(&decision, CAP))
 }
 
-/// In what the plan of now is not the approved one, on one line.
+/// A difference between the approved plan and the plan of now, on one line.
 pub fn difference(it: &Difference) -> String {
+    let change = |it: &ApprovedChange| format!("{} -> {}", it.before, it.after);
     match it {
-        Difference::Place(part) => changed_part(part),
+        Difference::PlaceChanged(part) => changed_part(part),
         Difference::ApprovedTwice => "a step was approved twice".to_owned(),
         Difference::NotPlannedNow { step } => {
             format!("{step}: approved, and not what would be done now")
@@ -95,33 +95,29 @@ pub fn difference(it: &Difference) -> String {
         Difference::NotApproved { step } => {
             format!("{step}: would be done now, and was not approved")
         }
-        Difference::Step(step, it) => format!("{step}: {}", step_difference(it)),
-    }
-}
-
-fn step_difference(it: &StepDifference) -> String {
-    let change = |it: &ApprovedChange| format!("{} -> {}", it.before, it.after);
-    match it {
-        StepDifference::ObjectChanged => "the object was changed since it was approved".to_owned(),
-        StepDifference::Part(part) => changed_part(part),
-        StepDifference::Change { path, approved: Some(approved), now: Some(now) } => {
-            format!("`{path}` was approved as {}, and is {} now", change(approved), change(now))
+        Difference::ObjectChanged { step } => {
+            format!("{step}: the object was changed since it was approved")
         }
-        StepDifference::Change { path, approved: Some(approved), now: None } => {
-            format!("`{path}`: {} was approved, and would not be done now", change(approved))
+        Difference::PartChanged { step, part } => format!("{step}: {}", changed_part(part)),
+        Difference::FieldChanged { step, path, approved: Some(approved), now: Some(now) } => {
+            let (approved, now) = (change(approved), change(now));
+            format!("{step}: `{path}` was approved as {approved}, and is {now} now")
         }
-        StepDifference::Change { path, now, .. } => {
+        Difference::FieldChanged { step, path, approved: Some(approved), now: None } => {
+            let approved = change(approved);
+            format!("{step}: `{path}`: {approved} was approved, and would not be done now")
+        }
+        Difference::FieldChanged { step, path, now, .. } => {
             let now = now.as_ref().map(change).unwrap_or_default();
-            format!("`{path}`: {now} would be done now, and was not approved")
+            format!("{step}: `{path}`: {now} would be done now, and was not approved")
         }
     }
 }
 
-fn changed_part(part: &FieldChange) -> String {
-    let (path, before) = (&part.path, &part.before);
-    let before = if before.is_null() { "nothing".to_owned() } else { before.to_string() };
-    let after = if part.removes() { "nothing".to_owned() } else { part.after.to_string() };
-    format!("`{path}` was approved as {before}, and is {after} now")
+fn changed_part(part: &PartChange) -> String {
+    let text = |it: &Value| if it.is_null() { "nothing".to_owned() } else { it.to_string() };
+    let (path, approved, now) = (&part.path, text(&part.approved), text(&part.now));
+    format!("`{path}` was approved as {approved}, and is {now} now")
 }
 
 /// The fields that change, or the spec of what is made.

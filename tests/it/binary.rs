@@ -192,7 +192,7 @@ fn json_is_whole_and_versioned_even_where_the_run_fails() {
     place.write("broadcast.yaml", BROADCAST);
     let planned = place.run("plan --format json");
     let told = document(&planned);
-    assert_eq!(told["formatVersion"], "1.1");
+    assert_eq!(told["formatVersion"], "2.0");
     assert_eq!(told["status"], "changes");
     assert_eq!(told["summary"]["create"], 6);
     assert_eq!(told["steps"][0]["because"][0]["cause"], "missing");

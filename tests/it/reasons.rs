@@ -1,5 +1,6 @@
-//! Each code that says why a step is not carried out, or how an object turned out to be another than planned, can
-//! occur: for each there is a situation in the account that leads to it, so none of them is dead.
+//! Each code that says why a step is not carried out, how an object turned out to be another than planned, or in what a
+//! saved plan differs from the plan of now, can occur: for each there is a situation that leads to it, so none of them
+//! is dead.
 
 use crate::account::{Account, on_paused_time};
 use crate::after_stop::{allowing, applied, manifest, planned, show};
@@ -9,8 +10,10 @@ use ivs_apply::apply::{Changed, Event, Left, Outcome, StepStatus, Stop, Until, a
 use ivs_apply::kinds::owner::{NAME, PROTECT, RECORD, STACK};
 use ivs_apply::kinds::{Kind, Observed, ObservedState, Scope, Stack};
 use ivs_apply::manifest::load_text;
-use ivs_apply::plan::{Plan, Policy, Reason};
+use ivs_apply::plan::approval::{Inputs, Place};
+use ivs_apply::plan::{Approval, Difference, Plan, Policy, Reason, Terms};
 use ivs_apply::ui::reason;
+use ivs_apply::ui::saved::difference;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::pin::Pin;
@@ -634,6 +637,95 @@ fn changes_meanwhile() -> Vec<Situation<Changed>> {
     ]
 }
 
+/// The plan of these manifests, to be approved.
+async fn approval(account: &Account, text: &str) -> Approval {
+    let loaded = load_text("a.yaml", text, None);
+    let (observed, plan) = account.plan(&loaded.stack, &loaded.desired, &allowing(&[])).await;
+    let place = Place {
+        stack: loaded.stack.name,
+        account: "000000000000".to_owned(),
+        region: "us-west-2".to_owned(),
+        endpoint: None,
+    };
+    Approval::of(&plan, &observed.addresses, place, Terms::default(), Inputs::default())
+}
+
+/// The differences of an approved plan after the account was changed by hand.
+async fn approved_before(by_hand: impl AsyncFnOnce(&Account, &str)) -> Vec<Difference> {
+    let account = with(&channel("")).await;
+    let text = channel("").replace("name: \"\"", "latencyMode: NORMAL");
+    let approved = approval(&account, &text).await;
+    by_hand(&account, &text).await;
+    approved.differences(&approval(&account, &text).await)
+}
+
+/// The differences between the plans of a first and a second text for an account with `applied`.
+async fn approved_for(applied: &str, first: &str, second: &str) -> Vec<Difference> {
+    let account = with(applied).await;
+    let approved = approval(&account, first).await;
+    approved.differences(&approval(&account, second).await)
+}
+
+/// In the order of the codes.
+fn differences() -> Vec<Situation<Difference>> {
+    let changed = |spec: &str| channel("").replace("name: \"\"", spec);
+    vec![
+        (
+            "PlaceChanged",
+            Box::pin(async {
+                let account = Account::empty().await;
+                let approved = approval(&account, &channel("")).await;
+                let place = Place { region: "eu-west-1".to_owned(), ..approved.place.clone() };
+                approved.differences(&Approval { place, ..approved.clone() })
+            }),
+        ),
+        (
+            "ApprovedTwice",
+            // A file that a program wrote: the checksum of an edited one does not fit.
+            Box::pin(async {
+                let account = Account::empty().await;
+                let approved = approval(&account, &channel("")).await;
+                let mut twice = approved.clone();
+                twice.steps.extend(approved.steps.clone());
+                twice.differences(&approved)
+            }),
+        ),
+        (
+            "NotPlannedNow",
+            Box::pin(approved_before(async |account: &Account, text: &str| {
+                done(account, text).await;
+            })),
+        ),
+        (
+            "NotApproved",
+            Box::pin(async {
+                approved_for(STUDIO, STUDIO, &(STUDIO.to_owned() + &channel(""))).await
+            }),
+        ),
+        (
+            "ObjectChanged",
+            Box::pin(approved_before(async |account: &Account, _: &str| {
+                let arn = arn(account, Kind::Channel).await;
+                let update = account.aws.ivs.update_channel().arn(arn).authorized(true);
+                update.send().await.expect("changed by hand");
+            })),
+        ),
+        (
+            "FieldChanged",
+            Box::pin(async move {
+                let (first, second) = (changed("latencyMode: NORMAL"), changed("authorized: true"));
+                approved_for(&channel(""), &first, &second).await
+            }),
+        ),
+        (
+            "PartChanged",
+            Box::pin(async move {
+                approved_for(STUDIO, &channel(""), &changed("authorized: true")).await
+            }),
+        ),
+    ]
+}
+
 /// Lets all situations come about: in each its code is seen, and in all of them together every code there is.
 fn all_occur<T: std::fmt::Debug>(
     situations: Vec<Situation<T>>,
@@ -677,4 +769,9 @@ fn every_reason_not_to_carry_out_a_step_can_occur_and_is_part_of_a_sentence() {
 #[test]
 fn every_way_in_which_an_object_is_another_than_planned_can_occur_and_is_part_of_a_sentence() {
     all_occur(changes_meanwhile(), Changed::CODES, Changed::code, Changed::to_string);
+}
+
+#[test]
+fn every_difference_from_a_saved_plan_can_occur_and_is_part_of_a_sentence() {
+    all_occur(differences(), Difference::CODES, Difference::code, difference);
 }

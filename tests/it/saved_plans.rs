@@ -134,7 +134,14 @@ fn a_change_of_the_object_by_hand_makes_a_plan_stale() {
     let told = place.run("apply plan.json --format json");
     assert_eq!(told.code, Some(5));
     let document = document(&told);
-    assert!(document["differences"].as_array().is_some_and(|it| !it.is_empty()), "{document}");
+    let differences = document["differences"].as_array().expect("a list");
+    let of = |reason: &str| differences.iter().find(|it| it["reason"] == reason).expect(reason);
+    let object = of("ObjectChanged");
+    assert_eq!(object["step"]["address"], "Channel/main", "{object}");
+    assert!(ran.stdout.contains(object["message"].as_str().expect("a text")), "{object}");
+    let field = of("FieldChanged");
+    assert_eq!((&field["path"], &field["approved"]), (&"spec.name".into(), &Value::Null));
+    assert!(field["now"]["before"].is_string() && field["now"]["after"].is_string(), "{field}");
     assert!(!is_as(&place, MANIFESTS), "the change by hand is still there");
 }
 
