@@ -2,10 +2,11 @@
 
 use crate::diag::FieldPath;
 use crate::kinds::{Arn, Owner};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// What is different from the plan.
-#[derive(Clone, Debug, PartialEq, Serialize, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Serialize, thiserror::Error, JsonSchema)]
 #[serde(tag = "reason", rename_all_fields = "camelCase")]
 pub enum Changed {
     /// Another run has created the object since the plan was made.

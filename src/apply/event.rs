@@ -4,11 +4,13 @@ use super::outcome::StepStatus;
 use super::wait::{Wait, seconds};
 use crate::kinds::Address;
 use crate::plan::{Action, StepId};
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// What happens while a plan is applied.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Event {
     /// A step begins.
@@ -22,7 +24,7 @@ pub enum Event {
     },
     /// A step waits for AWS, or the whole run does.
     Waiting {
-        /// The resource; `None` for the whole run.
+        /// The resource, unless the whole run waits.
         address: Option<Address>,
         /// What is waited for, and for how long at most.
         #[serde(flatten)]
@@ -46,6 +48,7 @@ pub enum Event {
         in_flight: usize,
         /// At most this long.
         #[serde(rename = "atMostSeconds", serialize_with = "seconds")]
+        #[schemars(with = "f64")]
         at_most: Duration,
     },
     /// All steps have ended; the run waits until listings show what it created.
@@ -54,8 +57,17 @@ pub enum Event {
         unlisted: usize,
         /// At most this long.
         #[serde(rename = "atMostSeconds", serialize_with = "seconds")]
+        #[schemars(with = "f64")]
         at_most: Duration,
     },
+}
+
+/// JSON Schema of an event.
+pub fn schema() -> Value {
+    let settings = schemars::generate::SchemaSettings::draft07().for_serialize();
+    let mut schema = settings.into_generator().into_root_schema_for::<Event>().to_value();
+    schema["title"] = json!("An event of ivs-apply while it applies a plan");
+    schema
 }
 
 #[cfg(test)]
@@ -65,7 +77,6 @@ mod tests {
     use crate::aws::{Class, CloudError, Secret};
     use crate::kinds::{Arn, Detached, Kind};
     use crate::plan::Reason;
-    use serde_json::{Value, json};
 
     const ARN: &str = "arn:aws:ivs:eu-west-1:123456789012:channel/abcd";
 

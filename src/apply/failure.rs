@@ -6,10 +6,11 @@ use super::changed::Changed;
 use super::wait::{Wait, Watch};
 use crate::aws::{Class, CloudError};
 use crate::kinds::Detached;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Why a step did not succeed.
-#[derive(Clone, Debug, Serialize, thiserror::Error)]
+#[derive(Clone, Debug, Serialize, thiserror::Error, JsonSchema)]
 #[serde(tag = "error", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Failure {
     /// A call failed.

@@ -14,7 +14,7 @@ mod copies;
 mod create;
 mod delete;
 mod duplicate;
-mod event;
+pub mod event;
 mod failure;
 pub mod lock;
 mod outcome;

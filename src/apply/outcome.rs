@@ -8,11 +8,12 @@ use super::stop::Signal;
 use super::unread::Unread;
 use crate::kinds::{Address, Arn};
 use crate::plan::{Decision, Plan, Reason, StepId};
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 
 /// How a step ended.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(tag = "status", content = "detail", rename_all = "camelCase")]
 pub enum StepStatus {
     /// Done; the ARN of the object that it created or changed.

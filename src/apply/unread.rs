@@ -2,10 +2,11 @@
 
 use crate::aws::CloudError;
 use crate::kinds::Kind;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// A reading of the account that failed after this run had created duplicates, or may have.
-#[derive(Clone, Debug, PartialEq, Serialize, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Serialize, thiserror::Error, JsonSchema)]
 #[error("{kind}: {error}")]
 pub struct Unread {
     /// The kind that could not be read.

@@ -4,6 +4,7 @@
 
 use super::unread::Unread;
 use crate::kinds::Arn;
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 use std::fmt;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use tokio::time::{Instant, sleep};
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// A wait, as events and errors report it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Wait {
     /// What ends it.
@@ -21,11 +22,12 @@ pub struct Wait {
     pub until: Until,
     /// How long it lasts at most.
     #[serde(rename = "atMostSeconds", serialize_with = "seconds")]
+    #[schemars(with = "f64")]
     pub at_most: Duration,
 }
 
 /// What ends a wait.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "until", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Until {
     /// AWS has finished or failed to create or change an object.

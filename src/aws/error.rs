@@ -9,10 +9,11 @@ use super::credentials::NoCredentials;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Why a call did not succeed, by what one may do about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Class {
     /// 404: the object does not exist.
@@ -55,7 +56,7 @@ const NOT_THE_SERVICE: &str = "NotTheService";
 const NOT_TLS: &str = "NotTls";
 
 /// One failed call.
-#[derive(Clone, Debug, PartialEq, Serialize, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Serialize, thiserror::Error, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[error("{operation}: {message}{}", request_id.as_ref().map(|id| format!(" (request {id})")).unwrap_or_default())]
 pub struct CloudError {

@@ -1,7 +1,9 @@
 //! Addresses (`Channel/main`), ARNs, and the address map that translates between them.
 
 use super::Kind;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -59,8 +61,25 @@ impl Serialize for Address {
     }
 }
 
+/// Text in every document.
+impl JsonSchema for Address {
+    fn schema_name() -> Cow<'static, str> {
+        "Address".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Kind and name of a resource.",
+            "type": "string",
+            "pattern": "^[A-Za-z]+/.+$",
+        })
+    }
+}
+
 /// The name AWS gave an object. Never parsed for meaning beyond its resource type, region and account.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(transparent)]
 pub struct Arn(String);
 

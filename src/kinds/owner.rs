@@ -5,6 +5,7 @@
 
 use super::glob::Glob;
 use crate::aws::Tags;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::fmt::{self, Write};
 
@@ -42,7 +43,7 @@ pub const REPLICA: &str = "ivs-apply:replica:";
 pub const CLOUDFORMATION: &str = "aws:cloudformation:stack-name";
 
 /// What an object's tags say about it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "tool", content = "owner", rename_all = "camelCase")]
 pub enum Owner {
     /// No tool claims it.
@@ -56,7 +57,7 @@ pub enum Owner {
 }
 
 /// The whole set of our tags on one object.
-#[derive(Clone, Debug, PartialEq, Default, Serialize)]
+#[derive(Clone, Debug, PartialEq, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OwnershipTags {
     /// Owning stack.

@@ -10,9 +10,10 @@ use super::{
 };
 use crate::aws::{Clients, CloudError, Tags};
 use crate::diag::Report;
-use schemars::{JsonSchema, Schema};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 use serde_json::Value;
+use std::borrow::Cow;
 
 /// Makes [`Kind`], [`Spec`] and their dispatch to the kind files from the list of kinds.
 macro_rules! kinds {
@@ -299,6 +300,17 @@ impl std::fmt::Display for Kind {
 impl Serialize for Kind {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.name())
+    }
+}
+
+impl JsonSchema for Kind {
+    fn schema_name() -> Cow<'static, str> {
+        "Kind".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let names: Vec<&str> = Self::ALL.iter().map(|it| it.name()).collect();
+        json_schema!({ "description": "A kind of resource.", "enum": names })
     }
 }
 

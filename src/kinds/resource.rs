@@ -275,7 +275,7 @@ pub enum Interrupted {
 }
 
 /// An object that AWS detached from another one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Detached {
     /// The kind of the object.
     pub kind: Kind,

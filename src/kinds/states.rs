@@ -222,7 +222,7 @@ pub struct Degraded {
 }
 
 /// Who would be cut off by a change to an object.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Audience {
     /// Always true: an object without an audience has no entry.

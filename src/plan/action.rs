@@ -1,9 +1,10 @@
 //! What a step does to its object.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// What a step does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
     /// Make an object that is not there.

@@ -4,10 +4,11 @@ use super::action::Action;
 use crate::diag::FieldPath;
 use crate::kinds::{Address, Arn, Audience, Kind, Owner, Pointer};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Why a step is not carried out in this run.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "reason", rename_all_fields = "camelCase")]
 pub enum Reason {
     /// The change would cut off an audience.
@@ -72,7 +73,7 @@ pub enum Reason {
     },
     /// An object that may be the one of this resource carries only some of the ownership tags.
     IncompleteTags {
-        /// The object; `None` where it is the step's own.
+        /// The object, unless it is the step's own.
         arn: Option<Arn>,
     },
     /// Two objects carry the same ownership tags, and nothing tells the copy.
@@ -116,6 +117,7 @@ pub enum Reason {
         /// The likely cause, where the kind knows one.
         likely: Option<&'static str>,
         /// When a run may try again.
+        #[schemars(with = "String")]
         after: Timestamp,
     },
     /// The object is protected.
@@ -169,6 +171,7 @@ pub enum Reason {
     /// The duplicate may be that of a run in progress.
     DuplicateTooYoung {
         /// When it may be deleted.
+        #[schemars(with = "String")]
         after: Timestamp,
     },
     /// The object that counts is not ready for use.
@@ -178,7 +181,7 @@ pub enum Reason {
     },
     /// The step waits for another one that is not carried out.
     WaitsFor {
-        /// The resource of that step; `None` for another object of the same name.
+        /// The resource of that step, unless it is about another object of the same name.
         address: Option<Address>,
         /// What that step does.
         action: Action,
@@ -186,7 +189,7 @@ pub enum Reason {
 }
 
 /// What would free the name of an object for another one.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum NameFreedBy {
     /// `--prune`: no manifest declares the object.
@@ -198,7 +201,7 @@ pub enum NameFreedBy {
 }
 
 /// What would allow a step to cut off an audience.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Consent {
     /// Nothing: `onLive: defer`, so it waits until nobody is there.
@@ -212,7 +215,7 @@ pub enum Consent {
 }
 
 /// An object that refers to one which is to be deleted.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Referrer {
     /// One of the stack.

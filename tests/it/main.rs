@@ -19,6 +19,7 @@ mod differential;
 mod drift;
 mod ends;
 mod engine;
+mod events;
 mod examples;
 mod explain;
 mod faults;
