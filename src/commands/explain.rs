@@ -1,7 +1,7 @@
 use super::completions::kinds;
 use super::failure::Failure;
 use crate::cli::{ExitCode, program};
-use crate::diag::{Code, suggest};
+use crate::diag::{Code, FieldPath, suggest};
 use crate::manifest::envelope::kind_names;
 use crate::manifest::schema::{Field, fields_of};
 use crate::ui::Ui;
@@ -54,25 +54,30 @@ pub(super) fn run(args: &ExplainArgs, ui: Ui) -> Result<ExitCode, Failure> {
         ui.answer(&explain::kind(kind, &about, &fields))?;
         return Ok(ExitCode::Done);
     };
-    let paths = [field.to_owned(), format!("spec.{field}")];
-    let found = fields.iter().find(|it| {
-        let path = it.path.replace("[]", "");
-        paths.iter().any(|asked| asked.eq_ignore_ascii_case(&path))
-    });
+    let asked = FieldPath::from(field);
+    let asked = asked.keys();
+    let equal = |keys: &[&str]| {
+        let mut both = keys.iter().zip(&asked);
+        keys.len() == asked.len() && both.all(|(it, asked)| it.eq_ignore_ascii_case(asked))
+    };
+    let found = fields.iter().find(|it| equal(&it.path.keys()) || equal(&below_spec(it)));
     let Some(found) = found else {
-        let bare = |it: &Field| it.path.strip_prefix("spec.").unwrap_or(&it.path).replace("[]", "");
-        let names: Vec<String> = fields.iter().map(bare).collect();
+        let names: Vec<String> = fields.iter().map(|it| below_spec(it).join(".")).collect();
         let near = suggest(field, names.iter().map(String::as_str));
         let failure = unknown("field", field, near);
         return Err(failure.or_help(format!("`{program} explain {kind}` lists the fields")));
     };
-    let inner: Vec<&Field> = fields
-        .iter()
-        .filter(|it| {
-            let rest = it.path.strip_prefix(&found.path);
-            rest.is_some_and(|it| it.starts_with('.') || it.starts_with("[]."))
-        })
-        .collect();
+    let is_inside = |it: &&Field| it.path != found.path && it.path.starts_with(&found.path);
+    let inner: Vec<&Field> = fields.iter().filter(is_inside).collect();
     ui.answer(&explain::field(kind, found, &inner))?;
     Ok(ExitCode::Done)
+}
+
+/// The keys that lead to a field, without `spec`.
+fn below_spec(field: &Field) -> Vec<&str> {
+    let mut keys = field.path.keys();
+    if keys.first() == Some(&"spec") {
+        keys.remove(0);
+    }
+    keys
 }

@@ -31,6 +31,15 @@ impl FieldPath {
         &self.0
     }
 
+    /// The keys of the mappings on the way, without positions in lists.
+    pub fn keys(&self) -> Vec<&str> {
+        let keys = self.0.iter().filter_map(|it| match it {
+            Segment::Key(key) => Some(key.as_str()),
+            Segment::Index(_) => None,
+        });
+        keys.collect()
+    }
+
     /// Whether this is the document itself.
     pub fn is_root(&self) -> bool {
         self.0.is_empty()
@@ -211,6 +220,7 @@ mod tests {
         assert_eq!(path.to_string(), "spec.destinations[0].name");
         assert_eq!(FieldPath::from("spec.destinations[0].name"), path);
         assert_eq!(FieldPath::from("").to_string(), "");
+        assert_eq!(path.keys(), ["spec", "destinations", "name"]);
     }
 
     #[test]

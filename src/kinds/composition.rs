@@ -10,7 +10,7 @@ use super::{
     Service, answered_tags, drain, each, inside, json, owner, sent_tags, stage,
 };
 use crate::aws::{Class, Clients, CloudError, Sorted, Tags, found, restore_zeros};
-use crate::diag::{Code, Diagnostic, Place, Report};
+use crate::diag::{Code, Diagnostic, FieldPath, Place, Report};
 use crate::kinds::reference::edge_of;
 use crate::kinds::{EncoderConfiguration, Stage};
 use aws_sdk_ivsrealtime::operation::list_compositions::builders::ListCompositionsFluentBuilder;
@@ -169,9 +169,9 @@ impl Resource for Composition {
             }
             for (index, destination) in composition.destinations.iter().enumerate() {
                 let Some(target) = &destination.channel else { continue };
-                let field = format!("spec.destinations[{index}].channel.channel");
+                let destination = FieldPath::from("spec.destinations").index(index);
                 if let Some(first) = by_channel.insert(target.channel.pointer(), it) {
-                    let place = Place::value(it.origin, field.as_str());
+                    let place = Place::value(it.origin, destination.key("channel").key("channel"));
                     let message =
                         "a channel takes one composition at a time, and this is its second";
                     report.push(

@@ -16,6 +16,7 @@ pub mod write;
 use crate::aws::{REGIONS, Tags};
 use crate::diag::tree::{Shape, Tree};
 use crate::diag::{Code, Diagnostic, FieldPath, Origin, Part, Place, Report, Segment, SourceMap};
+use crate::kinds::spec::spec_path;
 use crate::kinds::{Address, Check, Desired, Kind, Lifecycle, Resource, Spec, Stack};
 use document::Outline;
 use envelope::{
@@ -421,7 +422,7 @@ fn read_file_field(desired: &mut Desired, sources: &SourceMap, report: &mut Repo
     let origin = desired.origin;
     let Some(pair) = desired.spec.file_source() else { return };
     let Some(file) = pair.file.as_deref() else { return };
-    let place = Place::value(origin, format!("spec.{}", pair.file_field).as_str());
+    let place = Place::value(origin, spec_path().key(pair.file_field));
     if pair.text.is_some() {
         let message = format!("`{}` and `{}` are both given", pair.file_field, pair.text_field);
         report.push(Diagnostic::new(Code::ConflictingFields, place, message));

@@ -1,7 +1,7 @@
 //! Checks of one resource that need no other resource: names, `ignoreChanges`, `adopt`, tags, and the rules of its kind.
 
-use crate::diag::{Code, Diagnostic, Origin, Place, Report};
-use crate::kinds::spec::field_of_spec;
+use crate::diag::{Code, Diagnostic, FieldPath, Origin, Place, Report};
+use crate::kinds::spec::{field_of_spec, spec_path};
 use crate::kinds::{Check, Desired, Kind};
 
 /// Everything about one resource that needs no other. `of_stack` of its tags are the Stack's.
@@ -9,23 +9,26 @@ pub(super) fn check(desired: &mut Desired, of_stack: usize, report: &mut Report)
     let origin = desired.origin;
     let named_well = logical_name(&desired.address.name, origin, "metadata.name", report);
     for (index, name) in desired.previous_names.iter().enumerate() {
-        logical_name(name, origin, &format!("metadata.previousNames[{index}]"), report);
+        let path = FieldPath::from("metadata.previousNames").index(index);
+        logical_name(name, origin, path, report);
     }
     for path in &desired.lifecycle.ignore_changes {
         let fields = desired.address.kind.field_names();
         let field = field_of_spec(path);
         if field.is_none_or(|field| !fields.iter().any(|it| it == field)) {
-            let paths: Vec<String> = fields.iter().map(|it| format!("spec.{it}")).collect();
-            let path = path.to_string();
-            let message = format!("{} is not a field of the spec", crate::diag::quote(&path));
+            let in_spec = |field: &String| spec_path().key(field).to_string();
+            let paths: Vec<String> = fields.iter().map(in_spec).collect();
+            let message =
+                format!("{} is not a field of the spec", crate::diag::quote(&path.to_string()));
+            let meant = match field {
+                Some(field) => spec_path().key(field),
+                None => spec_path().join(path),
+            };
             let place = Place::value(origin, "lifecycle.ignoreChanges");
             report.push(
                 Diagnostic::new(Code::UnknownField, place, message)
                     .help("write it as `spec.latencyMode`")
-                    .did_you_mean(
-                        &format!("spec.{}", field.unwrap_or(&path)),
-                        paths.iter().map(String::as_str),
-                    ),
+                    .did_you_mean(&meant.to_string(), paths.iter().map(String::as_str)),
             );
         }
     }
@@ -56,7 +59,12 @@ pub(super) fn check(desired: &mut Desired, of_stack: usize, report: &mut Report)
 }
 
 /// Whether a text can be a logical name; otherwise the report says why not.
-pub(super) fn logical_name(name: &str, origin: Origin, field: &str, report: &mut Report) -> bool {
+pub(super) fn logical_name(
+    name: &str,
+    origin: Origin,
+    field: impl Into<FieldPath>,
+    report: &mut Report,
+) -> bool {
     let good = |it: char| it.is_ascii_alphanumeric() || "._-".contains(it);
     if (1..=63).contains(&name.chars().count()) && name.chars().all(good) {
         return true;

@@ -5,7 +5,7 @@
 use super::document::Outline;
 use super::envelope::{API_VERSION, Metadata, STACK, StackSpec, kind_names};
 use crate::diag::{FieldPath, Segment};
-use crate::kinds::spec::schema_generator;
+use crate::kinds::spec::{schema_generator, spec_path};
 use crate::kinds::{Kind, Lifecycle};
 use schemars::JsonSchema;
 use serde_json::{Map, Value, json};
@@ -91,30 +91,33 @@ impl Outline for DocumentOutline {
     }
 
     fn elsewhere(&self, unknown: &FieldPath) -> Option<String> {
-        let Some(Segment::Key(name)) = unknown.segments().last() else { return None };
+        let last = unknown.segments().last()?;
+        let Segment::Key(name) = last else { return None };
         let mut known = Vec::new();
         for part in PARTS {
-            fields(part, &self.schema()["properties"][part], &mut known);
+            let path = FieldPath::root().key(part);
+            fields(&path, &self.schema()["properties"][part], &mut known);
         }
         // Every manifest has a name of this sort, and only some kinds have the other.
         if name == "name" && unknown.segments().len() == 1 {
             return Some("metadata.name".to_owned());
         }
-        let found = known.into_iter().map(|it| it.path).chain(PARTS.map(ToOwned::to_owned));
-        found.filter(|path| path.rsplit('.').next() == Some(name.as_str())).min_by_key(String::len)
+        let parts = PARTS.map(|it| FieldPath::root().key(it));
+        let found = known.into_iter().map(|it| it.path).chain(parts);
+        let named = found.filter(|path| path.segments().last() == Some(last));
+        named.map(|it| shown(&it)).min_by_key(String::len)
     }
 
     fn example(&self, missing: &FieldPath) -> Option<String> {
-        let path = missing.to_string();
-        Some(match (self, path.as_str()) {
-            (_, "metadata" | "metadata.name") => {
+        let in_list = missing.segments().iter().any(|it| matches!(it, Segment::Index(_)));
+        Some(match (self, missing.keys().as_slice()) {
+            (_, ["metadata"] | ["metadata", "name"]) => {
                 "give it a name, unique among those of its kind: `metadata: { name: main }`"
                     .to_owned()
             }
             // Inside of a list there is nothing that `explain` could be asked for.
-            (Self::Of(kind), _) if !path.contains('[') && path.starts_with("spec.") => {
-                let field = path.trim_start_matches("spec.");
-                format!("`ivs-apply explain {kind}.{field}` tells what it takes")
+            (Self::Of(kind), ["spec", field @ ..]) if !in_list && !field.is_empty() => {
+                format!("`ivs-apply explain {kind}.{}` tells what it takes", field.join("."))
             }
             (Self::Of(kind), _) => format!("`ivs-apply explain {kind}` tells what it takes"),
             (Self::Stack, _) => format!("`ivs-apply explain {STACK}` tells what it takes"),
@@ -208,8 +211,8 @@ fn reference() -> String {
 /// One field of a document, as the reference shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
-    /// `spec.video.width`
-    pub path: String,
+    /// Its path; a step into a list is one to its first item, which [`Field::shown`] writes without the number.
+    pub path: FieldPath,
     /// Its type, words in backticks.
     pub r#type: String,
     /// Its default, if it has one that can be written.
@@ -222,6 +225,27 @@ pub struct Field {
     pub about: String,
 }
 
+impl Field {
+    /// Its path in the reference: `spec.destinations[].name`.
+    pub fn shown(&self) -> String {
+        shown(&self.path)
+    }
+}
+
+fn shown(path: &FieldPath) -> String {
+    let mut text = String::new();
+    for segment in path.segments() {
+        match segment {
+            Segment::Index(_) => text.push_str("[]"),
+            Segment::Key(key) => {
+                text.push_str(if text.is_empty() { "" } else { "." });
+                text.push_str(key);
+            }
+        }
+    }
+    text
+}
+
 /// Every field of a document of this kind, outermost first; `None` for no kind.
 pub fn fields_of(name: &str) -> Option<(String, Vec<Field>)> {
     let schema = match Kind::named(name) {
@@ -232,20 +256,21 @@ pub fn fields_of(name: &str) -> Option<(String, Vec<Field>)> {
     let about = schema["description"].as_str().unwrap_or_default().to_owned();
     let mut found = Vec::new();
     for part in PARTS {
-        fields(part, &schema["properties"][part], &mut found);
+        fields(&FieldPath::root().key(part), &schema["properties"][part], &mut found);
     }
     if let Some(kind) = Kind::named(name) {
-        for it in found.iter_mut().filter(|it| it.path.starts_with("spec.")) {
-            it.immutable = kind.is_immutable(&FieldPath::from(&it.path));
+        for it in found.iter_mut().filter(|it| it.path.starts_with(&spec_path())) {
+            it.immutable = kind.is_immutable(&it.path);
         }
     }
     Some((about, found))
 }
 
-fn rows(path: &str, schema: &Value, text: &mut String) {
+fn rows(part: &str, schema: &Value, text: &mut String) {
     let mut found = Vec::new();
-    fields(path, schema, &mut found);
+    fields(&FieldPath::root().key(part), schema, &mut found);
     for Field { path, r#type, default, required, immutable: _, about } in found {
+        let path = shown(&path);
         let default = if required {
             "**required**".to_owned()
         } else {
@@ -256,11 +281,11 @@ fn rows(path: &str, schema: &Value, text: &mut String) {
     }
 }
 
-fn fields(path: &str, schema: &Value, found: &mut Vec<Field>) {
+fn fields(path: &FieldPath, schema: &Value, found: &mut Vec<Field>) {
     let required: Vec<&str> =
         schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     for (name, field) in schema["properties"].as_object().into_iter().flatten() {
-        let path = format!("{path}.{name}");
+        let path = path.clone().key(name);
         let field = without_null(field);
         let default = match &field["default"] {
             Value::Null | Value::Object(_) => None,
@@ -275,7 +300,7 @@ fn fields(path: &str, schema: &Value, found: &mut Vec<Field>) {
             about: field["description"].as_str().unwrap_or_default().to_owned(),
         });
         fields(&path, &field, found);
-        fields(&format!("{path}[]"), &field["items"], found);
+        fields(&path.index(0), &field["items"], found);
     }
 }
 

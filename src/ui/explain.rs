@@ -41,7 +41,7 @@ pub fn code(code: Code) -> String {
 /// One field of a kind, with what is inside it.
 pub fn field(kind: &str, field: &Field, inner: &[&Field]) -> String {
     let bold = Style::new().bold();
-    let mut text = format!("{bold}{kind}: {}{bold:#}  {}\n", field.path, facts(field));
+    let mut text = format!("{bold}{kind}: {}{bold:#}  {}\n", field.shown(), facts(field));
     if !field.about.is_empty() {
         let _ = write!(text, "\n{}\n", field.about);
     }
@@ -55,7 +55,7 @@ pub fn field(kind: &str, field: &Field, inner: &[&Field]) -> String {
 fn list<'a>(fields: impl Iterator<Item = &'a Field>, text: &mut String) {
     let (bold, dim) = (Style::new().bold(), Style::new().dimmed());
     for field in fields {
-        let _ = writeln!(text, "  {bold}{}{bold:#}  {dim}{}{dim:#}", field.path, facts(field));
+        let _ = writeln!(text, "  {bold}{}{bold:#}  {dim}{}{dim:#}", field.shown(), facts(field));
         for line in field.about.lines() {
             let _ = writeln!(text, "      {line}");
         }

@@ -109,6 +109,9 @@ fn codes_are_explained_and_kinds_listed_whatever_the_case() {
     let known = "error[E0103]: unknown-reference\n\n";
     assert!(ask(&["e0103"]).stdout.starts_with(known), "{}", ask(&["e0103"]).stdout);
     assert_eq!(ask(&["channel.LATENCYMODE"]).stdout, ask(&["Channel.latencyMode"]).stdout);
+    let nested = ask(&["Composition.destinations.name"]);
+    assert_eq!(nested.code, Some(0), "{nested:?}");
+    assert_eq!(ask(&["Composition.spec.destinations[0].name"]).stdout, nested.stdout);
     let all = ask(&[]).stdout;
     for (kind, _) in schemas() {
         assert!(all.lines().any(|it| it.split_whitespace().next() == Some(&kind)), "{kind}: {all}");

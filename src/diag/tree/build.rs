@@ -294,7 +294,8 @@ impl<'de> DeserializeSeed<'de> for Fill<'_, '_> {
     }
 }
 
-/// Whether an error says that an alias names no anchor; it has a place as well, so it looks like a key's.
+/// Whether an error says that an alias names no anchor; it has a place as well, so it looks like a key's. By its text,
+/// since `yaml_serde` (0.10.7) has a type for its errors that is not public.
 fn is_unknown_alias(error: &impl fmt::Display) -> bool {
     error.to_string().starts_with("unknown anchor")
 }

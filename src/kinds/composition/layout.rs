@@ -1,6 +1,6 @@
 //! How the participants of a composition are arranged: side by side, or one inside another.
 
-use crate::diag::{Code, Diagnostic, Origin, Place, Report};
+use crate::diag::{Code, Diagnostic, FieldPath, Origin, Place, Report};
 use crate::kinds::encoder_configuration::Video;
 use crate::kinds::wire_enum::sdk_enums;
 use crate::kinds::{Check, WireEnum};
@@ -114,7 +114,7 @@ impl Pip {
             ("pipHeight", self.pip_height, video.height),
         ] {
             if inner.is_some_and(|inner| inner > outer) {
-                let place = Place::value(origin, format!("spec.layout.pip.{field}").as_str());
+                let place = Place::value(origin, FieldPath::from("spec.layout.pip").key(field));
                 let message =
                     format!("the inner picture is larger than the encoder's {outer} pixels");
                 report.push(Diagnostic::new(Code::IneffectiveSetting, place, message));

@@ -3,6 +3,7 @@
 
 use super::ParticipantReplication;
 use crate::diag::{Code, Diagnostic, Place, Report};
+use crate::kinds::spec::spec_path;
 use crate::kinds::{DeclaredSet, IngestConfiguration, MOST_USER_TAGS, Pointer, Ref, Stage};
 use std::collections::BTreeMap;
 
@@ -51,7 +52,7 @@ pub(super) fn check(set: &DeclaredSet<'_>, report: &mut Report) {
                      there is no room for more than {}",
                     *count - 1
                 );
-                let place = Place::value(it.origin, format!("spec.{field}").as_str());
+                let place = Place::value(it.origin, spec_path().key(field));
                 report.push(Diagnostic::new(Code::TooManyTags, place, message));
             }
         }
