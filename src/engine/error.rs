@@ -38,7 +38,7 @@ pub enum Error {
         configured: String,
     },
     /// The account of the credentials is unknown, and has to be known.
-    #[error("the account could not be determined: {0}")]
+    #[error("the account could not be determined")]
     AccountUnknown(#[source] CloudError),
     /// The account could not be read to the end, so there is no plan.
     #[error(transparent)]

@@ -146,6 +146,7 @@ fn a_plan_without_sts_says_that_the_account_is_unknown_and_why() {
     let named = on(&["plan", "-f", "manifests"]);
     assert_eq!(named.code, Some(1), "{named:?}");
     assert!(named.stderr.contains("the account could not be determined"), "{named:?}");
+    assert_eq!(named.stderr.matches("GetCallerIdentity").count(), 1, "said once: {named:?}");
 }
 
 /// An error as a person reads it: one sentence and what to do, and nothing of a request.
