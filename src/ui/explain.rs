@@ -5,18 +5,30 @@ use crate::manifest::schema::Field;
 use anstyle::Style;
 use std::fmt::Write;
 
-/// Every kind, with the first line of what it is.
+/// The longest description of a kind in the list of all kinds, unless its first sentence is longer.
+const LONGEST: usize = 100;
+
+/// Every kind, with the first sentences of its description.
 pub fn kinds<'a>(all: impl Iterator<Item = (&'a str, String)>) -> String {
     let bold = Style::new().bold();
     let mut text = String::new();
     for (name, about) in all {
-        let first = about.lines().next().unwrap_or_default();
-        let _ = writeln!(text, "{bold}{name:<28}{bold:#}{first}");
+        let _ = writeln!(text, "{bold}{name:<28}{bold:#}{}", first_sentences(&about));
     }
     text.push_str(
         "\n`ivs-apply explain KIND` lists the fields of a kind, `ivs-apply explain E0103` explains a code\n",
     );
     text
+}
+
+/// As many whole sentences as fit, and at least one.
+fn first_sentences(about: &str) -> String {
+    let paragraph: Vec<&str> = about.lines().take_while(|it| !it.trim().is_empty()).collect();
+    let paragraph = paragraph.join(" ");
+    let ends = paragraph.match_indices(". ").map(|(at, _)| at + 1).chain([paragraph.len()]);
+    let ends: Vec<usize> = ends.collect();
+    let fits = ends.iter().rev().find(|it| **it <= LONGEST).unwrap_or(&ends[0]);
+    paragraph[..*fits].to_owned()
 }
 
 /// A kind with all its fields.

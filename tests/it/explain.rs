@@ -114,7 +114,8 @@ fn codes_are_explained_and_kinds_listed_whatever_the_case() {
     assert_eq!(ask(&["Composition.spec.destinations[0].name"]).stdout, nested.stdout);
     let all = ask(&[]).stdout;
     for (kind, _) in schemas() {
-        assert!(all.lines().any(|it| it.split_whitespace().next() == Some(&kind)), "{kind}: {all}");
+        let line = all.lines().find(|it| it.split_whitespace().next() == Some(&kind));
+        assert!(line.is_some_and(|it| it.ends_with('.')), "{kind} with whole sentences: {all}");
     }
 }
 
