@@ -54,12 +54,22 @@ pub(crate) fn with_escaped_values(mut text: String) -> String {
 }
 
 /// What other tools call something that has another name here and cannot be its alias.
-const ELSEWHERE: [(&str, &[&str]); 5] = [
+const ELSEWHERE: [(&str, &[&str]); 9] = [
     ("list", &["status", "output"]),
     ("ls", &["status", "output"]),
     ("get", &["status", "output"]),
     ("state", &["status", "output"]),
     ("delete", &["destroy"]),
+    ("rm", &["destroy"]),
+    ("down", &["destroy"]),
+    ("up", &["apply"]),
+    ("create", &["apply"]),
+];
+
+/// Flags of other tools that have no counterpart here, with what to do instead.
+const FLAGS_ELSEWHERE: [(&str, &str); 2] = [
+    ("--dry-run", "`ivs-apply plan` shows what `apply` would do, and writes nothing"),
+    ("--force", "`--yes` of `apply` and `destroy` asks nothing; no flag overrides a refusal"),
 ];
 
 /// The commands that read the manifests of `-f`.
@@ -99,7 +109,14 @@ pub(crate) fn add_tips(error: &mut clap::Error, cli: &clap::Command) {
         error.insert(ContextKind::SuggestedArg, ContextValue::String(format!("--{ours}")));
     }
     if error.kind() == clap::error::ErrorKind::UnknownArgument {
-        if let Some(long) = with_one_dash(cli) {
+        let instead = match error.get(ContextKind::InvalidArg) {
+            Some(ContextValue::String(flag)) => FLAGS_ELSEWHERE.iter().find(|(it, _)| it == flag),
+            _ => None,
+        };
+        if let Some((_, text)) = instead {
+            error.remove(ContextKind::SuggestedArg);
+            error.insert(ContextKind::Suggested, tip((*text).to_owned()));
+        } else if let Some(long) = with_one_dash(cli) {
             let text = format!("a long flag has two dashes: `--{long}`");
             error.insert(ContextKind::Suggested, tip(text));
         } else if let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg)

@@ -444,3 +444,22 @@ fn manifests_without_a_flag_are_told_to_be_named_with_f() {
     let said = told(&["plan", "--nonsense"]);
     assert!(!said.contains("use `-f"), "{said}");
 }
+
+#[test]
+fn words_of_other_tools_without_a_counterpart_tell_what_to_do_instead() {
+    let place = Place::new();
+    for (words, tip) in [
+        ("apply --dry-run", "`ivs-apply plan` shows what `apply` would do"),
+        ("apply --force", "`--yes` of `apply` and `destroy` asks nothing"),
+        ("destroy --force", "`--yes` of `apply` and `destroy` asks nothing"),
+        ("up", "'apply'"),
+        ("create", "'apply'"),
+        ("down", "'destroy'"),
+        ("rm", "'destroy'"),
+    ] {
+        let ran = run(ivs_apply(place.folder.path()).args(words.split(' ')));
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        let tips: Vec<&str> = ran.stderr.lines().filter(|it| it.contains("tip: ")).collect();
+        assert!(tips.len() == 1 && tips[0].contains(tip), "{words}: {ran:?}");
+    }
+}
