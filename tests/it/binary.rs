@@ -50,6 +50,21 @@ pub(crate) fn run(command: &mut Command) -> Ran {
     Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
+/// Does the work for all of these at the same time: a run of the program mostly waits, for its turn and for the
+/// emulator.
+pub(crate) fn side_by_side<I: Send, T: Send>(
+    items: impl IntoIterator<Item = I>,
+    work: impl Fn(I) -> T + Sync,
+) -> Vec<T> {
+    let work = &work;
+    std::thread::scope(|scope| {
+        let running: Vec<_> =
+            items.into_iter().map(|item| scope.spawn(move || work(item))).collect();
+        let ended = running.into_iter().map(std::thread::ScopedJoinHandle::join);
+        ended.map(|it| it.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+    })
+}
+
 /// A folder of one test, with a pretend account in a file.
 pub(crate) struct Place {
     pub(crate) folder: tempfile::TempDir,
@@ -522,8 +537,9 @@ fn an_interrupted_apply_drains_and_the_next_one_goes_on() {
 
 #[test]
 fn an_apply_whose_terminal_is_closed_drains_as_one_that_is_terminated() {
-    stopped_apply_drains_and_the_next_one_goes_on("-HUP", 129);
-    stopped_apply_drains_and_the_next_one_goes_on("-TERM", 143);
+    side_by_side([("-HUP", 129), ("-TERM", 143)], |(signal, code)| {
+        stopped_apply_drains_and_the_next_one_goes_on(signal, code);
+    });
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! How a run ends, and what a plan says of what it costs: exit codes, failures last and each cause once, counts
 //! that agree, what is lost for good, and what may have been a rename.
 
-use crate::binary::{Place, Ran, document};
+use crate::binary::{Place, Ran, document, side_by_side};
 use crate::saved_plans::by_hand;
 use ivs_apply::apply::Outcome;
 use ivs_apply::diag::SourceMap;
@@ -111,9 +111,12 @@ fn a_failed_run_ends_with_its_failures_causes_first_and_each_cause_once() {
         ));
         text.push_str(&manifest("StreamKey", name, &format!("{{ channel: {name} }}")));
     }
-    let place = Place::new();
-    place.write("all.yaml", &text);
-    let ran = place.run("apply --yes");
+    let runs = side_by_side(["apply --yes", "apply --yes --format json"], |words| {
+        let place = Place::new();
+        place.write("all.yaml", &text);
+        place.run(words)
+    });
+    let [ran, in_json] = &runs[..] else { panic!("{runs:?}") };
     assert_eq!(ran.code, Some(3), "{ran:?}");
     let lines: Vec<&str> = ran.stderr.lines().collect();
     let [.., before, cause, rest] = lines[..] else { panic!("{ran:?}") };
@@ -121,13 +124,15 @@ fn a_failed_run_ends_with_its_failures_causes_first_and_each_cause_once() {
     assert!(cause.starts_with("error: 5 resources: create failed: CreateChannel: "), "{ran:?}");
     assert!(cause.contains("(Channel/a, Channel/b, Channel/c and 2 more)"), "{ran:?}");
     assert_eq!(rest, "error: 5 steps were skipped because of that", "{ran:?}");
-    let counts = printed(&ran, "Applied: ");
+    let counts = printed(ran, "Applied: ");
     assert_eq!((counts["done"], counts["failed"], counts["skipped"]), (1, 5, 5), "{ran:?}");
     // The same in the document, which does not keep the block off standard error.
-    let ran = place.run("apply --yes --format json");
-    let told = document(&ran);
+    let told = document(in_json);
     assert_eq!((&told["outcome"]["failed"], &told["outcome"]["skipped"]), (&json!(5), &json!(5)));
-    assert!(ran.stderr.ends_with("error: 5 steps were skipped because of that\n"), "{ran:?}");
+    assert!(
+        in_json.stderr.ends_with("error: 5 steps were skipped because of that\n"),
+        "{in_json:?}"
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! independent validator.
 
 use crate::account::{Account, on_paused_time};
-use crate::binary::Place;
+use crate::binary::{Place, side_by_side};
 use crate::change::{Manifests, courses, follow, let_people_in, settle};
 use crate::golden;
 use ivs_apply::kinds::{Address, Kind};
@@ -40,51 +40,53 @@ fn manifests(example: &Path) -> Vec<(String, String)> {
 
 #[test]
 fn every_example_lives_its_whole_life() {
-    for example in examples() {
-        let place = Place::new();
-        let files = manifests(&example);
-        for (name, text) in &files {
-            place.write(name, text);
-        }
-        copy_folders(&example, &place.folder.path().join("manifests"));
-        let expect = |words: &str, code: i32| {
-            let ran = place.run(words);
-            assert_eq!(ran.code, Some(code), "{}: {words}: {ran:?}", example.display());
-            ran.stdout
-        };
-        expect("validate --deny-warnings", 0);
-        expect("plan --detailed-exitcode", 2);
-        expect("apply --yes", 0);
-        let again = expect("plan --detailed-exitcode", 0);
-        assert!(again.contains("No changes"), "{again}");
-        // A change of a tag of everything, and back.
-        for (name, text) in &files {
-            assert!(!text.contains("service: changed"));
-            place.write(name, &text.replace("service: live", "service: changed"));
-        }
-        let changed = expect("plan --detailed-exitcode", 2);
-        assert!(changed.contains("to retag"), "{changed}");
-        expect("apply --yes", 0);
-        expect("plan --detailed-exitcode", 0);
-        for (name, text) in &files {
-            place.write(name, text);
-        }
-        expect("apply --yes", 0);
-        expect("plan --detailed-exitcode", 0);
-        let mut consent = String::new();
-        for name in compositions(&files) {
-            consent.push_str(&format!(" --allow-live Composition/{name}"));
-        }
-        let planned = place.run(&format!("destroy --yes{consent}"));
-        let number = planned.stderr.split("--confirm-deletes ").nth(1);
-        if let Some(number) = number.and_then(|it| it.split('`').next()) {
-            expect(&format!("destroy --yes{consent} --confirm-deletes {number}"), 0);
-        } else {
-            assert_eq!(planned.code, Some(0), "{planned:?}");
-        }
-        let gone = expect("destroy --yes", 0);
-        assert!(gone.contains("Nothing to do"), "{gone}");
+    side_by_side(&examples(), |example| lives_its_whole_life(example));
+}
+
+fn lives_its_whole_life(example: &Path) {
+    let place = Place::new();
+    let files = manifests(example);
+    for (name, text) in &files {
+        place.write(name, text);
     }
+    copy_folders(example, &place.folder.path().join("manifests"));
+    let expect = |words: &str, code: i32| {
+        let ran = place.run(words);
+        assert_eq!(ran.code, Some(code), "{}: {words}: {ran:?}", example.display());
+        ran.stdout
+    };
+    expect("validate --deny-warnings", 0);
+    expect("plan --detailed-exitcode", 2);
+    expect("apply --yes", 0);
+    let again = expect("plan --detailed-exitcode", 0);
+    assert!(again.contains("No changes"), "{again}");
+    // A change of a tag of everything, and back.
+    for (name, text) in &files {
+        assert!(!text.contains("service: changed"));
+        place.write(name, &text.replace("service: live", "service: changed"));
+    }
+    let changed = expect("plan --detailed-exitcode", 2);
+    assert!(changed.contains("to retag"), "{changed}");
+    expect("apply --yes", 0);
+    expect("plan --detailed-exitcode", 0);
+    for (name, text) in &files {
+        place.write(name, text);
+    }
+    expect("apply --yes", 0);
+    expect("plan --detailed-exitcode", 0);
+    let mut consent = String::new();
+    for name in compositions(&files) {
+        consent.push_str(&format!(" --allow-live Composition/{name}"));
+    }
+    let planned = place.run(&format!("destroy --yes{consent}"));
+    let number = planned.stderr.split("--confirm-deletes ").nth(1);
+    if let Some(number) = number.and_then(|it| it.split('`').next()) {
+        expect(&format!("destroy --yes{consent} --confirm-deletes {number}"), 0);
+    } else {
+        assert_eq!(planned.code, Some(0), "{planned:?}");
+    }
+    let gone = expect("destroy --yes", 0);
+    assert!(gone.contains("Nothing to do"), "{gone}");
 }
 
 /// What manifests name beside them stands in folders of its own.

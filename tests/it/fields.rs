@@ -12,7 +12,8 @@ use ivs_apply::kinds::{Address, Kind, ObservedState};
 use ivs_apply::manifest::Loaded;
 use ivs_apply::plan::{Action, Plan, Status};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
 
 /// Who is on every stage: as the examples of `ParticipantReplication` call them, and another one.
 pub(crate) const PEOPLE: [&str; 2] = ["abCD12efGH34", "abCD12efGH34-2"];
@@ -55,8 +56,21 @@ pub(crate) fn world(kind: Kind, spec: &Value) -> Manifests {
     manifests
 }
 
-/// As little of a spec as the loader still takes.
+/// As little of a spec as the loader still takes. Finding it loads many manifests, so each is found once: every
+/// world asks for the same few.
 pub(crate) fn smallest(kind: Kind, spec: &Value) -> Value {
+    static FOUND: Mutex<BTreeMap<(Kind, String), Value>> = Mutex::new(BTreeMap::new());
+    let key = (kind, spec.to_string());
+    let found = FOUND.lock().expect("no panic under it").get(&key).cloned();
+    found.unwrap_or_else(|| {
+        // Without the lock: the world of one spec asks for the smallest specs of others.
+        let smallest = made_smallest(kind, spec);
+        FOUND.lock().expect("no panic under it").insert(key, smallest.clone());
+        smallest
+    })
+}
+
+fn made_smallest(kind: Kind, spec: &Value) -> Value {
     let mut spec = spec.clone();
     let mut world = world(kind, &spec);
     while let Some(smaller) = without_one(&spec).into_iter().find(|it| world.takes(0, it)) {

@@ -2,7 +2,7 @@
 //! real socket: nothing made twice, nothing lost, nothing said that is secret (`docs/reliability.md` §7, level 2).
 
 use crate::account::named;
-use crate::binary::{Place, Ran, Served, ivs_apply, run};
+use crate::binary::{Place, Ran, Served, ivs_apply, run, side_by_side};
 use crate::left_out::every_case;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -345,21 +345,33 @@ fn while_time_flies<T>(stage: &Stage, work: impl FnOnce() -> T) -> T {
     })
 }
 
+/// Emulators among which the requests of one moment are shared out.
+const LANES: usize = 3;
+
 impl Moment {
+    const ALL: [Self; 3] = [Self::Before, Self::Done, Self::Answered];
+
     /// The requests, counted from `first`, at which a run is killed in this moment: with `EVERY_CASE` all of them, else
-    /// each third, another third in each moment.
+    /// each fifth, another fifth in each moment.
     fn requests(self, first: u64) -> impl Iterator<Item = u64> {
-        let (skip, step) = if every_case() { (0, 1) } else { (self as u64, 3) };
+        let (skip, step) = if every_case() { (0, 1) } else { (2 * self as u64, 5) };
         (first + skip..).step_by(step)
     }
 }
 
 /// For each request of an apply: the run is killed there, and the next ones make good. Returns the last of them.
 fn killed_at_every_request(moment: Moment) -> u64 {
+    let lanes = side_by_side(0..LANES, |lane| {
+        killed_at_each(moment, moment.requests(1).skip(lane).step_by(LANES))
+    });
+    lanes.into_iter().max().expect("there are lanes")
+}
+
+fn killed_at_each(moment: Moment, requests: impl Iterator<Item = u64>) -> u64 {
     let stage = Stage::new(&[]);
     while_time_flies(&stage, || {
         let mut last = 0;
-        for request in moment.requests(1) {
+        for request in requests {
             stage.control("POST", "reset", &Value::Null);
             let what = format!("killed {moment:?} request {request}");
             if !killed_at(&stage, request, moment) {
@@ -391,9 +403,7 @@ fn an_apply_killed_after_the_answer_to_any_request_is_made_good_by_the_next() {
 
 #[test]
 fn a_show_whose_making_was_killed_anywhere_is_on_the_air_once_after_the_next_apply() {
-    for moment in [Moment::Before, Moment::Done, Moment::Answered] {
-        show_killed_at_every_request(moment);
-    }
+    side_by_side(Moment::ALL, show_killed_at_every_request);
 }
 
 fn show_killed_at_every_request(moment: Moment) {
@@ -456,7 +466,7 @@ fn lost_replies_server_errors_and_throttles_cost_time_and_nothing_else_and_no_se
     let stage = Stage::new(&["--state", state.to_str().expect("a plain path")]);
     while_time_flies(&stage, || {
         // The emulator's chances go on from round to round, so each is another one.
-        for round in 0..6 {
+        for round in 0..if every_case() { 6 } else { 2 } {
             stage.control("POST", "reset", &Value::Null);
             for fault in [
                 json!({ "kind": "loseReply", "probability": 0.06 }),
@@ -558,10 +568,7 @@ fn paused_after(writes: usize, later: u64) {
 
 #[test]
 fn a_run_that_was_paused_while_another_did_it_all_takes_nothing_away() {
-    std::thread::scope(|scope| {
-        scope.spawn(|| paused_after(1, 0));
-        scope.spawn(|| paused_after(4, 120));
-    });
+    side_by_side([(1, 0), (4, 120)], |(writes, later)| paused_after(writes, later));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The IAM policies that are printed: they allow what the program calls, nothing that it does not call, and
 //! nothing to what is not the stack's. Judged by an evaluator of policies that knows just the operators used.
 
-use crate::binary::{Place, document};
+use crate::binary::{Place, document, side_by_side};
 use crate::golden::root;
 use ivs_apply::kinds::operation::TAGS;
 use ivs_apply::kinds::{Glob, Kind, On};
@@ -427,62 +427,61 @@ fn actions(policy: &Value) -> BTreeSet<String> {
 #[test]
 fn every_example_is_allowed_what_it_calls() {
     let known: BTreeSet<String> = called("kinds").union(&called("aws/tags.rs")).cloned().collect();
-    let mut examples = 0;
-    for entry in std::fs::read_dir(root().join("examples")).expect("readable") {
-        let example = entry.expect("readable").path();
-        if !example.is_dir() {
-            continue;
+    let entries = std::fs::read_dir(root().join("examples")).expect("readable");
+    let mut examples: Vec<PathBuf> = entries.map(|it| it.expect("readable").path()).collect();
+    examples.retain(|it| it.is_dir());
+    assert!(examples.len() >= 5);
+    side_by_side(&examples, |example| is_allowed_what_it_calls(example, &known));
+}
+
+fn is_allowed_what_it_calls(example: &Path, known: &BTreeSet<String>) {
+    let place = Place::new();
+    let from = example.display().to_string();
+    let run = |words: &str| {
+        let mut command = crate::binary::ivs_apply(place.folder.path());
+        command.current_dir(place.folder.path()).args(words.split_whitespace());
+        crate::binary::run(command.args(["-f", &from, "--emulator", "--format", "json"]))
+    };
+    let allowed = |words: &str| {
+        let ran = run(&format!("iam-policy {words}"));
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        let policy: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+        let length = policy.to_string().len();
+        assert!(words.contains("prune") || length <= LARGEST, "{from}: {words}: {length}");
+        let allowed = actions(&policy);
+        assert!(allowed.is_subset(known), "{:?}", allowed.difference(known));
+        allowed
+    };
+    let (plan, apply, prune) = (allowed("plan"), allowed("apply"), allowed("apply --prune"));
+    assert!(plan.is_subset(&apply) && apply.is_subset(&prune));
+    let check = |words: &str, allowed: &BTreeSet<String>| {
+        let ran = run(words);
+        let told = document(&ran);
+        for (operation, _) in told["calls"].as_object().expect("calls") {
+            // Asked of nobody, or tried and done without.
+            let free = ["GetCallerIdentity", "BatchGetStreamKey"].contains(&operation.as_str());
+            assert!(free || allowed.contains(operation), "{from}: {words}: {operation}");
         }
-        examples += 1;
-        let place = Place::new();
-        let from = example.display().to_string();
-        let run = |words: &str| {
-            let mut command = crate::binary::ivs_apply(place.folder.path());
-            command.current_dir(place.folder.path()).args(words.split_whitespace());
-            crate::binary::run(command.args(["-f", &from, "--emulator", "--format", "json"]))
-        };
-        let allowed = |words: &str| {
-            let ran = run(&format!("iam-policy {words}"));
-            assert_eq!(ran.code, Some(0), "{ran:?}");
-            let policy: Value = serde_json::from_str(&ran.stdout).expect("JSON");
-            let length = policy.to_string().len();
-            assert!(words.contains("prune") || length <= LARGEST, "{from}: {words}: {length}");
-            let allowed = actions(&policy);
-            assert!(allowed.is_subset(&known), "{:?}", allowed.difference(&known));
-            allowed
-        };
-        let (plan, apply, prune) = (allowed("plan"), allowed("apply"), allowed("apply --prune"));
-        assert!(plan.is_subset(&apply) && apply.is_subset(&prune));
-        let check = |words: &str, allowed: &BTreeSet<String>| {
-            let ran = run(words);
-            let told = document(&ran);
-            for (operation, _) in told["calls"].as_object().expect("calls") {
-                // Asked of nobody, or tried and done without.
-                let free = ["GetCallerIdentity", "BatchGetStreamKey"].contains(&operation.as_str());
-                assert!(free || allowed.contains(operation), "{from}: {words}: {operation}");
-            }
-            (ran.code, told)
-        };
-        let (code, planned) = check("plan", &plan);
-        assert_eq!(code, Some(0));
-        assert_eq!(check("apply --yes", &apply).0, Some(0));
-        check("plan --refresh full", &plan);
-        check("drift", &plan);
-        check("output", &plan);
-        let mut destroy = "destroy --yes".to_owned();
-        for step in planned["steps"].as_array().expect("steps") {
-            let address = step["address"].as_str().expect("a name");
-            destroy.push_str(&format!(" --allow-live {address}"));
-        }
-        let (mut code, refused) = check(&destroy, &prune);
-        let help = refused["error"]["help"].as_str().unwrap_or_default();
-        if let Some(number) = help.split("--confirm-deletes ").nth(1) {
-            let number = number.trim_end_matches('`');
-            code = check(&format!("{destroy} --confirm-deletes {number}"), &prune).0;
-        }
-        assert_eq!(code, Some(0), "{from}");
+        (ran.code, told)
+    };
+    let (code, planned) = check("plan", &plan);
+    assert_eq!(code, Some(0));
+    assert_eq!(check("apply --yes", &apply).0, Some(0));
+    check("plan --refresh full", &plan);
+    check("drift", &plan);
+    check("output", &plan);
+    let mut destroy = "destroy --yes".to_owned();
+    for step in planned["steps"].as_array().expect("steps") {
+        let address = step["address"].as_str().expect("a name");
+        destroy.push_str(&format!(" --allow-live {address}"));
     }
-    assert!(examples >= 5);
+    let (mut code, refused) = check(&destroy, &prune);
+    let help = refused["error"]["help"].as_str().unwrap_or_default();
+    if let Some(number) = help.split("--confirm-deletes ").nth(1) {
+        let number = number.trim_end_matches('`');
+        code = check(&format!("{destroy} --confirm-deletes {number}"), &prune).0;
+    }
+    assert_eq!(code, Some(0), "{from}");
 }
 
 #[test]
