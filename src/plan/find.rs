@@ -114,14 +114,13 @@ impl<'a> Planner<'a> {
     pub(super) fn was_referred_to(&self, wanted: &Desired) -> bool {
         let complete = self.observed.listed.contains(&wanted.address.kind);
         let of_wanted = |it: &Edge| matches!(&it.to, Pointer::Named(to) if *to == wanted.address);
+        // By the objects that were read, of which a first apply has none, and not by the manifests.
         complete
-            && self.manifests.values().any(|referrer| {
+            && self.observed.owned.iter().any(|(address, observed)| {
+                let Some(referrer) = self.manifests.get(address) else { return false };
+                let Some(before) = &observed.spec else { return false };
                 let edges = referrer.spec.refs();
                 let Some(edge) = edges.iter().find(|it| of_wanted(it)) else { return false };
-                let Some(observed) = self.observed.owned.get(&referrer.address) else {
-                    return false;
-                };
-                let Some(before) = &observed.spec else { return false };
                 match before.refs().into_iter().find(|it| it.field == edge.field).map(|it| it.to) {
                     Some(Pointer::Outside(arn)) => self.is_gone(&arn),
                     Some(Pointer::Named(_)) => false,
