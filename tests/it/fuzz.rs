@@ -4,9 +4,9 @@
 //!
 //! Each target runs in a process of its own with a limit of memory and processor time, and the number of each case
 //! is written down before it begins: a case that takes the process down is known by it, and
-//! `FUZZ_SEED=number` runs it alone. By default a fixed number of cases runs; `FUZZ_SECONDS` adds more, for half of
-//! that time a target, so that on two processors the four targets together take so long. They are the same ones each
-//! time, unless `FUZZ_START=number` begins elsewhere.
+//! `FUZZ_SEED=number` runs it alone. By default a fixed number of cases runs; `FUZZ_SECONDS=number` adds others
+//! for that many seconds, in which the four targets run at the same time (`RUST_TEST_THREADS` in
+//! `.cargo/config.toml`). They are the same ones each time, unless `FUZZ_START=number` begins elsewhere.
 
 use crate::account::{Account, on_paused_time, session, settings};
 use crate::golden::root;
@@ -77,7 +77,7 @@ impl Dice {
 #[track_caller]
 fn fuzz(test: &str, cases: u64, case: fn(u64)) {
     let seconds = || std::env::var("FUZZ_SECONDS").ok().and_then(|it| it.parse::<u64>().ok());
-    let seconds = seconds().unwrap_or(0) / 2;
+    let seconds = seconds().unwrap_or(0);
     if let Some(noted) = std::env::var_os("FUZZ_NOTED") {
         return run_cases(Path::new(&noted), cases, seconds, case);
     }

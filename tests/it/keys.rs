@@ -1,6 +1,7 @@
 //! Public keys: where their text comes from, and that a key which is only known by its fingerprint is kept.
 
 use crate::account::{Account, named, on_paused_time};
+use crate::left_out::every_case;
 use ivs_apply::cloud::Reading;
 use ivs_apply::diag::Code;
 use ivs_apply::kinds::owner::{NAME, RECORD};
@@ -296,8 +297,14 @@ fn keys_with_exchanged_doubled_or_former_names_get_the_names_of_their_manifests(
     let after = both + &key("new", "old", "x") + &key("old", "older", "y");
     let names = ["new", "old", "older"];
     let former = [None, Some("new"), Some("old"), Some("older")];
+    let mut case = 0;
     for (one, two) in names.iter().flat_map(|one| names.iter().map(move |two| (*one, *two))) {
         for (was_one, was_two) in former.iter().flat_map(|a| former.iter().map(move |b| (*a, *b))) {
+            // A third of the cases has each pair of names, and each pair of former names.
+            case += 1;
+            if case % 3 != 0 && !every_case() {
+                continue;
+            }
             on_paused_time(async {
                 let account = Account::empty().await;
                 let run = async |text: &str| {

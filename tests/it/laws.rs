@@ -3,7 +3,7 @@
 use crate::account::{Account, on_paused_time};
 use crate::ends::assert_counts_agree;
 use crate::generators::{Piece, pieces, resources, stack};
-use crate::left_out::say;
+use crate::left_out::{law_cases, say};
 use ivs_apply::aws::{Sorted, Tags};
 use ivs_apply::cloud::Reading;
 use ivs_apply::kinds::spec::named_targets;
@@ -33,9 +33,8 @@ static SEED: LazyLock<u64> = LazyLock::new(|| match std::env::var("LAW_SEED").as
 });
 
 pub(crate) fn config() -> ProptestConfig {
-    let cases = std::env::var("LAW_CASES").map(|it| it.parse().expect("LAW_CASES is a number"));
     let rng_seed = RngSeed::Fixed(*SEED);
-    ProptestConfig { cases: cases.unwrap_or(100), rng_seed, ..ProptestConfig::default() }
+    ProptestConfig { cases: law_cases(), rng_seed, ..ProptestConfig::default() }
 }
 
 /// A policy that lets everything happen, so that nothing is left for later.

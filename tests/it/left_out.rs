@@ -22,3 +22,9 @@ pub(crate) fn say(text: &str) {
 pub(crate) fn every_case() -> bool {
     std::env::var_os("EVERY_CASE").is_some()
 }
+
+/// Generated cases of each law: as many as `LAW_CASES` says, or a few.
+pub(crate) fn law_cases() -> u32 {
+    let cases = std::env::var("LAW_CASES").map(|it| it.parse().expect("LAW_CASES is a number"));
+    cases.unwrap_or(50)
+}
