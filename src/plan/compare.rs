@@ -1,20 +1,25 @@
 //! Compares an object with its manifest: which fields differ, why, and which action follows.
 //!
-//! [`Planner::compare`] is the whole of it in a few lines; the functions stand in the order in which it calls them.
+//! [`compare`] is the whole of it in a few lines; the functions stand in the order in which it calls them.
 
 use super::action::Action;
-use super::draft::{Planner, draft};
+use super::draft::{Drafts, consent, draft, ownership};
 use super::duplicate;
 use super::find::Found;
+use super::inputs::Inputs;
+use super::outside::{refers_to_a_deleted_object, was_another, was_changed};
 use super::reason::Reason;
-use super::step::{Cause, Decision, Note, Plan};
+use super::replace::{replace, tags_first};
+use super::step::{Cause, Decision, Note, Step};
 use crate::diag::FieldPath;
-use crate::kinds::owner;
 use crate::kinds::owner::under_way;
 use crate::kinds::spec::{FieldChange, FieldValue, difference, protect_path, spec_path};
-use crate::kinds::{Address, Desired, Existence, Observed, Owner, OwnershipTags, Pointer, Spec};
+use crate::kinds::{
+    Address, Desired, Observed, ObservedState, Owner, OwnershipTags, Pointer, Spec,
+};
 use serde_json::Value;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// An object beside the manifest of its resource.
 struct Comparison<'a> {
@@ -62,347 +67,303 @@ impl Comparison<'_> {
     }
 }
 
-impl<'a> Planner<'a> {
-    /// Plans for a declared resource whose object was found: nothing, a rename, an adoption, new tags, an update or a
-    /// replacement.
-    pub(super) fn compare(
-        &mut self,
-        wanted: &'a Desired,
-        observed: &'a Observed,
-        found: &Found<'a>,
-        presence: Existence,
-        ownership: OwnershipTags,
-        plan: &mut Plan,
-    ) {
-        let compared = self.compared(wanted, observed, found, ownership, plan);
-        let replacing = self.causes_of_replacement(&compared);
-        if !replacing.is_empty() {
-            let mut because = self.causes_of_difference(&compared);
-            because.extend(replacing);
-            self.replace_unless_refused(compared, because, presence);
-        } else if let Some(action) = self.action_in_place(&compared, found) {
-            let because = self.causes_in_place(&compared, found);
-            self.change_in_place(compared, action, because);
-        } else {
-            plan.unchanged.push(wanted.address.clone());
-        }
+/// Plans for a declared resource whose object was found: nothing, a rename, an adoption, new tags, an update or a
+/// replacement. Returns notes about fields that are not compared.
+pub(super) fn compare(
+    inputs: &Inputs<'_>,
+    wanted: &Desired,
+    observed: &Observed,
+    found: &Found<'_>,
+    drafts: &mut Drafts,
+) -> Vec<Note> {
+    let (compared, notes) = compared(inputs, wanted, observed, found, &drafts.replaced);
+    let replacing = causes_of_replacement(&compared, &drafts.steps);
+    if !replacing.is_empty() {
+        let mut because = causes_of_difference(inputs, &compared);
+        because.extend(replacing);
+        replace_unless_refused(inputs, compared, because, drafts);
+    } else if let Some(action) = action_in_place(inputs, &compared, found) {
+        let because = causes_in_place(inputs, &compared, found);
+        drafts.steps.extend(change_in_place(inputs, compared, action, because));
     }
+    notes
+}
 
-    /// Everything in which the object differs from its manifest, its tags included.
-    fn compared(
-        &self,
-        wanted: &'a Desired,
-        observed: &'a Observed,
-        found: &Found<'a>,
-        ownership: OwnershipTags,
-        plan: &mut Plan,
-    ) -> Comparison<'a> {
-        let before = observed.spec.as_ref().expect("what is declared and observed was read");
-        let manifest = with_name(wanted, before);
-        let mut ignored = wanted.lifecycle.ignore_changes.clone();
-        // The desired spec with the observed value in every ignored field: only this is compared.
-        let mut spec = manifest.with_ignored(before, &ignored);
-        let unknown = unknown_words(before, &spec);
-        if !unknown.is_empty() {
-            ignored.extend(unknown.iter().cloned());
-            spec = manifest.with_ignored(before, &ignored);
-            let note = |path| Note::UnknownWord { address: wanted.address.clone(), path };
-            plan.notes.extend(unknown.into_iter().map(note));
-        }
-        let mut fields = differing_fields(before, &spec);
-        let upstream = self.replaced_references(&spec, &mut fields);
-        let owned = match observed.owner() {
-            Owner::Stack(ownership) => Some(ownership),
-            _ => None,
-        };
-        fields.extend(owned.as_ref().and_then(|it| protection_change(it, &ownership)));
-        let mut it = Comparison {
-            wanted,
-            observed,
-            before,
-            digest: manifest.digest(&self.observed.addresses),
-            manifest,
-            fields,
-            ignored,
-            upstream,
-            owned,
-            ownership,
-            forgets_former_name: false,
-        };
-        self.keep_record(&mut it, found);
-        it
+/// Everything in which the object differs from its manifest, its tags included.
+fn compared<'a>(
+    inputs: &Inputs<'_>,
+    wanted: &'a Desired,
+    observed: &'a Observed,
+    found: &Found<'_>,
+    replaced: &BTreeMap<Address, usize>,
+) -> (Comparison<'a>, Vec<Note>) {
+    let before = observed.spec.as_ref().expect("what is declared and observed was read");
+    let manifest = with_name(wanted, before);
+    let mut ignored = wanted.lifecycle.ignore_changes.clone();
+    // The desired spec with the observed value in every ignored field: only this is compared.
+    let mut spec = manifest.with_ignored(before, &ignored);
+    let unknown = unknown_words(before, &spec);
+    if !unknown.is_empty() {
+        ignored.extend(unknown.iter().cloned());
+        spec = manifest.with_ignored(before, &ignored);
     }
+    let note = |path| Note::UnknownWord { address: wanted.address.clone(), path };
+    let notes = unknown.into_iter().map(note).collect();
+    let mut fields = differing_fields(before, &spec);
+    let upstream = replaced_references(inputs.observed, replaced, &spec, &mut fields);
+    let owned = match observed.owner() {
+        Owner::Stack(ownership) => Some(ownership),
+        _ => None,
+    };
+    let ownership = ownership(inputs, wanted);
+    fields.extend(owned.as_ref().and_then(|it| protection_change(it, &ownership)));
+    let mut it = Comparison {
+        wanted,
+        observed,
+        before,
+        digest: manifest.digest(&inputs.observed.addresses),
+        manifest,
+        fields,
+        ignored,
+        upstream,
+        owned,
+        ownership,
+        forgets_former_name: false,
+    };
+    keep_record(inputs, &mut it, found);
+    (it, notes)
+}
 
-    /// The reference fields whose target is replaced: the logical name stays, the ARN changes. Where this plan replaces
-    /// the target, the field is added to `fields` as known after apply; where an earlier run did and the observed
-    /// field still holds the old ARN, it differs already.
-    fn replaced_references(
-        &self,
-        spec: &Spec,
-        fields: &mut Vec<FieldChange>,
-    ) -> Vec<(FieldPath, Address)> {
-        let mut upstream = Vec::new();
-        for edge in spec.refs() {
-            let Pointer::Named(address) = &edge.to else { continue };
-            let path = edge.path();
-            if !self.replaced.contains_key(address) {
-                // An earlier run replaced the object, and could not update this reference yet.
-                let outdated =
-                    |it: &FieldChange| it.path == path && self.is_predecessor(address, &it.before);
-                if fields.iter().any(outdated) {
-                    upstream.push((path, address.clone()));
-                }
-                continue;
+/// The reference fields whose target is replaced: the logical name stays, the ARN changes. Where this plan replaces
+/// the target, the field is added to `fields` as known after apply; where an earlier run did and the observed
+/// field still holds the old ARN, it differs already.
+fn replaced_references(
+    observed: &ObservedState,
+    replaced: &BTreeMap<Address, usize>,
+    spec: &Spec,
+    fields: &mut Vec<FieldChange>,
+) -> Vec<(FieldPath, Address)> {
+    let mut upstream = Vec::new();
+    for edge in spec.refs() {
+        let Pointer::Named(address) = &edge.to else { continue };
+        let path = edge.path();
+        let mut differing = fields.iter().filter(|it| it.path == path);
+        if !replaced.contains_key(address) {
+            // An earlier run replaced the object, and could not update this reference yet.
+            if differing.any(|it| is_predecessor(observed, address, &it.before)) {
+                upstream.push((path, address.clone()));
             }
-            if !fields.iter().any(|it| it.path == path) {
-                let old = self.observed.addresses.arn(address).map(|arn| arn.as_str().to_owned());
-                fields.push(FieldChange {
-                    path: path.clone(),
-                    before: old.map_or(Value::Null, Value::String),
-                    after: FieldValue::KnownAfterApply(address.clone()),
-                });
-            }
-            upstream.push((path, address.clone()));
+            continue;
         }
-        upstream
-    }
-
-    /// Whether this is the ARN of an object that was replaced by that of `address` and still exists.
-    fn is_predecessor(&self, address: &Address, arn: &Value) -> bool {
-        let mut before = self.observed.superseded.iter().filter(|(it, _)| it == address);
-        before.any(|(_, observed)| *arn == observed.arn.as_str())
-    }
-
-    /// Carries the attempt id, the replaced object and the former name from the observed record into the desired one.
-    fn keep_record(&self, it: &mut Comparison<'a>, found: &Found<'a>) {
-        // AWS copies the tags of a channel onto the stream key that it creates with it: those are not the key's own.
-        let copied = self.observed.is_tagged_as_its_parent(it.observed);
-        if let Some(owned) = it.owned.as_ref().filter(|_| !copied) {
-            it.ownership.attempt_id.clone_from(&owned.attempt_id);
-            it.ownership.replaces.clone_from(&owned.replaces);
-            it.forgets_former_name = self.may_forget_former_name(it.wanted, owned);
-            it.ownership.was = owned.was.clone().filter(|_| !it.forgets_former_name);
+        if differing.next().is_none() {
+            let old = observed.addresses.arn(address).map(|arn| arn.as_str().to_owned());
+            fields.push(FieldChange {
+                path: path.clone(),
+                before: old.map_or(Value::Null, Value::String),
+                after: FieldValue::KnownAfterApply(address.clone()),
+            });
         }
-        // The temporary name of a rename in progress does not count as a former name.
-        if let Found::Renamed(_, from) = found
-            && *from != under_way(&it.wanted.address.name)
-        {
-            it.ownership.was = Some(from.clone());
-        }
+        upstream.push((path, address.clone()));
     }
+    upstream
+}
 
-    /// Whether to drop the former name from the record: `previousNames` does not list it any more, and another resource
-    /// has it now. The record marks a rename as done, so it would keep the object from being renamed back.
-    fn may_forget_former_name(&self, wanted: &Desired, owned: &OwnershipTags) -> bool {
-        owned.was.as_ref().is_some_and(|was| {
-            let other = Address::new(wanted.address.kind, was.clone());
-            !wanted.previous_names.contains(was) && self.manifests.contains_key(&other)
-        })
+/// Whether this is the ARN of an object that was replaced by that of `address` and still exists.
+fn is_predecessor(observed: &ObservedState, address: &Address, arn: &Value) -> bool {
+    let mut before = observed.superseded.iter().filter(|(it, _)| it == address);
+    before.any(|(_, old)| *arn == old.arn.as_str())
+}
+
+/// Carries the attempt id, the replaced object and the former name from the observed record into the desired one.
+fn keep_record(inputs: &Inputs<'_>, it: &mut Comparison<'_>, found: &Found<'_>) {
+    // AWS copies the tags of a channel onto the stream key that it creates with it: those are not the key's own.
+    let copied = inputs.observed.is_tagged_as_its_parent(it.observed);
+    if let Some(owned) = it.owned.as_ref().filter(|_| !copied) {
+        it.ownership.attempt_id.clone_from(&owned.attempt_id);
+        it.ownership.replaces.clone_from(&owned.replaces);
+        it.forgets_former_name = may_forget_former_name(inputs, it.wanted, owned);
+        it.ownership.was = owned.was.clone().filter(|_| !it.forgets_former_name);
     }
-
-    /// Why the object has to be replaced; empty where an update is enough.
-    fn causes_of_replacement(&self, it: &Comparison<'a>) -> Vec<Cause> {
-        let mut causes = Vec::new();
-        let immutable = it.immutable_fields();
-        match it.observed.state.clone().filter(|_| it.observed.has_failed()) {
-            Some(state) => causes.push(Cause::Failed { state }),
-            None if immutable.is_empty() => {}
-            None => causes.push(Cause::Immutable { fields: immutable }),
-        }
-        let degraded = it.observed.degraded.filter(|_| it.owned.is_some());
-        causes.extend(degraded.map(Cause::Degraded));
-        causes.extend(self.cut_off_by(it.observed).map(|by| Cause::CutOff { by }));
-        causes
+    // The temporary name of a rename in progress does not count as a former name.
+    if let Found::Renamed(_, from) = found
+        && *from != under_way(&it.wanted.address.name)
+    {
+        it.ownership.was = Some(from.clone());
     }
+}
 
-    /// The resource whose change in this plan ends the stream that a composition sends.
-    fn cut_off_by(&self, observed: &Observed) -> Option<Address> {
-        let mut steps = self.drafts.iter().map(|it| &it.step);
-        let by = steps.find(|it| {
-            let impact = it.impact.as_ref().and_then(|it| it.composition.as_ref());
-            it.decision == Decision::Interrupt
-                && it.arn.as_ref() != Some(&observed.arn)
-                && impact == Some(&observed.arn)
-        });
-        by.map(|it| it.address.clone())
+/// Whether to drop the former name from the record: `previousNames` does not list it any more, and another resource
+/// has it now. The record marks a rename as done, so it would keep the object from being renamed back.
+fn may_forget_former_name(inputs: &Inputs<'_>, wanted: &Desired, owned: &OwnershipTags) -> bool {
+    owned.was.as_ref().is_some_and(|was| {
+        let other = Address::new(wanted.address.kind, was.clone());
+        !wanted.previous_names.contains(was) && inputs.manifests.contains_key(&other)
+    })
+}
+
+/// Why the object has to be replaced; empty where an update is enough.
+fn causes_of_replacement(it: &Comparison<'_>, steps: &[Step]) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    let immutable = it.immutable_fields();
+    match it.observed.state.clone().filter(|_| it.observed.has_failed()) {
+        Some(state) => causes.push(Cause::Failed { state }),
+        None if immutable.is_empty() => {}
+        None => causes.push(Cause::Immutable { fields: immutable }),
     }
+    let degraded = it.observed.degraded.filter(|_| it.owned.is_some());
+    causes.extend(degraded.map(Cause::Degraded));
+    causes.extend(cut_off_by(it.observed, steps).map(|by| Cause::CutOff { by }));
+    causes
+}
 
-    /// Why the fields differ: drift, pending, or a replaced object that they refer to.
-    fn causes_of_difference(&self, it: &Comparison<'a>) -> Vec<Cause> {
-        let mut causes = Vec::new();
-        let is_upstream =
-            |field: &FieldChange| it.upstream.iter().any(|(path, _)| *path == field.path);
-        if !it.fields.iter().all(is_upstream) {
-            causes.extend(self.drift_or_pending(it));
-        }
-        for (_, address) in &it.upstream {
-            let cause = Cause::Upstream { address: address.clone() };
-            if !causes.contains(&cause) {
-                causes.push(cause);
-            }
-        }
-        causes
+/// The resource whose change in this plan ends the stream that a composition sends.
+fn cut_off_by(observed: &Observed, steps: &[Step]) -> Option<Address> {
+    let by = steps.iter().find(|it| {
+        let impact = it.impact.as_ref().and_then(|it| it.composition.as_ref());
+        it.decision == Decision::Interrupt
+            && it.arn.as_ref() != Some(&observed.arn)
+            && impact == Some(&observed.arn)
+    });
+    by.map(|it| it.address.clone())
+}
+
+/// Why the fields differ: drift, pending, or a replaced object that they refer to.
+fn causes_of_difference(inputs: &Inputs<'_>, it: &Comparison<'_>) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    let is_upstream = |field: &FieldChange| it.upstream.iter().any(|(path, _)| *path == field.path);
+    if !it.fields.iter().all(is_upstream) {
+        causes.extend(drift_or_pending(inputs, it));
     }
-
-    /// Drift where the manifest is as last applied; pending where it changed; both where it changed and the object was
-    /// changed outside as well.
-    fn drift_or_pending(&self, it: &Comparison<'a>) -> Vec<Cause> {
-        // The desired `protect` is not in the digest; the record keeps its value last applied.
-        let protect_as_applied =
-            it.owned.as_ref().is_some_and(|owned| owned.meant_protected == it.ownership.protect);
-        // Whether the record tells the value last applied of a field.
-        let is_recorded = |field: &FieldChange| {
-            field.is_in_spec() || (field.path == protect_path() && protect_as_applied)
-        };
-        let as_applied = it.is_as_applied() && it.fields.iter().any(is_recorded);
-        let changed_outside = it.fields.iter().any(FieldChange::is_in_spec)
-            && (self.was_changed_outside(it.observed, it.before, &it.manifest, &it.ignored)
-                || (it.digest.is_none() && self.refers_to_a_deleted_object(it.before)));
-        // Without a digest nothing tells whether the manifest changed; a change outside explains the difference, so it
-        // is not called pending as well.
-        let pending = !(as_applied || (it.digest.is_none() && changed_outside));
-        let drift = as_applied || changed_outside;
-        let causes = [pending.then_some(Cause::Pending), drift.then_some(Cause::Drift)];
-        causes.into_iter().flatten().collect()
-    }
-
-    /// Whether the object was changed outside, whether or not the manifest changed too: no form of the observed spec
-    /// hashes to the digest last applied.
-    pub(super) fn was_changed_outside(
-        &self,
-        observed: &Observed,
-        before: &Spec,
-        manifest: &Spec,
-        ignored: &[FieldPath],
-    ) -> bool {
-        let owner = observed.owner();
-        let Some(ownership) = owner.in_stack(&self.stack.name) else { return false };
-        // AWS never returns all fields of a replication, so its spec cannot be hashed.
-        if observed.kind.facts().arn_type.is_none() {
-            return false;
-        }
-        // The digest is of the desired spec: ignored fields had the manifest's values, and write-only fields, which AWS
-        // never returns, may have had any.
-        let mut candidates = vec![before.clone(), before.with_ignored(manifest, ignored)];
-        candidates.extend(before.write_only_variants());
-        // Each of them again with the tags that the observed spec leaves out because of `ignoreTags`.
-        for mut it in candidates.clone() {
-            if let Some(tags) = it.tags_mut() {
-                *tags = observed.tags.clone();
-                tags.retain(|key, _| owner::is_managed_tag(key, &[]));
-                candidates.push(it);
-            }
-        }
-        let applied =
-            |it: &Spec| it.digest(&self.observed.addresses).as_ref() == Some(&ownership.digest);
-        !candidates.iter().any(applied)
-    }
-
-    /// Whether an object refers to a deleted object.
-    fn refers_to_a_deleted_object(&self, before: &Spec) -> bool {
-        before.refs().iter().any(|edge| {
-            let listed = self.observed.listed.contains(&edge.kind);
-            listed && matches!(&edge.to, Pointer::Outside(arn) if self.is_gone(arn))
-        })
-    }
-
-    /// Plans the replacement. Blocked where the object is unowned, since adoption never replaces; deferred where AWS
-    /// failed to create it less than 15 minutes ago and the manifest has not changed since.
-    fn replace_unless_refused(
-        &mut self,
-        it: Comparison<'a>,
-        because: Vec<Cause>,
-        presence: Existence,
-    ) {
-        let as_applied = it.is_as_applied();
-        let mut step = draft(it.wanted, Action::Replace, Some(it.observed), it.ownership);
-        step.fields = it.fields;
-        step.because = because;
-        if it.owned.is_none() {
-            step.action = Action::Adopt;
-            step.decision = Decision::Blocked(Reason::AdoptionReplaces);
-            self.push(step);
-        } else if as_applied && let Some(reason) = self.failed_lately(it.observed) {
-            step.decision = Decision::Deferred(reason);
-            self.push(step);
-        } else {
-            self.replace(step, it.observed, it.wanted, presence);
+    for (_, address) in &it.upstream {
+        let cause = Cause::Upstream { address: address.clone() };
+        if !causes.contains(&cause) {
+            causes.push(cause);
         }
     }
+    causes
+}
 
-    /// Defers the replacement of an object that AWS failed to create a short while ago. Without this every run would
-    /// create another one that fails for the same reason.
-    fn failed_lately(&self, observed: &Observed) -> Option<Reason> {
-        let Owner::Stack(ownership) = observed.owner() else { return None };
-        let after = ownership.made().filter(|_| observed.has_failed())? + duplicate::OLD;
-        let likely = observed.kind.facts().fails_by;
-        (self.observed.as_of? <= after).then_some(Reason::FailedRecently { likely, after })
+/// Drift where the manifest is as last applied; pending where it changed; both where it changed and the object was
+/// changed outside as well.
+fn drift_or_pending(inputs: &Inputs<'_>, it: &Comparison<'_>) -> Vec<Cause> {
+    // The desired `protect` is not in the digest; the record keeps its value last applied.
+    let protect_as_applied =
+        it.owned.as_ref().is_some_and(|owned| owned.meant_protected == it.ownership.protect);
+    // Whether the record tells the value last applied of a field.
+    let is_recorded = |field: &FieldChange| {
+        field.is_in_spec() || (field.path == protect_path() && protect_as_applied)
+    };
+    let as_applied = it.is_as_applied() && it.fields.iter().any(is_recorded);
+    let changed_outside = it.fields.iter().any(FieldChange::is_in_spec)
+        && (was_changed(inputs, it.observed, it.before, &it.manifest, &it.ignored)
+            || (it.digest.is_none() && refers_to_a_deleted_object(inputs.observed, it.before)));
+    // Without a digest nothing tells whether the manifest changed; a change outside explains the difference, so it
+    // is not called pending as well.
+    let pending = !(as_applied || (it.digest.is_none() && changed_outside));
+    let drift = as_applied || changed_outside;
+    let causes = [pending.then_some(Cause::Pending), drift.then_some(Cause::Drift)];
+    causes.into_iter().flatten().collect()
+}
+
+/// Plans the replacement. Blocked where the object is unowned, since adoption never replaces; deferred where AWS
+/// failed to create it less than 15 minutes ago and the manifest has not changed since.
+fn replace_unless_refused(
+    inputs: &Inputs<'_>,
+    it: Comparison<'_>,
+    because: Vec<Cause>,
+    drafts: &mut Drafts,
+) {
+    let as_applied = it.is_as_applied();
+    let address = &it.wanted.address;
+    let mut step = draft(address, Action::Replace, Some(it.observed), Some(it.wanted));
+    step.ownership = it.ownership;
+    step.fields = it.fields;
+    step.because = because;
+    if it.owned.is_none() {
+        step.action = Action::Adopt;
+        step.decision = Decision::Blocked(Reason::AdoptionReplaces);
+        drafts.push(step);
+    } else if as_applied && let Some(reason) = failed_lately(inputs.observed, it.observed) {
+        step.decision = Decision::Deferred(reason);
+        drafts.push(step);
+    } else {
+        replace(inputs, step, it.wanted, it.observed, drafts);
     }
+}
 
-    /// What is done to the object where it is not replaced; `None` where it agrees with its manifest.
-    fn action_in_place(&self, it: &Comparison<'a>, found: &Found<'a>) -> Option<Action> {
-        match found {
-            Found::Renamed(..) => Some(Action::Rename),
-            Found::Adoptable(_) => Some(Action::Adopt),
-            _ if it.fields.iter().any(FieldChange::writes_spec) => Some(Action::Update),
-            _ if !it.fields.is_empty() => Some(Action::Retag),
-            _ if it.has_outdated_record() || self.came_with_a_released_key(it) => {
-                Some(Action::Retag)
-            }
-            _ => None,
+/// Defers the replacement of an object that AWS failed to create a short while ago. Without this every run would
+/// create another one that fails for the same reason.
+fn failed_lately(state: &ObservedState, observed: &Observed) -> Option<Reason> {
+    let Owner::Stack(ownership) = observed.owner() else { return None };
+    let after = ownership.made().filter(|_| observed.has_failed())? + duplicate::OLD;
+    let likely = observed.kind.facts().fails_by;
+    (state.as_of? <= after).then_some(Reason::FailedRecently { likely, after })
+}
+
+/// What is done to the object where it is not replaced; `None` where it agrees with its manifest.
+fn action_in_place(inputs: &Inputs<'_>, it: &Comparison<'_>, found: &Found<'_>) -> Option<Action> {
+    match found {
+        Found::Renamed(..) => Some(Action::Rename),
+        Found::Adoptable(_) => Some(Action::Adopt),
+        _ if it.fields.iter().any(FieldChange::writes_spec) => Some(Action::Update),
+        _ if !it.fields.is_empty() => Some(Action::Retag),
+        _ if it.has_outdated_record() || came_with_a_released_key(inputs, it) => {
+            Some(Action::Retag)
         }
+        _ => None,
     }
+}
 
-    /// Why that is done.
-    fn causes_in_place(&self, it: &Comparison<'a>, found: &Found<'a>) -> Vec<Cause> {
-        let mut causes = self.causes_of_difference(it);
-        causes.extend(self.came_with_a_released_key(it).then_some(Cause::KeyReleased));
-        match found {
-            Found::Renamed(_, from) => {
-                let from = it.ownership.was.as_ref().unwrap_or(from).clone();
-                causes.insert(0, Cause::Rename { from });
-            }
-            Found::Adoptable(_) => {
-                causes = vec![Cause::Adopt];
-                let drift = self.was_there(it.wanted, Some(it.observed));
-                causes.extend(drift.then_some(Cause::Drift));
-            }
-            _ if it.fields.is_empty() && it.has_outdated_record() => causes.push(Cause::Recorded),
-            _ => {}
+/// Why that is done.
+fn causes_in_place(inputs: &Inputs<'_>, it: &Comparison<'_>, found: &Found<'_>) -> Vec<Cause> {
+    let mut causes = causes_of_difference(inputs, it);
+    causes.extend(came_with_a_released_key(inputs, it).then_some(Cause::KeyReleased));
+    match found {
+        Found::Renamed(_, from) => {
+            let from = it.ownership.was.as_ref().unwrap_or(from).clone();
+            causes.insert(0, Cause::Rename { from });
         }
-        causes
+        Found::Adoptable(_) => {
+            causes = vec![Cause::Adopt];
+            let drift = was_another(inputs, it.wanted, Some(it.observed));
+            causes.extend(drift.then_some(Cause::Drift));
+        }
+        _ if it.fields.is_empty() && it.has_outdated_record() => causes.push(Cause::Recorded),
+        _ => {}
     }
+    causes
+}
 
-    fn came_with_a_released_key(&self, it: &Comparison<'a>) -> bool {
-        self.released.contains(&it.observed.arn)
-    }
+fn came_with_a_released_key(inputs: &Inputs<'_>, it: &Comparison<'_>) -> bool {
+    inputs.released.contains(&it.observed.arn)
+}
 
-    /// The step that changes the object, or waits for its audience.
-    fn change_in_place(&mut self, it: Comparison<'a>, action: Action, because: Vec<Cause>) {
-        let (wanted, observed) = (it.wanted, it.observed);
-        let mut step = draft(wanted, action, Some(observed), it.ownership);
-        step.spec = Some(it.manifest.into_owned());
-        step.fields = it.fields;
-        step.because = because;
-        step.ignored = it.ignored;
-        if step.writes_spec()
-            && step.disturbs()
-            && let Some(audience) = self.observed.audience.get(&observed.arn)
-        {
-            step.impact = Some(audience.clone());
-            step.decision = self.consent(&wanted.address, &observed.arn, Some(wanted), audience);
-        }
-        if matches!(step.decision, Decision::Deferred(_)) {
-            self.tags_first(&mut step, observed);
-        }
-        self.push(step);
+/// The step that changes the object. Where it has to wait for the audience, the change of the tags comes before it.
+fn change_in_place(
+    inputs: &Inputs<'_>,
+    it: Comparison<'_>,
+    action: Action,
+    because: Vec<Cause>,
+) -> impl Iterator<Item = Step> {
+    let (wanted, observed) = (it.wanted, it.observed);
+    let mut step = draft(&wanted.address, action, Some(observed), Some(wanted));
+    step.ownership = it.ownership;
+    step.spec = Some(it.manifest.into_owned());
+    step.fields = it.fields;
+    step.because = because;
+    step.ignored = it.ignored;
+    if step.writes_spec() && step.disturbs() {
+        consent(inputs, &mut step, Some(wanted));
     }
+    let waits = matches!(step.decision, Decision::Deferred(_));
+    let first = waits.then(|| tags_first(&mut step, observed, &inputs.observed.addresses));
+    first.flatten().into_iter().chain([step])
 }
 
 /// The spec that a manifest means for an existing object. A display name that is only the default follows the
 /// logical name, but a rename is no reason to update, let alone replace, the object: it keeps its display name, and
 /// its digest is computed with that.
-pub(super) fn with_name<'a>(wanted: &'a Desired, before: &Spec) -> Cow<'a, Spec> {
+fn with_name<'a>(wanted: &'a Desired, before: &Spec) -> Cow<'a, Spec> {
     let mut spec = Cow::Borrowed(&wanted.spec);
     if wanted.name_is_default && wanted.spec != *before {
         let display = before.clone().name_mut().cloned().flatten();

@@ -1,109 +1,131 @@
 //! The list of steps that a plan is made of, before they have numbers and an order.
 
 use super::action::Action;
-use super::policy::{Policy, on_audience};
+use super::inputs::Inputs;
+use super::policy::on_audience;
 use super::reason::Reason;
-use super::step::{Decision, Step};
+use super::step::{Cause, Decision, Step};
 use crate::kinds::rename::called_before;
 use crate::kinds::{
-    Address, Arn, Audience, Desired, Existence, Kind, Observed, ObservedState, Owner,
-    OwnershipTags, Pointer, Stack,
+    Address, Desired, Existence, Kind, Observed, OnLive, Owner, OwnershipTags, Pointer,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A step before it has a number; `needs` are indices of other drafts.
-pub(super) struct Draft {
-    pub(super) step: Step,
-    pub(super) needs: BTreeSet<usize>,
-}
-
-pub(super) struct Planner<'a> {
-    pub(super) stack: &'a Stack,
-    /// What the manifests say, also of what is to be destroyed.
-    pub(super) manifests: BTreeMap<&'a Address, &'a Desired>,
-    pub(super) ambiguous: &'a [&'a Observed],
-    pub(super) observed: &'a ObservedState,
-    pub(super) policy: &'a Policy,
-    /// Objects that are deleted together with a protected one.
-    pub(super) holding: BTreeSet<Arn>,
-    /// Resources whose object has another name, with that.
-    pub(super) renames: BTreeMap<Address, Address>,
-    /// Former names, each with the name of the resource that lists it.
-    pub(super) claims: BTreeMap<Address, String>,
-    /// Objects whose tags name what came with them, while no manifest names it and the stack does not own it.
-    pub(super) released: BTreeSet<Arn>,
-    pub(super) drafts: Vec<Draft>,
-    /// Addresses whose object is replaced, with the draft that makes the new one.
+/// Steps by index. The phases add steps, decide about them and say which needs which.
+#[derive(Default)]
+pub(super) struct Drafts {
+    pub(super) steps: Vec<Step>,
+    /// The index of a step, with that of another step that comes before it.
+    pub(super) needs: BTreeSet<(usize, usize)>,
+    /// Addresses whose object is replaced, with the step that creates the new one.
     pub(super) replaced: BTreeMap<Address, usize>,
 }
 
-impl Planner<'_> {
-    pub(super) fn ownership(&self, wanted: &Desired) -> OwnershipTags {
-        OwnershipTags {
-            stack: self.stack.name.clone(),
-            name: wanted.address.name.clone(),
-            protect: wanted.lifecycle.protect,
-            rotation: wanted.spec.rotation().map(ToOwned::to_owned),
-            was: called_before(wanted, &self.claims),
-            ..OwnershipTags::default()
-        }
-    }
-
-    /// What to do about an audience. One that watches a composition is that composition's as well.
-    pub(super) fn consent(
-        &self,
-        address: &Address,
-        arn: &Arn,
-        wanted: Option<&Desired>,
-        audience: &Audience,
-    ) -> Decision {
-        let on_live = wanted.map(|it| it.lifecycle.on_live);
-        let decision = on_audience(address, on_live, audience, self.policy);
-        let feeding = audience.composition.as_ref().filter(|it| *it != arn);
-        let waits = matches!(decision, Decision::Interrupt)
-            || matches!(decision, Decision::Deferred(_))
-                && on_live != Some(crate::kinds::OnLive::Defer);
-        match feeding {
-            Some(feeding) if waits => {
-                let composition = match self.observed.addresses.address(feeding) {
-                    Some(address) if self.policy.allow_live.contains(address) => return decision,
-                    Some(address) => Pointer::Named(address.clone()),
-                    None => Pointer::Outside(feeding.clone()),
-                };
-                let audience = audience.clone();
-                Decision::Deferred(Reason::LiveThroughComposition { audience, composition })
-            }
-            _ => decision,
-        }
-    }
-
-    /// Whether no object that was read has this ARN.
-    pub(super) fn is_gone(&self, arn: &Arn) -> bool {
-        self.observed.all().all(|it| it.arn != *arn)
-    }
-
-    pub(super) fn block_last(&mut self, reason: Option<Reason>) {
-        if let (Some(reason), Some(last)) = (reason, self.drafts.last_mut()) {
-            last.step.decision = Decision::Blocked(reason);
-        }
-    }
-
+impl Drafts {
     pub(super) fn push(&mut self, step: Step) -> usize {
-        self.drafts.push(Draft { step, needs: BTreeSet::new() });
-        self.drafts.len() - 1
+        self.steps.push(step);
+        self.steps.len() - 1
     }
 
-    /// What this plan deletes or stops, with the draft that does it.
-    pub(super) fn stopping(&self) -> BTreeMap<Arn, usize> {
-        let deletes = self.drafts.iter().enumerate();
-        let deletes =
-            deletes.filter(|(_, it)| it.step.action == Action::Delete && it.step.decision.is_do());
-        deletes.filter_map(|(index, it)| Some((it.step.arn.clone()?, index))).collect()
+    /// The steps that come before a step.
+    pub(super) fn needed_by(&self, index: usize) -> impl Iterator<Item = usize> {
+        self.needs.range((index, 0)..=(index, usize::MAX)).map(|(_, needed)| *needed)
     }
 }
 
-/// The decision about a resource that cannot be made at the moment; `None` where it can. `ends` says that the object
-/// of before still runs, and ends by itself.
+/// A step without causes and changes; for a declared resource with its spec.
+pub(super) fn draft(
+    address: &Address,
+    action: Action,
+    observed: Option<&Observed>,
+    wanted: Option<&Desired>,
+) -> Step {
+    Step {
+        id: 0,
+        address: address.clone(),
+        action,
+        arn: observed.map(|it| it.arn.clone()),
+        spec: wanted.map(|it| it.spec.clone()),
+        before: observed.and_then(|it| it.spec.clone()),
+        ignored: Vec::new(),
+        owner: observed.map_or(Owner::Unowned, Observed::owner),
+        ownership: OwnershipTags::default(),
+        because: Vec::new(),
+        fields: Vec::new(),
+        after: Vec::new(),
+        impact: None,
+        decision: Decision::Do,
+        origin: wanted.map(|it| it.origin),
+    }
+}
+
+/// The step that creates the object of a declared resource, or makes an object that of the resource.
+pub(super) fn draft_of(
+    inputs: &Inputs<'_>,
+    wanted: &Desired,
+    action: Action,
+    observed: Option<&Observed>,
+    cause: Cause,
+) -> Step {
+    let mut step = draft(&wanted.address, action, observed, Some(wanted));
+    step.ownership = ownership(inputs, wanted);
+    step.because = vec![cause];
+    step
+}
+
+/// The step that deletes an object, or waits for its audience.
+pub(super) fn draft_delete(
+    inputs: &Inputs<'_>,
+    address: &Address,
+    observed: &Observed,
+    cause: Cause,
+    wanted: Option<&Desired>,
+) -> Step {
+    let mut step = draft(address, Action::Delete, Some(observed), wanted);
+    step.spec = None;
+    step.because = vec![cause];
+    // What the manifest says of an audience holds for a predecessor too.
+    consent(inputs, &mut step, wanted.or_else(|| inputs.manifests.get(address).copied()));
+    step
+}
+
+/// The ownership tags that the manifest of a resource asks for.
+pub(super) fn ownership(inputs: &Inputs<'_>, wanted: &Desired) -> OwnershipTags {
+    OwnershipTags {
+        stack: inputs.stack.name.clone(),
+        name: wanted.address.name.clone(),
+        protect: wanted.lifecycle.protect,
+        rotation: wanted.spec.rotation().map(ToOwned::to_owned),
+        was: called_before(wanted, &inputs.claims),
+        ..OwnershipTags::default()
+    }
+}
+
+/// Decides about the audience of the object that a step disturbs, if it has one. An audience that watches a composition
+/// needs the consent for that one as well.
+pub(super) fn consent(inputs: &Inputs<'_>, step: &mut Step, wanted: Option<&Desired>) {
+    let audience = step.arn.as_ref().and_then(|it| inputs.observed.audience.get(it));
+    let Some(audience) = audience.cloned() else { return };
+    let on_live = wanted.map(|it| it.lifecycle.on_live);
+    step.decision = on_audience(&step.address, on_live, &audience, inputs.policy);
+    step.impact = Some(audience.clone());
+    let feeding = audience.composition.clone().filter(|it| step.arn.as_ref() != Some(it));
+    let waits = match step.decision {
+        Decision::Interrupt => true,
+        Decision::Deferred(_) => on_live != Some(OnLive::Defer),
+        _ => false,
+    };
+    let Some(feeding) = feeding.filter(|_| waits) else { return };
+    let composition = match inputs.observed.addresses.address(&feeding) {
+        Some(address) if inputs.policy.allow_live.contains(address) => return,
+        Some(address) => Pointer::Named(address.clone()),
+        None => Pointer::Outside(feeding),
+    };
+    step.decision = Decision::Deferred(Reason::LiveThroughComposition { audience, composition });
+}
+
+/// The decision about a resource that cannot be created at the moment; `None` where it can. `ends` says that its former
+/// object still runs, and ends by itself.
 pub(super) fn not_made(existence: Existence, kind: Kind, ends: bool) -> Option<Decision> {
     match existence {
         Existence::Wanted | Existence::Unwanted => None,
@@ -112,34 +134,11 @@ pub(super) fn not_made(existence: Existence, kind: Kind, ends: bool) -> Option<D
     }
 }
 
-pub(super) fn draft(
-    wanted: &Desired,
-    action: Action,
-    observed: Option<&Observed>,
-    ownership: OwnershipTags,
-) -> Step {
-    Step {
-        id: 0,
-        address: wanted.address.clone(),
-        action,
-        arn: observed.map(|it| it.arn.clone()),
-        spec: Some(wanted.spec.clone()),
-        before: observed.and_then(|it| it.spec.clone()),
-        ignored: Vec::new(),
-        owner: observed.map_or(Owner::Unowned, Observed::owner),
-        ownership,
-        because: Vec::new(),
-        fields: Vec::new(),
-        after: Vec::new(),
-        impact: None,
-        decision: Decision::Do,
-        origin: Some(wanted.origin),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kinds::Audience;
+    use crate::plan::Policy;
     use crate::plan::tests::{Account, ROW, Row, address, arn, check};
 
     const MAIN: &str = "Channel/main { latencyMode: LOW }";

@@ -1,120 +1,110 @@
 //! Names that move between objects: a name is given only after the object that has it has given it up.
 
 use super::action::Action;
-use super::draft::Planner;
+use super::draft::Drafts;
+use super::inputs::Inputs;
 use super::reason::{NameFreedBy, Reason};
 use super::step::{Cause, Decision, Note, Plan, Step};
 use crate::kinds::owner::under_way;
 use crate::kinds::{Address, Arn, ObservedState, Owner, OwnershipTags, Spec};
 use std::collections::{BTreeMap, BTreeSet};
 
-impl Planner<'_> {
-    /// A name is given to an object only when the object that has it has given it up, so that there are never
-    /// two of one name. In a circle of renames one object gets a name of its own in between.
-    pub(super) fn free_names(&mut self) {
-        let mut after: BTreeMap<usize, usize> = BTreeMap::new();
-        let mut taken: Vec<(usize, Arn)> = Vec::new();
-        for (index, draft) in self.drafts.iter().enumerate() {
-            let step = &draft.step;
-            let names = step.spec.is_some() && step.decision.is_do();
-            let Some(holder) = self.observed.owned.get(&step.address).filter(|_| names) else {
-                continue;
-            };
-            if step.arn.as_ref() == Some(&holder.arn) {
-                continue;
-            }
-            let frees = self.drafts.iter().position(|other| {
-                let renames = other.step.action == Action::Rename;
-                let gives_up = renames && other.step.address != step.address;
-                other.step.arn.as_ref() == Some(&holder.arn)
-                    && (gives_up || other.step.action == Action::Delete)
-            });
-            match frees {
-                Some(frees) => drop(after.insert(index, frees)),
-                None => taken.push((index, holder.arn.clone())),
-            }
-        }
-        for (index, holder) in taken {
-            let freed_by = self.what_frees(&holder);
-            let step = &mut self.drafts[index].step;
-            let address = step.address.clone();
-            step.decision = Decision::Blocked(Reason::NameTaken { address, holder, freed_by });
-        }
-        for index in after.keys().copied().collect::<Vec<_>>() {
-            if self.comes_before(index, after[&index], &after) {
-                self.make_way(index, &mut after);
-            }
-        }
-        for (index, needed) in after {
-            self.drafts[index].needs.insert(needed);
+/// Orders the steps that give a name after the step that frees it, so that two objects never have one name. In a circle
+/// of renames one object gets a temporary name.
+pub(super) fn free_names(inputs: &Inputs<'_>, drafts: &mut Drafts) {
+    let mut after: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut taken = Vec::new();
+    for (index, step) in drafts.steps.iter().enumerate() {
+        let names = step.spec.is_some() && step.decision.is_do();
+        let holder = inputs.observed.owned.get(&step.address).filter(|_| names).map(|it| &it.arn);
+        let Some(holder) = holder.filter(|it| step.arn.as_ref() != Some(*it)) else { continue };
+        let frees = drafts.steps.iter().position(|other| {
+            let renames = other.action == Action::Rename && other.address != step.address;
+            other.arn.as_ref() == Some(holder) && (renames || other.action == Action::Delete)
+        });
+        match frees {
+            Some(frees) => drop(after.insert(index, frees)),
+            None => taken.push((index, holder.clone())),
         }
     }
+    for (index, holder) in taken {
+        let freed_by = what_frees(inputs, &drafts.steps, &holder);
+        let step = &mut drafts.steps[index];
+        let address = step.address.clone();
+        step.decision = Decision::Blocked(Reason::NameTaken { address, holder, freed_by });
+    }
+    for index in after.keys().copied().collect::<Vec<_>>() {
+        if comes_before(drafts, index, after[&index], &after) {
+            make_way(drafts, index, &mut after);
+        }
+    }
+    drafts.needs.extend(after);
+}
 
-    /// What would free the name of an object that no step of this plan renames or deletes.
-    fn what_frees(&self, holder: &Arn) -> NameFreedBy {
-        let mut steps = self.drafts.iter().map(|it| &it.step);
-        match steps.find(|it| it.arn.as_ref() == Some(holder)) {
-            Some(step) => NameFreedBy::StepOf(step.address.clone()),
-            None if self.policy.selected.is_some() => NameFreedBy::PruneWithoutSelection,
-            None => NameFreedBy::Prune,
-        }
+/// What would free the name of an object that no step of this plan renames or deletes.
+fn what_frees(inputs: &Inputs<'_>, steps: &[Step], holder: &Arn) -> NameFreedBy {
+    match steps.iter().find(|it| it.arn.as_ref() == Some(holder)) {
+        Some(step) => NameFreedBy::StepOf(step.address.clone()),
+        None if inputs.policy.selected.is_some() => NameFreedBy::PruneWithoutSelection,
+        None => NameFreedBy::Prune,
     }
+}
 
-    /// Whether draft `first` comes before draft `then`, by what they need and by the names that are freed for them.
-    pub(super) fn comes_before(
-        &self,
-        first: usize,
-        then: usize,
-        after: &BTreeMap<usize, usize>,
-    ) -> bool {
-        let mut open = vec![then];
-        let mut seen = BTreeSet::new();
-        while let Some(at) = open.pop() {
-            if at == first {
-                return true;
-            }
-            if seen.insert(at) {
-                open.extend(self.drafts[at].needs.iter().chain(after.get(&at)));
-            }
+/// Whether step `first` comes before step `then`, by what they need and by the names that are freed for them.
+fn comes_before(
+    drafts: &Drafts,
+    first: usize,
+    then: usize,
+    after: &BTreeMap<usize, usize>,
+) -> bool {
+    let mut open = vec![then];
+    let mut seen = BTreeSet::new();
+    while let Some(at) = open.pop() {
+        if at == first {
+            return true;
         }
-        false
+        if seen.insert(at) {
+            open.extend(drafts.needed_by(at).chain(after.get(&at).copied()));
+        }
     }
+    false
+}
 
-    /// The object of a draft, whose name another draft of the same circle waits for, gets a name in between that
-    /// no manifest can have.
-    pub(super) fn make_way(&mut self, index: usize, after: &mut BTreeMap<usize, usize>) {
-        let step = &self.drafts[index].step;
-        let (Owner::Stack(owned), Some(arn)) = (&step.owner, step.arn.clone()) else { return };
-        let ownership = OwnershipTags {
-            name: under_way(&step.address.name),
-            was: step.ownership.was.clone(),
-            meant_protected: owned.protect,
-            separate: false,
-            ..owned.clone()
-        };
-        let making_way = Step {
-            action: Action::Rename,
-            spec: step.before.clone(),
-            fields: Vec::new(),
-            because: vec![Cause::Rename { from: owned.name.clone() }],
-            impact: None,
-            decision: Decision::Do,
-            ownership: ownership.clone(),
-            ..step.clone()
-        };
-        let way = self.push(making_way);
-        for needed in after.values_mut() {
-            if self.drafts[*needed].step.arn.as_ref() == Some(&arn) {
-                *needed = way;
-            }
-        }
-        for draft in &mut self.drafts[..way] {
-            if draft.step.arn.as_ref() == Some(&arn) {
-                draft.needs.insert(way);
-                draft.step.owner = Owner::Stack(ownership.clone());
-            }
+/// Drafts a step that gives the object of a step a temporary name, which no manifest can have: another step of the same
+/// circle waits for the name of this object.
+fn make_way(drafts: &mut Drafts, index: usize, after: &mut BTreeMap<usize, usize>) {
+    let step = &drafts.steps[index];
+    let (Owner::Stack(owned), Some(arn)) = (&step.owner, step.arn.clone()) else { return };
+    let ownership = OwnershipTags {
+        name: under_way(&step.address.name),
+        was: step.ownership.was.clone(),
+        meant_protected: owned.protect,
+        separate: false,
+        ..owned.clone()
+    };
+    let making_way = Step {
+        action: Action::Rename,
+        spec: step.before.clone(),
+        fields: Vec::new(),
+        because: vec![Cause::Rename { from: owned.name.clone() }],
+        impact: None,
+        decision: Decision::Do,
+        ownership: ownership.clone(),
+        ..step.clone()
+    };
+    let way = drafts.steps.len();
+    for needed in after.values_mut() {
+        if drafts.steps[*needed].arn.as_ref() == Some(&arn) {
+            *needed = way;
         }
     }
+    for (index, step) in drafts.steps.iter_mut().enumerate() {
+        if step.arn.as_ref() == Some(&arn) {
+            drafts.needs.insert((index, way));
+            step.owner = Owner::Stack(ownership.clone());
+        }
+    }
+    drafts.push(making_way);
 }
 
 /// Resources that are deleted beside a single one that is created with the same spec, whatever its display
@@ -142,7 +132,7 @@ pub(super) fn possible_renames(plan: &Plan, observed: &ObservedState) -> Vec<Not
     notes
 }
 
-pub(super) fn nameless(spec: &Spec) -> Spec {
+fn nameless(spec: &Spec) -> Spec {
     let mut spec = spec.clone();
     if let Some(name) = spec.name_mut() {
         *name = None;

@@ -1,123 +1,120 @@
-//! What starts only where another object is offline, such as a composition on its channel, or is live, such as a
-//! replication of a publisher.
+//! Steps that need another object to be offline, such as the start of a composition on its channel, or to be live, such
+//! as the start of a replication of a publisher.
 
 use super::action::Action;
-use super::draft::{Planner, not_made};
+use super::draft::{Drafts, not_made};
 use super::reason::Reason;
 use super::step::{Cause, Decision, Step};
-use crate::kinds::{Arn, Edge, Existence, Spec};
+use crate::kinds::{Arn, Edge, Existence, ObservedState, Spec};
+use std::collections::BTreeMap;
 
-impl Planner<'_> {
-    /// A channel whose stream is that of a composition which this plan stops is not live by the time its
-    /// own turn comes.
-    pub(super) fn excuse_channels_of_stopped_compositions(&mut self) {
-        let stopping = self.stopping();
-        for draft in &mut self.drafts {
-            let step = &mut draft.step;
-            let feeding = step.impact.as_ref().and_then(|it| it.composition.clone());
-            let other = feeding.filter(|arn| step.arn.as_ref() != Some(arn));
-            let Some(&stop) = other.and_then(|arn| stopping.get(&arn)) else { continue };
-            if step.action == Action::Delete && matches!(step.decision, Decision::Deferred(_)) {
-                step.decision = Decision::Do;
-                step.impact = None;
-            }
-            draft.needs.insert(stop);
+/// Lets a channel be deleted once this plan has stopped the composition that it streams: by then it is offline.
+pub(super) fn excuse_channels_of_stopped_compositions(drafts: &mut Drafts) {
+    let stopping = stopping(&drafts.steps);
+    for (index, step) in drafts.steps.iter_mut().enumerate() {
+        let feeding = step.impact.as_ref().and_then(|it| it.composition.clone());
+        let other = feeding.filter(|arn| step.arn.as_ref() != Some(arn));
+        let Some(&stop) = other.and_then(|arn| stopping.get(&arn)) else { continue };
+        if step.action == Action::Delete && matches!(step.decision, Decision::Deferred(_)) {
+            step.decision = Decision::Do;
+            step.impact = None;
         }
+        drafts.needs.insert((index, stop));
     }
+}
 
-    /// What starts only where another object is offline, and makes it live, as a composition does its channel:
-    /// it comes after all that this plan does to that object and to what comes with it, since that could not be
-    /// done later; and it waits while somebody else is live there.
-    pub(super) fn start_late(&mut self) {
-        let stopping = self.stopping();
-        let mut needs = Vec::new();
-        let mut waits = Vec::new();
-        for (index, draft) in self.drafts.iter().enumerate() {
-            let step = &draft.step;
-            let starts = step.action.makes() && step.decision.is_do();
-            for edge in step.spec.iter().filter(|_| starts).flat_map(Spec::must_be_offline) {
-                let arn = edge.to.arn(&self.observed.addresses);
-                needs.extend(self.changes_of_what_comes_with(&edge).map(|it| (index, it)));
-                let Some(arn) = arn else { continue };
-                let Some(audience) = self.observed.audience.get(&arn) else { continue };
-                let feeding = audience.composition.as_ref();
-                if feeding.is_some() && feeding == step.arn.as_ref() {
-                    continue;
-                }
-                if let Some(&stop) = feeding.and_then(|it| stopping.get(it)) {
-                    needs.push((index, stop));
-                } else if !self.is_interrupted(&arn) {
-                    let (target, audience) = (edge.to.clone(), audience.clone());
-                    waits.push((index, Reason::TargetLive { target, audience }));
-                }
+/// Orders the start of what makes another object live, as a composition does its channel: after all other changes of
+/// that object and of what comes with it, which would not be possible later. It waits while another stream is live there.
+pub(super) fn start_late(observed: &ObservedState, drafts: &mut Drafts) {
+    let stopping = stopping(&drafts.steps);
+    let mut waits = Vec::new();
+    for (index, step) in drafts.steps.iter().enumerate().filter(|(_, it)| starts(it)) {
+        for edge in step.spec.iter().flat_map(Spec::must_be_offline) {
+            let changes = changes_of_what_comes_with(observed, &drafts.steps, &edge);
+            drafts.needs.extend(changes.map(|it| (index, it)));
+            let Some(arn) = edge.to.arn(&observed.addresses) else { continue };
+            let Some(audience) = observed.audience.get(&arn) else { continue };
+            let feeding = audience.composition.as_ref();
+            if feeding.is_some() && feeding == step.arn.as_ref() {
+                continue;
             }
-        }
-        for (index, needed) in needs {
-            self.drafts[index].needs.insert(needed);
-        }
-        for (index, reason) in waits {
-            let arn = self.drafts[index].step.arn.clone();
-            self.drafts[index].step.decision = Decision::Deferred(reason.clone());
-            // What runs is not stopped for a successor that cannot start.
-            for draft in &mut self.drafts {
-                let step = &mut draft.step;
-                let room = step.because.contains(&Cause::MakesRoom) && step.arn == arn;
-                if room && step.decision.is_do() {
-                    step.decision = Decision::Deferred(reason.clone());
-                }
+            if let Some(&stop) = feeding.and_then(|it| stopping.get(it)) {
+                drafts.needs.insert((index, stop));
+            } else if !is_interrupted(&drafts.steps, &arn) {
+                let (target, audience) = (edge.to, audience.clone());
+                waits.push((index, Reason::TargetLive { target, audience }));
             }
         }
     }
-
-    /// What needs the publisher of another object waits where this plan disconnects that publisher, or replaces the
-    /// object that it is connected to.
-    pub(super) fn wait_for_publishers(&mut self) {
-        let disconnects = |step: &Step| match step.action {
-            Action::Replace | Action::Delete => step.decision.is_do(),
-            _ => step.decision == Decision::Interrupt,
-        };
-        let waits = self.drafts.iter().enumerate().filter(|(_, draft)| {
-            let step = &draft.step;
-            let starts = step.action.makes() && step.decision.is_do();
-            let mut edges = step.spec.iter().filter(|_| starts).flat_map(Spec::needs_publisher);
-            edges.any(|edge| {
-                let arn = edge.to.arn(&self.observed.addresses);
-                let mut others = self.drafts.iter().map(|it| &it.step);
-                others.any(|it| arn.is_some() && it.arn == arn && disconnects(it))
-            })
-        });
-        for index in waits.map(|(index, _)| index).collect::<Vec<_>>() {
-            let step = &mut self.drafts[index].step;
-            if let Some(decision) = not_made(Existence::Dormant, step.address.kind, false) {
-                step.decision = decision;
+    for (index, reason) in waits {
+        let arn = drafts.steps[index].arn.clone();
+        drafts.steps[index].decision = Decision::Deferred(reason.clone());
+        // A running object is not stopped for a successor that cannot start.
+        for step in &mut drafts.steps {
+            let room = step.because.contains(&Cause::MakesRoom) && step.arn == arn;
+            if room && step.decision.is_do() {
+                step.decision = Decision::Deferred(reason.clone());
             }
         }
     }
+}
 
-    /// Drafts that change what AWS makes together with the object at the end of `edge`, tags aside.
-    pub(super) fn changes_of_what_comes_with(&self, edge: &Edge) -> impl Iterator<Item = usize> {
-        let arn = edge.to.arn(&self.observed.addresses);
-        self.drafts.iter().enumerate().filter_map(move |(index, it)| {
-            let step = &it.step;
-            let changes = matches!(step.action, Action::Delete | Action::Replace | Action::Update);
-            let mut edges = step.before.iter().chain(&step.spec).flat_map(Spec::refs);
-            let created_by = step.address.kind.facts().created_by == Some(edge.kind);
-            let its = created_by
-                && changes
-                && step.decision.is_do()
-                && edges.any(|it| {
-                    it.to == edge.to || arn.is_some() && it.to.arn(&self.observed.addresses) == arn
-                });
-            its.then_some(index)
+/// Lets a step that needs the publisher of another object wait where this plan disconnects that publisher, or replaces
+/// the object that it is connected to.
+pub(super) fn wait_for_publishers(observed: &ObservedState, steps: &mut [Step]) {
+    let disconnects = |step: &Step| match step.action {
+        Action::Replace | Action::Delete => step.decision.is_do(),
+        _ => step.decision == Decision::Interrupt,
+    };
+    let waits = |step: &Step| {
+        let mut edges = step.spec.iter().filter(|_| starts(step)).flat_map(Spec::needs_publisher);
+        edges.any(|edge| {
+            let arn = edge.to.arn(&observed.addresses);
+            arn.is_some() && steps.iter().any(|it| it.arn == arn && disconnects(it))
         })
+    };
+    let waiting: Vec<bool> = steps.iter().map(waits).collect();
+    for (step, _) in steps.iter_mut().zip(waiting).filter(|(_, waits)| *waits) {
+        if let Some(decision) = not_made(Existence::Dormant, step.address.kind, false) {
+            step.decision = decision;
+        }
     }
+}
 
-    /// Whether this plan disconnects those who are live on an object.
-    pub(super) fn is_interrupted(&self, arn: &Arn) -> bool {
-        let steps = self.drafts.iter().map(|it| &it.step);
-        let mut its = steps.filter(|it| it.arn.as_ref() == Some(arn));
-        its.any(|it| it.decision == Decision::Interrupt)
-    }
+fn starts(step: &Step) -> bool {
+    step.action.makes() && step.decision.is_do()
+}
+
+/// The objects that this plan deletes or stops, each with the step that does it.
+fn stopping(steps: &[Step]) -> BTreeMap<Arn, usize> {
+    let stops = |it: &Step| it.action == Action::Delete && it.decision.is_do();
+    let deletes = steps.iter().enumerate().filter(|(_, it)| stops(it));
+    deletes.filter_map(|(index, it)| Some((it.arn.clone()?, index))).collect()
+}
+
+/// Steps that change an object which AWS creates together with the target of `edge`, tags aside.
+fn changes_of_what_comes_with(
+    observed: &ObservedState,
+    steps: &[Step],
+    edge: &Edge,
+) -> impl Iterator<Item = usize> {
+    let arn = edge.to.arn(&observed.addresses);
+    let changes = move |step: &Step| {
+        let mut edges = step.before.iter().chain(&step.spec).flat_map(Spec::refs);
+        matches!(step.action, Action::Delete | Action::Replace | Action::Update)
+            && step.address.kind.facts().created_by == Some(edge.kind)
+            && step.decision.is_do()
+            && edges.any(|it| {
+                it.to == edge.to || arn.is_some() && it.to.arn(&observed.addresses) == arn
+            })
+    };
+    steps.iter().enumerate().filter(move |(_, it)| changes(it)).map(|(index, _)| index)
+}
+
+/// Whether this plan disconnects those who are live on an object.
+fn is_interrupted(steps: &[Step], arn: &Arn) -> bool {
+    let mut its = steps.iter().filter(|it| it.arn.as_ref() == Some(arn));
+    its.any(|it| it.decision == Decision::Interrupt)
 }
 
 #[cfg(test)]

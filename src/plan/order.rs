@@ -1,282 +1,248 @@
 //! Orders the steps: what a step needs, and which steps wait for a step that is not carried out.
 
 use super::action::Action;
-use super::draft::Planner;
+use super::draft::Drafts;
 use super::graph;
+use super::inputs::Inputs;
 use super::reason::{Reason, Referrer};
-use super::step::{Cause, Decision, Plan, Step, StepId};
+use super::step::{Cause, Decision, Step};
 use crate::kinds::spec::named_targets;
-use crate::kinds::{Address, Arn, Observed, Owner, Pointer, Spec};
+use crate::kinds::{Address, Arn, Observed, ObservedState, Owner, Pointer, Spec};
 use std::collections::{BTreeMap, BTreeSet};
 
-impl Planner<'_> {
-    /// Edges, then what follows from them: numbers, and which steps wait for a step that is not done.
-    pub(super) fn order(&mut self, plan: &mut Plan) {
-        self.connect();
-        self.excuse_channels_of_stopped_compositions();
-        self.start_late();
-        self.wait_for_publishers();
-        let edges = self.drafts.iter().enumerate();
-        let edges = edges.flat_map(|(index, it)| it.needs.iter().map(move |needs| (index, *needs)));
-        let depths = graph::depths(0..self.drafts.len(), edges)
-            .expect("references between kinds have no circles, and deletes run against them");
-        let mut order: Vec<usize> = (0..self.drafts.len()).collect();
-        order.sort_by_key(|&index| {
-            let step = &self.drafts[index].step;
-            (depths[&index], step.address.clone(), step.action, step.arn.clone())
-        });
-        for &index in &order {
-            self.wait_for_the_undone(index);
-        }
-        let ids: BTreeMap<usize, StepId> =
-            order.iter().enumerate().map(|(position, index)| (*index, position + 1)).collect();
-        for &index in &order {
-            let draft = &self.drafts[index];
-            let mut step = draft.step.clone();
-            step.id = ids[&index];
-            step.after = draft.needs.iter().map(|needs| ids[needs]).collect();
-            step.after.sort_unstable();
-            plan.steps.push(step);
-        }
-        plan.unchanged.sort();
-        plan.orphans.sort();
+/// The steps with their numbers, in an order in which they can be carried out. A step that needs one that is not carried
+/// out waits with it.
+pub(super) fn number(mut drafts: Drafts) -> Vec<Step> {
+    let depths = graph::depths(0..drafts.steps.len(), drafts.needs.iter().copied())
+        .expect("references between kinds have no circles, and deletes run against them");
+    let mut order: Vec<usize> = (0..drafts.steps.len()).collect();
+    order.sort_by_key(|&index| {
+        let step = &drafts.steps[index];
+        (depths[&index], step.address.clone(), step.action, step.arn.clone())
+    });
+    for (position, &index) in order.iter().enumerate() {
+        drafts.steps[index].id = position + 1;
+        wait_for_the_undone(&mut drafts, index);
+        // The steps that it needs come before it, so they have their numbers.
+        let mut after: Vec<_> = drafts.needed_by(index).map(|it| drafts.steps[it].id).collect();
+        after.sort_unstable();
+        drafts.steps[index].after = after;
     }
+    drafts.steps.sort_by_key(|it| it.id);
+    drafts.steps
+}
 
-    /// Creates and updates come after what they will refer to, deletes after everything that still
-    /// refers to what is deleted: the edges of what is wanted, and the edges of what exists.
-    pub(super) fn connect(&mut self) {
-        let mut making: BTreeMap<&Address, usize> = BTreeMap::new();
-        let mut touching: BTreeMap<&Arn, Vec<usize>> = BTreeMap::new();
-        for (index, draft) in self.drafts.iter().enumerate() {
-            let step = &draft.step;
-            if step.spec.is_some() && step.action != Action::Retag {
-                making.insert(&step.address, index);
-            }
-            if let Some(arn) = &step.arn {
-                touching.entry(arn).or_default().push(index);
-            }
+/// Lets a step wait that needs a step which is not carried out in this run. A step that only follows an update of an
+/// object that it refers to does not wait, since the object exists, nor does one that refers to an object which a later
+/// run replaces.
+fn wait_for_the_undone(drafts: &mut Drafts, index: usize) {
+    let step = &drafts.steps[index];
+    if !step.decision.is_do() {
+        return;
+    }
+    let needed = drafts.needed_by(index).map(|it| &drafts.steps[it]);
+    let blocking = needed.filter(|it| !it.decision.is_do() && step.stands_on(it)).find(|needed| {
+        let failed = needed.because.iter().any(|it| matches!(it, Cause::Failed { .. }));
+        let stays = needed.action == Action::Replace
+            && !failed
+            && matches!(needed.decision, Decision::Deferred(_))
+            && !drafts.replaced.contains_key(&needed.address)
+            && step.action != Action::Delete;
+        !stays
+    });
+    let Some(blocking) = blocking else { return };
+    // With two objects of one name, the step would seem to wait for itself.
+    let address = Some(&blocking.address).filter(|it| **it != step.address).cloned();
+    let waits = Reason::WaitsFor { address, action: blocking.action };
+    let decision = match &blocking.decision {
+        Decision::Dormant(_) => Decision::Dormant(waits),
+        _ => Decision::Deferred(waits),
+    };
+    drafts.steps[index].decision = decision;
+}
+
+/// Orders creates and updates after the steps of the resources that they refer to, by the references of the manifests.
+pub(super) fn follow_references(drafts: &mut Drafts) {
+    let writes = |it: &Step| it.spec.is_some() && it.action != Action::Retag;
+    let steps = || drafts.steps.iter().enumerate();
+    let making: BTreeMap<&Address, usize> =
+        steps().filter(|(_, it)| writes(it)).map(|(index, it)| (&it.address, index)).collect();
+    let targets = steps().flat_map(|(index, step)| {
+        let targets = step.spec.iter().flat_map(named_targets);
+        targets.map(move |target| (index, target))
+    });
+    let needs = targets.filter_map(|(index, target)| Some((index, *making.get(&target)?)));
+    // An object may name another one of its own resource, its predecessor.
+    drafts.needs.extend(needs.filter(|(index, needed)| index != needed));
+}
+
+/// Orders a create after the delete of the object that has a value which only one object can have: a public key that
+/// moves to another name, or two that are exchanged.
+pub(super) fn follow_exclusive_values(drafts: &mut Drafts) {
+    // An object that a later run replaces keeps its value till then.
+    let keeps = |step: &Step| step.action == Action::Replace && !step.decision.is_do();
+    let had_by = |step: &Step| {
+        let has = step.action == Action::Delete || keeps(step);
+        let spec = step.before.as_ref().filter(|_| has)?;
+        Some((spec.kind(), spec.exclusive()?.value))
+    };
+    let made_by = |step: &Step| {
+        let spec = step.spec.as_ref().filter(|_| step.action.makes())?;
+        Some((spec.kind(), spec.exclusive()?.value))
+    };
+    let steps = || drafts.steps.iter().enumerate();
+    let freed: BTreeMap<_, usize> =
+        steps().filter_map(|(index, it)| Some((had_by(it)?, index))).collect();
+    let needs = steps().filter_map(|(index, it)| Some((index, *freed.get(&made_by(it)?)?)));
+    drafts.needs.extend(needs.filter(|(index, needed)| index != needed));
+}
+
+/// Orders a delete after the steps that remove the references to its object. Where a reference stays, the delete waits;
+/// that of a duplicate is refused.
+pub(super) fn delete_after_references(inputs: &Inputs<'_>, drafts: &mut Drafts) {
+    let Drafts { steps, needs, replaced } = drafts;
+    let mut by_arn: BTreeMap<&Arn, Vec<usize>> = BTreeMap::new();
+    for (index, step) in steps.iter().enumerate() {
+        if let Some(arn) = &step.arn {
+            by_arn.entry(arn).or_default().push(index);
         }
-        let mut needs: Vec<(usize, usize)> = Vec::new();
-        let mut holding: Vec<(usize, &Observed, bool)> = Vec::new();
-        for (arn, users) in &self.observed.users {
-            let deletes = touching.get(arn).into_iter().flatten();
-            let deletes = deletes.filter(|it| self.drafts[**it].step.action == Action::Delete);
-            // What comes with an object is deleted with it; where that is protected, the delete is blocked.
-            let users = users.iter().filter(|it| it.kind.facts().created_by.is_none());
-            holding
-                .extend(deletes.flat_map(|it| users.clone().map(move |user| (*it, user, false))));
-        }
-        for (index, draft) in self.drafts.iter().enumerate() {
-            for target in draft.step.spec.iter().flat_map(named_targets) {
-                needs.extend(making.get(&target).map(|target| (index, *target)));
-            }
-        }
-        needs.extend(self.after_whoever_has_it());
-        for referrer in self.observed.all() {
-            let moved = touching.get(&referrer.arn).map_or(&[][..], Vec::as_slice);
-            // What comes with something goes with it, so it does not hold it back, unless it is to stay.
-            let address = self.observed.addresses.address(&referrer.arn);
-            let stays =
-                !self.policy.destroy && address.is_some_and(|it| self.manifests.contains_key(it));
-            let created_by = referrer.kind.facts().created_by.filter(|_| !stays);
-            let edges = referrer.spec.iter().flat_map(Spec::refs);
-            for edge in edges.filter(|edge| created_by != Some(edge.kind)) {
-                let Some(arn) = edge.to.arn(&self.observed.addresses) else { continue };
-                for &deleted in touching.get(&arn).into_iter().flatten() {
-                    if self.drafts[deleted].step.action != Action::Delete {
-                        continue;
-                    }
-                    // A delete-first pair is over with its delete; a create-first one with its create,
-                    // which does not move the old object's references: only its delete does.
-                    let lets_go = |it: &usize| {
-                        let step = &self.drafts[*it].step;
-                        let moves = !matches!(step.action, Action::Replace | Action::Retag);
-                        *it != deleted && moves && !self.still_refers(step, &arn)
-                    };
-                    if moved.iter().any(lets_go) {
-                        needs.extend(moved.iter().copied().filter(lets_go).map(|it| (deleted, it)));
-                    } else {
-                        // One that is to be replaced, and cannot be in this run, lets go in a later one.
-                        let later = moved.iter().any(|it| {
-                            let step = &self.drafts[*it].step;
-                            let waits = matches!(step.decision, Decision::Deferred(_));
-                            *it != deleted && waits && !self.still_refers(step, &arn)
-                        });
-                        holding.push((deleted, referrer, later));
-                    }
+    }
+    let steps_of = |arn: &Arn| by_arn.get(arn).into_iter().flatten().copied();
+    let deletes_of = |arn: &Arn| steps_of(arn).filter(|it| steps[*it].action == Action::Delete);
+    // Deletes, each with an object that refers to theirs, and whether that ends in a later run.
+    let mut holding: Vec<(usize, &Observed, bool)> = Vec::new();
+    for (arn, users) in &inputs.observed.users {
+        // An object that comes with another one is deleted with it; where it is protected, the delete is blocked.
+        let users = users.iter().filter(|it| it.kind.facts().created_by.is_none());
+        holding.extend(deletes_of(arn).flat_map(|it| users.clone().map(move |by| (it, by, false))));
+    }
+    for referrer in inputs.observed.all() {
+        // An object that comes with another one does not hold that back, unless it is to stay.
+        let address = inputs.observed.addresses.address(&referrer.arn);
+        let declared = address.is_some_and(|it| inputs.manifests.contains_key(it));
+        let stays = declared && !inputs.policy.destroy;
+        let created_by = referrer.kind.facts().created_by.filter(|_| !stays);
+        let edges = referrer.spec.iter().flat_map(Spec::refs);
+        let edges = edges.filter(|edge| created_by != Some(edge.kind));
+        for arn in edges.filter_map(|it| inputs.arn(&it)) {
+            for deleted in deletes_of(&arn) {
+                let ends = steps_of(&referrer.arn).filter(|it| {
+                    *it != deleted && !still_refers(inputs.observed, replaced, &steps[*it], &arn)
+                });
+                // A replacement itself leaves the old object and its references as they are: its delete ends them.
+                let writes =
+                    |it: &usize| !matches!(steps[*it].action, Action::Replace | Action::Retag);
+                let (now, other): (Vec<usize>, Vec<usize>) = ends.partition(writes);
+                if now.is_empty() {
+                    let waits = |it: &usize| matches!(steps[*it].decision, Decision::Deferred(_));
+                    holding.push((deleted, referrer, other.iter().any(waits)));
                 }
+                needs.extend(now.into_iter().map(|it| (deleted, it)));
             }
         }
-        for (index, needed) in needs {
-            if index != needed {
-                self.drafts[index].needs.insert(needed);
-            }
-        }
-        // All of one kind of answer are named at once, so that nobody meets them one by one.
-        let mut held: BTreeMap<usize, (Vec<Referrer>, bool)> = BTreeMap::new();
-        for (deleted, referrer, later) in holding {
-            let arn = referrer.arn.clone();
-            let name = match (self.observed.addresses.address(&arn), referrer.owner()) {
-                (Some(address), _) => Referrer::Managed(address.clone()),
-                (None, Owner::Stack(ownership)) if ownership.stack == self.stack.name => {
-                    Referrer::Managed(Address::new(referrer.kind, ownership.name))
-                }
-                (None, owner @ (Owner::Stack(_) | Owner::CloudFormation(_))) => {
-                    Referrer::Foreign { arn, owner }
-                }
-                (None, _) => Referrer::Undeclared { arn },
-            };
-            let held = held.entry(deleted).or_insert_with(|| (Vec::new(), true));
-            if !held.0.contains(&name) {
-                held.0.push(name);
-            }
-            held.1 &= later;
-        }
-        for (deleted, (by, later)) in held {
-            let step = &mut self.drafts[deleted].step;
-            let reason = Reason::StillReferredTo { by };
-            let duplicate = step.because.iter().any(|it| matches!(it, Cause::Duplicate { .. }));
-            if duplicate && !later && !matches!(step.decision, Decision::Blocked(_)) {
-                step.decision = Decision::Blocked(reason);
-            } else if step.decision.is_do() {
-                step.decision = Decision::Deferred(reason);
-            }
-        }
-        self.spare_used_duplicates();
-        self.make_room_late();
-        self.delete_predecessors_first();
-        self.free_names();
     }
+    // All referrers are named at once, so that a person does not meet them one by one.
+    let mut held: BTreeMap<usize, (Vec<Referrer>, bool)> = BTreeMap::new();
+    for (deleted, referrer, later) in holding {
+        let (by, all_later) = held.entry(deleted).or_insert_with(|| (Vec::new(), true));
+        let referrer = named(inputs, referrer);
+        if !by.contains(&referrer) {
+            by.push(referrer);
+        }
+        *all_later &= later;
+    }
+    for (deleted, (by, later)) in held {
+        let step = &mut steps[deleted];
+        let reason = Reason::StillReferredTo { by };
+        if is_duplicate(step) && !later && !matches!(step.decision, Decision::Blocked(_)) {
+            step.decision = Decision::Blocked(reason);
+        } else if step.decision.is_do() {
+            step.decision = Decision::Deferred(reason);
+        }
+    }
+}
 
-    /// Of what was read only to know who refers to a duplicate, no step makes anything let go of it.
-    pub(super) fn spare_used_duplicates(&mut self) {
-        let planned: BTreeSet<&Arn> =
-            self.observed.all().filter(|it| it.spec.is_some()).map(|it| &it.arn).collect();
-        for draft in &mut self.drafts {
-            let step = &mut draft.step;
-            if !step.because.iter().any(|it| matches!(it, Cause::Duplicate { .. })) {
-                continue;
-            }
-            let users =
-                self.observed.referrers.iter().filter(|(_, to)| step.arn.as_ref() == Some(to));
-            if let Some((user, _)) = users.into_iter().find(|(user, _)| !planned.contains(user))
-                && !matches!(step.decision, Decision::Blocked(_))
-            {
-                step.decision = Decision::Blocked(Reason::DuplicateReferredTo { by: user.clone() });
-            }
+fn named(inputs: &Inputs<'_>, referrer: &Observed) -> Referrer {
+    let arn = referrer.arn.clone();
+    match (inputs.observed.addresses.address(&arn), referrer.owner()) {
+        (Some(address), _) => Referrer::Managed(address.clone()),
+        (None, Owner::Stack(ownership)) if ownership.stack == inputs.stack.name => {
+            Referrer::Managed(Address::new(referrer.kind, ownership.name))
+        }
+        (None, owner @ (Owner::Stack(_) | Owner::CloudFormation(_))) => {
+            Referrer::Foreign { arn, owner }
+        }
+        (None, _) => Referrer::Undeclared { arn },
+    }
+}
+
+fn is_duplicate(step: &Step) -> bool {
+    step.because.iter().any(|it| matches!(it, Cause::Duplicate { .. }))
+}
+
+/// Whether an object will refer to `arn` after a step.
+fn still_refers(
+    observed: &ObservedState,
+    replaced: &BTreeMap<Address, usize>,
+    step: &Step,
+    arn: &Arn,
+) -> bool {
+    let spec = step.wanted(step.before.as_ref());
+    spec.iter().flat_map(Spec::refs).any(|edge| match &edge.to {
+        Pointer::Named(address) => {
+            !replaced.contains_key(address) && observed.addresses.arn(address) == Some(arn)
+        }
+        Pointer::Outside(outside) => outside == arn,
+    })
+}
+
+/// Refuses the delete of a duplicate that an object refers to which no step changes: it was read only for its reference.
+pub(super) fn spare_used_duplicates(observed: &ObservedState, steps: &mut [Step]) {
+    let read: BTreeSet<&Arn> =
+        observed.all().filter(|it| it.spec.is_some()).map(|it| &it.arn).collect();
+    for step in steps.iter_mut().filter(|it| is_duplicate(it)) {
+        let mut users = observed.referrers.iter().filter(|(_, to)| step.arn.as_ref() == Some(to));
+        if let Some((user, _)) = users.find(|(user, _)| !read.contains(user))
+            && !matches!(step.decision, Decision::Blocked(_))
+        {
+            step.decision = Decision::Blocked(Reason::DuplicateReferredTo { by: user.clone() });
         }
     }
+}
 
-    /// Whether an object will refer to `arn` after a step.
-    pub(super) fn still_refers(&self, step: &Step, arn: &Arn) -> bool {
-        let spec = step.wanted(step.before.as_ref());
-        spec.iter().flat_map(Spec::refs).any(|edge| match &edge.to {
-            Pointer::Named(address) => {
-                !self.replaced.contains_key(address)
-                    && self.observed.addresses.arn(address) == Some(arn)
-            }
-            Pointer::Outside(outside) => outside == arn,
-        })
-    }
-
-    /// The tags of a successor are all that says that its predecessor is one, so it stays until that is
-    /// gone.
-    pub(super) fn delete_predecessors_first(&mut self) {
-        let deletes: BTreeMap<&str, usize> = self
-            .drafts
-            .iter()
-            .enumerate()
-            .filter(|(_, it)| it.step.action == Action::Delete)
-            .filter_map(|(index, it)| Some((it.step.arn.as_ref()?.id(), index)))
-            .collect();
-        let mut needs = Vec::new();
-        for (index, draft) in self.drafts.iter().enumerate() {
-            let Owner::Stack(ownership) = &draft.step.owner else { continue };
-            // The successor of one that failed says so as well.
-            if draft.step.because.contains(&Cause::MakesRoom) {
-                continue;
-            }
-            let predecessor = ownership.replaces.as_deref().and_then(|id| deletes.get(id));
-            if let (Action::Delete, Some(&predecessor)) = (draft.step.action, predecessor) {
-                needs.push((index, predecessor));
-            }
-        }
-        for (index, predecessor) in needs {
-            if index != predecessor {
-                self.drafts[index].needs.insert(predecessor);
-            }
+/// Orders the delete that makes room for a new object after the creates that the new one needs: nothing goes off the air
+/// because another create failed.
+pub(super) fn make_room_late(drafts: &mut Drafts) {
+    let mut needs = Vec::new();
+    for (index, step) in drafts.steps.iter().enumerate() {
+        let needed = || drafts.needed_by(index).map(|it| (it, &drafts.steps[it]));
+        let mut deletes = needed().filter(|(_, it)| it.action == Action::Delete);
+        if step.action == Action::Replace
+            && let Some((room, _)) = deletes.find(|(_, it)| it.arn == step.arn)
+        {
+            let creates = needed().filter(|(_, it)| it.action.makes());
+            needs.extend(creates.map(|(create, _)| (room, create)));
         }
     }
+    drafts.needs.extend(needs);
+}
 
-    /// Where the old one has to go first, it goes only when all that its successor needs is there: nothing
-    /// is off the air because something else failed.
-    pub(super) fn make_room_late(&mut self) {
-        for index in 0..self.drafts.len() {
-            if self.drafts[index].step.action != Action::Replace {
-                continue;
-            }
-            let arn = self.drafts[index].step.arn.clone();
-            let room = self.drafts[index].needs.iter().copied().find(|&it| {
-                self.drafts[it].step.action == Action::Delete && self.drafts[it].step.arn == arn
-            });
-            if let Some(room) = room {
-                let needs = self.drafts[index].needs.iter().copied();
-                let makes = |it: &usize| self.drafts[*it].step.action.makes();
-                let ground: Vec<usize> = needs.filter(makes).collect();
-                self.drafts[room].needs.extend(ground);
-            }
-        }
-    }
-
-    /// What only one object can have is free once the object that has it is deleted: a key that moves to
-    /// another name, or two that swap theirs.
-    pub(super) fn after_whoever_has_it(&self) -> Vec<(usize, usize)> {
-        // One that is to be replaced in a later run has it till then.
-        let keeps = |step: &Step| step.action == Action::Replace && !step.decision.is_do();
-        let had_by = |step: &Step| {
-            let has = step.action == Action::Delete || keeps(step);
-            let spec = step.before.as_ref().filter(|_| has)?;
-            Some((spec.kind(), spec.exclusive()?.value))
-        };
-        let made_by = |step: &Step| {
-            let spec = step.spec.as_ref().filter(|_| step.action.makes())?;
-            Some((spec.kind(), spec.exclusive()?.value))
-        };
-        let drafts = || self.drafts.iter().enumerate();
-        let freed: BTreeMap<_, usize> =
-            drafts().filter_map(|(index, it)| Some((had_by(&it.step)?, index))).collect();
-        drafts().filter_map(|(index, it)| Some((index, *freed.get(&made_by(&it.step)?)?))).collect()
-    }
-
-    /// A step whose ground is not laid in this run waits with it; one that only follows an update of what
-    /// it refers to does not, since the object is there, nor one that refers to what a later run replaces.
-    pub(super) fn wait_for_the_undone(&mut self, index: usize) {
-        let draft = &self.drafts[index];
-        if !draft.step.decision.is_do() {
-            return;
-        }
-        let blocking = draft.needs.iter().find(|&&needed| {
-            let needed = &self.drafts[needed].step;
-            let failed = needed.because.iter().any(|it| matches!(it, Cause::Failed { .. }));
-            let stays = needed.action == Action::Replace
-                && !failed
-                && matches!(needed.decision, Decision::Deferred(_))
-                && !self.replaced.contains_key(&needed.address)
-                && draft.step.action != Action::Delete;
-            !needed.decision.is_do() && draft.step.stands_on(needed) && !stays
-        });
-        let Some(&blocking) = blocking else { return };
-        let blocking = &self.drafts[blocking].step;
-        // Two objects of one name would read as one that waits for itself.
-        let other = blocking.address != self.drafts[index].step.address;
-        let address = other.then(|| blocking.address.clone());
-        let waits = Reason::WaitsFor { address, action: blocking.action };
-        let decision = match &blocking.decision {
-            Decision::Dormant(_) => Decision::Dormant(waits),
-            _ => Decision::Deferred(waits),
-        };
-        self.drafts[index].step.decision = decision;
-    }
+/// Orders the delete of a successor after that of its predecessor: only the tags of the successor say that the other is
+/// one.
+pub(super) fn delete_predecessors_first(drafts: &mut Drafts) {
+    let deletes = || {
+        let steps = drafts.steps.iter().enumerate();
+        steps.filter(|(_, it)| it.action == Action::Delete)
+    };
+    let by_id: BTreeMap<&str, usize> =
+        deletes().filter_map(|(index, it)| Some((it.arn.as_ref()?.id(), index))).collect();
+    // A failed object names its predecessor too, which waits for the next successor.
+    let successors = deletes().filter(|(_, it)| !it.because.contains(&Cause::MakesRoom));
+    let needs = successors.filter_map(|(index, it)| {
+        let Owner::Stack(ownership) = &it.owner else { return None };
+        Some((index, *by_id.get(ownership.replaces.as_deref()?)?))
+    });
+    drafts.needs.extend(needs.filter(|(index, needed)| index != needed));
 }
 
 #[cfg(test)]

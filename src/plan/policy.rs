@@ -160,3 +160,96 @@ pub(super) fn quotas(plan: &Plan, observed: &ObservedState, stack: &Stack) -> Ve
     }
     notes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::plan;
+    use crate::plan::tests::{Account, ROW, Row, address, check, desired, pruning};
+
+    const ALL: [&str; 8] =
+        ["Stage/a", "Stage/b", "Stage/c", "Stage/d", "Stage/e", "Stage/f", "Stage/g", "Stage/h"];
+
+    #[test]
+    fn many_deletes_need_their_exact_number() {
+        /// Manifests, the number that a person confirmed, and the number of deletes and resources if it is refused.
+        type Case = (&'static [&'static str], Option<usize>, Option<(usize, usize)>);
+        let rows: [(&str, Case); 7] = [
+            ("five of eight", (&["Stage/a", "Stage/b", "Stage/c"], None, None)),
+            ("six of eight", (&["Stage/a", "Stage/b"], None, Some((6, 8)))),
+            ("six, which are confirmed", (&["Stage/a", "Stage/b"], Some(6), None)),
+            ("six, of which five are confirmed", (&["Stage/a", "Stage/b"], Some(5), Some((6, 8)))),
+            ("one of eight", (ALL.split_at(7).0, None, None)),
+            ("one, and two are confirmed", (ALL.split_at(7).0, Some(2), Some((1, 8)))),
+            ("none, and two are confirmed", (&ALL, Some(2), None)),
+        ];
+        for (when, (manifests, confirmed, refused)) in rows {
+            let plan = Row { applied: &ALL, manifests, policy: pruning, ..ROW }.plan();
+            let refusal = refused.map(|(deletes, of)| Refusal::UnconfirmedDeletes { deletes, of });
+            assert_eq!(plan.refusal(confirmed), refusal, "{when}");
+            let noted = plan.notes.iter().any(|it| matches!(it, Note::ManyDeletes { .. }));
+            assert_eq!(noted, plan.refusal(None).is_some(), "{when}");
+        }
+    }
+
+    #[test]
+    fn a_quota_counts_the_objects_that_there_would_be() {
+        let note = |wanted| vec![Note::Quota { kind: Kind::Stage, wanted, quota: 8 }];
+        let quota = |applied: &[&str], manifests: &[&str]| {
+            let quotas = [(Kind::Stage, 8)].into();
+            let stack = Stack { quotas, ..Stack::named("tests") };
+            let observed = Account::applied(applied).0;
+            let mut plan = plan(&stack, &desired(manifests), &observed, &Policy::default());
+            plan.notes.retain(|it| matches!(it, Note::Quota { .. }));
+            plan.notes
+        };
+        let more = [&ALL[..], &["Stage/i"]].concat();
+        assert_eq!(quota(&[], &ALL), [], "as many as the quota");
+        assert_eq!(quota(&[], &more), note(9), "one more");
+        assert_eq!(quota(&ALL, &["Stage/i", "Stage/j"]), note(10), "orphans count, as they stay");
+        assert_eq!(quota(&more, &more), [], "nothing is created");
+    }
+
+    #[test]
+    fn the_tags_or_the_manifest_protect_an_object() {
+        const PROTECTED: &str = "Stage/a | lifecycle: { protect: true }";
+        check(&[
+            Row {
+                when: "the manifest protects the object, and its tag was removed outside",
+                applied: &[PROTECTED],
+                manifests: &[PROTECTED],
+                account: |it| it.tag_protected("Stage/a", false),
+                policy: crate::plan::tests::destroying,
+                steps: &["delete Stage/a (destroy): blocked Protected"],
+            },
+            Row {
+                when: "the tag protects the object, and it has no manifest",
+                applied: &[PROTECTED],
+                policy: pruning,
+                steps: &["delete Stage/a (orphan): blocked Protected"],
+                ..ROW
+            },
+            Row {
+                when: "neither protects it",
+                applied: &["Stage/a"],
+                policy: pruning,
+                steps: &["delete Stage/a (orphan)"],
+                ..ROW
+            },
+        ]);
+    }
+
+    #[test]
+    fn a_run_is_about_the_selected_resources_and_those_that_they_need() {
+        let selected = Selected {
+            chosen: [address("Stage/a")].into(),
+            needed: [address("Stage/b")].into(),
+            ..Selected::default()
+        };
+        let part = Policy { selected: Some(selected), ..Policy::default() };
+        for (name, of_part) in [("Stage/a", true), ("Stage/b", true), ("Stage/c", false)] {
+            assert_eq!(part.is_about(&address(name)), of_part, "{name}");
+            assert!(Policy::default().is_about(&address(name)), "{name}");
+        }
+    }
+}

@@ -1,11 +1,13 @@
 //! Deletes and releases: orphans, predecessors, duplicates, and everything with `destroy`.
 
 use super::action::Action;
-use super::draft::{Draft, Planner, draft};
+use super::draft::{Drafts, draft, draft_delete};
 use super::duplicate;
+use super::find::{Found, taken};
+use super::inputs::Inputs;
 use super::policy::protected;
 use super::reason::Reason;
-use super::step::{Cause, Decision, Note, Plan, Step};
+use super::step::{Cause, Decision, Note, Step};
 use crate::kinds::owner;
 use crate::kinds::spec::{FieldChange, protect_path};
 use crate::kinds::{
@@ -14,256 +16,203 @@ use crate::kinds::{
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-impl<'a> Planner<'a> {
-    pub(super) fn delete(
-        &mut self,
-        address: &Address,
-        observed: &'a Observed,
-        cause: Cause,
-        wanted: Option<&Desired>,
-    ) {
-        let mut step = Step {
-            id: 0,
-            address: address.clone(),
-            action: Action::Delete,
-            arn: Some(observed.arn.clone()),
-            spec: None,
-            before: observed.spec.clone(),
-            ignored: Vec::new(),
-            owner: observed.owner(),
-            ownership: OwnershipTags::default(),
-            because: vec![cause],
-            fields: Vec::new(),
-            after: Vec::new(),
-            impact: None,
-            decision: Decision::Do,
-            origin: wanted.map(|it| it.origin),
+/// Drafts the deletes of objects that no declared resource has: of predecessors and duplicates always, of orphans with
+/// `prune`, of everything with `destroy`. Returns the orphans that stay.
+pub(super) fn prune(
+    inputs: &Inputs<'_>,
+    found: &[(&Desired, Found<'_>)],
+    drafts: &mut Drafts,
+) -> Vec<Address> {
+    let (observed, policy) = (inputs.observed, inputs.policy);
+    let taken = taken(inputs, found);
+    for (address, old) in observed.superseded.iter().filter(|(it, _)| policy.is_about(it)) {
+        delete_predecessor(inputs, address, old, drafts);
+    }
+    let duplicates = observed.duplicates.iter().filter(|it| policy.is_about(&it.address));
+    drafts.steps.extend(duplicates.filter_map(|it| delete_duplicate(inputs, it, &taken)));
+    let mut orphans = Vec::new();
+    for (address, object) in &observed.owned {
+        // An object that comes with another one is deleted with that, and never by itself.
+        let comes = object.kind.facts().created_by.is_some();
+        if taken.contains(&object.arn) || comes || !policy.is_about(address) {
+            continue;
+        }
+        let (cause, wanted) = if policy.destroy {
+            (Cause::Destroy, inputs.manifests.get(address).copied())
+        } else if policy.selected.is_some() {
+            // A declared resource that is not selected is no orphan, and an orphan is not selected.
+            continue;
+        } else if policy.prune {
+            (Cause::Orphan, None)
+        } else {
+            orphans.push(address.clone());
+            continue;
         };
-        if let Some(audience) = self.observed.audience.get(&observed.arn) {
-            step.impact = Some(audience.clone());
-            // What its manifest says of an audience holds for a predecessor too.
-            let declared = wanted.or_else(|| self.manifests.get(address).copied());
-            step.decision = self.consent(address, &observed.arn, declared, audience);
-        }
-        if self.holding.contains(&observed.arn) {
-            step.decision = Decision::Blocked(Reason::HoldsProtectedKey);
-        } else if let Some(blocked) = protected(observed, wanted) {
-            step.decision =
-                if wanted.is_some_and(|it| !it.lifecycle.protect) && !self.policy.destroy {
-                    Decision::Deferred(Reason::ProtectionLifted { then: Action::Delete })
-                } else {
-                    Decision::Blocked(blocked)
-                };
-        }
-        self.push(step);
+        let mut step = delete(inputs, address, object, cause, wanted);
+        block(&mut step, duplicate::unclear(observed, object));
+        drafts.push(step);
     }
-
-    /// The tag goes by a step of its own, before what it stood against.
-    pub(super) fn lift_protection(&mut self, wanted: &Desired, observed: &Observed) {
-        let Owner::Stack(owned) = observed.owner() else { return };
-        if !owned.protect || wanted.lifecycle.protect {
-            return;
+    for (address, object) in observed.left_behind.iter().filter(|(it, _)| policy.is_about(it)) {
+        if policy.destroy || is_deleted_with_its_parent(inputs, object, &drafts.steps) {
+            continue;
         }
-        let ownership = OwnershipTags { protect: false, ..owned };
-        let mut step = draft(wanted, Action::Retag, Some(observed), ownership);
-        step.spec.clone_from(&observed.spec);
-        step.because = vec![Cause::Pending];
-        step.fields =
-            vec![FieldChange::known(protect_path(), Value::Bool(true), Value::Bool(false))];
-        self.push(step);
-    }
-
-    /// What is there and not wanted: predecessors of replaced objects always, orphans with prune.
-    pub(super) fn clear_up(&mut self, plan: &mut Plan, taken: &BTreeSet<Arn>) {
-        let observed = self.observed;
-        let about = |(address, _): &(&Address, &Observed)| self.policy.is_about(address);
-        let superseded = observed.superseded.iter().map(|(address, old)| (address, old));
-        for (address, old) in superseded.filter(about).collect::<Vec<_>>() {
-            self.delete(address, old, Cause::Superseded, None);
-            self.wait_for_a_usable_successor(address);
-        }
-        for it in observed.duplicates.iter().filter(|it| self.policy.is_about(&it.address)) {
-            self.settle_duplicate(it, taken);
-        }
-        for (address, orphan) in observed.owned.iter().filter(about).collect::<Vec<_>>() {
-            if taken.contains(&orphan.arn) {
-                continue;
-            }
-            // What comes with something else goes with it too, and is never deleted by itself.
-            if orphan.kind.facts().created_by.is_some() {
-                continue;
-            }
-            if self.policy.destroy {
-                let wanted = self.manifests.get(address).copied();
-                self.delete(address, orphan, Cause::Destroy, wanted);
-                self.block_last(duplicate::unclear(observed, orphan));
-            } else if self.policy.selected.is_some() {
-                // What is declared and not selected is no orphan, and what is an orphan is not selected.
-            } else if self.policy.prune {
-                self.delete(address, orphan, Cause::Orphan, None);
-                self.block_last(duplicate::unclear(observed, orphan));
-            } else {
-                plan.orphans.push(address.clone());
-            }
-        }
-        for (address, behind) in &observed.left_behind {
-            if self.policy.is_about(address) {
-                self.release(address, behind, plan);
-            }
-        }
-        // Keys are read only where one is declared, or orphans are looked for.
-        if !observed.listed.contains(&Kind::StreamKey) && self.policy.selected.is_none() {
-            let remembering = observed.owned.iter().filter(|(address, it)| {
-                owner::remembered_key(&it.tags).is_some() && self.manifests.contains_key(address)
-            });
-            let channels: Vec<Address> = remembering.map(|(address, _)| address.clone()).collect();
-            plan.notes.extend((!channels.is_empty()).then_some(Note::UndeclaredKeys { channels }));
+        let wanted = inputs.manifests.get(address).copied();
+        if wanted.is_none() && !policy.prune {
+            orphans.push(address.clone());
+        } else {
+            drafts.push(release(address, object, wanted));
         }
     }
+    orphans.sort();
+    orphans
+}
 
-    /// What came with an object stays with it, and is released where its manifest is about another object by
-    /// now, or where orphans are pruned. It is deleted with that object.
-    pub(super) fn release(
-        &mut self,
-        address: &'a Address,
-        observed: &'a Observed,
-        plan: &mut Plan,
-    ) {
-        let parent = observed.kind.facts().created_by;
-        let edges = observed.spec.iter().flat_map(Spec::refs);
-        let parents: Vec<Arn> = edges
-            .filter(|it| Some(it.kind) == parent)
-            .filter_map(|it| it.to.arn(&self.observed.addresses))
-            .collect();
-        let goes = |it: &Draft| {
-            it.step.action == Action::Delete
-                && it.step.arn.as_ref().is_some_and(|arn| parents.contains(arn))
+/// The step that deletes an object, unless its protection forbids it.
+pub(super) fn delete(
+    inputs: &Inputs<'_>,
+    address: &Address,
+    observed: &Observed,
+    cause: Cause,
+    wanted: Option<&Desired>,
+) -> Step {
+    let mut step = draft_delete(inputs, address, observed, cause, wanted);
+    if inputs.holding.contains(&observed.arn) {
+        step.decision = Decision::Blocked(Reason::HoldsProtectedKey);
+    } else if let Some(blocked) = protected(observed, wanted) {
+        let lifted = wanted.is_some_and(|it| !it.lifecycle.protect) && !inputs.policy.destroy;
+        step.decision = if lifted {
+            Decision::Deferred(Reason::ProtectionLifted { then: Action::Delete })
+        } else {
+            Decision::Blocked(blocked)
         };
-        if self.policy.destroy || self.drafts.iter().any(goes) {
-            return;
-        }
-        let wanted = self.manifests.get(address).copied();
-        if wanted.is_none() && !self.policy.prune {
-            plan.orphans.push(address.clone());
-            return;
-        }
-        let blocked = match wanted {
-            Some(it) if !it.lifecycle.protect => None,
-            _ => protected(observed, wanted),
-        };
-        self.push(Step {
-            id: 0,
-            address: address.clone(),
-            action: Action::Release,
-            arn: Some(observed.arn.clone()),
-            spec: None,
-            before: observed.spec.clone(),
-            ignored: Vec::new(),
-            owner: observed.owner(),
-            ownership: OwnershipTags::default(),
-            because: vec![if wanted.is_some() { Cause::Moved } else { Cause::Orphan }],
-            fields: Vec::new(),
-            after: Vec::new(),
-            impact: None,
-            decision: blocked.map_or(Decision::Do, Decision::Blocked),
-            origin: wanted.map(|it| it.origin),
-        });
     }
+    step
+}
 
-    /// The predecessor of what AWS failed to make stays until there is one of use.
-    pub(super) fn wait_for_a_usable_successor(&mut self, address: &Address) {
-        let Some(successor) = self.observed.owned.get(address).filter(|it| it.has_failed()) else {
-            return;
-        };
-        let made = self.replaced.get(address).copied();
-        let Some(old) = self.drafts.last_mut() else { return };
-        match made {
-            Some(made) => {
-                old.needs.insert(made);
-            }
-            None if old.step.decision.is_do() => {
-                let (arn, state) = (successor.arn.clone(), successor.state.clone());
-                let state = state.unwrap_or_default();
-                old.step.decision = Decision::Deferred(Reason::SuccessorFailed { arn, state });
-            }
-            None => {}
-        }
+/// The step that removes the protection of an object, before the delete that the protection refuses.
+pub(super) fn lift_protection(wanted: &Desired, observed: &Observed) -> Option<Step> {
+    let Owner::Stack(owned) = observed.owner() else { return None };
+    if !owned.protect || wanted.lifecycle.protect {
+        return None;
     }
+    let mut step = draft(&wanted.address, Action::Retag, Some(observed), Some(wanted));
+    step.ownership = OwnershipTags { protect: false, ..owned };
+    step.spec.clone_from(&observed.spec);
+    step.because = vec![Cause::Pending];
+    step.fields = vec![FieldChange::known(protect_path(), Value::Bool(true), Value::Bool(false))];
+    Some(step)
+}
 
-    /// One that is not the first of its name goes once that is proven; where its name is not declared, it is
-    /// an orphan as the first one is.
-    pub(super) fn settle_duplicate(&mut self, it: &'a Duplicate, taken: &BTreeSet<Arn>) {
-        let facts = it.observed.kind.facts();
-        // What is listed for each of something else is there as often as that is.
-        if facts.listed_under.is_some() {
-            return;
-        }
-        let ending = facts.ending;
-        if it.observed.state.as_deref().is_some_and(|state| ending.contains(&state)) {
-            return;
-        }
-        if taken.contains(&it.winner) {
-            let cause = Cause::Duplicate { of: it.winner.clone() };
-            self.delete(&it.address, &it.observed, cause, None);
-            let step = &mut self.drafts.last_mut().expect("just pushed").step;
-            match duplicate::decide(self.observed, it) {
-                Some(decision) => step.decision = decision,
-                // What protects the address is the tag of the copy that counts.
-                None if self.observed.is_own(&step.owner)
-                    && !self.holding.contains(&it.observed.arn) =>
-                {
-                    step.decision = Decision::Do;
-                }
-                None => {}
-            }
-            return;
-        }
-        // All of a name that is not declared go alike: none of them is the one to stay.
-        let cause = match (self.policy.destroy, self.policy.prune) {
-            (true, _) => Cause::Destroy,
-            (false, true) => Cause::Orphan,
-            (false, false) => return,
-        };
-        self.delete(&it.address, &it.observed, cause, None);
-        self.block_last(
-            duplicate::unclear_which(self.observed, it).or_else(|| duplicate::not_as_made(it)),
-        );
+fn block(step: &mut Step, reason: Option<Reason>) {
+    if let Some(reason) = reason {
+        step.decision = Decision::Blocked(reason);
     }
+}
 
-    /// What a resource acts on may not be another stack's or tool's: a stream key does not come with a foreign
-    /// channel, and neither a composition nor a publisher appears on a foreign channel or stage.
-    pub(super) fn refuse_what_acts_on_others(&mut self) {
-        let observed = self.observed;
-        let mut refused: Vec<(usize, Reason)> = Vec::new();
-        for (index, draft) in self.drafts.iter().enumerate() {
-            let step = &draft.step;
-            let acts = match step.action {
-                Action::Release => false,
-                // Tags of what comes with an object are tags on that owner's object.
-                Action::Retag => step.address.kind.facts().created_by.is_some(),
-                _ => true,
-            };
-            let edges = step.spec.iter().filter(|_| acts).flat_map(Spec::acts_on);
-            let foreign = edges.filter_map(|edge| {
-                let Pointer::Outside(arn) = &edge.to else { return None };
-                let owner = observed.all().find(|it| it.arn == *arn)?.owner();
-                let (field, arn) = (edge.field.clone(), arn.clone());
-                let foreign = owner.is_other_than(&self.stack.name);
-                foreign.then_some(Reason::ActsOnForeignObject { field, arn, owner })
-            });
-            refused.extend(foreign.take(1).map(|reason| (index, reason)));
-        }
-        for (index, reason) in refused {
-            let arn = self.drafts[index].step.arn.clone();
-            self.drafts[index].step.decision = Decision::Unmanaged(reason.clone());
-            for other in self.drafts.iter_mut().map(|it| &mut it.step) {
-                let makes_room = other.because == [Cause::MakesRoom];
-                if makes_room && other.arn.is_some() && other.arn == arn {
-                    other.decision = Decision::Unmanaged(reason.clone());
-                }
-            }
+/// The predecessor of an object that AWS failed to create stays until there is a successor that can be used.
+fn delete_predecessor(inputs: &Inputs<'_>, address: &Address, old: &Observed, drafts: &mut Drafts) {
+    let mut step = delete(inputs, address, old, Cause::Superseded, None);
+    let failed = inputs.observed.owned.get(address).filter(|it| it.has_failed());
+    let made = drafts.replaced.get(address).copied().filter(|_| failed.is_some());
+    if let (Some(successor), None, true) = (failed, made, step.decision.is_do()) {
+        let (arn, state) = (successor.arn.clone(), successor.state.clone().unwrap_or_default());
+        step.decision = Decision::Deferred(Reason::SuccessorFailed { arn, state });
+    }
+    let index = drafts.push(step);
+    drafts.needs.extend(made.map(|made| (index, made)));
+}
+
+/// The delete of an object that is not the first of its name, once that is proven; where its name is not declared, it is
+/// an orphan as the first one is.
+fn delete_duplicate(inputs: &Inputs<'_>, it: &Duplicate, taken: &BTreeSet<&Arn>) -> Option<Step> {
+    let (observed, policy) = (inputs.observed, inputs.policy);
+    let facts = it.observed.kind.facts();
+    let ending = it.observed.state.as_deref().is_some_and(|state| facts.ending.contains(&state));
+    // Each parent may have an object of a kind that is listed for each parent.
+    if facts.listed_under.is_some() || ending {
+        return None;
+    }
+    if taken.contains(&it.winner) {
+        let cause = Cause::Duplicate { of: it.winner.clone() };
+        let mut step = delete(inputs, &it.address, &it.observed, cause, None);
+        // The tag of the copy that counts protects the address.
+        let own = observed.is_own(&step.owner) && !inputs.holding.contains(&it.observed.arn);
+        let decision = duplicate::decide(observed, it).or_else(|| own.then_some(Decision::Do));
+        step.decision = decision.unwrap_or(step.decision);
+        return Some(step);
+    }
+    // All objects of a name that is not declared are deleted alike: none of them is the one to stay.
+    let cause = match (policy.destroy, policy.prune) {
+        (true, _) => Cause::Destroy,
+        (false, true) => Cause::Orphan,
+        (false, false) => return None,
+    };
+    let mut step = delete(inputs, &it.address, &it.observed, cause, None);
+    let unclear = duplicate::unclear_which(observed, it);
+    block(&mut step, unclear.or_else(|| duplicate::not_as_made(it)));
+    Some(step)
+}
+
+/// Whether a step deletes the object that an object came with.
+fn is_deleted_with_its_parent(inputs: &Inputs<'_>, observed: &Observed, steps: &[Step]) -> bool {
+    let parent = observed.kind.facts().created_by;
+    let edges = observed.spec.iter().flat_map(Spec::refs).filter(|it| Some(it.kind) == parent);
+    let parents: Vec<Arn> = edges.filter_map(|it| inputs.arn(&it)).collect();
+    let mut deletes = steps.iter().filter(|it| it.action == Action::Delete);
+    deletes.any(|it| it.arn.as_ref().is_some_and(|arn| parents.contains(arn)))
+}
+
+/// The step that releases an object which came with another one and stays with that. Its manifest is about another
+/// object by now, or orphans are pruned.
+fn release(address: &Address, observed: &Observed, wanted: Option<&Desired>) -> Step {
+    let mut step = draft(address, Action::Release, Some(observed), wanted);
+    step.spec = None;
+    step.because = vec![if wanted.is_some() { Cause::Moved } else { Cause::Orphan }];
+    let lifted = wanted.is_some_and(|it| !it.lifecycle.protect);
+    block(&mut step, protected(observed, wanted).filter(|_| !lifted));
+    step
+}
+
+/// A note about stream keys that no manifest declares: keys are read only where one is declared, or orphans are looked
+/// for.
+pub(super) fn undeclared_keys(inputs: &Inputs<'_>) -> Option<Note> {
+    if inputs.observed.listed.contains(&Kind::StreamKey) || inputs.policy.selected.is_some() {
+        return None;
+    }
+    let remembering = inputs.observed.owned.iter().filter(|(address, it)| {
+        owner::remembered_key(&it.tags).is_some() && inputs.manifests.contains_key(address)
+    });
+    let channels: Vec<Address> = remembering.map(|(address, _)| address.clone()).collect();
+    (!channels.is_empty()).then_some(Note::UndeclaredKeys { channels })
+}
+
+/// Refuses steps that act on an object of another stack or tool: a stream key does not come with a foreign channel, and
+/// neither a composition nor a publisher appears on a foreign channel or stage.
+pub(super) fn refuse_to_act_on_foreign_objects(inputs: &Inputs<'_>, steps: &mut [Step]) {
+    for index in 0..steps.len() {
+        let Some(reason) = acts_on_a_foreign_object(inputs, &steps[index]) else { continue };
+        let arn = steps[index].arn.clone();
+        steps[index].decision = Decision::Unmanaged(reason.clone());
+        let rooms = steps.iter_mut().filter(|it| it.because == [Cause::MakesRoom]);
+        for other in rooms.filter(|it| it.arn.is_some() && it.arn == arn) {
+            other.decision = Decision::Unmanaged(reason.clone());
         }
     }
+}
+
+fn acts_on_a_foreign_object(inputs: &Inputs<'_>, step: &Step) -> Option<Reason> {
+    let acts = match step.action {
+        Action::Release => false,
+        // Tags of an object that comes with another one are tags on the object of that owner.
+        Action::Retag => step.address.kind.facts().created_by.is_some(),
+        _ => true,
+    };
+    step.spec.iter().filter(|_| acts).flat_map(Spec::acts_on).find_map(|edge| {
+        let Pointer::Outside(arn) = edge.to else { return None };
+        let owner = inputs.observed.all().find(|it| it.arn == arn)?.owner();
+        let foreign = owner.is_other_than(&inputs.stack.name);
+        foreign.then_some(Reason::ActsOnForeignObject { field: edge.field, arn, owner })
+    })
 }
 
 #[cfg(test)]

@@ -1,147 +1,135 @@
 //! Replaces an object that cannot be changed in place: two steps, in the order that its kind allows.
 
 use super::action::Action;
-use super::draft::{Planner, draft, not_made};
+use super::draft::{Drafts, draft_delete, not_made};
+use super::inputs::Inputs;
 use super::policy::protected;
 use super::reason::Reason;
 use super::step::{Cause, Decision, Step};
 use crate::kinds::spec::FieldChange;
-use crate::kinds::{Desired, Existence, Observed, Owner, OwnershipTags, Replace, Spec};
+use crate::kinds::{AddressMap, Desired, Observed, Owner, Replace, Spec};
 
-impl<'a> Planner<'a> {
-    /// Whether anything that was read refers to an object.
-    pub(super) fn is_used(&self, observed: &Observed) -> bool {
-        let refers = |it: &Observed| {
-            let mut edges = it.spec.iter().flat_map(Spec::refs);
-            edges.any(|edge| edge.to.arn(&self.observed.addresses).as_ref() == Some(&observed.arn))
-        };
-        self.observed.all().any(refers)
+/// Drafts the step that creates the new object and the one that deletes the old one. Where the replacement is refused or
+/// has to wait, only the first, with the reason.
+pub(super) fn replace(
+    inputs: &Inputs<'_>,
+    mut new: Step,
+    wanted: &Desired,
+    observed: &Observed,
+    drafts: &mut Drafts,
+) {
+    if let Some(decision) = refusal(inputs, wanted, observed) {
+        let lifted = matches!(decision, Decision::Deferred(Reason::ProtectionLifted { .. }));
+        new.decision = decision;
+        if lifted {
+            let first = tags_first(&mut new, observed, &inputs.observed.addresses);
+            drafts.steps.extend(first);
+        }
+        drafts.push(new);
+        return;
     }
+    // One failed object at a time is enough.
+    let first = if observed.has_failed() && !is_used(inputs, observed) {
+        Replace::DeleteFirst
+    } else {
+        wanted.address.kind.facts().replace
+    };
+    new.ownership.attempt_id = String::new();
+    let old = |cause| draft_delete(inputs, &wanted.address, observed, cause, Some(wanted));
+    let (made, needs) = match first {
+        Replace::CreateFirst => {
+            new.ownership.replaces = Some(observed.arn.id().to_owned());
+            let made = drafts.push(new);
+            // The new object is created in any case; the old one is deleted once it has no audience.
+            (made, (drafts.push(old(Cause::Superseded)), made))
+        }
+        Replace::DeleteFirst => {
+            // The object that a failed one was to replace still exists, and waits for the next one.
+            if !observed.has_failed() {
+                new.ownership.replaces = None;
+            }
+            let old = old(Cause::MakesRoom);
+            new.impact.clone_from(&old.impact);
+            let old = drafts.push(old);
+            let made = drafts.push(new);
+            (made, (made, old))
+        }
+    };
+    drafts.needs.insert(needs);
+    drafts.replaced.insert(wanted.address.clone(), made);
+}
 
-    /// Tags cut nobody off: where the spec has to wait, they go ahead in a step of their own. Above all
-    /// `protect` is wanted just then. The digest says what the object then is; where somebody has changed it, the
-    /// digest stays that of what was applied, so that the change still shows.
-    pub(super) fn tags_first(&mut self, step: &mut Step, observed: &Observed) {
-        let (spec, tags): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut step.fields).into_iter().partition(FieldChange::writes_spec);
-        step.fields = spec;
-        let changes = matches!(step.action, Action::Update | Action::Replace);
-        if changes && tags.is_empty() {
-            return;
-        }
-        let before = observed.spec.as_ref().expect("what is compared was read");
-        let digest = before.digest(&self.observed.addresses);
-        let changed = match observed.owner() {
-            Owner::Stack(owned) if digest.as_ref() != Some(&owned.digest) => Some(owned.digest),
-            _ => None,
-        };
-        let mut spec = before.clone();
-        let wanted = step.spec.as_mut().and_then(Spec::tags_mut);
-        if let (Some(tags), Some(wanted)) = (spec.tags_mut(), wanted) {
-            tags.clone_from(wanted);
-        }
-        let mut first = Step {
-            action: if changes { Action::Retag } else { step.action },
-            spec: Some(spec),
-            fields: tags,
-            impact: None,
-            decision: Decision::Do,
-            ..step.clone()
-        };
-        let digest = changed.or_else(|| first.spec.as_ref()?.digest(&self.observed.addresses));
-        first.ownership.digest = digest.unwrap_or_default();
-        let of_spec = |it: &Cause| matches!(it, Cause::Immutable { .. } | Cause::Upstream { .. });
-        first.because.retain(|it| !of_spec(it));
-        // What is left to the later run is told against what this one makes of it.
-        step.before.clone_from(&first.spec);
-        self.push(first);
-        if !changes {
-            step.action = Action::Update;
-        }
-    }
-
-    /// Two steps: the new one and the end of the old one, in the order the kind allows.
-    pub(super) fn replace(
-        &mut self,
-        mut new: Step,
-        observed: &'a Observed,
-        wanted: &'a Desired,
-        presence: Existence,
-    ) {
-        // Of what AWS failed to make, one at a time is enough.
-        let first = if observed.has_failed() && !self.is_used(observed) {
-            Replace::DeleteFirst
+/// Why the object is not replaced in this run.
+fn refusal(inputs: &Inputs<'_>, wanted: &Desired, observed: &Observed) -> Option<Decision> {
+    if let Some(protected) = protected(observed, Some(wanted)) {
+        // A step of its own removes the protection, so that a person sees and allows that before the change.
+        let lifted = Reason::ProtectionLifted { then: Action::Replace };
+        let protects = wanted.lifecycle.protect;
+        return Some(if protects {
+            Decision::Blocked(protected)
         } else {
-            wanted.address.kind.facts().replace
-        };
-        let audience = self.observed.audience.get(&observed.arn);
-        let protected = protected(observed, Some(wanted));
-        if let Some(blocked) = protected {
-            if wanted.lifecycle.protect {
-                new.decision = Decision::Blocked(blocked);
-            } else {
-                // Lifting it is a step of its own, and so is seen and consented to before the change.
-                let reason = Reason::ProtectionLifted { then: Action::Replace };
-                new.decision = Decision::Deferred(reason);
-                self.tags_first(&mut new, observed);
-            }
-            self.push(new);
-            return;
-        }
-        // What is dormant ends by itself; its next start uses the new spec.
-        if let Some(decision) = not_made(presence, wanted.address.kind, true) {
-            new.decision = decision;
-            self.push(new);
-            return;
-        }
-        if self.observed.duplicates.iter().any(|it| it.winner == observed.arn) {
-            // Of three objects with one name, the oldest would count once this one is superseded.
-            new.decision = Decision::Deferred(Reason::HasDuplicate);
-            self.push(new);
-            return;
-        }
-        new.ownership.attempt_id = String::new();
-        match first {
-            Replace::CreateFirst => {
-                new.ownership.replaces = Some(observed.arn.id().to_owned());
-                let address = new.address.clone();
-                let made = self.push(new);
-                self.replaced.insert(address.clone(), made);
-                let mut old =
-                    draft(wanted, Action::Delete, Some(observed), OwnershipTags::default());
-                old.because = vec![Cause::Superseded];
-                old.spec = None;
-                // The new one is made all the same; the old one goes once nobody is there.
-                if let Some(audience) = audience {
-                    old.decision =
-                        self.consent(&wanted.address, &observed.arn, Some(wanted), audience);
-                    old.impact = Some(audience.clone());
-                }
-                let old = self.push(old);
-                self.drafts[old].needs.insert(made);
-            }
-            Replace::DeleteFirst => {
-                // What it was to replace is still there, and waits for the next one.
-                if !observed.has_failed() {
-                    new.ownership.replaces = None;
-                }
-                let mut old =
-                    draft(wanted, Action::Delete, Some(observed), OwnershipTags::default());
-                old.because = vec![Cause::MakesRoom];
-                old.spec = None;
-                if let Some(audience) = audience {
-                    old.decision =
-                        self.consent(&wanted.address, &observed.arn, Some(wanted), audience);
-                    old.impact = Some(audience.clone());
-                    new.impact = Some(audience.clone());
-                }
-                let old = self.push(old);
-                let made = self.push(new);
-                self.drafts[made].needs.insert(old);
-                self.replaced.insert(wanted.address.clone(), made);
-            }
-        }
+            Decision::Deferred(lifted)
+        });
     }
+    // The object of a dormant resource ends by itself; its next start uses the new spec.
+    let presence = wanted.spec.presence(inputs.observed);
+    not_made(presence, wanted.address.kind, true).or_else(|| {
+        // Of three objects with one name, the oldest would count once this one is superseded.
+        let duplicated = inputs.observed.duplicates.iter().any(|it| it.winner == observed.arn);
+        duplicated.then_some(Decision::Deferred(Reason::HasDuplicate))
+    })
+}
+
+/// Whether anything that was read refers to an object.
+fn is_used(inputs: &Inputs<'_>, observed: &Observed) -> bool {
+    let mut edges = inputs.observed.all().flat_map(|it| it.spec.iter().flat_map(Spec::refs));
+    edges.any(|edge| inputs.arn(&edge).as_ref() == Some(&observed.arn))
+}
+
+/// Splits off the change of the tags from a step that has to wait: tags disturb no audience, and `protect` above all is
+/// wanted at once. The digest in the new tags is that of the object as this step leaves it; where the object was changed
+/// outside, it stays that of the spec last applied, so that the change still shows.
+pub(super) fn tags_first(
+    step: &mut Step,
+    observed: &Observed,
+    addresses: &AddressMap,
+) -> Option<Step> {
+    let (spec, tags): (Vec<_>, Vec<_>) =
+        std::mem::take(&mut step.fields).into_iter().partition(FieldChange::writes_spec);
+    step.fields = spec;
+    let changes = matches!(step.action, Action::Update | Action::Replace);
+    if changes && tags.is_empty() {
+        return None;
+    }
+    let before = observed.spec.as_ref().expect("what is compared was read");
+    let digest = before.digest(addresses);
+    let changed = match observed.owner() {
+        Owner::Stack(owned) if digest.as_ref() != Some(&owned.digest) => Some(owned.digest),
+        _ => None,
+    };
+    let mut spec = before.clone();
+    let wanted = step.spec.as_mut().and_then(Spec::tags_mut);
+    if let (Some(tags), Some(wanted)) = (spec.tags_mut(), wanted) {
+        tags.clone_from(wanted);
+    }
+    let mut first = Step {
+        action: if changes { Action::Retag } else { step.action },
+        spec: Some(spec),
+        fields: tags,
+        impact: None,
+        decision: Decision::Do,
+        ..step.clone()
+    };
+    let digest = changed.or_else(|| first.spec.as_ref()?.digest(addresses));
+    first.ownership.digest = digest.unwrap_or_default();
+    let of_spec = |it: &Cause| matches!(it, Cause::Immutable { .. } | Cause::Upstream { .. });
+    first.because.retain(|it| !of_spec(it));
+    // The fields of the later step are compared with the object as this step leaves it.
+    step.before.clone_from(&first.spec);
+    if !changes {
+        step.action = Action::Update;
+    }
+    Some(first)
 }
 
 #[cfg(test)]

@@ -1,88 +1,97 @@
-//! What becomes of one declared resource: the object is found and compared, or made.
+//! Drafts the steps of the declared resources: an object is created, compared with its manifest, or deleted.
 
 use super::action::Action;
-use super::draft::{Planner, draft, not_made};
+use super::compare::compare;
+use super::draft::{Drafts, draft_of, not_made};
 use super::find::Found;
+use super::inputs::Inputs;
+use super::outside::was_deleted;
+use super::prune::{delete, lift_protection};
 use super::reason::Reason;
-use super::step::{Cause, Decision, Plan};
-use crate::kinds::{Arn, Desired, Existence};
+use super::step::{Cause, Decision, Note, Step};
+use crate::kinds::{Address, Desired, Existence, Observed};
 use std::collections::BTreeSet;
 
-impl<'a> Planner<'a> {
-    /// Whose turn is `wanted`: what differs, and what follows from that.
-    pub(super) fn settle(
-        &mut self,
-        wanted: &'a Desired,
-        plan: &mut Plan,
-        taken: &mut BTreeSet<Arn>,
-    ) {
-        let found = self.find(wanted);
-        let presence = wanted.spec.presence(self.observed);
-        let ownership = self.ownership(wanted);
+/// Drafts the steps of every declared resource, those that it refers to first. Returns notes about fields that are not
+/// compared.
+pub(super) fn settle(
+    inputs: &Inputs<'_>,
+    found: &[(&Desired, Found<'_>)],
+    drafts: &mut Drafts,
+) -> Vec<Note> {
+    let mut notes = Vec::new();
+    for (wanted, found) in found {
         match found {
-            Found::Foreign(observed, owner) => {
-                let mut step = draft(wanted, Action::Adopt, Some(observed), ownership);
-                step.because = vec![Cause::Adopt];
+            Found::Owned(it) | Found::Renamed(it, _) | Found::Adoptable(it) => {
+                match ended(inputs, wanted, it) {
+                    Some(steps) => drafts.steps.extend(steps),
+                    None => notes.extend(compare(inputs, wanted, it, found, drafts)),
+                }
+            }
+            Found::Foreign(it) => {
+                let mut step = draft_of(inputs, wanted, Action::Adopt, Some(it), Cause::Adopt);
+                let owner = it.owner();
                 step.decision = Decision::Unmanaged(Reason::OwnedByAnother { owner });
-                self.push(step);
+                drafts.push(step);
             }
             Found::Held(cause, reason) => {
-                let own = std::iter::once(wanted.address.clone()).chain(wanted.former());
-                let its = own.filter_map(|it| self.observed.owned.get(&it));
-                taken.extend(its.map(|it| it.arn.clone()));
-                let mut step = draft(wanted, Action::Create, None, ownership);
-                step.because = vec![cause];
-                step.decision = Decision::Blocked(reason);
-                self.push(step);
+                let mut step = draft_of(inputs, wanted, Action::Create, None, cause.clone());
+                step.decision = Decision::Blocked((**reason).clone());
+                drafts.push(step);
             }
-            Found::Missing => match presence {
-                Existence::Wanted => {
-                    // What AWS makes together with something else is taken over as soon as it is there.
-                    let comes = wanted.address.kind.facts().created_by.is_some()
-                        && wanted
-                            .spec
-                            .refs()
-                            .iter()
-                            .any(|it| it.to.arn(&self.observed.addresses).is_none());
-                    let action = if comes { Action::Adopt } else { Action::Create };
-                    let mut step = draft(wanted, action, None, ownership);
-                    let gone = self.was_there(wanted, None) || self.was_referred_to(wanted);
-                    step.because = vec![if gone { Cause::Gone } else { Cause::Missing }];
-                    self.push(step);
-                }
-                Existence::Unwanted => plan.unchanged.push(wanted.address.clone()),
-                Existence::Dormant | Existence::Unmakeable => {
-                    let mut step = draft(wanted, Action::Create, None, ownership);
-                    step.because = vec![Cause::Missing];
-                    if let Some(decision) = not_made(presence, wanted.address.kind, false) {
-                        step.decision = decision;
-                    }
-                    self.push(step);
-                }
-            },
-            Found::Owned(observed) | Found::Renamed(observed, _) | Found::Adoptable(observed) => {
-                taken.insert(observed.arn.clone());
-                let ending = observed.kind.facts().ending;
-                if observed.state.as_deref().is_some_and(|state| ending.contains(&state)) {
-                    if presence == Existence::Wanted {
-                        let mut step = draft(wanted, Action::Create, None, ownership);
-                        step.because = vec![Cause::Missing];
-                        step.decision = Decision::Deferred(Reason::PredecessorEnding);
-                        self.push(step);
-                    } else {
-                        plan.unchanged.push(wanted.address.clone());
-                    }
-                    return;
-                }
-                if presence == Existence::Unwanted {
-                    self.lift_protection(wanted, observed);
-                    self.delete(&wanted.address, observed, Cause::Stopped, Some(wanted));
-                    return;
-                }
-                self.compare(wanted, observed, &found, presence, ownership, plan);
-            }
+            Found::Missing => drafts.steps.extend(create(inputs, wanted)),
         }
     }
+    notes
+}
+
+/// The declared resources for which no step was drafted.
+pub(super) fn unchanged(found: &[(&Desired, Found<'_>)], drafts: &Drafts) -> Vec<Address> {
+    let changed: BTreeSet<_> = drafts.steps.iter().map(|it| &it.address).collect();
+    let addresses = found.iter().map(|(wanted, _)| &wanted.address);
+    let unchanged: BTreeSet<_> = addresses.filter(|it| !changed.contains(it)).collect();
+    unchanged.into_iter().cloned().collect()
+}
+
+/// The step that creates a missing object; `None` where it is not to exist now.
+fn create(inputs: &Inputs<'_>, wanted: &Desired) -> Option<Step> {
+    let kind = wanted.address.kind;
+    let presence = wanted.spec.presence(inputs.observed);
+    match presence {
+        Existence::Wanted => {
+            // An object that AWS creates together with another one is adopted as soon as it exists.
+            let comes = kind.facts().created_by.is_some()
+                && wanted.spec.refs().iter().any(|it| inputs.arn(it).is_none());
+            let action = if comes { Action::Adopt } else { Action::Create };
+            let deleted = was_deleted(inputs, wanted);
+            let cause = if deleted { Cause::Gone } else { Cause::Missing };
+            Some(draft_of(inputs, wanted, action, None, cause))
+        }
+        Existence::Unwanted => None,
+        Existence::Dormant | Existence::Unmakeable => {
+            let mut step = draft_of(inputs, wanted, Action::Create, None, Cause::Missing);
+            step.decision = not_made(presence, kind, false)?;
+            Some(step)
+        }
+    }
+}
+
+/// The steps of an object that ends or is to end; `None` where it is to be compared.
+fn ended(inputs: &Inputs<'_>, wanted: &Desired, observed: &Observed) -> Option<Vec<Step>> {
+    let presence = wanted.spec.presence(inputs.observed);
+    let ending = observed.kind.facts().ending;
+    if observed.state.as_deref().is_some_and(|state| ending.contains(&state)) {
+        let again = (presence == Existence::Wanted).then(|| {
+            let mut step = draft_of(inputs, wanted, Action::Create, None, Cause::Missing);
+            step.decision = Decision::Deferred(Reason::PredecessorEnding);
+            step
+        });
+        return Some(again.into_iter().collect());
+    }
+    (presence == Existence::Unwanted).then(|| {
+        let delete = delete(inputs, &wanted.address, observed, Cause::Stopped, Some(wanted));
+        lift_protection(wanted, observed).into_iter().chain([delete]).collect()
+    })
 }
 
 #[cfg(test)]

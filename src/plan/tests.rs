@@ -150,7 +150,7 @@ pub(super) fn address(text: &str) -> Address {
 
 impl Account {
     /// The account after these manifests were applied to an empty one.
-    fn applied(manifests: &[&str]) -> Self {
+    pub(super) fn applied(manifests: &[&str]) -> Self {
         let mut observed = ObservedState {
             listed: Kind::ALL.iter().copied().collect(),
             as_of: Some("2030-01-01T00:00:00Z".parse().expect("a time")),

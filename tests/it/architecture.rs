@@ -55,7 +55,7 @@ const ASK_FOR_A_KIND: &[&str] = &[
     "cloud/listing.rs",
     "cloud/read.rs",
     "cloud/users.rs",
-    "plan/mod.rs",
+    "plan/inputs.rs",
     "plan/prune.rs",
     "plan/step.rs",
 ];
