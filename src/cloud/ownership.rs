@@ -78,8 +78,11 @@ fn take_owned(state: &mut ObservedState, owned: Vec<Observed>) {
 }
 
 /// Enters objects that will be renamed or adopted into the address map under their future name: a reference to them is
-/// the same before and after.
-pub(super) fn note_future_names(state: &mut ObservedState, desired: &[Desired]) {
+/// the same before and after. Returns the renames: for each resource whose object has another name, that address.
+pub(super) fn note_future_names(
+    state: &mut ObservedState,
+    desired: &[Desired],
+) -> BTreeMap<Address, Address> {
     let moves = renames(state, desired);
     for it in desired {
         let observed = match moves.get(&it.address) {
@@ -95,6 +98,7 @@ pub(super) fn note_future_names(state: &mut ObservedState, desired: &[Desired]) 
     for from in moves.values().filter(|from| !moves.contains_key(from)) {
         state.addresses.forget_name(from);
     }
+    moves
 }
 
 /// Sorts objects of kinds that are listed for each of another kind: a manifest declares one by its identity, where the

@@ -14,7 +14,6 @@ use super::ownership::{note_future_names, sort_by_owner, take_children};
 use super::reading::{ReadError, Reading};
 use super::specs::{get_specs, show_managed_tags};
 use crate::aws::Clients;
-use crate::kinds::rename::renames;
 use crate::kinds::{Address, Arn, Desired, Kind, Observed, ObservedState, Owner, Stack};
 use futures_util::future::{try_join, try_join_all};
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,10 +56,10 @@ pub async fn read(
         note_future_names(&mut state, desired);
         let children = list_children(aws, &kinds, stack, desired, &state, reading).await?;
         take_children(&mut state, children, stack, desired);
-        note_future_names(&mut state, desired);
-        Ok((state, streams, shown))
+        let moves = note_future_names(&mut state, desired);
+        Ok((state, moves, streams, shown))
     };
-    let ((mut state, streams, shown), early) = try_join(listed, try_join_all(gets)).await?;
+    let ((mut state, moves, streams, shown), early) = try_join(listed, try_join_all(gets)).await?;
     let early = early.into_iter().flatten().collect();
     get_specs(aws, &mut state, &wanted, reading, early).await?;
     nothing_of_ours_is_missing(aws, stack, &shown, referred_to(&state)).await?;
@@ -93,7 +92,6 @@ pub async fn read(
         }
     }
     // A renamed object is compared with the manifest of its new name.
-    let moves = renames(&state, desired);
     let gets: BTreeMap<&Address, &Address> = moves.iter().map(|(to, from)| (from, to)).collect();
     for (address, observed) in &mut state.owned {
         let owner = observed.owner();
