@@ -40,10 +40,11 @@ pub(super) async fn note_publishers(
     Ok(())
 }
 
-/// Records which objects are live: channels with a stream, stages with a session, all running compositions, and what
+/// Records which objects are live: those that listings told, stages with a session, all running compositions, and what
 /// AWS created along with a live object.
-pub(super) fn note_audience(state: &mut ObservedState, streams: Vec<(Arn, Audience)>) {
-    let mut audience: BTreeMap<Arn, Audience> = streams.into_iter().collect();
+pub(super) fn note_audience(state: &mut ObservedState, live: Vec<(Kind, Arn, Audience)>) {
+    let mut audience: BTreeMap<Arn, Audience> =
+        live.into_iter().map(|(_, arn, audience)| (arn, audience)).collect();
     for observed in state.all() {
         if let Some(session) = &observed.session {
             audience.insert(observed.arn.clone(), Audience::session(session.clone()));

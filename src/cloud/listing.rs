@@ -6,7 +6,6 @@ use super::reading::{ReadError, Reading};
 use crate::aws::{Class, Clients, CloudError};
 use crate::kinds::{
     AddressMap, Arn, Audience, Desired, Kind, Observed, ObservedState, Pointer, Scope, Spec, Stack,
-    streams,
 };
 use futures_util::future::try_join_all;
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,14 +47,16 @@ pub(super) async fn list_all(
     Ok(all.filter(|observed| !over(observed)).collect())
 }
 
-pub(super) async fn sweep_streams(
+/// The live objects of these kinds, as far as listings of their own tell that.
+pub(super) async fn list_audiences(
     aws: &Clients,
     kinds: &BTreeSet<Kind>,
-) -> Result<Vec<(Arn, Audience)>, ReadError> {
-    if !kinds.contains(&Kind::Channel) {
-        return Ok(Vec::new());
-    }
-    streams(aws).await.map_err(|source| ReadError { kind: Kind::Channel, source })
+) -> Result<Vec<(Kind, Arn, Audience)>, ReadError> {
+    let listings = kinds.iter().map(|&kind| async move {
+        let live = kind.audiences(aws).await.map_err(|source| ReadError { kind, source })?;
+        Ok(live.into_iter().map(move |(arn, audience)| (kind, arn, audience)))
+    });
+    Ok(try_join_all(listings).await?.into_iter().flatten().collect())
 }
 
 /// Objects of kinds that are listed for each of another kind.

@@ -7,14 +7,14 @@ use super::audience::{note_audience, note_publishers};
 use super::duplicates::examine_duplicates;
 use super::early::{GetFilter, early_gets};
 use super::listing::{
-    all_of_one_account, kinds_in_play, list_all, list_children, nothing_of_ours_is_missing,
-    referred_to, sweep_streams,
+    all_of_one_account, kinds_in_play, list_all, list_audiences, list_children,
+    nothing_of_ours_is_missing, referred_to,
 };
 use super::ownership::{note_future_names, sort_by_owner, take_children};
 use super::reading::{ReadError, Reading};
 use super::specs::{get_specs, show_managed_tags};
 use crate::aws::Clients;
-use crate::kinds::{Address, Arn, Desired, Kind, Observed, ObservedState, Owner, Stack};
+use crate::kinds::{Address, Arn, Desired, Observed, ObservedState, Owner, Stack};
 use futures_util::future::{try_join, try_join_all};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -42,13 +42,13 @@ pub async fn read(
                 let _ = door.send(observed.arn.clone());
             }
         };
-        let all = try_join(list_all(aws, &kinds, &seen), sweep_streams(aws, &kinds)).await?;
+        let all = try_join(list_all(aws, &kinds, &seen), list_audiences(aws, &kinds)).await?;
         drop(doors);
-        let (listings, streams) = all;
+        let (listings, live) = all;
         all_of_one_account(aws, &listings)?;
         let shown: BTreeSet<Arn> = listings.iter().map(|it| it.arn.clone()).collect();
-        let observed = streams.iter().map(|(arn, _)| (Kind::Channel, arn.clone()));
-        nothing_of_ours_is_missing(aws, stack, &shown, observed).await?;
+        let in_use = live.iter().map(|(kind, arn, _)| (*kind, arn.clone()));
+        nothing_of_ours_is_missing(aws, stack, &shown, in_use).await?;
         let as_of = before.or_else(|| aws.gate.server_time());
         let as_of = if mutant!(PrunedAtOnce) { as_of.map(|it| it + A_DAY) } else { as_of };
         let mut state = ObservedState { listed: kinds.clone(), as_of, ..ObservedState::default() };
@@ -57,9 +57,9 @@ pub async fn read(
         let children = list_children(aws, &kinds, stack, desired, &state, reading).await?;
         take_children(&mut state, children, stack, desired);
         let moves = note_future_names(&mut state, desired);
-        Ok((state, moves, streams, shown))
+        Ok((state, moves, live, shown))
     };
-    let ((mut state, moves, streams, shown), early) = try_join(listed, try_join_all(gets)).await?;
+    let ((mut state, moves, live, shown), early) = try_join(listed, try_join_all(gets)).await?;
     let early = early.into_iter().flatten().collect();
     get_specs(aws, &mut state, &wanted, reading, early).await?;
     nothing_of_ours_is_missing(aws, stack, &shown, referred_to(&state)).await?;
@@ -108,7 +108,7 @@ pub async fn read(
             }
         }
     }
-    note_audience(&mut state, streams);
+    note_audience(&mut state, live);
     note_publishers(aws, &mut state, desired).await?;
     Ok(state)
 }

@@ -5,29 +5,29 @@
 
 use super::ReadError;
 use crate::aws::Clients;
-use crate::kinds::{Arn, Kind, Observed, ObservedState, Scope, Spec, anybody_connected};
+use crate::kinds::{Arn, Kind, Observed, ObservedState, Scope, Spec};
 use futures_util::future::try_join_all;
 use std::collections::BTreeSet;
 
-/// Looks up whether a participant is connected to each of these stages; true where a stage has a session without one: a
-/// session lasts for minutes after the last participant has left.
+/// Looks up whether a participant is connected to each of these objects; true where one has a session without one: a
+/// session may last for minutes after the last participant has left.
 pub async fn look_up_sessions(
     aws: &Clients,
     state: &mut ObservedState,
-    stages: impl IntoIterator<Item = Arn>,
+    live: impl IntoIterator<Item = (Kind, Arn)>,
 ) -> Result<bool, ReadError> {
     let now = &*state;
-    let asked = stages.into_iter().filter_map(|stage| {
-        let session = now.session(&stage)?.to_owned();
+    let asked = live.into_iter().filter_map(|(kind, arn)| {
+        let session = now.session(&arn)?.to_owned();
         Some(async move {
-            let failed = |source| ReadError { kind: Kind::Stage, source };
-            let connected = anybody_connected(aws, &stage, &session).await.map_err(failed)?;
-            Ok((!connected).then_some(stage))
+            let failed = |source| ReadError { kind, source };
+            let connected = kind.is_connected(aws, &arn, &session).await.map_err(failed)?;
+            Ok((!connected).then_some(arn))
         })
     });
     let empty: Vec<Arn> = try_join_all(asked).await?.into_iter().flatten().collect();
-    for stage in &empty {
-        state.audience.remove(stage);
+    for arn in &empty {
+        state.audience.remove(arn);
     }
     Ok(!empty.is_empty())
 }

@@ -150,7 +150,7 @@ impl Session {
         let in_sight = policy.in_sight(desired);
         let mut observed = read(&self.aws, stack, &in_sight, reading).await?;
         let mut made = plan(stack, desired, &observed, policy);
-        if look_up_sessions(&self.aws, &mut observed, made.sessions()).await? {
+        if look_up_sessions(&self.aws, &mut observed, made.disturbed()).await? {
             made = plan(stack, desired, &observed, policy);
         }
         if look_up_users(&self.aws, &mut observed, made.doomed()).await? {

@@ -3,8 +3,6 @@
 mod recording;
 mod stream;
 
-pub use stream::streams;
-
 use super::wire_enum::sdk_enums;
 use super::{
     AddressMap, Arn, Audience, Check, DeclaredSet, Edge, Facts, Interrupted, Interruption, Kind,
@@ -370,6 +368,10 @@ impl Resource for Channel {
 
     async fn delete(aws: &Clients, arn: &Arn) -> Result<(), CloudError> {
         gone(aws.ivs_once.delete_channel().arn(arn.as_str()).send().await.sorted("DeleteChannel"))
+    }
+
+    async fn audiences(aws: &Clients) -> Result<Vec<(Arn, Audience)>, CloudError> {
+        stream::streams(aws).await
     }
 
     async fn audience(aws: &Clients, arn: &Arn) -> Result<Option<Audience>, CloudError> {

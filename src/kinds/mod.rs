@@ -41,7 +41,6 @@ mod stream_key;
 
 pub use address::{Address, AddressMap, Arn};
 pub use calls::READS_LAG;
-pub use channel::streams;
 pub use check::{Check, MOST_USER_TAGS, bucket_fault};
 pub use declared::DeclaredSet;
 pub use document::{API_VERSION, SAVED_PLAN, SECRETS, begins_document, is_our_own, is_saved_plan};
@@ -55,12 +54,11 @@ pub use resource::{
     Detached, Exclusive, Existence, FileSource, Interrupted, Interruption, NextCall, ParseSpec,
     Resource, Scope, Secrets,
 };
-pub use stage::anybody_connected;
 pub use states::{
     Audience, Degraded, Desired, Duplicate, Lifecycle, Observed, ObservedState, OnLive, Publisher,
     Stack,
 };
-pub use stream_key::LONGEST_ROTATION;
+pub use stream_key::{LONGEST_ROTATION, channels_with_unread_keys, released_keys};
 pub use wire_enum::WireEnum;
 
 pub use crate::aws::Service;

@@ -106,6 +106,14 @@ macro_rules! kinds {
             pub async fn delete(self, aws: &Clients, arn: &Arn) -> Result<(), CloudError> {
                 match self { $(Kind::$name => $name::delete(aws, arn).await),* }
             }
+            /// [`Resource::audiences`].
+            pub async fn audiences(self, aws: &Clients) -> Result<Vec<(Arn, Audience)>, CloudError> {
+                match self { $(Kind::$name => $name::audiences(aws).await),* }
+            }
+            /// [`Resource::is_connected`].
+            pub async fn is_connected(self, aws: &Clients, arn: &Arn, session: &str) -> Result<bool, CloudError> {
+                match self { $(Kind::$name => $name::is_connected(aws, arn, session).await),* }
+            }
             /// [`Resource::audience`].
             pub async fn audience(self, aws: &Clients, arn: &Arn) -> Result<Option<Audience>, CloudError> {
                 match self { $(Kind::$name => $name::audience(aws, arn).await),* }

@@ -195,6 +195,21 @@ pub trait Resource:
     fn audience_of(_live: &Observed) -> Option<Audience> {
         None
     }
+    /// The objects of the kind that are live at this moment, where one listing tells that for all of them.
+    fn audiences(
+        _aws: &Clients,
+    ) -> impl Future<Output = Result<Vec<(Arn, Audience)>, CloudError>> + Send {
+        async { Ok(Vec::new()) }
+    }
+    /// Whether a participant is connected in this session of an object, for kinds whose sessions last for minutes after
+    /// the last participant has left.
+    fn is_connected(
+        _aws: &Clients,
+        _arn: &Arn,
+        _session: &str,
+    ) -> impl Future<Output = Result<bool, CloudError>> + Send {
+        async { Ok(true) }
+    }
     /// Who would be cut off by a change to it at this moment.
     fn audience(
         _aws: &Clients,

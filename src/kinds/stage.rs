@@ -2,7 +2,6 @@
 
 mod participants;
 
-pub use participants::anybody_connected;
 pub(super) use participants::{any_participant, disconnect};
 
 use super::wire_enum::{sdk_enums, sorted_words};
@@ -387,9 +386,13 @@ impl Resource for Stage {
         inside("UpdateStage", updated.stage.map(|it| read(it, addresses)))
     }
 
+    async fn is_connected(aws: &Clients, arn: &Arn, session: &str) -> Result<bool, CloudError> {
+        participants::is_connected(aws, arn, session).await
+    }
+
     async fn audience(aws: &Clients, arn: &Arn) -> Result<Option<Audience>, CloudError> {
         let Some(session) = active_session(aws, arn).await? else { return Ok(None) };
-        let connected = anybody_connected(aws, arn, &session).await?;
+        let connected = Self::is_connected(aws, arn, &session).await?;
         Ok(connected.then(|| Audience::session(session)))
     }
 

@@ -1,9 +1,9 @@
 //! A stream key: what a broadcaster needs to stream to one channel. Its value is never read.
 
 use super::{
-    AddressMap, Arn, Check, DeclaredSet, Desired, Edge, Facts, Kind, Mutable, Observed, Operation,
-    Owner, Pointer, Ref, Replace, Resource, Scope, Secrets, Service, answered_tags, drain, inside,
-    sent_tags, side_by_side,
+    Address, AddressMap, Arn, Check, DeclaredSet, Desired, Edge, Facts, Kind, Mutable, Observed,
+    ObservedState, Operation, Owner, Pointer, Ref, Replace, Resource, Scope, Secrets, Service,
+    Stack, answered_tags, drain, inside, sent_tags, side_by_side,
 };
 use crate::aws::{Class, Clients, CloudError, Secret, Sorted, Tags, found, gone};
 use crate::diag::{Code, Diagnostic, Place, Report};
@@ -326,6 +326,36 @@ async fn remembered(
         read(it.arn?, it.channel_arn.as_deref(), answered_tags(it.tags), &scope.addresses)
     });
     Ok(lives.collect())
+}
+
+/// Channels of the stack whose tags name a stream key that the stack does not own, while no manifest declares a key of
+/// the channel: a run that released the key was stopped before it changed these tags.
+pub fn released_keys(
+    stack: &Stack,
+    desired: &[Desired],
+    observed: &ObservedState,
+) -> BTreeSet<Arn> {
+    if !observed.listed.contains(&Kind::StreamKey) {
+        return BTreeSet::new();
+    }
+    let keys = desired.iter().filter_map(|it| <&StreamKey>::try_from(&it.spec).ok());
+    let declared: BTreeSet<Arn> =
+        keys.filter_map(|it| it.channel.edge("channel").to.arn(&observed.addresses)).collect();
+    let owned = observed.all().filter(|it| it.kind == Kind::StreamKey);
+    let owned = owned.filter(|it| it.owner().in_stack(&stack.name).is_some());
+    let owned: BTreeSet<&str> = owned.map(|it| it.arn.id()).collect();
+    let remembering = observed.owned.values().filter(|it| {
+        let key = remembered_key(&it.tags).filter(|_| owner::is_key_released(&it.tags));
+        key.is_some_and(|id| !owned.contains(id)) && !declared.contains(&it.arn)
+    });
+    remembering.map(|it| it.arn.clone()).collect()
+}
+
+/// Channels of the stack that have a stream key, where stream keys were not read.
+pub fn channels_with_unread_keys(observed: &ObservedState) -> impl Iterator<Item = &Address> {
+    let unread = !observed.listed.contains(&Kind::StreamKey);
+    let owned = observed.owned.iter().filter(move |_| unread);
+    owned.filter(|(_, it)| remembered_key(&it.tags).is_some()).map(|(address, _)| address)
 }
 
 /// The keys that these channels remember, by channel.

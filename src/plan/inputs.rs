@@ -5,7 +5,8 @@ use super::policy::{Policy, hold_what_is_protected};
 use crate::kinds::rename::{claims, renames};
 use crate::kinds::spec::named_targets;
 use crate::kinds::{
-    Address, Arn, Desired, Edge, Kind, Observed, ObservedState, Owner, Pointer, Stack, owner,
+    Address, Arn, Desired, Edge, Observed, ObservedState, Owner, Pointer, Stack, owner,
+    released_keys,
 };
 
 use std::borrow::Cow;
@@ -88,28 +89,6 @@ pub(super) fn scope<'a>(
         }
     }
     scope
-}
-
-/// Objects of the stack whose tags name a stream key that the stack does not own and that no manifest names: a run
-/// that released the key was stopped before it changed these tags.
-fn released_keys(stack: &Stack, desired: &[Desired], observed: &ObservedState) -> BTreeSet<Arn> {
-    if !observed.listed.contains(&Kind::StreamKey) {
-        return BTreeSet::new();
-    }
-    let named = desired.iter().flat_map(|it| {
-        let parent = it.address.kind.facts().created_by;
-        let edges = it.spec.refs().into_iter().filter(move |edge| parent == Some(edge.kind));
-        edges.filter_map(|edge| edge.to.arn(&observed.addresses))
-    });
-    let named: BTreeSet<Arn> = named.collect();
-    let owned = observed.all().filter(|it| it.kind == Kind::StreamKey);
-    let owned = owned.filter(|it| it.owner().in_stack(&stack.name).is_some());
-    let owned: BTreeSet<&str> = owned.map(|it| it.arn.id()).collect();
-    let remembering = observed.owned.values().filter(|it| {
-        let key = owner::remembered_key(&it.tags).filter(|_| owner::is_key_released(&it.tags));
-        key.is_some_and(|id| !owned.contains(id)) && !named.contains(&it.arn)
-    });
-    remembering.map(|it| it.arn.clone()).collect()
 }
 
 /// The resources, each after those that it refers to, by address among equals.

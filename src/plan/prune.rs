@@ -8,10 +8,10 @@ use super::inputs::Inputs;
 use super::policy::protected;
 use super::reason::Reason;
 use super::step::{Cause, Decision, Note, Step};
-use crate::kinds::owner;
 use crate::kinds::spec::{FieldChange, protect_path};
 use crate::kinds::{
-    Address, Arn, Desired, Duplicate, Kind, Observed, Owner, OwnershipTags, Pointer, Spec,
+    Address, Arn, Desired, Duplicate, Observed, Owner, OwnershipTags, Pointer, Spec,
+    channels_with_unread_keys,
 };
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -176,14 +176,11 @@ fn release(address: &Address, observed: &Observed, wanted: Option<&Desired>) -> 
 /// A note about stream keys that no manifest declares: keys are read only where one is declared, or orphans are looked
 /// for.
 pub(super) fn undeclared_keys(inputs: &Inputs<'_>) -> Option<Note> {
-    if inputs.observed.listed.contains(&Kind::StreamKey) || inputs.policy.selected.is_some() {
-        return None;
-    }
-    let remembering = inputs.observed.owned.iter().filter(|(address, it)| {
-        owner::remembered_key(&it.tags).is_some() && inputs.manifests.contains_key(address)
-    });
-    let channels: Vec<Address> = remembering.map(|(address, _)| address.clone()).collect();
-    (!channels.is_empty()).then_some(Note::UndeclaredKeys { channels })
+    let declared = |it: &&Address| inputs.manifests.contains_key(it);
+    let channels = channels_with_unread_keys(inputs.observed).filter(declared);
+    let channels: Vec<Address> = channels.cloned().collect();
+    let everything = inputs.policy.selected.is_none();
+    (everything && !channels.is_empty()).then_some(Note::UndeclaredKeys { channels })
 }
 
 /// Refuses steps that act on an object of another stack or tool: a stream key does not come with a foreign channel, and
@@ -218,6 +215,7 @@ fn acts_on_a_foreign_object(inputs: &Inputs<'_>, step: &Step) -> Option<Reason> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kinds::owner;
     use crate::plan::Policy;
     use crate::plan::tests::{
         ATTEMPT, BUCKET, ROW, Row, address, allowing_main, check, destroying, pruning,

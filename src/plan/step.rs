@@ -324,11 +324,10 @@ impl Plan {
         self.steps.iter().any(|step| step.decision.is_do())
     }
 
-    /// Stages whose session stands in the way of a step: whether anybody is connected decides.
-    pub fn sessions(&self) -> BTreeSet<Arn> {
-        let stages = self.steps.iter().filter(|it| it.address.kind == Kind::Stage);
-        let on_air = stages.filter(|it| it.impact.is_some());
-        on_air.filter_map(|it| it.arn.clone()).collect()
+    /// The objects with an audience that a step would cut off: whether a participant is connected decides.
+    pub fn disturbed(&self) -> BTreeSet<(Kind, Arn)> {
+        let live = self.steps.iter().filter(|it| it.impact.is_some());
+        live.filter_map(|it| Some((it.address.kind, it.arn.clone()?))).collect()
     }
 
     /// What this run would delete.

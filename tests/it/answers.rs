@@ -15,7 +15,7 @@ use ivs_apply::cloud::{Reading, read};
 use ivs_apply::kinds::operation::TAGS;
 use ivs_apply::kinds::{
     Address, AddressMap, Arn, Detached, Interruption, Kind, Mutable, NextCall, Observed, Pointer,
-    Scope, Spec, Stack, anybody_connected, streams,
+    Scope, Spec, Stack,
 };
 use ivs_apply::manifest::{Loaded, load_text};
 use ivs_apply::plan::Policy;
@@ -459,12 +459,8 @@ async fn calls_of(aws: &Clients, kind: Kind, calls: Calls) {
         Calls::Listing => {
             let _ = kind.list_tagged(aws, &scope).await;
             let _ = kind.users(aws, &arn).await;
-            if kind == Kind::Channel {
-                let _ = streams(aws).await;
-            }
-            if kind == Kind::Stage {
-                let _ = anybody_connected(aws, &arn, SESSION).await;
-            }
+            let _ = kind.audiences(aws).await;
+            let _ = kind.is_connected(aws, &arn, SESSION).await;
         }
         Calls::Reading => {
             let _ = kind.get(aws, &arns, &addresses).await;
@@ -604,7 +600,7 @@ async fn listings(fake: &Fake) -> Vec<(Kind, CloudError)> {
         let listed = kind.list(&aws, &Scope::default()).await;
         errors.push((kind, listed.expect_err("it does not end")));
     }
-    errors.push((Kind::Channel, streams(&aws).await.expect_err("it does not end")));
+    errors.push((Kind::Channel, Kind::Channel.audiences(&aws).await.expect_err("it does not end")));
     errors
 }
 

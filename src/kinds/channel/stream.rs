@@ -10,7 +10,7 @@ fn is_offline(state: Option<&StreamState>) -> bool {
 }
 
 /// Every stream of the account at this moment: one sweep tells which channels are live.
-pub async fn streams(aws: &Clients) -> Result<Vec<(Arn, Audience)>, CloudError> {
+pub(super) async fn streams(aws: &Clients) -> Result<Vec<(Arn, Audience)>, CloudError> {
     let mut found = Vec::new();
     drain(
         "ListStreams",

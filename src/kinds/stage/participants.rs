@@ -74,7 +74,7 @@ pub(in crate::kinds) async fn disconnect(
 
 /// Whether anybody is connected in a session of a stage. A session goes on for minutes after the last
 /// participant has left.
-pub async fn anybody_connected(
+pub(super) async fn is_connected(
     aws: &Clients,
     stage: &Arn,
     session: &str,
