@@ -112,6 +112,19 @@ mod tests {
         object
     }
 
+    /// The schema allows the JSON form of an event.
+    #[track_caller]
+    fn is_allowed(event: &Event) {
+        let validator = jsonschema::draft7::new(&schema()).expect("a valid schema");
+        let errors: Vec<String> =
+            validator.iter_errors(&json!(event)).map(|it| it.to_string()).collect();
+        assert!(errors.is_empty(), "{event:?}: {errors:#?}");
+    }
+
+    fn is_allowed_at_the_end(status: StepStatus) {
+        is_allowed(&Event::Ended { id: 1, address: address(), action: Action::Create, status });
+    }
+
     #[test]
     fn an_event_of_each_variant_is_serialized() {
         let at_most = Duration::from_millis(1_500);
@@ -143,6 +156,7 @@ mod tests {
             ),
         ] {
             assert_eq!(serde_json::to_value(&event).expect("an event"), expected, "{event:?}");
+            is_allowed(&event);
         }
     }
 
@@ -170,6 +184,7 @@ mod tests {
                 expected["detail"] = detail;
             }
             assert_eq!(serde_json::to_value(&status).expect("a status"), expected);
+            is_allowed_at_the_end(status);
         }
     }
 
@@ -221,6 +236,7 @@ mod tests {
             ),
         ] {
             assert_eq!(serde_json::to_value(&failure).expect("a failure"), expected);
+            is_allowed_at_the_end(StepStatus::Failed(failure));
         }
     }
 
@@ -250,6 +266,8 @@ mod tests {
             ),
         ] {
             assert_eq!(serde_json::to_value(&until).expect("a wait"), expected);
+            let wait = Wait { until, at_most: Duration::ZERO };
+            is_allowed(&Event::Waiting { address: None, wait });
         }
     }
 
