@@ -1,7 +1,7 @@
-//! What stands around a run that writes: the lock of its stack, if it has one, and the ears for signals.
+//! The lock of the stack around a run that writes, and the signals that stop the run.
 //!
-//! The lock is taken before the account is read and given back after everything else, whatever became of the
-//! run in between. Commands that only look never take it: they say who has it.
+//! The lock is taken before the account is read and released at the end, however the run ended. Commands that only
+//! read never take it: they warn that another run holds it. Whether a plan may be applied without it, the engine decides.
 
 use super::connection::Connection;
 use super::failure::Failure;
@@ -34,7 +34,7 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    /// Listens for signals and takes the lock of the stack. Where that cannot be had there is no run.
+    /// Listens for signals and takes the lock of the stack, if it has one.
     pub(super) async fn begin(
         connection: &Connection,
         stack: &Stack,
@@ -113,12 +113,12 @@ impl Guard {
         &self.lock
     }
 
-    /// What may still come about after the run.
+    /// Addresses whose last request may still be carried out after the run.
     pub(super) fn leaves_unclear(&self, addresses: impl Iterator<Item = String>) {
         self.unclear.lock().expect("no task panics while it holds the lock").extend(addresses);
     }
 
-    /// Gives the lock back.
+    /// Releases the lock.
     pub(super) async fn end(self, ended: Result<ExitCode, Failure>) -> Result<ExitCode, Failure> {
         self.signals.abort();
         let ui = self.ui;
@@ -148,7 +148,7 @@ impl Guard {
     }
 }
 
-/// Tells who has the lock, for commands that do not need it.
+/// Warns that another run holds the lock, for commands that do not need it.
 pub(super) async fn look(connection: &Connection, stack: &Stack, ui: Ui) {
     let Some(location) = connection.session.lock_of(stack) else { return };
     let warning = match connection.session.look_at_lock(stack).await {
