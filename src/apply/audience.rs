@@ -128,7 +128,7 @@ async fn interrupt_audience(
             return Ok(interrupted);
         }
     }
-    Err(Failure::ComesBack { times: STOPS })
+    Err(Failure::Reconnects { times: STOPS })
 }
 
 /// Whether an object has no audience.
@@ -144,7 +144,7 @@ pub(super) async fn interrupting(
     change: impl AsyncFnOnce(&mut Vec<Detached>) -> Result<StepStatus, Failure>,
 ) -> Result<StepStatus, Failure> {
     let mut detached = Vec::new();
-    let ended = change(&mut detached).await;
+    let mut ended = change(&mut detached).await;
     if matches!(ended, Ok(StepStatus::Done(_))) {
         detached.retain(|it| Some(&it.arn) != step.arn.as_ref());
     }
@@ -155,7 +155,8 @@ pub(super) async fn interrupting(
             Ok(StepStatus::Done(_)) => "the change was made".to_owned(),
             Ok(_) => "the change was not made".to_owned(),
         };
-        return Err(Failure::NotPutBack { detached: it, after, failure: Box::new(failure) });
+        // The other objects are attached again all the same.
+        ended = Err(Failure::NotRestored { detached: it, after, failure: Box::new(failure) });
     }
     ended
 }
@@ -185,7 +186,9 @@ async fn attach_again(run: &Run<'_>, step: &Step, detached: &Detached) -> Result
         match attempt().await {
             Ok(None) => return Ok(()),
             Ok(Some(owner)) => {
-                return Err(Failure::TakenAway(Changed::OwnerChanged { owner: Box::new(owner) }));
+                return Err(Failure::ChangedMeanwhile(Changed::OwnerChanged {
+                    owner: Box::new(owner),
+                }));
             }
             // AWS refuses while it still closes the connection.
             Err(error) => {

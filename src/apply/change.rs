@@ -33,7 +33,7 @@ pub(super) async fn change(
         let (planned, cut) = (run.planned, !detached.is_empty());
         let still = still_as_planned(aws, stack, step, planned, &addresses, &tries, cut).await?;
         let (there, as_wanted) = match still {
-            Precondition::So(there) => there,
+            Precondition::Holds(there) => there,
             Precondition::Gone => return tries.gave_way(Changed::Gone),
             Precondition::Not(why) => return tries.gave_way(why),
         };
@@ -95,14 +95,14 @@ async fn still_as_planned(
     };
     let Some(mut there) = there else { return Ok(Precondition::Gone) };
     if mutant!(NoLookBeforeUpdate) {
-        return Ok(Precondition::So((Box::new(there), false)));
+        return Ok(Precondition::Holds((Box::new(there), false)));
     }
     if there.owner() != step.owner {
         return Ok(Precondition::Not(Changed::OwnerChanged { owner: Box::new(there.owner()) }));
     }
     show_managed_tags(&mut there, stack);
     let (Some(before), Some(now)) = (&step.before, &mut there.spec) else {
-        return Ok(Precondition::So((Box::new(there), false)));
+        return Ok(Precondition::Holds((Box::new(there), false)));
     };
     if step.owner == Owner::Unowned {
         now.taken_over(before);
@@ -115,10 +115,10 @@ async fn still_as_planned(
         !(interrupted && emptied.contains(&field) && it.removes())
     });
     if fields.is_empty() {
-        return Ok(Precondition::So((Box::new(there), false)));
+        return Ok(Precondition::Holds((Box::new(there), false)));
     }
     if tries.again() && step.writes_spec() && is_as_wanted(step, now, planned, addresses) {
-        return Ok(Precondition::So((Box::new(there), true)));
+        return Ok(Precondition::Holds((Box::new(there), true)));
     }
     let fields = fields.into_iter().map(|it| it.path).collect();
     Ok(Precondition::Not(Changed::FieldsChanged { fields }))

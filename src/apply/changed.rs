@@ -73,7 +73,7 @@ fn list(fields: &[FieldPath]) -> String {
 /// Whether an object is still what the plan saw.
 pub(super) enum Precondition<T> {
     /// The object is as planned.
-    So(T),
+    Holds(T),
     /// The object was deleted.
     Gone,
     /// The object differs, in this way.

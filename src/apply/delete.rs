@@ -49,7 +49,7 @@ pub(super) async fn delete(
     let mut last = None;
     loop {
         match still_ours(run.aws, step, &arn, run.attempts).await? {
-            Precondition::So(()) => {}
+            Precondition::Holds(()) => {}
             Precondition::Gone => break,
             Precondition::Not(why) => return tries.gave_way(why),
         }
@@ -97,7 +97,7 @@ async fn still_ours(
     };
     let owner = Owner::of(&tags);
     if mutant!(TagsIgnoredOnDelete) {
-        return Ok(Precondition::So(()));
+        return Ok(Precondition::Holds(()));
     }
     Ok(match (&owner, &step.owner) {
         (Owner::Stack(now), _) if now.protect && !attempts.made(&step.owner) => {
@@ -109,7 +109,7 @@ async fn still_ours(
         {
             match protected_part(aws, step.address.kind, arn, attempts).await? {
                 Some(part) => Precondition::Not(Changed::PartProtected { part }),
-                None => Precondition::So(()),
+                None => Precondition::Holds(()),
             }
         }
         _ => Precondition::Not(Changed::OwnerChanged { owner: Box::new(owner) }),

@@ -190,8 +190,8 @@ mod tests {
 
     #[test]
     fn a_failure_of_each_variant_is_serialized() {
-        let inner = || Box::new(Failure::ComesBack { times: 4 });
-        let inner_json = json!({ "error": "comesBack", "times": 4 });
+        let inner = || Box::new(Failure::Reconnects { times: 4 });
+        let inner_json = json!({ "error": "reconnects", "times": 4 });
         let wait = || Wait { until: Until::Unlisted, at_most: Duration::from_mins(1) };
         let detached = Detached { kind: Kind::Stage, arn: arn(), from: arn() };
         for (failure, expected) in [
@@ -213,19 +213,19 @@ mod tests {
                 json!({ "error": "unlisted", "failure": inner_json }),
             ),
             (
-                Failure::TakenAway(Changed::MadeMeanwhile { arn: arn() }),
-                json!({ "error": "takenAway", "reason": "MadeMeanwhile", "arn": ARN }),
+                Failure::ChangedMeanwhile(Changed::MadeMeanwhile { arn: arn() }),
+                json!({ "error": "changedMeanwhile", "reason": "MadeMeanwhile", "arn": ARN }),
             ),
             (
-                Failure::NotPutBack { detached, after: "x".to_owned(), failure: inner() },
+                Failure::NotRestored { detached, after: "x".to_owned(), failure: inner() },
                 json!({
-                    "error": "notPutBack",
+                    "error": "notRestored",
                     "detached": { "kind": "Stage", "arn": ARN, "from": ARN },
                     "after": "x",
                     "failure": inner_json
                 }),
             ),
-            (Failure::ComesBack { times: 4 }, inner_json.clone()),
+            (Failure::Reconnects { times: 4 }, inner_json.clone()),
             (
                 Failure::TimedOut { wait: wait() },
                 json!({ "error": "timedOut", "wait": { "until": "unlisted", "atMostSeconds": 60.0 } }),

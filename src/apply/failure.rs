@@ -48,7 +48,7 @@ pub enum Failure {
     },
     /// Another run or tool changed the object after this step may have written to it.
     #[error("meanwhile {0}")]
-    TakenAway(Changed),
+    ChangedMeanwhile(Changed),
     /// The end of a stream or session detached an object from another one, and it could not be attached again.
     #[error(
         "the publisher of {} was disconnected, which detached it from {}; {after}, and it could not be attached again: \
@@ -56,7 +56,7 @@ pub enum Failure {
         detached.arn,
         detached.from
     )]
-    NotPutBack {
+    NotRestored {
         /// The object, and the one that it referred to.
         detached: Detached,
         /// How the step ended before that.
@@ -66,7 +66,7 @@ pub enum Failure {
     },
     /// An encoder connects again each time its stream is ended.
     #[error("it was interrupted {times} times, and was live again each time")]
-    ComesBack {
+    Reconnects {
         /// How often.
         times: u32,
     },
@@ -100,7 +100,7 @@ impl Failure {
         match self {
             Self::Cloud(error) => error.request_id.as_deref(),
             Self::HalfDone { failure, .. }
-            | Self::NotPutBack { failure, .. }
+            | Self::NotRestored { failure, .. }
             | Self::Unlisted { failure } => failure.request_id(),
             _ => None,
         }
@@ -131,7 +131,7 @@ impl Failure {
     pub fn help(&self) -> Option<&'static str> {
         match self {
             Self::Cloud(error) => error.help(),
-            Self::Inconsistent { .. } | Self::TakenAway(_) => {
+            Self::Inconsistent { .. } | Self::ChangedMeanwhile(_) => {
                 Some("run `ivs-apply plan` to see how it stands now")
             }
             Self::State { .. } => Some(
@@ -141,11 +141,11 @@ impl Failure {
             Self::HalfDone { failure, .. } if matches!(**failure, Self::State { .. }) => {
                 failure.help()
             }
-            Self::ComesBack { .. } => Some(
+            Self::Reconnects { .. } => Some(
                 "stop the encoder, which connects again by itself; then run the same command again",
             ),
             Self::HalfDone { .. }
-            | Self::NotPutBack { .. }
+            | Self::NotRestored { .. }
             | Self::TimedOut { .. }
             | Self::Gone { .. } => Some("run the same command again: it continues from here"),
             Self::Unlisted { .. } => Some(

@@ -77,7 +77,7 @@ pub(super) async fn write_tags(
             return Err(error.into());
         }
         let Some(now) = found(kind.tags_of(aws, arn).await)? else {
-            return Err(Failure::TakenAway(Changed::Gone));
+            return Err(Failure::ChangedMeanwhile(Changed::Gone));
         };
         let written = wanted.iter().all(|(key, value)| now.get(key) == Some(value));
         if written && gone.iter().all(|key| !now.contains_key(key)) {
@@ -85,7 +85,9 @@ pub(super) async fn write_tags(
         }
         let owner = Owner::of(&now);
         if !may_still_be_tagged(step, &owner) {
-            return Err(Failure::TakenAway(Changed::OwnerChanged { owner: Box::new(owner) }));
+            return Err(Failure::ChangedMeanwhile(Changed::OwnerChanged {
+                owner: Box::new(owner),
+            }));
         }
     }
 }
@@ -98,11 +100,11 @@ pub(super) async fn still_to_be_changed(
 ) -> Result<(), Failure> {
     let owner = Owner::of(&step.address.kind.tags_of(aws, arn).await?);
     if !may_still_be_tagged(step, &owner) {
-        return Err(Failure::TakenAway(Changed::OwnerChanged { owner: Box::new(owner) }));
+        return Err(Failure::ChangedMeanwhile(Changed::OwnerChanged { owner: Box::new(owner) }));
     }
     let protected = matches!(&owner, Owner::Stack(now) if now.protect);
     if step.action == Action::Delete && protected {
-        return Err(Failure::TakenAway(Changed::ProtectedMeanwhile));
+        return Err(Failure::ChangedMeanwhile(Changed::ProtectedMeanwhile));
     }
     Ok(())
 }

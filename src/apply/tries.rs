@@ -47,7 +47,11 @@ impl<'a> Tries<'a> {
 
     /// The end of a step whose object changed: stale, unless an earlier try may have written to it.
     pub(super) fn gave_way(&self, changed: Changed) -> Result<StepStatus, Failure> {
-        if self.again() { Err(Failure::TakenAway(changed)) } else { Ok(StepStatus::Stale(changed)) }
+        if self.again() {
+            Err(Failure::ChangedMeanwhile(changed))
+        } else {
+            Ok(StepStatus::Stale(changed))
+        }
     }
 
     /// Waits before the next try; false where it would be no use.

@@ -142,7 +142,7 @@ pub(super) async fn carry_out(
 ) -> Result<ExitCode, Failure> {
     let carrying = Carrying { command, session: &session, consent, approved, guard, global, ui };
     let ended = carrying.out().await;
-    // The pretend account keeps what was done to it, whatever came of the run.
+    // The emulated account keeps all changes, however the run ended.
     let wrote = session.connection.aws().gate.writes() > 0;
     session.connection.close().map_err(|failure| {
         let code = if wrote { ExitCode::Partly } else { failure.code };

@@ -1,4 +1,4 @@
-//! A pretend account: the pure core. A request and a moment go in, a reply comes out; no socket, no
+//! An emulated account: the pure core. A request and a moment go in, a reply comes out; no socket, no
 //! clock, no file, no randomness but the seeded generator.
 
 use std::collections::BTreeMap;
