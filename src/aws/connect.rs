@@ -3,6 +3,7 @@
 //! Sends nothing, apart from what a source of credentials needs.
 
 use super::credentials::{self, Chosen};
+use super::endpoint::{self, Address, Endpoints, is_loopback, is_server};
 use super::trust::{self, Https};
 use super::turn::InTurn;
 use super::{Clients, NoCertificates, Rates, RequestGate, SharedBuckets};
@@ -209,21 +210,15 @@ pub async fn connect(target: &Target) -> Result<Clients, ConnectError> {
     }
     let endpoints = match target.in_process {
         Some(_) => Vec::new(),
-        None => SERVICES.iter().map(|id| endpoint_in_force(target, &config, id)).collect(),
-    };
-    let is_server = |url: &&String| {
-        let uri = url.parse::<http::Uri>().ok();
-        uri.is_some_and(|it| {
-            it.host().is_some() && matches!(it.scheme_str(), Some("http" | "https"))
-        })
+        None => endpoint::urls(target, &config),
     };
     if let Some(url) = endpoints.iter().flatten().find(|it| !is_server(it)) {
-        return Err(ConnectError::MalformedEndpoint(without_credentials(url)));
+        return Err(ConnectError::MalformedEndpoint(Address::of(url).shown));
     }
     if let Some(url) =
         endpoints.iter().flatten().find(|url| url.starts_with("http://") && !is_loopback(url))
     {
-        return Err(ConnectError::PlainHttp(without_credentials(url)));
+        return Err(ConnectError::PlainHttp(Address::of(url).shown));
     }
     let encrypted =
         |url: &Option<String>| url.as_deref().is_none_or(|it| !it.starts_with("http://"));
@@ -236,13 +231,9 @@ pub async fn connect(target: &Target) -> Result<Clients, ConnectError> {
     let here = |url: &Option<String>| url.as_deref().is_some_and(is_loopback);
     let local = target.in_process.is_some() || endpoints.iter().take(2).all(here);
     let asks_outside = target.in_process.is_none() && !endpoints.iter().skip(2).all(here);
-    let endpoint = if target.in_process.is_some() {
-        Some("emulator".to_owned())
-    } else {
-        let mut shown: Vec<String> =
-            endpoints.iter().take(2).flatten().map(|it| without_credentials(it)).collect();
-        shown.dedup();
-        Some(shown.join(", ")).filter(|it| !it.is_empty())
+    let endpoint = match target.in_process {
+        Some(_) => Endpoints::Emulator.shown(),
+        None => Endpoints::from_urls(&endpoints).shown(),
     };
     let rates = target.rates.unwrap_or(if local { Rates::Off } else { Rates::Aws { share: 1.0 } });
     let gate = RequestGate::new(rates);
@@ -297,88 +288,4 @@ pub async fn connect(target: &Target) -> Result<Clients, ConnectError> {
         local,
         alone: target.in_process.is_some(),
     })
-}
-
-/// The services called, by the names under which endpoints are configured.
-const SERVICES: [&str; 3] = ["ivs", "IVS RealTime", "STS"];
-
-/// The address in force for a service where it is not AWS's own: the flag's, or what the variables and the
-/// profile say, in the SDK's own order.
-fn endpoint_in_force(target: &Target, config: &SdkConfig, service: &'static str) -> Option<String> {
-    if target.endpoint_url.is_some() {
-        return target.endpoint_url.clone();
-    }
-    endpoint_of_service(config, service)
-        .or_else(|| config.endpoint_url().map(ToOwned::to_owned))
-        .filter(|it| !it.is_empty())
-}
-
-/// What the variables and the profile say for a service, or for all.
-pub(super) fn endpoint_of_service(config: &SdkConfig, service: &'static str) -> Option<String> {
-    use aws_types::service_config::ServiceConfigKey;
-    let key = ServiceConfigKey::builder()
-        .service_id(service)
-        .env("AWS_ENDPOINT_URL")
-        .profile("endpoint_url")
-        .build()
-        .ok()?;
-    config.service_config().and_then(|it| it.load_config(key)).filter(|it| !it.is_empty())
-}
-
-/// An address for people to read: a user name, a password and a query in it may be secrets.
-fn without_credentials(url: &str) -> String {
-    let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(end);
-    let path = path.split(['?', '#']).next().unwrap_or_default();
-    match authority.rsplit_once('@') {
-        Some((_, host)) if scheme.is_empty() => format!("{host}{path}"),
-        Some((_, host)) => format!("{scheme}://{host}{path}"),
-        None if scheme.is_empty() => format!("{authority}{path}"),
-        None => format!("{scheme}://{authority}{path}"),
-    }
-}
-
-pub(super) fn is_loopback(url: &str) -> bool {
-    let Ok(uri) = url.parse::<http::Uri>() else { return false };
-    match uri.host() {
-        Some("localhost") => true,
-        Some(host) => host
-            .trim_matches(['[', ']'])
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback()),
-        None => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_endpoint_is_shown_without_the_credentials_in_it() {
-        for (url, shown) in [
-            ("http://user:secret@10.0.0.1:80/a@b", "http://10.0.0.1:80/a@b"),
-            ("https://a:b@c@example.com", "https://example.com"),
-            ("https://example.com/x?y=@z", "https://example.com/x"),
-            ("http://127.0.0.1:1#token", "http://127.0.0.1:1"),
-            ("user:secret@example.com", "example.com"),
-        ] {
-            assert_eq!(without_credentials(url), shown);
-        }
-    }
-
-    #[test]
-    fn only_this_machine_is_loopback() {
-        for url in
-            ["http://127.0.0.1:4599", "http://localhost:1", "http://[::1]:80", "http://127.9.9.9"]
-        {
-            assert!(is_loopback(url), "{url}");
-        }
-        for url in
-            ["http://10.0.0.1", "https://example.com", "http://localhost.example.com", "nonsense"]
-        {
-            assert!(!is_loopback(url), "{url}");
-        }
-    }
 }

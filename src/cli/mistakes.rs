@@ -53,23 +53,34 @@ pub(crate) fn with_escaped_values(mut text: String) -> String {
     text
 }
 
-/// What other tools call something that has another name here and cannot be its alias.
-const ELSEWHERE: [(&str, &[&str]); 9] = [
-    ("list", &["status", "output"]),
-    ("ls", &["status", "output"]),
-    ("get", &["status", "output"]),
-    ("state", &["status", "output"]),
-    ("delete", &["destroy"]),
-    ("rm", &["destroy"]),
-    ("down", &["destroy"]),
-    ("up", &["apply"]),
-    ("create", &["apply"]),
+/// What other tools call a command that has another name here and cannot be its alias.
+const ELSEWHERE: [(&str, &str); 5] = [
+    ("delete", "destroy"),
+    ("rm", "destroy"),
+    ("down", "destroy"),
+    ("up", "apply"),
+    ("create", "apply"),
 ];
 
+/// What to do instead of `status`.
+const STATUS: &str = "`ivs-apply plan` shows how the account differs from the manifests, and \
+                      `ivs-apply drift` what was changed outside ivs-apply";
+/// What to do instead of `list`.
+const LIST: &str = "`ivs-apply export` prints manifests of the objects that exist, without those \
+                    of other stacks, and `ivs-apply output` the ARNs of the declared resources";
+
+/// Commands of other tools that have no counterpart here, with what to do instead.
+const COMMANDS_ELSEWHERE: [(&str, &str); 5] =
+    [("status", STATUS), ("list", LIST), ("ls", LIST), ("get", LIST), ("state", LIST)];
+
 /// Flags of other tools that have no counterpart here, with what to do instead.
-const FLAGS_ELSEWHERE: [(&str, &str); 2] = [
+const FLAGS_ELSEWHERE: [(&str, &str); 3] = [
     ("--dry-run", "`ivs-apply plan` shows what `apply` would do, and writes nothing"),
     ("--force", "`--yes` of `apply` and `destroy` asks nothing; no flag overrides a refusal"),
+    (
+        "--strict",
+        "an unknown field is always an error; `--deny-warnings` makes warnings errors too",
+    ),
 ];
 
 /// The commands that read the manifests of `-f`.
@@ -94,10 +105,12 @@ pub(crate) fn add_tips(error: &mut clap::Error, cli: &clap::Command) {
         error.insert(ContextKind::Suggested, tip(text));
     }
     if let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) {
+        let instead = COMMANDS_ELSEWHERE.iter().find(|(theirs, _)| theirs == word);
         let ours = ELSEWHERE.iter().find(|(theirs, _)| theirs == word);
-        let ours =
-            ours.and_then(|(_, ours)| ours.iter().find(|it| cli.find_subcommand(it).is_some()));
-        if let Some(ours) = ours {
+        if let Some((_, text)) = instead {
+            error.remove(ContextKind::SuggestedSubcommand);
+            error.insert(ContextKind::Suggested, tip((*text).to_owned()));
+        } else if let Some((_, ours)) = ours {
             let ours = ContextValue::Strings(vec![(*ours).to_owned()]);
             error.insert(ContextKind::SuggestedSubcommand, ours);
         }
@@ -115,6 +128,8 @@ pub(crate) fn add_tips(error: &mut clap::Error, cli: &clap::Command) {
         };
         if let Some((_, text)) = instead {
             error.remove(ContextKind::SuggestedArg);
+            // The usage would be that of the flag that clap suggests.
+            error.remove(ContextKind::Usage);
             error.insert(ContextKind::Suggested, tip((*text).to_owned()));
         } else if let Some(long) = with_one_dash(cli) {
             let text = format!("a long flag has two dashes: `--{long}`");

@@ -52,7 +52,11 @@ pub(crate) struct ConsentArgs {
 pub(super) async fn run(args: &ApplyArgs, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
     let approval = args.plan.as_deref().map(|it| read_approval(it, "apply")).transpose()?;
     let global = &match (&args.plan, &approval) {
-        (Some(file), Some(approval)) => inputs::restored(file, approval, global)?,
+        (Some(file), Some(approval)) => {
+            let restored = inputs::restored(file, approval, global)?;
+            inputs::at_its_endpoint(file, approval, global, &restored).await?;
+            restored
+        }
         _ => global.clone(),
     };
     let confirmed = args.consent.confirm_deletes;

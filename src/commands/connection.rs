@@ -1,7 +1,7 @@
 //! The connection of a command to its account, on AWS or emulated in this process. Plans and writes nothing.
 
 use super::failure::{Failure, chain, failed, refused};
-use crate::aws::{Clients, Target};
+use crate::aws::{Clients, Endpoints, Target};
 use crate::cli::{Global, variable};
 use crate::cloud::{Reading, read};
 use crate::emulator::{Emulator, Settings};
@@ -18,6 +18,30 @@ pub(super) struct Connection {
     pub(super) session: engine::Session,
     emulator: Option<Emulator>,
     pub(super) ui: Ui,
+}
+
+/// What the command line and the environment say about AWS.
+fn target(global: &Global) -> Target {
+    Target {
+        sdk_config: None,
+        region: global.region.clone(),
+        profile: global.profile.clone(),
+        profile_variable: variable("AWS_PROFILE"),
+        keys_in_environment: variable("AWS_ACCESS_KEY_ID").is_some(),
+        endpoint_url: global.endpoint_url.clone(),
+        rates: global.rates(),
+        shared: None,
+        in_process: None,
+        clock: None,
+    }
+}
+
+/// Where the requests of a run with this command line go. Opens nothing.
+pub(super) async fn endpoints(global: &Global) -> Endpoints {
+    match global.emulator_file() {
+        Some(_) => Endpoints::Emulator,
+        None => Endpoints::of(&target(global)).await,
+    }
 }
 
 impl Connection {
@@ -37,16 +61,10 @@ impl Connection {
             None => global.region.clone(),
         };
         let target = Target {
-            sdk_config: None,
             region,
-            profile: global.profile.clone(),
-            profile_variable: variable("AWS_PROFILE"),
-            keys_in_environment: variable("AWS_ACCESS_KEY_ID").is_some(),
-            endpoint_url: global.endpoint_url.clone(),
-            rates: global.rates(),
-            shared: None,
             in_process: emulator.as_ref().map(Emulator::http_client),
             clock: emulator.as_ref().map(Emulator::time_source),
+            ..target(global)
         };
         let session = engine::Session::open(&target, stack).await.map_err(|it| failed(&it))?;
         if let Some(conflict) = &session.aws.source_conflict {

@@ -1,6 +1,9 @@
 //! What a saved plan was made from: noted by `plan --out`, found again by `apply PLAN` from any folder.
 
+use super::connection::endpoints;
 use super::failure::Failure;
+use crate::aws::Endpoints;
+use crate::aws::endpoint::{Address, SERVICES, is_server, variable};
 use crate::cli::{EmulatorChoice, Global, current_folder, program};
 use crate::plan::Approval;
 use crate::plan::approval::Inputs;
@@ -19,23 +22,126 @@ pub(super) fn of(global: &Global) -> Inputs {
         stdin_folder: global.stdin_folder.as_deref().map(text),
         stack: global.stack.clone(),
         emulator: global.emulator_file().map(text),
-        // A password in an address is not written down.
-        endpoint_url: global.endpoint_url.clone().filter(|it| !it.contains('@')),
+        // A password or a query in an address may be a secret, which is not written to a file.
+        endpoint_url: global.endpoint_url.clone().filter(|it| Address::of(it).whole),
     }
 }
 
+/// How the command that applies a saved plan names the endpoint of the plan.
+#[derive(Default)]
+pub(super) struct Naming {
+    /// Variables that are set before the command.
+    variables: String,
+    /// Flags that follow it.
+    flags: String,
+    /// Whether an address has a part that may be a secret, so that `URL` stands for it.
+    pub(super) has_placeholder: bool,
+}
+
+impl Naming {
+    /// For a plan of this run: whatever `apply` does not find in the file of the plan.
+    pub(super) async fn of(global: &Global) -> Self {
+        let mut naming = Self::default();
+        if of(global).endpoint_url.is_some() {
+            return naming;
+        }
+        let mut word = |address: &Address| {
+            naming.has_placeholder |= !address.whole;
+            if address.whole { quote(&address.shown) } else { "URL".to_owned() }
+        };
+        match endpoints(global).await {
+            Endpoints::Aws | Endpoints::Emulator => {}
+            Endpoints::One(address) => naming.flags = flag(&word(&address)),
+            Endpoints::Several(named) => {
+                let each = named
+                    .iter()
+                    .map(|(service, address)| format!("{}={} ", variable(service), word(address)));
+                naming.variables = each.collect();
+            }
+        }
+        naming
+    }
+
+    /// For a plan that was read from its file.
+    fn of_saved(approval: &Approval) -> Self {
+        let endpoint = approval.place.endpoint.as_deref().filter(|it| is_server(it));
+        let endpoint = endpoint.filter(|_| approval.inputs.endpoint_url.is_none());
+        let flags = endpoint.map(|it| flag(&quote(it))).unwrap_or_default();
+        Self { flags, ..Self::default() }
+    }
+}
+
+/// The flag with this word as its value.
+fn flag(url: &str) -> String {
+    format!(" --endpoint-url {url}")
+}
+
 /// The command that carries a saved plan out.
-pub(super) fn command(plan: &Path, global: &Global) -> String {
+pub(super) fn command(plan: &Path, global: &Global, naming: &Naming) -> String {
     let name = plan.to_string_lossy();
     let name = if name.starts_with('-') { format!("./{name}") } else { name.into_owned() };
-    let mut command = format!("{} apply {}", quote(&program()), quote(&name));
+    let Naming { variables, flags, .. } = naming;
+    let mut command = format!("{variables}{} apply {}", quote(&program()), quote(&name));
     if let Some(profile) = &global.profile {
         command.push_str(&format!(" --profile {}", quote(profile)));
     }
+    command.push_str(flags);
     if global.paths().iter().any(|it| it.as_os_str() == STANDARD_INPUT) {
         return format!("… | {command} -f -");
     }
     command
+}
+
+/// Refuses a plan that was made at other endpoints than those that this run would use, before anything is opened
+/// there.
+pub(super) async fn at_its_endpoint(
+    plan: &Path,
+    approval: &Approval,
+    given: &Global,
+    restored: &Global,
+) -> Result<(), Failure> {
+    let (saved, then) = (&approval.inputs, approval.place.endpoint.as_deref());
+    let endpoints = endpoints(restored).await;
+    let now = endpoints.shown();
+    if now.as_deref() == then {
+        return Ok(());
+    }
+    let named = |url: Option<&str>, is_emulator: bool| match url {
+        _ if is_emulator => "the emulator".to_owned(),
+        None => "the endpoints of AWS".to_owned(),
+        Some(url) => format!("endpoint `{url}`"),
+    };
+    let is_emulator = endpoints == Endpoints::Emulator;
+    let message = format!(
+        "the plan was made at {}, and this run would use {}",
+        named(then, saved.emulator.is_some()),
+        named(now.as_deref(), is_emulator)
+    );
+    let with = |mut flags: String| {
+        for path in given.filename.iter().filter(|it| it.as_os_str() != STANDARD_INPUT) {
+            flags.push_str(&format!(" -f {}", quote(&path.to_string_lossy())));
+        }
+        let naming = Naming { flags, ..Naming::default() };
+        format!("`{}` applies it there", command(plan, given, &naming))
+    };
+    let how = match (then, &saved.emulator) {
+        (_, Some(file)) => {
+            let file = found(saved, file).unwrap_or_else(|| PathBuf::from(file));
+            with(format!(" --emulator={}", quote(&file.to_string_lossy())))
+        }
+        (None, None) => "apply it without `--endpoint-url`, `--emulator` and the variables \
+                         `AWS_ENDPOINT_URL…`, and with a profile that has no `endpoint_url`"
+            .to_owned(),
+        (Some(url), None) if is_server(url) => {
+            let off = if is_emulator { " --emulator=false" } else { "" };
+            with(format!("{off}{}", flag(&quote(url))))
+        }
+        (Some(_), None) => {
+            let variables = SERVICES.map(|it| format!("`{}`", variable(it)));
+            format!("set {} as they were for `plan`", variables.join(", "))
+        }
+    };
+    Err(Failure::stale(message).help(format!("nothing was written; {how}")))
 }
 
 /// The command line with what the plan was made from wherever the command line does not say it itself.
@@ -45,12 +151,14 @@ pub(super) fn restored(
     global: &Global,
 ) -> Result<Global, Failure> {
     let saved = &approval.inputs;
+    let naming = Naming::of_saved(approval);
     let mut global = global.clone();
     if global.filename.is_empty() {
         if saved.manifests.iter().any(|it| it == STANDARD_INPUT) {
             let again = Global { filename: vec![STANDARD_INPUT.into()], ..global.clone() };
-            return Err(Failure::error("the plan was made from manifests on standard input")
-                .help(format!("give the same manifests again: `{}`", command(plan, &again))));
+            return Err(Failure::error("the plan was made from manifests on standard input").help(
+                format!("give the same manifests again: `{}`", command(plan, &again, &naming)),
+            ));
         }
         let found = saved.manifests.iter().map(|it| {
             found(saved, it).ok_or_else(|| {
@@ -59,7 +167,7 @@ pub(super) fn restored(
                     saved.folder
                 );
                 Failure::error(message)
-                    .help(format!("name them: `{} -f PATH`", command(plan, &global)))
+                    .help(format!("name them: `{} -f PATH`", command(plan, &global, &naming)))
             })
         });
         global.filename = found.collect::<Result<_, _>>()?;

@@ -1,6 +1,6 @@
 use super::completions::addresses;
 use super::failure::Failure;
-use super::inputs;
+use super::inputs::{self, Naming};
 use super::selection::{SelectionArgs, select};
 use super::session::{self, Session};
 use crate::cli::{ExitCode, Global};
@@ -126,7 +126,8 @@ pub(super) async fn run(args: &PlanArgs, global: &Global, ui: Ui) -> Result<Exit
     session.connection.close()?;
     let status = session.planned.plan.status();
     if let (Some(out), Some(approval)) = (&args.out, approval) {
-        save(out, &approval, status, global, ui)?;
+        let naming = Naming::of(global).await;
+        save(out, &approval, status, &inputs::command(out, global, &naming), &naming, ui)?;
     }
     Ok(match status {
         Status::Blocked => ExitCode::Refused,
@@ -140,7 +141,8 @@ fn save(
     out: &std::path::Path,
     approval: &Approval,
     status: Status,
-    global: &Global,
+    command: &str,
+    naming: &Naming,
     ui: Ui,
 ) -> Result<(), Failure> {
     let name = escape(&out.display().to_string(), 200);
@@ -149,9 +151,15 @@ fn save(
         return Ok(());
     }
     file::write(out, &crate::ui::escape::json(&approval.text()), SAVED)?;
-    let command = escape(&inputs::command(out, global), 2_000);
+    let command = escape(command, 2_000);
+    let whole = if naming.has_placeholder {
+        ", where `URL` is the whole address of the endpoint,"
+    } else {
+        ","
+    };
     ui.say(&format!(
-        "saved: `{command}` applies it, provided that neither the manifests nor the account change\n"
+        "saved: `{command}` applies it{whole} provided that neither the manifests nor the account \
+         change\n"
     ));
     Ok(())
 }

@@ -452,6 +452,13 @@ fn words_of_other_tools_without_a_counterpart_tell_what_to_do_instead() {
         ("apply --dry-run", "`ivs-apply plan` shows what `apply` would do"),
         ("apply --force", "`--yes` of `apply` and `destroy` asks nothing"),
         ("destroy --force", "`--yes` of `apply` and `destroy` asks nothing"),
+        ("validate --strict", "an unknown field is always an error"),
+        ("plan --strict", "an unknown field is always an error"),
+        ("status", "`ivs-apply plan` shows how the account differs from the manifests"),
+        ("list", "`ivs-apply export` prints manifests of the objects that exist"),
+        ("ls", "`ivs-apply export` prints manifests of the objects that exist"),
+        ("get channels", "`ivs-apply export` prints manifests of the objects that exist"),
+        ("state list", "`ivs-apply export` prints manifests of the objects that exist"),
         ("up", "'apply'"),
         ("create", "'apply'"),
         ("down", "'destroy'"),
@@ -461,5 +468,6 @@ fn words_of_other_tools_without_a_counterpart_tell_what_to_do_instead() {
         assert_eq!(ran.code, Some(1), "{ran:?}");
         let tips: Vec<&str> = ran.stderr.lines().filter(|it| it.contains("tip: ")).collect();
         assert!(tips.len() == 1 && tips[0].contains(tip), "{words}: {ran:?}");
+        assert!(!ran.stderr.contains("--stack"), "{words}: {ran:?}");
     }
 }

@@ -1,7 +1,7 @@
 //! A plan that was saved is done as it was approved, or not at all.
 
 use crate::account::{Account, settings};
-use crate::binary::{Place, Ran, document, ivs_apply, run};
+use crate::binary::{Place, Ran, Served, document, ivs_apply, run};
 use ivs_apply::aws::{Sorted, Target, connect};
 use ivs_apply::emulator::{Emulator, Settings};
 use serde_json::Value;
@@ -474,4 +474,169 @@ fn a_saved_plan_is_shown_in_text_in_json_and_in_markdown() {
     let ran = plainly(&place, elsewhere.path(), &["show", &file]);
     assert_eq!(ran.code, Some(5), "{ran:?}");
     assert!(ran.stderr.contains("was changed since it was saved"), "{ran:?}");
+}
+
+/// The program with credentials and these further variables, and with nothing but these words.
+fn signed(place: &Place, folder: &std::path::Path, more: &[(&str, &str)], words: &[&str]) -> Ran {
+    let keys = [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
+    let mut command = ivs_apply(place.folder.path());
+    command.envs(keys).envs(more.iter().copied());
+    run(command.current_dir(folder).args(words))
+}
+
+/// The command that a run tells after it has saved a plan, pasted into a shell with credentials only.
+fn pasted(place: &Place, saved: &Ran) -> (String, Ran) {
+    let line = saved.stderr.lines().find(|it| it.starts_with("saved: ")).expect("told");
+    let told = line.split('`').nth(1).expect("a command").to_owned();
+    let ran = run(std::process::Command::new("sh")
+        .args(["-c", &told])
+        .env_clear()
+        .env("HOME", place.folder.path())
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")])
+        .current_dir(place.folder.path()));
+    (told, ran)
+}
+
+const AT_ENDPOINT: [&str; 7] =
+    ["plan", "-f", "manifests", "--region", "us-west-2", "--out", "plan.json"];
+
+#[test]
+fn a_plan_made_at_an_endpoint_of_the_environment_is_applied_there_or_says_how() {
+    let place = Place::new();
+    place.write("all.yaml", MANIFESTS);
+    let served = Served::start(place.folder.path(), &[]);
+    let url = served.url.as_str();
+    let here = place.folder.path();
+    let at = [("AWS_ENDPOINT_URL", url)];
+    let saved = signed(&place, here, &at, &AT_ENDPOINT);
+    assert_eq!(saved.code, Some(0), "{saved:?}");
+    assert!(saved.stderr.contains(&format!(" --endpoint-url {url}` applies it")), "{saved:?}");
+
+    // Without the variable, from another folder: nothing is opened, and the command that works is told.
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let file = here.join("plan.json").to_string_lossy().into_owned();
+    for (variables, now) in [
+        (&[][..], "the endpoints of AWS"),
+        (
+            &[("AWS_ENDPOINT_URL", "http://127.0.0.1:9/x?token=secret")][..],
+            "endpoint `http://127.0.0.1:9/x`",
+        ),
+    ] {
+        let refused = signed(&place, elsewhere.path(), variables, &["apply", &file]);
+        assert_eq!(refused.code, Some(5), "{refused:?}");
+        let why = format!("the plan was made at endpoint `{url}`, and this run would use {now}");
+        assert!(refused.stderr.contains(&why), "{refused:?}");
+        let how = format!(" apply {file} --endpoint-url {url}`");
+        assert!(refused.stderr.contains(&how), "{refused:?}");
+        assert!(!refused.stderr.contains("secret"), "{refused:?}");
+    }
+
+    let manifests = here.join("manifests").to_string_lossy().into_owned();
+    let words = ["apply", &file, "-f", &manifests];
+    let refused = signed(&place, elsewhere.path(), &[], &words);
+    let how = format!(" apply {file} --endpoint-url {url} -f {manifests}`");
+    assert!(refused.stderr.contains(&how), "{refused:?}");
+
+    // With the variable, from another folder, nothing more is needed.
+    let shown = signed(&place, elsewhere.path(), &at, &["apply", &file]);
+    assert_eq!(shown.code, Some(0), "{shown:?}");
+
+    let saved = signed(&place, here, &at, &AT_ENDPOINT);
+    let (told, ran) = pasted(&place, &saved);
+    assert_eq!(ran.code, Some(0), "{told}: {ran:?}");
+    assert!(ran.stdout.contains("No changes"), "{ran:?}");
+}
+
+#[test]
+fn a_plan_made_at_an_endpoint_of_a_profile_is_applied_by_the_command_that_is_told() {
+    let place = Place::new();
+    place.write("all.yaml", MANIFESTS);
+    let served = Served::start(place.folder.path(), &[]);
+    let here = place.folder.path();
+    std::fs::create_dir(here.join(".aws")).expect("writable");
+    let profile = format!("[profile local]\nendpoint_url = {}\n", served.url);
+    std::fs::write(here.join(".aws/config"), profile).expect("writable");
+    let saved = signed(&place, here, &[("AWS_PROFILE", "local")], &AT_ENDPOINT);
+    assert_eq!(saved.code, Some(0), "{saved:?}");
+    let (told, ran) = pasted(&place, &saved);
+    assert_eq!(ran.code, Some(0), "{told}: {ran:?}");
+    assert!(ran.stdout.contains("3 done"), "{ran:?}");
+}
+
+#[test]
+fn a_plan_made_at_endpoints_of_single_services_is_applied_by_the_command_that_is_told() {
+    let place = Place::new();
+    place.write("all.yaml", MANIFESTS);
+    let served = Served::start(place.folder.path(), &[]);
+    let slash = format!("{}/", served.url);
+    let names = ["AWS_ENDPOINT_URL_IVS", "AWS_ENDPOINT_URL_IVS_REALTIME", "AWS_ENDPOINT_URL_STS"];
+    let at = [(names[0], served.url.as_str()), (names[1], &slash), (names[2], &slash)];
+    let here = place.folder.path();
+    let saved = signed(&place, here, &at, &AT_ENDPOINT);
+    assert_eq!(saved.code, Some(0), "{saved:?}");
+    let refused = signed(&place, here, &[], &["apply", "plan.json"]);
+    assert_eq!(refused.code, Some(5), "{refused:?}");
+    assert!(names.iter().all(|it| refused.stderr.contains(it)), "{refused:?}");
+    let (told, ran) = pasted(&place, &saved);
+    assert_eq!(ran.code, Some(0), "{told}: {ran:?}");
+    assert!(ran.stdout.contains("3 done"), "{ran:?}");
+}
+
+#[test]
+fn a_plan_made_at_the_emulator_is_not_applied_at_an_endpoint_and_the_reverse() {
+    let (place, _) = approved(&normal());
+    let here = place.folder.path();
+    let pasted = |variable: (&str, &str), refused: &Ran| {
+        let told = refused.stderr.split('`').find(|it| it.contains(" apply ")).expect("a command");
+        let mut shell = std::process::Command::new("sh");
+        let shell = shell.args(["-c", told]).env_clear().env("HOME", here).current_dir(here);
+        let keys = [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test"), variable];
+        run(shell.envs(keys))
+    };
+    let variable = ("IVS_APPLY_ENDPOINT_URL", "http://127.0.0.1:9");
+    let refused = signed(&place, here, &[variable], &["apply", "plan.json"]);
+    let why = "made at the emulator, and this run would use endpoint `http://127.0.0.1:9`";
+    stale(&refused, why);
+    let done = pasted(variable, &refused);
+    assert_eq!(done.code, Some(0), "{refused:?}: {done:?}");
+    assert!(done.stdout.contains("1 done"), "{done:?}");
+
+    let served = Served::start(here, &[]);
+    let saved = signed(&place, here, &[("AWS_ENDPOINT_URL", &served.url)], &AT_ENDPOINT);
+    assert_eq!(saved.code, Some(0), "{saved:?}");
+    let variable = ("IVS_APPLY_EMULATOR", "true");
+    let refused = signed(&place, here, &[variable], &["apply", "plan.json"]);
+    let why = format!("made at endpoint `{}`, and this run would use the emulator", served.url);
+    stale(&refused, &why);
+    let done = pasted(variable, &refused);
+    assert_eq!(done.code, Some(0), "{refused:?}: {done:?}");
+    assert!(done.stdout.contains("3 done"), "{done:?}");
+}
+
+#[test]
+fn an_endpoint_with_a_password_or_a_query_is_neither_saved_nor_told() {
+    let place = Place::new();
+    place.write("all.yaml", MANIFESTS);
+    let served = Served::start(place.folder.path(), &[]);
+    let here = place.folder.path();
+    let url = served.url.replace("http://", "http://user:secret@");
+    for (variables, words) in [
+        (&[("AWS_ENDPOINT_URL", url.as_str())][..], &[][..]),
+        (&[][..], &["--endpoint-url", url.as_str()][..]),
+    ] {
+        let saved = signed(&place, here, variables, &[&AT_ENDPOINT[..], words].concat());
+        assert_eq!(saved.code, Some(0), "{saved:?}");
+        let text = std::fs::read_to_string(here.join("plan.json")).expect("saved");
+        assert!(!text.contains("secret") && !saved.stderr.contains("secret"), "{text} {saved:?}");
+        assert!(saved.stderr.contains(" apply plan.json --endpoint-url URL`"), "{saved:?}");
+        assert!(saved.stderr.contains("`URL` is the whole address of the endpoint"), "{saved:?}");
+        let refused = signed(&place, here, &[], &["apply", "plan.json"]);
+        assert_eq!(refused.code, Some(5), "{refused:?}");
+        assert!(refused.stderr.contains(&served.url), "{refused:?}");
+    }
+    let query = format!("{}/?token=secret", served.url);
+    let saved = signed(&place, here, &[("IVS_APPLY_ENDPOINT_URL", &query)], &AT_ENDPOINT);
+    let text = std::fs::read_to_string(here.join("plan.json")).expect("saved");
+    assert!(!text.contains("secret") && !saved.stderr.contains("secret"), "{text} {saved:?}");
 }

@@ -1,7 +1,7 @@
 //! The object behind the SDK. Its own meter keeps its calls out of the account's, and gives each the same
 //! time limit as theirs; the SDK's retries are off.
 
-use super::super::connect::{endpoint_of_service, is_loopback};
+use super::super::endpoint::{endpoint_of_service, is_loopback};
 use super::super::{Class, Clients, CloudError, ConnectError, Rates, RequestGate, Sorted};
 use super::{Location, Only, Seen};
 use aws_sdk_s3::config::{Builder, RequestChecksumCalculation, ResponseChecksumValidation};
