@@ -86,7 +86,7 @@ fn make_way(drafts: &mut Drafts, index: usize, after: &mut BTreeMap<usize, usize
         action: Action::Rename,
         spec: step.before.clone(),
         fields: Vec::new(),
-        because: vec![Cause::Rename { from: owned.name.clone() }],
+        because: vec![Cause::TemporaryName { from: owned.name.clone() }],
         impact: None,
         decision: Decision::Do,
         ownership: ownership.clone(),

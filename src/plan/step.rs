@@ -121,6 +121,11 @@ pub enum Cause {
         /// The name it had.
         from: String,
     },
+    /// The object gives up its name, which another object gets in the same run, before its new name is free.
+    TemporaryName {
+        /// The name that it gives up.
+        from: String,
+    },
     /// The object is as its manifest says, and its digest is of an older one.
     Recorded,
     /// It came with a stream key that the stack does not own any more, and still names it in a tag.

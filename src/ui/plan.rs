@@ -290,6 +290,9 @@ fn cause(cause: &Cause) -> String {
         Cause::MakesRoom => "deleted before replacement".to_owned(),
         Cause::Adopt => "already exists; will be adopted".to_owned(),
         Cause::Rename { from } => format!("renamed from `{from}`"),
+        Cause::TemporaryName { from } => {
+            format!("gives up the name `{from}` and has a temporary one until its new name is free")
+        }
         Cause::Recorded => "ownership tags are out of date".to_owned(),
         Cause::KeyReleased => "its stream key is not managed any more".to_owned(),
         Cause::Stopped => "run is STOPPED".to_owned(),

@@ -6,7 +6,7 @@ use ivs_apply::apply::Outcome;
 use ivs_apply::manifest::load_text;
 use ivs_apply::plan::approval::{Inputs, Place};
 use ivs_apply::plan::{Approval, Plan, Policy, Selection, Status, Terms};
-use ivs_apply::ui::reason;
+use ivs_apply::ui::{plan::because, reason};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -94,6 +94,26 @@ fn names_that_are_swapped_or_handed_on_are_so_after_one_run_and_stay_so() {
         let chain = [channel("w", "x"), channel("x", "y"), channel("y", "z")].concat();
         let last = applied(&account, &chain, &policy).await;
         assert_eq!((&last["w"], &last["x"], &last["y"]), (&after["x"], &after["y"], &after["z"]));
+    });
+}
+
+#[test]
+fn a_swap_tells_which_object_has_a_temporary_name() {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        applied(&account, &[channel("a", ""), channel("b", "")].concat(), &PRUNE).await;
+        let plan =
+            planned(&account, &[channel("a", "b"), channel("b", "a")].concat(), &PRUNE).await;
+        assert_eq!(plan.summary().rename, 2, "{plan:#?}");
+        let because: Vec<String> = plan.steps.iter().map(because).collect();
+        assert_eq!(
+            because,
+            [
+                "gives up the name `b` and has a temporary one until its new name is free",
+                "renamed from `a`",
+                "renamed from `b`",
+            ]
+        );
     });
 }
 
