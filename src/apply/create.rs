@@ -1,10 +1,11 @@
 //! Creates the object of a step once (`docs/reliability.md` §1).
 //!
 //! In this order: no other run has created the object (listed again where the plan's read is older than [`FRESH`]); the
-//! channel it starts on is offline; no other owner has taken over what it acts on; one request carries the spec and all tags, among them the id of this attempt; after
-//! an unknown result the listings are searched for that id; the object becomes ready, and two reads in a row show it
-//! before a dependent step uses it. After an unknown result no second request is sent without that search; a kind that
-//! is listed under a parent has no such listing, and its create call reads under the parent first instead.
+//! channel it starts on is offline; the objects that it acts on have the owner that the plan saw; one request carries
+//! the spec and all tags, among them the id of this attempt; after an unknown result the listings are searched for that
+//! id; the object becomes ready, and two reads in a row show it before a dependent step uses it. After an unknown result
+//! no second request is sent without that search; a kind that is listed under a parent has no such listing, and its
+//! create call reads under the parent first instead.
 
 use super::acted_on::taken_over;
 use super::attempts::Attempts;

@@ -68,16 +68,21 @@ impl Selected {
         self.chosen.contains(address) || self.needed.contains(address)
     }
 
-    /// What must be read to plan for it: that itself, and whoever refers to it, since what somebody else
-    /// still refers to cannot be deleted.
+    /// The declared resources that must be read to plan for the selection: the selected ones; those that refer to them,
+    /// since an object that is referred to cannot be deleted; and those that have a former name of a selected one, since
+    /// they decide whether it is renamed.
     pub fn in_sight(&self, desired: &[Desired]) -> Vec<Desired> {
+        let selected = desired.iter().filter(|it| self.has(&it.address));
+        let former: BTreeSet<Address> = selected.flat_map(Desired::former).collect();
         let refers = |it: &Desired| {
             // What comes with something goes with it, so it holds nothing back.
             let created_by = it.address.kind.facts().created_by;
             let mut targets = named_targets(&it.spec).into_iter();
             targets.any(|target| created_by != Some(target.kind) && self.has(&target))
         };
-        desired.iter().filter(|it| self.has(&it.address) || refers(it)).cloned().collect()
+        let needed =
+            |it: &Desired| self.has(&it.address) || former.contains(&it.address) || refers(it);
+        desired.iter().filter(|it| needed(it)).cloned().collect()
     }
 }
 

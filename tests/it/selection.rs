@@ -134,3 +134,27 @@ fn a_selection_is_part_of_what_is_approved() {
     assert_eq!(document["notes"][0]["note"], "selected");
     assert_eq!(document["notes"][0]["needed"][0], "RecordingConfiguration/archive");
 }
+
+fn manifest(kind: &str, metadata: &str, spec: &str) -> String {
+    let metadata = format!("{{ name: {metadata} }}");
+    format!("---\napiVersion: ivs-apply.dev/v1\nkind: {kind}\nmetadata: {metadata}\nspec: {spec}\n")
+}
+
+#[test]
+fn a_selected_resource_is_not_mistaken_for_one_that_has_its_former_name_and_is_not_selected() {
+    let stage = |name: &str| manifest("Stage", name, "{}");
+    let camera = |stage: &str| {
+        let spec = format!("{{ ingestProtocol: RTMPS, stage: {stage} }}");
+        manifest("IngestConfiguration", "camera", &spec)
+    };
+    let place = place(&(stage("studio") + &camera("studio")));
+    ran(&place, "apply --yes", 0, "2 done");
+    let annex = stage("annex, previousNames: [studio]");
+    // The object gets the name `annex`, and another one is created as `studio`.
+    place.write("all.yaml", &(stage("studio") + &annex + &camera("studio")));
+    ran(&place, "apply --yes", 0, "3 done");
+    ran(&place, "destroy --yes --only Stage/annex", 0, "1 done");
+    place.write("all.yaml", &(stage("studio") + &annex + &camera("annex")));
+    ran(&place, "apply --yes --only IngestConfiguration/camera", 0, "2 done");
+    ran(&place, "plan", 0, "No changes: 3 unchanged");
+}
