@@ -7,7 +7,7 @@ use crate::account::{Account, channels};
 use crate::process::{Cost, run};
 use crate::rows::{Row, Table, thousands, time};
 use crate::work::{beside, paced};
-use ivs_apply::aws::rates::floor_seconds;
+use ivs_apply::kinds::operation::PUBLISHED_RATES;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -59,7 +59,7 @@ fn figures(account: &Account, cost: &Cost) -> io::Result<String> {
         time(cost.wall),
         beside(cost),
         calls.values().sum::<u64>(),
-        floor_seconds(&calls)
+        PUBLISHED_RATES.floor_seconds(&calls)
     ))
 }
 

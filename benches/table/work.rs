@@ -3,7 +3,7 @@
 use crate::account::{Account, channels, mixed, stack};
 use crate::process::{Cost, ivs_apply, run};
 use crate::rows::{Row, Table, mebibytes, median, thousands, time};
-use ivs_apply::aws::rates::floor_seconds;
+use ivs_apply::kinds::operation::PUBLISHED_RATES;
 use ivs_apply::kinds::{Arn, Kind, Observed, ObservedState, OwnershipTags, Stack};
 use ivs_apply::manifest::{Loaded, load_text};
 use ivs_apply::plan::{Policy, Status, plan};
@@ -184,7 +184,7 @@ pub(crate) fn at_aws_rates(table: &mut Table, count: usize) -> io::Result<()> {
         account.count_anew()?;
         let cost = paced(home.path(), &account, word)?;
         let (calls, throttled) = account.calls()?;
-        let floor = floor_seconds(&calls);
+        let floor = PUBLISHED_RATES.floor_seconds(&calls);
         let ratio = cost.wall.as_secs_f64() / floor;
         let (all, thousand) = (calls.values().sum::<u64>(), count == 1_000);
         let figures = format!(

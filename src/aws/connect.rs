@@ -6,7 +6,7 @@ use super::credentials::{self, Chosen};
 use super::endpoint::{self, Address, Endpoints, is_loopback, is_server};
 use super::trust::{self, Https};
 use super::turn::InTurn;
-use super::{Clients, NoCertificates, Rates, RequestGate, SharedBuckets};
+use super::{Clients, NoCertificates, PublishedRates, Rates, RequestGate, SharedBuckets};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_ivs::config::retry::{RetryPartition, TokenBucket};
 use aws_sdk_ivs::config::{Credentials, IdentityCache};
@@ -200,9 +200,9 @@ async fn configuration(target: &Target) -> Result<Configuration, ConnectError> {
     Ok(Configuration { config, chosen, https })
 }
 
-/// Resolves configuration and makes the clients. Sends nothing, apart from what a credentials provider
-/// needs.
-pub async fn connect(target: &Target) -> Result<Clients, ConnectError> {
+/// Resolves configuration and makes the clients, which keep within the `published` rates. Sends nothing, apart from what
+/// a credentials provider needs.
+pub async fn connect(target: &Target, published: &PublishedRates) -> Result<Clients, ConnectError> {
     let Configuration { config, chosen, https } = configuration(target).await?;
     let region = config.region().ok_or(ConnectError::NoRegion)?.to_string();
     if !REGIONS.contains(&region.as_str()) {
@@ -236,7 +236,7 @@ pub async fn connect(target: &Target) -> Result<Clients, ConnectError> {
         None => Endpoints::from_urls(&endpoints).shown(),
     };
     let rates = target.rates.unwrap_or(if local { Rates::Off } else { Rates::Aws { share: 1.0 } });
-    let gate = RequestGate::new(rates);
+    let gate = RequestGate::new(rates, published.clone());
     #[cfg(feature = "lock-s3")]
     let unmetered = config.clone();
     let http =

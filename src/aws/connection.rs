@@ -7,7 +7,7 @@
 
 use super::answer::{self, Refused, Unusable};
 use super::error::Class;
-use super::rates::{Buckets, Rates, SharedBuckets};
+use super::rates::{Buckets, PublishedRates, Rates, SharedBuckets};
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
     SharedHttpConnector,
@@ -167,9 +167,9 @@ struct Inner {
 
 impl RequestGate {
     /// A gate that has counted no call, pacing at `rates`.
-    pub fn new(rates: Rates) -> Self {
+    pub fn new(rates: Rates, published: PublishedRates) -> Self {
         Self(Arc::new(Inner {
-            buckets: RwLock::new(Arc::new(Buckets::new(rates))),
+            buckets: RwLock::new(Arc::new(Buckets::new(rates, published))),
             calls: Mutex::default(),
             server_time: Mutex::default(),
             writes: AtomicU64::new(0),
@@ -180,7 +180,7 @@ impl RequestGate {
     pub fn share(&self, shared: &SharedBuckets, account: &str, region: &str) {
         let mut buckets =
             self.0.buckets.write().expect("no task panics while it holds the buckets");
-        *buckets = shared.of(account, region, buckets.rates());
+        *buckets = shared.of(account, region, &buckets);
     }
 
     fn buckets(&self) -> Arc<Buckets> {

@@ -22,7 +22,7 @@ pub use connection::{Received, RequestGate, WriteTracker};
 pub use credentials::{CredentialSource, SourceConflict};
 pub use endpoint::Endpoints;
 pub use error::{Applied, Class, CloudError, Sorted, found, gone};
-pub use rates::{Rates, SharedBuckets};
+pub use rates::{PublishedRates, Rates, SharedBuckets};
 pub use secret::Secret;
 pub use tags::Service;
 pub use trust::NoCertificates;

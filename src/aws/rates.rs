@@ -1,4 +1,5 @@
-//! The published call rates, and the client's own pacing that keeps within them.
+//! The client's own pacing, which keeps within the call rates that AWS publishes. The table of those comes from the
+//! caller: this module knows no operation.
 //!
 //! One bucket per operation, shared by all tasks of a run. Never retries: a throttled call is the caller's
 //! to repeat; it only makes the bucket slower.
@@ -8,34 +9,39 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// What AWS allows three calls a second for, by a word in the names of its operations.
-const THREE_A_SECOND: [&str; 6] = [
-    "AdConfiguration",
-    "FailoverSlate",
-    "ParticipantReplica",
-    "PlaybackKeyPair",
-    "PublicKey",
-    "RecordingConfiguration",
-];
+/// The rate, in calls a second, of an operation that the table does not have, such as those of STS.
+const OTHER_OPERATIONS: u32 = 5;
 
-/// Calls a second that AWS allows for an operation, per account and region (`docs/service-reference.md` §3). Operations
-/// whose rate nobody published get the lowest published one.
-pub fn calls_per_second(operation: &str) -> f64 {
-    match operation {
-        "TagResource" | "UntagResource" | "ListTagsForResource" => 10.0,
-        name if THREE_A_SECOND.iter().any(|it| name.contains(it)) => 3.0,
-        _ => 5.0,
+/// The rates that AWS publishes, in calls a second per account and region, by operation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PublishedRates(Arc<BTreeMap<&'static str, u32>>);
+
+impl FromIterator<(&'static str, u32)> for PublishedRates {
+    fn from_iter<T: IntoIterator<Item = (&'static str, u32)>>(rates: T) -> Self {
+        Self(Arc::new(rates.into_iter().collect()))
     }
 }
 
-/// The least time, in seconds, that a set of calls takes at the published rates: different operations
-/// overlap, so the busiest one decides.
-pub fn floor_seconds(calls: &BTreeMap<String, u64>) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "call counts stay far below 2^52")]
-    calls
-        .iter()
-        .map(|(operation, count)| *count as f64 / calls_per_second(operation))
-        .fold(0.0, f64::max)
+impl PublishedRates {
+    /// Every operation of the table with its rate.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u32)> {
+        self.0.iter().map(|(operation, rate)| (*operation, *rate))
+    }
+
+    /// Calls a second that AWS allows for an operation.
+    pub fn calls_per_second(&self, operation: &str) -> f64 {
+        f64::from(self.0.get(operation).copied().unwrap_or(OTHER_OPERATIONS))
+    }
+
+    /// The least time, in seconds, that a set of calls takes at these rates: different operations
+    /// overlap, so the busiest one decides.
+    pub fn floor_seconds(&self, calls: &BTreeMap<String, u64>) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "call counts stay far below 2^52")]
+        calls
+            .iter()
+            .map(|(operation, count)| *count as f64 / self.calls_per_second(operation))
+            .fold(0.0, f64::max)
+    }
 }
 
 /// How fast this run may call.
@@ -54,7 +60,8 @@ pub enum Rates {
 #[derive(Debug)]
 pub struct Buckets {
     rates: Rates,
-    buckets: Mutex<BTreeMap<String, Arc<Bucket>>>,
+    published: PublishedRates,
+    by_operation: Mutex<BTreeMap<String, Arc<Bucket>>>,
 }
 
 /// Buckets by account and region.
@@ -66,11 +73,12 @@ type ByPlace = BTreeMap<(String, String), Arc<Buckets>>;
 pub struct SharedBuckets(Arc<Mutex<ByPlace>>);
 
 impl SharedBuckets {
-    /// The buckets of an account and region, created with `rates` for the first connection.
-    pub fn of(&self, account: &str, region: &str, rates: Rates) -> Arc<Buckets> {
+    /// The buckets of an account and region, created at the rates of `like` for the first connection.
+    pub fn of(&self, account: &str, region: &str, like: &Buckets) -> Arc<Buckets> {
         let key = (account.to_owned(), region.to_owned());
         let mut all = self.0.lock().expect("no task panics while it holds the buckets");
-        all.entry(key).or_insert_with(|| Arc::new(Buckets::new(rates))).clone()
+        let fresh = || Arc::new(Buckets::new(like.rates, like.published.clone()));
+        all.entry(key).or_insert_with(fresh).clone()
     }
 }
 
@@ -105,17 +113,13 @@ const RECOVERY: f64 = 1.0 / 16.0;
 
 impl Buckets {
     /// Buckets at the given rates.
-    pub fn new(rates: Rates) -> Self {
-        Self { rates, buckets: Mutex::default() }
-    }
-
-    /// The rates of these buckets.
-    pub fn rates(&self) -> Rates {
-        self.rates
+    pub fn new(rates: Rates, published: PublishedRates) -> Self {
+        Self { rates, published, by_operation: Mutex::default() }
     }
 
     fn of(&self, operation: &str) -> Arc<Bucket> {
-        let mut buckets = self.buckets.lock().expect("no task panics while it holds the buckets");
+        let mut buckets =
+            self.by_operation.lock().expect("no task panics while it holds the buckets");
         let fresh = || {
             let pace = Pace { next: Instant::now(), part: 1.0, throttled: None };
             Arc::new(Bucket { turn: tokio::sync::Mutex::default(), pace: Mutex::new(pace) })
@@ -133,7 +137,7 @@ impl Buckets {
                 let mut pace = bucket.pace();
                 let now = Instant::now();
                 if pace.next <= now {
-                    let rate = calls_per_second(operation) * share * pace.part;
+                    let rate = self.published.calls_per_second(operation) * share * pace.part;
                     let gap = Duration::from_secs_f64(1.0 / rate);
                     // A timer that fires a little late must not add up to a slower rate.
                     let late = now.duration_since(pace.next);
@@ -184,9 +188,24 @@ impl Bucket {
 mod tests {
     use super::*;
 
+    /// Buckets at a share of five calls a second for every operation.
+    fn buckets(share: f64) -> Buckets {
+        Buckets::new(Rates::Aws { share }, PublishedRates::default())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_bucket_has_the_published_rate_of_its_operation() {
+        let published = PublishedRates::from_iter([("TagResource", 10)]);
+        let buckets = Buckets::new(Rates::Aws { share: 1.0 }, published);
+        let taken = seconds(&buckets, "TagResource", 21).await;
+        assert!((taken - 2.0).abs() < 0.01, "{taken}");
+        let taken = seconds(&buckets, "GetCallerIdentity", 11).await;
+        assert!((taken - 2.0).abs() < 0.01, "{taken}: an operation that the table does not have");
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_bucket_never_lets_more_calls_out_than_its_rate() {
-        let buckets = Buckets::new(Rates::Aws { share: 1.0 });
+        let buckets = buckets(1.0);
         let start = Instant::now();
         for _ in 0..26 {
             buckets.wait("CreateChannel").await;
@@ -208,7 +227,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_throttle_answer_slows_exactly_its_own_bucket_and_that_recovers() {
-        let buckets = Buckets::new(Rates::Aws { share: 1.0 });
+        let buckets = buckets(1.0);
         let left = buckets.wait("CreateChannel").await;
         buckets.throttled("CreateChannel", left);
         let other = seconds(&buckets, "CreateStage", 6).await;
@@ -222,7 +241,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_throttle_answer_holds_up_calls_that_wait_already() {
-        let buckets = Buckets::new(Rates::Aws { share: 1.0 });
+        let buckets = buckets(1.0);
         let left = buckets.wait("CreateChannel").await;
         let start = Instant::now();
         let waiting = async { buckets.wait("CreateChannel").await };
@@ -237,7 +256,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn calls_that_were_throttled_together_slow_their_bucket_once() {
         let slowed = async |answers: usize| {
-            let buckets = Buckets::new(Rates::Aws { share: 1.0 });
+            let buckets = buckets(1.0);
             let left = buckets.wait("CreateChannel").await;
             for _ in 0..answers {
                 buckets.throttled("CreateChannel", left);
@@ -250,14 +269,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_share_of_the_rate_is_that_share() {
-        let buckets = Buckets::new(Rates::Aws { share: 0.5 });
+        let buckets = buckets(0.5);
         let taken = seconds(&buckets, "CreateChannel", 26).await;
         assert!((taken - 10.0).abs() < 0.01, "{taken}");
     }
 
     #[tokio::test(start_paused = true)]
     async fn tasks_share_a_bucket_and_take_turns() {
-        let buckets = Buckets::new(Rates::Aws { share: 1.0 });
+        let buckets = buckets(1.0);
         let start = Instant::now();
         let task = || seconds(&buckets, "CreateChannel", 13);
         futures_util::future::join(task(), task()).await;
@@ -267,6 +286,6 @@ mod tests {
     #[test]
     fn the_busiest_operation_decides_the_floor() {
         let calls = BTreeMap::from([("ListChannels".to_owned(), 10), ("GetStage".to_owned(), 50)]);
-        assert!((floor_seconds(&calls) - 10.0).abs() < 1e-9);
+        assert!((PublishedRates::default().floor_seconds(&calls) - 10.0).abs() < 1e-9);
     }
 }

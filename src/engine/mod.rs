@@ -52,6 +52,7 @@ pub use lock::{LockError, RunLock};
 use crate::apply::{Event, Outcome, apply};
 use crate::aws::{self, Class, Clients, SignedIn};
 use crate::cloud::{Reading, look_up_sessions, look_up_users, read};
+use crate::kinds::operation::PUBLISHED_RATES;
 use crate::kinds::{Desired, ObservedState, Stack};
 use crate::plan::approval::{Inputs, Place};
 use crate::plan::{Approval, Decision, Note, Plan, Policy, Selected, Status, Terms, plan};
@@ -64,6 +65,15 @@ pub struct Session {
     pub signed_in: SignedIn,
 }
 
+/// Makes clients that keep within the published call rates of the kinds' operations. Sends nothing, apart from what a
+/// credentials provider needs.
+///
+/// # Errors
+/// Where the configuration gives no connection.
+pub async fn connect(target: &Target) -> Result<Clients, ConnectError> {
+    aws::connect(target, &PUBLISHED_RATES).await
+}
+
 impl Session {
     /// Connects, and makes sure that the account and region are those of the stack. Asks for the identity once, and
     /// calls no operation of IVS.
@@ -71,7 +81,7 @@ impl Session {
     /// # Errors
     /// Where there is no connection, or where it is to another account or region than the stack's.
     pub async fn open(target: &Target, stack: &Stack) -> Result<Self, Error> {
-        let session = Self::with(aws::connect(target).await?, stack).await?;
+        let session = Self::with(connect(target).await?, stack).await?;
         if let (Some(shared), Some(account)) = (&target.shared, session.signed_in.account()) {
             session.aws.gate.share(shared, account, &session.aws.region);
         }

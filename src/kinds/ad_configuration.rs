@@ -97,12 +97,12 @@ impl Resource for AdConfiguration {
     const KIND: Kind = Kind::AdConfiguration;
     const FACTS: Facts = Facts {
         operations: &[
-            Operation::list("ListAdConfigurations"),
-            Operation::read("GetAdConfiguration"),
-            Operation::create("CreateAdConfiguration"),
+            Operation::list("ListAdConfigurations").unpublished_rate(),
+            Operation::read("GetAdConfiguration").unpublished_rate(),
+            Operation::create("CreateAdConfiguration").unpublished_rate(),
             // IAM knows no resource for it.
-            Operation::change("UpdateAdConfiguration").on(On::Anything),
-            Operation::delete("DeleteAdConfiguration"),
+            Operation::change("UpdateAdConfiguration").unpublished_rate().on(On::Anything),
+            Operation::delete("DeleteAdConfiguration").unpublished_rate(),
             Operation::list("ListChannels"),
         ],
         ..Facts::plain(Service::LowLatency, "ad-configuration")

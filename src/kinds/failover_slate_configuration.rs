@@ -43,11 +43,11 @@ impl Resource for FailoverSlateConfiguration {
     const KIND: Kind = Kind::FailoverSlateConfiguration;
     const FACTS: Facts = Facts {
         operations: &[
-            Operation::list("ListFailoverSlateConfigurations"),
-            Operation::read("GetFailoverSlateConfiguration"),
-            Operation::create("CreateFailoverSlateConfiguration"),
-            Operation::change("UpdateFailoverSlateConfiguration"),
-            Operation::delete("DeleteFailoverSlateConfiguration"),
+            Operation::list("ListFailoverSlateConfigurations").unpublished_rate(),
+            Operation::read("GetFailoverSlateConfiguration").unpublished_rate(),
+            Operation::create("CreateFailoverSlateConfiguration").unpublished_rate(),
+            Operation::change("UpdateFailoverSlateConfiguration").unpublished_rate(),
+            Operation::delete("DeleteFailoverSlateConfiguration").unpublished_rate(),
             Operation::list("ListChannels"),
         ],
 

@@ -1,9 +1,28 @@
-//! What a kind calls at AWS, and on what: the table that permissions are generated from.
+//! What a kind calls at AWS, on what, and how often it may: the table that permissions are generated from and calls are
+//! paced by.
 //!
 //! Each kind lists its operations in [`Facts`](super::Facts); a test compares the lists with what the code
 //! calls, both ways. Decides nothing about who may do what; that is `plan::permission`.
 
 use super::Kind;
+use crate::aws::PublishedRates;
+use std::sync::LazyLock;
+
+/// Calls a second that AWS allows for most operations.
+const MOST_OPERATIONS: u32 = 5;
+
+/// Calls a second of an operation whose rate AWS does not publish: the lowest rate that it publishes.
+const UNPUBLISHED: u32 = 3;
+
+/// Calls a second that AWS allows for each operation of [`TAGS`].
+const TAG_OPERATIONS: u32 = 10;
+
+/// The rate of every operation of the kinds and of tags (`docs/service-reference.md` §3).
+pub static PUBLISHED_RATES: LazyLock<PublishedRates> = LazyLock::new(|| {
+    let of_kinds = Kind::ALL.iter().flat_map(|it| it.facts().operations);
+    let of_kinds = of_kinds.map(|it| (it.name, it.rate));
+    of_kinds.chain(TAGS.map(|it| (it, TAG_OPERATIONS))).collect()
+});
 
 /// One operation of the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +33,8 @@ pub struct Operation {
     pub verb: Verb,
     /// What IAM looks at.
     pub on: On,
+    /// Calls a second that AWS allows, per account and region.
+    pub rate: u32,
 }
 
 /// What an operation is called for.
@@ -48,7 +69,7 @@ pub enum On {
 
 impl Operation {
     const fn new(name: &'static str, verb: Verb, on: On) -> Self {
-        Self { name, verb, on }
+        Self { name, verb, on, rate: MOST_OPERATIONS }
     }
 
     /// A listing.
@@ -91,6 +112,18 @@ impl Operation {
     pub const fn on(self, on: On) -> Self {
         Self { on, ..self }
     }
+
+    /// The same at another rate than most operations have, in calls a second.
+    #[must_use]
+    pub const fn rate(self, rate: u32) -> Self {
+        Self { rate, ..self }
+    }
+
+    /// The same at the rate that is assumed where AWS publishes none.
+    #[must_use]
+    pub const fn unpublished_rate(self) -> Self {
+        self.rate(UNPUBLISHED)
+    }
 }
 
 /// The tag operations, which every kind with an ARN has: reading, writing, removing.
@@ -130,4 +163,17 @@ pub const RECORDING_ROLE: &str = "arn:aws:iam::{account}:role/aws-service-role/i
 /// What a configuration that records to a bucket needs elsewhere, each with the resource it is needed on.
 pub fn recording_to(bucket: &str) -> Vec<(Elsewhere, String)> {
     vec![(USE_BUCKET, format!("arn:aws:s3:::{bucket}")), (CREATE_ROLE, RECORDING_ROLE.to_owned())]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_that_call_the_same_operation_give_it_the_same_rate() {
+        for operation in Kind::ALL.iter().flat_map(|it| it.facts().operations) {
+            let rate = PUBLISHED_RATES.calls_per_second(operation.name);
+            assert!((rate - f64::from(operation.rate)).abs() < 1e-9, "{operation:?}: {rate}");
+        }
+    }
 }

@@ -54,6 +54,8 @@ pub struct ParticipantReplication {
 
 /// Why one cannot be started.
 const NOT_PUBLISHING: &str = "its participant is not publishing";
+/// IAM looks at the stages, since a replication has no ARN.
+const STAGES: On = On::Others(&[Kind::Stage]);
 
 impl ParticipantReplication {
     /// The three things that tell it from others, as far as they are known yet.
@@ -82,13 +84,12 @@ impl Resource for ParticipantReplication {
     const KIND: Kind = Kind::ParticipantReplication;
     const FACTS: Facts = Facts {
         operations: &[
-            Operation::read("ListParticipantReplicas").on(On::Others(&[Kind::Stage])),
-            Operation::read("GetParticipant").on(On::Others(&[Kind::Stage])),
+            Operation::read("ListParticipantReplicas").unpublished_rate().on(STAGES),
+            Operation::read("GetParticipant").on(STAGES),
             // Its request carries no tags.
-            Operation::change("StartParticipantReplication").on(On::Others(&[Kind::Stage])),
-            Operation::change("StopParticipantReplication").on(On::Others(&[Kind::Stage])),
+            Operation::change("StartParticipantReplication").unpublished_rate().on(STAGES),
+            Operation::change("StopParticipantReplication").unpublished_rate().on(STAGES),
         ],
-
         arn_type: None,
         mutable: Mutable::TagsOnly,
         replace: Replace::DeleteFirst,

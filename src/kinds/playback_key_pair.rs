@@ -41,10 +41,10 @@ impl Resource for PlaybackKeyPair {
     const KIND: Kind = Kind::PlaybackKeyPair;
     const FACTS: Facts = Facts {
         operations: &[
-            Operation::list("ListPlaybackKeyPairs"),
-            Operation::read("GetPlaybackKeyPair"),
-            Operation::create("ImportPlaybackKeyPair"),
-            Operation::delete("DeletePlaybackKeyPair"),
+            Operation::list("ListPlaybackKeyPairs").rate(3),
+            Operation::read("GetPlaybackKeyPair").rate(3),
+            Operation::create("ImportPlaybackKeyPair").rate(3),
+            Operation::delete("DeletePlaybackKeyPair").rate(3),
         ],
 
         local: &[FIELD, FILE_FIELD],

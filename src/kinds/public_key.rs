@@ -32,10 +32,10 @@ impl Resource for PublicKey {
     const KIND: Kind = Kind::PublicKey;
     const FACTS: Facts = Facts {
         operations: &[
-            Operation::list("ListPublicKeys"),
-            Operation::read("GetPublicKey"),
-            Operation::create("ImportPublicKey"),
-            Operation::delete("DeletePublicKey"),
+            Operation::list("ListPublicKeys").rate(3),
+            Operation::read("GetPublicKey").rate(3),
+            Operation::create("ImportPublicKey").rate(3),
+            Operation::delete("DeletePublicKey").rate(3),
         ],
 
         local: &[FILE_FIELD],

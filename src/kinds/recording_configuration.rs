@@ -119,10 +119,10 @@ impl Resource for RecordingConfiguration {
     const KIND: Kind = Kind::RecordingConfiguration;
     const FACTS: Facts = Facts {
         operations: &[
-            Operation::list("ListRecordingConfigurations"),
-            Operation::read("GetRecordingConfiguration"),
-            Operation::create("CreateRecordingConfiguration"),
-            Operation::delete("DeleteRecordingConfiguration"),
+            Operation::list("ListRecordingConfigurations").rate(3),
+            Operation::read("GetRecordingConfiguration").rate(3),
+            Operation::create("CreateRecordingConfiguration").rate(3),
+            Operation::delete("DeleteRecordingConfiguration").rate(3),
             Operation::list("ListChannels"),
         ],
 

@@ -3,9 +3,9 @@
 use super::reason;
 use super::saved::difference;
 use crate::apply::{Outcome, StepStatus};
-use crate::aws::rates::floor_seconds;
 use crate::diag::{Place, SourceMap};
 use crate::kinds::Stack;
+use crate::kinds::operation::PUBLISHED_RATES;
 use crate::plan::{
     Approval, Difference, NotDrift, Note, Plan, Reason, Selected, Status, Step, StepId,
 };
@@ -74,7 +74,7 @@ pub fn plan(
         document.insert("copiesUnread".to_owned(), json!(reason::copies_unread(unread)));
     }
     let writes = plan.writes();
-    let floor = floor_seconds(&writes);
+    let floor = PUBLISHED_RATES.floor_seconds(&writes);
     document.insert("writes".to_owned(), json!({ "calls": writes, "floorSeconds": floor }));
     Value::Object(tail(document, frame, None))
 }
@@ -163,7 +163,7 @@ fn tail(
     error: Option<Value>,
 ) -> Map<String, Value> {
     document.insert("calls".to_owned(), json!(frame.calls));
-    document.insert("floorSeconds".to_owned(), json!(floor_seconds(&frame.calls)));
+    document.insert("floorSeconds".to_owned(), json!(PUBLISHED_RATES.floor_seconds(&frame.calls)));
     if let Some(error) = error {
         document.insert("error".to_owned(), error);
     }

@@ -3,9 +3,9 @@
 
 use super::escape::escape;
 use super::reason::{self, moment, on_air};
-use crate::aws::rates::floor_seconds;
 use crate::aws::{Identity, SignedIn};
 use crate::diag::{FieldPath, SourceMap};
+use crate::kinds::operation::PUBLISHED_RATES;
 use crate::kinds::owner::PREFIX;
 use crate::kinds::spec::FieldValue;
 use crate::kinds::{Address, Degraded, Spec, Stack};
@@ -54,7 +54,7 @@ pub(super) fn calls(plan: &Plan, header: &Header<'_>) -> String {
     let told = |calls: &BTreeMap<String, u64>, word: &str| {
         let count: u64 = calls.values().sum();
         let s = if count == 1 { "" } else { "s" };
-        format!("{count} {word}{s}, {:.1} s", floor_seconds(calls))
+        format!("{count} {word}{s}, {:.1} s", PUBLISHED_RATES.floor_seconds(calls))
     };
     let read = format!("Read with {} at AWS's rates", told(&header.calls, "call"));
     let writes = plan.writes();

@@ -2,10 +2,10 @@
 //! SDK clients and a clock that stands still until somebody waits.
 
 use ivs_apply::apply::{Event, Outcome, Stop, apply};
-use ivs_apply::aws::{Clients, Rates, SignedIn, Target, connect};
+use ivs_apply::aws::{Clients, Rates, SignedIn, Target};
 use ivs_apply::cloud::{Reading, read};
 use ivs_apply::emulator::{Clock, Emulator, Settings, Switches};
-use ivs_apply::engine::Session;
+use ivs_apply::engine::{Session, connect};
 use ivs_apply::kinds::owner::{NAME, RECORD};
 use ivs_apply::kinds::{Desired, ObservedState, Stack};
 use ivs_apply::plan::{Plan, Policy};

@@ -10,8 +10,9 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 use ivs_apply::apply::StepStatus;
-use ivs_apply::aws::{Clients, CloudError, Tags, Target, connect};
+use ivs_apply::aws::{Clients, CloudError, Tags, Target};
 use ivs_apply::cloud::{Reading, read};
+use ivs_apply::engine::connect;
 use ivs_apply::kinds::operation::TAGS;
 use ivs_apply::kinds::{
     Address, AddressMap, Arn, Detached, Interruption, Kind, Mutable, NextCall, Observed, Pointer,

@@ -16,10 +16,10 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 use ivs_apply::apply::Stop;
-use ivs_apply::aws::{Target, connect};
+use ivs_apply::aws::Target;
 use ivs_apply::cloud::{Reading, read};
 use ivs_apply::emulator::{Clock, Emulator, Settings};
-use ivs_apply::engine::RunLock;
+use ivs_apply::engine::{RunLock, connect};
 use ivs_apply::kinds::ObservedState;
 use ivs_apply::kinds::spec::fingerprint;
 use ivs_apply::manifest::{Loaded, load_text};

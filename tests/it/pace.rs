@@ -3,11 +3,13 @@
 
 use crate::account::{Account, on_paused_time};
 use crate::calls::channels;
+use crate::golden::root;
 use futures_util::future::try_join_all;
 use ivs_apply::apply::{self, Event, Outcome, Signal, StepStatus, Stop};
-use ivs_apply::aws::rates::floor_seconds;
-use ivs_apply::aws::{Rates, Service, Tags, Target, connect};
+use ivs_apply::aws::{Rates, Service, Tags, Target};
 use ivs_apply::cloud::Reading;
+use ivs_apply::engine::connect;
+use ivs_apply::kinds::operation::PUBLISHED_RATES;
 use ivs_apply::kinds::{AddressMap, Desired, Kind, Stack};
 use ivs_apply::manifest::{Loaded, load_text};
 use ivs_apply::plan::{Plan, Policy, Status};
@@ -43,7 +45,7 @@ struct Taken {
 
 impl Taken {
     fn floor(&self) -> f64 {
-        floor_seconds(&self.calls)
+        PUBLISHED_RATES.floor_seconds(&self.calls)
     }
 
     /// Not longer than so many times its floor; and no sooner either, but for the first call, which waits for
@@ -311,4 +313,27 @@ fn two_runs_at_once_on_a_throttling_server_both_read_everything() {
         let throttled = account.control("GET", "/_emulator/throttled", Value::Null);
         assert!(throttled["GetStage"].as_u64().is_some_and(|it| it > 0), "{throttled}");
     });
+}
+
+#[test]
+fn the_client_paces_each_operation_at_the_rate_in_the_service_reference() {
+    let text = std::fs::read_to_string(root().join("docs/service-reference.md")).expect("readable");
+    let table = text.split("| Calls a second |").nth(1).expect("a table of rates");
+    let mut documented = BTreeMap::new();
+    let mut others = None;
+    for row in table.lines().take_while(|it| !it.is_empty()) {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let Ok(rate) = cells[0].parse::<u32>() else { continue };
+        if cells[1].starts_with("all others") {
+            others = Some(rate);
+        }
+        for operation in cells[1].split('`').skip(1).step_by(2) {
+            assert_eq!(documented.insert(operation, rate), None, "{operation} is there twice");
+        }
+    }
+    let others = others.expect("a row for all other operations");
+    for (operation, rate) in PUBLISHED_RATES.iter() {
+        assert_eq!(rate, documented.remove(operation).unwrap_or(others), "{operation}");
+    }
+    assert!(documented.is_empty(), "no kind calls these operations: {documented:?}");
 }

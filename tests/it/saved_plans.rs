@@ -2,8 +2,9 @@
 
 use crate::account::{Account, settings};
 use crate::binary::{Place, Ran, Served, document, ivs_apply, run};
-use ivs_apply::aws::{Sorted, Target, connect};
+use ivs_apply::aws::{Sorted, Target};
 use ivs_apply::emulator::{Emulator, Settings};
+use ivs_apply::engine::connect;
 use serde_json::Value;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;

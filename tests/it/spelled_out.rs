@@ -15,8 +15,9 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
-use ivs_apply::aws::{Target, connect};
+use ivs_apply::aws::Target;
 use ivs_apply::emulator::{Clock, Emulator, Settings};
+use ivs_apply::engine::connect;
 use ivs_apply::kinds::{Address, Kind, Service};
 use serde_json::{Map, Value, json};
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -2,7 +2,9 @@
 //! time limit as theirs; the SDK's retries are off.
 
 use super::super::endpoint::{endpoint_of_service, is_loopback};
-use super::super::{Class, Clients, CloudError, ConnectError, Rates, RequestGate, Sorted};
+use super::super::{
+    Class, Clients, CloudError, ConnectError, PublishedRates, Rates, RequestGate, Sorted,
+};
 use super::{Location, Only, Seen};
 use aws_sdk_s3::config::{Builder, RequestChecksumCalculation, ResponseChecksumValidation};
 use aws_sdk_s3::primitives::ByteStream;
@@ -31,7 +33,7 @@ impl Clients {
         {
             return Err(ConnectError::PlainHttp(url.clone()));
         }
-        let gate = RequestGate::new(Rates::Off);
+        let gate = RequestGate::new(Rates::Off, PublishedRates::default());
         let is_plain = endpoint.as_ref().is_some_and(|it| it.starts_with("http://"));
         let http = match (self.config.http_client(), &self.https) {
             (Some(given), None) => given,

@@ -3,10 +3,10 @@
 use super::chance::{Case, End, OUTSIDE, Other, Second};
 use crate::account::{Account, session};
 use ivs_apply::apply::{Event, Outcome, Signal, Stop};
-use ivs_apply::aws::{Clients, Target, connect};
+use ivs_apply::aws::{Clients, Target};
 use ivs_apply::cloud::Reading;
 use ivs_apply::emulator::{Clock, Settings, Switches};
-use ivs_apply::engine::RunLock;
+use ivs_apply::engine::{RunLock, connect};
 use ivs_apply::kinds::{Desired, Kind, Stack};
 use ivs_apply::plan::{Plan, Policy, Status, plan};
 use serde_json::{Value, json};
