@@ -177,7 +177,7 @@ mod tests {
                     "Channel/a { latencyMode: NORMAL } | was: [b]",
                 ],
                 steps: &[
-                    "rename Channel/a (rename)",
+                    "rename Channel/a (temporaryName)",
                     "rename Channel/b (rename)",
                     "rename Channel/a (rename)",
                 ],
