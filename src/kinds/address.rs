@@ -146,6 +146,7 @@ impl fmt::Display for Arn {
 pub struct AddressMap {
     arns: BTreeMap<Address, Arn>,
     addresses: BTreeMap<Arn, Address>,
+    /// The participants who publish with objects (`Observed::participant`).
     participants: BTreeMap<Arn, String>,
 }
 
@@ -158,18 +159,18 @@ impl AddressMap {
         self.addresses.insert(arn, address);
     }
 
-    /// Notes who publishes with an ingest configuration.
-    pub fn note_participant(&mut self, ingest: Arn, participant: String) {
-        self.participants.insert(ingest, participant);
+    /// Notes the participant who publishes with an object.
+    pub fn note_participant(&mut self, arn: Arn, participant: String) {
+        self.participants.insert(arn, participant);
     }
 
-    /// The id of whoever publishes with an ingest configuration.
-    pub fn participant(&self, ingest: &Arn) -> Option<&str> {
-        self.participants.get(ingest).map(String::as_str)
+    /// The id of the participant who publishes with an object.
+    pub fn participant(&self, arn: &Arn) -> Option<&str> {
+        self.participants.get(arn).map(String::as_str)
     }
 
-    /// The ingest configuration that a participant publishes with.
-    pub fn ingest(&self, participant: &str) -> Option<&Arn> {
+    /// The object that a participant publishes with.
+    pub fn published_with(&self, participant: &str) -> Option<&Arn> {
         self.participants.iter().find(|(_, it)| *it == participant).map(|(arn, _)| arn)
     }
 

@@ -37,8 +37,6 @@ pub const SEPARATE: [&str; 4] = [DIGEST, OP, REPLACES, ROTATION];
 pub const STREAM_KEY: &str = "ivs-apply:stream-key";
 /// What earlier versions wrote behind that id where the key was protected. The key's own tags decide.
 const KEPT: &str = ":protected";
-/// Start of the keys under which a stage remembers its replications, which carry no tags themselves.
-pub const REPLICA: &str = "ivs-apply:replica:";
 /// The tag that `CloudFormation` puts on what it owns.
 pub const CLOUDFORMATION: &str = "aws:cloudformation:stack-name";
 

@@ -460,7 +460,7 @@ fn read(
         Ref::read(Some(arn.as_str()), addresses)
             .expect("a reference to what has an ARN is not empty")
     };
-    let ingest = addresses.ingest(&parts.participant);
+    let ingest = addresses.published_with(&parts.participant);
     let mut spec = declared.cloned().unwrap_or_else(|| ParticipantReplication {
         source_stage: stage(&parts.source),
         destination_stage: stage(&parts.destination),

@@ -91,7 +91,7 @@ pub trait Resource:
     fn elsewhere(&self) -> Vec<(Elsewhere, String)> {
         Vec::new()
     }
-    /// The rotation tag, for the one kind that has it.
+    /// The rotation, of a kind whose secret AWS makes: another rotation asks for another secret.
     fn rotation(&self) -> Option<&str> {
         None
     }

@@ -118,11 +118,13 @@ pub struct Observed {
     pub spec: Option<Spec>,
     /// The state word, where the kind has one (`ACTIVE`, `CREATING`, …).
     pub state: Option<String>,
-    /// Id of the stage session in progress, for stages.
+    /// Id of the session in progress on it, of a kind whose listing tells one. A kind whose sessions are asked for by
+    /// calls of their own has them in [`Audience::session`].
     pub session: Option<String>,
-    /// What of it has failed while the rest of it runs.
+    /// What of it has failed while the rest of it runs, of a kind with parts that fail by themselves.
     pub degraded: Option<Degraded>,
-    /// Id of the participant who publishes with it, for ingest configurations: fixed at creation.
+    /// Id of the participant who publishes with it, of a kind that AWS gives one at creation: calls about participants
+    /// name the object by it.
     pub participant: Option<String>,
     /// What else AWS tells of it that others need and nobody can set: URLs, endpoints. Never a secret.
     pub outputs: BTreeMap<&'static str, String>,
@@ -163,7 +165,7 @@ impl Observed {
         Self { degraded: (failed > 0).then_some(Degraded { failed, of }), ..self }
     }
 
-    /// The same as the place of a participant.
+    /// The same with the participant who publishes with it.
     #[must_use]
     pub fn publishing_as(self, participant: String) -> Self {
         Self { participant: Some(participant), ..self }
@@ -212,12 +214,12 @@ impl Publisher {
     }
 }
 
-/// What has failed of an object that runs: destinations of a composition.
+/// How many parts of an object have failed while it runs, such as the destinations of a composition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Degraded {
-    /// Destinations that have failed.
+    /// Parts that have failed.
     pub failed: usize,
-    /// Destinations that it has.
+    /// Parts that it has.
     pub of: usize,
 }
 
@@ -316,8 +318,9 @@ pub struct ObservedState {
     pub owned: BTreeMap<Address, Observed>,
     /// Owned objects that a newer one replaces, and that are still there.
     pub superseded: Vec<(Address, Observed)>,
-    /// Owned objects that came with another one, such as the stream key of a channel, and that no manifest declares
-    /// for that one any more. Their address may be that of a key of another channel by now.
+    /// Owned objects of a kind that AWS creates along with another one (`Facts::created_by`), which no manifest declares
+    /// for that one any more. A manifest may have given their address to an object of the same kind that belongs to
+    /// another parent.
     pub left_behind: Vec<(Address, Observed)>,
     /// Owned objects that share an address with the one that counts, without either replacing the other.
     pub duplicates: Vec<Duplicate>,
@@ -338,7 +341,7 @@ pub struct ObservedState {
     pub users: BTreeMap<Arn, Vec<Observed>>,
     /// Who is live, by ARN. Of a stage, its session, until it was looked up that nobody is connected.
     pub audience: BTreeMap<Arn, Audience>,
-    /// Who publishes at the moment, of those that something declared needs and that were asked for.
+    /// Publishers that are connected, of those that a declared resource of any kind needs ([`Spec::publisher`]).
     pub publishers: BTreeSet<Publisher>,
     /// Address to ARN and back, for all that is owned.
     pub addresses: AddressMap,

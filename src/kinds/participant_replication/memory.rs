@@ -3,8 +3,11 @@
 
 use crate::aws::{Clients, CloudError, Tags, found};
 use crate::kinds::spec::short_hash;
-use crate::kinds::{Arn, Owner, OwnershipTags, Service, json, owner};
+use crate::kinds::{Arn, Owner, OwnershipTags, Service, json};
 use std::collections::BTreeMap;
+
+/// Start of the keys of the tags in which a stage remembers replications.
+const REPLICA: &str = "ivs-apply:replica:";
 
 /// What tells a replication from others.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +39,7 @@ impl Parts {
     /// Of the tag that remembers it.
     pub(super) fn key(&self) -> String {
         let Self { source, destination, participant } = self;
-        format!("{}{}:{}:{participant}", owner::REPLICA, source.id(), destination.id())
+        format!("{REPLICA}{}:{}:{participant}", source.id(), destination.id())
     }
 }
 
@@ -92,7 +95,7 @@ impl Memory {
 /// All that a stage with these tags remembers.
 pub(super) fn memories(stage: &Arn, tags: &Tags) -> Vec<(Parts, Memory)> {
     let one = |(key, value): (&String, &String)| {
-        let mut ids = key.strip_prefix(owner::REPLICA)?.split(':');
+        let mut ids = key.strip_prefix(REPLICA)?.split(':');
         let (source, destination, participant) = (ids.next()?, ids.next()?, ids.next()?);
         let parts = Parts::between(&stage.sibling(source), destination, participant);
         Some((parts, Memory::parse(value)?))
