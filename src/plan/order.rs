@@ -100,59 +100,114 @@ pub(super) fn follow_exclusive_values(drafts: &mut Drafts) {
 /// Orders a delete after the steps that remove the references to its object. Where a reference stays, the delete waits;
 /// that of a duplicate is refused.
 pub(super) fn delete_after_references(inputs: &Inputs<'_>, drafts: &mut Drafts) {
-    let Drafts { steps, needs, replaced } = drafts;
-    let mut by_arn: BTreeMap<&Arn, Vec<usize>> = BTreeMap::new();
-    for (index, step) in steps.iter().enumerate() {
-        if let Some(arn) = &step.arn {
-            by_arn.entry(arn).or_default().push(index);
+    let by_arn = StepsByArn::new(&drafts.steps);
+    let mut remaining = looked_up_references(inputs, &by_arn);
+    let mut needs = Vec::new();
+    for (referrer, arn) in observed_references(inputs) {
+        for delete in by_arn.deletes(&arn) {
+            let ends = by_arn.of(&referrer.arn).filter(|it| {
+                let step = &drafts.steps[*it];
+                *it != delete && !still_refers(inputs.observed, &drafts.replaced, step, &arn)
+            });
+            // A replacement itself leaves the old object and its references as they are: its delete ends them.
+            let writes =
+                |it: &usize| !matches!(drafts.steps[*it].action, Action::Replace | Action::Retag);
+            let (now, other): (Vec<usize>, Vec<usize>) = ends.partition(writes);
+            if now.is_empty() {
+                let waits =
+                    |it: &usize| matches!(drafts.steps[*it].decision, Decision::Deferred(_));
+                let ends_later = other.iter().any(waits);
+                remaining.push(RemainingReference { delete, referrer, ends_later });
+            }
+            needs.extend(now.into_iter().map(|it| (delete, it)));
         }
     }
-    let steps_of = |arn: &Arn| by_arn.get(arn).into_iter().flatten().copied();
-    let deletes_of = |arn: &Arn| steps_of(arn).filter(|it| steps[*it].action == Action::Delete);
-    // Deletes, each with an object that refers to theirs, and whether that ends in a later run.
-    let mut holding: Vec<(usize, &Observed, bool)> = Vec::new();
+    drafts.needs.extend(needs);
+    hold_deletes(inputs, &remaining, &mut drafts.steps);
+}
+
+/// The indexes of steps by the ARN of their object.
+struct StepsByArn<'a> {
+    steps: &'a [Step],
+    by_arn: BTreeMap<&'a Arn, Vec<usize>>,
+}
+
+impl<'a> StepsByArn<'a> {
+    fn new(steps: &'a [Step]) -> Self {
+        let mut by_arn: BTreeMap<&Arn, Vec<usize>> = BTreeMap::new();
+        for (index, step) in steps.iter().enumerate() {
+            if let Some(arn) = &step.arn {
+                by_arn.entry(arn).or_default().push(index);
+            }
+        }
+        Self { steps, by_arn }
+    }
+
+    /// The steps about an object.
+    fn of(&self, arn: &Arn) -> impl Iterator<Item = usize> {
+        self.by_arn.get(arn).into_iter().flatten().copied()
+    }
+
+    /// The steps that delete an object.
+    fn deletes(&self, arn: &Arn) -> impl Iterator<Item = usize> {
+        self.of(arn).filter(move |it| self.steps[*it].action == Action::Delete)
+    }
+}
+
+/// A reference to the object of a delete that no step of this run removes.
+struct RemainingReference<'a> {
+    /// The index of the delete.
+    delete: usize,
+    referrer: &'a Observed,
+    /// Whether a step removes it that a later run carries out.
+    ends_later: bool,
+}
+
+/// The references that were looked up for the objects that the plan deletes.
+fn looked_up_references<'a>(
+    inputs: &Inputs<'a>,
+    by_arn: &StepsByArn<'_>,
+) -> Vec<RemainingReference<'a>> {
+    let mut remaining = Vec::new();
     for (arn, users) in &inputs.observed.users {
         // An object that comes with another one is deleted with it; where it is protected, the delete is blocked.
         let users = users.iter().filter(|it| it.kind.facts().created_by.is_none());
-        holding.extend(deletes_of(arn).flat_map(|it| users.clone().map(move |by| (it, by, false))));
+        remaining.extend(by_arn.deletes(arn).flat_map(|delete| {
+            let users = users.clone();
+            users.map(move |referrer| RemainingReference { delete, referrer, ends_later: false })
+        }));
     }
-    for referrer in inputs.observed.all() {
+    remaining
+}
+
+/// Each object that was read, with the objects that it refers to and whose delete it holds back.
+fn observed_references<'a>(inputs: &Inputs<'a>) -> impl Iterator<Item = (&'a Observed, Arn)> {
+    inputs.observed.all().flat_map(move |referrer| {
         // An object that comes with another one does not hold that back, unless it is to stay.
         let address = inputs.observed.addresses.address(&referrer.arn);
         let declared = address.is_some_and(|it| inputs.manifests.contains_key(it));
         let stays = declared && !inputs.policy.destroy;
         let created_by = referrer.kind.facts().created_by.filter(|_| !stays);
         let edges = referrer.spec.iter().flat_map(Spec::refs);
-        let edges = edges.filter(|edge| created_by != Some(edge.kind));
-        for arn in edges.filter_map(|it| inputs.arn(&it)) {
-            for deleted in deletes_of(&arn) {
-                let ends = steps_of(&referrer.arn).filter(|it| {
-                    *it != deleted && !still_refers(inputs.observed, replaced, &steps[*it], &arn)
-                });
-                // A replacement itself leaves the old object and its references as they are: its delete ends them.
-                let writes =
-                    |it: &usize| !matches!(steps[*it].action, Action::Replace | Action::Retag);
-                let (now, other): (Vec<usize>, Vec<usize>) = ends.partition(writes);
-                if now.is_empty() {
-                    let waits = |it: &usize| matches!(steps[*it].decision, Decision::Deferred(_));
-                    holding.push((deleted, referrer, other.iter().any(waits)));
-                }
-                needs.extend(now.into_iter().map(|it| (deleted, it)));
-            }
-        }
-    }
-    // All referrers are named at once, so that a person does not meet them one by one.
+        let edges = edges.filter(move |edge| created_by != Some(edge.kind));
+        edges.filter_map(move |it| inputs.arn(&it)).map(move |arn| (referrer, arn))
+    })
+}
+
+/// Lets deletes wait for the references that remain, and refuses those of duplicates. All referrers are named at once,
+/// so that a person does not meet them one by one.
+fn hold_deletes(inputs: &Inputs<'_>, remaining: &[RemainingReference<'_>], steps: &mut [Step]) {
     let mut held: BTreeMap<usize, (Vec<Referrer>, bool)> = BTreeMap::new();
-    for (deleted, referrer, later) in holding {
-        let (by, all_later) = held.entry(deleted).or_insert_with(|| (Vec::new(), true));
-        let referrer = named(inputs, referrer);
+    for reference in remaining {
+        let (by, all_later) = held.entry(reference.delete).or_insert_with(|| (Vec::new(), true));
+        let referrer = named(inputs, reference.referrer);
         if !by.contains(&referrer) {
             by.push(referrer);
         }
-        *all_later &= later;
+        *all_later &= reference.ends_later;
     }
-    for (deleted, (by, later)) in held {
-        let step = &mut steps[deleted];
+    for (delete, (by, later)) in held {
+        let step = &mut steps[delete];
         let reason = Reason::StillReferredTo { by };
         if is_duplicate(step) && !later && !matches!(step.decision, Decision::Blocked(_)) {
             step.decision = Decision::Blocked(reason);
