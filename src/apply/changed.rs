@@ -10,7 +10,7 @@ use serde::Serialize;
 #[serde(tag = "reason", rename_all_fields = "camelCase")]
 pub enum Changed {
     /// Another run has created the object since the plan was made.
-    #[error("another run has made {arn} meanwhile")]
+    #[error("another run created {arn}")]
     MadeMeanwhile {
         /// The object.
         arn: Arn,
@@ -21,7 +21,7 @@ pub enum Changed {
     /// Its ownership tags are others.
     #[error("it belongs to {owner} now")]
     OwnerChanged {
-        /// Whose it is.
+        /// The owner.
         owner: Box<Owner>,
     },
     /// Another stack or tool owns an object that it acts on by reference.
@@ -41,7 +41,7 @@ pub enum Changed {
         fields: Vec<FieldPath>,
     },
     /// It got the tag that protects it.
-    #[error("it was protected meanwhile")]
+    #[error("it was protected")]
     ProtectedMeanwhile,
     /// What AWS deletes together with it is protected.
     #[error("{part}, which would be deleted with it, is protected")]
@@ -50,19 +50,19 @@ pub enum Changed {
         part: Arn,
     },
     /// The object that replaces it does not exist.
-    #[error("what takes its place is gone")]
+    #[error("the object that replaces it was deleted")]
     SuccessorGone,
     /// It is not a duplicate any more.
-    #[error("it is not the second of two any more")]
+    #[error("it is not a duplicate any more")]
     NoDuplicate,
     /// The tags of the duplicate or of the object that counts are others.
-    #[error("the tags of the two have changed")]
+    #[error("the tags of the duplicate or of the kept object changed")]
     DuplicateTagsChanged,
     /// The duplicate was changed since it was made.
-    #[error("it was changed since it was made")]
+    #[error("it was changed since it was created")]
     DuplicateChanged,
     /// The plan does not say when the account was read.
-    #[error("it is unknown when the plan was made")]
+    #[error("the plan does not say when the account was read")]
     PlanOfUnknownAge,
 }
 

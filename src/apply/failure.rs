@@ -17,7 +17,7 @@ pub enum Failure {
     #[error(transparent)]
     Cloud(#[from] CloudError),
     /// The answer is not what was planned.
-    #[error("{operation} answered something else than was planned: {fields}")]
+    #[error("the answer of {operation} differs from the plan: {fields}")]
     Inconsistent {
         /// The AWS operation.
         operation: &'static str,
@@ -132,7 +132,7 @@ impl Failure {
         match self {
             Self::Cloud(error) => error.help(),
             Self::Inconsistent { .. } | Self::ChangedMeanwhile(_) => {
-                Some("run `ivs-apply plan` to see how it stands now")
+                Some("run `ivs-apply plan` to see its current state")
             }
             Self::State { .. } => Some(
                 "correct the manifest, or what it refers to, and apply again; with the same manifest the next try \

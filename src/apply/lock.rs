@@ -59,7 +59,7 @@ pub enum Refusal {
     #[error("the lock object has unexpected content")]
     NotALock,
     /// Other runs took it or released it during each try.
-    #[error("others took the lock and gave it back all the time")]
+    #[error("other runs took and released the lock repeatedly")]
     Crossed,
     /// A store in which the second of two runs would overwrite the first one's lock.
     #[error("the store ignores conditions ({0}), so it cannot hold a lock")]
@@ -83,7 +83,7 @@ pub struct Unclean {
 pub struct Lock<S> {
     store: Arc<S>,
     state: Arc<Mutex<State>>,
-    /// The holder before this one, where it did not end well: [`WINDOW`] must pass before the account is read.
+    /// The holder before this one, where it did not end normally: [`WINDOW`] must pass before the account is read.
     pub after: Option<Unclean>,
     beating: Option<JoinHandle<()>>,
 }

@@ -52,7 +52,7 @@ pub enum Until {
     },
     /// The stream or session of an object is over.
     Disconnected,
-    /// A channel whose stream this run has stopped is offline.
+    /// The stream of the channel, which this run stopped, has ended.
     Offline {
         /// The channel.
         channel: Arn,

@@ -184,7 +184,7 @@ fn list(members: &BTreeMap<String, Outline>, member: &str, keys: &[&str]) -> Res
 fn has(object: &Outline, name: &str, keys: &[&str]) -> Result<(), Unusable> {
     let Outline::Object(members) = object else { return Err(lacks(name, "an object")) };
     match keys.iter().find(|key| members.get(**key) != Some(&Outline::Text)) {
-        Some(key) => Err(lacks(format!("{name}.{key}"), "a text that says something")),
+        Some(key) => Err(lacks(format!("{name}.{key}"), "a text that is not empty")),
         None => Ok(()),
     }
 }
@@ -285,7 +285,7 @@ impl<'de> Visitor<'de> for Sketch {
             }
             let value = members.next_value_seed(Sketch { depth })?;
             if depth <= KEPT_DEPTH && kept.insert(key, value).is_some() {
-                return Err(A::Error::custom("a member that is there twice"));
+                return Err(A::Error::custom("a member that appears twice"));
             }
         }
         Ok(if depth <= KEPT_DEPTH { Outline::Object(kept) } else { Outline::Other })

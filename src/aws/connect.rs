@@ -101,13 +101,13 @@ impl ConnectError {
                 "give `--region`, set `AWS_REGION`, or put `region` into the profile".to_owned()
             }
             Self::UnknownProfile { known, .. } if known.is_empty() => {
-                "no profile exists: make one with `aws configure --profile NAME`".to_owned()
+                "no profile exists: create one with `aws configure --profile NAME`".to_owned()
             }
             Self::UnknownProfile { known, .. } => {
                 format!("the profiles are {}", known.join(", "))
             }
             Self::ConfigurationFiles(_) => {
-                "mend `~/.aws/config` and `~/.aws/credentials`, or the files that \
+                "correct `~/.aws/config` and `~/.aws/credentials`, or the files that \
                  `AWS_CONFIG_FILE` and `AWS_SHARED_CREDENTIALS_FILE` name"
                     .to_owned()
             }

@@ -92,10 +92,10 @@ impl fmt::Display for NoCredentials {
         match self {
             Self::Nowhere(sources) => {
                 let asked: Vec<String> = sources.iter().map(ToString::to_string).collect();
-                write!(f, "no AWS credentials were found; asked in turn: {}", asked.join(", "))
+                write!(f, "no AWS credentials were found; sources tried: {}", asked.join(", "))
             }
             Self::Failed(source, why) => {
-                write!(f, "no AWS credentials could be had from {source}: {why}")
+                write!(f, "{source} gave no AWS credentials: {why}")
             }
         }
     }

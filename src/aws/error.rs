@@ -95,8 +95,8 @@ impl CloudError {
         match self.code.as_deref() {
             Some(NOT_THE_SERVICE) => {
                 return Some(
-                    "what answered is probably not Amazon IVS: check the endpoint (`--endpoint-url`, \
-                     `AWS_ENDPOINT_URL`), and whether a proxy stands in between",
+                    "the server that answered is probably not Amazon IVS: check the endpoint (`--endpoint-url`, \
+                     `AWS_ENDPOINT_URL`) and any proxy before it",
                 );
             }
             Some(NOT_TLS) => {

@@ -52,7 +52,7 @@ impl FromStr for Location {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let rest = text.strip_prefix("s3://").ok_or("does not begin with `s3://`")?;
-        let (bucket, key) = rest.split_once('/').ok_or("has no key behind the bucket")?;
+        let (bucket, key) = rest.split_once('/').ok_or("has no key after the bucket")?;
         let plain = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit();
         if !(3..=63).contains(&bucket.len())
             || !bucket.chars().all(|it| plain(it) || "-.".contains(it))
@@ -63,7 +63,7 @@ impl FromStr for Location {
             return Err("does not name a bucket: 3 to 63 lower-case letters, digits, `-` and `.`");
         }
         if key.is_empty() || key.ends_with('/') {
-            return Err("has no key behind the bucket");
+            return Err("has no key after the bucket");
         }
         // `*`, `?` and `$` would be patterns in an IAM policy; `.` and `..` are lost on the way.
         let good = |it: char| it.is_ascii_alphanumeric() || "/-_.=!'()".contains(it);

@@ -76,7 +76,10 @@ const COMMANDS_ELSEWHERE: [(&str, &str); 5] =
 /// Flags of other tools that have no counterpart here, with what to do instead.
 const FLAGS_ELSEWHERE: [(&str, &str); 3] = [
     ("--dry-run", "`ivs-apply plan` shows what `apply` would do, and writes nothing"),
-    ("--force", "`--yes` of `apply` and `destroy` asks nothing; no flag overrides a refusal"),
+    (
+        "--force",
+        "`--yes` of `apply` and `destroy` skips the confirmation prompt; no flag overrides a refusal",
+    ),
     (
         "--strict",
         "an unknown field is always an error; `--deny-warnings` makes warnings errors too",

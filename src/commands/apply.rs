@@ -243,7 +243,7 @@ impl Carrying<'_> {
         let message = format!("the saved plan is stale: {} difference{s}", differences.len());
         if !self.is_document() {
             shown?;
-            let mut text = "\nWhat was approved is not what would be done now:\n".to_owned();
+            let mut text = "\nThe approved plan differs from the current plan:\n".to_owned();
             for it in differences {
                 text.push_str(&format!("  {}\n", escape(&difference(it), 1_000)));
             }

@@ -47,7 +47,7 @@ pub(super) fn run(args: &ExplainArgs, ui: Ui) -> Result<ExitCode, Failure> {
         let codes = Code::ALL.iter().map(|it| it.code());
         let failure = unknown("kind or code", kind, suggest(kind, kind_names().chain(codes)));
         return Err(failure.or_help(format!(
-            "`{program} explain` lists the kinds; a code stands in brackets in an error, such as `error[E0103]`"
+            "`{program} explain` lists the kinds; an error shows its code in brackets, such as `error[E0103]`"
         )));
     };
     let Some(field) = field else {

@@ -14,10 +14,10 @@ use std::path::{Path, PathBuf};
 
 /// Write manifests for what exists
 ///
-/// Reads the whole account and writes one minimal manifest for each object that nobody else owns, with
-/// `lifecycle.adopt` set. No secrets are read. Objects of other stacks and of `CloudFormation` stay out. A name
+/// Reads the whole account and writes one minimal manifest for each object that no other owner has, with
+/// `lifecycle.adopt` set. No secrets are read. Objects of other stacks and of `CloudFormation` are left out. A name
 /// is the display name where only one object has it, else with the object's id. A replication that was begun
-/// by hand is not exported, as AWS gives it nothing to know it by.
+/// by hand is not exported, as AWS gives it no id and no tags.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ExportArgs {
     /// Only what matches, such as `Channel/*`, and what that needs
@@ -66,7 +66,7 @@ pub(super) async fn run(args: &ExportArgs, global: &Global, ui: Ui) -> Result<Ex
     }
     for it in declared.iter().filter(|it| !it.address.kind.facts().ended.is_empty()) {
         ui.say(&format!(
-            "note: {} ends by itself; its manifest has it made again whenever it is wanted\n",
+            "note: {} ends by itself; `apply` with its manifest starts it again\n",
             escape(&it.address.to_string(), 200)
         ));
     }

@@ -27,7 +27,7 @@ impl Failure {
             code: ExitCode::Stale,
             message: message.into(),
             help: Some(
-                "nothing was written; save a new plan with `plan --out` and have it looked at"
+                "nothing was written; save a new plan with `plan --out` and have it reviewed"
                     .to_owned(),
             ),
         }
@@ -47,7 +47,7 @@ impl Failure {
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
-        Self::error(format!("the answer could not be written: {error}"))
+        Self::error(format!("the result could not be written: {error}"))
     }
 }
 
@@ -108,22 +108,22 @@ pub(super) fn refused(refusal: Refusal) -> Failure {
         ))
         .help("run the command again"),
         Refusal::Blocked { address, reason } => Failure::refused(
-            format!("{address} must not be touched: {}", reason::text(&reason)),
+            format!("{address} must not be changed: {}", reason::text(&reason)),
             see,
         ),
         Refusal::QuotaExceeded { kind, wanted, quota } => Failure::refused(
-            format!("{wanted} objects of kind {kind} do not fit into a quota of {quota}"),
+            format!("{wanted} objects of kind {kind} exceed the quota of {quota}"),
             see,
         ),
         Refusal::UnconfirmedDeletes { deletes, of } => Failure::refused(
             format!("this would delete {deletes} of {of} resources of the stack"),
-            format!("if that is meant, add `--confirm-deletes {deletes}`"),
+            format!("to confirm, add `--confirm-deletes {deletes}`"),
         ),
         Refusal::NoServerTime => Failure::error(
             "no answer of the service carried a `Date` header, so nothing was written",
         )
         .help(
-            "new objects are told apart by the service's clock; check what stands between this \
+            "new objects are identified by the service's clock; check the proxies between this \
              machine and the endpoint",
         ),
     }

@@ -93,12 +93,16 @@ impl Guard {
         let Some(after) = self.lock.after() else { return };
         let unclear = match after.intents.as_slice() {
             [] => String::new(),
-            some => format!(", and does not know what became of {}", some.join(", ")),
+            some => format!(", with unknown results for {}", some.join(", ")),
         };
-        let text =
-            format!("the last holder of the lock did not end well{unclear}: {}", after.holder);
+        let text = format!(
+            "the last run that held the lock did not end normally{unclear}: {}",
+            after.holder
+        );
         let (text, seconds) = (escape(&text, 2_000), WINDOW.as_secs());
-        self.ui.say(&format!("note: {text}; {seconds} s are waited for what it may have sent\n"));
+        self.ui.say(&format!(
+            "note: {text}; waiting {seconds} s for requests that it may have sent\n"
+        ));
         self.lock.wait_for_predecessor().await;
     }
 
@@ -137,7 +141,7 @@ impl Guard {
             )),
             None | Some(Released::Free | Released::NotOurs) => {}
             Some(Released::Marked) => ui.say(&format!(
-                "note: {location} is free, and tells the next run to wait for what is unclear\n"
+                "note: {location} is released; the next run waits for requests with an unknown result\n"
             )),
             Some(Released::Unknown(error)) => ui.say(&format!(
                 "warning: it is unknown whether {location} was released: {}\n",
@@ -154,10 +158,12 @@ pub(super) async fn look(connection: &Connection, stack: &Stack, ui: Ui) {
     let warning = match connection.session.look_at_lock(stack).await {
         Ok(None | Some(Look::Free)) => return,
         Ok(Some(Look::Held(holder))) => {
-            format!("another run is at work, so this may change: {location} is held by {holder}")
+            format!(
+                "another run is in progress, so the result may change: {location} is held by {holder}"
+            )
         }
         Ok(Some(Look::NotALock)) => {
-            format!("{location} holds something else than a lock: `apply` will refuse")
+            format!("{location} is not a lock object: `apply` will refuse")
         }
         Err(error) => format!("{error}; `apply` will refuse"),
     };
@@ -177,7 +183,7 @@ pub(super) fn refused(error: &LockError) -> Failure {
             Refusal::Held(holder) => Failure::refused(
                 format!("{location} is held by {holder}; nothing was done"),
                 format!(
-                    "wait for that run; if it is dead: `ivs-apply unlock --nonce {}` with the same manifests",
+                    "wait for that run; if it was killed: `ivs-apply unlock --nonce {}` with the same manifests",
                     holder.nonce
                 ),
             ),
@@ -186,7 +192,7 @@ pub(super) fn refused(error: &LockError) -> Failure {
             ),
             Refusal::NotALock => Failure::refused(
                 format!("{error}; nothing was done"),
-                "look at it, and delete it by hand or name another key",
+                "check the object, and delete it by hand or name another key",
             ),
             Refusal::Crossed | Refusal::Store(_) => {
                 Failure::refused(format!("{error}; nothing was done"), "run the command again")

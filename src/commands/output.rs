@@ -70,7 +70,7 @@ pub(super) async fn run(args: &OutputArgs, global: &Global, ui: Ui) -> Result<Ex
         write(file, &secrets, &loaded.stack.name, ui)?;
     }
     if !missing.is_empty() {
-        ui.say(&format!("not there: {}\n", escape(&missing.join(", "), 1_000)));
+        ui.say(&format!("no object exists for: {}\n", escape(&missing.join(", "), 1_000)));
     }
     ui.answer(&text)?;
     connection.close()?;

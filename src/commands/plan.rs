@@ -90,8 +90,10 @@ impl PlanningArgs {
             ),
         ];
         if let Some((flag, _)) = conflicts.iter().find(|(_, conflict)| *conflict) {
-            return Err(Failure::error(format!("`{flag}` is not what the plan was saved with"))
-                .help("leave the flag out, or save another plan with it"));
+            return Err(Failure::error(format!(
+                "`{flag}` differs from the flags of the saved plan"
+            ))
+            .help("leave the flag out, or save another plan with it"));
         }
         Ok(Terms { confirm_deletes: saved.confirm_deletes.or(confirm_deletes), ..saved.clone() })
     }
@@ -147,13 +149,13 @@ fn save(
 ) -> Result<(), Failure> {
     let name = escape(&out.display().to_string(), 200);
     if status == Status::Blocked {
-        ui.say(&format!("not saved: what is blocked cannot be approved; {name} is as it was\n"));
+        ui.say(&format!("not saved: a blocked plan cannot be approved; {name} is unchanged\n"));
         return Ok(());
     }
     file::write(out, &crate::ui::escape::json(&approval.text()), SAVED)?;
     let command = escape(command, 2_000);
     let whole = if naming.has_placeholder {
-        ", where `URL` is the whole address of the endpoint,"
+        ", where `URL` is the full address of the endpoint,"
     } else {
         ","
     };

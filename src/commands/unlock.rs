@@ -8,11 +8,11 @@ use crate::ui::Ui;
 
 /// Release a stale lock
 ///
-/// The nonce is that of the message which refused a run. The lock is watched for 15 s first: whoever is alive
-/// renews it in that time, and is left alone; what a dead run has sent is listed after it.
+/// The nonce is that of the message which refused a run. The lock is watched for 15 s first: a run
+/// in progress renews it in that time and keeps it; requests of a killed run are complete after that time.
 #[derive(Debug, clap::Args)]
 pub(crate) struct UnlockArgs {
-    /// Which lock: one that somebody has taken since then stays
+    /// Nonce of the lock to release; a lock that was taken since then stays
     #[arg(long, env = "IVS_APPLY_NONCE")]
     nonce: String,
 }
@@ -40,19 +40,19 @@ pub(super) async fn run(args: &UnlockArgs, global: &Global, ui: Ui) -> Result<Ex
         Unlocked::Other(holder) => {
             return Err(Failure::refused(
                 format!("{location} has another nonce: it is held by {holder}"),
-                "wait for that run, or give its nonce if it is dead",
+                "wait for that run, or give its nonce if it was killed",
             ));
         }
         Unlocked::Alive(holder) => {
             return Err(Failure::refused(
                 format!("{location} was renewed just now: its holder is alive: {holder}"),
-                "stop that run first; it gives the lock back by itself",
+                "stop that run first; it releases the lock by itself",
             ));
         }
         Unlocked::NotALock => {
             return Err(Failure::refused(
-                format!("{location} holds something else than a lock"),
-                "look at it, and delete it by hand or name another key",
+                format!("{location} is not a lock object"),
+                "check the object, and delete it by hand or name another key",
             ));
         }
     }

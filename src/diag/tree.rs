@@ -159,8 +159,8 @@ fn explain(error: &serde_yaml::Error, text: &str) -> Broken {
             if text.contains('\u{a0}') =>
         {
             Some(
-                "a no-break space (U+00A0) is in the text, which looks like a space and is none: \
-                 replace it by a space",
+                "a no-break space (U+00A0) is in the text, which looks like a space but is not \
+                 one: replace it with a space",
             )
         }
         "mapping values are not allowed in this context" => {
@@ -181,7 +181,7 @@ fn explain(error: &serde_yaml::Error, text: &str) -> Broken {
             if text[..offset].ends_with('$') =>
         {
             Some(
-                "variables are not filled in by ivs-apply: do that before, such as with `envsubst`",
+                "ivs-apply does not fill in variables: fill them in before, such as with `envsubst`",
             )
         }
         "did not find expected ',' or '}'"
@@ -195,7 +195,7 @@ fn explain(error: &serde_yaml::Error, text: &str) -> Broken {
             "look for a missing `,`, and quote a value that contains `,`, `{`, `}`, `[` or `]`",
         ),
         "did not find expected alphabetic or numeric character" => {
-            Some("a value that begins with `*` or `&` stands in quotes, such as `\"*\"`")
+            Some("a value that begins with `*` or `&` needs quotes, such as `\"*\"`")
         }
         "could not find expected ':'" => Some(
             "look at this line and the one before it for a key without `:` and a space behind it",

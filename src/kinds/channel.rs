@@ -227,7 +227,7 @@ impl Resource for Channel {
             at.report(
                 Code::RiskySetting,
                 "insecureIngest",
-                "plain RTMP is taken, and SRT passphrases are not enforced",
+                "plain RTMP is accepted, and SRT passphrases are not enforced",
             );
         }
     }

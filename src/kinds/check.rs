@@ -98,7 +98,7 @@ impl<'a> Check<'a> {
                 self.report(
                     Code::DuplicateItem,
                     &format!("{field}[{index}]"),
-                    format!("{} stands in this list twice", quote(item)),
+                    format!("{} appears in this list twice", quote(item)),
                 );
             }
         }

@@ -45,7 +45,7 @@ pub struct Composition {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Run {
-    /// Start it while somebody publishes on the stage, or the participant publishes; otherwise it is dormant,
+    /// Run it while a participant publishes on the stage, or the participant publishes; otherwise it is dormant,
     /// which is not drift.
     #[default]
     WhileStageActive,
@@ -81,7 +81,7 @@ impl Resource for Composition {
         ended: &["STOPPED", "FAILED"],
         ending: &["STOPPING"],
         quota: Some(20),
-        no_publisher: Some("nobody publishes on its stage"),
+        no_publisher: Some("no participant publishes on its stage"),
         loss: Some("the picture stops until the new composition runs"),
         deletion: Some("the picture stops; recordings stay in their bucket"),
         ..Facts::plain(Service::RealTime, "composition")

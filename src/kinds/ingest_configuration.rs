@@ -19,7 +19,8 @@ use std::collections::BTreeMap;
 sdk_enums! { IngestProtocol }
 
 /// How an encoder publishes on a stage by RTMP(S). Only `stage` and `redundantIngest` can be changed, and only
-/// while nobody publishes with it; AWS takes the stage away when the stage is deleted or the publisher thrown out.
+/// while no encoder publishes with it; AWS detaches it from the stage when the stage is deleted or the publisher
+/// disconnected.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct IngestConfiguration {

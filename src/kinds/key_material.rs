@@ -97,7 +97,7 @@ pub(super) fn check(at: &mut Check<'_>, material: Option<&str>, is_given_elsewhe
         Some(Err(why)) => {
             let message = format!("this is {why}");
             at.report(Code::PatternMismatch, FIELD, message).help(
-                "make one with `openssl ecparam -name secp384r1 -genkey -noout -out private.pem` and \
+                "create one with `openssl ecparam -name secp384r1 -genkey -noout -out private.pem` and \
                  `openssl ec -in private.pem -pubout -out public.pem`",
             );
         }

@@ -33,7 +33,7 @@ pub struct ParticipantReplication {
     pub source_stage: Ref<Stage>,
     /// The stage where they appear as well. One of both stages must be the stack's own.
     pub destination_stage: Ref<Stage>,
-    /// Who: an ingest configuration, whose participant always has the same id. Any other text is taken as
+    /// The participant: an ingest configuration, which always gives its participant the same id. Any other text is taken as
     /// `participantId`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub participant: Option<Ref<IngestConfiguration>>,

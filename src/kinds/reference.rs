@@ -20,7 +20,7 @@ use std::marker::PhantomData;
 pub enum Pointer {
     /// A resource of this stack.
     Named(Address),
-    /// An object that nobody manages here.
+    /// An object that the stack does not manage.
     Outside(Arn),
 }
 

@@ -45,7 +45,7 @@ pub struct Stage {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ParticipantRecording {
-    /// Where recordings go; absent means that nobody is recorded.
+    /// Where recordings go; absent means that no participant is recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub storage_configuration: Option<Ref<StorageConfiguration>>,
     /// What is recorded: at most one of `AUDIO_VIDEO`, `AUDIO_ONLY`, NONE (thumbnails only).

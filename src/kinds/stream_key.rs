@@ -22,7 +22,7 @@ pub const LONGEST_ROTATION: usize = 128;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StreamKey {
-    /// Whose key it is.
+    /// The channel of the key.
     pub channel: Ref<Channel>,
     /// Any text; changing it deletes the key and makes a new one, with a gap without a key between.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -369,7 +369,7 @@ tags:
         );
         assert_eq!(
             told("name: main", "name: a\u{1b}b"),
-            ["2:8+2 E0015: control character U+001B (remove it, or save the file anew)"]
+            ["2:8+2 E0015: control character U+001B (remove it, or save the file again)"]
         );
         // Core tags say nothing new.
         assert!(read(&GOOD.replace("name: main", "name: !!str main")).0.is_some());

@@ -38,7 +38,7 @@ pub fn names(observed: &ObservedState) -> (AddressMap, Vec<LeftOut<'_>>) {
         let why = match failed {
             _ if owner != Owner::Unowned => Some(format!("it belongs to {owner}")),
             Some((_, state)) => {
-                Some(format!("creation failed at AWS ({state}), so it is of no use"))
+                Some(format!("creation failed at AWS ({state}), so it cannot be used"))
             }
             None => acts_on_foreign(it, observed),
         };

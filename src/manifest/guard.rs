@@ -161,7 +161,7 @@ fn control_characters(text: &str, found: &mut Found<'_>) -> bool {
     for (at, c) in hits.take(TOLD) {
         any = true;
         let message = format!("control character U+{:04X}", u32::from(c));
-        found.push(Code::ControlCharacter, at, message, "remove it, or save the file anew");
+        found.push(Code::ControlCharacter, at, message, "remove it, or save the file again");
     }
     any
 }
@@ -296,7 +296,7 @@ fn texts(tree: &Tree, mut secret: bool, found: &mut Found<'_>) -> bool {
         {
             told += 1;
             let message =
-                format!("the text comes to hold the control character U+{:04X}", u32::from(c));
+                format!("the escape produces the control character U+{:04X}", u32::from(c));
             found.push(Code::ControlCharacter, at, message, "write the text without the escape");
         }
     };

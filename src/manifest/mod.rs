@@ -217,7 +217,7 @@ impl Typed<'_> {
             let place = Place::Field { origin: self.origin, path, part: Part::Key };
             let message = format!("missing field `{name}`");
             let diagnostic = Diagnostic::new(Code::MissingField, place, message);
-            self.report.push(diagnostic.help("it belongs into `spec`, which has nothing in it"));
+            self.report.push(diagnostic.help("it belongs in `spec`, which is empty"));
         }
         None
     }

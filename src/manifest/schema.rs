@@ -38,7 +38,7 @@ pub fn of_kind(kind: Kind) -> Value {
 
 /// The schema of the `Stack` document.
 pub fn of_stack() -> Value {
-    document(STACK, &json!("What holds for a whole run."), &part::<StackSpec>(), None)
+    document(STACK, &json!("Settings of a whole run."), &part::<StackSpec>(), None)
 }
 
 fn document(kind: &str, description: &Value, spec: &Value, lifecycle: Option<Value>) -> Value {

@@ -181,7 +181,7 @@ fn quotas(stack: &Stack, desired: &[Desired], report: &mut Report) {
                 format!("{} resources of kind {kind}: the quota is {quota} an account", all.len());
             report.push(
                 Diagnostic::new(Code::QuotaExceeded, Place::value(last.origin, "kind"), message).help(
-                    format!("if AWS raised it for you, say so: `spec.quotas: {{ {kind}: … }}` in the Stack"),
+                    format!("if AWS raised it for the account, set `spec.quotas: {{ {kind}: … }}` in the Stack"),
                 ),
             );
         }

@@ -13,7 +13,7 @@ pub enum Action {
     Replace,
     /// Change the spec of an object, and its tags where they differ.
     Update,
-    /// Take over an object that nobody owns.
+    /// Take over an unowned object.
     Adopt,
     /// Write another logical name onto an object.
     Rename,

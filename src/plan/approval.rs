@@ -1,4 +1,4 @@
-//! A plan as somebody may approve it: what would be done, to which objects, as they were then.
+//! A plan in the form that a person approves: steps, objects, and the state of the objects at that time.
 //!
 //! Never instructions: what is carried out is always a plan made anew, and the approval only says whether it is
 //! the one that was looked at (`docs/reliability.md` §6). Holds specs, which hold no secrets, and of live objects
@@ -24,7 +24,7 @@ const FORMAT_VERSION: &str = "1.2";
 pub struct Place {
     /// The stack.
     pub stack: String,
-    /// Account whose credentials were in force.
+    /// Account of the credentials that the run used.
     pub account: String,
     /// Region in force.
     pub region: String,
@@ -85,7 +85,7 @@ pub struct ApprovedStep {
     /// The stream, session or composition that is cut off, where one is: another show was not approved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cuts_off: Option<String>,
-    /// Why it is there.
+    /// Causes of the step.
     pub because: Vec<Value>,
     /// Fields that differ, by path.
     pub fields: BTreeMap<String, Value>,
@@ -93,7 +93,7 @@ pub struct ApprovedStep {
     pub spec: Option<Value>,
     /// Our own tags as they shall be.
     pub ownership: BTreeMap<String, String>,
-    /// What it refers to and what is there already, with its ARN.
+    /// Existing objects that it refers to, with their ARNs.
     pub refers_to: BTreeMap<String, String>,
     /// Steps that come before it.
     pub after: Vec<String>,

@@ -382,7 +382,7 @@ pub fn notes(policy: &Value) -> Vec<String> {
     };
     if about(READ_KEYS) {
         notes.push(
-            "a stream key is read once before it is taken over, so keys that nobody has tagged can be read"
+            "a stream key is read once before it is taken over, so keys without tags can be read"
                 .to_owned(),
         );
     }

@@ -13,7 +13,7 @@ use serde::Serialize;
 pub enum Reason {
     /// The change would cut off an audience.
     LiveAudience {
-        /// Who is there.
+        /// The audience.
         audience: Audience,
         /// What would allow it.
         needs: Consent,
@@ -29,7 +29,7 @@ pub enum Reason {
     TargetLive {
         /// The object.
         target: Pointer,
-        /// Who is there.
+        /// The audience.
         audience: Audience,
     },
     /// A participant who is recorded is in the way of the change, and is published by an object that this stack does
@@ -40,7 +40,7 @@ pub enum Reason {
     },
     /// The object belongs to another stack or tool.
     OwnedByAnother {
-        /// Whose it is.
+        /// The owner.
         owner: Owner,
     },
     /// The resource acts on an object of another stack or tool.
@@ -49,7 +49,7 @@ pub enum Reason {
         field: FieldPath,
         /// The object.
         arn: Arn,
-        /// Whose it is.
+        /// The owner.
         owner: Owner,
     },
     /// The object to adopt is managed under another name.
@@ -101,7 +101,7 @@ pub enum Reason {
     },
     /// Adopting the object would replace it.
     AdoptionReplaces,
-    /// Nobody publishes, so there is nothing to start.
+    /// No participant publishes, so it cannot run.
     NoPublisher {
         /// What would start.
         kind: Kind,
@@ -150,7 +150,7 @@ pub enum Reason {
     DuplicateLive {
         /// The object that counts.
         winner: Arn,
-        /// Who is there.
+        /// The audience.
         audience: Audience,
     },
     /// The duplicate was changed since it was made.
@@ -204,7 +204,7 @@ pub enum NameFreedBy {
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Consent {
-    /// Nothing: `onLive: defer`, so it waits until nobody is there.
+    /// Nothing: `onLive: defer`, so it waits until there is no audience.
     Wait,
     /// `--allow-live` of this address.
     Flag(Address),
@@ -224,7 +224,7 @@ pub enum Referrer {
     Foreign {
         /// The object.
         arn: Arn,
-        /// Whose it is.
+        /// The owner.
         owner: Owner,
     },
     /// One that no manifest declares.

@@ -208,7 +208,7 @@ impl Selection {
                 message: format!("nothing has the label `{wanted}`"),
                 help: Some(match near {
                     Some(near) => format!("did you mean `{near}`?"),
-                    None => "labels stand under `metadata.labels`".to_owned(),
+                    None => "labels are set in `metadata.labels`".to_owned(),
                 }),
             });
         }

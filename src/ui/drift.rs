@@ -20,7 +20,7 @@ pub fn text(plan: &Plan, others: &NotDrift, header: &Header<'_>, sources: &Sourc
         (Attention::Missing, "Missing"),
         (Attention::Degraded, "Running, and degraded"),
         (Attention::Unclear, "Unclear, since its tags were changed outside"),
-        (Attention::Failed, "AWS could not make"),
+        (Attention::Failed, "Creation failed at AWS"),
     ] {
         let steps: Vec<&Step> =
             plan.steps.iter().filter(|it| it.attention() == attention).collect();
@@ -45,11 +45,8 @@ pub fn text(plan: &Plan, others: &NotDrift, header: &Header<'_>, sources: &Sourc
     if drifted > 0 {
         let s = if drifted == 1 { "" } else { "s" };
         let unclear = plan.steps.iter().any(|it| it.attention() == Attention::Unclear);
-        let apply = if unclear {
-            "does nothing while any is unclear"
-        } else {
-            "puts back what was applied"
-        };
+        let apply =
+            if unclear { "does nothing while any is unclear" } else { "restores what was applied" };
         let _ = writeln!(text, "Drift: {drifted} resource{s}; `ivs-apply apply` {apply}");
     } else {
         let _ = writeln!(text, "No drift: {} unchanged", plan.unchanged.len());

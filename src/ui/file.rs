@@ -22,10 +22,10 @@ pub enum Refused {
     #[error("`{0}` is not a regular file")]
     NotAFile(PathBuf),
     /// Somebody's file.
-    #[error("`{0}` is there already and is not {1}, so it is left alone")]
+    #[error("`{0}` already exists and is not {1}, so it is not overwritten")]
     Foreign(PathBuf, &'static str),
     /// A file where a new one was to be.
-    #[error("`{0}` is there already, so nothing is written")]
+    #[error("`{0}` already exists, so nothing is written")]
     There(PathBuf),
     /// The system says no.
     #[error("`{path}` cannot be written: {source}")]

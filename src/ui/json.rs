@@ -22,7 +22,7 @@ pub struct Frame<'a> {
     pub command: &'a str,
     /// The stack, once known.
     pub stack: Option<&'a Stack>,
-    /// Account whose credentials are in force, once known.
+    /// Account of the credentials, once known.
     pub account: Option<&'a str>,
     /// ARN of the user or role that is signed in, once known.
     pub caller: Option<&'a str>,

@@ -27,7 +27,7 @@ fn report(payload: &dyn Any, place: Option<&Location<'_>>) -> String {
         (None, Some(text)) => text.split_once(':').map(|(said, _)| said),
         (None, None) => None,
     };
-    let mut text = "error: ivs-apply stopped because of a defect of its own".to_owned();
+    let mut text = "error: ivs-apply stopped because of a defect in the program".to_owned();
     if let Some(said) = said {
         let _ = write!(text, ": {}", escape(said, 300));
     }
@@ -36,7 +36,7 @@ fn report(payload: &dyn Any, place: Option<&Location<'_>>) -> String {
     }
     let _ = write!(
         text,
-        "\n  help: run the same command again, it goes on from what is in the account; and report this: \
+        "\n  help: run the same command again, it continues from the state of the account; and report this: \
          open an issue with these lines, the version ({}) and what you ran, without secrets\n",
         env!("CARGO_PKG_VERSION")
     );

@@ -257,7 +257,7 @@ pub fn new_value(after: &FieldValue) -> String {
 pub fn because(step: &Step) -> String {
     // What AWS creates together with another object is adopted and never created here.
     if step.action == Action::Adopt && step.because == [Cause::Missing] {
-        return "AWS creates it with what it belongs to; will be adopted".to_owned();
+        return "created by AWS together with its channel; will be adopted".to_owned();
     }
     reasons(&step.because)
 }
@@ -272,7 +272,7 @@ fn cause(cause: &Cause) -> String {
     match cause {
         Cause::Missing => "does not exist".to_owned(),
         Cause::Gone => "deleted outside ivs-apply".to_owned(),
-        Cause::Unclear => "which object it is, or who owns it, is unclear".to_owned(),
+        Cause::Unclear => "its object or its owner is ambiguous".to_owned(),
         Cause::Drift => "changed outside ivs-apply".to_owned(),
         Cause::Pending => "configuration changed".to_owned(),
         Cause::Immutable { fields } => {
@@ -291,7 +291,7 @@ fn cause(cause: &Cause) -> String {
         Cause::Adopt => "already exists; will be adopted".to_owned(),
         Cause::Rename { from } => format!("renamed from `{from}`"),
         Cause::TemporaryName { from } => {
-            format!("gives up the name `{from}` and has a temporary one until its new name is free")
+            format!("renamed from `{from}` to a temporary name until its new name is free")
         }
         Cause::Recorded => "ownership tags are out of date".to_owned(),
         Cause::KeyReleased => "its stream key is not managed any more".to_owned(),
@@ -338,7 +338,7 @@ pub(super) fn notes(plan: &Plan, text: &mut String) {
                 "{deletes} of {of} resources of the stack would be deleted: confirm with `--confirm-deletes {deletes}`"
             ),
             Note::Quota { kind, wanted, quota } => format!(
-                "{wanted} objects of kind {kind} do not fit: the quota is {quota}; nothing will be written"
+                "{wanted} objects of kind {kind} exceed the quota of {quota}; nothing will be written"
             ),
         };
         let _ = writeln!(text, "{yellow}note{yellow:#}: {}", escape(&said, 3 * CAP));
@@ -349,7 +349,7 @@ pub(super) fn notes(plan: &Plan, text: &mut String) {
         let _ = writeln!(
             text,
             "{yellow}note{yellow:#}: orphaned (no manifest): {}; not pruned, `--prune` deletes \
-             them, and looks at kinds that no manifest names as well{stay}",
+             them, and reads kinds that no manifest names as well{stay}",
             escape(&list(&plan.orphans), 3 * CAP)
         );
     }
@@ -376,7 +376,7 @@ pub fn selected(selected: &Selected) -> String {
         said.push_str(&format!("; left out with what they need: {}", list(left_out)));
     }
     let s = if *others == 1 { "" } else { "s" };
-    said.push_str(&format!("; {others} other{s} left alone, and nothing is pruned"));
+    said.push_str(&format!("; {others} other{s} not selected, and nothing is pruned"));
     said
 }
 
@@ -391,7 +391,7 @@ fn possible_rename(from: &Address, to: &Address) -> String {
 /// A field that a newer version may understand.
 pub(super) fn unknown_word(address: &Address, path: &FieldPath) -> String {
     format!(
-        "{path} of {address} is a word that this version does not know; it is left as it is: a newer version \
+        "{path} of {address} has a value that this version does not know; it stays unchanged: a newer version \
          may manage it"
     )
 }

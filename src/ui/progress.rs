@@ -57,7 +57,8 @@ impl Progress {
                 self.bar.set_message(format!("{} {address}", doing(*action)));
             }
             Event::Waiting { address, wait } => {
-                let mut waiting = self.waiting.lock().expect("nobody panics while showing");
+                let mut waiting =
+                    self.waiting.lock().expect("no task panics while it holds the lock");
                 // The same wait again is not worth another line.
                 if waiting.insert(address.clone(), wait.clone()).as_ref() != Some(wait) {
                     let of = address.as_ref().map(|it| format!("{it}: ")).unwrap_or_default();
@@ -71,7 +72,7 @@ impl Progress {
                 self.line(&format!("  {address}: {}", ended(*action, status)));
             }
             Event::Draining { in_flight, at_most } => self.line(&format!(
-                "stopping: nothing new is started, {in_flight} in flight are waited for, at most {} s; \
+                "stopping: no new step is started; {in_flight} in flight may take {} s at most; \
                  the same signal again (Ctrl-C) exits immediately",
                 at_most.as_secs()
             )),
@@ -153,7 +154,7 @@ impl Drop for Spinner {
 fn doing(action: Action) -> &'static str {
     match action {
         Action::Create => "creating",
-        Action::Replace => "making the successor of",
+        Action::Replace => "creating the replacement of",
         Action::Update => "updating",
         Action::Adopt => "adopting",
         Action::Rename => "renaming",

@@ -57,11 +57,11 @@ pub fn text(reason: &Reason) -> String {
             "{arn} has its tags and belongs to {owner}: release it there, or remove the manifest"
         ),
         Reason::IncompleteTags { arn: Some(arn) } => format!(
-            "{arn} carries only some of the ownership tags and may be it: complete them, or take them off"
+            "{arn} has only some of the ownership tags and may be this resource: complete them, or remove them"
         ),
         Reason::IncompleteTags { arn: None } => "its ownership tags are incomplete".to_owned(),
         Reason::SameTags { first, second } => format!(
-            "{first} and {second} carry the same tags: take the `ivs-apply:` tags off the one that is not it"
+            "{first} and {second} have the same tags: remove the `ivs-apply:` tags from the one that is not this resource"
         ),
         Reason::AmbiguousFormerNames { first, second } => format!(
             "{first} and {second} both exist, and `previousNames` lists both: remove the name of the one that \
@@ -93,28 +93,28 @@ pub fn text(reason: &Reason) -> String {
             if *ends { format!("{why}, so it ends by itself") } else { why.to_owned() }
         }
         Reason::PublicKeyRequired => "AWS never shows a key: give `publicKeyMaterial`".to_owned(),
-        Reason::PredecessorEnding => "the one before it is still ending".to_owned(),
+        Reason::PredecessorEnding => "the previous one is still ending".to_owned(),
         Reason::FailedRecently { likely, after } => format!(
-            "{}; it is made again by a run after {}, or as soon as its manifest changes",
+            "{}; a run after {} creates it again, or an earlier one if its manifest changes",
             likely.unwrap_or("AWS gives no reason"),
             moment(*after)
         ),
         Reason::Protected { declared: true } => {
-            "protected: take `lifecycle.protect` out of its manifest and apply that first".to_owned()
+            "protected: remove `lifecycle.protect` from its manifest and apply that first".to_owned()
         }
         Reason::Protected { declared: false } => {
-            "protected: put its manifest back without `lifecycle.protect` and apply that first".to_owned()
+            "protected: restore its manifest without `lifecycle.protect` and apply that first".to_owned()
         }
         Reason::ProtectionLifted { then } => {
             let then = if *then == Action::Delete { "deletes" } else { "replaces" };
             format!("it is protected, which this run lifts; the next one {then} it")
         }
         Reason::HoldsProtectedKey => {
-            "its stream key is protected and would be deleted with it: take `lifecycle.protect` out of the \
+            "its stream key is protected and would be deleted with it: remove `lifecycle.protect` from the \
              manifest of the stream key and apply that first"
                 .to_owned()
         }
-        Reason::HasDuplicate => "it waits until its duplicate is gone".to_owned(),
+        Reason::HasDuplicate => "it waits until its duplicate is deleted".to_owned(),
         Reason::SuccessorFailed { arn, state } => {
             format!("{arn}, which replaces it, is in state {state}")
         }
@@ -128,8 +128,8 @@ pub fn text(reason: &Reason) -> String {
             format!("{winner} has the same name, and this one is {}", on_air(audience))
         }
         Reason::DuplicateChanged { winner } => format!(
-            "{winner} has the same name, and this one is not as it was made: delete it by hand, or take its \
-             `ivs-apply:` tags off"
+            "{winner} has the same name, and this one was changed since it was created: delete it by hand, or remove \
+             its `ivs-apply:` tags"
         ),
         Reason::DuplicateOfUnknownAge { winner } => {
             format!("{winner} has the same name, and the age of this one is unknown")
@@ -141,7 +141,7 @@ pub fn text(reason: &Reason) -> String {
         Reason::WinnerNotReady { winner } => format!("waits until {winner} is ready for use"),
         Reason::WaitsFor { address, action } => {
             let whom =
-                address.as_ref().map_or_else(|| "another of this name".to_owned(), ToString::to_string);
+                address.as_ref().map_or_else(|| "another object of this name".to_owned(), ToString::to_string);
             format!("waits for {whom} ({})", action.as_str())
         }
     }

@@ -76,7 +76,7 @@ fn made_from(approval: &Approval) -> String {
 fn verdict(step: &ApprovedStep) -> String {
     let decision = match step.decision.as_str() {
         "do" => String::new(),
-        "interrupt" => ", interrupting who is live".to_owned(),
+        "interrupt" => ", interrupting its audience".to_owned(),
         other => format!(" {other}"),
     };
     let because = reasons(&step.causes());
@@ -90,10 +90,10 @@ pub fn difference(it: &Difference) -> String {
         Difference::PlaceChanged(part) => changed_part(part),
         Difference::ApprovedTwice => "a step was approved twice".to_owned(),
         Difference::NotPlannedNow { step } => {
-            format!("{step}: approved, and not what would be done now")
+            format!("{step}: approved, but not in the current plan")
         }
         Difference::NotApproved { step } => {
-            format!("{step}: would be done now, and was not approved")
+            format!("{step}: in the current plan, but not approved")
         }
         Difference::ObjectChanged { step } => {
             format!("{step}: the object was changed since it was approved")
@@ -105,11 +105,11 @@ pub fn difference(it: &Difference) -> String {
         }
         Difference::FieldChanged { step, path, approved: Some(approved), now: None } => {
             let approved = change(approved);
-            format!("{step}: `{path}`: {approved} was approved, and would not be done now")
+            format!("{step}: `{path}`: {approved} was approved, but is not in the current plan")
         }
         Difference::FieldChanged { step, path, now, .. } => {
             let now = now.as_ref().map(change).unwrap_or_default();
-            format!("{step}: `{path}`: {now} would be done now, and was not approved")
+            format!("{step}: `{path}`: {now} is in the current plan, but was not approved")
         }
     }
 }

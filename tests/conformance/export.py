@@ -139,7 +139,7 @@ def main():
         code, stream, talk = program(folder, "export", "--stack", "hands")
         equal("export", (code, "left out" in talk), (0, True))
         check("nobody else's", "theirs" not in stream, stream)
-        check("nothing that AWS could not make", "broken" not in stream and "CREATE_FAILED" in talk, talk)
+        check("no object with a failed creation", "broken" not in stream and "CREATE_FAILED" in talk, talk)
         check("what a manifest of a composition means", "note: Composition/" in talk, talk)
         code, out, talk = program(folder, "export", "--stack", "hands", "--out", "manifests")
         equal("export into a folder", (code, out), (0, ""))

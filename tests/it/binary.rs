@@ -595,7 +595,7 @@ fn stopped_apply_drains_and_the_next_one_goes_on(signal: &str, code: i32) {
     let mut out = child.stdout.take().expect("piped");
     std::io::Read::read_to_string(&mut out, &mut answer).expect("the program answers");
     assert_eq!(child.wait().expect("the program ends").code(), Some(code), "{rest}{answer}");
-    assert!(rest.contains("nothing new is started"), "{rest}");
+    assert!(rest.contains("no new step is started"), "{rest}");
     assert!(answer.contains("not started"), "{answer}");
     let again = run(&mut apply());
     assert_eq!(again.code, Some(0), "{again:?}");

@@ -170,7 +170,7 @@ fn credentials_that_are_not_there_are_told_with_what_was_asked_and_what_to_set()
     sentence(
         &none,
         &[
-            "no AWS credentials were found; asked in turn: the variables `AWS_ACCESS_KEY_ID`",
+            "no AWS credentials were found; sources tried: the variables `AWS_ACCESS_KEY_ID`",
             "profile `default`",
             "the EC2 instance metadata service",
             "name a profile with `--profile`",
@@ -181,7 +181,7 @@ fn credentials_that_are_not_there_are_told_with_what_was_asked_and_what_to_set()
     let broken = "[profile broken]\nregion = us-west-2\ncredential_process = /bin/false\n";
     std::fs::write(folder.join("config"), broken).expect("writable");
     let ran = signed.plan(&["--profile", "broken"], &[]);
-    sentence(&ran, &["no AWS credentials could be had from profile `broken`"]);
+    sentence(&ran, &["profile `broken` of the AWS configuration files gave no AWS credentials"]);
 }
 
 #[test]

@@ -80,7 +80,7 @@ Changed outside
 Missing
   Stage/gone  manifests/all.yaml:17
 
-Drift: 4 resources; `ivs-apply apply` puts back what was applied
+Drift: 4 resources; `ivs-apply apply` restores what was applied
 What is missing was deleted outside or never applied; `--missing-ok` does not count it
 1 differs because its manifest changed: see `ivs-apply plan`
 "

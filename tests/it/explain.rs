@@ -85,7 +85,7 @@ fn what_explain_does_not_know_ends_with_where_to_look() {
         (
             "E9999",
             "unknown kind or code `E9999`",
-            "explain` lists the kinds; a code stands in brackets",
+            "explain` lists the kinds; an error shows its code in brackets",
         ),
     ] {
         let ran = run(ivs_apply(place.folder.path()).args(["explain", what]));

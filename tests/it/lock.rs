@@ -241,7 +241,7 @@ mod in_s3 {
         }
         for words in ["plan", "drift"] {
             let looked = run(&mut stage.command(words));
-            assert!(looked.stderr.contains("another run is at work"), "{words}: {looked:?}");
+            assert!(looked.stderr.contains("another run is in progress"), "{words}: {looked:?}");
             assert!(looked.stderr.contains(&nonce), "{words}: {looked:?}");
         }
         let alive = run(&mut stage.command(&format!("unlock --nonce {nonce}")));
@@ -311,7 +311,7 @@ mod in_s3 {
         let begun = std::time::Instant::now();
         let applied = run(&mut stage.command("apply --yes"));
         assert_eq!(applied.code, Some(0), "{applied:?}");
-        assert!(applied.stderr.contains("did not end well"), "{}", applied.stderr);
+        assert!(applied.stderr.contains("did not end normally"), "{}", applied.stderr);
         assert!(begun.elapsed() >= Duration::from_secs(30));
         assert_eq!(store.text(), None);
         stage.assert_whole("after it was taken over");

@@ -134,8 +134,8 @@ fn a_file_that_is_neither_yaml_nor_json_is_said_to_be_no_manifest() {
 #[test]
 fn a_manifest_that_is_not_yaml_is_told_what_the_parser_found() {
     for (text, help) in [
-        ("spec: { tags: { a: *  } }\n", "a value that begins with `*` or `&` stands in quotes"),
-        ("spec: { name: ${NAME} }\n", "variables are not filled in by ivs-apply"),
+        ("spec: { tags: { a: *  } }\n", "a value that begins with `*` or `&` needs quotes"),
+        ("spec: { name: ${NAME} }\n", "ivs-apply does not fill in variables"),
         ("spec: { name: {{ .Values.name }} }\n", "`{{ … }}` is a template's"),
         ("spec: { name: a\n", "look for a `{` or `[` that is never closed"),
         ("spec:\n  name:\u{a0}a\n  latencyMode: LOW\n", "a no-break space (U+00A0) is in the text"),
@@ -356,7 +356,7 @@ fn a_spec_may_be_left_out_where_every_field_has_a_default() {
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert_eq!(place.run("plan --detailed-exitcode").code, Some(0));
     let needs_a_bucket = CHANNEL.replace("Channel", "StorageConfiguration");
-    let help = "it belongs into `spec`, which has nothing in it";
+    let help = "it belongs in `spec`, which is empty";
     one_error(&needs_a_bucket, "missing field `s3`", "1:1", help);
 }
 
@@ -450,8 +450,8 @@ fn words_of_other_tools_without_a_counterpart_tell_what_to_do_instead() {
     let place = Place::new();
     for (words, tip) in [
         ("apply --dry-run", "`ivs-apply plan` shows what `apply` would do"),
-        ("apply --force", "`--yes` of `apply` and `destroy` asks nothing"),
-        ("destroy --force", "`--yes` of `apply` and `destroy` asks nothing"),
+        ("apply --force", "`--yes` of `apply` and `destroy` skips the confirmation prompt"),
+        ("destroy --force", "`--yes` of `apply` and `destroy` skips the confirmation prompt"),
         ("validate --strict", "an unknown field is always an error"),
         ("plan --strict", "an unknown field is always an error"),
         ("status", "`ivs-apply plan` shows how the account differs from the manifests"),

@@ -63,7 +63,7 @@ fn outputs_are_told_by_logical_name_in_each_form() {
 
     let env = place.run("output --format env");
     assert!(env.stdout.contains(&format!("IVS_CHANNEL_MAIN_PLAYBACK_URL='{url}'\n")), "{env:?}");
-    assert!(env.stderr.contains("not there: Composition/show"), "{env:?}");
+    assert!(env.stderr.contains("no object exists for: Composition/show"), "{env:?}");
     let part = self::document(&place.run("output --format json --only Stage/*"));
     let mut called = part["calls"].as_object().expect("calls").keys();
     let needed = |it: &str| it.contains("Stage") || it == "GetCallerIdentity";

@@ -109,7 +109,7 @@ fn a_swap_tells_which_object_has_a_temporary_name() {
         assert_eq!(
             because,
             [
-                "gives up the name `b` and has a temporary one until its new name is free",
+                "renamed from `b` to a temporary name until its new name is free",
                 "renamed from `a`",
                 "renamed from `b`",
             ]

@@ -92,7 +92,7 @@ fn an_approved_plan_is_done_without_a_question_and_is_stale_after_that() {
     assert_eq!(done.code, Some(0), "{done:?}");
     assert!(done.stdout.contains("1 done"), "{done:?}");
     assert_eq!(place.run("plan --detailed-exitcode").code, Some(0));
-    stale(&place.run("apply plan.json"), "approved, and not what would be done now");
+    stale(&place.run("apply plan.json"), "approved, but not in the current plan");
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn an_object_made_again_under_the_same_name_is_not_the_one_that_was_approved() {
         account.aws.ivs.delete_channel().arn(arn).send().await.sorted("DeleteChannel").expect("ok");
     });
     let ran = place.run("apply plan.json");
-    stale(&ran, "would be done now, and was not approved");
+    stale(&ran, "in the current plan, but not approved");
     assert!(ran.stdout.contains("create Channel/main"), "{ran:?}");
 }
 
@@ -206,12 +206,18 @@ fn a_change_of_the_manifests_makes_a_plan_stale() {
     let (place, _) = approved(&normal());
     place.write("all.yaml", &normal().replace("tier: gold", "tier: silver"));
     let ran = place.run("apply plan.json");
-    stale(&ran, "`spec.tags.tier`: \"gold\" -> \"silver\" would be done now, and was not approved");
+    stale(
+        &ran,
+        "`spec.tags.tier`: \"gold\" -> \"silver\" is in the current plan, but was not approved",
+    );
     place.write(
         "more.yaml",
         "apiVersion: ivs-apply.dev/v1\nkind: Stage\nmetadata: { name: more }\nspec: {}\n",
     );
-    stale(&place.run("apply plan.json"), "create Stage/more: would be done now");
+    stale(
+        &place.run("apply plan.json"),
+        "create Stage/more: in the current plan, but not approved",
+    );
     std::fs::remove_file(place.folder.path().join("manifests/more.yaml")).expect("there");
     assert!(is_as(&place, MANIFESTS), "nothing was written");
 }
@@ -280,7 +286,7 @@ fn a_plan_is_applied_under_the_flags_it_was_saved_with() {
     ] {
         let ran = place.run(words);
         assert_eq!(ran.code, Some(1), "{ran:?}");
-        assert!(ran.stderr.contains(&format!("`{flag}` is not what")), "{ran:?}");
+        assert!(ran.stderr.contains(&format!("`{flag}` differs from the flags")), "{ran:?}");
     }
     let done = place.run("apply plan.json --prune");
     assert_eq!(done.code, Some(0), "{done:?}");
@@ -321,7 +327,7 @@ fn a_plan_is_never_saved_over_something_else() {
     let before = std::fs::read_to_string(&manifest).expect("readable");
     let ran = place.run("plan --out manifests/all.yaml");
     assert_eq!(ran.code, Some(1), "{ran:?}");
-    assert!(ran.stderr.contains("is not a saved plan, so it is left alone"), "{ran:?}");
+    assert!(ran.stderr.contains("is not a saved plan, so it is not overwritten"), "{ran:?}");
     assert_eq!(std::fs::read_to_string(&manifest).expect("readable"), before);
     symlink("elsewhere.json", place.folder.path().join("link.json")).expect("linked");
     let ran = place.run("plan --out link.json");
@@ -631,7 +637,7 @@ fn an_endpoint_with_a_password_or_a_query_is_neither_saved_nor_told() {
         let text = std::fs::read_to_string(here.join("plan.json")).expect("saved");
         assert!(!text.contains("secret") && !saved.stderr.contains("secret"), "{text} {saved:?}");
         assert!(saved.stderr.contains(" apply plan.json --endpoint-url URL`"), "{saved:?}");
-        assert!(saved.stderr.contains("`URL` is the whole address of the endpoint"), "{saved:?}");
+        assert!(saved.stderr.contains("`URL` is the full address of the endpoint"), "{saved:?}");
         let refused = signed(&place, here, &[], &["apply", "plan.json"]);
         assert_eq!(refused.code, Some(5), "{refused:?}");
         assert!(refused.stderr.contains(&served.url), "{refused:?}");

@@ -98,7 +98,7 @@ fn drift_and_graph_are_of_the_part_that_was_named() {
     ran(&place, "drift", 2, "Drift: 2 resources");
     let said = ran(&place, "drift --only Channel/side", 2, "Drift: 1 resource;");
     assert!(!said.contains("Channel/main"), "{said}");
-    assert!(said.contains("note: 1 selected; 3 others left alone"), "{said}");
+    assert!(said.contains("note: 1 selected; 3 others not selected"), "{said}");
     ran(&place, "drift --only Stage/*", 0, "No drift");
     for offline in ["", " --offline"] {
         let said = ran(&place, &format!("graph --only Channel/main{offline}"), 0, "archive");
@@ -113,7 +113,7 @@ fn destroy_deletes_the_part_that_was_named_and_keeps_what_the_rest_needs() {
     let said = ran(&place, "destroy --yes --only */archive", 4, "Channel/main still refers to it");
     assert!(said.contains("1 deferred"), "{said}");
     let said = ran(&place, "destroy --yes --only Channel/* --exclude Channel/side", 0, "1 done");
-    assert!(said.contains("1 selected; 3 others left alone"), "{said}");
+    assert!(said.contains("1 selected; 3 others not selected"), "{said}");
     ran(&place, "plan", 0, "1 to create, 3 unchanged");
     ran(&place, "destroy --yes --only */archive", 0, "1 done");
     ran(&place, "plan", 0, "2 to create, 2 unchanged");
@@ -123,7 +123,7 @@ fn destroy_deletes_the_part_that_was_named_and_keeps_what_the_rest_needs() {
 fn a_selection_is_part_of_what_is_approved() {
     let place = place(MANIFESTS);
     ran(&place, "plan --out plan.json -l team=sports", 0, "saved");
-    ran(&place, "apply plan.json --only Channel/side", 1, "`--only` is not what");
+    ran(&place, "apply plan.json --only Channel/side", 1, "`--only` differs from the flags");
     ran(&place, "apply plan.json -l team=sports", 0, "3 done");
     ran(&place, "plan", 0, "1 to create, 3 unchanged");
     ran(&place, "plan --out plan.json --only Channel/side", 0, "saved");

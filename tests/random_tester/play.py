@@ -620,7 +620,7 @@ class Round:
                 self.complain("export wrote a secret")
 
     def step_adopt(self, rnd):
-        """Take over an object that nobody owns."""
+        """Take over an unowned object."""
         from .manifests import Maker
         pool = [o for o in self.unowned if o.arn in self.foreign and o.kind in ("Channel", "PlaybackRestrictionPolicy", "Stage")]
         if not pool:

@@ -91,7 +91,7 @@ class Program:
         if run.rc not in allowed:
             self.complain(f"exit code {run.rc} of `{shlex.join(full)}` is not one that the documents give it")
         for text in (run.out, run.err):
-            if "panicked" in text or "RUST_BACKTRACE" in text or "defect of its own" in text:
+            if "panicked" in text or "RUST_BACKTRACE" in text or "defect in the program" in text:
                 self.complain(f"panic text in the output of `{shlex.join(full)}`: {text[text.find('error:'):][:200]}")
         died = run.rc in (-9, -2, -15)
         if "json" in full and not died:

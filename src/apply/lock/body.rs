@@ -116,8 +116,8 @@ impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let short = |text: &str| text.chars().take(CAP).collect::<String>();
         let Who { user, host, run } = &self.who;
-        let user = short(user.as_deref().unwrap_or("somebody"));
-        let host = short(host.as_deref().unwrap_or("a machine without a name"));
+        let user = short(user.as_deref().unwrap_or("an unknown user"));
+        let host = short(host.as_deref().unwrap_or("an unnamed machine"));
         write!(f, "{user} on {host}")?;
         if let Some(run) = run {
             write!(f, " ({})", short(run))?;
@@ -127,7 +127,7 @@ impl fmt::Display for Holder {
             write!(f, ", since {}", short(since))?;
         }
         if let Some(age) = self.age {
-            write!(f, ", last heard of {} s ago", age.as_secs())?;
+            write!(f, ", last renewed {} s ago", age.as_secs())?;
         }
         write!(f, ", nonce {}", short(&self.nonce))
     }

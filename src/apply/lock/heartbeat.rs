@@ -31,7 +31,7 @@ pub enum Lost {
     #[error("it was taken over by {0}")]
     TakenOver(Box<Holder>),
     /// The object is no lock any more.
-    #[error("something else was put in its place")]
+    #[error("the lock object was overwritten")]
     Replaced,
     /// The heartbeat failed for longer than [`TTL`].
     #[error("it could not be renewed for {} s", TTL.as_secs())]
@@ -103,7 +103,7 @@ pub(super) async fn beat<S: Store>(store: &S, state: &Mutex<State>, stopper: &wa
                 Ok(Ok(Renewal::Lost(why))) => break Some(why),
                 Ok(Ok(Renewal::Moved)) => next = Instant::now(),
                 Ok(Err(error)) => {
-                    tracing::info!("the lock could not be renewed, and is tried again: {error}");
+                    tracing::info!("the lock could not be renewed; the run tries again: {error}");
                     next = Instant::now() + AGAIN;
                 }
             }

@@ -71,7 +71,7 @@ impl Object {
         if answer.content_length.is_some_and(|it| it > LARGEST) {
             return Err(CloudError {
                 class: Class::Invalid,
-                ..unusable("GetObject", "is too large to be what is looked for")
+                ..unusable("GetObject", "is too large for a lock object")
             });
         }
         let written = answer.last_modified;

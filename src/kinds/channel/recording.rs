@@ -25,7 +25,7 @@ pub(super) fn check(set: &DeclaredSet<'_>, report: &mut Report) {
         if untouched && interval.is_some_and(|it| it < 60) {
             warn(
                 "this channel's video is not transcoded: thumbnails come no more often than its keyframes, \
-                 whatever `targetIntervalSeconds` says",
+                 regardless of `targetIntervalSeconds`",
             );
         }
     }

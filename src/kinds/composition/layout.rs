@@ -59,7 +59,7 @@ pub struct Pip {
     pub grid_gap: i32,
     /// Attribute that marks the participant inside.
     pub pip_participant_attribute: String,
-    /// Whether the inner picture goes when nobody is in it.
+    /// Whether the inner picture disappears when no participant is in it.
     pub pip_behavior: WireEnum<PipBehavior>,
     /// Pixels from the edge, at least 0.
     pub pip_offset: i32,
