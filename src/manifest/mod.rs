@@ -11,13 +11,13 @@ mod resource;
 pub mod schema;
 mod set;
 pub mod source;
+mod stack;
 pub mod write;
 
-use crate::aws::{REGIONS, Tags};
-use crate::diag::tree::{Shape, Tree};
+use crate::aws::Tags;
 use crate::diag::{Code, Diagnostic, FieldPath, Origin, Part, Place, Report, Segment, SourceMap};
 use crate::kinds::spec::spec_path;
-use crate::kinds::{Address, Check, Desired, Kind, Lifecycle, Resource, Spec, Stack};
+use crate::kinds::{Address, Desired, Kind, Lifecycle, Resource, Spec, Stack};
 use document::Outline;
 use envelope::{
     API_VERSION, Document, Envelope, EnvelopeOutline, Metadata, Named, STACK, StackDocument,
@@ -121,7 +121,7 @@ fn understand(sources: SourceMap, mut report: Report, stack: Option<&str>) -> Lo
             broken.insert(Address::new(kind, it.metadata.name));
         }
     }
-    let stack = the_stack(stacks, stack, &sources, &mut report);
+    let stack = stack::the_stack(stacks, stack, &sources, &mut report);
     let known: BTreeSet<Address> =
         desired.iter().map(|it| it.address.clone()).chain(broken.clone()).collect();
     for it in desired.iter_mut().chain(in_part.iter_mut().map(|it| &mut it.0)) {
@@ -256,142 +256,6 @@ fn resource(origin: Origin, mut spec: Spec, metadata: Metadata, lifecycle: Lifec
         name_is_default,
         origin,
     }
-}
-
-/// The one stack of a run.
-fn the_stack(
-    documents: Vec<(Origin, StackDocument)>,
-    name: Option<&str>,
-    sources: &SourceMap,
-    report: &mut Report,
-) -> Stack {
-    let mut documents = documents.into_iter();
-    let Some((origin, document)) = documents.next() else {
-        return Stack::named(name.unwrap_or("default"));
-    };
-    for (other, _) in documents {
-        report.push(
-            Diagnostic::new(
-                Code::SeveralStacks,
-                Place::value(other, "kind"),
-                "a run has at most one Stack, and this is the second",
-            )
-            .also(Place::value(origin, "kind"), "the first one")
-            .help("remove one of the two, or give `-f` the manifests of one stack only"),
-        );
-    }
-    resource::logical_name(&document.metadata.name, origin, "metadata.name", report);
-    if let Some(name) = name
-        && name != document.metadata.name
-    {
-        let message = format!(
-            "the command line asks for stack `{name}`, and the manifests are of `{}`",
-            document.metadata.name
-        );
-        let place = Place::value(origin, "metadata.name");
-        report
-            .push(Diagnostic::new(Code::SeveralStacks, place, message).help(format!(
-                "leave `--stack` out, or give `-f` the manifests of stack `{name}`"
-            )));
-    }
-    let spec = document.spec;
-    if let Some(region) = &spec.region
-        && !REGIONS.contains(&region.as_str())
-    {
-        let message = format!("Amazon IVS does not exist in region {}", crate::diag::quote(region));
-        report.push(
-            Diagnostic::new(Code::WrongRegion, Place::value(origin, "spec.region"), message)
-                .help(format!("use one of {}", REGIONS.join(", ")))
-                .did_you_mean(region, REGIONS),
-        );
-    }
-    if let Some(account) = &spec.account
-        && (account.len() != 12 || !account.chars().all(|it| it.is_ascii_digit()))
-    {
-        let place = Place::value(origin, "spec.account");
-        let message =
-            format!("{} is not an account: that is twelve digits", crate::diag::quote(account));
-        report.push(
-            Diagnostic::new(Code::WrongAccount, place, message)
-                .help("write the twelve digits in quotes, such as `account: \"123456789012\"`"),
-        );
-    } else if let Some(account) = &spec.account
-        && is_unquoted(origin, &FieldPath::from("spec.account"), sources)
-    {
-        let place = Place::value(origin, "spec.account");
-        let message = "the account is a number, and other programs that read YAML drop a number's leading zeros";
-        report.push(
-            Diagnostic::new(Code::WrongAccount, place, message)
-                .help(format!("quote it: `account: \"{account}\"`")),
-        );
-    }
-    Check::new(origin, report).tags("tags", &spec.tags, 0);
-    let mut quotas = std::collections::BTreeMap::new();
-    for (name, quota) in spec.quotas {
-        if let Some(kind) = Kind::named(&name) {
-            quotas.insert(kind, quota);
-        } else {
-            let path = FieldPath::from("spec.quotas").key(name.clone());
-            let place = Place::Field { origin, path, part: Part::Key };
-            let message = format!("unknown kind {}", crate::diag::quote(&name));
-            report.push(
-                Diagnostic::new(Code::UnknownKind, place, message)
-                    .did_you_mean(&name, Kind::ALL.iter().map(|it| it.name())),
-            );
-        }
-    }
-    let mut ignore_tags = Vec::new();
-    for (index, text) in spec.ignore_tags.iter().enumerate() {
-        match text.parse() {
-            Ok(glob) => ignore_tags.push(glob),
-            Err(why) => {
-                let path = FieldPath::from("spec.ignoreTags").index(index);
-                let message = format!("{} is not a glob: {why}", crate::diag::quote(text));
-                report.push(
-                    Diagnostic::new(Code::MalformedGlob, Place::value(origin, path), message)
-                        .help("`*` stands for any run of characters, such as `cost:*`"),
-                );
-            }
-        }
-    }
-    let lock = spec.lock.and_then(|text| match text.parse() {
-        Ok(location) => Some(location),
-        Err(why) => {
-            let message = format!("{} {why}", crate::diag::quote(&text));
-            let place = Place::value(origin, "spec.lock");
-            report.push(
-                Diagnostic::new(Code::MalformedLock, place, message)
-                    .help("write it as `s3://bucket/key`"),
-            );
-            None
-        }
-    });
-    Stack {
-        name: document.metadata.name,
-        region: spec.region,
-        account: spec.account,
-        tags: spec.tags,
-        ignore_tags,
-        prune: spec.prune,
-        quotas,
-        lock,
-    }
-}
-
-/// Whether a value is written without quotes.
-fn is_unquoted(origin: Origin, path: &FieldPath, sources: &SourceMap) -> bool {
-    let tree = sources.tree(origin);
-    let Ok(tree) = &*tree else { return false };
-    let value = path.segments().iter().try_fold(Tree::ROOT, |id, segment| {
-        match (&tree.resolve(id)?.shape, segment) {
-            (Shape::Map(entries), Segment::Key(key)) => {
-                entries.iter().find(|it| it.key == *key).map(|it| it.value)
-            }
-            _ => None,
-        }
-    });
-    let node = value.and_then(|it| tree.resolve(it));
-    node.is_some_and(|it| matches!(it.shape, Shape::Scalar { plain: true, .. }))
 }
 
 /// Stack tags under the resource's own; what the stack ignores is not managed, so not wanted either. The answer is

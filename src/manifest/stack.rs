@@ -1,0 +1,179 @@
+//! The stack of a run, from its document and the command line.
+
+use super::envelope::StackDocument;
+use super::resource;
+use crate::aws::REGIONS;
+use crate::aws::object::Location;
+use crate::diag::tree::{Shape, Tree};
+use crate::diag::{
+    Code, Diagnostic, FieldPath, Origin, Part, Place, Report, Segment, SourceMap, quote,
+};
+use crate::kinds::{Check, Glob, Kind, Stack};
+use std::collections::BTreeMap;
+
+/// The one stack of a run.
+pub(super) fn the_stack(
+    documents: Vec<(Origin, StackDocument)>,
+    name: Option<&str>,
+    sources: &SourceMap,
+    report: &mut Report,
+) -> Stack {
+    let mut documents = documents.into_iter();
+    let Some((origin, document)) = documents.next() else {
+        return Stack::named(name.unwrap_or("default"));
+    };
+    for (other, _) in documents {
+        report.push(
+            Diagnostic::new(
+                Code::SeveralStacks,
+                Place::value(other, "kind"),
+                "a run has at most one Stack, and this is the second",
+            )
+            .also(Place::value(origin, "kind"), "the first one")
+            .help("remove one of the two, or give `-f` the manifests of one stack only"),
+        );
+    }
+    let spec = document.spec;
+    check_stack_name(origin, &document.metadata.name, name, report);
+    if let Some(region) = &spec.region {
+        check_region(origin, region, report);
+    }
+    if let Some(account) = &spec.account {
+        check_account(origin, account, sources, report);
+    }
+    Check::new(origin, report).tags("tags", &spec.tags, 0);
+    let quotas = quotas(origin, spec.quotas, report);
+    let ignore_tags = ignored_tags(origin, &spec.ignore_tags, report);
+    let lock = spec.lock.and_then(|text| lock(origin, &text, report));
+    Stack {
+        name: document.metadata.name,
+        region: spec.region,
+        account: spec.account,
+        tags: spec.tags,
+        ignore_tags,
+        prune: spec.prune,
+        quotas,
+        lock,
+    }
+}
+
+/// Reports a stack name that no stack can have, or that is not the one that the command line asks for.
+fn check_stack_name(origin: Origin, written: &str, asked: Option<&str>, report: &mut Report) {
+    resource::logical_name(written, origin, "metadata.name", report);
+    if let Some(asked) = asked.filter(|it| *it != written) {
+        let message = format!(
+            "the command line asks for stack `{asked}`, and the manifests are of `{written}`"
+        );
+        let place = Place::value(origin, "metadata.name");
+        report.push(
+            Diagnostic::new(Code::SeveralStacks, place, message).help(format!(
+                "leave `--stack` out, or give `-f` the manifests of stack `{asked}`"
+            )),
+        );
+    }
+}
+
+/// Reports a region that does not have Amazon IVS.
+fn check_region(origin: Origin, region: &str, report: &mut Report) {
+    if REGIONS.contains(&region) {
+        return;
+    }
+    let message = format!("Amazon IVS does not exist in region {}", quote(region));
+    report.push(
+        Diagnostic::new(Code::WrongRegion, Place::value(origin, "spec.region"), message)
+            .help(format!("use one of {}", REGIONS.join(", ")))
+            .did_you_mean(region, REGIONS),
+    );
+}
+
+/// Reports an account that does not have twelve digits, or that is written as a number.
+fn check_account(origin: Origin, account: &str, sources: &SourceMap, report: &mut Report) {
+    let place = Place::value(origin, "spec.account");
+    if account.len() != 12 || !account.chars().all(|it| it.is_ascii_digit()) {
+        let message = format!("{} is not an account: that is twelve digits", quote(account));
+        report.push(
+            Diagnostic::new(Code::WrongAccount, place, message)
+                .help("write the twelve digits in quotes, such as `account: \"123456789012\"`"),
+        );
+    } else if is_unquoted(origin, &FieldPath::from("spec.account"), sources) {
+        let message = "the account is a number, and other programs that read YAML drop a number's leading zeros";
+        report.push(
+            Diagnostic::new(Code::WrongAccount, place, message)
+                .help(format!("quote it: `account: \"{account}\"`")),
+        );
+    }
+}
+
+/// The quotas of a stack by kind. Reports names that no kind has.
+fn quotas(
+    origin: Origin,
+    written: BTreeMap<String, u32>,
+    report: &mut Report,
+) -> BTreeMap<Kind, u32> {
+    let mut quotas = BTreeMap::new();
+    for (name, quota) in written {
+        if let Some(kind) = Kind::named(&name) {
+            quotas.insert(kind, quota);
+        } else {
+            let path = FieldPath::from("spec.quotas").key(name.clone());
+            let place = Place::Field { origin, path, part: Part::Key };
+            let message = format!("unknown kind {}", quote(&name));
+            report.push(
+                Diagnostic::new(Code::UnknownKind, place, message)
+                    .did_you_mean(&name, Kind::ALL.iter().map(|it| it.name())),
+            );
+        }
+    }
+    quotas
+}
+
+/// The patterns of tags that a stack ignores. Reports those that are malformed.
+fn ignored_tags(origin: Origin, written: &[String], report: &mut Report) -> Vec<Glob> {
+    let mut globs = Vec::new();
+    for (index, text) in written.iter().enumerate() {
+        match text.parse() {
+            Ok(glob) => globs.push(glob),
+            Err(why) => {
+                let path = FieldPath::from("spec.ignoreTags").index(index);
+                let message = format!("{} is not a glob: {why}", quote(text));
+                report.push(
+                    Diagnostic::new(Code::MalformedGlob, Place::value(origin, path), message)
+                        .help("`*` stands for any run of characters, such as `cost:*`"),
+                );
+            }
+        }
+    }
+    globs
+}
+
+/// The location of a stack's lock. Reports one that is malformed.
+fn lock(origin: Origin, written: &str, report: &mut Report) -> Option<Location> {
+    match written.parse() {
+        Ok(location) => Some(location),
+        Err(why) => {
+            let message = format!("{} {why}", quote(written));
+            let place = Place::value(origin, "spec.lock");
+            report.push(
+                Diagnostic::new(Code::MalformedLock, place, message)
+                    .help("write it as `s3://bucket/key`"),
+            );
+            None
+        }
+    }
+}
+
+/// Whether a value is written without quotes.
+fn is_unquoted(origin: Origin, path: &FieldPath, sources: &SourceMap) -> bool {
+    let tree = sources.tree(origin);
+    let Ok(tree) = &*tree else { return false };
+    let value = path.segments().iter().try_fold(Tree::ROOT, |id, segment| {
+        match (&tree.resolve(id)?.shape, segment) {
+            (Shape::Map(entries), Segment::Key(key)) => {
+                entries.iter().find(|it| it.key == *key).map(|it| it.value)
+            }
+            _ => None,
+        }
+    });
+    let node = value.and_then(|it| tree.resolve(it));
+    node.is_some_and(|it| matches!(it.shape, Shape::Scalar { plain: true, .. }))
+}
