@@ -1,9 +1,11 @@
 //! The dependency graph as text for Graphviz or Mermaid, or as a picture.
 
+mod layout;
+mod svg;
+
 use super::escape::escape;
 use crate::kinds::spec::named_targets;
 use crate::kinds::{Address, Desired};
-use crate::plan::graph::depths;
 use crate::plan::{Action, Plan};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -73,53 +75,9 @@ impl<'a> Picture<'a> {
         text
     }
 
-    /// A picture: one column per depth, what is needed first on the left.
+    /// A picture: one column for each depth, with the resources that others need on the left.
     pub fn svg(&self) -> String {
-        const BOX: (usize, usize) = (260, 34);
-        const STEP: (usize, usize) = (340, 54);
-        let depths = depths(self.nodes.keys().copied(), self.edges.iter().copied())
-            .unwrap_or_else(|_| BTreeMap::new());
-        let mut rows: BTreeMap<usize, usize> = BTreeMap::new();
-        let mut places: BTreeMap<&Address, (usize, usize)> = BTreeMap::new();
-        for address in self.nodes.keys() {
-            let column = depths.get(address).copied().unwrap_or(0);
-            let row = rows.entry(column).or_default();
-            places.insert(address, (20 + column * STEP.0, 20 + *row * STEP.1));
-            *row += 1;
-        }
-        let width = 20 + (rows.len().max(1)) * STEP.0;
-        let height = 20 + rows.values().max().copied().unwrap_or(1) * STEP.1;
-        let mut text = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
-             font-family=\"sans-serif\" font-size=\"13\">\n"
-        );
-        for (from, to) in &self.edges {
-            let (from, to) = (places[from], places[to]);
-            let _ = writeln!(
-                text,
-                "<line x1=\"{}\" y1=\"{}\" x2=\"{}\" y2=\"{}\" stroke=\"#888\"/>",
-                to.0 + BOX.0,
-                to.1 + BOX.1 / 2,
-                from.0,
-                from.1 + BOX.1 / 2
-            );
-        }
-        for (address, action) in &self.nodes {
-            let (x, y) = places[address];
-            let (label, colour) = look(address, *action);
-            let label = label.replace('&', "&amp;").replace('<', "&lt;");
-            let _ = writeln!(
-                text,
-                "<rect x=\"{x}\" y=\"{y}\" width=\"{}\" height=\"{}\" rx=\"4\" fill=\"{colour}\" \
-                 stroke=\"#444\"/><text x=\"{}\" y=\"{}\">{label}</text>",
-                BOX.0,
-                BOX.1,
-                x + 8,
-                y + 22
-            );
-        }
-        text.push_str("</svg>\n");
-        text
+        svg::svg(self)
     }
 }
 
@@ -127,16 +85,19 @@ fn name(address: &Address) -> String {
     escape(&address.to_string(), 128)
 }
 
-/// Label and colour; the label says the action too, since colour alone is not for everybody.
+/// Label and colour; the label names the action as well, since not everybody can tell colours apart.
 fn look(address: &Address, action: Option<Action>) -> (String, &'static str) {
-    let colour = match action {
+    let shown = action.map(|it| format!(" ({})", it.as_str())).unwrap_or_default();
+    (format!("{}{shown}", name(address)), colour(action))
+}
+
+fn colour(action: Option<Action>) -> &'static str {
+    match action {
         None => "#eeeeee",
         Some(Action::Create) => "#c8e6c9",
         Some(Action::Replace) => "#e1bee7",
         Some(Action::Update | Action::Retag | Action::Release) => "#fff59d",
         Some(Action::Adopt | Action::Rename) => "#b2ebf2",
         Some(Action::Delete) => "#ffcdd2",
-    };
-    let action = action.map(|it| format!(" ({})", it.as_str())).unwrap_or_default();
-    (format!("{}{action}", name(address)), colour)
+    }
 }
