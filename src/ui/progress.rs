@@ -12,6 +12,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Longest value shown of anything that came from outside.
@@ -25,6 +26,8 @@ pub struct Progress {
     /// Parts of replacements, which are not counted again.
     parts: BTreeSet<StepId>,
     waiting: Mutex<BTreeMap<Option<Address>, Wait>>,
+    /// Whether the wait for listings was told.
+    confirming: AtomicBool,
 }
 
 impl Progress {
@@ -46,7 +49,7 @@ impl Progress {
         if ui.is_watched() {
             bar.enable_steady_tick(Duration::from_millis(120));
         }
-        Self { ui, bar, parts, waiting: Mutex::default() }
+        Self { ui, bar, parts, waiting: Mutex::default(), confirming: AtomicBool::default() }
     }
 
     /// Shows one event.
@@ -76,10 +79,18 @@ impl Progress {
                  the same signal again (Ctrl-C) exits immediately",
                 at_most.as_secs()
             )),
-            Event::Confirming { unlisted, at_most } => self.bar.set_message(format!(
-                "waiting at most {} s for listings that show {unlisted} new objects",
-                at_most.as_secs()
-            )),
+            Event::Confirming { unlisted, at_most } => {
+                let objects = if *unlisted == 1 { "object" } else { "objects" };
+                let text = format!(
+                    "waiting at most {} s for listings that show {unlisted} new {objects}",
+                    at_most.as_secs()
+                );
+                // Where no bar is drawn, the first of these events says it for all.
+                if !self.ui.is_watched() && !self.confirming.swap(true, Ordering::Relaxed) {
+                    self.line(&format!("  {text}"));
+                }
+                self.bar.set_message(text);
+            }
         }
     }
 

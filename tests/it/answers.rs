@@ -902,7 +902,10 @@ fn an_answer_that_is_not_the_service_s_points_at_the_endpoint() {
         let ran = against(&place, &always(answer), "plan");
         assert_eq!(ran.code, Some(1), "{ran:?}");
         assert!(ran.stderr.contains(message), "{message}: {ran:?}");
-        assert!(ran.stderr.contains("help: what answered is probably not Amazon IVS"), "{ran:?}");
+        assert!(
+            ran.stderr.contains("help: the server that answered is probably not Amazon IVS"),
+            "{ran:?}"
+        );
         assert!(ran.stderr.contains("`--endpoint-url`, `AWS_ENDPOINT_URL`"), "{ran:?}");
         assert!(!ran.stderr.contains("run the same command again"), "{ran:?}");
     }

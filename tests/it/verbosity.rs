@@ -17,7 +17,7 @@ fn flags_and_commands_of_other_tools_are_hidden_aliases_or_lead_to_ours() {
     assert!(!on("plan --help").stdout.contains("auto-approve"));
     let list = on("list");
     assert_eq!(list.code, Some(1), "{list:?}");
-    assert!(list.stderr.contains("'output'"), "{list:?}");
+    assert!(list.stderr.contains("`ivs-apply output`"), "{list:?}");
     let dash = on("apply -auto-approve");
     assert!(dash.stderr.contains("`--yes`"), "{dash:?}");
     let near = on("apply --auto-aprove");
@@ -86,4 +86,22 @@ fn on_a_terminal_the_reading_of_the_account_and_each_step_are_shown_while_they_l
     assert!(counted.is_match(&text), "{text}");
     assert!(text.contains("0/1 creating Channel/main"), "{text}");
     assert!(text.contains("Channel/main: create done"), "{text}");
+}
+
+#[test]
+fn the_wait_for_listings_is_told_where_no_terminal_shows_a_bar() {
+    let place = Place::new();
+    place.write("channel.yaml", CHANNEL);
+    let served = Served::start(place.folder.path(), &[]);
+    let lag =
+        json!({ "operation": "ListChannels", "kind": "listLag", "seconds": 8, "probability": 1.0 });
+    Client::new(&served.url).control("POST", "faults", &lag);
+    let channel = place.folder.path().join("manifests/channel.yaml");
+    let ran = run(ivs_apply(place.folder.path())
+        .args(["apply", "--yes", "--region", "us-west-2", "--endpoint-url", &served.url, "-f"])
+        .arg(channel)
+        .envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")]));
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let told = "waiting at most 60 s for listings that show 1 new object\n";
+    assert_eq!(ran.stderr.matches(told).count(), 1, "{ran:?}");
 }
