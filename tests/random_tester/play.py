@@ -504,9 +504,10 @@ class Round:
 
     def step_selection(self, rnd):
         args, _, allowed = self.arguments(rnd)
-        # A label that nothing has is an error, so one that there is.
-        team = "a" if "team: a\n" in self.m.text() else "b"
-        args += rnd.choice([["--only", "Channel/*"], ["--only", "Stage/*"], ["--exclude", "Channel/*"], ["-l", f"team={team}"],
+        # A label that no manifest has is an error.
+        teams = [team for team in "ab" if f"team: {team}\n" in self.m.text()]
+        labelled = ["-l", f"team={teams[0]}"] if teams else ["--only", "*/main"]
+        args += rnd.choice([["--only", "Channel/*"], ["--only", "Stage/*"], ["--exclude", "Channel/*"], labelled,
                             ["--exclude", "Composition/*"], ["--only", "*/main"]])
         self.apply(rnd, args=(args, False, allowed))
 
