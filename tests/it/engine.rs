@@ -5,8 +5,8 @@ use crate::bucket::Bucket;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use futures_util::future::join;
+use ivs_apply::apply::Stop;
 use ivs_apply::apply::lock::{Holder, Lost, Refusal as NotTaken, Released, Who};
-use ivs_apply::apply::{Event, Signal, Stop};
 use ivs_apply::aws::CloudError;
 use ivs_apply::emulator::{Clock, Emulator, Settings};
 use ivs_apply::engine::{
@@ -275,6 +275,8 @@ fn a_plan_of_a_stack_with_a_lock_is_applied_only_while_the_run_holds_it() {
 #[cfg(feature = "lock-s3")]
 #[test]
 fn a_lock_that_is_lost_while_a_plan_is_applied_stops_the_run() {
+    use ivs_apply::apply::{Event, Signal};
+
     on_paused_time(async {
         let (emulator, bucket) = (emulator("111111111111", true), Bucket::default());
         let Loaded { stack, desired, .. } = with_lock(200);
