@@ -9,7 +9,7 @@ use super::run::Run;
 use super::tags::{may_still_be_tagged, still_to_be_changed};
 use super::tries::{RELEASE, Tries};
 use super::wait::{Until, Watch};
-use crate::aws::{Class, Clients, CloudError, found};
+use crate::aws::{Class, CloudError, found};
 use crate::kinds::{
     Arn, Audience, Detached, Interrupted, Interruption, Kind, NextCall, Owner, Spec,
 };
@@ -129,11 +129,6 @@ async fn interrupt_audience(
         }
     }
     Err(Failure::Reconnects { times: STOPS })
-}
-
-/// Whether an object has no audience.
-pub(super) async fn is_offline(aws: &Clients, kind: Kind, arn: &Arn) -> Result<bool, CloudError> {
-    Ok(kind.audience(aws, arn).await?.is_none())
 }
 
 /// Carries out a step that may end a stream or session. Objects that AWS detached from others with that are attached

@@ -4,7 +4,7 @@
 
 use super::acted_on::taken_over;
 use super::attempts::Attempts;
-use super::audience::{cut_off, is_offline};
+use super::audience::cut_off;
 use super::changed::{Changed, Precondition};
 use super::duplicate::not_a_duplicate;
 use super::failure::Failure;
@@ -188,7 +188,8 @@ async fn wait_for_end(
     let facts = kind.facts();
     if !facts.ended.is_empty() {
         let mut watch = Watch::new(Until::Ended { states: facts.ended }, PATIENCE, tell);
-        let ended = watch.until(async || is_offline(aws, kind, arn).await).await?;
+        let offline = async || kind.audience(aws, arn).await.map(|it| it.is_none());
+        let ended = watch.until(offline).await?;
         return if ended { Ok(()) } else { Err(Failure::timed_out(watch)) };
     }
     if facts.created_by.is_none() || mutant!(DeletedKeyRetaken) {

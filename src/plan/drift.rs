@@ -82,15 +82,7 @@ impl Plan {
             let missing = missing_is_drift && lasting && has(|it| *it == Cause::Missing);
             if has(drift) || missing {
                 self.steps.push(step);
-            } else if has(|it| {
-                matches!(
-                    it,
-                    Cause::Pending
-                        | Cause::Adopt
-                        | Cause::Rename { .. }
-                        | Cause::TemporaryName { .. }
-                )
-            }) {
+            } else if has(|it| matches!(it, Cause::Pending | Cause::Adopt | Cause::Rename { .. })) {
                 not_drift.pending.push(step);
             } else if has(|it| *it == Cause::Missing)
                 && !matches!(step.decision, Decision::Dormant(_))

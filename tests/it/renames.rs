@@ -114,6 +114,9 @@ fn a_swap_tells_which_object_has_a_temporary_name() {
                 "renamed from `b`",
             ]
         );
+        let mut drift = plan;
+        let pending = drift.keep_drift(&BTreeMap::new(), false).pending;
+        assert_eq!(pending.len(), 2, "each renamed object counts once: {pending:#?}");
     });
 }
 
