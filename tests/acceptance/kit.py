@@ -14,7 +14,6 @@ import contextlib
 import os
 import random
 import re
-import signal
 import string
 import subprocess
 import sys
@@ -26,6 +25,7 @@ import life
 import probes
 from proxy import Proxy, Recorder, wait_for
 from redact import BUCKET, Redactor
+from signals import Stopped, deleting, stop_on_signals
 from sweep import Sweep
 from target import Aws, Emulator, STREAM_SECONDS, dead_end
 
@@ -39,24 +39,6 @@ BILLED_LIVE = [
 ]
 # Well above every published hourly price of these, so that the sum is too high and not too low.
 DOLLARS_AN_HOUR = 5.0
-
-
-class Stopped(BaseException):
-    """A signal asks the run to end; everything is deleted first."""
-
-
-def stop_on_signals():
-    """The first signal ends the run, later ones are told that deleting goes on; the third gives up."""
-    seen = []
-
-    def heard(number, _):
-        seen.append(number)
-        if len(seen) == 1 or len(seen) > 2:
-            raise Stopped(signal.Signals(number).name)
-        print("still deleting what the run has made; once more gives up and leaves objects behind", file=sys.stderr)
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, heard)
 
 
 def caller(target):
@@ -223,6 +205,7 @@ def delete_bucket(run):
 
 def clean_up(run):
     """Deletes everything that the run has made. What is left."""
+    deleting()
     run.say("deleting what the run has made")
     run.ivs_apply.stop()
     run.recorder.recording = False

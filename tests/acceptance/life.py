@@ -10,6 +10,7 @@ import signal
 import subprocess
 
 from probes import Asker, new_key
+from signals import deferred
 from target import Unavailable, dead_end
 
 # A run of the program that takes longer than this is ended with SIGTERM, and then counts as failed.
@@ -96,10 +97,11 @@ class Program:
         rates = "off" if run.target.is_emulator else "aws"
         command = [run.program, *words, "-f", self.folder, "--rates", rates]
         # A session of its own: Ctrl-C is for the kit, which then ends the program politely.
-        self.child = subprocess.Popen(command, env=environment, cwd=run.folder, stdin=subprocess.DEVNULL,
-                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                      start_new_session=True)
         try:
+            with deferred():
+                self.child = subprocess.Popen(command, env=environment, cwd=run.folder, stdin=subprocess.DEVNULL,
+                                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                              start_new_session=True)
             stdout, stderr = self.child.communicate(timeout=LONGEST)
         finally:
             self.stop()

@@ -11,6 +11,8 @@ import argparse
 import copy
 import json
 import os
+import signal
+import subprocess
 import sys
 import tempfile
 
@@ -19,7 +21,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "conformance"))
 import compare  # noqa: E402
 import kit  # noqa: E402
 import probes  # noqa: E402
+import signals  # noqa: E402
 from proxy import Recorder  # noqa: E402
+from sweep import Sweep  # noqa: E402
 from tally import check, endpoint, finish  # noqa: E402
 from target import Emulator  # noqa: E402
 
@@ -139,13 +143,19 @@ def leaves(value, path=()):
         yield path
 
 
-def test_comparison(url, program, folder):
-    """A change in any place of an answer is a difference there."""
+def new_run(url, program, folder):
+    """A run on the emptied emulator that says nothing."""
     target = Emulator(url, REGION)
     target.control("POST", "reset")
     arguments = argparse.Namespace(region=REGION, media_tailor=None, program=program, out=folder, live=False)
     run = kit.Run(arguments, target, kit.caller(target))
     run.say = lambda _: None
+    return run
+
+
+def test_comparison(url, program, folder):
+    """A change in any place of an answer is a difference there."""
+    run = new_run(url, program, folder)
     probes.run_all(run, False, ["channel_updates", "stages", "errors"])
     run.proxy.close()
     run.recorder.close()
@@ -179,6 +189,51 @@ def test_comparison(url, program, folder):
     check("places were changed", changed > 60, changed)
 
 
+def test_signals(url, program, folder):
+    """A signal in the moment in which the program starts does not leave it running."""
+    run = new_run(url, program, folder)
+    popen, handlers = subprocess.Popen, {number: signal.getsignal(number) for number in
+                                         (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+
+    def interrupted(*arguments, **members):
+        child = popen(*arguments, **members)
+        os.kill(os.getpid(), signal.SIGINT)
+        return child
+
+    signals.stop_on_signals()
+    subprocess.Popen, stopped = interrupted, False
+    try:
+        run.keys = [(probes.new_key(), probes.new_key())]
+        run.ivs_apply.write(1)
+        run.ivs_apply("apply", "--yes")
+    except signals.Stopped:
+        stopped = True
+    finally:
+        subprocess.Popen = popen
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    child = run.ivs_apply.child
+    check("the signal ends the run", stopped)
+    check("the run knows the program that it has started", child is not None)
+    check("the program has ended", child is not None and child.poll() is not None)
+    run.proxy.close()
+    run.recorder.close()
+
+
+def test_sweep(url):
+    """What lists do not show yet is deleted too."""
+    target = Emulator(url, REGION)
+    target.control("POST", "reset")
+    target.control("POST", "faults", {"operation": "*", "kind": "listLag", "seconds": 12})
+    body = json.dumps({"tags": {"ivs-acceptance": "lagging"}}).encode()
+    status, *_ = target.forward("ivs-realtime", "POST", "/CreateStage", {"content-type": "application/json"}, body)
+    check("a stage is made", status == 200, status)
+    left = Sweep(target, "lagging", "acceptance-lagging", ()).run()
+    objects = target.control("GET", "objects")
+    check("nothing is left", left == ([], []) and not objects.get("objects", objects), (left, objects))
+    target.control("POST", "reset")
+
+
 def main():
     """Everything."""
     url, program = endpoint("selftest.py http://127.0.0.1:PORT PROGRAM"), os.path.abspath(sys.argv[2])
@@ -186,6 +241,8 @@ def main():
         test_refusals()
         test_redaction(folder)
         test_comparison(url, program, folder)
+        test_signals(url, program, folder)
+        test_sweep(url)
     finish()
 
 

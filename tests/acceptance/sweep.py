@@ -25,6 +25,8 @@ KINDS = [
 # A composition or a stream that was just stopped holds on to what it used for a while.
 PATIENCE = 180
 STEP = 5
+# A list may leave out for a few seconds what was just made. Nothing is left where this many lists in a row are empty.
+EMPTY_LISTS = 4
 
 
 class Sweep:
@@ -87,10 +89,11 @@ class Sweep:
 
     def run(self):
         """Deletes until nothing is left, or for as long as patience lasts. What is left then, and what was unread."""
-        waited = 0
+        waited = empty = 0
         while True:
             left = self.left()
-            if (not left and not self.unread) or waited > PATIENCE:
+            empty = 0 if left or self.unread else empty + 1
+            if empty == EMPTY_LISTS or waited > PATIENCE:
                 return [arn for _, arn, _ in left], self.unread
             for service, arn, delete in left:
                 body = {"arn": arn}
