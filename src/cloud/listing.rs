@@ -47,6 +47,34 @@ pub(super) async fn list_all(
     Ok(all.filter(|observed| !over(observed)).collect())
 }
 
+/// Asks a second time for each declared kind of which the account lists no object, where it does list objects of the
+/// stack: a listing that is empty by mistake would have all its objects created anew. Costs a call for a kind that the
+/// stack is about to create its first object of, and none otherwise. Kinds whose objects end by themselves are often
+/// empty, and are not asked for again.
+pub(super) async fn confirm_empty_listings(
+    aws: &Clients,
+    stack: &Stack,
+    desired: &[Desired],
+    listings: &[Observed],
+) -> Result<(), ReadError> {
+    if !listings.iter().any(|it| it.owner().in_stack(&stack.name).is_some()) {
+        return Ok(());
+    }
+    let shown: BTreeSet<Kind> = listings.iter().map(|it| it.kind).collect();
+    let empty = desired.iter().map(|it| it.address.kind).filter(|kind| {
+        let facts = kind.facts();
+        !shown.contains(kind) && facts.listed_under.is_none() && facts.ended.is_empty()
+    });
+    let empty: BTreeSet<Kind> = empty.collect();
+    let again = list_all(aws, &empty, &|_| {}).await?;
+    let Some(observed) = again.first() else { return Ok(()) };
+    let message = format!(
+        "the listing was empty, and a moment later it showed {}; try again in a minute",
+        observed.arn
+    );
+    Err(ReadError { kind: observed.kind, source: CloudError::unusable("List", message) })
+}
+
 /// The live objects of these kinds, as far as listings of their own tell that.
 pub(super) async fn list_audiences(
     aws: &Clients,

@@ -7,8 +7,8 @@ use super::audience::{note_audience, note_publishers};
 use super::duplicates::examine_duplicates;
 use super::early::{GetFilter, early_gets};
 use super::listing::{
-    all_of_one_account, kinds_in_play, list_all, list_audiences, list_children,
-    nothing_of_ours_is_missing, referred_to,
+    all_of_one_account, confirm_empty_listings, kinds_in_play, list_all, list_audiences,
+    list_children, nothing_of_ours_is_missing, referred_to,
 };
 use super::ownership::{note_future_names, sort_by_owner, take_children};
 use super::reading::{ReadError, Reading};
@@ -46,6 +46,7 @@ pub async fn read(
         drop(doors);
         let (listings, live) = all;
         all_of_one_account(aws, &listings)?;
+        confirm_empty_listings(aws, stack, desired, &listings).await?;
         let shown: BTreeSet<Arn> = listings.iter().map(|it| it.arn.clone()).collect();
         let in_use = live.iter().map(|(kind, arn, _)| (*kind, arn.clone()));
         nothing_of_ours_is_missing(aws, stack, &shown, in_use).await?;

@@ -15,8 +15,8 @@ use ivs_apply::cloud::{Reading, read};
 use ivs_apply::engine::connect;
 use ivs_apply::kinds::operation::TAGS;
 use ivs_apply::kinds::{
-    Address, AddressMap, Arn, Detached, Interruption, Kind, Mutable, NextCall, Observed, Pointer,
-    Scope, Spec, Stack,
+    Address, AddressMap, Arn, Desired, Detached, Interruption, Kind, Mutable, NextCall, Observed,
+    Pointer, Scope, Spec, Stack,
 };
 use ivs_apply::manifest::{Loaded, load_text};
 use ivs_apply::plan::Policy;
@@ -106,22 +106,25 @@ fn an_answer_without_what_it_must_hold_is_a_failed_read_for_every_list_batch_and
     });
 }
 
+/// Runs the program with the manifests of a place on a served emulator.
+fn run_at(place: &Place, served: &Served, words: &str) -> Ran {
+    let mut command = ivs_apply(place.folder.path());
+    command
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", "test")
+        .env("AWS_REGION", "us-west-2")
+        .args(words.split_whitespace())
+        .args(["--endpoint-url", &served.url, "-f"])
+        .arg(place.folder.path().join("manifests"));
+    run(&mut command)
+}
+
 #[test]
 fn a_listing_without_its_list_ends_a_run_with_exit_1_and_nothing_is_planned_or_written() {
     let place = Place::new();
     place.write("a.yaml", KEY);
     let served = Served::start(place.folder.path(), &[]);
-    let on = |words: &str| -> Ran {
-        let mut command = ivs_apply(place.folder.path());
-        command
-            .env("AWS_ACCESS_KEY_ID", "test")
-            .env("AWS_SECRET_ACCESS_KEY", "test")
-            .env("AWS_REGION", "us-west-2")
-            .args(words.split_whitespace())
-            .args(["--endpoint-url", &served.url, "-f"])
-            .arg(place.folder.path().join("manifests"));
-        run(&mut command)
-    };
+    let on = |words: &str| run_at(&place, &served, words);
     assert_eq!(on("apply --yes").code, Some(0));
     let mut client = Client::new(&served.url);
     for how in ["blank", "braces"] {
@@ -166,6 +169,82 @@ fn a_listing_that_leaves_out_what_an_object_of_the_stack_refers_to_is_no_plan() 
         let error = refused.expect_err("the channel refers to one");
         assert_eq!(error.kind, Kind::RecordingConfiguration, "{}", error.source);
         assert!(error.source.message.contains("not listed"), "{}", error.source);
+    });
+}
+
+const CHANNEL_AND_STAGE: &str = "
+apiVersion: ivs-apply.dev/v1
+kind: Channel
+metadata: { name: main }
+spec: {}
+---
+apiVersion: ivs-apply.dev/v1
+kind: Stage
+metadata: { name: studio }
+spec: {}
+";
+
+#[test]
+fn a_listing_that_is_empty_once_while_other_objects_of_the_stack_are_listed_creates_nothing() {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let loaded = load_text("two.yaml", CHANNEL_AND_STAGE, None);
+        made(&account, &loaded).await;
+        for (operation, kind) in [("ListChannels", Kind::Channel), ("ListStages", Kind::Stage)] {
+            let fault = json!({ "operation": operation, "kind": "odd", "name": "none", "nth": 1 });
+            account.control("POST", "/_emulator/faults", fault);
+            let refused = read(&account.aws, &loaded.stack, &loaded.desired, Reading::default());
+            let error = refused.await.expect_err("the second listing shows the object");
+            assert_eq!(error.kind, kind);
+            assert!(error.source.message.contains("listing was empty"), "{}", error.source);
+            account.control("DELETE", "/_emulator/faults", Value::Null);
+        }
+        let observed = account.read(&loaded.stack, &loaded.desired, Reading::default()).await;
+        assert_eq!(observed.owned.len(), 2);
+    });
+}
+
+#[test]
+fn a_saved_plan_that_knew_an_object_is_stale_where_its_listing_is_empty_and_nothing_is_created() {
+    let place = Place::new();
+    place.write("a.yaml", CHANNEL_AND_STAGE);
+    let served = Served::start(place.folder.path(), &[]);
+    let on = |words: &str| run_at(&place, &served, words);
+    assert_eq!(on("apply --yes").code, Some(0));
+    place.write(
+        "a.yaml",
+        &CHANNEL_AND_STAGE.replacen("spec: {}", "spec: { latencyMode: NORMAL }", 1),
+    );
+    assert_eq!(on("plan --out p.json").code, Some(0));
+    let mut client = Client::new(&served.url);
+    let fault = json!({ "operation": "ListChannels", "kind": "odd", "name": "none" });
+    client.control("POST", "faults", &fault);
+    let ran = on("apply p.json");
+    assert_eq!(ran.code, Some(5), "{ran:?}");
+    client.control("DELETE", "faults", &Value::Null);
+    let channels = client.call("ListChannels", &json!({}));
+    assert_eq!(channels["channels"].as_array().map(Vec::len), Some(1), "{channels}");
+}
+
+#[test]
+fn the_first_object_of_a_kind_costs_one_more_listing_and_a_first_apply_costs_none() {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let loaded = load_text("two.yaml", CHANNEL_AND_STAGE, None);
+        let reads = |account: &Account| {
+            let calls = account.calls();
+            (calls["ListChannels"].as_u64(), calls["ListStages"].as_u64())
+        };
+        account.read(&loaded.stack, &loaded.desired, Reading::default()).await;
+        assert_eq!(reads(&account), (Some(1), Some(1)));
+        let stage: Vec<Desired> =
+            loaded.desired.iter().filter(|it| it.address.kind == Kind::Stage).cloned().collect();
+        let (observed, plan) = account.plan(&loaded.stack, &stage, &Policy::default()).await;
+        assert!(account.apply(&loaded.stack, &observed, &plan).await.is_well());
+        account.calls();
+        let observed = account.read(&loaded.stack, &loaded.desired, Reading::default()).await;
+        assert_eq!(observed.owned.len(), 1);
+        assert_eq!(reads(&account), (Some(2), Some(1)));
     });
 }
 

@@ -665,3 +665,37 @@ fn no_secret_reaches_any_stream_at_any_level() {
     let state = std::fs::read_to_string(place.folder.path().join(".ivs-apply/emulator.json"));
     assert!(state.expect("kept").contains("sk_emulator"));
 }
+
+/// The system lets the program start no thread, which the runtime takes for a defect: a panic as real as any. Root is
+/// free of the limit, so root runs the program as another user.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_panic_is_told_as_a_defect_with_its_place_and_how_to_report_it_and_exits_101() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::new();
+    let program = place.folder.path().join("program");
+    std::fs::copy(env!("CARGO_BIN_EXE_ivs-apply"), &program).expect("copied");
+    std::fs::set_permissions(place.folder.path(), PermissionsExt::from_mode(0o755))
+        .expect("readable");
+    let id = Command::new("id").arg("-u").output().expect("id is there");
+    let root = id.stdout.starts_with(b"0\n");
+    let words: &[&str] =
+        if root { &["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] } else { &[] };
+    let mut words = words.iter().copied().chain(["prlimit", "--nproc=1"]);
+    let mut command = Command::new(words.next().expect("a program"));
+    command.args(words).arg(&program).args(["plan", "--emulator", "-f", "examples/quickstart"]);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let ran = run(on(command, place.folder.path()).env("PATH", path));
+    assert_eq!(ran.code, Some(101), "{ran:?}");
+    assert!(ran.stdout.is_empty(), "{ran:?}");
+    let mut lines = ran.stderr.lines();
+    let told = lines.next().expect("a first line");
+    assert!(
+        told.starts_with("error: ivs-apply stopped because of a defect in the program: "),
+        "{told}"
+    );
+    assert!(told.contains(".rs:"), "{told}");
+    let help = lines.next().expect("a second line");
+    assert!(help.contains("run the same command again") && help.contains("report this"), "{help}");
+    assert_eq!(lines.next(), None, "{ran:?}");
+}
