@@ -117,6 +117,8 @@ pub enum Format {
     Json,
     /// A comment on a pull request; `plan` and `show` have it.
     Markdown,
+    /// One HTML file without scripts; `plan`, `apply`, `destroy`, `drift` and `show` have it.
+    Html,
     /// Variables for a shell; `output` alone has it.
     Env,
     /// Lines for `$GITHUB_OUTPUT`; `output`, `plan`, `apply` and `destroy` have it.

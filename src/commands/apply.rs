@@ -12,6 +12,7 @@ use crate::manifest::envelope::kind_names;
 use crate::manifest::source::read_named;
 use crate::plan::{Approval, Difference, Status};
 use crate::ui::escape::escape;
+use crate::ui::html::Ran;
 use crate::ui::progress::{Progress, failures, left, report};
 use crate::ui::saved::difference;
 use crate::ui::shell::quote;
@@ -169,7 +170,7 @@ struct Carrying<'a> {
 impl Carrying<'_> {
     /// Whether the result is one document for a program, which comes at the end, whole.
     fn is_document(&self) -> bool {
-        matches!(self.global.format, Format::Json | Format::Github)
+        matches!(self.global.format, Format::Json | Format::Html | Format::Github)
     }
 
     async fn out(&self) -> Result<ExitCode, Failure> {
@@ -298,6 +299,7 @@ impl Carrying<'_> {
                 let counts: Vec<_> = counts.steps().into_iter().chain([unchanged]).collect();
                 output::github_counts(&loaded.stack.name, status.as_str(), &counts)
             }
+            Format::Html => self.session.page(Ran::Applied(outcome), &[]),
             _ => report(plan, outcome),
         };
         Ok(self.ui.answer(&said)?)

@@ -4,7 +4,7 @@ use super::selection::{SelectionArgs, select};
 use super::session::{self, Session};
 use crate::cli::{ExitCode, Format, Global};
 use crate::plan::{Cause, Policy};
-use crate::ui::{Ui, drift, json};
+use crate::ui::{Ui, drift, html, json};
 
 /// Show changes made outside ivs-apply
 ///
@@ -39,6 +39,9 @@ pub(super) async fn run(args: &DriftArgs, global: &Global, ui: Ui) -> Result<Exi
         let mut document = json::plan(&frame, &session.planned.plan, None, &session.loaded.sources);
         document["notDrift"] = json::not_drift(&others);
         pretty(&document)
+    } else if global.format == Format::Html {
+        let header = session.connection.header(&session.loaded.stack);
+        html::drift(&session.planned.plan, &others, &header, &session.loaded.sources)
     } else {
         let header = session.connection.header(&session.loaded.stack);
         drift::text(&session.planned.plan, &others, &header, &session.loaded.sources)

@@ -115,6 +115,9 @@ pub(crate) async fn run(cli: Cli, ui: Ui) -> ExitCode {
         let document = json::failure(&frame, &failure.message, help);
         let _ = ui.answer(&pretty(&document));
     }
+    if format == Format::Html {
+        let _ = ui.answer(&crate::ui::html::failure(name, &failure.message, help));
+    }
     if format == Format::Github && name != "output" {
         let _ = ui.answer(&crate::ui::output::github_counts("", Status::Failed.as_str(), &[]));
     }
@@ -133,9 +136,14 @@ impl Command {
     fn formats(&self) -> &'static [Format] {
         match self {
             Self::Graph(_) => &[Format::Text, Format::Dot, Format::Mermaid, Format::Svg],
-            Self::Plan(_) => &[Format::Text, Format::Json, Format::Markdown, Format::Github],
-            Self::Show(_) => &[Format::Text, Format::Json, Format::Markdown],
-            Self::Apply(_) | Self::Destroy(_) => &[Format::Text, Format::Json, Format::Github],
+            Self::Plan(_) => {
+                &[Format::Text, Format::Json, Format::Markdown, Format::Html, Format::Github]
+            }
+            Self::Show(_) => &[Format::Text, Format::Json, Format::Markdown, Format::Html],
+            Self::Apply(_) | Self::Destroy(_) => {
+                &[Format::Text, Format::Json, Format::Html, Format::Github]
+            }
+            Self::Drift(_) => &[Format::Text, Format::Json, Format::Html],
             Self::Unlock(_) | Self::Export(_) | Self::Explain(_) => &[Format::Text],
             Self::Output(_) => &[Format::Text, Format::Json, Format::Env, Format::Github],
             _ => &[Format::Text, Format::Json],

@@ -10,6 +10,7 @@ use crate::manifest::{self, Loaded, StandardInput};
 use crate::plan::approval::Inputs;
 use crate::plan::{Approval, Difference, Policy, Status, Terms};
 use crate::ui::escape::escape;
+use crate::ui::html::{self, Ran};
 use crate::ui::progress::Spinner;
 use crate::ui::{Ui, diagnostic, json};
 
@@ -30,6 +31,11 @@ pub(super) fn load(command: &str, global: &Global, ui: Ui) -> Result<Loaded, Exi
             frame.diagnostics = diagnostic::json(&loaded.report, &loaded.sources);
             let document = json::checked(&frame, loaded.desired.len(), true);
             let _ = ui.answer(&pretty(&document));
+        }
+        if global.format == Format::Html {
+            let told = diagnostic::text(&loaded.report, &loaded.sources, false);
+            let message = "the manifests are not valid";
+            let _ = ui.answer(&html::failure(command, message, Some(&told)));
         }
         return Err(ExitCode::Error);
     }
@@ -140,6 +146,9 @@ impl Session {
                 document["differences"] = json::differences(differences);
             }
             pretty(&document)
+        } else if global.format == Format::Html {
+            let ran = refused.map_or(Ran::Planned, |it| Ran::Refused(&it.message));
+            self.page(ran, differences)
         } else if global.format == Format::Github {
             let status =
                 if refused.is_some() { Status::Blocked } else { self.planned.plan.status() };
@@ -156,6 +165,13 @@ impl Session {
         };
         ui.answer(&text)?;
         Ok(())
+    }
+
+    /// The plan as an HTML page, and what became of it.
+    pub(super) fn page(&self, ran: Ran<'_>, differences: &[Difference]) -> String {
+        let header = self.connection.header(&self.loaded.stack);
+        let Planned { plan, desired, .. } = &self.planned;
+        html::plan(plan, &header, &self.loaded.sources, desired, ran, differences)
     }
 
     /// Why nothing of this plan may be applied, if so.

@@ -2,7 +2,7 @@ use super::answer::{frame_of, pretty};
 use super::apply::read_approval;
 use super::failure::Failure;
 use crate::cli::{ExitCode, Format, Global};
-use crate::ui::{Ui, json, saved};
+use crate::ui::{Ui, html, json, saved};
 use std::path::PathBuf;
 
 /// Show a saved plan
@@ -20,6 +20,7 @@ pub(super) fn run(args: &ShowArgs, global: &Global, ui: Ui) -> Result<ExitCode, 
     let approval = read_approval(&args.plan, "plan")?;
     let text = match global.format {
         Format::Json => pretty(&json::saved(&frame_of("show"), &approval)),
+        Format::Html => html::saved(&approval),
         Format::Markdown => saved::markdown(&approval),
         _ => saved::text(&approval),
     };

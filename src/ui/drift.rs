@@ -10,7 +10,6 @@ use std::fmt::Write;
 
 /// Drift as text, and beside it what differs because its manifest changed, what is not adopted yet, and what is missing.
 pub fn text(plan: &Plan, others: &NotDrift, header: &Header<'_>, sources: &SourceMap) -> String {
-    let NotDrift { pending, missing } = others;
     let mut text = String::new();
     title("Drift", header, &mut text);
     for (attention, heading) in [
@@ -26,7 +25,7 @@ pub fn text(plan: &Plan, others: &NotDrift, header: &Header<'_>, sources: &Sourc
             plan.steps.iter().filter(|it| it.attention() == attention).collect();
         group(heading, AnsiColor::Red, &steps, sources, &mut text);
     }
-    let not_drift: Vec<&Step> = missing.iter().collect();
+    let not_drift: Vec<&Step> = others.missing.iter().collect();
     group("Missing, not counted as drift", AnsiColor::Yellow, &not_drift, sources, &mut text);
     for note in &plan.notes {
         let said = match note {
@@ -41,6 +40,14 @@ pub fn text(plan: &Plan, others: &NotDrift, header: &Header<'_>, sources: &Sourc
         };
         let _ = writeln!(text, "note: {}", escape(&said, 600));
     }
+    text.push_str(&summary(plan, others));
+    text
+}
+
+/// How much has drifted; then what else differs, a line each.
+pub(super) fn summary(plan: &Plan, others: &NotDrift) -> String {
+    let NotDrift { pending, missing } = others;
+    let mut text = String::new();
     let drifted = plan.steps.len();
     if drifted > 0 {
         let s = if drifted == 1 { "" } else { "s" };
@@ -109,6 +116,12 @@ fn one(step: &Step, colour: AnsiColor, sources: &SourceMap, text: &mut String) {
         let _ = write!(text, "  {dim}{}:{}{dim:#}", escape(sources.name(at.source), 200), at.line);
     }
     text.push('\n');
+    text.push_str(&lines(step));
+}
+
+/// What differs of one resource, a line each.
+pub(super) fn lines(step: &Step) -> String {
+    let mut text = String::new();
     for cause in &step.because {
         match cause {
             Cause::Failed { state } => {
@@ -138,4 +151,5 @@ fn one(step: &Step, colour: AnsiColor, sources: &SourceMap, text: &mut String) {
     if let Some(reason) = step.decision.reason().filter(|it| !said(it)) {
         let _ = writeln!(text, "      {}", escape(&reason::text(reason), 400));
     }
+    text
 }

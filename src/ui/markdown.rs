@@ -4,10 +4,10 @@
 //! inside, so that no value can be a heading, a link, an image or a mention.
 
 use super::escape::escape;
-use super::plan::{Header, because, calls, details, notes, sum};
+use super::plan::{Header, because, calls, details, notes, sum, verdict};
 use super::reason::{self, on_air};
 use crate::aws::{Identity, SignedIn};
-use crate::plan::{Decision, Plan};
+use crate::plan::Plan;
 use std::fmt::Write;
 
 /// The longest comment that GitHub takes has 65,536 characters; others take more.
@@ -54,11 +54,7 @@ fn written(plan: &Plan, header: &Header<'_>, with_details: bool) -> String {
     }
     let _ = writeln!(text, "**{}**\n\n{}\n", sum(&plan.summary()), calls(plan, header));
     for step in &plan.steps {
-        let verdict = match &step.decision {
-            Decision::Do => step.action.as_str().to_owned(),
-            Decision::Interrupt => format!("{}, cutting off its audience", step.action.as_str()),
-            other => format!("{} {}", step.action.as_str(), other.as_str()),
-        };
+        let verdict = verdict(&step.decision, step.action);
         let address = span(&step.address.to_string());
         let _ = writeln!(text, "- {address} **{verdict}**: {}", span(&because(step)));
         if let Some(why) = step.decision.reason() {

@@ -8,6 +8,7 @@ pub mod escape;
 pub mod explain;
 pub mod file;
 pub mod graph;
+pub mod html;
 pub mod json;
 pub mod markdown;
 pub mod output;

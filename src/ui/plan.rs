@@ -93,7 +93,7 @@ pub fn title(word: &str, header: &Header<'_>, text: &mut String) {
     text.push('\n');
 }
 
-fn symbol(action: Action) -> (&'static str, AnsiColor) {
+pub(super) fn symbol(action: Action) -> (&'static str, AnsiColor) {
     match action {
         Action::Create => ("+", AnsiColor::Green),
         Action::Replace => ("-/+", AnsiColor::Magenta),
@@ -104,15 +104,20 @@ fn symbol(action: Action) -> (&'static str, AnsiColor) {
     }
 }
 
+/// What is done, or what becomes of it instead.
+pub(super) fn verdict(decision: &Decision, action: Action) -> String {
+    match decision {
+        Decision::Do => action.as_str().to_owned(),
+        Decision::Interrupt => format!("{}, cutting off its audience", action.as_str()),
+        other => format!("{} {}", action.as_str(), other.as_str()),
+    }
+}
+
 fn one_step(step: &Step, width: usize, sources: &SourceMap, text: &mut String) {
     let (symbol, colour) = symbol(step.action);
     let style = if step.decision.is_do() { colour.on_default() } else { Style::new().dimmed() };
     let dim = Style::new().dimmed();
-    let verdict = match &step.decision {
-        Decision::Do => step.action.as_str().to_owned(),
-        Decision::Interrupt => format!("{}, cutting off its audience", step.action.as_str()),
-        other => format!("{} {}", step.action.as_str(), other.as_str()),
-    };
+    let verdict = verdict(&step.decision, step.action);
     let address = escape(&step.address.to_string(), CAP);
     let _ =
         write!(text, "{style}{symbol:>3} {address:<width$}  {verdict}{style:#}: {}", because(step));

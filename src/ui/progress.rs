@@ -175,7 +175,7 @@ fn doing(action: Action) -> &'static str {
     }
 }
 
-fn ended(action: Action, status: &StepStatus) -> String {
+pub(super) fn ended(action: Action, status: &StepStatus) -> String {
     let (green, red, yellow) = (
         AnsiColor::Green.on_default(),
         AnsiColor::Red.on_default(),

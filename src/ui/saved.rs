@@ -60,7 +60,7 @@ pub fn markdown(approval: &Approval) -> String {
     whole_lines(text, LONGEST, "The rest does not fit into a comment; `ivs-apply show` has it.")
 }
 
-fn made_from(approval: &Approval) -> String {
+pub(super) fn made_from(approval: &Approval) -> String {
     let manifests: Vec<String> =
         approval.inputs.manifests.iter().map(|it| escape(it, CAP)).collect();
     format!(
@@ -73,7 +73,7 @@ fn made_from(approval: &Approval) -> String {
 }
 
 /// What is done, or why not, and the reason.
-fn verdict(step: &ApprovedStep) -> String {
+pub(super) fn verdict(step: &ApprovedStep) -> String {
     let decision = match step.decision.as_str() {
         "do" => String::new(),
         "interrupt" => ", interrupting its audience".to_owned(),
@@ -121,7 +121,7 @@ fn changed_part(part: &PartChange) -> String {
 }
 
 /// The fields that change, or the spec of what is made.
-fn details(step: &ApprovedStep) -> Vec<String> {
+pub(super) fn details(step: &ApprovedStep) -> Vec<String> {
     let value = |it: &Value| escape(&it.to_string(), CAP);
     let mut lines: Vec<String> =
         step.cuts_off.iter().map(|it| format!("interrupts {}", escape(it, CAP))).collect();
@@ -136,7 +136,7 @@ fn details(step: &ApprovedStep) -> Vec<String> {
     lines
 }
 
-fn sum(approval: &Approval) -> String {
+pub(super) fn sum(approval: &Approval) -> String {
     // A replacement, which deletes the old object as well, is one step to a reader.
     let all: BTreeSet<_> = approval.steps.iter().map(|it| &it.address).collect();
     let doing =

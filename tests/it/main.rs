@@ -33,6 +33,7 @@ mod generators;
 mod golden;
 mod hostile;
 mod hostile_text;
+mod html;
 mod ingest;
 mod keys;
 mod killed;

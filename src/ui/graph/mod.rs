@@ -42,6 +42,11 @@ impl<'a> Picture<'a> {
         Self { nodes, edges }
     }
 
+    /// How many resources it shows.
+    pub fn boxes(&self) -> usize {
+        self.nodes.len()
+    }
+
     /// Graphviz.
     pub fn dot(&self) -> String {
         let mut text = String::from(

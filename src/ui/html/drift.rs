@@ -1,0 +1,57 @@
+//! The page of a drift report.
+
+use super::super::drift::{lines, summary};
+use super::super::escape::escape;
+use super::super::plan::{Header, symbol};
+use super::super::reason::on_air;
+use super::plan::{facts, place, plain};
+use super::{CAP, Line, Page, Row, Section, Tone};
+use crate::diag::SourceMap;
+use crate::plan::{Attention, NotDrift, Plan, Step};
+
+/// Drift, and what is missing and not counted.
+pub fn drift(plan: &Plan, others: &NotDrift, header: &Header<'_>, sources: &SourceMap) -> String {
+    let drifted = plan.steps.iter().map(|it| (section(it.attention()), it));
+    let missing = others.missing.iter().map(|it| (Section::NotDriftMissing, it));
+    let rows = drifted.chain(missing).map(|(section, step)| (section, row(step, sources)));
+    let told = plain(&summary(plan, others));
+    let mut told = told.lines();
+    let headline = told.next().unwrap_or_default().to_owned();
+    let tone = if plan.steps.is_empty() { Tone::Good } else { Tone::Bad };
+    let title = format!("Drift of stack {} in {}", escape(&header.stack.name, CAP), header.region);
+    let mut page = Page::new(title, headline, tone, rows.collect());
+    page.facts = facts(header);
+    page.notes = told.map(ToOwned::to_owned).collect();
+    page.text()
+}
+
+fn section(attention: Attention) -> Section {
+    match attention {
+        Attention::Live => Section::DriftLive,
+        Attention::Changed => Section::DriftChanged,
+        Attention::Gone => Section::DriftGone,
+        Attention::Missing => Section::DriftMissing,
+        Attention::Degraded => Section::DriftDegraded,
+        Attention::Unclear => Section::DriftUnclear,
+        Attention::Failed => Section::DriftFailed,
+    }
+}
+
+fn row(step: &Step, sources: &SourceMap) -> Row {
+    let told = plain(&lines(step));
+    let audience = step.impact.as_ref().map(|it| Line { tone: Tone::Bad, text: on_air(it) });
+    let told = told.lines().map(|it| Line { tone: Tone::Plain, text: it.trim_start().to_owned() });
+    let arn = step.arn.as_ref();
+    let arn = arn.map(|it| Line { tone: Tone::Plain, text: escape(it.as_str(), CAP) });
+    Row {
+        symbol: symbol(step.action).0,
+        address: escape(&step.address.to_string(), CAP),
+        verdict: String::new(),
+        place: place(step, sources),
+        lines: audience.into_iter().chain(told).chain(arn).collect(),
+        diff_label: "",
+        diff: Vec::new(),
+        is_open: false,
+        is_part: false,
+    }
+}

@@ -1,0 +1,220 @@
+//! The page of a plan, and of a run that carried it out.
+
+use super::super::escape::escape;
+use super::super::graph::Picture;
+use super::super::plan::{Header, because, calls, details, notes, signed_in, sum, symbol, verdict};
+use super::super::progress::{ended, failures, report};
+use super::super::reason::{self, on_air};
+use super::super::saved::difference;
+use super::{CAP, Fact, Graph, Line, MOST_BOXES, Page, Row, Section, Tone};
+use crate::apply::{Outcome, StepStatus};
+use crate::diag::{Place, SourceMap};
+use crate::kinds::Desired;
+use crate::plan::{Action, Decision, Difference, Plan, Status, Step, StepId};
+use std::collections::BTreeMap;
+
+/// What became of a plan after it was made.
+#[derive(Clone, Copy, Debug)]
+pub enum Ran<'a> {
+    /// It was only looked at.
+    Planned,
+    /// It was refused, with this message.
+    Refused(&'a str),
+    /// It was carried out.
+    Applied(&'a Outcome),
+}
+
+/// The page of a plan. `desired` are the manifests, for the picture; `differences` those from the saved plan that was to
+/// be applied.
+pub fn plan(
+    plan: &Plan,
+    header: &Header<'_>,
+    sources: &SourceMap,
+    desired: &[Desired],
+    ran: Ran<'_>,
+    differences: &[Difference],
+) -> String {
+    let statuses: BTreeMap<StepId, &StepStatus> = match ran {
+        Ran::Applied(outcome) => outcome.steps.iter().map(|(id, it)| (*id, it)).collect(),
+        Ran::Planned | Ran::Refused(_) => BTreeMap::new(),
+    };
+    let steps = plan.by_id();
+    let parts = plan.halves_of_replacements();
+    let rows = plan.steps.iter().map(|step| {
+        let status = statuses.get(&step.id).copied();
+        let after: Vec<&Step> = step.after.iter().filter_map(|it| steps.get(it).copied()).collect();
+        let is_part = parts.contains(&step.id);
+        let section = match section(step, status) {
+            Section::Delete if is_part => Section::Replace,
+            other => other,
+        };
+        (section, Row { is_part, ..row(step, status, &after, sources) })
+    });
+    let (headline, tone) = headline(plan, ran);
+    let title = match ran {
+        Ran::Applied(_) => "Changes applied",
+        Ran::Planned | Ran::Refused(_) => "Plan",
+    };
+    let title =
+        format!("{title} for stack {} in {}", escape(&header.stack.name, CAP), header.region);
+    let mut page = Page::new(title, headline, tone, rows.collect());
+    page.facts = facts(header);
+    page.facts.push(Fact { label: "Calls", value: calls(plan, header) });
+    if let Ran::Applied(outcome) = ran {
+        let failed = plain(&failures(plan, outcome));
+        page.errors = failed.lines().map(ToOwned::to_owned).collect();
+    }
+    if let Ran::Refused(why) = ran {
+        page.errors.push(escape(why, CAP));
+    }
+    page.errors.extend(differences.iter().map(|it| escape(&difference(it), CAP)));
+    let mut noted = String::new();
+    notes(plan, &mut noted);
+    let noted = plain(&noted);
+    let noted = noted.lines().filter(|it| !it.is_empty());
+    page.notes = noted.map(|it| it.strip_prefix("note: ").unwrap_or(it).to_owned()).collect();
+    page.graph = graph(desired, plan);
+    page.text()
+}
+
+/// Where, and with whose credentials.
+pub(super) fn facts(header: &Header<'_>) -> Vec<Fact> {
+    let fact = |label, value| Fact { label, value };
+    let mut facts = vec![
+        fact("Stack", escape(&header.stack.name, CAP)),
+        fact("Region", header.region.to_owned()),
+    ];
+    facts.extend(header.endpoint.map(|it| fact("Endpoint", escape(it, CAP))));
+    facts.extend(header.identity.map(|it| fact("Credentials", signed_in(it))));
+    facts
+}
+
+fn headline(plan: &Plan, ran: Ran<'_>) -> (String, Tone) {
+    let summary = plan.summary();
+    match ran {
+        Ran::Applied(outcome) => {
+            let told = plain(&report(plan, outcome));
+            let line = told.lines().find(|it| it.starts_with("Applied")).unwrap_or_default();
+            (line.to_owned(), if outcome.is_well() { Tone::Good } else { Tone::Bad })
+        }
+        Ran::Refused(_) => (sum(&summary), Tone::Bad),
+        Ran::Planned => {
+            let tone = match plan.status() {
+                Status::Clean if summary.deferred > 0 => Tone::Attention,
+                Status::Clean => Tone::Good,
+                Status::Changes => Tone::Attention,
+                Status::Blocked | Status::Failed => Tone::Bad,
+            };
+            (sum(&summary), tone)
+        }
+    }
+}
+
+/// The picture, where one can be read.
+fn graph(desired: &[Desired], plan: &Plan) -> Graph {
+    let picture = Picture::new(desired, Some(plan));
+    match picture.boxes() {
+        0 => Graph::None,
+        boxes if boxes > MOST_BOXES => Graph::TooLarge(boxes),
+        _ => Graph::Drawn(picture.svg()),
+    }
+}
+
+fn section(step: &Step, status: Option<&StepStatus>) -> Section {
+    match status {
+        Some(StepStatus::Deferred(_)) => return Section::Deferred,
+        Some(
+            StepStatus::Failed(_)
+            | StepStatus::Unknown(_)
+            | StepStatus::Skipped(_)
+            | StepStatus::Stale(_)
+            | StepStatus::NotStarted,
+        ) => return Section::Failed,
+        Some(StepStatus::Done(_) | StepStatus::Unconfirmed(_)) | None => {}
+    }
+    match (&step.decision, step.action) {
+        (Decision::Interrupt, _) => Section::CutsOff,
+        (Decision::Blocked(_), _) => Section::Blocked,
+        (Decision::Deferred(_), _) => Section::Deferred,
+        (Decision::Dormant(_), _) => Section::Dormant,
+        (Decision::Unmanaged(_), _) => Section::Unmanaged,
+        (Decision::Do, Action::Delete) => Section::Delete,
+        (Decision::Do, Action::Replace) => Section::Replace,
+        (Decision::Do, Action::Update | Action::Retag | Action::Release) => Section::Update,
+        (Decision::Do, Action::Create) => Section::Create,
+        (Decision::Do, Action::Adopt | Action::Rename) => Section::Adopt,
+    }
+}
+
+/// How many of the resources that a step waits for are named.
+const NAMED: usize = 5;
+
+fn row(step: &Step, status: Option<&StepStatus>, after: &[&Step], sources: &SourceMap) -> Row {
+    let mut lines = Vec::new();
+    let mut line = |tone, text| lines.push(Line { tone, text });
+    let told = match (&step.decision, status) {
+        (_, Some(status)) => plain(&ended(step.action, status)),
+        (decision, None) => format!("{}: {}", verdict(decision, step.action), because(step)),
+    };
+    if status.is_some() {
+        line(Tone::Plain, format!("reason: {}", because(step)));
+    }
+    if let Some(why) = step.decision.reason() {
+        line(Tone::Attention, escape(&reason::text(why), CAP));
+    } else if let Some(audience) = &step.impact {
+        line(Tone::Bad, format!("impact: {}", on_air(audience)));
+    }
+    if let Some(loss) = step.loss() {
+        line(Tone::Bad, loss.to_owned());
+    }
+    if !after.is_empty() {
+        let name = |it: &&Step| {
+            format!("{} ({})", escape(&it.address.to_string(), CAP), it.action.as_str())
+        };
+        let named: Vec<String> = after.iter().take(NAMED).map(name).collect();
+        let more = after.len().saturating_sub(NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        line(Tone::Plain, format!("after {}{more}", named.join(", ")));
+    }
+    if let Some(arn) = &step.arn {
+        line(Tone::Plain, escape(arn.as_str(), CAP));
+    }
+    let mut shown = String::new();
+    // What would become of an object of another owner is nothing.
+    if !matches!(step.decision, Decision::Unmanaged(_)) {
+        details(step, &mut shown);
+    }
+    Row {
+        symbol: symbol(step.action).0,
+        address: escape(&step.address.to_string(), CAP),
+        verdict: told,
+        place: place(step, sources),
+        lines,
+        diff_label: if step.before.is_some() { "Difference" } else { "Specification" },
+        diff: plain(&shown).lines().map(changed).collect(),
+        is_open: false,
+        is_part: false,
+    }
+}
+
+/// Where the manifest of a step stands.
+pub(super) fn place(step: &Step, sources: &SourceMap) -> Option<String> {
+    let at = sources.position(&Place::value(step.origin?, "kind"))?;
+    Some(format!("{}:{}", escape(sources.name(at.source), CAP), at.line))
+}
+
+/// A line of a diff, with its sign first.
+pub(super) fn changed(line: &str) -> Line {
+    let text = line.strip_prefix("      ").unwrap_or(line);
+    let tone = match text.chars().next() {
+        Some('+') => Tone::Good,
+        Some('-') => Tone::Bad,
+        _ => Tone::Plain,
+    };
+    Line { tone, text: text.to_owned() }
+}
+
+/// Text without its colours.
+pub(super) fn plain(text: &str) -> String {
+    anstream::adapter::strip_str(text).to_string()
+}
