@@ -110,6 +110,7 @@ fn an_answer_without_what_it_must_hold_is_a_failed_read_for_every_list_batch_and
 fn run_at(place: &Place, served: &Served, words: &str) -> Ran {
     let mut command = ivs_apply(place.folder.path());
     command
+        .current_dir(place.folder.path())
         .env("AWS_ACCESS_KEY_ID", "test")
         .env("AWS_SECRET_ACCESS_KEY", "test")
         .env("AWS_REGION", "us-west-2")
