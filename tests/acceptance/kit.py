@@ -21,7 +21,7 @@ import threading
 import xml.etree.ElementTree
 
 import compare
-import life
+import lifecycle
 import probes
 from proxy import Proxy, Recorder, wait_for
 from redact import BUCKET, Redactor
@@ -91,7 +91,7 @@ class Run:
         self.bucket = BUCKET if target.is_emulator else f"ivs-acceptance-{self.identity}"
         self.media_tailor = arguments.media_tailor
         if target.is_emulator and not self.media_tailor:
-            self.media_tailor = life.MEDIA_TAILOR.format(region=self.region, account=account)
+            self.media_tailor = lifecycle.MEDIA_TAILOR.format(region=self.region, account=account)
         self.program = os.path.abspath(arguments.program)
         self.folder = os.path.abspath(os.path.join(arguments.out, f"ivs-acceptance-{self.identity}"))
         # What may be sent to others is in a folder of its own.
@@ -103,7 +103,7 @@ class Run:
                                  self.journal)
         self.recorder.event("run", region=self.region, live=arguments.live, target=type(target).__name__)
         self.proxy = Proxy(self.recorder)
-        self.ivs_apply = life.Program(self)
+        self.ivs_apply = lifecycle.Program(self)
         self.failures, self.checks, self.keys = [], 0, []
 
     def journal(self, arns):
@@ -220,7 +220,7 @@ def perform(run, arguments):
     try:
         make_bucket(run)
         if "life" not in arguments.skip:
-            life.live_through(run, arguments.live)
+            lifecycle.live_through(run, arguments.live)
         if "probes" not in arguments.skip:
             probes.run_all(run, arguments.live, arguments.only)
     except Stopped as signal_:

@@ -403,7 +403,7 @@ spec: { ingestProtocol: RTMPS, stage: studio }
 #[test]
 fn a_running_composition_with_a_failed_destination_is_drift_and_shown_by_plan_and_drift() {
     let place = Place::new();
-    place.write("all.yaml", &crate::after_stop::show(1280, "bucket-a"));
+    place.write("all.yaml", &crate::delayed_stops::show(1280, "bucket-a"));
     assert_eq!(place.run("apply --yes").code, Some(0));
     assert_eq!(place.run("drift").code, Some(0));
     by_hand(&place, async |account| {

@@ -1,7 +1,7 @@
 //! The events of runs are as `schemas/events.json` says.
 
 use crate::account::{Account, on_paused_time};
-use crate::after_stop::{allowing, applied, manifest, show};
+use crate::delayed_stops::{allowing, applied, manifest, show};
 use ivs_apply::apply::{Event, Signal, Stop, apply};
 use ivs_apply::kinds::{Kind, Stack};
 use ivs_apply::manifest::load_text;

@@ -1,9 +1,9 @@
 //! What must always hold, over generated worlds. The names are the documentation.
 
 use crate::account::{Account, on_paused_time};
-use crate::ends::assert_counts_agree;
 use crate::generators::{Piece, pieces, resources, stack};
 use crate::left_out::{law_cases, say};
+use crate::run_results::assert_counts_agree;
 use ivs_apply::aws::{Sorted, Tags};
 use ivs_apply::cloud::Reading;
 use ivs_apply::kinds::spec::named_targets;

@@ -3,7 +3,7 @@
 //! is dead.
 
 use crate::account::{Account, on_paused_time};
-use crate::after_stop::{allowing, applied, manifest, planned, show};
+use crate::delayed_stops::{allowing, applied, manifest, planned, show};
 use crate::first_applies::document;
 use crate::stages::a_foreign_publisher;
 use ivs_apply::apply::{Changed, Event, Left, Outcome, StepStatus, Stop, Until, apply};

@@ -289,7 +289,7 @@ async fn tell(folder: &Path) -> String {
         }
         let outcome = account.apply(&loaded.stack, &observed, &plan).await;
         told(&plan, &outcome.steps, &mut story);
-        crate::ends::assert_counts_agree(&plan, &outcome);
+        crate::run_results::assert_counts_agree(&plan, &outcome);
         let calls = account.calls();
         if outcome.steps.iter().all(|(_, it)| it.is_done()) {
             for (operation, least) in plan.writes() {

@@ -2,7 +2,7 @@
 //! is gone; and what AWS fails to make is neither kept in numbers nor made again by every run.
 
 use crate::account::{Account, on_paused_time};
-use crate::after_stop::{allowing, applied, manifest, planned, show};
+use crate::delayed_stops::{allowing, applied, manifest, planned, show};
 use ivs_apply::apply::{Event, Failure, Outcome, StepStatus, Stop, Until, Wait, apply};
 use ivs_apply::kinds::{Kind, Scope, Stack};
 use ivs_apply::manifest::load_text;

@@ -2,7 +2,7 @@
 //! holds.
 
 use super::chance::{End, OUTSIDE, Other, Second};
-use super::life::{Life, Run};
+use super::test_run::{Life, Run};
 use ivs_apply::apply::StepStatus;
 use ivs_apply::plan::{Action, Cause, Reason};
 use serde_json::Value;

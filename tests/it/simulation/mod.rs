@@ -6,9 +6,9 @@
 //! fixed_lives` lives it alone, and it joins `ONCE_FAILED`.
 
 mod chance;
-mod life;
 mod matrix;
 mod oracle;
+mod test_run;
 
 use crate::account::{on_paused_time, settings};
 use crate::left_out::{every_case, say};
@@ -59,17 +59,17 @@ const ONCE_FAILED: [u64; 28] = [
 ];
 
 /// Lives one seed and says what was wrong with it.
-fn lived(seed: u64) -> Result<life::Life, String> {
+fn lived(seed: u64) -> Result<test_run::Life, String> {
     lived_as(Case::of(seed))
 }
 
-fn lived_as(case: Case) -> Result<life::Life, String> {
+fn lived_as(case: Case) -> Result<test_run::Life, String> {
     lived_where(case, settings().switches)
 }
 
-fn lived_where(case: Case, switches: Switches) -> Result<life::Life, String> {
+fn lived_where(case: Case, switches: Switches) -> Result<test_run::Life, String> {
     let whole = || {
-        let life = on_paused_time(life::observed(case, switches));
+        let life = on_paused_time(test_run::observed(case, switches));
         oracle::judge(&life).map(|()| life)
     };
     catch_unwind(AssertUnwindSafe(whole)).unwrap_or_else(|panic| {
@@ -164,7 +164,7 @@ fn nothing_is_lost_in_fresh_lives_either() {
 #[test]
 fn a_seed_decides_everything() {
     for seed in FIXED.take(6) {
-        let told = |life: life::Life| {
+        let told = |life: test_run::Life| {
             let event = |it: &serde_json::Value| {
                 format!("{} {} {}", it["operation"], it["arn"], it["atMillis"])
             };
@@ -176,7 +176,7 @@ fn a_seed_decides_everything() {
 
 /// Each rule of the engine is held by a life that fails without it.
 mod mutants {
-    use super::{Case, FIXED, ONCE_FAILED, life, lived_where};
+    use super::{Case, FIXED, ONCE_FAILED, lived_where, test_run};
     use ivs_apply::emulator::Switches;
     use ivs_apply::mutants::{Mutant, with};
 
@@ -198,7 +198,7 @@ mod mutants {
 
     /// A life in which the open questions have their default answers, those that are harder on a client: a kinder
     /// one may forgive a bug, as one does that refuses to delete a stage with people on it.
-    fn lived(seed: u64) -> Result<life::Life, String> {
+    fn lived(seed: u64) -> Result<test_run::Life, String> {
         lived_where(Case::of(seed), Switches::default())
     }
 

@@ -2,7 +2,7 @@
 //! engine comes to what it does, only what it planned, what it said, and what truly happened.
 
 use super::chance::{End, OUTSIDE, Second};
-use super::life::{Life, Run};
+use super::test_run::{Life, Run};
 use ivs_apply::apply::{Failure, StepStatus};
 use ivs_apply::aws::Tags;
 use ivs_apply::kinds::{Kind, Owner};

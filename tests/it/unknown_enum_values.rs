@@ -1,6 +1,6 @@
 //! Words that AWS has and this program has not: neither drift, nor lost when something else is changed.
 
-use crate::zeros::leaves;
+use crate::zero_values::leaves;
 use ivs_apply::diag::{Origin, SourceId};
 use ivs_apply::kinds::{
     Address, Arn, Desired, Kind, Observed, ObservedState, OwnershipTags, Spec, Stack,
