@@ -1,4 +1,4 @@
-//! Checks a request against its input shape, at every depth, and keeps what the model knows.
+//! Checks a request against its input shape, at every depth, and keeps the modelled members.
 //! Reports every violation of one request together, each with the path of the member.
 
 use serde_json::{Map, Value};
@@ -141,8 +141,11 @@ impl Reader {
     }
 
     fn text(&mut self, shape: &Shape, text: &str, path: &str) {
-        if !shape.words.is_empty() && !shape.words.iter().any(|word| word == text) {
-            self.wrong(path, &format!("satisfy enum value set: [{}]", shape.words.join(", ")));
+        if !shape.enum_values.is_empty() && !shape.enum_values.iter().any(|value| value == text) {
+            self.wrong(
+                path,
+                &format!("satisfy enum value set: [{}]", shape.enum_values.join(", ")),
+            );
         }
         self.size(shape, text.chars().count(), path, "length");
         if !shape.pattern_accepts(text) {

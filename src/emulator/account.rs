@@ -24,10 +24,10 @@ use super::signature::{self, Scope};
 use super::switches::{Stance, Switches};
 use super::{caller, tags};
 
-/// The version of the state file. A file of another version is refused, not guessed at.
+/// The version of the state file. A file of another version is refused.
 pub(crate) const VERSION: u32 = 2;
 
-/// A request, as far as the service looks at it.
+/// The parts of a request that the service reads.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
     /// `GET`, `POST`, `DELETE`.
@@ -54,7 +54,7 @@ pub struct Account {
     latest: Millis,
 }
 
-/// What all regions share.
+/// The parts of an account that all regions share.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Common {
@@ -77,7 +77,7 @@ pub(crate) struct Common {
     /// The id of the request being answered.
     #[serde(skip)]
     pub(crate) request_id: String,
-    /// Who asks.
+    /// The access key id of the caller.
     #[serde(skip)]
     pub(crate) caller: String,
 }
@@ -171,7 +171,7 @@ impl Account {
         Millis(now.0.saturating_add(self.common.ahead_millis))
     }
 
-    /// Moves `now` by what the control requests added and lets every state machine catch up.
+    /// Adds the time of control requests to `now` and advances every state machine to it.
     pub(crate) fn pass_time(&mut self, now: Millis) -> Millis {
         self.latest = self.latest.max(self.clock(now));
         for region in self.regions.values_mut() {
@@ -245,7 +245,7 @@ impl Account {
         &self.regions
     }
 
-    /// Forgets everything but the account's id and its settings.
+    /// Deletes everything but the account's id and its settings.
     pub(crate) fn reset(&mut self) {
         self.regions.clear();
         self.common.history.clear();
@@ -263,7 +263,7 @@ fn check_scope(scope: &Scope) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Where the host name says which service was called, its operations only.
+/// Refuses an operation of the other service if the host name says which service was called.
 fn check_host(operation: &Operation, request: &Request) -> Result<(), Failure> {
     let host = request.headers.get("host").map(String::as_str).unwrap_or_default();
     // `ivs.us-west-2.amazonaws.com` through the in-process front, `ivs.localhost:4599` through the socket.

@@ -11,7 +11,7 @@ use super::objects::{Hidden, text};
 use super::stream_key;
 use super::switches::{Absent, NameFilter, Stance};
 
-/// The members that refer to something, and to what.
+/// The members that refer to other objects, with the kind of those.
 const REFERENCES: [(&str, Kind); 4] = [
     ("recordingConfigurationArn", Kind::RecordingConfiguration),
     ("playbackRestrictionPolicyArn", Kind::PlaybackRestrictionPolicy),
@@ -150,13 +150,13 @@ pub(crate) fn delete(context: &mut OperationContext<'_>, input: &Map<String, Val
     }
     for key in stream_key::of_channel(context, arn) {
         let now = context.now;
-        context.region.shelf_mut(Kind::StreamKey).take(&key, now);
+        context.region.objects_mut(Kind::StreamKey).take(&key, now);
     }
     context.region.past_streams.remove(arn);
     context.remove(Kind::Channel, arn, Vec::new())
 }
 
-/// Partial success: what is there, and an error for each ARN that is not.
+/// Partial success: the channels that exist, and an error for each ARN that does not.
 pub(crate) fn batch(
     context: &OperationContext<'_>,
     input: &Map<String, Value>,
@@ -174,7 +174,7 @@ pub(crate) fn batch(
             })),
         }
     }
-    // Nobody has documented an order, so it is not the one that was asked for.
+    // No order is documented, so the answer does not keep that of the request.
     found.reverse();
     json!({ kind.list_member(): found, "errors": errors })
 }
@@ -197,7 +197,7 @@ pub(crate) fn list(context: &OperationContext<'_>, input: &Map<String, Value>) -
     })
 }
 
-/// What is referred to must be there and usable.
+/// Objects that a channel refers to must exist and be usable.
 fn check_references(
     context: &OperationContext<'_>,
     input: &Map<String, Value>,

@@ -39,7 +39,7 @@ struct Connector {
     timeout: Option<std::time::Duration>,
 }
 
-/// An HTTP client for the SDK whose every request ends in `emulator`.
+/// An HTTP client for the SDK that sends every request to `emulator`.
 pub(crate) fn http_client(emulator: &Emulator) -> SharedHttpClient {
     let emulator = emulator.clone();
     http_client_fn(move |settings, _| {
@@ -88,7 +88,7 @@ fn answered(response: http::Response<Vec<u8>>) -> Result<HttpResponse, Connector
         .map_err(|error| ConnectorError::other(error.into(), None))
 }
 
-/// The refusal of a request whose signature is too old or not of this time (IAM user guide, "AWS Signature Version
+/// The refusal of a request with an expired or future signature (IAM user guide, "AWS Signature Version
 /// 4 for API requests"). Looked at in process alone, where client and emulator share a clock.
 fn expired(signed: &str, clocks: &[Millis]) -> Option<Failure> {
     let digits = |range| signed.get(range).unwrap_or_default();

@@ -40,7 +40,7 @@ impl Millis {
 
     /// As HTTP writes dates.
     pub fn to_http_date(self) -> String {
-        // Fails for years before 0 only, where no clock stands.
+        // Fails only for years before 0.
         DateTimePrinter::new().timestamp_to_rfc9110_string(&self.timestamp()).unwrap_or_default()
     }
 
@@ -62,7 +62,7 @@ pub enum Clock {
     /// The machine's clock.
     #[default]
     System,
-    /// tokio's clock, counted from 2026-01-01: time that a test has paused stands still here too.
+    /// tokio's clock, counted from 2026-01-01, which a test can pause.
     Tokio,
 }
 
@@ -79,7 +79,7 @@ impl Watch {
     /// Where tokio time starts: 2026-01-01T00:00:00Z.
     const ORIGIN: Millis = Millis(1_767_225_600_000);
 
-    /// Starts where an account that is read from a file left off, so that its time goes on.
+    /// Starts at the latest time of an account that is read from a file, so that time never goes back.
     pub(crate) fn start(clock: Clock, not_before: Millis) -> Self {
         let origin = Self::ORIGIN.max(not_before);
         Self { clock, origin, started: tokio::time::Instant::now() }

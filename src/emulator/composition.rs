@@ -1,4 +1,4 @@
-//! Compositions: what may be started and how it looks. Their life is in `composition_life`.
+//! Compositions: the checks of `StartComposition`, and reads. Their states are in `composition_lifecycle`.
 
 use serde_json::{Map, Value, json};
 
@@ -12,7 +12,7 @@ use super::region::{Lags, Region};
 use super::stream::{self, Start};
 use super::switches::Stance;
 
-pub(crate) use super::composition_life::{
+pub(crate) use super::composition_lifecycle::{
     advance, any_running, is_running, publishers_changed, shut_down_on, stop, stream_stopped,
 };
 
@@ -55,7 +55,7 @@ pub(crate) fn start(context: &mut OperationContext<'_>, mut input: Map<String, V
         token: token.map(|token| (token, Value::Object(input))),
         ..context.passing_through()
     };
-    // Without a stream key there is nothing to broadcast with: that destination fails.
+    // A destination fails if its channel has no stream key.
     let has_key =
         |it: &&str| context.region.objects(Kind::StreamKey).of_channel(it).next().is_some();
     let channels: Vec<String> =
@@ -69,24 +69,25 @@ pub(crate) fn start(context: &mut OperationContext<'_>, mut input: Map<String, V
     context.answer(Kind::Composition, &arn)
 }
 
-/// Stores without the quota of the object store: only those that run count, and they have been counted.
+/// Stores a composition without the quota check of the object store: only running compositions count, and the
+/// caller has counted them.
 fn put(context: &mut OperationContext<'_>, arn: &str, wire: Map<String, Value>, hidden: Hidden) {
     let sequence = context.common.next_sequence();
     let object = Object { sequence, arn: arn.to_owned(), created: context.now, wire, hidden };
-    context.region.shelf_mut(Kind::Composition).put(object);
+    context.region.objects_mut(Kind::Composition).put(object);
     context.record(arn, Vec::new());
 }
 
 fn started_with<'a>(context: &'a OperationContext<'_>, token: &str) -> Option<&'a Object> {
-    let life = i64::from(context.common.switches.idempotency_seconds);
-    let horizon = Millis(context.now.0.saturating_sub(life.saturating_mul(1000)));
+    let lifetime = i64::from(context.common.switches.idempotency_seconds);
+    let horizon = Millis(context.now.0.saturating_sub(lifetime.saturating_mul(1000)));
     context.region.objects(Kind::Composition).iter().find(|object| {
         object.created >= horizon
             && object.hidden.token.as_ref().is_some_and(|(known, _)| known == token)
     })
 }
 
-/// One destination, or one channel and one S3; each exactly one of the two.
+/// Checks that there is one destination, or one channel and one S3, and that each is exactly one of the two.
 fn check_destinations(input: &Map<String, Value>) -> Result<(), Failure> {
     let destinations = items(input, "destinations");
     for (index, destination) in destinations.iter().enumerate() {
@@ -194,7 +195,7 @@ fn layout(given: &Map<String, Value>) -> Result<Value, Failure> {
     Ok(json!({ "grid": grid }))
 }
 
-/// A destination as Get shows it.
+/// A destination as `GetComposition` shows it.
 fn destination(context: &mut OperationContext<'_>, composition: &str, given: &Value) -> Value {
     let mut configuration = given.as_object().cloned().unwrap_or_default();
     fill(&mut configuration, "name", json!(""));
@@ -238,7 +239,7 @@ pub(crate) fn list(context: &OperationContext<'_>, input: &Map<String, Value>) -
     })
 }
 
-/// Everything that the destinations of a composition hold under `path`.
+/// The values under `path` of all destinations of a composition.
 fn destinations<'a>(wire: &'a Map<String, Value>, path: &str) -> Vec<&'a Value> {
     let pointer = format!("/configuration/{path}");
     items(wire, "destinations").iter().filter_map(|one| one.pointer(&pointer)).collect()
@@ -261,8 +262,8 @@ pub(crate) fn channels(wire: &Map<String, Value>) -> Vec<&str> {
     destinations(wire, "channel/channelArn").into_iter().filter_map(Value::as_str).collect()
 }
 
-/// A composition has ended: the streams of its channels end some time after that, and its configurations are
-/// refused to be deleted for as long.
+/// A composition has ended: the streams of its channels end some time after that, and deletes of its configurations
+/// are refused until then.
 pub(crate) fn release(region: &mut Region, arn: &str, at: Millis, lags: Lags) {
     for stream in region.streams.values_mut() {
         if stream.composition.as_deref() == Some(arn) && stream.ending.is_none() {

@@ -1,5 +1,5 @@
-//! What an operation works on: one region, the account's common parts, the moment. Kinds' files get
-//! a `OperationContext` and an accepted input and answer with JSON or a refusal.
+//! What an operation works on: one region, the parts of the account that all regions share, and the time. The
+//! file of a kind gets an `OperationContext` and an accepted input and answers with JSON or a refusal.
 
 use serde_json::{Map, Value, json};
 
@@ -16,25 +16,26 @@ use super::region::Region;
 /// What an operation answers.
 pub(crate) type Answer = Result<Value, Failure>;
 
-/// How the world looks through one request: what injected faults do to it.
+/// What injected faults do to the account as one request sees it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FaultView {
-    /// Lists miss what is younger, in milliseconds.
+    /// Lists leave out objects that are younger than this, in milliseconds.
     pub(crate) list_lag: i64,
-    /// Gets miss what is younger, in milliseconds.
+    /// Gets do not find objects that are younger than this, in milliseconds.
     pub(crate) get_lag: i64,
-    /// An object created now that passes through a state ends in this one; `stuck` never ends.
-    pub(crate) doomed: Option<String>,
-    /// What is wrong with the pages of a list.
+    /// The state in which an object that this request creates ends instead of the usual one; with `stuck` it stays
+    /// in its first state.
+    pub(crate) forced_state: Option<String>,
+    /// The fault of the pages of a list.
     pub(crate) pages: Option<Paging>,
 }
 
-/// What can be wrong with a page of a list.
+/// A fault of a page of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Paging {
-    /// Its token is not taken any more.
+    /// Its token is not accepted any more.
     Expired,
-    /// It comes with the token that asked for it.
+    /// It carries the token of the request as its next token.
     Repeated,
     /// It begins with the last item of the page before.
     Moved,
@@ -51,7 +52,7 @@ pub(crate) struct OperationContext<'a> {
 }
 
 impl OperationContext<'_> {
-    /// Something named in the request is not there: `ResourceNotFoundException` where the model
+    /// An object that the request names does not exist: `ResourceNotFoundException` where the model
     /// lists it, `ValidationException` elsewhere.
     pub(crate) fn missing(&self, arn: &str) -> Failure {
         let message = format!("Resource: {arn} not found");
@@ -62,7 +63,7 @@ impl OperationContext<'_> {
         }
     }
 
-    /// The state of something forbids the call: `ConflictException` where the model lists it,
+    /// The state of an object does not permit the call: `ConflictException` where the model lists it,
     /// `ValidationException` elsewhere.
     pub(crate) fn conflict(&self, message: impl Into<String>) -> Failure {
         if self.operation.models("ConflictException") {
@@ -83,10 +84,10 @@ impl OperationContext<'_> {
 
     pub(crate) fn find_mut(&mut self, kind: Kind, arn: &str) -> Result<&mut Object, Failure> {
         let missing = self.missing(arn);
-        self.region.shelf_mut(kind).get_mut(arn).ok_or(missing)
+        self.region.objects_mut(kind).get_mut(arn).ok_or(missing)
     }
 
-    /// The object whose ARN stands in the input's `member`.
+    /// The object with the ARN that is in the input's `member`.
     pub(crate) fn named(
         &self,
         kind: Kind,
@@ -102,7 +103,7 @@ impl OperationContext<'_> {
         Ok(json!({ kind.wrapper(): object.wire }))
     }
 
-    /// The Get of a kind without anything special.
+    /// The Get operation of a kind that needs no code of its own.
     pub(crate) fn get(&self, kind: Kind, input: &Map<String, Value>) -> Answer {
         let arn = text(input, "arn");
         self.find(kind, arn)?;
@@ -142,7 +143,7 @@ impl OperationContext<'_> {
         wire.insert("tags".to_owned(), tags);
         let sequence = self.common.next_sequence();
         let object = Object { sequence, arn: arn.to_owned(), created: self.now, wire, hidden };
-        self.region.shelf_mut(kind).put(object);
+        self.region.objects_mut(kind).put(object);
         self.record(arn, Vec::new());
         Ok(())
     }
@@ -159,16 +160,16 @@ impl OperationContext<'_> {
         self.answer(kind, arn)
     }
 
-    /// Takes an object off its shelf.
+    /// Deletes an object.
     pub(crate) fn remove(&mut self, kind: Kind, arn: &str, cut: Vec<String>) -> Answer {
         let missing = self.missing(arn);
         self.record(arn, cut);
         let now = self.now;
-        self.region.shelf_mut(kind).take(arn, now).ok_or(missing)?;
+        self.region.objects_mut(kind).take(arn, now).ok_or(missing)?;
         Ok(json!({}))
     }
 
-    /// The List of a kind: what `keep` lets through, a page of it.
+    /// The List operation of a kind: one page of the objects that `keep` accepts.
     pub(crate) fn list(
         &self,
         kind: Kind,
@@ -185,7 +186,7 @@ impl OperationContext<'_> {
         pages::page(self, input, page, kind.list_member(), rows)
     }
 
-    /// Writes a mutation down. To be called before a change or deletion, after a creation.
+    /// Adds a mutation to the history. To be called before a change or deletion, and after a creation.
     pub(crate) fn record(&mut self, arn: &str, cut: Vec<String>) {
         let tags = Kind::of_arn(arn)
             .and_then(|kind| self.region.objects(kind).get(arn))
@@ -204,13 +205,13 @@ impl OperationContext<'_> {
         });
     }
 
-    /// When a state that is entered now ends, and where it leads if not to its usual end.
+    /// When a state that is entered now ends, and the state that follows if a fault forces one.
     pub(crate) fn passing_through(&self) -> Hidden {
-        match self.fault_view.doomed.as_deref() {
+        match self.fault_view.forced_state.as_deref() {
             Some("stuck") => Hidden::default(),
-            doomed => Hidden {
+            forced_state => Hidden {
                 due: Some(self.now.after(self.common.settle())),
-                doomed: doomed.map(str::to_owned),
+                forced_state: forced_state.map(str::to_owned),
                 ..Hidden::default()
             },
         }
@@ -237,12 +238,12 @@ pub(crate) fn overwrite(
     }
 }
 
-/// A nested object, empty if it is not there.
+/// A nested object, empty if it is absent.
 pub(crate) fn object(wire: &Map<String, Value>, member: &str) -> Map<String, Value> {
     wire.get(member).and_then(Value::as_object).cloned().unwrap_or_default()
 }
 
-/// A nested list, empty if it is not there.
+/// A nested list, empty if it is absent.
 pub(crate) fn list<'a>(wire: &'a Map<String, Value>, member: &str) -> &'a [Value] {
     wire.get(member).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
@@ -262,7 +263,7 @@ pub(crate) fn check_attributes(input: &Map<String, Value>) -> Result<(), Failure
     Ok(())
 }
 
-/// Refuses a list that says something twice.
+/// Refuses a list with equal items.
 pub(crate) fn check_unique(path: &str, items: &[Value]) -> Result<(), Failure> {
     let twice = items.iter().enumerate().any(|(index, item)| items[..index].contains(item));
     if twice {

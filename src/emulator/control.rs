@@ -1,4 +1,5 @@
-//! `/_emulator/…`: what tests and demonstrations may do to the pretend world, and what they may see.
+//! Control requests (`/_emulator/…`): how tests and demonstrations change an emulated account, and what they can
+//! read from it.
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -9,14 +10,14 @@ use super::faults::Fault;
 use super::ingest_configuration;
 use super::kind::Kind;
 use super::objects::text;
-use super::participant::{self, Arrival, Role};
+use super::participant::{self, JoinRequest, Role};
 use super::participant_replication;
 use super::region::{REGIONS, Region};
 use super::state::EmulatorState;
 use super::stream::{self, Start};
 
 /// What a control request answers: a status and JSON.
-type Told = Result<Value, (u16, String)>;
+type ControlResult = Result<Value, (u16, String)>;
 
 /// The root of all control requests.
 pub(crate) const ROOT: &str = "/_emulator/";
@@ -105,7 +106,7 @@ fn member<'a>(body: &'a Value, name: &str) -> Result<&'a str, (u16, String)> {
     body.get(name).and_then(Value::as_str).ok_or_else(|| (400, format!("`{name}` is required")))
 }
 
-/// The region of an ARN and the common parts, if the object is there.
+/// The region of an ARN and the parts that all regions share, if the object exists.
 fn with<'a>(
     state: &'a mut EmulatorState,
     kind: Kind,
@@ -123,8 +124,8 @@ fn with<'a>(
 fn on_channel(
     state: &mut EmulatorState,
     body: &Value,
-    act: impl FnOnce(&mut Region, &mut Common, &str) -> Told,
-) -> Told {
+    act: impl FnOnce(&mut Region, &mut Common, &str) -> ControlResult,
+) -> ControlResult {
     let arn = member(body, "channelArn")?;
     let (region, common) = with(state, Kind::Channel, arn)?;
     act(region, common, arn)
@@ -133,8 +134,8 @@ fn on_channel(
 fn on_stage(
     state: &mut EmulatorState,
     body: &Value,
-    act: impl FnOnce(&mut Region, &mut Common, &str) -> Told,
-) -> Told {
+    act: impl FnOnce(&mut Region, &mut Common, &str) -> ControlResult,
+) -> ControlResult {
     let arn = member(body, "stageArn")?;
     let (region, common) = with(state, Kind::Stage, arn)?;
     act(region, common, arn)
@@ -143,8 +144,8 @@ fn on_stage(
 fn on_ingest(
     state: &mut EmulatorState,
     body: &Value,
-    act: impl FnOnce(&mut Region, &mut Common, &str) -> Told,
-) -> Told {
+    act: impl FnOnce(&mut Region, &mut Common, &str) -> ControlResult,
+) -> ControlResult {
     let arn = member(body, "ingestConfigurationArn")?;
     let (region, common) = with(state, Kind::IngestConfiguration, arn)?;
     act(region, common, arn)
@@ -157,7 +158,7 @@ fn start_stream(
     channel: &str,
     body: &Value,
     now: Millis,
-) -> Told {
+) -> ControlResult {
     let viewers = body.get("viewerCount").map_or(Some(0), Value::as_i64);
     let viewers = viewers.ok_or_else(|| (400, "`viewerCount` must be a number".to_owned()))?;
     let health = body.get("health").and_then(Value::as_str);
@@ -186,8 +187,8 @@ fn start_stream(
     Ok(json!({ "streamId": stream.id }))
 }
 
-/// The encoder's stream ends; with a failure if its `code` is given.
-fn stop_stream(region: &mut Region, channel: &str, body: &Value, now: Millis) -> Told {
+/// The stream of an encoder ends; with a failure if its `code` is given.
+fn stop_stream(region: &mut Region, channel: &str, body: &Value, now: Millis) -> ControlResult {
     match region.streams.get(channel).map(|stream| stream.composition.clone()) {
         None => Err((404, format!("channel `{channel}` is not live"))),
         Some(Some(composition)) => {
@@ -204,15 +205,21 @@ fn stop_stream(region: &mut Region, channel: &str, body: &Value, now: Millis) ->
     }
 }
 
-/// Somebody joins a stage as `role` says, publisher if it does not; with a token's id if one is given. Who is
-/// connected already takes the role that is given.
-fn join(region: &mut Region, common: &mut Common, stage: &str, body: &Value, now: Millis) -> Told {
+/// A participant joins a stage in a role, publisher by default, with a token's id if one is given. A participant
+/// who is connected already changes to the role that is given.
+fn join(
+    region: &mut Region,
+    common: &mut Common,
+    stage: &str,
+    body: &Value,
+    now: Millis,
+) -> ControlResult {
     let id = body.get("participantId").and_then(Value::as_str);
     let given: Option<Role> = body.get("role").cloned().map(parse).transpose()?;
-    let floor = region.floors.get(stage);
-    let connected = id.and_then(|id| floor?.find(id));
-    let token =
-        floor.and_then(|floor| floor.tokens.iter().find(|token| Some(&*token.participant) == id));
+    let activity = region.stage_activity.get(stage);
+    let connected = id.and_then(|id| activity?.find(id));
+    let token = activity
+        .and_then(|activity| activity.tokens.iter().find(|token| Some(&*token.participant) == id));
     let may_publish = token.is_none_or(|token| token.publishes);
     let role = given.unwrap_or(if may_publish { Role::Publisher } else { Role::Subscriber });
     if role == Role::Publisher && !may_publish {
@@ -230,7 +237,7 @@ fn join(region: &mut Region, common: &mut Common, stage: &str, body: &Value, now
     } else {
         let user = body.get("userId").and_then(Value::as_str).map(str::to_owned);
         let attributes = body.get("attributes").filter(|given| given.is_object()).cloned();
-        let arrival = Arrival {
+        let request = JoinRequest {
             id: id.map(str::to_owned),
             role,
             user: user.or_else(|| token.map(|token| token.user.clone())).unwrap_or_default(),
@@ -238,28 +245,28 @@ fn join(region: &mut Region, common: &mut Common, stage: &str, body: &Value, now
                 .or_else(|| token.map(|token| token.attributes.clone()))
                 .unwrap_or_else(|| json!({})),
             protocol: "WHIP".to_owned(),
-            ..Arrival::default()
+            ..JoinRequest::default()
         };
-        participant::join(region, common, stage, arrival, now)
+        participant::join(region, common, stage, request, now)
     };
     Ok(json!({ "participantId": participant, "sessionId": session }))
 }
 
-/// AWS itself tags an object, as `CloudFormation` does: with keys that nobody else may use.
-fn tag(state: &mut EmulatorState, body: &Value) -> Told {
+/// AWS itself tags an object, as `CloudFormation` does: with keys that are reserved for AWS.
+fn tag(state: &mut EmulatorState, body: &Value) -> ControlResult {
     let arn = member(body, "resourceArn")?;
     let missing = || (404, format!("`{arn}` does not exist"));
     let kind = Kind::of_arn(arn).ok_or_else(missing)?;
     let (region, _) = with(state, kind, arn)?;
-    let object = region.shelf_mut(kind).get_mut(arn).ok_or_else(missing)?;
+    let object = region.objects_mut(kind).get_mut(arn).ok_or_else(missing)?;
     let mut tags = super::context::object(&object.wire, "tags");
     tags.extend(super::context::object(body.as_object().unwrap_or(&Map::new()), "tags"));
     object.wire.insert("tags".to_owned(), Value::Object(tags));
     Ok(json!({}))
 }
 
-/// Moves time on, and stops the clock or lets it go on: while it is stopped, nothing else moves it.
-fn advance(state: &mut EmulatorState, body: &Value, now: Millis) -> Told {
+/// Advances the time, and stops or starts the clock: while it is stopped, only `advanceSeconds` moves it.
+fn advance(state: &mut EmulatorState, body: &Value, now: Millis) -> ControlResult {
     let seconds = match (body.get("advanceSeconds"), body.get("stopped")) {
         (Some(given), _) => given.as_f64(),
         (None, stopped) => stopped.map(|_| 0.0),
@@ -281,21 +288,21 @@ fn advance(state: &mut EmulatorState, body: &Value, now: Millis) -> Told {
     if let Some(stopped) = stopped {
         common.stopped = stopped.then_some(clock);
     }
-    // State machines take their steps now, so that a look at the objects shows them.
+    // State machines advance now, so that the next read of the objects shows it.
     let later = state.account.pass_time(clock);
     Ok(
         json!({ "now": later.to_iso(), "nowMillis": later.0, "stopped": state.account.common.stopped.is_some() }),
     )
 }
 
-fn add_fault(state: &mut EmulatorState, body: Value, now: Millis) -> Told {
+fn add_fault(state: &mut EmulatorState, body: Value, now: Millis) -> ControlResult {
     let fault: Fault = parse(body)?;
     state.faults.add(fault, now).map_err(|message| (400, message))?;
     Ok(json!({}))
 }
 
 /// Turns the call rates of AWS on or off, with full buckets.
-fn enforce_rates(state: &mut EmulatorState, body: &Value) -> Told {
+fn enforce_rates(state: &mut EmulatorState, body: &Value) -> ControlResult {
     let enforced = body.get("enforced").and_then(Value::as_bool);
     state.enforce_rates =
         enforced.ok_or_else(|| (400, "`enforced` must be true or false".to_owned()))?;
@@ -307,8 +314,8 @@ fn parse<T: DeserializeOwned>(body: Value) -> Result<T, (u16, String)> {
     serde_json::from_value(body).map_err(|error| (400, error.to_string()))
 }
 
-/// Sets some fields of a settings structure, all or none.
-fn merge<T: DeserializeOwned + serde::Serialize>(target: &mut T, body: Value) -> Told {
+/// Sets some fields of a settings structure: all of them, or none if one is invalid.
+fn merge<T: DeserializeOwned + serde::Serialize>(target: &mut T, body: Value) -> ControlResult {
     let (Value::Object(given), Value::Object(mut whole)) = (body, json!(target)) else {
         return Err((400, "an object is required".to_owned()));
     };
@@ -317,12 +324,12 @@ fn merge<T: DeserializeOwned + serde::Serialize>(target: &mut T, body: Value) ->
     Ok(json!(target))
 }
 
-/// Every object and every replication as it truly is, secrets left out.
+/// Every object and every replication without faults or lag, and without secrets.
 fn objects(state: &EmulatorState) -> Value {
     let (mut rows, mut replications) = (Vec::new(), Vec::new());
     for (name, region) in state.account.regions() {
         replications.extend(participant_replication::shown(region));
-        for (kind, objects) in region.shelves() {
+        for (kind, objects) in region.stores() {
             for object in objects.iter() {
                 let mut wire = object.wire.clone();
                 hide(&mut wire);

@@ -1,4 +1,4 @@
-//! From the name of an operation to the file that knows it. Nothing else happens here.
+//! Calls the function that implements an operation, by the operation's name.
 
 use serde_json::{Map, Value};
 

@@ -6,7 +6,7 @@ pub(crate) struct Failure {
     /// The shape name, as in the `x-amzn-ErrorType` header.
     pub(crate) name: String,
     pub(crate) message: String,
-    /// The status, where the model does not know the error.
+    /// The status, where the model does not have the error.
     pub(crate) status: Option<u16>,
 }
 

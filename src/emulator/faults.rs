@@ -1,4 +1,4 @@
-//! Injected faults: which of them strike a request, and what they do to it.
+//! Fault injection: which faults apply to a request, and what they do to it.
 
 use globset::{Glob, GlobMatcher};
 use serde::{Deserialize, Serialize};
@@ -11,43 +11,43 @@ use super::generator::Generator;
 use super::model::Operation;
 use super::switches::Switches;
 
-/// What goes wrong.
+/// The kind of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum FaultKind {
-    /// `ThrottlingException`, nothing done.
+    /// `ThrottlingException`; the request is not carried out.
     Throttle,
-    /// `InternalServerException`; with `done` after the work.
+    /// `InternalServerException`; with `done` after the request was carried out.
     Error500,
-    /// The error `name`, nothing done.
+    /// The error `name`; the request is not carried out.
     Error,
-    /// The connection breaks; the work is done unless `done` is false.
+    /// The connection breaks; the request is carried out unless `done` is false.
     LoseReply,
-    /// The work is done at once, the answer comes after `seconds`.
+    /// The request is carried out at once and answered after `seconds`.
     Delay,
-    /// The work is done after `seconds`, even if the caller is gone by then; never without
-    /// `seconds`.
+    /// The request is carried out after `seconds`, even if the caller has disconnected by then; without
+    /// `seconds` never.
     Stall,
-    /// Lists miss what is younger than `seconds` and show what was deleted since.
+    /// Lists leave out objects that are younger than `seconds` and show those that were deleted since.
     ListLag,
-    /// Gets miss what is younger than `seconds`.
+    /// Gets do not find objects that are younger than `seconds`.
     GetLag,
     /// The request is delivered twice; the second answer counts.
     Twice,
-    /// What is created now ends in `CREATE_FAILED` (a composition in FAILED).
+    /// An object that is created now ends in `CREATE_FAILED` (a composition in FAILED).
     CreateFailed,
-    /// What is created now stays in its first state for ever.
+    /// An object that is created now stays in its first state.
     Stuck,
-    /// The request is never answered, and `held` counts it; with `done` after the work. For tests that end a
-    /// client at just this point.
+    /// The request is never answered, and `held` counts it; with `done` it is carried out first. For tests that end a
+    /// client at exactly this request.
     Hold,
-    /// A page token that was given out is refused.
+    /// A page token that the emulator issued is refused.
     ExpireToken,
-    /// A page comes with the token that asked for it.
+    /// A page carries the token of its request as its next token.
     RepeatToken,
-    /// A page begins with the last item of the page before: it moved while the list was read.
+    /// A page begins with the last item of the page before, as if it had moved while the list was read.
     MovedItem,
-    /// The answer is of an odd kind, `name` says which: `word` (a state nobody knows), `control` (control
+    /// The answer is malformed or unusual, as `name` says: `word` (an unknown value of `state`), `control` (control
     /// characters in names), `empty` (the members of the object are missing), `account` (ARNs of another account),
     /// `untagged` (with other tags), `blank` (no body), `braces` (`{}`), `none` (every list is empty), `undated`
     /// (no `Date` header), `hostile` (characters that steer a terminal in every text that is free),
@@ -63,21 +63,22 @@ pub(crate) struct Fault {
     #[serde(default)]
     operation: Operations,
     kind: FaultKind,
-    /// Strikes the n-th matching call from now on, counted from one.
+    /// Applies to the n-th matching call from now on, counted from one.
     nth: Option<u64>,
-    /// With `nth`: how many calls in a row. One unless told.
+    /// With `nth`: the number of consecutive calls. One by default.
     times: Option<u64>,
-    /// Strikes with this probability. Without `nth` and `probability` every call.
+    /// Applies with this probability. Without `nth` and `probability` to every call.
     probability: Option<f64>,
-    /// For delay, stall and lags how long; for the others how long the fault is in force.
+    /// For delay, stall and lags: their length. For the others: how long the fault is in force.
     seconds: Option<f64>,
-    /// For error500, loseReply and hold: whether the work is done.
+    /// For error500, loseReply and hold: whether the request is carried out.
     done: Option<bool>,
-    /// For error: the error's name. For odd: how.
+    /// For error: the error's name. For odd: the variant.
     name: Option<String>,
-    /// For error: what it says.
+    /// For error: its message.
     message: Option<String>,
-    /// Calls signed with this access key are neither counted nor struck: those of a test's own hand.
+    /// The fault neither counts nor affects calls that are signed with this access key: those that a test makes
+    /// itself.
     spares: Option<String>,
     #[serde(skip)]
     seen: u64,
@@ -85,7 +86,7 @@ pub(crate) struct Fault {
     since: Millis,
 }
 
-/// The operations that a fault is about.
+/// The operations that a fault applies to.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 struct Operations(GlobMatcher);
@@ -114,22 +115,22 @@ impl From<Operations> for String {
 #[derive(Debug, Default)]
 pub(crate) struct Effects {
     pub(crate) fault_view: FaultView,
-    /// Answer this without doing anything.
+    /// Answer this without carrying the request out.
     pub(crate) refuse: Option<Failure>,
-    /// Answer this after doing the work.
+    /// Answer this after carrying the request out.
     pub(crate) fail: Option<Failure>,
-    /// Break the connection; the value says whether the work is done.
+    /// Break the connection; the value says whether the request is carried out.
     pub(crate) drop: Option<bool>,
     pub(crate) twice: bool,
-    /// Milliseconds between work and answer.
+    /// Milliseconds between carrying the request out and answering it.
     pub(crate) delay: u64,
-    /// Milliseconds before the work; `u64::MAX` is for ever.
+    /// Milliseconds before the request is carried out; with `u64::MAX` it never is.
     pub(crate) stall: u64,
-    /// Never answer; the value says whether the work is done.
+    /// Never answer; the value says whether the request is carried out.
     pub(crate) hold: Option<bool>,
-    /// How the answer is odd.
+    /// The variant of the malformed answer.
     pub(crate) odd: Option<String>,
-    /// The faults that struck.
+    /// The faults that applied.
     pub(crate) struck: Vec<Value>,
 }
 
@@ -168,7 +169,7 @@ impl Faults {
         &self.list
     }
 
-    /// Lets every fault look at a call and says what they do to it together.
+    /// The effects that all faults together have on a call.
     pub(crate) fn strike(
         &mut self,
         name: &str,
@@ -214,7 +215,7 @@ impl Fault {
             let last = nth.saturating_add(self.times.unwrap_or(1).saturating_sub(1));
             (nth..=last).contains(&self.seen)
         });
-        // The chance is drawn for every call in turn, so that a seed decides all of them.
+        // A random number is drawn for every call in turn, so that the seed determines all of them.
         in_turn && self.probability.is_none_or(|probability| random.chance() < probability)
     }
 
@@ -259,8 +260,10 @@ impl Fault {
             }
             FaultKind::GetLag => effects.fault_view.get_lag = effects.fault_view.get_lag.max(lag),
             FaultKind::Twice => effects.twice = true,
-            FaultKind::CreateFailed => effects.fault_view.doomed = Some("CREATE_FAILED".to_owned()),
-            FaultKind::Stuck => effects.fault_view.doomed = Some("stuck".to_owned()),
+            FaultKind::CreateFailed => {
+                effects.fault_view.forced_state = Some("CREATE_FAILED".to_owned());
+            }
+            FaultKind::Stuck => effects.fault_view.forced_state = Some("stuck".to_owned()),
             FaultKind::Hold => effects.hold = Some(self.done == Some(true)),
             FaultKind::ExpireToken => effects.fault_view.pages = Some(Paging::Expired),
             FaultKind::RepeatToken => effects.fault_view.pages = Some(Paging::Repeated),
@@ -270,7 +273,7 @@ impl Fault {
     }
 }
 
-/// A throttle as this operation shows it.
+/// The throttling error of this operation.
 pub(crate) fn throttle(operation: Option<&Operation>, switches: &Switches) -> Failure {
     let message = "Request was denied due to request throttling";
     if operation.is_some_and(|operation| operation.models("ThrottlingException")) {
@@ -305,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_strike_when_told() {
+    fn faults_apply_to_the_calls_that_they_name() {
         let nth = json!({"operation": "CreateChannel", "kind": "throttle", "nth": 2, "times": 2});
         assert_eq!(struck(nth, 4), [false, true, true, false]);
         let other = json!({"operation": "GetChannel", "kind": "throttle"});

@@ -1,5 +1,5 @@
-//! What truly happened to the account, in order: the oracle of the tests. Mutations only, at most
-//! the last twenty thousand, never saved with the state.
+//! The mutations that were carried out, in order: the tests judge by them. At most the last twenty thousand, never
+//! saved with the state.
 
 use std::collections::VecDeque;
 
@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::clock::Millis;
 
-/// How many events are kept; older ones are forgotten so that a long-lived emulator stays small. Enough to
-/// see five thousand channels and their keys come and go.
+/// How many events are kept; older ones are dropped, which limits the memory of an emulator that runs for long. Enough
+/// for the creation and deletion of five thousand channels and their keys.
 const KEPT: usize = 20_000;
 
 /// One mutation that was carried out.
@@ -18,14 +18,14 @@ pub(crate) struct Event {
     pub(crate) region: String,
     pub(crate) arn: String,
     pub(crate) request_id: String,
-    /// The access key id of whoever asked.
+    /// The access key id of the caller.
     pub(crate) caller: String,
     pub(crate) at: Millis,
-    /// The object's tags: for a creation those it was born with, otherwise those it had before.
+    /// The object's tags: for a creation those of the request, otherwise those before the mutation.
     pub(crate) tags: Value,
-    /// The tags that a tag operation left it with.
+    /// The tags after a tag operation.
     pub(crate) after: Option<Value>,
-    /// Who was cut off: streams, participants, compositions.
+    /// The streams, participants and compositions that were cut off.
     pub(crate) cut: Vec<String>,
 }
 
@@ -45,7 +45,7 @@ impl History {
         }
     }
 
-    /// What the last event left an object's tags at.
+    /// Sets the tags after the last event.
     pub(crate) fn left(&mut self, tags: Value) {
         if let Some(last) = self.events.back_mut() {
             last.after = Some(tags);

@@ -1,5 +1,5 @@
-//! Ingest configurations: a key with which somebody publishes on a stage. The service itself takes
-//! the stage away when it throws the publisher out.
+//! Ingest configurations: a stream key with which an encoder publishes on a stage. The service removes the stage
+//! from the configuration when it disconnects the publisher.
 
 use serde_json::{Map, Value, json};
 
@@ -9,7 +9,7 @@ use super::context::{Answer, OperationContext, check_attributes, fill, overwrite
 use super::failure::Failure;
 use super::kind::Kind;
 use super::objects::{Hidden, text};
-use super::participant::{self, Arrival};
+use super::participant::{self, JoinRequest};
 use super::region::Region;
 
 pub(crate) fn create(context: &mut OperationContext<'_>, mut input: Map<String, Value>) -> Answer {
@@ -105,7 +105,7 @@ pub(crate) fn list(context: &OperationContext<'_>, input: &Map<String, Value>) -
     })
 }
 
-/// Somebody publishes with it (a control request): it becomes ACTIVE.
+/// An encoder begins to publish (a control request): the configuration becomes ACTIVE.
 pub(crate) fn begin(
     region: &mut Region,
     common: &mut Common,
@@ -123,24 +123,24 @@ pub(crate) fn begin(
         return Err((409, format!("ingest configuration `{arn}` has no stage to publish on")));
     }
     participant::room(region, common, &stage).map_err(|message| (409, message))?;
-    let Some(found) = region.shelf_mut(Kind::IngestConfiguration).get_mut(arn) else {
+    let Some(found) = region.objects_mut(Kind::IngestConfiguration).get_mut(arn) else {
         return Err((404, format!("ingest configuration `{arn}` does not exist")));
     };
     found.wire.insert("state".to_owned(), json!("ACTIVE"));
-    let arrival = Arrival {
+    let request = JoinRequest {
         id: Some(found.text("participantId").to_owned()),
         user: found.text("userId").to_owned(),
         attributes: found.wire.get("attributes").cloned().unwrap_or_else(|| json!({})),
         protocol: found.text("ingestProtocol").to_owned(),
         ingest: Some(arn.to_owned()),
         redundant: found.wire.get("redundantIngest") == Some(&json!(true)),
-        ..Arrival::default()
+        ..JoinRequest::default()
     };
-    let (participant, session) = participant::join(region, common, &stage, arrival, now);
+    let (participant, session) = participant::join(region, common, &stage, request, now);
     Ok(json!({ "participantId": participant, "sessionId": session }))
 }
 
-/// The publisher goes away (a control request): it becomes INACTIVE and keeps its stage.
+/// The encoder stops (a control request): the configuration becomes INACTIVE and keeps its stage.
 pub(crate) fn cease(region: &mut Region, arn: &str, now: Millis) -> Result<Value, (u16, String)> {
     let found = region.objects(Kind::IngestConfiguration).get(arn);
     let active = found.filter(|found| found.text("state") == "ACTIVE");
@@ -149,8 +149,8 @@ pub(crate) fn cease(region: &mut Region, arn: &str, now: Millis) -> Result<Value
     };
     let (stage, id) = (active.text("stageArn").to_owned(), active.text("participantId").to_owned());
     participant::leave(region, &stage, &id, now);
-    // One that was disconnected is not on its stage any more.
-    if let Some(found) = region.shelf_mut(Kind::IngestConfiguration).get_mut(arn) {
+    // `leave` does not find a participant who was disconnected before.
+    if let Some(found) = region.objects_mut(Kind::IngestConfiguration).get_mut(arn) {
         found.wire.insert("state".to_owned(), json!("INACTIVE"));
     }
     Ok(json!({}))

@@ -1,6 +1,6 @@
-//! The kinds that have an ARN. The emulator has its own list on purpose: it is what the tests of the
-//! rest are measured against, so it must not share a mistake with them. What the models say of a kind (service,
-//! ARN type, members of answers) comes from them; a test holds that the list is the models'.
+//! The kinds that have an ARN. The emulator has its own list on purpose: the rest of the program is tested against
+//! it, so the two must not share a mistake. The facts of a kind that the service models have (service, ARN type,
+//! members of answers) come from the models; a test checks that the list equals theirs.
 
 use std::sync::LazyLock;
 
@@ -41,7 +41,7 @@ kinds! {
     PublicKey,
 }
 
-/// What the models say of each kind, in the order of `Kind::ALL`.
+/// The resource of each kind in the service models, in the order of `Kind::ALL`.
 static RESOURCES: LazyLock<Vec<Resource<'static>>> = LazyLock::new(|| {
     let modelled = |kind: &Kind| model().resource(kind.name());
     Kind::ALL.iter().map(|kind| modelled(kind).expect("every kind is modelled")).collect()

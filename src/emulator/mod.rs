@@ -1,11 +1,11 @@
-//! A pretend Amazon IVS account: both services, all operations, as strict as AWS (`docs/service-reference.md`).
+//! An emulated Amazon IVS account: both services, all operations, as strict as AWS (`docs/service-reference.md`).
 //!
 //! The pure core is [`Account`]: a request and a moment in, a reply out. [`Emulator`] adds the clock,
 //! the state file, faults, rates and two fronts: an HTTP client for the SDK in the same process, and
-//! a loopback server. Never talks to AWS, never prints, never looks at a secret.
+//! a loopback server. Never calls AWS, never prints, never reads a secret.
 //!
-//! What AWS does where nobody outside knows is a field of [`Switches`]; the default is the answer
-//! that is harder on a client.
+//! Behaviour of AWS that is not documented is a field of [`Switches`]; the default is the behaviour
+//! that a client finds harder to handle.
 
 mod accept;
 mod account;
@@ -15,7 +15,7 @@ mod channel;
 mod client;
 mod clock;
 mod composition;
-mod composition_life;
+mod composition_lifecycle;
 mod context;
 mod control;
 mod dispatch;
@@ -81,7 +81,7 @@ use store::{Saver, Store};
 pub struct Settings {
     /// The account id of a new account; one that is read from a file keeps its own.
     pub account: String,
-    /// Decides every id and every chance of a new account.
+    /// The seed of every generated id and every random decision of a new account.
     pub seed: u64,
     /// How long passing states such as CREATING last.
     pub settle: Duration,
@@ -142,8 +142,8 @@ impl Emulator {
         Self::with(account, settings)
     }
 
-    /// An account whose state is kept in `file`, which is created if it is not there and locked
-    /// while the emulator lives.
+    /// An account whose state is kept in `file`, which is created if it does not exist and locked
+    /// while the emulator runs.
     pub fn open(file: &Path, settings: Settings) -> Result<Self, OpenError> {
         let (store, account) = Store::open(file)?;
         let fresh = account.is_none();
@@ -152,7 +152,7 @@ impl Emulator {
         let state = emulator.0.state.clone();
         let content = move || serde_json::to_vec(&locked(&state).account).map_err(io::Error::from);
         if fresh {
-            // A file that cannot be written is an error before the first request, not after the last.
+            // A file that cannot be written must be an error before the first request, not after the last.
             content()
                 .and_then(|content| store.save(&content))
                 .map_err(|source| OpenError::Write { path: file.to_owned(), source })?;
@@ -218,7 +218,7 @@ impl Emulator {
             0 => self.finish(&request, admitted).await,
             u64::MAX => std::future::pending().await,
             millis => {
-                // On its own, so that the work is done even if the caller has hung up.
+                // In a task of its own, so that the request is carried out even if the caller has disconnected.
                 let emulator = self.clone();
                 let late = tokio::spawn(async move {
                     tokio::time::sleep(Duration::from_millis(millis)).await;
@@ -229,7 +229,7 @@ impl Emulator {
         }
     }
 
-    /// A request that will never be answered.
+    /// Holds a request, which is never answered; it is carried out first if `done`.
     async fn hold<T>(&self, request: &Request, admitted: Admitted, done: bool) -> T {
         if done {
             let writes = admitted.writes();
@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_composition_without_a_publisher_lasts_a_minute_and_glows_for_five() {
+    async fn a_composition_without_a_publisher_stops_after_a_minute_and_is_visible_for_five_more() {
         let emulator = Emulator::new(paused());
         let (_, stage) = call(&emulator, "CreateStage", json!({})).await;
         let (_, channel) = call(&emulator, "CreateChannel", json!({})).await;
@@ -419,14 +419,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_lost_reply_and_a_late_one_are_done_all_the_same() {
+    async fn a_request_with_a_lost_or_late_reply_is_carried_out() {
         let emulator = Emulator::new(paused());
         for (kind, seconds) in [("loseReply", Value::Null), ("stall", json!(30))] {
             let fault =
                 json!({"operation": "CreateStage", "kind": kind, "nth": 1, "seconds": seconds});
             assert_eq!(emulator.control("POST", "/_emulator/faults", fault).0, 200);
         }
-        // Both strike the first call: it comes late, and nobody hears of it.
+        // Both apply to the first call: it is carried out late, and its reply is lost.
         let lost = emulator.answer(signed("/CreateStage", &json!({})));
         let given_up = tokio::time::timeout(Duration::from_secs(10), lost).await;
         assert!(given_up.is_err());

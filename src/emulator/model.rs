@@ -1,5 +1,5 @@
 //! The service models, as AWS publishes them: operations, shapes, constraints.
-//! Read once from `model.json`, which `tests/conformance/generate_model.py` writes. Knows no kind.
+//! Read once from `model.json`, which `tests/conformance/generate_model.py` writes. Has no code for single kinds.
 
 use std::collections::BTreeMap;
 use std::sync::{LazyLock, OnceLock};
@@ -13,7 +13,7 @@ static MODEL: LazyLock<Model> = LazyLock::new(|| {
     Model::new(file)
 });
 
-/// The type part of `ResourceArn` as the models print it, with a `+` forgotten: no real ARN matches it.
+/// The type part of `ResourceArn` as the models print it. They lack a `+`, so no real ARN matches it.
 const ONE_CHARACTER: &str = "[a-z-]/";
 
 /// Both models.
@@ -77,7 +77,7 @@ pub(crate) struct Shape {
     pub(crate) max: Option<f64>,
     pattern: Option<String>,
     #[serde(default, rename = "enum")]
-    pub(crate) words: Vec<String>,
+    pub(crate) enum_values: Vec<String>,
     #[serde(default)]
     pub(crate) members: Vec<Member>,
     pub(crate) member: Option<String>,
@@ -225,7 +225,7 @@ impl Model {
         })
     }
 
-    /// The HTTP status of an error that either model knows.
+    /// The HTTP status of an error that one of the models has.
     pub(crate) fn error_status(&self, service: Service, name: &str) -> Option<u16> {
         std::iter::once(service)
             .chain(self.services())

@@ -1,5 +1,5 @@
-//! The objects of one kind in one region, in the order of their creation. Keeps no secret and knows
-//! no rule: what may be stored is decided by the kind's own file.
+//! The objects of one kind in one region, in the order of their creation. Checks no rule: the kind's own file
+//! decides what may be stored.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -8,34 +8,35 @@ use serde_json::{Map, Value};
 
 use super::clock::Millis;
 
-/// How many deleted objects a shelf remembers for lists that lag: a minute's worth at the five deletions a
+/// How many deleted objects a store keeps for lists that lag: those of one minute at the five deletions a
 /// second that AWS allows.
-const GHOSTS: usize = 300;
+const MAX_TOMBSTONES: usize = 300;
 
-/// One object: what the service shows of it, and what it knows besides.
+/// One object: what the service shows of it, and internal state.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Object {
-    /// Its place in lists. Never reused, so a page token stays good while others come and go.
+    /// Its position in lists. Never reused, so a page token stays valid while other objects are created and
+    /// deleted.
     pub(crate) sequence: u64,
     pub(crate) arn: String,
     pub(crate) created: Millis,
-    /// The object as Get answers it.
+    /// The object as the Get operation answers it.
     pub(crate) wire: Map<String, Value>,
     #[serde(default)]
     pub(crate) hidden: Hidden,
 }
 
-/// What an object knows that no answer shows.
+/// State of an object that no answer shows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Hidden {
-    /// When the state that it passes through ends.
+    /// When its transitional state ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) due: Option<Millis>,
-    /// The state it is heading for instead of the usual one (an injected failure).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) doomed: Option<String>,
-    /// Composition: since when nobody publishes on its stage.
+    /// The state that an injected fault forces instead of the usual one.
+    #[serde(rename = "doomed", skip_serializing_if = "Option::is_none")]
+    pub(crate) forced_state: Option<String>,
+    /// Composition: since when its stage has no publisher.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) empty_since: Option<Millis>,
     /// Composition: when it started and ended.
@@ -44,7 +45,7 @@ pub(crate) struct Hidden {
     /// Composition: when it reached its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ended: Option<Millis>,
-    /// Composition: until when it tries to get a destination back that was interrupted.
+    /// Composition: until when it tries to reconnect an interrupted destination.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reconnecting: Option<Millis>,
     /// Composition: the idempotency token it was started with, and the other parameters.
@@ -53,19 +54,19 @@ pub(crate) struct Hidden {
     /// Ingest configuration: accepts plain RTMP. Write-only in the API.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) insecure_ingest: bool,
-    /// Key: the digest of its material, to notice a second import.
+    /// Key: the digest of its material, to detect a second import.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) digest: Option<String>,
 }
 
 impl Object {
-    /// A text member, empty if it is not there.
+    /// A text member, empty if it is absent.
     pub(crate) fn text(&self, member: &str) -> &str {
         text(&self.wire, member)
     }
 }
 
-/// A text member of any wire object, empty if it is not there.
+/// A text member of any wire object, empty if it is absent.
 pub(crate) fn text<'a>(wire: &'a Map<String, Value>, member: &str) -> &'a str {
     wire.get(member).and_then(Value::as_str).unwrap_or_default()
 }
@@ -83,8 +84,8 @@ pub(crate) struct Tombstone {
 pub(crate) struct ObjectStore {
     objects: BTreeMap<u64, Object>,
     by_arn: BTreeMap<String, u64>,
-    /// The objects that belong to a channel: accounts have thousands of keys, and each is looked for
-    /// by its channel.
+    /// The objects that belong to a channel: accounts have thousands of stream keys, and they are looked up by
+    /// channel.
     by_channel: BTreeMap<String, BTreeSet<u64>>,
     tombstones: VecDeque<Tombstone>,
 }
@@ -136,7 +137,7 @@ impl ObjectStore {
             }
         }
         self.tombstones.push_back(Tombstone { object: object.clone(), deleted: now });
-        while self.tombstones.len() > GHOSTS {
+        while self.tombstones.len() > MAX_TOMBSTONES {
             self.tombstones.pop_front();
         }
         Some(object)
@@ -153,13 +154,13 @@ impl ObjectStore {
         sequences.filter_map(|sequence| self.objects.get(sequence))
     }
 
-    /// All objects, oldest first, to be changed.
+    /// All objects, oldest first, mutable.
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Object> {
         self.objects.values_mut()
     }
 
-    /// What a list shows that lags by `lag_millis`: nothing younger, and what has just been
-    /// deleted still.
+    /// The objects in a list that lags by `lag_millis`: without those that are younger, and with those that were
+    /// deleted since.
     pub(crate) fn as_seen(&self, now: Millis, lag_millis: i64) -> Vec<&Object> {
         if lag_millis == 0 {
             return self.objects.values().collect();
@@ -192,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_lags_misses_the_new_and_shows_the_deleted() {
+    fn a_list_that_lags_leaves_out_new_objects_and_shows_deleted_ones() {
         let mut objects = ObjectStore::from(vec![object(1, 0), object(2, 0), object(3, 9_500)]);
         objects.take("arn:1", Millis(9_000));
         let names = |lag| {
@@ -205,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_saved_shelf_reads_back() {
+    fn a_saved_object_store_reads_back() {
         let objects = ObjectStore::from(vec![object(1, 0), object(5, 0)]);
         let text = serde_json::to_string(&objects).expect("plain data");
         let back: ObjectStore = serde_json::from_str(&text).expect("as written");

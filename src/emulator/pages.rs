@@ -71,7 +71,7 @@ fn write(position: u64, now: Millis, list: &str) -> String {
 }
 
 fn nibble(value: u8) -> u8 {
-    // Letters only: nobody should take a token for a number.
+    // Letters only, so that a client cannot treat a token as a number.
     b'a' + value
 }
 
@@ -95,8 +95,8 @@ fn read(context: &OperationContext<'_>, token: &str, list: &str) -> Result<u64, 
     if of != list {
         return Err(refused("it belongs to another request"));
     }
-    let life = u64::from(context.common.switches.page_token_seconds);
-    if context.now.since(issued).as_secs() > life {
+    let lifetime = u64::from(context.common.switches.page_token_seconds);
+    if context.now.since(issued).as_secs() > lifetime {
         return Err(refused("it has expired"));
     }
     Ok(position)

@@ -1,6 +1,6 @@
-//! Who is and was on a stage: sessions, participants, their events. Participants join as publishers or as
-//! subscribers, by control requests, through ingest configurations and as replicas; this file treats all three
-//! alike. It answers no operation of the API; those are in `operations`.
+//! Present and past activity on a stage: sessions, participants and their events. Participants join as publishers or
+//! as subscribers, by control requests, through ingest configurations and as replicas; this file treats all three
+//! alike. The operations of the API are in `operations`.
 
 mod operations;
 
@@ -20,19 +20,19 @@ use super::participant_token::Token;
 use super::region::Region;
 use super::{composition, participant_replication, stage};
 
-/// Sessions remembered per stage.
+/// Sessions that are kept per stage.
 const PAST: usize = 100;
 
-/// One stage's people.
+/// The sessions, participants and participant tokens of one stage.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub(crate) struct Floor {
+pub(crate) struct StageActivity {
     pub(crate) sessions: Vec<Session>,
     pub(crate) participants: Vec<Participant>,
     pub(crate) tokens: Vec<Token>,
 }
 
-/// A session begins when the first participant joins. It ends when nobody is connected any more, and no
+/// A session begins when the first participant joins. It ends when no participant is connected any more, and no
 /// earlier than some minutes after the last participant stopped publishing.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -41,15 +41,15 @@ pub(crate) struct Session {
     pub(crate) id: String,
     pub(crate) started: Millis,
     pub(crate) ended: Option<Millis>,
-    /// Since when nobody is connected.
+    /// Since when no participant is connected.
     #[serde(default)]
     empty_since: Option<Millis>,
-    /// When the last publisher stopped; `None` while somebody publishes, and before anybody did.
+    /// When the last publisher stopped; `None` while a participant publishes, and before the first one did.
     #[serde(default)]
     silent_since: Option<Millis>,
 }
 
-/// Somebody in a session.
+/// A participant of a session.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Participant {
@@ -63,7 +63,7 @@ pub(crate) struct Participant {
     /// When the participant's last recording ended.
     #[serde(default)]
     pub(crate) recorded_until: Option<Millis>,
-    /// The participant as `GetParticipant` answers it, but for what changes.
+    /// The participant as `GetParticipant` answers it.
     pub(crate) wire: Map<String, Value>,
     pub(crate) events: Vec<(u64, Map<String, Value>)>,
 }
@@ -79,9 +79,9 @@ pub(crate) enum Role {
     Subscriber,
 }
 
-/// How somebody joins.
+/// How a participant joins a stage.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Arrival {
+pub(crate) struct JoinRequest {
     pub(crate) role: Role,
     /// A new id if `None`.
     pub(crate) id: Option<String>,
@@ -95,7 +95,7 @@ pub(crate) struct Arrival {
     pub(crate) source: Option<(String, String)>,
 }
 
-impl Floor {
+impl StageActivity {
     /// Whether a participant is recorded, or was until less than `lag` ago.
     pub(crate) fn is_recording(&self, now: Millis, lag: i64) -> bool {
         let closing = |one: &Participant| {
@@ -105,7 +105,7 @@ impl Floor {
             || self.participants.iter().any(closing)
     }
 
-    /// The session that is going on.
+    /// The current session.
     pub(crate) fn session(&self) -> Option<&Session> {
         self.sessions.last().filter(|session| session.ended.is_none())
     }
@@ -119,13 +119,13 @@ impl Floor {
     }
 }
 
-/// How many publish on a stage.
+/// The number of publishers on a stage.
 pub(crate) fn publishing(region: &Region, stage: &str) -> usize {
-    let floor = region.floors.get(stage);
-    floor.map_or(0, |floor| floor.connected().filter(|one| one.publishing).count())
+    let activity = region.stage_activity.get(stage);
+    activity.map_or(0, |activity| activity.connected().filter(|one| one.publishing).count())
 }
 
-/// Whether one more may publish on a stage.
+/// Checks the quota for one more publisher on a stage.
 pub(crate) fn room(region: &Region, common: &Common, stage: &str) -> Result<(), String> {
     let used = u64::try_from(publishing(region, stage)).unwrap_or(u64::MAX);
     if used < common.quotas.publishers_per_stage {
@@ -134,13 +134,16 @@ pub(crate) fn room(region: &Region, common: &Common, stage: &str) -> Result<(), 
     Err(format!("the quota of publishers on stage `{stage}` is used up"))
 }
 
-/// Everybody on a stage, as victims in the history.
+/// The connected participants of a stage, as the history names those that are cut off.
 pub(crate) fn on_stage(region: &Region, stage: &str) -> Vec<String> {
-    let floor = region.floors.get(stage).into_iter();
-    floor.flat_map(Floor::connected).map(|one| format!("participant:{stage}/{}", one.id)).collect()
+    let activity = region.stage_activity.get(stage).into_iter();
+    activity
+        .flat_map(StageActivity::connected)
+        .map(|one| format!("participant:{stage}/{}", one.id))
+        .collect()
 }
 
-/// What is recorded on a stage.
+/// The recording of a stage's participants.
 struct Recording {
     bucket: Value,
     replicas: bool,
@@ -153,37 +156,37 @@ fn recording(region: &Region, stage: &str) -> Option<Recording> {
     Some(Recording { bucket, replicas: stage::records_replicas(wire) })
 }
 
-/// Somebody joins a stage, which must exist. Says who and in which session.
+/// A participant joins a stage, which must exist. Returns the ids of participant and session.
 pub(crate) fn join(
     region: &mut Region,
     common: &mut Common,
     stage: &str,
-    arrival: Arrival,
+    request: JoinRequest,
     now: Millis,
 ) -> (String, String) {
-    let replica = arrival.source.is_some();
+    let replica = request.source.is_some();
     let recording = recording(region, stage).filter(|it| it.replicas || !replica);
-    let id = arrival.id.clone().unwrap_or_else(|| common.generator.letters(12));
+    let id = request.id.clone().unwrap_or_else(|| common.generator.letters(12));
 
-    let floor = region.floors.entry(stage.to_owned()).or_default();
-    let session = match floor.session() {
+    let activity = region.stage_activity.entry(stage.to_owned()).or_default();
+    let session = match activity.session() {
         Some(session) => session.id.clone(),
-        None => open_session(floor, common, now),
+        None => open_session(activity, common, now),
     };
-    if let Some(session) = floor.sessions.last_mut() {
+    if let Some(session) = activity.sessions.last_mut() {
         session.empty_since = None;
     }
-    let role = arrival.role;
-    let mut wire = described(&id, arrival, now);
-    let again = floor.participants.iter().position(|one| one.id == id && one.session == session);
+    let role = request.role;
+    let mut wire = described(&id, request, now);
+    let again = activity.participants.iter().position(|one| one.id == id && one.session == session);
     let place = if let Some(place) = again {
         for member in ["firstJoinTime", "published"] {
-            let before = floor.participants[place].wire.get(member).cloned();
+            let before = activity.participants[place].wire.get(member).cloned();
             wire.insert(member.to_owned(), before.unwrap_or_default());
         }
         place
     } else {
-        floor.participants.push(Participant {
+        activity.participants.push(Participant {
             sequence: common.next_sequence(),
             session: session.clone(),
             id: id.clone(),
@@ -193,42 +196,42 @@ pub(crate) fn join(
             wire: Map::new(),
             events: Vec::new(),
         });
-        floor.participants.len() - 1
+        activity.participants.len() - 1
     };
-    let one = &mut floor.participants[place];
+    let one = &mut activity.participants[place];
     one.connected = true;
     one.wire = wire;
     note(one, common, if replica { "REPLICATION_STARTED" } else { "JOINED" }, now);
     if role == Role::Publisher {
         publish(one, common, stage, recording.as_ref(), now);
-        if let Some(session) = floor.sessions.last_mut() {
+        if let Some(session) = activity.sessions.last_mut() {
             session.silent_since = None;
         }
     }
-    if let Some(found) = region.shelf_mut(Kind::Stage).get_mut(stage) {
+    if let Some(found) = region.objects_mut(Kind::Stage).get_mut(stage) {
         found.wire.insert("activeSessionId".to_owned(), json!(session));
     }
     if !replica && role == Role::Publisher {
-        participant_replication::source_back(region, stage, &id);
+        participant_replication::source_returned(region, stage, &id);
     }
     composition::publishers_changed(region, stage, now);
     (id, session)
 }
 
-/// Somebody who has just joined, as `GetParticipant` answers them.
-fn described(id: &str, arrival: Arrival, now: Millis) -> Map<String, Value> {
-    let encoder = arrival.protocol.starts_with("RTMP");
+/// A participant who has just joined, as `GetParticipant` answers it.
+fn described(id: &str, request: JoinRequest, now: Millis) -> Map<String, Value> {
+    let encoder = request.protocol.starts_with("RTMP");
     let mut wire = Map::new();
     wire.insert("participantId".to_owned(), json!(id));
-    wire.insert("userId".to_owned(), json!(arrival.user));
+    wire.insert("userId".to_owned(), json!(request.user));
     wire.insert("state".to_owned(), json!("CONNECTED"));
     wire.insert("firstJoinTime".to_owned(), json!(now.to_iso()));
-    wire.insert("attributes".to_owned(), arrival.attributes);
+    wire.insert("attributes".to_owned(), request.attributes);
     wire.insert("published".to_owned(), json!(false));
-    let subscribes = arrival.role == Role::Subscriber;
-    let protocol = if subscribes { "UNKNOWN" } else { &arrival.protocol };
+    let subscribes = request.role == Role::Subscriber;
+    let protocol = if subscribes { "UNKNOWN" } else { &request.protocol };
     wire.insert("protocol".to_owned(), json!(protocol));
-    // An encoder tells nothing of the machine that it runs on.
+    // An encoder sends no information about its machine.
     for (member, value) in [
         ("ispName", "Example Networks"),
         ("osName", "Linux"),
@@ -242,21 +245,21 @@ fn described(id: &str, arrival: Arrival, now: Millis) -> Map<String, Value> {
     wire.insert("recordingState".to_owned(), json!("DISABLED"));
     wire.insert("recordingS3BucketName".to_owned(), json!(""));
     wire.insert("recordingS3Prefix".to_owned(), json!(""));
-    wire.insert("redundantIngest".to_owned(), json!(arrival.redundant));
-    let replica = arrival.source.is_some();
+    wire.insert("redundantIngest".to_owned(), json!(request.redundant));
+    let replica = request.source.is_some();
     wire.insert("replicationType".to_owned(), json!(if replica { "REPLICA" } else { "NONE" }));
-    if let Some((source, session)) = arrival.source {
+    if let Some((source, session)) = request.source {
         wire.insert("replicationState".to_owned(), json!("ACTIVE"));
         wire.insert("sourceStageArn".to_owned(), json!(source));
         wire.insert("sourceSessionId".to_owned(), json!(session));
     }
-    if let Some(ingest) = arrival.ingest {
+    if let Some(ingest) = request.ingest {
         wire.insert("ingestConfigurationArn".to_owned(), json!(ingest));
     }
     wire
 }
 
-/// A connected participant begins to publish, and is recorded where the stage says so.
+/// A connected participant begins to publish, and is recorded if the stage has a recording.
 fn publish(
     one: &mut Participant,
     common: &mut Common,
@@ -280,7 +283,7 @@ fn publish(
     note(one, common, "PUBLISH_STARTED", now);
 }
 
-/// A connected participant stops publishing. Says whether they did.
+/// A connected participant stops publishing. Returns whether it was publishing.
 fn unpublish(one: &mut Participant, now: Millis) -> bool {
     if !std::mem::take(&mut one.publishing) {
         return false;
@@ -293,7 +296,7 @@ fn unpublish(one: &mut Participant, now: Millis) -> bool {
     true
 }
 
-/// Somebody who is connected begins or ceases to publish. Says who and in which session.
+/// A connected participant begins or ceases to publish. Returns the ids of participant and session.
 pub(crate) fn change_role(
     region: &mut Region,
     common: &mut Common,
@@ -303,20 +306,20 @@ pub(crate) fn change_role(
     now: Millis,
 ) -> Option<(String, String)> {
     let recording = recording(region, stage);
-    let floor = region.floors.get_mut(stage)?;
-    let one = floor.participants.iter_mut().find(|one| one.connected && one.id == id)?;
+    let activity = region.stage_activity.get_mut(stage)?;
+    let one = activity.participants.iter_mut().find(|one| one.connected && one.id == id)?;
     let session = one.session.clone();
     match role {
         Role::Publisher if !one.publishing => {
             publish(one, common, stage, recording.as_ref(), now);
-            if let Some(session) = floor.sessions.last_mut() {
+            if let Some(session) = activity.sessions.last_mut() {
                 session.silent_since = None;
             }
-            participant_replication::source_back(region, stage, id);
+            participant_replication::source_returned(region, stage, id);
         }
         Role::Subscriber => {
             if unpublish(one, now) {
-                note_silence(floor, now);
+                note_no_publishers(activity, now);
                 participant_replication::source_left(region, stage, id, now);
             }
         }
@@ -326,17 +329,17 @@ pub(crate) fn change_role(
     Some((id.to_owned(), session))
 }
 
-/// Notes that nobody publishes any more, if that is so.
-fn note_silence(floor: &mut Floor, now: Millis) {
-    let silent = floor.connected().all(|one| !one.publishing);
-    if let Some(session) = floor.sessions.last_mut().filter(|_| silent) {
+/// Notes the time if the stage has no publisher any more.
+fn note_no_publishers(activity: &mut StageActivity, now: Millis) {
+    let silent = activity.connected().all(|one| !one.publishing);
+    if let Some(session) = activity.sessions.last_mut().filter(|_| silent) {
         session.silent_since = Some(now);
     }
 }
 
-fn open_session(floor: &mut Floor, common: &mut Common, now: Millis) -> String {
+fn open_session(activity: &mut StageActivity, common: &mut Common, now: Millis) -> String {
     let id = format!("st-{}", common.generator.letters(13));
-    floor.sessions.push(Session {
+    activity.sessions.push(Session {
         sequence: common.next_sequence(),
         id: id.clone(),
         started: now,
@@ -344,9 +347,9 @@ fn open_session(floor: &mut Floor, common: &mut Common, now: Millis) -> String {
         empty_since: None,
         silent_since: None,
     });
-    if floor.sessions.len() > PAST {
-        let old = floor.sessions.remove(0).id;
-        floor.participants.retain(|one| one.session != old);
+    if activity.sessions.len() > PAST {
+        let old = activity.sessions.remove(0).id;
+        activity.participants.retain(|one| one.session != old);
     }
     id
 }
@@ -357,7 +360,7 @@ fn note(one: &mut Participant, common: &mut Common, name: &str, now: Millis) {
     note_at(one, sequence, name, now);
 }
 
-/// A participant event with no number of the account: it follows the participant's last one.
+/// A participant event without a sequence number of the account: it follows the participant's last one.
 fn note_later(one: &mut Participant, name: &str, now: Millis) {
     let last = one.events.last().map_or(0, |(sequence, _)| *sequence);
     note_at(one, last + 1, name, now);
@@ -371,11 +374,12 @@ fn note_at(one: &mut Participant, sequence: u64, name: &str, now: Millis) {
     one.events.push((sequence, event));
 }
 
-/// Somebody leaves a stage. The ingest configuration behind them becomes INACTIVE and replicas lose their
-/// source. Says whether they were there.
+/// A participant leaves a stage. Its ingest configuration becomes INACTIVE and its replicas lose their source.
+/// Returns whether it was connected.
 pub(crate) fn leave(region: &mut Region, stage: &str, id: &str, now: Millis) -> bool {
-    let Some(floor) = region.floors.get_mut(stage) else { return false };
-    let Some(one) = floor.participants.iter_mut().find(|one| one.connected && one.id == id) else {
+    let Some(activity) = region.stage_activity.get_mut(stage) else { return false };
+    let Some(one) = activity.participants.iter_mut().find(|one| one.connected && one.id == id)
+    else {
         return false;
     };
     let stopped = unpublish(one, now);
@@ -388,13 +392,13 @@ pub(crate) fn leave(region: &mut Region, stage: &str, id: &str, now: Millis) -> 
     note_later(one, if replica { "REPLICATION_STOPPED" } else { "LEFT" }, now);
     let ingest = text(&one.wire, "ingestConfigurationArn").to_owned();
     if stopped {
-        note_silence(floor, now);
+        note_no_publishers(activity, now);
     }
-    let empty = floor.connected().next().is_none();
-    if let Some(session) = floor.sessions.last_mut().filter(|_| empty) {
+    let empty = activity.connected().next().is_none();
+    if let Some(session) = activity.sessions.last_mut().filter(|_| empty) {
         session.empty_since = Some(now);
     }
-    if let Some(ingest) = region.shelf_mut(Kind::IngestConfiguration).get_mut(&ingest) {
+    if let Some(ingest) = region.objects_mut(Kind::IngestConfiguration).get_mut(&ingest) {
         ingest.wire.insert("state".to_owned(), json!("INACTIVE"));
     }
     if !replica {
@@ -404,11 +408,12 @@ pub(crate) fn leave(region: &mut Region, stage: &str, id: &str, now: Millis) -> 
     true
 }
 
-/// Ends the sessions that are over by `now`: nobody is connected, and the last publisher stopped `linger` ago.
+/// Ends the sessions that are over by `now`: no participant is connected, and the last publisher stopped `linger`
+/// ago.
 pub(crate) fn advance(region: &mut Region, now: Millis, linger: Duration) {
     let mut over = Vec::new();
-    for (stage, floor) in &mut region.floors {
-        let Some(session) = floor.sessions.last_mut().filter(|it| it.ended.is_none()) else {
+    for (stage, activity) in &mut region.stage_activity {
+        let Some(session) = activity.sessions.last_mut().filter(|it| it.ended.is_none()) else {
             continue;
         };
         let Some(empty) = session.empty_since else { continue };
@@ -419,34 +424,39 @@ pub(crate) fn advance(region: &mut Region, now: Millis, linger: Duration) {
         }
     }
     for stage in over {
-        if let Some(found) = region.shelf_mut(Kind::Stage).get_mut(&stage) {
+        if let Some(found) = region.objects_mut(Kind::Stage).get_mut(&stage) {
             found.wire.shift_remove("activeSessionId");
         }
     }
 }
 
-/// The ingest configuration that somebody publishes with, `""` for none.
+/// The ingest configuration of a participant, `""` for none.
 fn publishes_with(region: &Region, stage: &str, id: &str) -> String {
-    let one = region.floors.get(stage).and_then(|floor| floor.find(id));
+    let one = region.stage_activity.get(stage).and_then(|activity| activity.find(id));
     one.map(|one| text(&one.wire, "ingestConfigurationArn").to_owned()).unwrap_or_default()
 }
 
-/// Throws somebody out: as leaving, and the ingest configuration they used forgets the stage.
-pub(crate) fn throw_out(region: &mut Region, stage: &str, id: &str, now: Millis) -> bool {
+/// Disconnects a participant: it leaves, and the stage is removed from its ingest configuration.
+pub(crate) fn disconnect_participant(
+    region: &mut Region,
+    stage: &str,
+    id: &str,
+    now: Millis,
+) -> bool {
     let ingest = publishes_with(region, stage, id);
     let left = leave(region, stage, id, now);
-    if let Some(ingest) = region.shelf_mut(Kind::IngestConfiguration).get_mut(&ingest) {
+    if let Some(ingest) = region.objects_mut(Kind::IngestConfiguration).get_mut(&ingest) {
         ingest.wire.insert("stageArn".to_owned(), json!(""));
     }
     left
 }
 
-/// Throws everybody out.
-pub(crate) fn clear(context: &mut OperationContext<'_>, stage: &str) {
-    let floor = context.region.floors.get(stage);
+/// Disconnects all participants of a stage.
+pub(crate) fn disconnect_all(context: &mut OperationContext<'_>, stage: &str) {
+    let activity = context.region.stage_activity.get(stage);
     let ids: Vec<String> =
-        floor.into_iter().flat_map(Floor::connected).map(|one| one.id.clone()).collect();
+        activity.into_iter().flat_map(StageActivity::connected).map(|one| one.id.clone()).collect();
     for id in ids {
-        throw_out(context.region, stage, &id, context.now);
+        disconnect_participant(context.region, stage, &id, context.now);
     }
 }

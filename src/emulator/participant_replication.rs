@@ -1,5 +1,5 @@
-//! Replications: a participant who publishes on one stage appears on another, until stopped or until
-//! they have been gone for longer than the reconnect window.
+//! Replications: a participant who publishes on one stage appears on another, until the replication is stopped or
+//! the participant has been disconnected for longer than the reconnect window.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -10,10 +10,10 @@ use super::failure::Failure;
 use super::kind::Kind;
 use super::objects::text;
 use super::pages;
-use super::participant::{self, Arrival};
+use super::participant::{self, JoinRequest};
 use super::region::Region;
 
-/// Ended replications remembered in a region.
+/// Ended replications that are kept in a region.
 const PAST: usize = 1000;
 
 /// One replication, active or ended.
@@ -27,12 +27,12 @@ pub(crate) struct Replication {
     destination: String,
     destination_session: String,
     window_seconds: i64,
-    /// Since when the source is gone.
+    /// Since when the source does not publish.
     lost: Option<Millis>,
     active: bool,
 }
 
-/// What the three operations name.
+/// The stages and the participant that an operation names.
 struct Named<'a> {
     source: &'a str,
     destination: &'a str,
@@ -53,16 +53,16 @@ fn named<'a>(
     Ok(named)
 }
 
-/// Those that are active, with what no call of the service shows.
+/// The active replications, with fields that no call of the service shows.
 pub(crate) fn shown(region: &Region) -> Vec<Value> {
     let active = region.replications.iter().filter(|one| one.active);
     let shown = active.map(|one| {
-        let floor = region.floors.get(&one.destination);
-        let there = floor.and_then(|floor| floor.find(&one.participant));
+        let activity = region.stage_activity.get(&one.destination);
+        let replica = activity.and_then(|activity| activity.find(&one.participant));
         json!({
             "sourceStageArn": one.source, "destinationStageArn": one.destination,
             "participantId": one.participant, "reconnectWindowSeconds": one.window_seconds,
-            "attributes": there.map(|there| object(&there.wire, "attributes")),
+            "attributes": replica.map(|it| object(&it.wire, "attributes")),
         })
     });
     shown.collect()
@@ -76,10 +76,11 @@ pub(crate) fn start(context: &mut OperationContext<'_>, input: &Map<String, Valu
             "sourceStageArn and destinationStageArn must be different stages",
         ));
     }
-    let floor = context.region.floors.get(source);
-    let found = floor.and_then(|floor| floor.find(participant)).map(|one| one.wire.clone());
+    let activity = context.region.stage_activity.get(source);
+    let found =
+        activity.and_then(|activity| activity.find(participant)).map(|one| one.wire.clone());
     let wire = found.ok_or_else(|| context.missing(participant))?;
-    if !floor.and_then(|floor| floor.find(participant)).is_some_and(|one| one.publishing) {
+    if !activity.and_then(|activity| activity.find(participant)).is_some_and(|one| one.publishing) {
         return Err(Failure::conflict(format!("Participant {participant} is not publishing")));
     }
     if wire.contains_key("sourceStageArn") {
@@ -100,23 +101,23 @@ pub(crate) fn start(context: &mut OperationContext<'_>, input: &Map<String, Valu
              {quota} for replications of participant {participant}"
         )));
     }
-    let source_session = floor
-        .and_then(|floor| floor.session())
+    let source_session = activity
+        .and_then(|activity| activity.session())
         .map(|session| session.id.clone())
         .unwrap_or_default();
     let mut attributes = object(&wire, "attributes");
     attributes.extend(object(input, "attributes"));
-    let arrival = Arrival {
+    let request = JoinRequest {
         id: Some(participant.to_owned()),
         user: text(&wire, "userId").to_owned(),
         attributes: Value::Object(attributes),
         protocol: text(&wire, "protocol").to_owned(),
         source: Some((source.to_owned(), source_session.clone())),
-        ..Arrival::default()
+        ..JoinRequest::default()
     };
     let now = context.now;
     let (_, destination_session) =
-        participant::join(context.region, context.common, destination, arrival, now);
+        participant::join(context.region, context.common, destination, request, now);
     let replication = Replication {
         sequence: context.common.next_sequence(),
         source: source.to_owned(),
@@ -163,14 +164,14 @@ fn finish(region: &mut Region, place: usize, at: Millis) {
     participant::leave(region, &stage, &id, at);
 }
 
-/// Shows the participant as a SOURCE while they are replicated anywhere.
+/// Marks a participant as a SOURCE while it is replicated to any stage.
 fn mark_source(region: &mut Region, stage: &str, id: &str) {
     let active = region
         .replications
         .iter()
         .any(|one| one.active && one.source == stage && one.participant == id);
-    let Some(floor) = region.floors.get_mut(stage) else { return };
-    if let Some(one) = floor.participants.iter_mut().find(|one| one.connected && one.id == id) {
+    let Some(activity) = region.stage_activity.get_mut(stage) else { return };
+    if let Some(one) = activity.participants.iter_mut().find(|one| one.connected && one.id == id) {
         let sort = if active { "SOURCE" } else { "NONE" };
         one.wire.insert("replicationType".to_owned(), json!(sort));
         if active || one.wire.contains_key("replicationState") {
@@ -180,7 +181,7 @@ fn mark_source(region: &mut Region, stage: &str, id: &str) {
     }
 }
 
-/// A source left its stage: without a window its replicas end now.
+/// A source left its stage: without a reconnect window its replicas end now.
 pub(crate) fn source_left(region: &mut Region, stage: &str, id: &str, now: Millis) {
     for one in &mut region.replications {
         if one.active && one.source == stage && one.participant == id {
@@ -190,8 +191,8 @@ pub(crate) fn source_left(region: &mut Region, stage: &str, id: &str, now: Milli
     advance(region, now);
 }
 
-/// A source came back within the window.
-pub(crate) fn source_back(region: &mut Region, stage: &str, id: &str) {
+/// A source returned within the reconnect window.
+pub(crate) fn source_returned(region: &mut Region, stage: &str, id: &str) {
     for one in &mut region.replications {
         if one.active && one.source == stage && one.participant == id {
             one.lost = None;
@@ -200,7 +201,7 @@ pub(crate) fn source_back(region: &mut Region, stage: &str, id: &str) {
     mark_source(region, stage, id);
 }
 
-/// Ends what has been without its source for longer than its window.
+/// Ends the replications that have been without their source for longer than their reconnect window.
 pub(crate) fn advance(region: &mut Region, now: Millis) {
     loop {
         let over = region.replications.iter().enumerate().find_map(|(place, one)| {
@@ -212,8 +213,8 @@ pub(crate) fn advance(region: &mut Region, now: Millis) {
     }
 }
 
-/// A stage is deleted: what came from it or went to it ends.
-pub(crate) fn forget(region: &mut Region, stage: &str, now: Millis) {
+/// Ends the replications from and to a stage that is deleted.
+pub(crate) fn end_for_stage(region: &mut Region, stage: &str, now: Millis) {
     loop {
         let place = region
             .replications

@@ -1,5 +1,5 @@
-//! Participant tokens. They open nothing here; the id of a token is the participant's id, as the
-//! `jti` of a real one is.
+//! Participant tokens. The emulator checks them nowhere; the id of a token is the participant's id, as the `jti`
+//! of a real one is.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -11,7 +11,7 @@ use super::kind::Kind;
 use super::objects::text;
 use super::participant;
 
-/// Minutes, if not told.
+/// The default duration in minutes.
 const DURATION: i64 = 720;
 
 /// A token that has not expired.
@@ -31,13 +31,13 @@ fn yes() -> bool {
     true
 }
 
-/// The rules of a wanted token.
+/// Checks the request for a token.
 pub(crate) fn check(wanted: &Map<String, Value>) -> Result<(), Failure> {
     check_attributes(wanted)?;
     check_unique("capabilities", list(wanted, "capabilities"))
 }
 
-/// Makes a token for a stage that exists.
+/// Creates a token for a stage that exists.
 pub(crate) fn mint(
     context: &mut OperationContext<'_>,
     stage: &str,
@@ -49,13 +49,13 @@ pub(crate) fn mint(
     let secret = format!("sk_emulator_token_{}", context.common.generator.letters(48));
     let attributes = Value::Object(object(wanted, "attributes"));
     let user = text(wanted, "userId").to_owned();
-    let floor = context.region.floors.entry(stage.to_owned()).or_default();
+    let activity = context.region.stage_activity.entry(stage.to_owned()).or_default();
     let now = context.now;
-    floor.tokens.retain(|token| token.expires > now);
+    activity.tokens.retain(|token| token.expires > now);
     let capabilities = wanted.get("capabilities").filter(|given| **given != json!([])).cloned();
     let capabilities = capabilities.unwrap_or_else(|| json!(["PUBLISH", "SUBSCRIBE"]));
     let publishes = capabilities.as_array().is_some_and(|it| it.contains(&json!("PUBLISH")));
-    floor.tokens.push(Token {
+    activity.tokens.push(Token {
         participant: id.clone(),
         user: user.clone(),
         attributes: attributes.clone(),
@@ -82,24 +82,28 @@ pub(crate) fn create(context: &mut OperationContext<'_>, input: &Map<String, Val
     Ok(json!({ "participantToken": token }))
 }
 
-/// Whoever is connected with the token is thrown out. A token nobody knows is no error: none is
-/// modelled.
+/// Disconnects the participant who joined with the token. An unknown token is not an error, since the model has
+/// none for it.
 pub(crate) fn revoke(context: &mut OperationContext<'_>, input: &Map<String, Value>) -> Value {
     let id = text(input, "tokenId");
     let stages: Vec<String> = context
         .region
-        .floors
+        .stage_activity
         .iter()
-        .filter(|(_, floor)| floor.tokens.iter().any(|token| token.participant == id))
+        .filter(|(_, activity)| activity.tokens.iter().any(|token| token.participant == id))
         .map(|(stage, _)| stage.clone())
         .collect();
     for stage in stages {
-        let there = context.region.floors.get(&stage).is_some_and(|floor| floor.find(id).is_some());
-        let cut = there.then(|| format!("participant:{stage}/{id}")).into_iter().collect();
+        let connected = context
+            .region
+            .stage_activity
+            .get(&stage)
+            .is_some_and(|activity| activity.find(id).is_some());
+        let cut = connected.then(|| format!("participant:{stage}/{id}")).into_iter().collect();
         context.record(&stage, cut);
-        participant::throw_out(context.region, &stage, id, context.now);
-        if let Some(floor) = context.region.floors.get_mut(&stage) {
-            floor.tokens.retain(|token| token.participant != id);
+        participant::disconnect_participant(context.region, &stage, id, context.now);
+        if let Some(activity) = context.region.stage_activity.get_mut(&stage) {
+            activity.tokens.retain(|token| token.participant != id);
         }
     }
     json!({})

@@ -55,7 +55,7 @@ pub(crate) fn delete(context: &mut OperationContext<'_>, input: &Map<String, Val
     context.remove(Kind::PlaybackRestrictionPolicy, arn, Vec::new())
 }
 
-/// Nobody has documented that the order is kept, so it is not.
+/// It is not documented that the order is kept, so the emulator does not keep it.
 fn sort_countries(wire: &mut Map<String, Value>) {
     if let Some(Value::Array(countries)) = wire.get_mut("allowedCountries") {
         countries.sort_by(|one, other| one.as_str().cmp(&other.as_str()));

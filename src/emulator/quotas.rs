@@ -1,5 +1,5 @@
 //! How many objects of a kind an account may hold in a region (`docs/service-reference.md` §3).
-//! Numbers nobody has published are set to `UNPUBLISHED`.
+//! Quotas that AWS does not publish are set to `UNPUBLISHED`.
 
 use serde::{Deserialize, Serialize};
 

@@ -32,7 +32,7 @@ pub(crate) fn rate(operation: &str) -> u32 {
 /// `PutMetadata` has a second limit for each channel.
 const METADATA_PER_CHANNEL: u32 = 5;
 
-/// From so many buckets on, those that are full again are thrown away. More than there are operations in all
+/// From so many buckets on, those that are full again are removed. More than there are operations in all
 /// regions: only names out of requests come to this.
 const BUCKETS: usize = 1000;
 
@@ -94,7 +94,7 @@ impl Rates {
     ) -> bool {
         let full = i64::from(rate) * 1000;
         if self.buckets.len() >= BUCKETS {
-            // Nobody has drawn from it for a second: it is full, which is the same as not being there.
+            // No call has taken from it for a second: it is full, and a new bucket would be full too.
             self.buckets.retain(|_, bucket| now.since(bucket.at).as_secs() == 0);
         }
         self.buckets

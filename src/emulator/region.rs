@@ -1,4 +1,4 @@
-//! What one region of the account holds: shelves of objects, and who is live.
+//! The contents of one region of the account: objects by kind, live streams, and the participants of stages.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::account::Common;
 use super::clock::Millis;
 use super::kind::Kind;
 use super::objects::ObjectStore;
-use super::participant::Floor;
+use super::participant::StageActivity;
 use super::participant_replication::Replication;
 use super::stream::Stream;
 
@@ -24,14 +24,14 @@ pub(crate) const REGIONS: [&str; 7] = [
     "eu-west-1",
 ];
 
-/// How long states last that nothing but time ends, in milliseconds.
+/// Durations of states that end with time, in milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lags {
     /// Passing states such as CREATING, STOPPING and RECONNECTING.
     pub(crate) settle: i64,
-    /// A stream that was stopped, or whose composition has ended.
+    /// A stream that was stopped, or that belongs to a composition that has ended.
     pub(crate) stream: i64,
-    /// The refusal to change what such a stream or composition used.
+    /// How long changes to objects that such a stream or composition used are refused.
     pub(crate) conflict: i64,
 }
 
@@ -39,15 +39,17 @@ pub(crate) struct Lags {
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Region {
-    shelves: BTreeMap<Kind, ObjectStore>,
+    #[serde(rename = "shelves")]
+    stores: BTreeMap<Kind, ObjectStore>,
     /// Live streams by channel ARN.
     pub(crate) streams: BTreeMap<String, Stream>,
     /// Streams that have ended by channel ARN, oldest first.
     pub(crate) past_streams: BTreeMap<String, Vec<Stream>>,
-    /// Who is and was on a stage, by stage ARN.
-    pub(crate) floors: BTreeMap<String, Floor>,
+    /// Sessions, participants and tokens by stage ARN.
+    #[serde(rename = "floors")]
+    pub(crate) stage_activity: BTreeMap<String, StageActivity>,
     pub(crate) replications: Vec<Replication>,
-    /// Until when objects are refused to be changed because of what used them, by ARN.
+    /// Until when changes to an object are refused because of the stream or composition that used it, by ARN.
     held: BTreeMap<String, Millis>,
 }
 
@@ -55,15 +57,15 @@ impl Region {
     pub(crate) fn objects(&self, kind: Kind) -> &ObjectStore {
         static NOTHING: std::sync::LazyLock<ObjectStore> =
             std::sync::LazyLock::new(ObjectStore::default);
-        self.shelves.get(&kind).unwrap_or(&NOTHING)
+        self.stores.get(&kind).unwrap_or(&NOTHING)
     }
 
-    pub(crate) fn shelf_mut(&mut self, kind: Kind) -> &mut ObjectStore {
-        self.shelves.entry(kind).or_default()
+    pub(crate) fn objects_mut(&mut self, kind: Kind) -> &mut ObjectStore {
+        self.stores.entry(kind).or_default()
     }
 
-    pub(crate) fn shelves(&self) -> &BTreeMap<Kind, ObjectStore> {
-        &self.shelves
+    pub(crate) fn stores(&self) -> &BTreeMap<Kind, ObjectStore> {
+        &self.stores
     }
 
     /// Whether any channel has `arn` in `member`.
@@ -76,7 +78,7 @@ impl Region {
         self.held.insert(arn.to_owned(), until);
     }
 
-    /// Whether what used an object has ended so recently that changes of the object are still refused.
+    /// Whether changes to an object are still refused after the end of the stream or composition that used it.
     pub(crate) fn is_held(&self, arn: &str, now: Millis) -> bool {
         self.held.get(arn).is_some_and(|until| now < *until)
     }
@@ -86,7 +88,7 @@ impl Region {
         self.settle(Kind::RecordingConfiguration, "ACTIVE", now);
         self.settle(Kind::FailoverSlateConfiguration, "CREATED", now);
         self.settle(Kind::IngestConfiguration, "INACTIVE", now);
-        // Replications before compositions: their end may empty a stage.
+        // Replications before compositions: the end of a replication may leave a stage without a publisher.
         super::participant_replication::advance(self, now);
         let lags = common.lags();
         super::participant::advance(self, now, common.switches.session_lingers());
@@ -95,15 +97,15 @@ impl Region {
         self.held.retain(|_, until| now < *until);
     }
 
-    /// CREATING and UPDATING end in `done`, or in the state an injected failure chose.
+    /// CREATING and UPDATING end in `done`, or in the state that a fault forces.
     fn settle(&mut self, kind: Kind, done: &str, now: Millis) {
-        if !self.shelves.contains_key(&kind) {
+        if !self.stores.contains_key(&kind) {
             return;
         }
-        for object in self.shelf_mut(kind).iter_mut() {
+        for object in self.objects_mut(kind).iter_mut() {
             if object.hidden.due.is_some_and(|due| due <= now) {
                 object.hidden.due = None;
-                let state = object.hidden.doomed.take().unwrap_or_else(|| done.to_owned());
+                let state = object.hidden.forced_state.take().unwrap_or_else(|| done.to_owned());
                 object.wire.insert("state".to_owned(), Value::String(state));
             }
         }

@@ -62,7 +62,7 @@ pub(crate) async fn serve(
                 });
             }
             Err(error) => {
-                // Out of file descriptors, or a peer that is gone already: go on, but not hot.
+                // Out of file descriptors, or the peer has disconnected: go on after a pause.
                 tracing::debug!(%error, "a connection could not be accepted");
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }

@@ -1,4 +1,4 @@
-//! Stages: defaults, participant recording, and what their deletion does to everything on them.
+//! Stages: defaults, participant recording, and the effects of a deletion on participants and compositions.
 
 use serde_json::{Map, Value, json};
 
@@ -60,8 +60,8 @@ pub(crate) fn update(context: &mut OperationContext<'_>, input: &Map<String, Val
         let same = recording == object(&old, RECORDING);
         let may = same && context.common.switches.same_recording == Stance::Accept;
         let (now, lag) = (context.now, context.common.lags().conflict);
-        let floor = context.region.floors.get(&arn);
-        let runs = floor.is_some_and(|it| it.is_recording(now, lag));
+        let activity = context.region.stage_activity.get(&arn);
+        let runs = activity.is_some_and(|it| it.is_recording(now, lag));
         if runs && !may {
             return Err(Failure::conflict(format!(
                 "{RECORDING} of stage {arn} cannot be updated while recording is active"
@@ -74,8 +74,8 @@ pub(crate) fn update(context: &mut OperationContext<'_>, input: &Map<String, Val
     context.answer(Kind::Stage, &arn)
 }
 
-/// Disconnects everybody, shuts compositions down, and takes the stage away from the ingest
-/// configurations that publish to it (only from those).
+/// Disconnects all participants, stops compositions, and removes the stage from the ingest configurations that
+/// publish to it (only from those).
 pub(crate) fn delete(context: &mut OperationContext<'_>, input: &Map<String, Value>) -> Answer {
     let arn = text(input, "arn");
     context.find(Kind::Stage, arn)?;
@@ -84,13 +84,13 @@ pub(crate) fn delete(context: &mut OperationContext<'_>, input: &Map<String, Val
         return Err(Failure::conflict(format!("Participants are connected to stage {arn}")));
     }
     let now = context.now;
-    participant::clear(context, arn);
-    participant_replication::forget(context.region, arn, now);
-    let mut victims = cut;
+    participant::disconnect_all(context, arn);
+    participant_replication::end_for_stage(context.region, arn, now);
+    let mut all_cut = cut;
     let settle = context.common.settle_millis;
-    victims.extend(composition::shut_down_on(context.region, arn, now, settle));
-    let answer = context.remove(Kind::Stage, arn, victims);
-    context.region.floors.remove(arn);
+    all_cut.extend(composition::shut_down_on(context.region, arn, now, settle));
+    let answer = context.remove(Kind::Stage, arn, all_cut);
+    context.region.stage_activity.remove(arn);
     answer
 }
 

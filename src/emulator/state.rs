@@ -1,5 +1,5 @@
-//! The account together with what belongs to the running emulator only: call counts, rate buckets,
-//! faults. Decides what happens to a request before the account sees it.
+//! The account together with the state that exists only while the emulator runs: call counts, rate buckets,
+//! faults. Applies rates and faults to a request before the account gets it.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -21,22 +21,22 @@ pub(crate) struct EmulatorState {
     pub(crate) faults: Faults,
     pub(crate) rates: Rates,
     pub(crate) calls: BTreeMap<String, u64>,
-    /// Those of them that were answered with a throttle.
+    /// The number of calls that were throttled.
     pub(crate) throttled: BTreeMap<String, u64>,
     /// Whether rates are enforced.
     pub(crate) enforce_rates: bool,
-    /// What faults struck, and what was refused without one, with the number of the call: the latest.
+    /// The latest calls that a fault applied to or that were refused without one, with the number of the call.
     pub(crate) marks: VecDeque<Value>,
-    /// All calls so far.
+    /// The number of calls so far.
     pub(crate) counted: u64,
-    /// Requests that are held.
+    /// The number of requests that a fault `hold` holds.
     pub(crate) held: u64,
 }
 
 /// How many marks are kept.
 const KEPT: usize = 1_000;
 
-/// A request that has been counted and looked at by the faults.
+/// A request that has been counted, with the faults that apply to it.
 #[derive(Debug)]
 pub(crate) struct Admitted {
     pub(crate) operation: Option<&'static Operation>,
@@ -67,7 +67,7 @@ impl EmulatorState {
         }
     }
 
-    /// Counts a request, asks the rates and lets the faults strike.
+    /// Counts a request, checks the call rates and finds the faults that apply.
     pub(crate) fn admit(&mut self, request: &Request, now: Millis) -> Admitted {
         let now = self.account.pass_time(now);
         let scope = signature::scope(&request.headers).ok();
@@ -94,7 +94,7 @@ impl EmulatorState {
         if self.enforce_rates
             && let (Some(operation), Some(scope)) = (operation, scope)
         {
-            // A call that is refused uses up nothing but the caller's patience.
+            // A refused call takes no token from its bucket.
             if !self.rates.admit(&scope.region, operation, &request.body, now) {
                 effects.refuse = Some(throttle(Some(operation), &common.switches));
                 *self.throttled.entry(name.to_owned()).or_default() += 1;
@@ -130,7 +130,7 @@ impl EmulatorState {
             return refuse(self, failure);
         }
         if effects.drop == Some(false) {
-            // Nobody will see this answer.
+            // The connection is dropped, so this answer is not sent.
             return refuse(self, Failure::validation("dropped"));
         }
         let mut reply = self.account.handle_through(request, now, &effects.fault_view);
@@ -162,7 +162,7 @@ impl EmulatorState {
     }
 }
 
-/// The object that a request names, if it names one in the usual place.
+/// The ARN that a request names in its path or in one of the usual members.
 fn subject(request: &Request) -> Option<String> {
     if let Some((_, arn)) = request.path.split_once("/tags/") {
         return Some(arn.replace("%3A", ":").replace("%2F", "/"));
@@ -173,10 +173,10 @@ fn subject(request: &Request) -> Option<String> {
     named.as_str().map(ToOwned::to_owned)
 }
 
-/// An answer as no client expects it. One that is no JSON stays as it is.
+/// Makes an answer malformed or unusual. An answer that is not JSON stays as it is.
 fn odd(body: &[u8], how: &str, account: &str) -> Vec<u8> {
-    /// What must never reach a terminal, a document or a log as it is: control characters of both sets, changes of
-    /// the direction of writing, what has no width, and a CI system's commands.
+    /// Characters that must never reach a terminal, a document or a log unescaped: control characters of both sets,
+    /// changes of the writing direction, characters without width, and a CI system's commands.
     const HOSTILE: &str = "\n::error::x\r\u{1b}[2J\u{1b}]0;t\u{7}\u{9b}31m\u{85}\u{202e}\u{2066}\u{200b}\u{7f}##[error]x`|<b>";
     fn twist(value: &mut Value, how: &str) {
         match value {

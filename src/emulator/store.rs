@@ -104,7 +104,7 @@ struct Header {
 #[derive(Debug)]
 pub(crate) struct Store {
     path: PathBuf,
-    /// Holds the lock as long as it lives.
+    /// Holds the lock until it is dropped.
     _lock: File,
 }
 
@@ -153,7 +153,7 @@ impl Store {
     }
 
     fn replace(&self, next: &Path, account: &[u8]) -> io::Result<()> {
-        // What an earlier process left is thrown away; the lock keeps others from writing here.
+        // The temporary file of an earlier process is overwritten; the lock keeps other processes from writing here.
         match fs::remove_file(next) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -216,7 +216,7 @@ fn lock_file(path: &Path) -> io::Result<File> {
     no_link(private(&mut options)).open(path)
 }
 
-/// Readable by nobody else: stream keys are in there.
+/// Readable by its owner only, since the file has stream keys.
 fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);

@@ -1,4 +1,4 @@
-//! Live streams and their past: who is on air, and the operations on a stream.
+//! Live and past streams, and the operations on a stream.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -13,7 +13,7 @@ use super::objects::text;
 use super::pages;
 use super::region::{Lags, Region};
 
-/// Ended streams remembered per channel.
+/// Ended streams that are kept per channel.
 const PAST: usize = 100;
 /// The largest timed metadata.
 const METADATA: usize = 1024;
@@ -33,15 +33,15 @@ pub(crate) struct Stream {
     pub(crate) id: String,
     pub(crate) started: Millis,
     pub(crate) ended: Option<Millis>,
-    /// `StopStream` was called, or its composition has ended: it ends then.
+    /// When the stream ends, after `StopStream` or the end of its composition.
     pub(crate) ending: Option<Millis>,
     pub(crate) viewers: i64,
     pub(crate) health: String,
-    /// The composition that broadcasts, if none is a person with an encoder.
+    /// The composition that broadcasts; `None` for an encoder.
     pub(crate) composition: Option<String>,
     /// What the stream session shows: the configurations at its start.
     pub(crate) session: Map<String, Value>,
-    /// What has happened to it, the oldest first.
+    /// Its events, the oldest first.
     #[serde(default)]
     events: Vec<Value>,
     /// The code of the failure that ends it, if one does.
@@ -59,7 +59,7 @@ impl Stream {
         self.session.contains_key("recordingConfiguration")
     }
 
-    /// The stream is found to be in this health.
+    /// Sets the health and notes the event.
     pub(crate) fn set_health(&mut self, health: &str, at: Millis) {
         match (self.health.as_str(), health) {
             (before, "STARVING") if before != "STARVING" => {
@@ -183,8 +183,7 @@ pub(crate) fn end(region: &mut Region, channel: &str, at: Millis) {
     }
 }
 
-/// Ends the streams that were told to, each at its own moment. Their channels are refused to be changed a little
-/// longer.
+/// Ends the streams that are due, each at its own time. Changes to their channels are refused a little longer.
 pub(crate) fn advance(region: &mut Region, now: Millis, lags: Lags) {
     let due: Vec<(String, Millis)> = region
         .streams

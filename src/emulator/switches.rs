@@ -1,5 +1,5 @@
-//! What nobody outside AWS knows. Each field is one open question of `docs/service-reference.md` §6 or
-//! `docs/reliability.md` §9; its default is the answer that is harder on a client. Set by
+//! Undocumented behaviour of AWS. Each field is one open question of `docs/service-reference.md` §6 or
+//! `docs/reliability.md` §9; its default is the answer that a client finds harder to handle. Set by
 //! `POST /_emulator/switches` with any subset of the fields, so tests can run both ways.
 
 use std::time::Duration;
@@ -16,13 +16,13 @@ pub enum Absent {
     Reset,
 }
 
-/// What the service says to something it may not like.
+/// Whether the service accepts a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Stance {
     /// `ConflictException`, or `ValidationException` where no conflict is modelled.
     Refuse,
-    /// It is carried out.
+    /// The request is carried out.
     Accept,
 }
 
@@ -62,7 +62,7 @@ pub struct Switches {
     /// `StartComposition` with a known idempotency token and other parameters: accept answers with
     /// the known composition. Default: refuse.
     pub idempotency_mismatch: Stance,
-    /// How long an idempotency token is remembered, and no longer than its composition is visible.
+    /// How long an idempotency token is valid, and no longer than its composition is visible.
     /// Default: one hour.
     pub idempotency_seconds: u32,
     /// The preset of a channel that leaves ADVANCED_*: reset makes it "", merge keeps it.
@@ -81,9 +81,9 @@ pub struct Switches {
     pub busy_slate: Stance,
     /// Deleting a policy, ad or slate configuration that a channel refers to. Default: refuse.
     pub delete_referenced: Stance,
-    /// `DeleteStage` while somebody is on it. Default: accept, as documented.
+    /// `DeleteStage` while participants are connected. Default: accept, as documented.
     pub delete_busy_stage: Stance,
-    /// Importing key material that is there already. Default: refuse.
+    /// Importing key material that the account has already. Default: refuse.
     pub duplicate_key: Stance,
     /// The error of a duplicate key import. Default: `ConflictException`.
     pub duplicate_key_error: String,
@@ -95,20 +95,20 @@ pub struct Switches {
     pub throttle_error: String,
     /// The status of a throttle where the operation models none. Default: 429.
     pub throttle_status: u16,
-    /// Pages hold no more than this, whatever was asked for; 0 is no such limit. Default: 0.
+    /// The largest number of items on a page, whatever the request asks for; 0 is no such limit. Default: 0.
     pub largest_page: u32,
     /// How long a page token is accepted. Default: one hour.
     pub page_token_seconds: u32,
     /// A stage's thumbnail interval without `recordingMode: INTERVAL`, even the default of 60 that
     /// `GetStage` shows. Default: refuse.
     pub interval_while_disabled: Stance,
-    /// Seconds for which a stage session lasts after the last participant stopped publishing, if nobody is
+    /// Seconds for which a stage session lasts after the last participant stopped publishing, if none is
     /// connected. The user guide says "a few minutes". Default: 180.
     pub session_linger_seconds: u32,
     /// Seconds for which an ingest configuration stays ACTIVE after `DisconnectParticipant`, which empties its
     /// stage at once. Default: 1.
     pub disconnect_seconds: u32,
-    /// `UpdateStage` with the recording block that the stage has already, while a recording runs.
+    /// `UpdateStage` with an unchanged recording block, while a recording runs.
     /// Default: refuse.
     pub same_recording: Stance,
     /// For how many seconds a channel's stream is still live after `StopStream`, and after the composition that
@@ -165,7 +165,7 @@ impl Default for Switches {
 }
 
 impl Switches {
-    /// How long a session outlasts its last publisher.
+    /// How long a session lasts after its last publisher has stopped.
     pub(crate) fn session_lingers(&self) -> Duration {
         Duration::from_secs(self.session_linger_seconds.into())
     }

@@ -1,9 +1,8 @@
-//! The operations of the API about participants and sessions. What happens on a stage is decided in
-//! `participant.rs`.
+//! The operations of the API on participants and sessions. The changes themselves are in `participant.rs`.
 
 use serde_json::{Map, Value, json};
 
-use super::{Floor, Participant, Session, publishes_with, throw_out};
+use super::{Participant, Session, StageActivity, disconnect_participant, publishes_with};
 use crate::emulator::clock::Millis;
 use crate::emulator::context::{Answer, OperationContext};
 use crate::emulator::failure::Failure;
@@ -14,17 +13,21 @@ use crate::emulator::pages;
 pub(crate) fn disconnect(context: &mut OperationContext<'_>, input: &Map<String, Value>) -> Answer {
     let (stage, id) = (text(input, "stageArn"), text(input, "participantId"));
     context.find(Kind::Stage, stage)?;
-    let there = context.region.floors.get(stage).is_some_and(|floor| floor.find(id).is_some());
-    if !there {
+    let connected = context
+        .region
+        .stage_activity
+        .get(stage)
+        .is_some_and(|activity| activity.find(id).is_some());
+    if !connected {
         return Err(context.missing(id));
     }
     context.record(stage, vec![format!("participant:{stage}/{id}")]);
     let ingest = publishes_with(context.region, stage, id);
-    throw_out(context.region, stage, id, context.now);
-    // The state of the ingest configuration follows only when its connection is down.
+    disconnect_participant(context.region, stage, id, context.now);
+    // The state of the ingest configuration changes only when its connection has ended.
     let seconds = i64::from(context.common.switches.disconnect_seconds);
     let down = context.now.after_seconds(seconds);
-    let found = context.region.shelf_mut(Kind::IngestConfiguration).get_mut(&ingest);
+    let found = context.region.objects_mut(Kind::IngestConfiguration).get_mut(&ingest);
     if let Some(ingest) = found.filter(|_| seconds > 0) {
         ingest.wire.insert("state".to_owned(), json!("ACTIVE"));
         ingest.hidden.due = Some(down);
@@ -32,14 +35,14 @@ pub(crate) fn disconnect(context: &mut OperationContext<'_>, input: &Map<String,
     Ok(json!({}))
 }
 
-/// The floor of a stage that must exist, and the session if one is named.
-fn floor<'a>(
+/// The activity of a stage, which must exist; `None` before the first participant.
+fn activity<'a>(
     context: &'a OperationContext<'_>,
     input: &Map<String, Value>,
-) -> Result<Option<&'a Floor>, Failure> {
+) -> Result<Option<&'a StageActivity>, Failure> {
     let stage = text(input, "stageArn");
     context.find(Kind::Stage, stage)?;
-    Ok(context.region.floors.get(stage))
+    Ok(context.region.stage_activity.get(stage))
 }
 
 fn session_wire(session: &Session) -> Map<String, Value> {
@@ -52,17 +55,17 @@ fn session_wire(session: &Session) -> Map<String, Value> {
 
 pub(crate) fn get_session(context: &OperationContext<'_>, input: &Map<String, Value>) -> Answer {
     let id = text(input, "sessionId");
-    let found = floor(context, input)?
-        .and_then(|floor| floor.sessions.iter().find(|session| session.id == id))
+    let found = activity(context, input)?
+        .and_then(|activity| activity.sessions.iter().find(|session| session.id == id))
         .ok_or_else(|| context.missing(id))?;
     Ok(json!({ "stageSession": session_wire(found) }))
 }
 
 pub(crate) fn list_sessions(context: &OperationContext<'_>, input: &Map<String, Value>) -> Answer {
-    let floor = floor(context, input)?;
-    let rows: Vec<(u64, Map<String, Value>)> = floor
+    let activity = activity(context, input)?;
+    let rows: Vec<(u64, Map<String, Value>)> = activity
         .into_iter()
-        .flat_map(|floor| floor.sessions.iter().rev())
+        .flat_map(|activity| activity.sessions.iter().rev())
         // Latest first, and still ascending for the pages.
         .map(|session| (u64::MAX - session.sequence, session_wire(session)))
         .collect();
@@ -75,9 +78,10 @@ fn one<'a>(
     input: &Map<String, Value>,
 ) -> Result<Option<&'a Participant>, Failure> {
     let (session, id) = (text(input, "sessionId"), text(input, "participantId"));
-    let floor = floor(context, input)?;
-    Ok(floor
-        .and_then(|floor| floor.participants.iter().find(|p| p.session == session && p.id == id)))
+    let activity = activity(context, input)?;
+    Ok(activity.and_then(|activity| {
+        activity.participants.iter().find(|p| p.session == session && p.id == id)
+    }))
 }
 
 pub(crate) fn get(context: &OperationContext<'_>, input: &Map<String, Value>) -> Answer {
@@ -98,10 +102,10 @@ pub(crate) fn list(context: &OperationContext<'_>, input: &Map<String, Value>) -
     if filters.iter().filter(|(_, wanted)| wanted.is_some()).count() > 1 {
         return Err(Failure::validation("Filters are mutually exclusive: give at most one"));
     }
-    let floor = floor(context, input)?;
-    let rows = floor
+    let activity = activity(context, input)?;
+    let rows = activity
         .into_iter()
-        .flat_map(|floor| &floor.participants)
+        .flat_map(|activity| &activity.participants)
         .filter(|one| one.session == session)
         .filter(|one| {
             filters

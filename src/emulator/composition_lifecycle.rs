@@ -1,4 +1,4 @@
-//! The life of a composition: STARTING, ACTIVE, STOPPING, STOPPED, gone. It ends by a call, with its
+//! The lifecycle of a composition: STARTING, ACTIVE, STOPPING, STOPPED, deleted. It ends by a call, with its
 //! stage, after a minute without a publisher, or after a day.
 
 use std::time::Duration;
@@ -14,14 +14,14 @@ use super::participant;
 use super::region::{Lags, Region};
 use super::switches::Stance;
 
-/// Nobody publishes for this long: it stops. Also counts from the start.
-const PATIENCE: Duration = Duration::from_mins(1);
-/// It stops after this long in any case.
-const LONGEST: Duration = Duration::from_hours(24);
-/// After its end it stays visible for this long.
-const AFTERGLOW: Duration = Duration::from_mins(5);
+/// A composition stops when its stage has had no publisher for this long, also from the start.
+const NO_PUBLISHER_LIMIT: Duration = Duration::from_mins(1);
+/// The longest run of a composition.
+const MAX_DURATION: Duration = Duration::from_hours(24);
+/// How long a composition stays visible after its end.
+const VISIBLE_AFTER_END: Duration = Duration::from_mins(5);
 
-/// Whether it has not ended: it holds on to what it uses and counts against the quotas.
+/// Whether a composition has not ended: it uses its configurations and counts against the quotas.
 pub(crate) fn is_running(wire: &Map<String, Value>) -> bool {
     !matches!(text(wire, "state"), "STOPPED" | "FAILED")
 }
@@ -37,7 +37,7 @@ pub(crate) fn stop(context: &mut OperationContext<'_>, input: &Map<String, Value
     if matches!(state.as_str(), "STARTING" | "ACTIVE") {
         context.record(arn, vec![format!("composition:{arn}")]);
         let (now, settle) = (context.now, context.common.settle_millis);
-        if let Some(object) = context.region.shelf_mut(Kind::Composition).get_mut(arn) {
+        if let Some(object) = context.region.objects_mut(Kind::Composition).get_mut(arn) {
             begin_to_stop(object, now, settle);
         }
         return Ok(json!({}));
@@ -48,28 +48,28 @@ pub(crate) fn stop(context: &mut OperationContext<'_>, input: &Map<String, Value
     }
 }
 
-/// A stage goes away: its compositions shut down. Says which.
+/// Stops the compositions of a stage that is deleted. Returns which.
 pub(crate) fn shut_down_on(
     region: &mut Region,
     stage: &str,
     now: Millis,
     settle: i64,
 ) -> Vec<String> {
-    let mut victims = Vec::new();
-    for object in region.shelf_mut(Kind::Composition).iter_mut() {
-        let alive = matches!(object.text("state"), "STARTING" | "ACTIVE");
-        if alive && object.text("stageArn") == stage {
-            victims.push(format!("composition:{}", object.arn));
+    let mut cut_off = Vec::new();
+    for object in region.objects_mut(Kind::Composition).iter_mut() {
+        let running = matches!(object.text("state"), "STARTING" | "ACTIVE");
+        if running && object.text("stageArn") == stage {
+            cut_off.push(format!("composition:{}", object.arn));
             begin_to_stop(object, now, settle);
         }
     }
-    victims
+    cut_off
 }
 
-/// Somebody began or ceased to publish on a stage.
+/// A participant began or ceased to publish on a stage.
 pub(crate) fn publishers_changed(region: &mut Region, stage: &str, now: Millis) {
     let empty = participant::publishing(region, stage) == 0;
-    for object in region.shelf_mut(Kind::Composition).iter_mut() {
+    for object in region.objects_mut(Kind::Composition).iter_mut() {
         if object.text("stageArn") == stage {
             object.hidden.empty_since =
                 if empty { object.hidden.empty_since.or(Some(now)) } else { None };
@@ -77,7 +77,7 @@ pub(crate) fn publishers_changed(region: &mut Region, stage: &str, now: Millis) 
     }
 }
 
-/// The stream to a channel was stopped from outside: that destination reconnects, and fails after a while.
+/// The stream to a channel was stopped by `StopStream`: that destination reconnects, and fails after a while.
 pub(crate) fn stream_stopped(
     region: &mut Region,
     composition: &str,
@@ -85,7 +85,7 @@ pub(crate) fn stream_stopped(
     now: Millis,
     lags: Lags,
 ) {
-    let Some(object) = region.shelf_mut(Kind::Composition).get_mut(composition) else { return };
+    let Some(object) = region.objects_mut(Kind::Composition).get_mut(composition) else { return };
     if !matches!(object.text("state"), "STARTING" | "ACTIVE") {
         return;
     }
@@ -112,7 +112,7 @@ fn is_over(destination: &Value) -> bool {
     matches!(destination["state"].as_str(), Some("FAILED" | "STOPPED"))
 }
 
-/// These destinations have failed, and with the last destination the composition.
+/// Marks destinations as failed; the composition fails with the last of them.
 fn fail(object: &mut Object, which: impl Fn(&Value) -> bool, at: Millis) {
     for one in destinations(object) {
         if !is_over(one) && which(one) {
@@ -128,7 +128,7 @@ fn fail(object: &mut Object, which: impl Fn(&Value) -> bool, at: Millis) {
 fn begin_to_stop(object: &mut Object, at: Millis, settle: i64) {
     set_state(object, "STOPPING", None, at);
     object.hidden.due = Some(Millis(at.0.saturating_add(settle)));
-    object.hidden.doomed = None;
+    object.hidden.forced_state = None;
     object.hidden.reconnecting = None;
 }
 
@@ -140,7 +140,7 @@ fn finish(object: &mut Object, state: &str, at: Millis) {
     object.hidden.ended = Some(at);
 }
 
-/// Of the composition and of those of its destinations that have not ended.
+/// Sets the state of the composition and of those of its destinations that have not ended.
 fn set_state(object: &mut Object, state: &str, time: Option<&str>, at: Millis) {
     object.wire.insert("state".to_owned(), json!(state));
     for one in destinations(object) {
@@ -154,33 +154,33 @@ fn set_state(object: &mut Object, state: &str, time: Option<&str>, at: Millis) {
     }
 }
 
-/// What happens next to a composition, and when.
+/// The next change of a composition's state.
 enum Next {
     Settle,
-    GiveUp,
+    FailDestination,
     Stop,
-    Forget,
+    Remove,
 }
 
 fn next(object: &Object) -> Option<(Millis, Next)> {
     let hidden = &object.hidden;
     let settle = hidden.due.map(|due| (due, Next::Settle));
     let stop = || {
-        let empty = hidden.empty_since.map(|since| since.after(PATIENCE));
-        let longest = hidden.started.map(|started| started.after(LONGEST));
+        let empty = hidden.empty_since.map(|since| since.after(NO_PUBLISHER_LIMIT));
+        let longest = hidden.started.map(|started| started.after(MAX_DURATION));
         empty.into_iter().chain(longest).min().map(|at| (at, Next::Stop))
     };
     match object.text("state") {
         "STARTING" | "ACTIVE" => {
-            let give_up = hidden.reconnecting.map(|at| (at, Next::GiveUp));
+            let give_up = hidden.reconnecting.map(|at| (at, Next::FailDestination));
             settle.into_iter().chain(give_up).chain(stop()).min_by_key(|(at, _)| *at)
         }
         "STOPPING" => settle,
-        _ => hidden.ended.map(|ended| (ended.after(AFTERGLOW), Next::Forget)),
+        _ => hidden.ended.map(|ended| (ended.after(VISIBLE_AFTER_END), Next::Remove)),
     }
 }
 
-/// Lets every composition take the steps that are due by `now`, each at its own moment.
+/// Carries out the state changes that are due by `now`, each at its own time.
 pub(crate) fn advance(region: &mut Region, now: Millis, lags: Lags) {
     let due: Vec<String> = region
         .objects(Kind::Composition)
@@ -195,23 +195,23 @@ pub(crate) fn advance(region: &mut Region, now: Millis, lags: Lags) {
             .filter(|(_, stream)| stream.composition.as_deref() == Some(arn.as_str()))
             .map(|(channel, _)| channel.clone())
             .collect();
-        while let Some(object) = region.shelf_mut(Kind::Composition).get_mut(&arn) {
+        while let Some(object) = region.objects_mut(Kind::Composition).get_mut(&arn) {
             let Some((at, step)) = next(object).filter(|(at, _)| *at <= now) else { break };
             let was_running = is_running(&object.wire);
             match step {
                 Next::Stop => begin_to_stop(object, at, lags.settle),
-                Next::Forget => {
-                    region.shelf_mut(Kind::Composition).take(&arn, at);
+                Next::Remove => {
+                    region.objects_mut(Kind::Composition).take(&arn, at);
                     break;
                 }
-                Next::GiveUp => {
+                Next::FailDestination => {
                     object.hidden.reconnecting = None;
                     fail(object, |one| one["state"] == "RECONNECTING", at);
                 }
                 Next::Settle => {
-                    let doomed = object.hidden.doomed.take();
+                    let forced_state = object.hidden.forced_state.take();
                     object.hidden.due = None;
-                    match (object.text("state"), doomed) {
+                    match (object.text("state"), forced_state) {
                         ("STARTING", None) => {
                             let keyless = |one: &Value| {
                                 one["state"] == "STARTING"
