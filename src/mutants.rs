@@ -1,40 +1,40 @@
-//! Planted bugs, for the tests that prove the tests: each is a mistake that one rule of the engine exists to
-//! prevent, and the simulation must find every one of them.
+//! Mutants: deliberate mistakes, each of which one rule of the engine prevents. The simulation must find every one of
+//! them.
 //!
 //! The cargo feature `mutants` brings this module, and only the tests turn it on (the package depends on itself for
-//! them). No flag, variable or file reaches it: a bug is planted by a call from a test, for the current thread. In
-//! every other build `mutant!` is `false`, and there is nothing to plant.
+//! them). No flag, variable or file reaches it: a test activates a mutant by a call, for the current thread. In
+//! every other build `mutant!` is `false`.
 
 /// A mistake the engine could make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mutant {
     /// The SDK repeats creates by itself.
     SdkRetries,
-    /// A create whose outcome nobody knows is repeated without a look at the listing.
+    /// A create with an unknown result is repeated without reading the listing.
     NoLookAfterUnknown,
-    /// Nobody looks whether another run made it since the plan was read.
+    /// A create does not check whether another run created the object since the plan was made.
     NoLookBeforeCreate,
-    /// An unknown outcome is called done.
+    /// An unknown result counts as done.
     UnknownIsDone,
     /// The tags are written by a second call.
     TagsAfterCreate,
-    /// The name of an attempt carries no time.
+    /// The id of a create attempt has no time in it.
     OpWithoutTime,
     /// A new object is referred to before it can be used.
     UsedTooSoon,
-    /// The run ends before the listings show what it made.
+    /// The run ends before the listings show the objects that it created.
     NoEndBarrier,
-    /// A duplicate is deleted however young it is, without a second look.
+    /// A duplicate is deleted at any age and without a second check.
     PrunedAtOnce,
     /// A listing that broke off counts as complete.
     PartialListing,
     /// The first signal drops what is in flight.
     DroppedOnStop,
-    /// An object is written to without a look at what it is by now.
+    /// An object is changed without reading its present state.
     NoLookBeforeUpdate,
-    /// An object is deleted without a look at whose it is by now.
+    /// An object is deleted without reading its present owner.
     TagsIgnoredOnDelete,
-    /// Nobody looks again whether somebody went live.
+    /// A step does not check again whether its object has gone live.
     NoLookForAudience,
     /// A deleted stream key is taken over again where the listing still shows it.
     DeletedKeyRetaken,

@@ -1,4 +1,4 @@
-//! A pretend account in a process of its own, which enforces AWS's rates, and manifests for it.
+//! An emulated account in a process of its own, which enforces AWS's rates, and manifests for it.
 
 use crate::process::ivs_apply;
 use ivs_apply::kinds::Kind;
@@ -66,7 +66,7 @@ impl Account {
         serde_json::from_str(body).map_err(io::Error::other)
     }
 
-    /// Forgets the calls so far.
+    /// Clears the counts of calls.
     pub(crate) fn count_anew(&self) -> io::Result<()> {
         self.control("DELETE", "calls").map(|_| ())
     }

@@ -5,7 +5,7 @@
 //! `-- --terraform` (the same work by Terraform's AWS provider, where the two are at hand), all with
 //! `-- --all`; a row that was not measured says so. Nothing here is an assertion about time: tests count
 //! calls.
-#![expect(clippy::print_stderr, reason = "whoever runs it wants to see how far it is")]
+#![expect(clippy::print_stderr, reason = "it shows its progress")]
 
 mod account;
 mod process;

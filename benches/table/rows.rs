@@ -38,7 +38,7 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// Adds a line, and shows it to whoever waits.
+    /// Adds a line, and prints it as progress.
     pub(crate) fn push(&mut self, row: Row) {
         eprintln!("{}: {} {}", row.what, row.figures, row.verdict);
         self.rows.push(row);
@@ -51,7 +51,7 @@ impl Table {
         let mut text = format!(
             "# Measured\n\n\
              Written by `cargo bench --bench table -- --all`; do not edit. Medians, of the release build, on \
-             {cores} cores, {today}.\nBudgets are the project's own. The floor is the least time that the calls \
+             {cores} cores, {today}.\nBudgets are the project's own. The lower bound is the least time that the calls \
              take at AWS's published rates: those of the\nbusiest operation, divided by its rate. The emulator \
              enforces these rates and takes 50 ms over each answer.\n\n\
              | work | measured | budget | kept |\n|---|---|---|---|\n"
@@ -70,7 +70,7 @@ pub(crate) fn median<T: Copy + PartialOrd>(mut all: Vec<T>) -> T {
     all[all.len() / 2]
 }
 
-/// A time as people read it.
+/// A time with a fitting unit.
 pub(crate) fn time(it: Duration) -> String {
     match it.as_secs_f64() {
         seconds if seconds >= 10.0 => format!("{seconds:.1} s"),
@@ -79,7 +79,7 @@ pub(crate) fn time(it: Duration) -> String {
     }
 }
 
-/// A size as people read it.
+/// A size with a fitting unit.
 #[expect(clippy::cast_precision_loss, reason = "sizes stay far below 2^52")]
 pub(crate) fn mebibytes(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)

@@ -55,11 +55,11 @@ pub(crate) fn side_by_side(table: &mut Table) -> io::Result<()> {
 fn figures(account: &Account, cost: &Cost) -> io::Result<String> {
     let (calls, throttled) = account.calls()?;
     Ok(format!(
-        "{}, {}; {} calls, {throttled} of them throttled, floor {:.1} s",
+        "{}, {}; {} calls, {throttled} of them throttled, lower bound {:.1} s",
         time(cost.wall),
         beside(cost),
         calls.values().sum::<u64>(),
-        PUBLISHED_RATES.floor_seconds(&calls)
+        PUBLISHED_RATES.least_seconds(&calls)
     ))
 }
 

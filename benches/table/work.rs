@@ -184,11 +184,11 @@ pub(crate) fn at_aws_rates(table: &mut Table, count: usize) -> io::Result<()> {
         account.count_anew()?;
         let cost = paced(home.path(), &account, word)?;
         let (calls, throttled) = account.calls()?;
-        let floor = PUBLISHED_RATES.floor_seconds(&calls);
-        let ratio = cost.wall.as_secs_f64() / floor;
+        let least = PUBLISHED_RATES.least_seconds(&calls);
+        let ratio = cost.wall.as_secs_f64() / least;
         let (all, thousand) = (calls.values().sum::<u64>(), count == 1_000);
         let figures = format!(
-            "{}, floor {floor:.1} s: {ratio:.3} times; {all} calls, {throttled} throttled; {}",
+            "{}, lower bound {least:.1} s: {ratio:.3} times; {all} calls, {throttled} throttled; {}",
             time(cost.wall),
             beside(&cost)
         );

@@ -81,7 +81,7 @@ pub(super) async fn create(run: &Run<'_>, step: &Step) -> Result<StepStatus, Fai
         Ok(())
     };
     used.await.map_err(|failure: Failure| {
-        // Deleted by somebody meanwhile: `confirm` must not wait for a listing that shows it.
+        // Deleted by another client meanwhile: `confirm` must not wait for a listing that shows it.
         if matches!(failure, Failure::Gone { .. }) {
             run.made.lock().expect("no task panics while it holds the lock").remove(&step.id);
         }

@@ -27,7 +27,7 @@ pub enum Failure {
     /// AWS created the object, and it ended in a state of failure.
     #[error("it ended in state {state}; {}", likely.unwrap_or("AWS gives no reason"))]
     State {
-        /// The state word.
+        /// The state.
         state: String,
         /// What is probably wrong, where the kind knows.
         likely: Option<&'static str>,

@@ -35,7 +35,7 @@ pub enum StepStatus {
 }
 
 impl StepStatus {
-    /// The word of the JSON form.
+    /// The name in JSON.
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Done(_) => "done",
@@ -163,7 +163,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Each with its word, in alphabetical order; what is unchanged is no step.
+    /// Each count with its name, in alphabetical order; unchanged resources are no steps.
     pub fn steps(&self) -> [(&'static str, usize); 10] {
         [
             ("blocked", self.blocked),

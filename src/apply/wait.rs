@@ -32,11 +32,11 @@ pub struct Wait {
 pub enum Until {
     /// AWS has finished or failed to create or change an object.
     Settled {
-        /// The state word at the last look.
+        /// The state at the last read.
         now: String,
-        /// The state word of success.
+        /// The state of success.
         good: &'static str,
-        /// The state word of failure.
+        /// The state of failure.
         bad: &'static str,
     },
     /// Two reads in a row return a new object with the tags of its create call.
@@ -47,7 +47,7 @@ pub enum Until {
     Unlisted,
     /// Something that was stopped has ended.
     Ended {
-        /// The state words that say so.
+        /// The states of an object that has ended.
         states: &'static [&'static str],
     },
     /// The stream or session of an object is over.

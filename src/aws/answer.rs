@@ -2,7 +2,7 @@
 //!
 //! The SDK fills members that an answer leaves out with defaults, so that an empty body reads like an empty
 //! account. Each answer is therefore looked at as it came, before anything is decided from it: a listing needs
-//! its list and each object in it its ARN. Knows the wire only; what the objects mean is the kinds' business.
+//! its list and each object in it its ARN. Knows the wire format only; the kinds interpret the objects.
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use std::collections::BTreeMap;
@@ -330,7 +330,7 @@ mod tests {
         assert!(check("GetStage", b"{}").is_err());
     }
 
-    /// The model's own words for the members of the answers to what the kinds call.
+    /// The members of answers as the service model names them, for the operations that the kinds call.
     #[test]
     fn what_an_answer_must_hold_is_what_the_models_say_it_holds() {
         let model: Value =
@@ -368,12 +368,12 @@ mod tests {
             }
         }
         assert!(checked > 45, "{checked}");
-        // Nothing that a kind reads or makes is believed unseen.
+        // Every answer to a read or create of a kind is checked.
         for operation in Kind::ALL.iter().flat_map(|it| it.facts().operations) {
             let reads = matches!(operation.verb, Verb::Look | Verb::Reveal | Verb::Shortcut);
             let answers =
                 reads || operation.verb == Verb::Create || operation.name.starts_with("Update");
-            // The one whose answer says nothing that is not in the request.
+            // Its answer has nothing that is not in the request.
             let silent = operation.name == "StartParticipantReplication";
             assert!(
                 !answers || silent || holds(operation.name) != Holds::Nothing,

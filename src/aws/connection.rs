@@ -37,8 +37,8 @@ tokio::task_local! {
     static RECEIVED: Received;
 }
 
-/// What the answers to some work came to: their bytes, and the time from when each request left. Told from other
-/// work as [`WriteTracker`] is.
+/// The size of the answers to some work, and the time since each request left. Kept apart from other work as in
+/// [`WriteTracker`].
 #[derive(Clone, Debug, Default)]
 pub struct Received(Arc<Mutex<(u64, Duration)>>);
 
@@ -73,8 +73,8 @@ impl Received {
 }
 
 /// The writes of some work: how far it is with them, AWS's request id of the last one, and whether it may begin
-/// at all. The work is told from other work by the task-local scope it runs in, so nothing between it and the
-/// wire has to hand anything on.
+/// at all. A task-local scope keeps it apart from other work, so no function between the work and the
+/// connection needs a parameter for it.
 #[derive(Clone, Debug)]
 pub struct WriteTracker {
     noted: Arc<Mutex<Noted>>,
@@ -100,8 +100,7 @@ impl WriteTracker {
         self.noted().begun
     }
 
-    /// Whether the first write was kept from leaving: what the work then says of itself is that it failed, and
-    /// it has changed nothing.
+    /// Whether the first write was not sent: the work then reports a failure, and has changed nothing.
     pub fn kept_back(&self) -> bool {
         self.noted().kept_back
     }
@@ -132,7 +131,7 @@ impl WriteTracker {
                 std::future::pending::<()>().await;
             }
         };
-        // Whoever is to halt has priority over whose turn it is.
+        // The signal to halt has priority over the turn.
         let turn = tokio::select! {
             biased;
             () = halted => None,
@@ -143,9 +142,9 @@ impl WriteTracker {
         turn
     }
 
-    /// Notes what became of a write by whoever is at work here, if anybody wants to know.
+    /// Records the request id of a write for the step that made it, if there is one.
     fn note(request_id: Option<&str>) {
-        // Reading and confirming are nobody's step.
+        // Reads and confirmations belong to no step.
         let _ = LAST_WRITE.try_with(|it| {
             it.noted().request_id = request_id.map(ToOwned::to_owned);
         });
@@ -267,7 +266,7 @@ impl HttpConnector for MeteredConnector {
             let response = answer.unwrap_or_else(|late| Err(ConnectorError::timeout(late.into())));
             let response = response.map_err(|error| NoAnswer::explain(host, error));
             tell(&operation, &response, sent.elapsed());
-            // A refusal changed nothing; anything else did, or nobody knows.
+            // A refused write changed nothing; any other answer means that it changed something or may have.
             let declined = response.as_ref().is_ok_and(|it| it.status().is_client_error());
             if !reads && !declined {
                 gate.0.writes.fetch_add(1, Ordering::Relaxed);
@@ -297,7 +296,7 @@ impl HttpConnector for MeteredConnector {
     }
 }
 
-/// Says which call was made and what came of it, for `-vv`.
+/// Logs a call and its result, for `-vv`.
 fn tell(operation: &str, response: &Result<HttpResponse, ConnectorError>, took: Duration) {
     let took = took.as_millis();
     match response {
@@ -321,7 +320,7 @@ fn host_of(request: &HttpRequest) -> String {
     }
 }
 
-/// rustls's word for an answer that is not TLS.
+/// The error text of rustls for an answer that is not TLS.
 const NO_TLS: &str = "InvalidContentType";
 
 /// A request without an answer, in words.

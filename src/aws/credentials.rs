@@ -148,7 +148,7 @@ impl ProvideCredentials for CredentialChain {
     }
 }
 
-/// What `target` comes to.
+/// The credentials for `target`.
 #[derive(Debug)]
 pub(super) struct Chosen {
     pub(super) chain: CredentialChain,

@@ -269,7 +269,7 @@ pub(super) fn within<'e, T: std::error::Error + 'static>(
     None
 }
 
-/// What an error comes down to: the words of its last source.
+/// The text of the last source of an error.
 pub(super) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     let mut last = error;
     while let Some(source) = last.source() {

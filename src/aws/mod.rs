@@ -74,11 +74,11 @@ pub struct Clients {
     pub endpoint: Option<String>,
     /// Whether requests stay on this machine.
     pub local: bool,
-    /// Whether nobody else can change the account, which is an emulator in this process.
+    /// Whether no other process can change the account, which is an emulator in this process.
     pub alone: bool,
 }
 
-/// Whose credentials are in force.
+/// The account and the principal of the credentials in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// The account.
@@ -87,10 +87,10 @@ pub struct Identity {
     pub caller: Option<String>,
 }
 
-/// What a run knows of whose credentials are in force.
+/// The identity of the credentials in force, as far as a run knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SignedIn {
-    /// STS has told.
+    /// As STS answered.
     Known(Identity),
     /// STS could not be asked, for this reason.
     Unknown(String),
@@ -137,7 +137,7 @@ impl Clients {
     }
 
     /// Makes sure that the account is known, where asking for it stays on this machine. Elsewhere the Stack names
-    /// it, or nothing is written. A server without STS tells nothing, and then nothing is compared with it.
+    /// it, or nothing is written. A server without STS leaves it unknown, and then nothing is compared with it.
     pub async fn look_for_account(&self) {
         let unknown = self.known_account().is_none() && !self.asks_outside;
         if unknown && !self.asked.load(Ordering::Relaxed) {

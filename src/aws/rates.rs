@@ -35,7 +35,7 @@ impl PublishedRates {
 
     /// The least time, in seconds, that a set of calls takes at these rates: different operations
     /// overlap, so the busiest one decides.
-    pub fn floor_seconds(&self, calls: &BTreeMap<String, u64>) -> f64 {
+    pub fn least_seconds(&self, calls: &BTreeMap<String, u64>) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "call counts stay far below 2^52")]
         calls
             .iter()
@@ -82,12 +82,12 @@ impl SharedBuckets {
     }
 }
 
-/// When calls of one operation may leave. They are spaced evenly, without bursts, since nobody published how
-/// large a burst AWS tolerates.
+/// When calls of one operation may leave. They are spaced evenly, without bursts, since AWS does not publish how
+/// large a burst it tolerates.
 #[derive(Debug)]
 struct Bucket {
-    /// Whose turn it is, first come first served. Only the first in the row knows when it may leave, so that
-    /// a throttle answer holds up everybody behind it.
+    /// The queue, in order of arrival. Only the first call computes when it may leave, so that a throttle answer
+    /// delays all calls behind it.
     turn: tokio::sync::Mutex<()>,
     pace: Mutex<Pace>,
 }
@@ -105,7 +105,7 @@ struct Pace {
 /// A throttled bucket pauses this long before its next call.
 const PAUSE_AFTER_THROTTLE: Duration = Duration::from_secs(1);
 
-/// A throttle answer halves the rate of its bucket, down to this part: somebody else is using the rest.
+/// A throttle answer halves the rate of its bucket, down to this part: another client is using the rest.
 const LEAST_PART: f64 = 1.0 / 16.0;
 
 /// Each answer that is no throttle gives this part of the rate back.
@@ -127,7 +127,7 @@ impl Buckets {
         buckets.entry(operation.to_owned()).or_insert_with(fresh).clone()
     }
 
-    /// Waits until a call of `operation` may leave, and tells when it did.
+    /// Waits until a call of `operation` may leave, and returns the time.
     pub async fn wait(&self, operation: &str) -> Instant {
         let Rates::Aws { share } = self.rates else { return Instant::now() };
         let bucket = self.of(operation);
@@ -284,8 +284,8 @@ mod tests {
     }
 
     #[test]
-    fn the_busiest_operation_decides_the_floor() {
+    fn the_busiest_operation_determines_the_lower_bound() {
         let calls = BTreeMap::from([("ListChannels".to_owned(), 10), ("GetStage".to_owned(), 50)]);
-        assert!((PublishedRates::default().floor_seconds(&calls) - 10.0).abs() < 1e-9);
+        assert!((PublishedRates::default().least_seconds(&calls) - 10.0).abs() < 1e-9);
     }
 }

@@ -1,7 +1,7 @@
-//! Which certificates a server is believed by, and the HTTPS client that believes them.
+//! The CA certificates that servers are verified with, and the HTTPS client that uses them.
 //!
 //! The platform's, or those of the bundle that `AWS_CA_BUNDLE` names, as the other tools of AWS have it. Without a
-//! single one every connection would fail in a way that says nothing of certificates, so that is told at once.
+//! single one every connection would fail with an error that does not mention certificates, so that is an error of its own.
 
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
@@ -16,7 +16,7 @@ use serde::Serialize;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-/// There is no certificate to believe a server by.
+/// There is no CA certificate to verify a server with.
 #[derive(Clone, Debug, Serialize, thiserror::Error)]
 #[error("no CA certificate was found in {place}, so no server can be trusted{why}")]
 pub struct NoCertificates {
@@ -81,7 +81,7 @@ pub(super) fn plain() -> SharedHttpClient {
     Builder::new().build_http()
 }
 
-/// The SDK's client takes the program down over a certificate that it cannot use.
+/// The SDK's client panics on a certificate that it cannot use.
 fn is_usable(certificate: &CertificateDer<'static>) -> bool {
     RootCertStore::empty().add(certificate.clone()).is_ok()
 }

@@ -31,7 +31,7 @@ impl ResolveCachedIdentity for InTurn {
             let operation = config.load::<Metadata>().map(|it| it.name().to_owned());
             let credentials =
                 || self.cache.resolve_cached_identity(resolver.clone(), components, config);
-            // Fetched before the turn: who must wait for them holds nobody up, and has not begun to write.
+            // Fetched before the turn, so that waiting for them delays no other call and does not count as a begun write.
             credentials().await?;
             let turn = self.gate.turn(&operation.unwrap_or_default()).await;
             if turn.is_none() {

@@ -1,4 +1,4 @@
-//! Zero-valued members that the SDK's serialisers drop, put back into the request.
+//! Zero-valued members that the SDK's serialisers drop, added to the request again.
 //!
 //! The crates send a non-boxed `bool` or `i32` only when it is not zero (`docs/service-reference.md` §4), so
 //! `recordParticipantReplicas: false`, `gridGap: 0` or `multitrack.enabled: false` would never arrive and
@@ -10,7 +10,7 @@ use aws_smithy_types::body::SdkBody;
 use serde_json::Value;
 
 /// A request mutation for `.customize().mutate_request(…)` that adds every `false` and `0` of `wire`
-/// (the wanted object in the API's own words) that the SDK left out.
+/// (the desired object as the API names its members) that the SDK left out.
 pub fn restore_zeros(wire: Value) -> impl Fn(&mut HttpRequest) + Send + Sync + 'static {
     move |request| {
         let sent = request.body().bytes().and_then(|it| serde_json::from_slice::<Value>(it).ok());

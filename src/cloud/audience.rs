@@ -40,7 +40,7 @@ pub(super) async fn note_publishers(
     Ok(())
 }
 
-/// Records which objects are live: those that listings told, stages with a session, all running compositions, and what
+/// Records which objects are live: those that listings show, stages with a session, all running compositions, and what
 /// AWS created along with a live object.
 pub(super) fn note_audience(state: &mut ObservedState, live: Vec<(Kind, Arn, Audience)>) {
     let mut audience: BTreeMap<Arn, Audience> =

@@ -40,7 +40,7 @@ pub(super) async fn get_specs(
             continue;
         }
         let create_only = address.kind.facts().mutable == Mutable::TagsOnly
-            // One of several with this name is not taken at its digest's word.
+            // The digest of one of several objects with this name is not relied on.
             && state.duplicates.iter().all(|it| it.address != *address);
         if let (Some(desired), true, false) = (desired, create_only, reading.full)
             && let Owner::Stack(ownership) = observed.owner()
@@ -51,10 +51,10 @@ pub(super) async fn get_specs(
         }
         open.entry(address.kind).or_default().push(observed.arn.clone());
     }
-    let nobodys =
+    let unowned =
         state.others.values().filter(|it| reading.strangers && it.owner() == Owner::Unowned);
     let duplicates = state.duplicates.iter().map(|it| &it.observed);
-    let unread = state.adoptable.values().chain(nobodys).chain(duplicates);
+    let unread = state.adoptable.values().chain(unowned).chain(duplicates);
     for observed in unread.filter(|it| it.spec.is_none()) {
         open.entry(observed.kind).or_default().push(observed.arn.clone());
     }

@@ -99,7 +99,7 @@ pub(super) async fn run(args: &ApplyArgs, global: &Global, ui: Ui) -> Result<Exi
 /// The most that a saved plan may hold: some ten thousand steps.
 const SAVED_PLAN_BYTES: u64 = 64 * 1024 * 1024;
 
-/// Reads the file of a saved plan. `reader` is the command that takes manifests where somebody gave one for a plan.
+/// Reads the file of a saved plan. `reader` is the command that takes manifests, for the message where a manifest was given instead of a plan.
 pub(super) fn read_approval(path: &Path, reader: &str) -> Result<Approval, Failure> {
     let name = path.display();
     let command = format!("{} {reader} -f {}", quote(&program()), quote(&name.to_string()));
@@ -126,7 +126,7 @@ pub(super) fn read_approval(path: &Path, reader: &str) -> Result<Approval, Failu
     Approval::read(&text).map_err(|why| Failure::stale(format!("`{name}` {why}")))
 }
 
-/// Whether somebody gave a manifest for a saved plan.
+/// Whether the path of a saved plan names a manifest.
 fn is_manifest(path: &Path, text: &str) -> bool {
     let yaml = path.extension().is_some_and(|it| it == "yaml" || it == "yml");
     let kind = serde_json::from_str::<serde_json::Value>(text).ok();
@@ -134,8 +134,8 @@ fn is_manifest(path: &Path, text: &str) -> bool {
     yaml || kind.is_some_and(|kind| kind_names().any(|it| it == kind))
 }
 
-/// Shows the plan, gets consent, and does it. `approved` says in what it differs from a plan that somebody
-/// has consented to already.
+/// Shows the plan, gets consent, and does it. `approved` says in what it differs from a plan that the user
+/// has approved already.
 pub(super) async fn carry_out(
     command: &str,
     session: Session,
@@ -211,13 +211,13 @@ impl Carrying<'_> {
             ));
         }
         if self.is_document() {
-            // A question about a plan that nobody has seen would be no question.
+            // The plan has to be shown before the question.
             let header = self.session.connection.header(&self.session.loaded.stack);
             let sources = &self.session.loaded.sources;
             self.ui.say(&crate::ui::plan::text(&self.session.planned.plan, &header, sources));
         }
         let ui = self.ui;
-        // Whoever answers with Ctrl-C must be heard while the question stands.
+        // Ctrl-C must work as an answer to the question.
         let ask = move || ui.ask("\nApply these changes? Type yes to confirm: ");
         if !tokio::task::spawn_blocking(ask).await.unwrap_or(false) {
             return self.refuse(Failure::refused(

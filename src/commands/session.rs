@@ -113,7 +113,7 @@ impl Session {
         approval.map_err(|it| failed(&it))
     }
 
-    /// Whether the account would still give the same plan: somebody may have changed it while a person was reading.
+    /// Whether the account would still give the same plan: it may have changed while the plan was read.
     pub(super) async fn still_holds(&self) -> Result<bool, Failure> {
         let spinner = Spinner::new(self.connection.ui, &self.connection.aws().gate);
         let holds = self.planned.still_holds(&self.connection.session).await;

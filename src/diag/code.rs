@@ -83,7 +83,7 @@ codes! {
     E0008 "no-manifests" NoManifests;
     /// The text is not YAML.
     E0009 "invalid-yaml" InvalidYaml;
-    /// Tags such as `!include` are not carried out, and are refused so that nobody relies on them.
+    /// Tags such as `!include` are not carried out, and are refused, since they would have no effect.
     E0010 "unknown-tag" UnknownTag;
     /// Merge keys (`<<`) are not part of YAML 1.2. Write the fields out, or generate the file.
     E0011 "merge-key" MergeKey;

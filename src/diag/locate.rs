@@ -45,7 +45,7 @@ pub fn in_tree(tree: &Tree, text: &str, path: &FieldPath, part: Part) -> Range<u
     }
 }
 
-/// One step into a value: where the key is, if there is one, and what is there.
+/// One step into a value: the place of the key, if there is one, and the value there.
 fn step(tree: &Tree, id: NodeId, segment: &Segment) -> Option<(Option<usize>, NodeId)> {
     match (&tree.resolve(id)?.shape, segment) {
         (Shape::Map(entries), Segment::Key(key)) => {

@@ -1,8 +1,8 @@
 //! What is wrong with the user's text.
 //!
-//! The rooms above say *what* is wrong in terms of a document and a path inside it (`Place`);
-//! lines and columns are found here, and only when somebody wants to see them. Nothing is printed
-//! here, and nothing is read from disk. The design is told in `docs/architecture.md`.
+//! The modules of higher layers report *what* is wrong by document and path inside it (`Place`);
+//! lines and columns are found here, and only when a diagnostic is shown. Nothing is printed
+//! here, and nothing is read from disk. The design is in `docs/architecture.md`.
 
 mod code;
 pub mod locate;

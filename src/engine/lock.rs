@@ -1,6 +1,6 @@
 //! The lock of a stack as one session holds it: taken before the account is read, released after the last write.
 //!
-//! The algorithm is [`crate::apply::lock`]. Never tells anybody: what a caller shows is in the values.
+//! The algorithm is [`crate::apply::lock`]. Never prints: the values have what a caller shows.
 
 use super::Session;
 use crate::apply::Stop;

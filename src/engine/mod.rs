@@ -61,7 +61,7 @@ use crate::plan::{Approval, Decision, Note, Plan, Policy, Selected, Status, Term
 pub struct Session {
     /// The clients.
     pub aws: Clients,
-    /// Whose credentials are in force.
+    /// The identity of the credentials in force.
     pub signed_in: SignedIn,
 }
 

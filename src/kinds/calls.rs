@@ -65,13 +65,13 @@ pub(super) fn sent_tags(tags: &Tags) -> Option<SdkMap> {
     Some(tags.iter().map(|(key, value)| (key.clone(), value.clone())).collect())
 }
 
-/// The words of a list field, as the SDK's builders take them.
+/// The values of a list field, as the SDK's builders take them.
 #[expect(clippy::unnecessary_wraps, reason = "the builders' setters take an option")]
 pub(super) fn sent_words<T: SdkEnum>(words: &[WireEnum<T>]) -> Option<Vec<T>> {
     Some(words.iter().map(|it| it.0.clone()).collect())
 }
 
-/// The words of a list field, as AWS answered them: absent and empty both mean unset.
+/// The values of a list field, as AWS answered them: absent and empty both mean unset.
 pub(super) fn answered_words<T: SdkEnum>(words: Option<Vec<T>>) -> Option<Vec<WireEnum<T>>> {
     let words = words.filter(|it| !it.is_empty())?;
     Some(words.into_iter().map(WireEnum).collect())

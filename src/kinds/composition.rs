@@ -211,10 +211,10 @@ impl Resource for Composition {
     fn publisher(&self, addresses: &AddressMap) -> Option<Publisher> {
         let stage =
             self.stage.pointer().arn(addresses).filter(|_| self.run == Run::WhileStageActive)?;
-        Some(Publisher::Anybody { stage })
+        Some(Publisher::AnyParticipant { stage })
     }
 
-    /// `published` stays true of whoever has published once, so only those who are connected count.
+    /// `published` stays true of a participant who has published once, so only connected participants count.
     async fn publishes(
         aws: &Clients,
         publisher: &Publisher,

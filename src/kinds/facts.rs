@@ -7,7 +7,7 @@ use crate::aws::Service;
 /// What is fixed about a kind.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts {
-    /// What it calls, and on what; the tag operations aside.
+    /// The operations that it calls, without the tag operations.
     pub operations: &'static [Operation],
     /// Which of the two services has it, for the tag calls.
     pub service: Service,
@@ -16,41 +16,41 @@ pub struct Facts {
     pub arn_type: Option<&'static str>,
     /// Which fields an update can change.
     pub mutable: Mutable,
-    /// Fields that an update changes without any effect on whoever is live.
+    /// Fields that an update changes without any effect on an audience.
     pub unobtrusive: &'static [&'static str],
     /// Fields that AWS empties when the audience is sent away.
     pub emptied: &'static [&'static str],
     /// What a replacement does first.
     pub replace: Replace,
-    /// Fields of the manifest that AWS knows nothing of: never compared with an answer.
+    /// Fields of the manifest that AWS does not have: never compared with an answer.
     pub local: &'static [&'static str],
-    /// The state word that says a new object can be used, and the one that says it failed.
+    /// The state of a new object that can be used, and the state of one that AWS failed to create.
     pub ready_state: Option<(&'static str, &'static str)>,
-    /// What is probably wrong where AWS fails to make one: no answer tells.
+    /// The likely cause where AWS fails to create one, since no answer has it.
     pub fails_by: Option<&'static str>,
-    /// Kinds that refer to it and have no list filter for that: who uses it is told by reading all of them.
+    /// Kinds that refer to it and have no list filter for that: all their objects are read to find those.
     pub users_unfiltered: &'static [Kind],
-    /// State words under which a listed object no longer counts.
+    /// States in which a listed object no longer counts.
     pub ended: &'static [&'static str],
-    /// State words of an object that is on its way out.
+    /// States of an object that is being deleted.
     pub ending: &'static [&'static str],
     /// AWS's default quota of objects per account and region (`docs/service-reference.md` §3).
     pub quota: Option<u32>,
-    /// What a replacement changes for people outside, for the plan.
+    /// What a replacement changes for viewers and encoders, for the plan.
     pub loss: Option<&'static str>,
-    /// Why one cannot run at the moment, for the plan, where it runs only while somebody publishes.
+    /// Why one cannot run at the moment, for the plan, where it runs only while a participant publishes.
     pub no_publisher: Option<&'static str>,
     /// What a deletion loses for good, and what it leaves, for the plan.
     pub deletion: Option<&'static str>,
-    /// The kind that has it: there is no listing of an account, only one for each of those.
+    /// Its parent kind: there is no listing of an account, only one for each object of that kind.
     pub listed_under: Option<Kind>,
-    /// The kind that makes it by itself: an object that is there already is taken over instead of made.
+    /// The kind along with which AWS creates it: an object that exists already is adopted instead of created.
     pub created_by: Option<Kind>,
 }
 
 impl Facts {
-    /// A kind without peculiarities: every field can be changed, it is usable at once, it lasts, it is made
-    /// on its own, and nobody published a quota. Each kind says where it differs.
+    /// A kind without peculiarities: every field can be changed, it is usable at once, it does not end by itself, it
+    /// is created by a call of its own, and AWS publishes no quota. Each kind says where it differs.
     pub const fn plain(service: Service, arn_type: &'static str) -> Self {
         Self {
             operations: &[],

@@ -140,7 +140,7 @@ impl Resource for IngestConfiguration {
         listed(aws, None).await
     }
 
-    /// The only kind whose listing leaves the tags out: one get each. Without its tags a listed object would
+    /// The only kind with a listing that leaves the tags out: one get each. Without its tags a listed object would
     /// be a stranger, or not there at all, so one that cannot be got makes the listing incomplete.
     async fn list_tagged(aws: &Clients, scope: &Scope<'_>) -> Result<Vec<Observed>, CloudError> {
         let mut lags = READS_LAG.iter();
@@ -227,7 +227,7 @@ impl Resource for IngestConfiguration {
         inside("UpdateIngestConfiguration", updated)
     }
 
-    /// Never by force: whoever publishes is sent away first, and only with consent.
+    /// Never by force: the publisher is disconnected first, and only with consent.
     async fn delete(aws: &Clients, arn: &Arn) -> Result<(), CloudError> {
         let request = aws.realtime_once.delete_ingest_configuration().arn(arn.as_str());
         gone(request.send().await.sorted("DeleteIngestConfiguration"))

@@ -115,7 +115,7 @@ pub(super) const FIELD: &str = "publicKeyMaterial";
 /// Where the name of its file stands.
 pub(super) const FILE_FIELD: &str = "publicKeyFile";
 
-/// A P-384 key for examples, whose private half nobody has.
+/// A P-384 public key for examples; its private half was deleted.
 pub(super) const EXAMPLE: &str = "-----BEGIN PUBLIC KEY-----
 MHYwEAYHKoZIzj0CAQYFK4EEACIDYgAEhg67zkFx1c6cyYLnMQ4G625SW6J3So85
 R81rdlLQ6NgPlH1OMPJHv10OwAYjRF/VrmrLDAOvExsM+RnfOiFJpS3lIECm/duH

@@ -40,15 +40,16 @@ pub struct Operation {
 /// What an operation is called for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
-    /// To see what is there.
+    /// To read objects.
     Look,
-    /// To see one object just before it is changed, in an answer that carries a secret.
+    /// To read one object just before it is changed, in an answer that carries a secret.
     Reveal,
-    /// To see many at once, in an answer that carries secrets; whoever may not looks at one after the other.
+    /// To read many objects at once, in an answer that carries secrets; without this permission they are read one by
+    /// one.
     Shortcut,
-    /// To make an object; its tags are in the request.
+    /// To create an object; its tags are in the request.
     Create,
-    /// To change an object, or who is live on it.
+    /// To change an object or its audience.
     Change,
     /// To delete an object.
     Delete,
@@ -57,11 +58,11 @@ pub enum Verb {
 /// The resources that IAM looks at for an operation, as the service authorization reference has them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum On {
-    /// All of them at once, or none: `*` is all that can be said.
+    /// The operation permits no restriction to single resources: `*`.
     Anything,
     /// Objects of the kind itself.
     Own,
-    /// Those, and objects of a kind that AWS makes and deletes with them, whose tags nobody wrote.
+    /// Those, and objects of a kind that AWS creates and deletes with them, without ownership tags.
     OwnAnd(Kind),
     /// Objects of other kinds, which the spec refers to.
     Others(&'static [Kind]),
@@ -77,17 +78,17 @@ impl Operation {
         Self::new(name, Verb::Look, On::Anything)
     }
 
-    /// A look at single objects.
+    /// A read of single objects.
     pub const fn read(name: &'static str) -> Self {
         Self::new(name, Verb::Look, On::Own)
     }
 
-    /// A look at an object that tells a secret.
+    /// A read of an object with a secret in the answer.
     pub const fn reveal(name: &'static str) -> Self {
         Self::new(name, Verb::Reveal, On::Own)
     }
 
-    /// A look at many objects that tells secrets, and that can be done without.
+    /// A read of many objects with secrets in the answer; the program can do without it.
     pub const fn shortcut(name: &'static str) -> Self {
         Self::new(name, Verb::Shortcut, On::Own)
     }

@@ -1,4 +1,4 @@
-//! Ownership: the tags that say whose an object is, written by the create call itself.
+//! Ownership: the tags that name the owner of an object, written by the create call itself.
 //!
 //! There is no state file; these tags are all there is. Anything partial or malformed is ambiguous and is
 //! never touched (`docs/reliability.md` §1).
@@ -124,13 +124,13 @@ impl Owner {
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unowned => f.write_str("nobody"),
+            Self::Unowned => f.write_str("no stack"),
             Self::Stack(ownership) => {
                 write!(f, "stack `{}` (as `{}`)", ownership.stack, ownership.name)
             }
             Self::CloudFormation(stack) => write!(f, "CloudFormation stack `{stack}`"),
             Self::Ambiguous => {
-                f.write_str("somebody unclear: only some of the ownership tags are there")
+                f.write_str("an unknown owner (it has only some of the ownership tags)")
             }
         }
     }
@@ -138,7 +138,7 @@ impl fmt::Display for Owner {
 
 impl OwnershipTags {
     /// When the create attempt that made the object began, by the server's clock; `None` where it was
-    /// adopted, or where somebody wrote something else into the tag.
+    /// adopted, or where the tag was changed by hand.
     pub fn made(&self) -> Option<jiff::Timestamp> {
         let attempt_id = ulid::Ulid::from_string(&self.attempt_id).ok()?;
         jiff::Timestamp::from_millisecond(i64::try_from(attempt_id.timestamp_ms()).ok()?).ok()
@@ -223,7 +223,7 @@ pub fn attempt_of(tags: &Tags) -> Option<String> {
     }
 }
 
-/// Ends the note of a stream key whose release has begun.
+/// Marks the end of the note about a stream key with a release that has begun.
 const RELEASED: &str = "+released";
 
 /// The id of the stream key that a channel with these tags had when it was applied.

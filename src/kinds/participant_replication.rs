@@ -1,9 +1,9 @@
 //! A replication: a participant who publishes on one stage appears on another as well.
 //!
-//! AWS knows it only as a relation while it lasts: it has no ARN, carries no tags, and of what it was started
-//! with, the reconnect window and the attributes are never shown again. So its [`Arn`] here is made up from the
-//! three things that tell it from others, and what its own tags would say stands in one tag of whichever of its two
-//! stages is the stack's (`memory`). Never looks for replications that nobody declared or remembers.
+//! To AWS it is a relation between two stages, which exists while it runs: it has no ARN and no tags, and AWS does not
+//! return the reconnect window and the attributes with which it was started. So its [`Arn`] here is made from the two
+//! stages and the participant, and its ownership tags are in one tag of a stage that the stack owns (`memory`). Never
+//! looks for replications that are neither declared nor in such a tag.
 
 mod memory;
 mod rules;
@@ -238,7 +238,7 @@ impl Resource for ParticipantReplication {
             .map(|it| (&it.source, &it.participant))
             .collect();
         let lists = pairs.into_iter().map(|(source, participant)| active(aws, source, participant));
-        // Attributes of the same hash are the same, whoever they are declared for by now.
+        // Attributes with the same hash are equal, for whichever replication they are declared now.
         let specs = scope.declared.iter().filter_map(|spec| <&Self>::try_from(*spec).ok());
         let known: Known<'_> = specs.map(|it| (short(&it.attributes), &it.attributes)).collect();
         let mut found = Vec::new();
@@ -448,7 +448,7 @@ async fn active(aws: &Clients, source: &Arn, participant: &str) -> Result<Vec<Pa
 /// Attributes that some manifest declares, by their hash.
 type Known<'a> = BTreeMap<String, &'a BTreeMap<String, String>>;
 
-/// One that runs, in the manifest's words. Attributes that nobody declares are told by their hash.
+/// A running replication as a spec. Attributes that no manifest declares are represented by their hash.
 fn read(
     parts: &Parts,
     declared: Option<&ParticipantReplication>,

@@ -80,7 +80,7 @@ impl Resource for PlaybackRestrictionPolicy {
         Some(&mut self.tags)
     }
 
-    /// Both lists are sets, and AWS keeps no order that anybody has documented.
+    /// Both lists are sets, and AWS documents no order.
     fn normalise(&mut self) {
         self.allowed_countries.sort();
         self.allowed_origins.sort();

@@ -1,6 +1,6 @@
 //! A recording configuration: where, and how, streams of channels are recorded.
 
-use super::wire_enum::{sdk_enums, sorted_words};
+use super::wire_enum::{sdk_enums, sort_values};
 use super::{
     AddressMap, Arn, Check, Elsewhere, Facts, Kind, Mutable, Observed, Operation, Resource, Scope,
     Service, WireEnum, answered_tags, answered_words, channel, drain, each, inside, json,
@@ -157,12 +157,12 @@ impl Resource for RecordingConfiguration {
         if thumbnails.storage.is_empty() {
             thumbnails.storage = Thumbnails::default().storage;
         }
-        sorted_words(&mut thumbnails.storage);
+        sort_values(&mut thumbnails.storage);
         let renditions = &mut self.rendition_configuration;
         if !renditions.is_custom() {
             renditions.renditions.clear();
         }
-        sorted_words(&mut renditions.renditions);
+        sort_values(&mut renditions.renditions);
     }
 
     /// An answer may name the resolution that a manifest leaves to the source.

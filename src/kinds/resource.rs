@@ -33,49 +33,50 @@ pub trait Resource:
     fn refs(&self) -> Vec<Edge> {
         Vec::new()
     }
-    /// Those of them that must be offline when this is made, and are live while it runs.
+    /// The references to objects that must be offline when this is created, and are live while it runs.
     fn must_be_offline(&self) -> Vec<Edge> {
         Vec::new()
     }
-    /// Those of them whose publisher must be connected when this is made.
+    /// The references to objects with a publisher that must be connected when this is created.
     fn needs_publisher(&self) -> Vec<Edge> {
         Vec::new()
     }
-    /// Brings equal things to one form (defaults that depend on other fields, sets in order).
+    /// Gives equal specs one form (defaults that depend on other fields, sorted sets).
     fn normalise(&mut self) {}
     /// AWS's rules for this kind that types cannot say. Called before [`Resource::normalise`]: items stand where
     /// they do in the manifest.
     fn check(&self, at: &mut Check<'_>);
     /// AWS's rules between several declared resources: those of this kind, and what they refer to.
     fn check_set(_set: &DeclaredSet<'_>, _report: &mut Report) {}
-    /// Every field set to something that is not its default: feeds round trips and registry tests.
+    /// Every field set to a value that is not its default: for round trips and registry tests.
     fn example() -> Self;
     /// Further ones, where fields exclude each other: every field is in one of them.
     fn further_examples() -> Vec<Self> {
         Vec::new()
     }
-    /// Whether it should exist at the moment, given who is live.
+    /// Whether it should exist at the moment, given the audiences and publishers.
     fn presence(&self, _now: &ObservedState) -> Existence {
         Existence::Wanted
     }
-    /// Whether it comes and goes with those who publish, so that its absence means nothing.
+    /// Whether it exists only while a participant publishes, so that its absence is not drift.
     fn comes_and_goes(&self) -> bool {
         false
     }
-    /// What tells it from others of its kind, for kinds that are listed for each of another.
+    /// What identifies it among others of its kind, for kinds that are listed per object of another kind.
     fn identity(&self, _book: &AddressMap) -> Option<Arn> {
         None
     }
-    /// Reads names that nobody has as what else they can mean; `is_name` also holds for near misses.
+    /// Reads a reference that is no declared name as its other meaning, such as an id; `is_name` is also true for
+    /// a near miss of a name.
     fn settle_names(&mut self, _is_name: &dyn Fn(&Address) -> bool) {}
-    /// Takes from what is wanted the fields that an object has no memory of before it was ours.
+    /// Takes from the desired spec the fields that an object did not have before it was adopted.
     fn taken_over(&mut self, _wanted: &Self) {}
     /// A text of the spec that may stand in a file beside the manifest instead.
     fn file_source(&mut self) -> Option<FileSource<'_>> {
         None
     }
     /// What only one object of the kind can have at a time, where there is such a thing. For kinds that are
-    /// replaced by deleting first: whoever is to have it is made after whoever has it is deleted.
+    /// replaced by deleting first: the object that needs it is created after the object that has it is deleted.
     fn exclusive(&self) -> Option<Exclusive> {
         None
     }
@@ -91,12 +92,12 @@ pub trait Resource:
     fn elsewhere(&self) -> Vec<(Elsewhere, String)> {
         Vec::new()
     }
-    /// The rotation, of a kind whose secret AWS makes: another rotation asks for another secret.
+    /// The rotation, of a kind with a secret that AWS creates: another rotation requires another secret.
     fn rotation(&self) -> Option<&str> {
         None
     }
 
-    // How AWS does it: typed SDK calls, nothing else.
+    // The calls to AWS: typed SDK calls, nothing else.
 
     /// All objects of the kind. Complete or an error, never a part.
     fn list(
@@ -116,7 +117,7 @@ pub trait Resource:
         arns: &[Arn],
         addresses: &AddressMap,
     ) -> impl Future<Output = Result<Vec<Observed>, CloudError>> + Send;
-    /// The secrets of these objects, by name. Asked for by whoever has a place to put them, and nobody else.
+    /// The secrets of these objects, by name. Called only where there is a file to write them to.
     fn secrets(
         _aws: &Clients,
         _arns: &[Arn],
@@ -141,7 +142,7 @@ pub trait Resource:
     ) -> impl Future<Output = Result<Observed, CloudError>> + Send {
         async { unreachable!("the plan replaces {} instead of updating it", Self::KIND) }
     }
-    /// Whoever refers to it, managed or not, as far as AWS has a list filter for it; the others are of the kinds in
+    /// The objects that refer to it, managed or not, as far as AWS has a list filter for that; others are of the kinds in
     /// [`Facts::users_unfiltered`].
     fn users(
         _aws: &Clients,
@@ -149,7 +150,7 @@ pub trait Resource:
     ) -> impl Future<Output = Result<Vec<Observed>, CloudError>> + Send {
         async { Ok(Vec::new()) }
     }
-    /// Deletes it. What is gone already counts as deleted.
+    /// Deletes it. An object that does not exist counts as deleted.
     fn delete(aws: &Clients, arn: &Arn) -> impl Future<Output = Result<(), CloudError>> + Send;
     /// Adds or replaces tags of the object that has this spec.
     fn tag(
@@ -173,8 +174,8 @@ pub trait Resource:
     fn tags_of(aws: &Clients, arn: &Arn) -> impl Future<Output = Result<Tags, CloudError>> + Send {
         aws.tags_of(Self::FACTS.service, arn.as_str())
     }
-    /// Who has to publish for it to run, where no listing tells whether they do. Needed only where it does not
-    /// run as declared.
+    /// The participant who must publish for it to run, where no listing shows whether one does. Needed only where it
+    /// does not run as declared.
     fn publisher(&self, _book: &AddressMap) -> Option<Publisher> {
         None
     }
@@ -186,16 +187,16 @@ pub trait Resource:
     ) -> impl Future<Output = Result<bool, CloudError>> + Send {
         async { Ok(false) }
     }
-    /// References to objects that this resource acts on for as long as it is there, so that they must not belong
-    /// to another stack or tool.
+    /// References to objects that this resource acts on while it exists, so that they must not belong to another
+    /// stack or tool.
     fn acts_on(&self) -> Vec<Edge> {
         Vec::new()
     }
-    /// Who would be cut off by a change to it, where that shows in what was read.
+    /// The audience that a change would cut off, where the observed state shows it.
     fn audience_of(_live: &Observed) -> Option<Audience> {
         None
     }
-    /// The objects of the kind that are live at this moment, where one listing tells that for all of them.
+    /// The objects of the kind that are live at this moment, where one listing shows them all.
     fn audiences(
         _aws: &Clients,
     ) -> impl Future<Output = Result<Vec<(Arn, Audience)>, CloudError>> + Send {
@@ -210,7 +211,7 @@ pub trait Resource:
     ) -> impl Future<Output = Result<bool, CloudError>> + Send {
         async { Ok(true) }
     }
-    /// Who would be cut off by a change to it at this moment.
+    /// The audience that a change would cut off at this moment.
     fn audience(
         _aws: &Clients,
         _arn: &Arn,
@@ -227,7 +228,7 @@ pub trait Resource:
     ) -> impl Future<Output = Result<Interrupted, CloudError>> + Send {
         async { Ok(Interrupted::ByNextCall) }
     }
-    /// Whether the stream or session that [`Resource::interrupt`] ends goes on.
+    /// Whether the stream or session that [`Resource::interrupt`] ends still exists.
     fn is_in_the_way(
         aws: &Clients,
         arn: &Arn,

@@ -56,7 +56,7 @@ impl Kind {
 }
 
 impl Kind {
-    /// Whether an update of the field at `path` cuts off whoever is live, or is refused while somebody is.
+    /// Whether an update of the field at `path` cuts off an audience, or is refused while there is one.
     pub fn disturbs(self, path: &FieldPath) -> bool {
         let unobtrusive = |field: &str| self.facts().unobtrusive.contains(&field);
         match below_spec(path) {
@@ -79,7 +79,7 @@ impl Spec {
         fields
     }
 
-    /// The spec in the API's own words: references resolved, `…Arn` names. `None` while something it
+    /// The spec as the API writes it: references resolved, `…Arn` names. `None` while something it
     /// refers to does not exist yet.
     pub fn wire(&self, addresses: &AddressMap) -> Option<Value> {
         let mut wire = self.fields();
@@ -104,16 +104,16 @@ impl Spec {
         self.kind().from_json(wanted).unwrap_or_else(|| self.clone())
     }
 
-    /// Where this spec has a word that the service model does not know, because AWS has grown since; of a list,
+    /// Where this spec has an enum value that the service model does not have, because AWS added it since; of a list,
     /// the whole list.
-    pub fn unknown_words(&self) -> Vec<FieldPath> {
+    pub fn unknown_enum_values(&self) -> Vec<FieldPath> {
         // Where much differs at once, this is asked of each.
         static SCHEMAS: LazyLock<BTreeMap<Kind, Value>> = LazyLock::new(|| {
             let of_kind = |kind: &Kind| (*kind, kind.schema(&mut schema_generator()).to_value());
             Kind::ALL.iter().map(of_kind).collect()
         });
         let mut found = Vec::new();
-        unknown_words(&spec_path(), &json(self), &SCHEMAS[&self.kind()], &mut found);
+        unknown_enum_values(&spec_path(), &json(self), &SCHEMAS[&self.kind()], &mut found);
         found
     }
 
@@ -166,12 +166,12 @@ impl Spec {
 
     /// Fills in what AWS keeps and never returns, such as `insecureIngest`.
     ///
-    /// No answer tells it, but the digest does: that is the hash of the spec as it was last written. Every
+    /// No answer has it, but the digest shows it: that is the hash of the spec as it was last written. Every
     /// value the field can have is tried, and the one under which the object hashes to its digest is the
     /// one it has. Fields in which `wanted` differs from what was read may have been written either way
-    /// (the manifest changed since, or somebody changed the object), so both are tried. Where nothing fits
-    /// (another field changed on both sides, no digest), it counts as wanted: an object is never replaced
-    /// on a guess.
+    /// (the manifest or the object changed since), so both are tried. Where nothing fits
+    /// (another field changed on both sides, no digest), it counts as equal to the desired value: an object is never
+    /// replaced on a guess.
     pub fn restore_write_only(
         &mut self,
         wanted: &Spec,
@@ -220,7 +220,12 @@ impl Spec {
     }
 }
 
-fn unknown_words(path: &FieldPath, value: &Value, schema: &Value, found: &mut Vec<FieldPath>) {
+fn unknown_enum_values(
+    path: &FieldPath,
+    value: &Value,
+    schema: &Value,
+    found: &mut Vec<FieldPath>,
+) {
     let optional = schema["anyOf"].as_array();
     let schema =
         optional.and_then(|it| it.iter().find(|it| it["type"] != "null")).unwrap_or(schema);
@@ -232,13 +237,18 @@ fn unknown_words(path: &FieldPath, value: &Value, schema: &Value, found: &mut Ve
         }
         Value::Object(map) => {
             for (key, value) in map {
-                unknown_words(&path.clone().key(key), value, &schema["properties"][key], found);
+                unknown_enum_values(
+                    &path.clone().key(key),
+                    value,
+                    &schema["properties"][key],
+                    found,
+                );
             }
         }
         Value::Array(list) => {
             let mut inside = Vec::new();
             for value in list {
-                unknown_words(path, value, &schema["items"], &mut inside);
+                unknown_enum_values(path, value, &schema["items"], &mut inside);
             }
             found.extend(inside.first().map(|_| path.clone()));
         }

@@ -4,7 +4,7 @@ mod participants;
 
 pub(super) use participants::{any_participant, disconnect};
 
-use super::wire_enum::{sdk_enums, sorted_words};
+use super::wire_enum::{sdk_enums, sort_values};
 use super::{
     AddressMap, Arn, Audience, Check, Edge, Facts, Interrupted, Interruption, Kind, NextCall,
     Observed, On, Operation, Ref, Resource, Scope, Service, WireEnum, answered_or, answered_tags,
@@ -28,7 +28,7 @@ sdk_enums! { ParticipantRecordingMediaType, ThumbnailRecordingMode, ThumbnailSto
 /// The block that AWS refuses while a recording runs.
 const RECORDING: &str = "autoParticipantRecordingConfiguration";
 
-/// A stage. Deleting it throws everybody off, and AWS does not refuse.
+/// A stage. Deleting it disconnects all participants, and AWS does not refuse.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Stage {
@@ -213,7 +213,7 @@ impl Resource for Stage {
         if thumbnails.storage.is_empty() {
             thumbnails.storage = default.thumbnail_configuration.storage;
         }
-        sorted_words(&mut thumbnails.storage);
+        sort_values(&mut thumbnails.storage);
     }
 
     fn check(&self, at: &mut Check<'_>) {

@@ -1,4 +1,4 @@
-//! What is wanted and what is there: the types that reading, planning and applying share.
+//! Desired and observed state: the types that reading, planning and applying share.
 
 use super::address::{Address, AddressMap, Arn};
 use super::glob::Glob;
@@ -126,7 +126,7 @@ pub struct Observed {
     /// Id of the participant who publishes with it, of a kind that AWS gives one at creation: calls about participants
     /// name the object by it.
     pub participant: Option<String>,
-    /// What else AWS tells of it that others need and nobody can set: URLs, endpoints. Never a secret.
+    /// Values that AWS assigns and that clients need: URLs, endpoints. Never a secret.
     pub outputs: BTreeMap<&'static str, String>,
 }
 
@@ -171,7 +171,7 @@ impl Observed {
         Self { participant: Some(participant), ..self }
     }
 
-    /// The same with what AWS tells of it besides its spec.
+    /// The same with the values that AWS assigns.
     #[must_use]
     pub fn telling(
         self,
@@ -182,17 +182,17 @@ impl Observed {
         Self { outputs: outputs.collect(), ..self }
     }
 
-    /// Whose it is.
+    /// The owner according to its tags.
     pub fn owner(&self) -> Owner {
         Owner::of(&self.tags)
     }
 }
 
-/// Who has to publish for a resource to be able to run.
+/// The participant who must publish for a resource to be able to run.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Publisher {
-    /// Anybody on this stage.
-    Anybody {
+    /// Any participant of this stage.
+    AnyParticipant {
         /// The stage.
         stage: Arn,
     },
@@ -206,10 +206,10 @@ pub enum Publisher {
 }
 
 impl Publisher {
-    /// The stage that it is about.
+    /// The stage on which the participant must publish.
     pub fn stage(&self) -> &Arn {
         match self {
-            Self::Anybody { stage } | Self::Participant { stage, .. } => stage,
+            Self::AnyParticipant { stage } | Self::Participant { stage, .. } => stage,
         }
     }
 }
@@ -238,33 +238,33 @@ pub struct Audience {
     /// The running composition that feeds a channel, or that the object itself is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub composition: Option<Arn>,
-    /// Whether somebody publishes with it, for ingest configurations.
+    /// Whether an encoder publishes with it, for ingest configurations.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub publishing: bool,
 }
 
 impl Audience {
-    const NOBODY: Self =
+    const EMPTY: Self =
         Self { live: true, viewers: None, session: None, composition: None, publishing: false };
 
     /// The viewers of a channel's stream; AWS answers -1 where counting took too long.
     pub fn stream(viewers: i64, id: Option<String>) -> Self {
-        Self { viewers: Some(viewers).filter(|it| *it >= 0), session: id, ..Self::NOBODY }
+        Self { viewers: Some(viewers).filter(|it| *it >= 0), session: id, ..Self::EMPTY }
     }
 
     /// The participants of a stage's session.
     pub fn session(id: String) -> Self {
-        Self { session: Some(id), ..Self::NOBODY }
+        Self { session: Some(id), ..Self::EMPTY }
     }
 
-    /// Whoever watches a running composition.
+    /// The viewers of a running composition.
     pub fn composition(arn: Arn) -> Self {
-        Self { composition: Some(arn), ..Self::NOBODY }
+        Self { composition: Some(arn), ..Self::EMPTY }
     }
 
-    /// Whoever publishes with an ingest configuration.
+    /// The encoder that publishes with an ingest configuration.
     pub fn publisher() -> Self {
-        Self { publishing: true, ..Self::NOBODY }
+        Self { publishing: true, ..Self::EMPTY }
     }
 }
 
@@ -274,7 +274,7 @@ impl Observed {
         matches!(self.owner(), Owner::Stack(ownership) if ownership.attempt_id == attempt)
     }
 
-    /// Whether AWS failed to make it: nothing can ever use it.
+    /// Whether AWS failed to create it, so that it can never be used.
     pub fn has_failed(&self) -> bool {
         let failed = self.kind.facts().ready_state.map(|(_, failed)| failed);
         failed.is_some() && self.state.as_deref() == failed
@@ -286,8 +286,8 @@ impl Observed {
         ready.is_none() || self.state.is_none() || self.state.as_deref() == ready
     }
 
-    /// Where it stands among owned objects of one address, of which the least counts. `ownership` are its own. What
-    /// AWS failed to make comes last: that does not pass, and who counts must be of use to those who refer to it.
+    /// The sort key among owned objects of one address, of which the least counts; `ownership` are its own tags. An
+    /// object that AWS failed to create comes last, since resources that refer to it could never use it.
     pub fn standing<'a>(&'a self, ownership: &'a OwnershipTags) -> (bool, &'a str, &'a Arn) {
         (self.has_failed(), &ownership.attempt_id, &self.arn)
     }
@@ -302,8 +302,8 @@ pub struct Duplicate {
     pub observed: Observed,
     /// The one that counts.
     pub winner: Arn,
-    /// Whether its spec is the one that its own tags say was written: nobody has changed it since, and the
-    /// tags were not copied onto something else.
+    /// Whether its spec has the digest in its own tags: it has not been changed since it was written, and the tags
+    /// were not copied onto another object.
     pub untouched: bool,
     /// The same of the one that counts.
     pub winner_untouched: bool,
@@ -316,7 +316,7 @@ pub struct ObservedState {
     pub listed: BTreeSet<Kind>,
     /// What this stack owns: the object that counts under each address.
     pub owned: BTreeMap<Address, Observed>,
-    /// Owned objects that a newer one replaces, and that are still there.
+    /// Owned objects that a newer one replaces, and that still exist.
     pub superseded: Vec<(Address, Observed)>,
     /// Owned objects of a kind that AWS creates along with another one (`Facts::created_by`), which no manifest declares
     /// for that one any more. A manifest may have given their address to an object of the same kind that belongs to
@@ -324,22 +324,23 @@ pub struct ObservedState {
     pub left_behind: Vec<(Address, Observed)>,
     /// Owned objects that share an address with the one that counts, without either replacing the other.
     pub duplicates: Vec<Duplicate>,
-    /// Who refers to a duplicate, or to the object that counts in its place: (who, to what), whoever owns it.
+    /// References to a duplicate, or to the object that counts in its place, from objects of any owner: (from, to).
     pub referrers: BTreeSet<(Arn, Arn)>,
-    /// Names of the create attempts of the run that reads: copies that they made are its own to delete.
+    /// Ids of the create attempts of the run that reads: that run may delete the copies that they created.
     pub attempts: BTreeSet<String>,
     /// The server's time when the reading began.
     pub as_of: Option<jiff::Timestamp>,
     /// What a declared resource may take over: the object that its manifest names, or the one that AWS
     /// made for it.
     pub adoptable: BTreeMap<Address, Observed>,
-    /// What a declared resource would take over, were it not somebody else's.
+    /// Objects that a declared resource would adopt if they did not have another owner.
     pub foreign: BTreeMap<Address, Observed>,
     /// Everything else that was listed, by ARN.
     pub others: BTreeMap<Arn, Observed>,
-    /// Who refers to what a plan would delete, where that was looked up.
+    /// The objects that refer to an object that a plan would delete, where they were looked up.
     pub users: BTreeMap<Arn, Vec<Observed>>,
-    /// Who is live, by ARN. Of a stage, its session, until it was looked up that nobody is connected.
+    /// The audiences of live objects, by ARN. A stage with a session counts as live until a lookup shows that no
+    /// participant is connected.
     pub audience: BTreeMap<Arn, Audience>,
     /// Publishers that are connected, of those that a declared resource of any kind needs ([`Spec::publisher`]).
     pub publishers: BTreeSet<Publisher>,
@@ -348,7 +349,7 @@ pub struct ObservedState {
 }
 
 impl ObservedState {
-    /// Whether somebody is there who would be cut off by a change to what `pointer` points at.
+    /// Whether a change to the object that `pointer` points at would cut off an audience.
     pub fn is_live(&self, pointer: &Pointer) -> bool {
         pointer.arn(&self.addresses).is_some_and(|arn| self.audience.contains_key(&arn))
     }
@@ -383,7 +384,7 @@ impl ObservedState {
         parents.any(is_of)
     }
 
-    /// Every object read, whoever owns it.
+    /// Every object that was read, of any owner.
     pub fn all(&self) -> impl Iterator<Item = &Observed> {
         self.owned
             .values()

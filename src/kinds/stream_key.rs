@@ -171,8 +171,8 @@ impl Resource for StreamKey {
     ) -> Result<Observed, CloudError> {
         let channel = Arn::new(self.channel.arn(addresses));
         let tags_of_channel = tags_of_channel(aws, &channel).await?;
-        if let Some(whose) = foreign(&tags_of_channel, tags) {
-            return Err(refused(format!("{channel} belongs to {whose}, and so does its key")));
+        if let Some(owner) = foreign(&tags_of_channel, tags) {
+            return Err(refused(format!("{channel} belongs to {owner}, and so does its key")));
         }
         if let Some(key) = keys_of(aws, &channel, addresses).await?.pop() {
             let owner = key.owner();
@@ -276,14 +276,14 @@ async fn tags_of_channel(aws: &Clients, channel: &Arn) -> Result<Tags, CloudErro
     Ok(found(aws.tags_of(Service::LowLatency, channel.as_str()).await)?.unwrap_or_default())
 }
 
-/// Who else a channel with the tags `its` belongs to than the stack that `tags` are of.
+/// The owner of a channel with the tags `its`, if it is not the stack of `tags`.
 fn foreign(its: &Tags, tags: &Tags) -> Option<Owner> {
     let (owner, Owner::Stack(ours)) = (Owner::of(its), Owner::of(tags)) else { return None };
     owner.is_other_than(&ours.stack).then_some(owner)
 }
 
-/// Tells the key's channel, which has the tags `its`, which key it has, if the channel is the stack's as well:
-/// the next plan then needs no call for this channel alone.
+/// Writes the id of the key into a tag of its channel, which has the tags `its`, if the channel is the stack's as
+/// well: the next plan then needs no call for this channel alone.
 async fn remember(
     aws: &Clients,
     channel: &Arn,
@@ -305,8 +305,8 @@ async fn remember(
     aws.tag(Service::LowLatency, channel.as_str(), &tag).await
 }
 
-/// Keys that their channels remember, as far as they are still there. Whoever may not read keys (the answers
-/// carry their values, which go no further than here) finds none, and lists them one by one.
+/// The keys that tags of their channels name, as far as they still exist. Without the permission to read keys (the
+/// answers carry their values, which are dropped here) there are none, and keys are listed per channel.
 async fn remembered(
     aws: &Clients,
     scope: &Scope<'_>,

@@ -47,8 +47,8 @@ impl Outline for () {
 /// What could be read.
 pub(super) struct Read<T> {
     pub(super) value: T,
-    /// Where something was left out because it could not be read, and has its default instead. Nothing is where
-    /// fields that nobody knows were all there was: what is left is whole then.
+    /// Where something was left out because it could not be read, and has its default instead. Empty where
+    /// unknown fields were the only faults: the value is complete then.
     pub(super) left_out: Vec<FieldPath>,
 }
 

@@ -12,11 +12,11 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct LeftOut<'a> {
     /// The object.
     pub observed: &'a Observed,
-    /// Why nobody is to take it over.
+    /// Why it is not exported.
     pub why: String,
 }
 
-/// Gives every object that nobody else owns a logical name: the one it has in this stack, else its display
+/// Gives every object without another owner a logical name: the one it has in this stack, else its display
 /// name where that is free, else that with its id.
 pub fn names(observed: &ObservedState) -> (AddressMap, Vec<LeftOut<'_>>) {
     let mut addresses = AddressMap::default();

@@ -63,7 +63,7 @@ fn extension(origin: Origin, sources: &SourceMap) -> &str {
     extension.and_then(OsStr::to_str).unwrap_or_default()
 }
 
-/// Whether somebody may have meant a text that is not YAML as a manifest: a line of it begins with a key that
+/// Whether a text that is not YAML may be meant as a manifest: a line of it begins with a key that
 /// manifests begin with. Of a file with an extension of its own (`Cargo.toml`, `README.md`) only the first line
 /// counts.
 fn resembles_manifest(origin: Origin, sources: &SourceMap) -> bool {

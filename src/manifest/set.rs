@@ -95,7 +95,7 @@ fn adopts(stack: &Stack, desired: &[Desired], report: &mut Report) {
     }
 }
 
-/// References to what nobody declares, or to what is elsewhere.
+/// References to undeclared resources, and to objects in another region or account.
 pub(super) fn references(
     stack: &Stack,
     desired: &[Desired],
@@ -188,7 +188,8 @@ fn quotas(stack: &Stack, desired: &[Desired], report: &mut Report) {
     }
 }
 
-/// Names that nobody has, read as what else they can mean; a near miss stays a name, to be told so.
+/// Reads references that are no declared names as their other meaning; a near miss stays a name, so that it is
+/// reported.
 pub(super) fn settle_names(desired: &mut Desired, known: &BTreeSet<Address>) {
     desired.spec.settle_names(&|address: &Address| {
         let names = known.iter().filter(|it| it.kind == address.kind).map(|it| it.name.as_str());

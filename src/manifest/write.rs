@@ -1,7 +1,7 @@
-//! What is wanted, back to YAML: for export, and for showing specs.
+//! Desired state as YAML: for export, and for showing specs.
 //!
-//! Emits block style by hand, since no emitter quotes what only YAML 1.1 readers misread (`NO`, `1e3`,
-//! `12:30`): a text that could be anything else to anybody stands in quotes.
+//! Emits block style by hand, since no emitter quotes the strings that YAML 1.1 readers take for other
+//! types (`NO`, `1e3`, `12:30`): a string that any reader could take for another type is quoted.
 
 use super::envelope::{API_VERSION, STACK};
 use crate::kinds::{Desired, Lifecycle, OnLive, Stack};

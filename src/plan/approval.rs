@@ -378,7 +378,7 @@ fn approved(step: &Step, addresses: &AddressMap, names: &BTreeMap<usize, String>
         action: step.action.as_str().to_owned(),
         arn: arn(step).map(ToString::to_string),
         decision: match &step.decision {
-            // To cut somebody off is more than to do it, and needs to have been seen.
+            // A step that cuts off an audience needs an approval of exactly that.
             Decision::Interrupt => "interrupt".to_owned(),
             other => other.as_str().to_owned(),
         },

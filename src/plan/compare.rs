@@ -102,12 +102,12 @@ fn compared<'a>(
     let mut ignored = wanted.lifecycle.ignore_changes.clone();
     // The desired spec with the observed value in every ignored field: only this is compared.
     let mut spec = manifest.with_ignored(before, &ignored);
-    let unknown = unknown_words(before, &spec);
+    let unknown = unknown_enum_values(before, &spec);
     if !unknown.is_empty() {
         ignored.extend(unknown.iter().cloned());
         spec = manifest.with_ignored(before, &ignored);
     }
-    let note = |path| Note::UnknownWord { address: wanted.address.clone(), path };
+    let note = |path| Note::UnknownEnumValue { address: wanted.address.clone(), path };
     let notes = unknown.into_iter().map(note).collect();
     let mut fields = differing_fields(before, &spec);
     let upstream = replaced_references(inputs.observed, replaced, &spec, &mut fields);
@@ -386,14 +386,14 @@ fn differing_fields(before: &Spec, after: &Spec) -> Vec<FieldChange> {
 
 /// Fields that differ because AWS answers a word that this program does not know: a newer service has more words,
 /// so the field is neither drift nor written.
-fn unknown_words(before: &Spec, after: &Spec) -> Vec<FieldPath> {
+fn unknown_enum_values(before: &Spec, after: &Spec) -> Vec<FieldPath> {
     if before == after {
         return Vec::new();
     }
     let all = difference(before, after, &[]).len();
     let differs =
         |path: &FieldPath| difference(before, after, std::slice::from_ref(path)).len() < all;
-    before.unknown_words().into_iter().filter(differs).collect()
+    before.unknown_enum_values().into_iter().filter(differs).collect()
 }
 
 /// The change of the tag that says whether the object is protected, if there is one.

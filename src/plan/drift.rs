@@ -96,7 +96,7 @@ impl Plan {
         }
         self.steps.sort_by_key(|it| (it.attention(), it.address.clone()));
         self.orphans.clear();
-        self.notes.retain(|it| matches!(it, Note::Selected(_) | Note::UnknownWord { .. }));
+        self.notes.retain(|it| matches!(it, Note::Selected(_) | Note::UnknownEnumValue { .. }));
         not_drift
     }
 }

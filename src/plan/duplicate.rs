@@ -26,12 +26,12 @@ pub(super) fn decide(observed: &ObservedState, it: &Duplicate) -> Option<Decisio
         let audience = audience.clone();
         return Some(Decision::Blocked(Reason::DuplicateLive { winner: winner(), audience }));
     }
-    // The first of several that nobody can tell apart may be the copy, and this one what it was made from.
+    // Where several cannot be told apart, the first may be the copy, and this one the original.
     if let Some(reason) = unclear_which(observed, it).or_else(|| not_as_made(it)) {
         return Some(Decision::Blocked(reason));
     }
     if own {
-        // The run that made a copy knows that no run is at work on it. It must not be the last that is of use.
+        // The run that created a copy knows that no other run uses it. The object that counts must be ready.
         let counts = observed.owned.get(&it.address);
         return counts
             .is_some_and(|it| !it.is_ready())
@@ -44,13 +44,13 @@ pub(super) fn decide(observed: &ObservedState, it: &Duplicate) -> Option<Decisio
     (now <= after).then_some(Decision::Deferred(Reason::DuplicateTooYoung { after }))
 }
 
-/// Why an object that is not as it was made stays: somebody may use it, or its tags may be copies.
+/// Why an object that is not as it was made stays: it may be in use, or its tags may be copies.
 pub(super) fn not_as_made(it: &Duplicate) -> Option<Reason> {
     (!it.untouched).then(|| Reason::DuplicateChanged { winner: it.winner.clone() })
 }
 
-/// Why nobody can say which of several objects a name means: one attempt makes one object, so where two carry
-/// its name, either the request was delivered twice and the two are alike, or somebody copied tags.
+/// Why it cannot be determined which of several objects an address means: one attempt creates one object, so where
+/// two have its id, either the request was delivered twice and the two are equal, or tags were copied.
 pub(super) fn unclear(observed: &ObservedState, winner: &Observed) -> Option<Reason> {
     let attempt_id = |observed: &Observed| match observed.owner() {
         Owner::Stack(ownership) => ownership.attempt_id,

@@ -35,7 +35,7 @@ pub(super) fn free_names(inputs: &Inputs<'_>, drafts: &mut Drafts) {
     }
     for index in after.keys().copied().collect::<Vec<_>>() {
         if comes_before(drafts, index, after[&index], &after) {
-            make_way(drafts, index, &mut after);
+            add_temporary_rename(drafts, index, &mut after);
         }
     }
     drafts.needs.extend(after);
@@ -72,7 +72,7 @@ fn comes_before(
 
 /// Drafts a step that gives the object of a step a temporary name, which no manifest can have: another step of the same
 /// circle waits for the name of this object.
-fn make_way(drafts: &mut Drafts, index: usize, after: &mut BTreeMap<usize, usize>) {
+fn add_temporary_rename(drafts: &mut Drafts, index: usize, after: &mut BTreeMap<usize, usize>) {
     let step = &drafts.steps[index];
     let (Owner::Stack(owned), Some(arn)) = (&step.owner, step.arn.clone()) else { return };
     let ownership = OwnershipTags {

@@ -2,7 +2,7 @@
 //!
 //! Made from the table of operations of the kinds. What is written is held to this stack by its tags: creates
 //! must carry them, changes and deletes need an object that has them, and the tags themselves cannot be put on
-//! an object that is somebody else's. What IAM cannot say is said in the notes.
+//! an object of another owner. What IAM cannot express is in the notes.
 
 use crate::kinds::operation::{TAGS, recording_to};
 use crate::kinds::{Desired, Elsewhere, Kind, On, Operation, Pointer, Stack, Verb, owner};
@@ -121,7 +121,7 @@ impl Policy<'_> {
         Some(format!("arn:aws:ivs:{region}:{account}:{kind}/*"))
     }
 
-    /// What manifests of `from` refer to by ARN: objects of somebody else.
+    /// The objects of other owners that manifests of `from` refer to by ARN.
     fn outside(&self, from: Kind, to: &[Kind]) -> Vec<String> {
         let edges =
             self.desired.iter().filter(|it| it.address.kind == from).flat_map(|it| it.spec.refs());
@@ -211,7 +211,7 @@ impl Policy<'_> {
         }
         statements.extend(own.statement("CreateObjectsOfThisStack", Some(marked)));
         // The tags of a request that creates something count as tagging. The tag of the attempt, which only
-        // creates have, and the stack's tag keep this from taking over an object of somebody else. While an
+        // creates have, and the stack's tag prevent the adoption of an object of another owner. While an
         // object is created, IAM may see no tags of it, or those of the request: both are allowed.
         let mut tags = Grant::default();
         tags.add(TAGS[1], born);
@@ -297,8 +297,7 @@ impl Policy<'_> {
         .collect()
     }
 
-    /// What nobody owns is taken over where a manifest names it, or where AWS made it together with
-    /// something of ours.
+    /// Adoption of unowned objects that a manifest names, or that AWS created along with an object of this stack.
     fn adopt(&self) -> Vec<Value> {
         let mut grant = Grant::default();
         let named = self.desired.iter().filter_map(|it| it.lifecycle.adopt.clone());

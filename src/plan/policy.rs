@@ -30,8 +30,8 @@ impl Policy {
         self.selected.as_ref().is_none_or(|it| it.has(address))
     }
 
-    /// What has to be read for such a run: all that is declared, or the selected part and whoever refers
-    /// to it.
+    /// What has to be read for such a run: all declared resources, or the selected ones and those that refer to
+    /// them.
     pub fn in_sight<'a>(&self, desired: &'a [Desired]) -> Cow<'a, [Desired]> {
         match &self.selected {
             Some(selected) => Cow::Owned(selected.in_sight(desired)),
@@ -57,14 +57,13 @@ pub enum Refusal {
 }
 
 impl Plan {
-    /// The guard against a plan that deletes much: a wrong folder or branch looks just like it.
+    /// The guard against a plan with many deletes, as a wrong folder or branch leads to.
     pub fn refusal(&self, confirmed_deletes: Option<usize>) -> Option<Refusal> {
         let deletes = self.deletes();
         let of =
             deletes + self.unchanged.len() + self.orphans.len() + self.kept() + self.left_alone();
         let many = deletes > MANY_DELETES && deletes * 100 > of * MANY_PERCENT;
-        // A number that was given is what somebody expects, also where none is needed; a run that has
-        // nothing to delete any more has done it already.
+        // A number on the command line must match even where none is needed, unless there is nothing left to delete.
         let unexpected = deletes > 0 && confirmed_deletes.is_some_and(|it| it != deletes);
         (unexpected || many && confirmed_deletes.is_none())
             .then_some(Refusal::UnconfirmedDeletes { deletes, of })
@@ -131,7 +130,7 @@ pub(super) fn hold_what_is_protected(observed: &ObservedState) -> BTreeSet<Arn> 
 }
 
 /// A protected object is neither deleted nor replaced: the tag on it counts, since its manifest may be gone, and
-/// its manifest does, since somebody may have taken the tag off.
+/// its manifest does, since the tag may have been removed.
 pub(super) fn protected(observed: &Observed, wanted: Option<&Desired>) -> Option<Reason> {
     let declared = wanted.is_some();
     let protected = is_protected(observed) || wanted.is_some_and(|it| it.lifecycle.protect);

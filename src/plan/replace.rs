@@ -234,7 +234,7 @@ mod tests {
                 ..ROW
             },
             Row {
-                when: "somebody watches the composition to be replaced",
+                when: "the composition to be replaced has an audience",
                 applied: &[STAGE, ENCODER, STORAGE, SHOW],
                 manifests: &[STAGE, ENCODER, STORAGE, SHOW_WITH_GAPS],
                 account: |it| it.go_live("Composition/show"),

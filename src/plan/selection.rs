@@ -143,8 +143,8 @@ impl Selection {
         Ok(Selected { chosen, needed, left_out, others })
     }
 
-    /// The part of what a stack owns, for deleting it. Nothing is added: what somebody still refers to
-    /// simply stays.
+    /// The selected part of the objects that a stack owns, for `destroy`. Nothing is added: an object that others
+    /// still refer to stays.
     pub fn among<'a>(
         &self,
         owned: impl IntoIterator<Item = &'a Address>,

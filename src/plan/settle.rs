@@ -128,7 +128,7 @@ mod tests {
                 ..ROW
             },
             Row {
-                when: "run is WHILE_STAGE_ACTIVE, and nobody publishes",
+                when: "run is WHILE_STAGE_ACTIVE, and no participant publishes",
                 applied: &[STAGE, ENCODER, STORAGE],
                 manifests: &[STAGE, ENCODER, STORAGE, WHILE_ACTIVE],
                 steps: &["create Composition/show (missing): dormant NoPublisher"],
@@ -140,7 +140,7 @@ mod tests {
                 manifests: &[STAGE, ENCODER, STORAGE, WHILE_ACTIVE],
                 account: |it| {
                     let stage = crate::plan::tests::arn(&address(STAGE));
-                    it.0.publishers.insert(crate::kinds::Publisher::Anybody { stage });
+                    it.0.publishers.insert(crate::kinds::Publisher::AnyParticipant { stage });
                 },
                 steps: &["create Composition/show (missing)"],
                 ..ROW

@@ -44,9 +44,9 @@ pub struct Step {
     pub spec: Option<Spec>,
     /// The spec as it is, where there is an object.
     pub before: Option<Spec>,
-    /// Paths that are left as they are found: what the manifest ignores, and words that nobody knows.
+    /// Paths that are not changed: fields that the manifest ignores, and those with unknown enum values.
     pub ignored: Vec<FieldPath>,
-    /// Whose the object is at the time of the plan; `Unowned` before a create.
+    /// The owner of the object at the time of the plan; `Unowned` before a create.
     pub owner: Owner,
     /// The ownership tags as they shall be. An empty digest is computed when all references are known.
     pub ownership: OwnershipTags,
@@ -68,11 +68,11 @@ pub struct Step {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "cause", rename_all = "camelCase")]
 pub enum Cause {
-    /// It is declared and not there.
+    /// It is declared and does not exist.
     Missing,
-    /// It was applied, and is not there any more.
+    /// It was applied, and does not exist any more.
     Gone,
-    /// It is declared, and nobody can tell which object it is, or whose: tags were taken off, copied, or put on
+    /// It is declared, and its object or the owner of that cannot be determined: tags were removed, copied, or added
     /// by `CloudFormation`.
     Unclear,
     /// The live object differs, and the manifest is as last applied.
@@ -195,29 +195,29 @@ pub enum Note {
         address: Address,
         /// All of them.
         copies: Vec<DuplicateCopy>,
-        /// Whether the first one counts; otherwise nobody can tell.
+        /// Whether the first one counts; otherwise it cannot be determined which.
         clear: bool,
     },
-    /// An object carries only some of our tags, so nobody can say whose it is.
+    /// An object has only some of the ownership tags, so its owner cannot be determined.
     Ambiguous {
         /// The object, which is left alone.
         arn: Arn,
     },
-    /// Stream keys of the stack that no manifest names. They are not read: their channels remember them.
+    /// Stream keys of the stack that no manifest names. They are not read: tags of their channels name them.
     UndeclaredKeys {
         /// The channels.
         channels: Vec<Address>,
     },
-    /// One resource goes and another with the same spec comes: perhaps it was renamed.
+    /// One resource is deleted and another with the same spec is created: perhaps it was renamed.
     PossibleRename {
-        /// What goes.
+        /// The resource that is deleted.
         from: Address,
-        /// What comes.
+        /// The resource that is created.
         to: Address,
     },
-    /// A field has a word that this program does not know, and is left as it is.
-    UnknownWord {
-        /// Whose field.
+    /// A field has an unknown enum value, and is not changed.
+    UnknownEnumValue {
+        /// The resource with the field.
         address: Address,
         /// Which: `spec.type`.
         path: FieldPath,
@@ -259,7 +259,7 @@ pub struct DuplicateCopy {
 }
 
 impl Step {
-    /// The spec to send, given what is there now: what is ignored stays as it is.
+    /// The spec to send, given the observed one: ignored fields keep their values.
     pub fn wanted(&self, there: Option<&Spec>) -> Option<Spec> {
         let spec = self.spec.as_ref()?;
         Some(there.map_or_else(|| spec.clone(), |there| spec.with_ignored(there, &self.ignored)))
@@ -289,7 +289,7 @@ impl Step {
         }
     }
 
-    /// Whether it could cut somebody off who is live.
+    /// Whether it could cut off an audience.
     pub fn disturbs(&self) -> bool {
         let kind = self.address.kind;
         self.action == Action::Delete || self.fields.iter().any(|it| kind.disturbs(&it.path))

@@ -1,6 +1,6 @@
 //! What carrying a plan out asks of AWS: its writes, counted before the first one is made.
 //!
-//! A floor, not a forecast: looks just before a write, waiting and repeats come on top of it. Calls nothing.
+//! A lower bound, not a forecast: reads just before a write, waits and repeats are added to it. Calls nothing.
 
 use super::{Action, Decision, Plan, Step};
 use crate::kinds::operation::{Operation, Verb};
@@ -34,7 +34,7 @@ fn of_step(step: &Step) -> Vec<&'static str> {
             change.filter(|_| step.writes_spec())
         }
     };
-    // Whoever is there is sent away by another operation than that which changes the object.
+    // The audience is cut off by another operation than that which changes the object.
     let stop = last_change().filter(|it| {
         step.decision == Decision::Interrupt
             && write.is_some()

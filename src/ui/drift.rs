@@ -30,7 +30,9 @@ pub fn text(plan: &Plan, others: &NotDrift, header: &Header<'_>, sources: &Sourc
     for note in &plan.notes {
         let said = match note {
             Note::Selected(selected) => super::plan::selected(selected),
-            Note::UnknownWord { address, path } => super::plan::unknown_word(address, path),
+            Note::UnknownEnumValue { address, path } => {
+                super::plan::unknown_enum_value(address, path)
+            }
             Note::UndeclaredKeys { .. }
             | Note::Duplicate { .. }
             | Note::Ambiguous { .. }

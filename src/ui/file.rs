@@ -1,5 +1,5 @@
-//! Answers that go into a file a person named: readable by nobody else, whole or not at all, and never
-//! written over or through anything but an earlier answer of the same sort.
+//! Output to a file that the user named: readable by its owner only, complete or not written at all, and it replaces
+//! nothing but earlier output of the same sort.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -21,7 +21,7 @@ pub enum Refused {
     /// A folder, a pipe, a device.
     #[error("`{0}` is not a regular file")]
     NotAFile(PathBuf),
-    /// Somebody's file.
+    /// A file with other content.
     #[error("`{0}` already exists and is not {1}, so it is not overwritten")]
     Foreign(PathBuf, &'static str),
     /// A file where a new one was to be.
@@ -135,7 +135,7 @@ pub fn may_fill(folder: &Path, names: impl IntoIterator<Item = String>) -> Resul
     Ok(())
 }
 
-/// Puts new files into a folder, which is made if need be: all of them, each whole, or none. What is there
+/// Puts new files into a folder, which is created if it does not exist: all of them, each complete, or none. What is there
 /// already is never written over.
 pub fn fill(folder: &Path, files: &BTreeMap<String, String>) -> Result<(), Refused> {
     may_fill(folder, files.keys().cloned())?;

@@ -74,8 +74,8 @@ pub fn plan(
         document.insert("copiesUnread".to_owned(), json!(reason::copies_unread(unread)));
     }
     let writes = plan.writes();
-    let floor = PUBLISHED_RATES.floor_seconds(&writes);
-    document.insert("writes".to_owned(), json!({ "calls": writes, "floorSeconds": floor }));
+    let least = PUBLISHED_RATES.least_seconds(&writes);
+    document.insert("writes".to_owned(), json!({ "calls": writes, "floorSeconds": least }));
     Value::Object(tail(document, frame, None))
 }
 
@@ -163,7 +163,7 @@ fn tail(
     error: Option<Value>,
 ) -> Map<String, Value> {
     document.insert("calls".to_owned(), json!(frame.calls));
-    document.insert("floorSeconds".to_owned(), json!(PUBLISHED_RATES.floor_seconds(&frame.calls)));
+    document.insert("floorSeconds".to_owned(), json!(PUBLISHED_RATES.least_seconds(&frame.calls)));
     if let Some(error) = error {
         document.insert("error".to_owned(), error);
     }
@@ -253,7 +253,7 @@ fn note(note: &Note) -> Value {
         Note::PossibleRename { from, to } => {
             json!({ "note": "possibleRename", "from": from, "to": to })
         }
-        Note::UnknownWord { address, path } => {
+        Note::UnknownEnumValue { address, path } => {
             json!({ "note": "unknownWord", "address": address, "path": path })
         }
         Note::Quota { kind, wanted, quota } => {

@@ -26,7 +26,7 @@ pub struct Header<'a> {
     pub region: &'a str,
     /// Endpoint that is not AWS's own.
     pub endpoint: Option<&'a str>,
-    /// Whose credentials are in force.
+    /// The identity of the credentials in force.
     pub identity: Option<&'a SignedIn>,
     /// Calls that reading the account took, by operation.
     pub calls: BTreeMap<String, u64>,
@@ -54,7 +54,7 @@ pub(super) fn calls(plan: &Plan, header: &Header<'_>) -> String {
     let told = |calls: &BTreeMap<String, u64>, word: &str| {
         let count: u64 = calls.values().sum();
         let s = if count == 1 { "" } else { "s" };
-        format!("{count} {word}{s}, {:.1} s", PUBLISHED_RATES.floor_seconds(calls))
+        format!("{count} {word}{s}, {:.1} s", PUBLISHED_RATES.least_seconds(calls))
     };
     let read = format!("Read with {} at AWS's rates", told(&header.calls, "call"));
     let writes = plan.writes();
@@ -137,7 +137,7 @@ fn one_step(step: &Step, width: usize, sources: &SourceMap, text: &mut String) {
     if let Some(loss) = step.loss() {
         let _ = writeln!(text, "      note: {loss}");
     }
-    // What would become of somebody else's object is nothing.
+    // Nothing is done to an object of another owner, so there are no details.
     if !matches!(step.decision, Decision::Unmanaged(_)) {
         details(step, text);
     }
@@ -338,7 +338,7 @@ pub(super) fn notes(plan: &Plan, text: &mut String) {
             }
             Note::UndeclaredKeys { channels } => undeclared_keys(channels),
             Note::PossibleRename { from, to } => possible_rename(from, to),
-            Note::UnknownWord { address, path } => unknown_word(address, path),
+            Note::UnknownEnumValue { address, path } => unknown_enum_value(address, path),
             Note::ManyDeletes { deletes, of } => format!(
                 "{deletes} of {of} resources of the stack would be deleted: confirm with `--confirm-deletes {deletes}`"
             ),
@@ -394,7 +394,7 @@ fn possible_rename(from: &Address, to: &Address) -> String {
 }
 
 /// A field that a newer version may understand.
-pub(super) fn unknown_word(address: &Address, path: &FieldPath) -> String {
+pub(super) fn unknown_enum_value(address: &Address, path: &FieldPath) -> String {
     format!(
         "{path} of {address} has a value that this version does not know; it stays unchanged: a newer version \
          may manage it"

@@ -126,7 +126,7 @@ impl Spinner {
             ProgressDrawTarget::hidden()
         };
         let bar = ProgressBar::with_draw_target(None, target);
-        // Nobody knows before how many calls it takes, so there is no bar to fill.
+        // The number of calls is not known in advance, so there is no progress bar.
         if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
             bar.set_style(style);
         }

@@ -1,5 +1,5 @@
-//! Objects of another stack, or of `CloudFormation`: what comes with them, and what would act on them through a
-//! reference by ARN.
+//! Objects of another stack, or of `CloudFormation`: objects that AWS creates with them, and resources that would act
+//! on them through a reference by ARN.
 
 use crate::account::{Account, on_paused_time};
 use aws_sdk_ivsrealtime::types::IngestProtocol;
@@ -29,42 +29,42 @@ async fn applied(account: &Account, text: &str) {
     assert!(outcome.is_well(), "{outcome:#?}");
 }
 
-/// Whose an object is.
+/// The owner of an object.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Whose {
-    Nobodys,
-    AnotherStacks,
-    CloudFormations,
-    Unclear,
+enum OwnedBy {
+    Unowned,
+    OtherStack,
+    CloudFormation,
+    Ambiguous,
 }
 
-impl Whose {
-    const FOREIGN: [Self; 3] = [Self::AnotherStacks, Self::CloudFormations, Self::Unclear];
+impl OwnedBy {
+    const FOREIGN: [Self; 3] = [Self::OtherStack, Self::CloudFormation, Self::Ambiguous];
 
     /// How a refusal names the owner.
     fn named(self) -> &'static str {
         match self {
-            Self::AnotherStacks => "stack `other` (as `theirs`)",
-            Self::CloudFormations => "CloudFormation stack `web`",
-            Self::Unclear => "unclear",
-            Self::Nobodys => "nobody",
+            Self::OtherStack => "stack `other` (as `theirs`)",
+            Self::CloudFormation => "CloudFormation stack `web`",
+            Self::Ambiguous => "an unknown owner",
+            Self::Unowned => "no stack",
         }
     }
 
-    async fn mark(self, account: &Account, service: Service, arn: &str) {
-        let tag = |key: &str, value: &str| (format!("ivs-apply:{key}"), value.to_owned());
+    async fn tag(self, account: &Account, service: Service, arn: &str) {
+        let owned = |key: &str, value: &str| (format!("ivs-apply:{key}"), value.to_owned());
         let tags: Tags = match self {
-            Self::Nobodys => return,
-            Self::CloudFormations => {
+            Self::Unowned => return,
+            Self::CloudFormation => {
                 let tags = json!({ "aws:cloudformation:stack-name": "web" });
                 let body = json!({ "resourceArn": arn, "tags": tags });
                 account.control("POST", "/_emulator/tags", body);
                 return;
             }
-            Self::AnotherStacks => {
-                [tag("stack", "other"), tag("name", "theirs"), tag("digest", "0")].into()
+            Self::OtherStack => {
+                [owned("stack", "other"), owned("name", "theirs"), owned("digest", "0")].into()
             }
-            Self::Unclear => [tag("stack", "other")].into(),
+            Self::Ambiguous => [owned("stack", "other")].into(),
         };
         account.aws.tag(service, arn, &tags).await.expect("tagged");
     }
@@ -72,24 +72,24 @@ impl Whose {
     async fn channel(self, account: &Account) -> String {
         let made = account.aws.ivs.create_channel().send().await.sorted("CreateChannel");
         let arn = made.expect("made").channel.and_then(|it| it.arn).expect("answered");
-        self.mark(account, Service::LowLatency, &arn).await;
+        self.tag(account, Service::LowLatency, &arn).await;
         arn
     }
 
     async fn stage(self, account: &Account) -> String {
         let made = account.aws.realtime.create_stage().send().await.sorted("CreateStage");
         let arn = made.expect("made").stage.expect("answered").arn;
-        self.mark(account, Service::RealTime, &arn).await;
+        self.tag(account, Service::RealTime, &arn).await;
         arn
     }
 }
 
-fn refused(plan: &Plan, whose: Whose, arn: &str) {
-    assert_eq!(plan.status(), Status::Blocked, "{whose:?}: {plan:#?}");
+fn refused(plan: &Plan, owner: OwnedBy, arn: &str) {
+    assert_eq!(plan.status(), Status::Blocked, "{owner:?}: {plan:#?}");
     let reasons = plan.steps.iter().filter_map(|it| it.decision.reason());
     let reasons: Vec<String> = reasons.map(reason::text).collect();
-    let named = reasons.iter().any(|it| it.contains(arn) && it.contains(whose.named()));
-    assert!(named, "{whose:?}: {reasons:?}");
+    let named = reasons.iter().any(|it| it.contains(arn) && it.contains(owner.named()));
+    assert!(named, "{owner:?}: {reasons:?}");
 }
 
 fn key(channel: &str, rotation: &str) -> String {
@@ -101,13 +101,13 @@ fn key(channel: &str, rotation: &str) -> String {
 #[test]
 fn a_stream_key_belongs_to_the_owner_of_its_channel() {
     on_paused_time(async {
-        for whose in Whose::FOREIGN {
+        for owner in OwnedBy::FOREIGN {
             let account = Account::empty().await;
-            let channel = whose.channel(&account).await;
-            refused(&planned(&account, &key(&channel, "1")).await, whose, &channel);
+            let channel = owner.channel(&account).await;
+            refused(&planned(&account, &key(&channel, "1")).await, owner, &channel);
         }
         let account = Account::empty().await;
-        let channel = Whose::Nobodys.channel(&account).await;
+        let channel = OwnedBy::Unowned.channel(&account).await;
         applied(&account, &key(&channel, "1")).await;
         assert_eq!(planned(&account, &key(&channel, "1")).await.status(), Status::Clean);
     });
@@ -116,13 +116,13 @@ fn a_stream_key_belongs_to_the_owner_of_its_channel() {
 #[test]
 fn a_stream_key_of_ours_is_not_rotated_once_its_channel_is_another_owners() {
     on_paused_time(async {
-        for whose in Whose::FOREIGN {
+        for owner in OwnedBy::FOREIGN {
             let account = Account::empty().await;
-            let channel = Whose::Nobodys.channel(&account).await;
+            let channel = OwnedBy::Unowned.channel(&account).await;
             applied(&account, &key(&channel, "1")).await;
-            whose.mark(&account, Service::LowLatency, &channel).await;
+            owner.tag(&account, Service::LowLatency, &channel).await;
             let plan = planned(&account, &key(&channel, "2")).await;
-            refused(&plan, whose, &channel);
+            refused(&plan, owner, &channel);
             assert!(plan.steps.iter().all(|it| !it.decision.is_do()), "{plan:#?}");
         }
     });
@@ -132,7 +132,7 @@ fn a_stream_key_of_ours_is_not_rotated_once_its_channel_is_another_owners() {
 fn a_channel_that_is_taken_over_between_plan_and_call_keeps_its_stream_key() {
     on_paused_time(async {
         let account = Account::empty().await;
-        let channel = Whose::Nobodys.channel(&account).await;
+        let channel = OwnedBy::Unowned.channel(&account).await;
         let text = key(&channel, "1");
         let loaded = load_text("a.yaml", &text, Some("ours"));
         let stack = Stack::named("ours");
@@ -148,7 +148,7 @@ fn a_channel_that_is_taken_over_between_plan_and_call_keeps_its_stream_key() {
             account.plan(&stack, &loaded.desired, &Policy::default()).await
         };
         assert_eq!(plan.steps[0].action, Action::Create, "{plan:#?}");
-        Whose::AnotherStacks.mark(&account, Service::LowLatency, &channel).await;
+        OwnedBy::OtherStack.tag(&account, Service::LowLatency, &channel).await;
         let outcome = account.apply(&stack, &observed, &plan).await;
         assert!(!outcome.is_well() && !outcome.wrote, "{outcome:#?}");
     });
@@ -158,15 +158,15 @@ fn a_channel_that_is_taken_over_between_plan_and_call_keeps_its_stream_key() {
 fn a_composition_is_not_put_on_a_channel_of_another_owner() {
     on_paused_time(async {
         for run in ["ALWAYS", "WHILE_STAGE_ACTIVE"] {
-            for whose in Whose::FOREIGN {
+            for owner in OwnedBy::FOREIGN {
                 let account = Account::empty().await;
-                let channel = whose.channel(&account).await;
+                let channel = owner.channel(&account).await;
                 let text = format!(
                     "{HEAD}kind: Stage\nmetadata: {{ name: studio }}\nspec: {{}}\n\
                      {HEAD}kind: Composition\nmetadata: {{ name: show }}\nspec:\n  stage: studio\n  run: {run}\n  \
                      destinations: [{{ channel: {{ channel: \"{channel}\" }} }}]\n"
                 );
-                refused(&planned(&account, &text).await, whose, &channel);
+                refused(&planned(&account, &text).await, owner, &channel);
             }
         }
     });
@@ -175,9 +175,9 @@ fn a_composition_is_not_put_on_a_channel_of_another_owner() {
 #[test]
 fn a_participant_is_replicated_from_a_stage_of_another_owner_and_not_onto_one() {
     on_paused_time(async {
-        for whose in Whose::FOREIGN {
+        for owner in OwnedBy::FOREIGN {
             let account = Account::empty().await;
-            let stage = whose.stage(&account).await;
+            let stage = owner.stage(&account).await;
             let replication = |from: &str, to: &str| {
                 format!(
                     "{HEAD}kind: Stage\nmetadata: {{ name: studio }}\nspec: {{}}\n\
@@ -185,7 +185,7 @@ fn a_participant_is_replicated_from_a_stage_of_another_owner_and_not_onto_one() 
                      spec: {{ sourceStage: \"{from}\", destinationStage: \"{to}\", participantId: host }}\n"
                 )
             };
-            refused(&planned(&account, &replication("studio", &stage)).await, whose, &stage);
+            refused(&planned(&account, &replication("studio", &stage)).await, owner, &stage);
             let there = json!({ "stageArn": stage, "participantId": "host" });
             account.control("POST", "/_emulator/participants", there);
             let from = replication(&stage, "studio");
@@ -206,28 +206,28 @@ fn camera(stage: &str, redundant: bool) -> String {
 #[test]
 fn an_ingest_configuration_does_not_publish_on_a_stage_of_another_owner() {
     on_paused_time(async {
-        for whose in Whose::FOREIGN {
+        for owner in OwnedBy::FOREIGN {
             let account = Account::empty().await;
-            let stage = whose.stage(&account).await;
-            refused(&planned(&account, &camera(&stage, false)).await, whose, &stage);
+            let stage = owner.stage(&account).await;
+            refused(&planned(&account, &camera(&stage, false)).await, owner, &stage);
         }
         let account = Account::empty().await;
-        let stage = Whose::Nobodys.stage(&account).await;
+        let stage = OwnedBy::Unowned.stage(&account).await;
         applied(&account, &camera(&stage, false)).await;
         assert_eq!(planned(&account, &camera(&stage, false)).await.status(), Status::Clean);
         // Another owner takes the stage over: what publishes on it is no longer changed.
-        Whose::AnotherStacks.mark(&account, Service::RealTime, &stage).await;
+        OwnedBy::OtherStack.tag(&account, Service::RealTime, &stage).await;
         let plan = planned(&account, &camera(&stage, true)).await;
-        refused(&plan, Whose::AnotherStacks, &stage);
+        refused(&plan, OwnedBy::OtherStack, &stage);
         assert!(plan.steps.iter().all(|it| !it.decision.is_do()), "{plan:#?}");
     });
 }
 
-/// Applies a plan during whose approval another owner took over this object.
+/// Applies a plan after another owner took over this object while the plan was approved.
 async fn outcome_after_takeover(
     account: &Account,
     text: &str,
-    whose: Whose,
+    owner: OwnedBy,
     service: Service,
     arn: &str,
 ) -> Outcome {
@@ -235,15 +235,15 @@ async fn outcome_after_takeover(
     assert!(!loaded.report.has_errors(), "{:#?}", loaded.report);
     let (observed, plan) = account.plan(&stack, &loaded.desired, &Policy::default()).await;
     assert!(plan.steps.iter().any(|it| it.decision.is_do()), "{plan:#?}");
-    whose.mark(account, service, arn).await;
+    owner.tag(account, service, arn).await;
     account.apply(&stack, &observed, &plan).await
 }
 
 /// That nothing was written, since this object has another owner now.
-fn kept_away(outcome: &Outcome, whose: Whose, arn: &str) {
-    assert!(!outcome.is_well() && !outcome.wrote, "{whose:?}: {outcome:#?}");
+fn kept_away(outcome: &Outcome, owner: OwnedBy, arn: &str) {
+    assert!(!outcome.is_well() && !outcome.wrote, "{owner:?}: {outcome:#?}");
     let told = format!("{outcome:?}");
-    assert!(told.contains(arn), "{whose:?}: {outcome:#?}");
+    assert!(told.contains(arn), "{owner:?}: {outcome:#?}");
 }
 
 const STUDIO: &str =
@@ -269,22 +269,22 @@ fn only(account: &Account, kind: &str) -> String {
 #[test]
 fn a_composition_does_not_start_on_a_channel_that_was_taken_over_between_plan_and_call() {
     on_paused_time(async {
-        for whose in Whose::FOREIGN {
+        for owner in OwnedBy::FOREIGN {
             let account = Account::empty().await;
             applied(&account, STUDIO).await;
-            let channel = Whose::Nobodys.channel(&account).await;
+            let channel = OwnedBy::Unowned.channel(&account).await;
             let text = format!("{STUDIO}{}", show(&channel));
             let service = Service::LowLatency;
-            let outcome = outcome_after_takeover(&account, &text, whose, service, &channel).await;
-            kept_away(&outcome, whose, &channel);
+            let outcome = outcome_after_takeover(&account, &text, owner, service, &channel).await;
+            kept_away(&outcome, owner, &channel);
 
             // The same where the channel was the stack's own.
             let account = Account::empty().await;
             applied(&account, &format!("{STUDIO}{MAIN}")).await;
             let channel = only(&account, "Channel");
             let text = format!("{STUDIO}{MAIN}{}", show("main"));
-            let outcome = outcome_after_takeover(&account, &text, whose, service, &channel).await;
-            kept_away(&outcome, whose, &channel);
+            let outcome = outcome_after_takeover(&account, &text, owner, service, &channel).await;
+            kept_away(&outcome, owner, &channel);
         }
     });
 }
@@ -292,19 +292,19 @@ fn a_composition_does_not_start_on_a_channel_that_was_taken_over_between_plan_an
 #[test]
 fn a_participant_is_not_replicated_onto_a_stage_that_was_taken_over_between_plan_and_call() {
     on_paused_time(async {
-        for whose in Whose::FOREIGN {
+        for owner in OwnedBy::FOREIGN {
             let account = Account::empty().await;
             applied(&account, STUDIO).await;
             let there = json!({ "stageArn": only(&account, "Stage"), "participantId": "host" });
             account.control("POST", "/_emulator/participants", there);
-            let stage = Whose::Nobodys.stage(&account).await;
+            let stage = OwnedBy::Unowned.stage(&account).await;
             let text = format!(
                 "{STUDIO}{HEAD}kind: ParticipantReplication\nmetadata: {{ name: guest }}\n\
                  spec: {{ sourceStage: studio, destinationStage: \"{stage}\", participantId: host }}\n"
             );
             let service = Service::RealTime;
-            let outcome = outcome_after_takeover(&account, &text, whose, service, &stage).await;
-            kept_away(&outcome, whose, &stage);
+            let outcome = outcome_after_takeover(&account, &text, owner, service, &stage).await;
+            kept_away(&outcome, owner, &stage);
         }
     });
 }
@@ -313,17 +313,17 @@ fn a_participant_is_not_replicated_onto_a_stage_that_was_taken_over_between_plan
 fn an_ingest_configuration_is_neither_made_nor_changed_on_a_stage_that_was_taken_over_between_plan_and_call()
  {
     on_paused_time(async {
-        for whose in Whose::FOREIGN {
+        for owner in OwnedBy::FOREIGN {
             for exists in [false, true] {
                 let account = Account::empty().await;
-                let stage = Whose::Nobodys.stage(&account).await;
+                let stage = OwnedBy::Unowned.stage(&account).await;
                 if exists {
                     applied(&account, &camera(&stage, false)).await;
                 }
                 let text = camera(&stage, true);
                 let service = Service::RealTime;
-                let outcome = outcome_after_takeover(&account, &text, whose, service, &stage).await;
-                kept_away(&outcome, whose, &stage);
+                let outcome = outcome_after_takeover(&account, &text, owner, service, &stage).await;
+                kept_away(&outcome, owner, &stage);
             }
         }
     });
@@ -333,18 +333,18 @@ fn an_ingest_configuration_is_neither_made_nor_changed_on_a_stage_that_was_taken
 fn a_stream_key_is_neither_adopted_nor_rotated_once_its_channel_was_taken_over_between_plan_and_call()
  {
     on_paused_time(async {
-        for whose in Whose::FOREIGN {
+        for owner in OwnedBy::FOREIGN {
             for exists in [false, true] {
                 let account = Account::empty().await;
-                let channel = Whose::Nobodys.channel(&account).await;
+                let channel = OwnedBy::Unowned.channel(&account).await;
                 if exists {
                     applied(&account, &key(&channel, "1")).await;
                 }
                 let text = key(&channel, "2");
                 let service = Service::LowLatency;
                 let outcome =
-                    outcome_after_takeover(&account, &text, whose, service, &channel).await;
-                kept_away(&outcome, whose, &channel);
+                    outcome_after_takeover(&account, &text, owner, service, &channel).await;
+                kept_away(&outcome, owner, &channel);
             }
         }
     });
@@ -371,9 +371,9 @@ fn the_owner_of_what_a_step_acts_on_is_asked_once_and_not_where_this_run_made_it
 #[test]
 fn an_export_leaves_out_what_acts_on_an_object_of_another_owner() {
     on_paused_time(async {
-        for whose in Whose::FOREIGN {
+        for owner in OwnedBy::FOREIGN {
             let account = Account::empty().await;
-            let stage = whose.stage(&account).await;
+            let stage = owner.stage(&account).await;
             let made = account.aws.realtime_once.create_ingest_configuration().stage_arn(&stage);
             let made = made.ingest_protocol(IngestProtocol::Rtmps).send().await.expect("made");
             let ingest = made.ingest_configuration.expect("there").arn;

@@ -1,4 +1,4 @@
-//! How long a run takes at AWS's rates, on a clock that nobody waits for: the emulator enforces the rates and
+//! How long a run takes at AWS's rates, on a paused clock: the emulator enforces the rates and
 //! takes 50 ms over each answer, and the time that passes is that of the calls alone.
 
 use crate::account::{Account, on_paused_time};
@@ -45,16 +45,16 @@ struct Taken {
 }
 
 impl Taken {
-    fn floor(&self) -> f64 {
-        PUBLISHED_RATES.floor_seconds(&self.calls)
+    fn lower_bound(&self) -> f64 {
+        PUBLISHED_RATES.least_seconds(&self.calls)
     }
 
-    /// Not longer than so many times its floor; and no sooner either, but for the first call, which waits for
-    /// nobody.
+    /// Not longer than `most` times the lower bound, and not shorter than it, apart from the first call, which
+    /// does not wait.
     fn is_within(&self, most: f64) {
-        let floor = self.floor();
-        assert!(self.seconds <= most * floor, "{} s, floor {floor} s", self.seconds);
-        assert!(self.seconds >= floor - 0.4, "{} s, floor {floor} s", self.seconds);
+        let least = self.lower_bound();
+        assert!(self.seconds <= most * least, "{} s, lower bound {least} s", self.seconds);
+        assert!(self.seconds >= least - 0.4, "{} s, lower bound {least} s", self.seconds);
     }
 }
 
@@ -106,7 +106,7 @@ fn half_of_the_rates_takes_twice_as_long_and_provokes_no_timeout() {
         let desired = loaded(&channels(100)).desired;
         let (_, making) = Box::pin(taken(&account, apply(&account, &desired))).await;
         assert_eq!(making.calls["CreateChannel"], 100);
-        let halves = making.seconds / making.floor();
+        let halves = making.seconds / making.lower_bound();
         assert!((1.95..2.1).contains(&halves), "{halves}");
     });
 }
@@ -289,7 +289,7 @@ async fn five_thousand_writes(share: f64) {
     };
     let ((), taken) = Box::pin(taken(&account, write)).await;
     assert_eq!(json!(taken.calls), json!({ "TagResource": 5_000 }));
-    // The floor is that of the whole rate.
+    // The lower bound is that of the whole rate.
     Taken { seconds: taken.seconds * share, ..taken }.is_within(1.01);
 }
 

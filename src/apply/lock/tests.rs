@@ -555,7 +555,7 @@ fn fault_at(request: usize, fault: Fault) -> Vec<Option<Fault>> {
     faults
 }
 
-/// Lives in which several runs want the lock, die with it or give it back, while the store does its worst: at no
+/// Test runs in which several runs take the lock, are killed with it or release it, while the store has faults: at no
 /// moment do two of them think that they have it.
 #[test]
 fn whatever_the_store_does_no_two_runs_have_it_at_once() {
@@ -567,7 +567,7 @@ fn whatever_the_store_does_no_two_runs_have_it_at_once() {
             .start_paused(true)
             .build()
             .expect("a runtime");
-        let counts = runtime.block_on(life(seed, &mut met));
+        let counts = runtime.block_on(test_run(seed, &mut met));
         (taken, stolen, lost) = (taken + counts.0, stolen + counts.1, lost + counts.2);
     }
     assert!(taken > 500 && stolen > 50 && lost > 20, "{taken} taken, {stolen} stolen, {lost} lost");
@@ -575,7 +575,10 @@ fn whatever_the_store_does_no_two_runs_have_it_at_once() {
     assert_eq!(met.len(), 16, "{met:#?}");
 }
 
-async fn life(seed: u64, met: &mut BTreeMap<(&'static str, &'static str), u32>) -> (u32, u32, u32) {
+async fn test_run(
+    seed: u64,
+    met: &mut BTreeMap<(&'static str, &'static str), u32>,
+) -> (u32, u32, u32) {
     let objects = ObjectStore::with(|it| {
         it.random = fastrand::Rng::with_seed(seed);
         it.chance = u8::try_from(seed % 5 * 9).expect("small");
@@ -595,7 +598,7 @@ async fn life(seed: u64, met: &mut BTreeMap<(&'static str, &'static str), u32>) 
                 inside.lock().expect("one at a time").insert(run, stop.clone());
                 let dies = random.u8(0..4) == 0;
                 if random.u8(0..5) == 0 {
-                    // It hangs, heart and all, and comes to long after.
+                    // The run and its heartbeat hang, and go on long after.
                     lock.beating.take().expect("it beats").abort();
                 }
                 for _ in 0..random.u64(1..600) {

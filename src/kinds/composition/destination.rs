@@ -2,7 +2,7 @@
 
 use crate::aws::CloudError;
 use crate::diag::Code;
-use crate::kinds::wire_enum::{sdk_enums, sorted_words};
+use crate::kinds::wire_enum::{sdk_enums, sort_values};
 use crate::kinds::{
     AddressMap, Channel, Check, EncoderConfiguration, Ref, StorageConfiguration, WireEnum,
     answered_or, answered_words, sent_words,
@@ -137,7 +137,7 @@ impl Destination {
             if thumbnails.storage.is_empty() {
                 thumbnails.storage = CompositionThumbnails::default().storage;
             }
-            sorted_words(&mut thumbnails.storage);
+            sort_values(&mut thumbnails.storage);
         }
     }
 

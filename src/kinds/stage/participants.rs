@@ -72,7 +72,7 @@ pub(in crate::kinds) async fn disconnect(
     found(request.sorted("DisconnectParticipant")).map(|_| ())
 }
 
-/// Whether anybody is connected in a session of a stage. A session goes on for minutes after the last
+/// Whether a participant is connected in a session of a stage. A session lasts for minutes after the last
 /// participant has left.
 pub(super) async fn is_connected(
     aws: &Clients,

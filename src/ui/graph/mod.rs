@@ -90,7 +90,7 @@ fn name(address: &Address) -> String {
     escape(&address.to_string(), 128)
 }
 
-/// Label and colour; the label names the action as well, since not everybody can tell colours apart.
+/// Label and colour; the label names the action as well, since not all readers can tell colours apart.
 fn look(address: &Address, action: Option<Action>) -> (String, &'static str) {
     let shown = action.map(|it| format!(" ({})", it.as_str())).unwrap_or_default();
     (format!("{}{shown}", name(address)), colour(action))
