@@ -1,4 +1,4 @@
-//! One number chooses a whole life: the manifests, how they change, what goes wrong, and when.
+//! A seed determines a whole test run: the manifests, their changes, the faults, and the times of all of these.
 
 use crate::generators::{Piece, resources};
 use fastrand::Rng;
@@ -6,32 +6,32 @@ use ivs_apply::kinds::{Desired, Kind, Mutable};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-/// Everything that one seed decides.
+/// Everything that one seed determines.
 #[derive(Debug)]
 pub(crate) struct Case {
     pub(crate) seed: u64,
-    /// What is there before anything goes wrong.
+    /// The manifests of the first run, which has no faults.
     pub(crate) before: Vec<Desired>,
-    /// What the manifests say from then on.
+    /// The manifests of the later runs.
     pub(crate) after: Vec<Desired>,
-    /// Everybody may be cut off, or nobody.
+    /// Whether all audiences may be cut off, or none.
     pub(crate) consent: bool,
     pub(crate) prune: bool,
-    /// Pages hold no more than this; 0 is as many as asked for.
+    /// The largest number of items on a page; 0 is as many as asked for.
     pub(crate) page: u32,
     /// Control requests that set faults: before the first reading, or between the plan and its first step.
     pub(crate) faults: Vec<Value>,
     pub(crate) late: Vec<Value>,
-    /// A quota that is used up, by the emulator's name for it.
+    /// A quota that is used up, by its name in the emulator.
     pub(crate) quota: Option<&'static str>,
     /// What ends the first run.
     pub(crate) end: End,
-    /// What others do, and after how many events of the first run; 0 is before its first step.
+    /// Changes made outside, and after how many events of the first run; 0 is before its first step.
     pub(crate) others: Vec<(usize, Other)>,
     pub(crate) second: Second,
-    /// Seconds between the plan and its first step, as when a person reads it.
+    /// Seconds between the plan and its first step, as while a user reads it.
     pub(crate) pause: u64,
-    /// How many runs the faults outlast.
+    /// How many runs have the faults.
     pub(crate) faulted_runs: usize,
 }
 
@@ -59,7 +59,7 @@ pub(crate) enum End {
     },
 }
 
-/// What somebody else does to the account; the number says to which object.
+/// A change made outside; the number says to which object.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Other {
     GoesLive(usize),
@@ -77,9 +77,9 @@ pub(crate) enum Second {
     None,
     /// At the same time, with the same manifests.
     Same,
-    /// At the same time, with those of before.
+    /// At the same time, with the earlier manifests.
     Older,
-    /// It planned first and goes on when the other is over, so many seconds later.
+    /// It plans first and goes on so many seconds after the end of the other run.
     Paused(u64),
 }
 
@@ -91,7 +91,7 @@ fn piece(random: &mut Rng) -> Piece {
     Piece { kind: random.usize(..Kind::ALL.len()), name: random.usize(..3), knobs }
 }
 
-/// The same pieces with some changed, some gone and some more.
+/// The same pieces with some changed, some removed and some added.
 fn changed(pieces: &[Piece], random: &mut Rng) -> Vec<Piece> {
     let mut changed: Vec<Piece> = Vec::new();
     for it in pieces {
@@ -120,7 +120,7 @@ struct Calls {
     deletes: Vec<String>,
     lists: Vec<String>,
     gets: Vec<String>,
-    /// The look for an audience just before a write.
+    /// The check for an audience just before a write.
     looks: Vec<String>,
     tags: Vec<String>,
 }
@@ -187,7 +187,7 @@ fn one_of(random: &mut Rng, groups: &[&Vec<String>]) -> String {
     group[random.usize(..group.len())].clone()
 }
 
-/// When a fault strikes: a certain call, some in a row, or by chance.
+/// When a fault applies: at a certain call, at some consecutive calls, or at random.
 fn when(random: &mut Rng, fault: &mut Value) {
     match random.u8(..4) {
         0 => fault["nth"] = json!(1),
@@ -200,8 +200,8 @@ fn when(random: &mut Rng, fault: &mut Value) {
     }
 }
 
-/// One fault of the table in `docs/reliability.md` §7. `calm` leaves out those that put time between a look at an
-/// object and the write that follows it, where somebody else may come in.
+/// One fault of the table in `docs/reliability.md` §7. `calm` leaves out those that put time between the read of an
+/// object and the write that follows it, in which another client may change it.
 fn fault(random: &mut Rng, calls: &Calls, calm: bool) -> Value {
     let mut fault = match random.u8(..17) {
         0 | 1 => json!({ "kind": "loseReply", "operation": calls.write(random) }),
@@ -262,7 +262,7 @@ fn fault(random: &mut Rng, calls: &Calls, calm: bool) -> Value {
     marked(fault)
 }
 
-/// The access key of the test's own hand.
+/// The access key of changes that the test makes outside.
 pub(crate) const OUTSIDE: &str = "OUTSIDE";
 
 fn marked(mut fault: Value) -> Value {
@@ -271,7 +271,7 @@ fn marked(mut fault: Value) -> Value {
 }
 
 impl Case {
-    /// The life that `seed` stands for.
+    /// The case of `seed`.
     pub(crate) fn of(seed: u64) -> Self {
         let mut random = Rng::with_seed(seed);
         let random = &mut random;
@@ -335,7 +335,7 @@ impl Case {
         }
     }
 
-    /// A life in which a fault is likely to meet a step: for cells of the table that chance has left open.
+    /// A case in which a fault is likely to meet a step: for cells of the table that the seeds have not hit.
     pub(crate) fn steered(seed: u64, fault: &str, step: &str) -> Self {
         let mut case = Self::of(seed);
         let random = &mut Rng::with_seed(seed);

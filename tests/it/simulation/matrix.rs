@@ -1,8 +1,8 @@
-//! Which fault met which step how often (`docs/reliability.md` §7): a cell that no seed hits is a rule that no test
-//! holds.
+//! How often each fault met each step (`docs/reliability.md` §7): a cell that no seed hits is a rule without a
+//! test.
 
 use super::chance::{End, OUTSIDE, Other, Second};
-use super::test_run::{Life, Run};
+use super::test_run::{Run, TestRun};
 use ivs_apply::apply::StepStatus;
 use ivs_apply::plan::{Action, Cause, Reason};
 use serde_json::Value;
@@ -34,13 +34,13 @@ const CELLS: [(&str, &[&str]); 16] = [
     ("F18", &["S2", "S3"]),
 ];
 
-/// Cells of the table that are not here, and why.
+/// Cells of the table that other tests cover, and why.
 pub(super) const ELSEWHERE: [(&str, &str); 6] = [
     ("S1", "who is asked for the account is a command: tests of the binary"),
     ("S4 S5 S14", "the engine knows no lock: tests of src/apply/lock.rs, and tests/it/lock.rs"),
     (
         "S15",
-        "what is written is a command's: a reader that goes away, a full disk, a kill, are tests of the binary",
+        "output is written by commands: a closed pipe, a full disk and a kill are tests of the binary",
     ),
     ("F11 with a lock", "tests of src/apply/lock.rs; of the binary, in tests/it/lock.rs"),
     (
@@ -50,29 +50,29 @@ pub(super) const ELSEWHERE: [(&str, &str); 6] = [
     ("F16", "tests of src/apply/lock.rs; of the binary, in tests/it/lock.rs"),
 ];
 
-/// Cells that nothing has hit.
+/// Cells without a hit.
 pub(super) fn missing(hits: &Hits) -> Vec<(&'static str, &'static str)> {
     let cells = CELLS.iter().flat_map(|(fault, steps)| steps.iter().map(|step| (*fault, *step)));
     cells.filter(|cell| !hits.contains_key(cell)).collect()
 }
 
-/// Counts what met in a life.
-pub(super) fn count(life: &Life, hits: &mut Hits) {
+/// Counts the hits of a test run.
+pub(super) fn count(test_run: &TestRun, hits: &mut Hits) {
     let mut hit = |fault, step| *hits.entry((fault, step)).or_default() += 1;
-    for mark in &life.marks {
+    for mark in &test_run.marks {
         let Some(fault) = fault(mark) else { continue };
         let call = mark["call"].as_u64().unwrap_or_default();
         let during = |it: &&Run| it.began < call && call <= it.ended;
-        let Some(run) = life.runs.iter().find(during) else { continue };
-        if let Some(step) = step(life, run, mark, call) {
+        let Some(run) = test_run.runs.iter().find(during) else { continue };
+        if let Some(step) = step(test_run, run, mark, call) {
             hit(
                 if fault == "F4" && matches!(step, "S2" | "S6" | "S13") { "F9" } else { fault },
                 step,
             );
         }
     }
-    for run in &life.runs {
-        if let (Some(step), End::Signal { .. }) = (run.stopped_in, life.case.end) {
+    for run in &test_run.runs {
+        if let (Some(step), End::Signal { .. }) = (run.stopped_in, test_run.case.end) {
             hit("F17", step);
         }
         let (Some(plan), Some(outcome)) = (&run.plan, &run.outcome) else { continue };
@@ -85,12 +85,13 @@ pub(super) fn count(life: &Life, hits: &mut Hits) {
                 _ if step.writes_spec() => "S9",
                 _ => "S10",
             };
-            let others = life.case.others.iter().any(|(_, it)| !matches!(it, Other::GoesLive(_)));
+            let others =
+                test_run.case.others.iter().any(|(_, it)| !matches!(it, Other::GoesLive(_)));
             match status {
-                StepStatus::Stale(_) if life.case.second != Second::None => hit("F11", at),
+                StepStatus::Stale(_) if test_run.case.second != Second::None => hit("F11", at),
                 StepStatus::Stale(_) if others => hit("F10", at),
                 StepStatus::Deferred(Reason::LiveAudience { .. }) => hit("F12", at),
-                // Two runs made it, and one of the two is deleted in the end.
+                // Two runs created it, and one of the two objects is deleted in the end.
                 StepStatus::Done(_)
                     if step.because.iter().any(|it| matches!(it, Cause::Duplicate { .. })) =>
                 {
@@ -125,8 +126,8 @@ fn fault(mark: &Value) -> Option<&'static str> {
     })
 }
 
-/// Which step a call belongs to, by when it came.
-fn step(life: &Life, run: &Run, mark: &Value, call: u64) -> Option<&'static str> {
+/// The step that a call belongs to, by its number.
+fn step(test_run: &TestRun, run: &Run, mark: &Value, call: u64) -> Option<&'static str> {
     let operation = mark["operation"].as_str()?;
     let lists = operation.starts_with("List") && operation != "ListTagsForResource";
     if call <= run.read || run.read == 0 {
@@ -147,12 +148,12 @@ fn step(life: &Life, run: &Run, mark: &Value, call: u64) -> Option<&'static str>
     } else if operation == "GetStream" {
         "S11"
     } else {
-        let born: BTreeSet<&str> = life.history[run.from..run.to]
+        let created: BTreeSet<&str> = test_run.history[run.from..run.to]
             .iter()
             .filter(|it| it["caller"] != OUTSIDE && it["operation"].as_str().is_some_and(is_birth))
             .filter_map(|it| it["arn"].as_str())
             .collect();
-        if mark["on"].as_str().is_some_and(|it| born.contains(it)) { "S8" } else { "S3" }
+        if mark["on"].as_str().is_some_and(|it| created.contains(it)) { "S8" } else { "S3" }
     })
 }
 

@@ -1,9 +1,9 @@
-//! Nothing is lost, whatever goes wrong: whole lives from one number each, with faults at every step, judged by
-//! what truly happened to the account (`docs/reliability.md` §7).
+//! Test runs with faults at every step lose and duplicate nothing. Each is made from one seed and judged by the
+//! emulator's history (`docs/reliability.md` §7).
 //!
-//! `SIMULATION_MINUTES=60 cargo test --test it fresh_lives -- --ignored` lives fresh seeds for an hour
-//! (`SIMULATION_START=n`: the same ones again). A seed that fails says so; `SIMULATION_SEED=n cargo test --test it
-//! fixed_lives` lives it alone, and it joins `ONCE_FAILED`.
+//! `SIMULATION_MINUTES=60 cargo test --test it fresh_seeds -- --ignored` tries fresh seeds for an hour
+//! (`SIMULATION_START=n`: the same ones again). The output names a seed that fails; `SIMULATION_SEED=n cargo test
+//! --test it fixed_seeds` runs it alone, and it is added to `ONCE_FAILED`.
 
 mod chance;
 mod matrix;
@@ -19,14 +19,14 @@ use matrix::Hits;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-/// Seeds that every run of the tests lives with `EVERY_CASE`, and the part of them that it lives without.
+/// Seeds that every run of the tests tries with `EVERY_CASE`, and the part of them that it tries without.
 const FIXED: std::ops::Range<u64> = 0..400;
 const FEWER: std::ops::Range<u64> = 0..100;
 
-/// Lives that a cell is steered to at most.
+/// The largest number of test runs that are steered to a cell.
 const STEERED: u64 = 120;
 
-/// Seeds that found something once.
+/// Seeds that once found a defect.
 const ONCE_FAILED: [u64; 28] = [
     7_840_614,
     663_727_259,
@@ -58,19 +58,19 @@ const ONCE_FAILED: [u64; 28] = [
     461_289_558,
 ];
 
-/// Lives one seed and says what was wrong with it.
-fn lived(seed: u64) -> Result<test_run::Life, String> {
-    lived_as(Case::of(seed))
+/// The test run of a seed, or what was wrong with it.
+fn simulate(seed: u64) -> Result<test_run::TestRun, String> {
+    simulate_case(Case::of(seed))
 }
 
-fn lived_as(case: Case) -> Result<test_run::Life, String> {
-    lived_where(case, settings().switches)
+fn simulate_case(case: Case) -> Result<test_run::TestRun, String> {
+    simulate_with(case, settings().switches)
 }
 
-fn lived_where(case: Case, switches: Switches) -> Result<test_run::Life, String> {
+fn simulate_with(case: Case, switches: Switches) -> Result<test_run::TestRun, String> {
     let whole = || {
-        let life = on_paused_time(test_run::observed(case, switches));
-        oracle::judge(&life).map(|()| life)
+        let test_run = on_paused_time(test_run::run_case(case, switches));
+        oracle::judge(&test_run).map(|()| test_run)
     };
     catch_unwind(AssertUnwindSafe(whole)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
@@ -79,15 +79,16 @@ fn lived_where(case: Case, switches: Switches) -> Result<test_run::Life, String>
     })
 }
 
-/// Lives all of these, as many side by side as there are processors, and says what was wrong and what was hit.
-fn lived_all(seeds: impl IntoIterator<Item = u64>) -> (Vec<String>, Hits) {
+/// Simulates all of these seeds, as many at once as there are processors. Returns the failures and the cells that
+/// were hit.
+fn simulate_all(seeds: impl IntoIterator<Item = u64>) -> (Vec<String>, Hits) {
     let seeds: Vec<u64> = seeds.into_iter().collect();
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let one_share = |share: usize| {
         let (mut wrong, mut hits) = (Vec::new(), Hits::new());
         for seed in seeds.iter().skip(share).step_by(threads) {
-            match lived(*seed) {
-                Ok(life) => matrix::count(&life, &mut hits),
+            match simulate(*seed) {
+                Ok(test_run) => matrix::count(&test_run, &mut hits),
                 Err(why) => wrong.push(format!("SIMULATION_SEED={seed}: {why}")),
             }
         }
@@ -114,25 +115,26 @@ fn number(variable: &str) -> Option<u64> {
 }
 
 #[test]
-fn nothing_is_lost_in_any_of_the_fixed_lives_and_every_fault_meets_every_step() {
+fn nothing_is_lost_with_any_of_the_fixed_seeds_and_every_fault_meets_every_step() {
     if let Some(seed) = number("SIMULATION_SEED") {
-        let life = lived(seed);
-        assert!(life.is_ok(), "{:#?}\n{}", Case::of(seed), life.err().unwrap_or_default());
+        let test_run = simulate(seed);
+        assert!(test_run.is_ok(), "{:#?}\n{}", Case::of(seed), test_run.err().unwrap_or_default());
         return;
     }
     let fixed = if every_case() { FIXED } else { FEWER };
-    let (wrong, mut hits) = lived_all(fixed.chain(ONCE_FAILED));
+    let (wrong, mut hits) = simulate_all(fixed.chain(ONCE_FAILED));
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     if !every_case() {
-        // The part of them is too few to meet every step.
+        // A part of the seeds is too few to meet every step.
         return;
     }
-    // What chance has left open is steered to.
+    // Test runs are steered to the cells that the seeds have not hit.
     for (fault, step) in matrix::missing(&hits) {
         for seed in 0..STEERED {
-            let life = lived_as(Case::steered(seed, fault, step));
-            let life = life.unwrap_or_else(|why| panic!("steered({seed}, {fault}, {step}): {why}"));
-            matrix::count(&life, &mut hits);
+            let test_run = simulate_case(Case::steered(seed, fault, step));
+            let test_run =
+                test_run.unwrap_or_else(|why| panic!("steered({seed}, {fault}, {step}): {why}"));
+            matrix::count(&test_run, &mut hits);
             if hits.contains_key(&(fault, step)) {
                 break;
             }
@@ -144,16 +146,16 @@ fn nothing_is_lost_in_any_of_the_fixed_lives_and_every_fault_meets_every_step() 
 }
 
 #[test]
-#[ignore = "its seeds are random: SIMULATION_MINUTES=1 cargo test --test it fresh_lives -- --ignored"]
-fn nothing_is_lost_in_fresh_lives_either() {
+#[ignore = "its seeds are random: SIMULATION_MINUTES=1 cargo test --test it fresh_seeds -- --ignored"]
+fn nothing_is_lost_with_fresh_seeds() {
     let minutes = number("SIMULATION_MINUTES").unwrap_or(0);
     let start = Instant::now();
     let mut random = number("SIMULATION_START").map_or_else(Rng::new, Rng::with_seed);
     loop {
-        // Far from the fixed ones.
+        // None of the fixed seeds.
         let first = random.u64(1_000_000..u64::from(u32::MAX));
-        say(&format!("fresh lives: SIMULATION_SEED={first} and the four after it"));
-        let (wrong, _) = lived_all(first..first + 5);
+        say(&format!("fresh seeds: SIMULATION_SEED={first} and the four after it"));
+        let (wrong, _) = simulate_all(first..first + 5);
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
         if start.elapsed() >= Duration::from_secs(60 * minutes) {
             break;
@@ -162,26 +164,26 @@ fn nothing_is_lost_in_fresh_lives_either() {
 }
 
 #[test]
-fn a_seed_decides_everything() {
+fn a_seed_determines_the_whole_test_run() {
     for seed in FIXED.take(6) {
-        let told = |life: test_run::Life| {
+        let events = |test_run: test_run::TestRun| {
             let event = |it: &serde_json::Value| {
                 format!("{} {} {}", it["operation"], it["arn"], it["atMillis"])
             };
-            life.history.iter().map(event).collect::<Vec<_>>()
+            test_run.history.iter().map(event).collect::<Vec<_>>()
         };
-        assert_eq!(lived(seed).map(told), lived(seed).map(told), "seed {seed}");
+        assert_eq!(simulate(seed).map(events), simulate(seed).map(events), "seed {seed}");
     }
 }
 
-/// Each rule of the engine is held by a life that fails without it.
+/// For each rule of the engine there is a test run that fails without it.
 mod mutants {
-    use super::{Case, FIXED, ONCE_FAILED, lived_where, test_run};
+    use super::{Case, FIXED, ONCE_FAILED, simulate_with, test_run};
     use ivs_apply::emulator::Switches;
     use ivs_apply::mutants::{Mutant, with};
 
-    /// Planted bugs, each with a seed that is likely to notice it: tried first, to be quick.
-    const PLANTED: [(Mutant, u64); 12] = [
+    /// Mutants, each with a seed that is likely to detect it, which is tried first.
+    const MUTANTS: [(Mutant, u64); 12] = [
         (Mutant::SdkRetries, 13),
         (Mutant::NoLookAfterUnknown, 13),
         (Mutant::NoLookBeforeCreate, 14),
@@ -196,50 +198,50 @@ mod mutants {
         (Mutant::NoLookForAudience, 98),
     ];
 
-    /// A life in which the open questions have their default answers, those that are harder on a client: a kinder
-    /// one may forgive a bug, as one does that refuses to delete a stage with people on it.
-    fn lived(seed: u64) -> Result<test_run::Life, String> {
-        lived_where(Case::of(seed), Switches::default())
+    /// A test run with the default answers to the open questions, which a client finds harder to handle: other answers
+    /// may hide a mutant, such as the refusal to delete a stage with participants.
+    fn simulate(seed: u64) -> Result<test_run::TestRun, String> {
+        simulate_with(Case::of(seed), Switches::default())
     }
 
-    /// The first life that notices a bug, and what it says.
-    fn noticed(bug: Mutant, likely: u64) -> Option<(u64, String)> {
+    /// The first seed that detects a mutant, and the failure.
+    fn detected(bug: Mutant, likely: u64) -> Option<(u64, String)> {
         let seeds = std::iter::once(likely).chain(FIXED).chain(ONCE_FAILED);
-        let mut lives = seeds.map(|seed| (seed, with(bug, || lived(seed))));
-        lives.find_map(|(seed, life)| Some((seed, life.err()?)))
+        let mut test_runs = seeds.map(|seed| (seed, with(bug, || simulate(seed))));
+        test_runs.find_map(|(seed, test_run)| Some((seed, test_run.err()?)))
     }
 
     #[test]
     #[expect(
         clippy::print_stderr,
-        reason = "which seed notices is worth noting where it has moved"
+        reason = "another seed than the likely one should be entered in the list"
     )]
-    fn every_planted_bug_is_caught_within_the_fixed_lives() {
+    fn every_mutant_is_detected() {
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let share = |share: usize| {
-            let mine = PLANTED.iter().skip(share).step_by(threads);
-            mine.map(|(bug, likely)| (*bug, *likely, noticed(*bug, *likely))).collect::<Vec<_>>()
+            let mine = MUTANTS.iter().skip(share).step_by(threads);
+            mine.map(|(bug, likely)| (*bug, *likely, detected(*bug, *likely))).collect::<Vec<_>>()
         };
         let found: Vec<_> = std::thread::scope(|scope| {
             let share = &share;
             let running: Vec<_> = (0..threads).map(|it| scope.spawn(move || share(it))).collect();
             running.into_iter().flat_map(|it| it.join().expect("panics are caught")).collect()
         });
-        for (bug, likely, noticed) in &found {
-            if let Some((seed, why)) = noticed
+        for (bug, likely, detected) in &found {
+            if let Some((seed, why)) = detected
                 && seed != likely
             {
                 let why: String = why.chars().take(120).collect();
-                eprintln!("{bug:?} is noticed by {seed}: {why}");
+                eprintln!("{bug:?} is detected by {seed}: {why}");
             }
         }
         let missed: Vec<Mutant> = found.iter().filter(|it| it.2.is_none()).map(|it| it.0).collect();
-        assert!(missed.is_empty(), "no fixed life notices {missed:?}");
+        assert!(missed.is_empty(), "no fixed seed detects {missed:?}");
     }
 
-    /// What takes two rare things at once is told by itself.
+    /// Mutants that show only where two rare events coincide.
     #[test]
-    fn bugs_that_chance_seldom_meets_are_caught_by_their_own_tests() {
+    fn mutants_that_random_runs_seldom_meet_are_detected_by_tests_of_their_own() {
         use crate::faults;
         assert!(!with(Mutant::DeletedKeyRetaken, faults::a_key_is_rotated_while_listings_lag));
         let seen = faults::the_next_run_sees_what_was_made_in_spite_of_the_lag;

@@ -1,8 +1,8 @@
-//! Judges a life by the account's own history: the invariants of `docs/reliability.md` §7. Knows nothing of how the
-//! engine comes to what it does, only what it planned, what it said, and what truly happened.
+//! Judges a test run by the history of the account: the invariants of `docs/reliability.md` §7. Compares what the
+//! engine planned and reported with the mutations that were carried out.
 
 use super::chance::{End, OUTSIDE, Second};
-use super::test_run::{Life, Run};
+use super::test_run::{Run, TestRun};
 use ivs_apply::apply::{Failure, StepStatus};
 use ivs_apply::aws::Tags;
 use ivs_apply::kinds::{Kind, Owner};
@@ -13,28 +13,28 @@ use std::collections::BTreeMap;
 /// The least age of a duplicate that is deleted.
 const RIPE_MILLIS: i64 = 15 * 60 * 1000;
 
-/// How far the time in an attempt's name may lie from when it is carried out: an attempt times out after ten
+/// The largest difference between the time in an attempt's id and the time at which it is carried out: an attempt times out after ten
 /// seconds, and a stalled request is carried out at most 45 s late.
 const OP_MILLIS: i64 = 60_000;
 
-/// A run makes no more calls than this, whatever goes wrong.
+/// The largest number of calls of one run.
 const CALLS: u64 = 5_000;
 
-/// What is wrong with a life, if anything.
-pub(crate) fn judge(life: &Life) -> Result<(), String> {
-    if let Some(why) = &life.unsettled {
+/// The first violation of an invariant, if there is one.
+pub(crate) fn judge(test_run: &TestRun) -> Result<(), String> {
+    if let Some(why) = &test_run.unsettled {
         return Err(format!("I5: {why}"));
     }
-    let mut world = World::default();
-    for (index, event) in life.history.iter().enumerate() {
+    let mut account = AccountState::default();
+    for (index, event) in test_run.history.iter().enumerate() {
         let event = Happened::read(index, event);
         if event.caller != OUTSIDE {
-            world.judge(&event, life)?;
+            account.judge(&event, test_run)?;
         }
-        world.note(&event);
+        account.note(&event);
     }
-    for run in &life.runs {
-        report_is_true(run, life)?;
+    for run in &test_run.runs {
+        report_is_true(run, test_run)?;
         if run.ended - run.began > CALLS {
             return Err(format!("I11: {} calls in one run", run.ended - run.began));
         }
@@ -98,15 +98,15 @@ impl Happened {
     }
 }
 
-/// What is truly there: ARN, tags, and since when, with which event.
+/// The objects that exist by the history: ARN, tags, and the time and number of the creation.
 #[derive(Default)]
-struct World {
+struct AccountState {
     there: BTreeMap<String, Tags>,
     since: BTreeMap<String, (i64, usize)>,
 }
 
-/// An object that has been there for so long is seen before another is made: a look counts for a minute, and
-/// what follows it takes less than another.
+/// An object that has existed for so long is seen before another is created: a read is relied on for a minute, and
+/// the call that follows it takes less than another.
 const SEEN_MILLIS: i64 = 130_000;
 
 fn op(tags: &Tags) -> &str {
@@ -126,7 +126,7 @@ fn made(tags: &Tags) -> Option<i64> {
     i64::try_from(ulid::Ulid::from_string(op(tags)).ok()?.timestamp_ms()).ok()
 }
 
-impl World {
+impl AccountState {
     fn note(&mut self, event: &Happened) {
         if event.deletes() {
             self.there.remove(&event.arn);
@@ -137,9 +137,10 @@ impl World {
         }
     }
 
-    fn judge(&self, event: &Happened, life: &Life) -> Result<(), String> {
+    fn judge(&self, event: &Happened, test_run: &TestRun) -> Result<(), String> {
         if !self.there.contains_key(&event.arn) {
-            return born_well(event).and_then(|()| self.born_alone(event, life));
+            return is_created_with_tags(event)
+                .and_then(|()| self.is_created_once(event, test_run));
         }
         let owner = Owner::of(&event.tags);
         let ours = owner.in_stack("laws").is_some();
@@ -148,13 +149,13 @@ impl World {
             return Err(event.says("I3: written to, and not ours"));
         }
         let steps = || {
-            life.runs.iter().filter(|run| run.from <= event.index).flat_map(|run| {
+            test_run.runs.iter().filter(|run| run.from <= event.index).flat_map(|run| {
                 let steps = run.plan.iter().flat_map(|it| &it.steps);
                 steps.filter(|it| it.decision.is_do()).map(move |step| (run, step))
             })
         };
         let mine = |step: &Step| step.arn.as_ref().is_some_and(|it| it.as_str() == event.arn);
-        // Who publishes by an ingest configuration is thrown out of its stage.
+        // The publisher of an ingest configuration is disconnected from its stage.
         let consented = |step: &Step| {
             let through = match event.operation.as_str() {
                 "DisconnectParticipant" => step.address.kind == Kind::IngestConfiguration,
@@ -172,40 +173,44 @@ impl World {
         if event.tags.get("ivs-apply:protect").is_some_and(|it| it == "true") {
             return Err(event.says("I4: protected, and deleted"));
         }
-        if self.gives_way(event, life) {
+        if self.is_duplicate_of_own_run(event, test_run) {
             return Ok(());
         }
         let mut verdicts = steps()
             .filter(|(_, it)| it.action == Action::Delete && mine(it))
-            .map(|(run, step)| self.may_go(event, life, run, step));
+            .map(|(run, step)| self.may_be_deleted(event, test_run, run, step));
         let first = verdicts.next().unwrap_or_else(|| Err(event.says("I2: no plan says so")));
-        // One plan that says so rightly is enough.
+        // One plan with a valid reason is enough.
         verdicts.fold(first, |so_far, next| if so_far.is_ok() { so_far } else { next })
     }
 
-    /// Whether this is a copy that a run deletes which made it and has not ended, while the copy that counts is
-    /// there.
-    fn gives_way(&self, event: &Happened, life: &Life) -> bool {
-        let Some((_, birth)) = self.since.get(&event.arn) else { return false };
-        let during = |run: &Run| run.from <= *birth && event.index < run.to;
+    /// Whether this is a duplicate that the run which created it deletes before it ends, while the object that counts
+    /// exists.
+    fn is_duplicate_of_own_run(&self, event: &Happened, test_run: &TestRun) -> bool {
+        let Some((_, creation)) = self.since.get(&event.arn) else { return false };
+        let during = |run: &Run| run.from <= *creation && event.index < run.to;
         let place = |arn: &str| arn.split('/').next().map(ToOwned::to_owned);
         let same = |tags: &Tags, key: &str| tags.get(key) == event.tags.get(key);
-        // It may have failed and gone between two looks; the run that made it says so.
-        let failed = has_failed(life, &event.arn)
-            || life.runs.iter().filter(|run| during(run)).any(|run| made_of_no_use(run, event));
+        // It may have failed and been deleted between two reads; the run that created it reports that.
+        let failed = has_failed(test_run, &event.arn)
+            || test_run
+                .runs
+                .iter()
+                .filter(|run| during(run))
+                .any(|run| was_created_unusable(run, event));
         let counts = self.there.iter().any(|(arn, tags)| {
             place(arn) == place(&event.arn)
                 && same(tags, "ivs-apply:stack")
                 && same(tags, "ivs-apply:name")
-                && (has_failed(life, arn), op(tags), arn.as_str())
+                && (has_failed(test_run, arn), op(tags), arn.as_str())
                     < (failed, op(&event.tags), event.arn.as_str())
         });
-        counts && life.runs.iter().any(during)
+        counts && test_run.runs.iter().any(during)
     }
 
-    /// Nothing is made while another of its name is there, apart from what it replaces: not where somebody
-    /// could have known.
-    fn born_alone(&self, event: &Happened, life: &Life) -> Result<(), String> {
+    /// No object is created while another one with its name exists, apart from the one that it replaces, if the run
+    /// could have seen that one.
+    fn is_created_once(&self, event: &Happened, test_run: &TestRun) -> Result<(), String> {
         let ephemeral = event.kind.is_some_and(|it| !it.facts().ended.is_empty());
         if event.kind == Some(Kind::StreamKey) || ephemeral {
             return Ok(());
@@ -213,7 +218,7 @@ impl World {
         let name = event.tags.get("ivs-apply:name");
         let replaces = replaced(&event.tags);
         let kind = event.arn.split('/').next().unwrap_or_default();
-        let twins = self.there.iter().filter(|(arn, tags)| {
+        let duplicates = self.there.iter().filter(|(arn, tags)| {
             let its_id = arn.rsplit('/').next();
             let superseded = self.there.values().any(|it| replaced(it) == its_id);
             arn.starts_with(&format!("{kind}/"))
@@ -221,11 +226,11 @@ impl World {
                 && replaces != its_id
                 && !superseded
         });
-        for (duplicate_copy, _) in twins {
+        for (duplicate_copy, _) in duplicates {
             let (since, index) =
                 self.since.get(duplicate_copy).copied().unwrap_or((event.at, event.index));
             let age = event.at - since;
-            if may_be_doubled(life, age) || forgotten(life, age, index) {
+            if may_be_duplicated(test_run, age) || was_hidden_by_lag(test_run, age, index) {
                 continue;
             }
             return Err(event
@@ -234,8 +239,14 @@ impl World {
         Ok(())
     }
 
-    /// Whether a delete is right by the reason its plan gives.
-    fn may_go(&self, event: &Happened, life: &Life, run: &Run, step: &Step) -> Result<(), String> {
+    /// Whether a delete is valid for the reason that its plan gives.
+    fn may_be_deleted(
+        &self,
+        event: &Happened,
+        test_run: &TestRun,
+        run: &Run,
+        step: &Step,
+    ) -> Result<(), String> {
         match step.because.first() {
             Some(Cause::Duplicate { of }) => {
                 let winner = self.there.get(of.as_str());
@@ -244,8 +255,8 @@ impl World {
                 if !same("ivs-apply:stack") || !same("ivs-apply:name") {
                     return Err(event.says("I2: it is no duplicate"));
                 }
-                if (has_failed(life, of.as_str()), op(winner), of.as_str())
-                    >= (has_failed(life, &event.arn), op(&event.tags), event.arn.as_str())
+                if (has_failed(test_run, of.as_str()), op(winner), of.as_str())
+                    >= (has_failed(test_run, &event.arn), op(&event.tags), event.arn.as_str())
                 {
                     return Err(event.says("I2: the one that counts goes"));
                 }
@@ -268,16 +279,16 @@ impl World {
     }
 }
 
-/// Whether a life has something in it that makes a second object unavoidable beside one of this age.
-fn may_be_doubled(life: &Life, age: i64) -> bool {
-    let case = &life.case;
+/// Whether the faults of a test run make a second object unavoidable where one of this age exists.
+fn may_be_duplicated(test_run: &TestRun, age: i64) -> bool {
+    let case = &test_run.case;
     let faults = || case.faults.iter().chain(&case.late);
     let any = |kinds: &[&str]| {
         faults().any(|it| it["kind"].as_str().is_some_and(|it| kinds.contains(&it)))
     };
     let lag = faults().filter(|it| it["kind"] == "listLag");
     let lag = lag.filter_map(|it| it["seconds"].as_i64()).max().unwrap_or(0);
-    // Somebody copies tags or takes them off; answers that leave objects out or name them wrongly.
+    // Tags are copied or removed outside; answers leave objects out or name them wrongly.
     if !case.others.is_empty() || any(&["twice", "odd"]) {
         return true;
     }
@@ -286,25 +297,26 @@ fn may_be_doubled(life: &Life, age: i64) -> bool {
     }
     let at_once = case.second != Second::None;
     let late = any(&["stall", "delay"]);
-    // Longer than a lost create is looked for, or than the end of a run waits; or a run that never came to it.
+    // The lag is longer than the search for a lost create, or than the wait at the end of a run, or the run was ended
+    // before that wait.
     let not_visible = lag >= 60
         || (lag >= 15 && any(&["loseReply", "error500"]))
         || (lag > 0 && case.end != End::Nothing);
     at_once || late || not_visible
 }
 
-/// Whether listings came to lag after a run without faults had seen an object of this age in them: no run can
-/// know of what listings show and then show no more. It may have looked a while before it made another.
-fn forgotten(life: &Life, age: i64, birth: usize) -> bool {
-    let case = &life.case;
-    let early = !case.before.is_empty() && life.runs.first().is_some_and(|it| birth < it.to);
+/// Whether listings began to lag after a run without faults had seen an object of this age in them: no run can know
+/// of an object that listings show and later leave out. The read may be some time before the create.
+fn was_hidden_by_lag(test_run: &TestRun, age: i64, creation: usize) -> bool {
+    let case = &test_run.case;
+    let early = !case.before.is_empty() && test_run.runs.first().is_some_and(|it| creation < it.to);
     let lag = case.faults.iter().chain(&case.late).filter(|it| it["kind"] == "listLag");
     early && lag.filter_map(|it| it["seconds"].as_i64()).any(|it| age < it * 1_000 + SEEN_MILLIS)
 }
 
-/// I1: whatever is made says from birth whose it is.
-fn born_well(event: &Happened) -> Result<(), String> {
-    // The key that AWS makes with a channel belongs to nobody yet.
+/// I1: every object has its ownership tags from its creation on.
+fn is_created_with_tags(event: &Happened) -> Result<(), String> {
+    // The stream key that AWS creates along with a channel has no owner yet.
     if event.kind == Some(Kind::StreamKey) && event.operation == "CreateChannel" {
         return Ok(());
     }
@@ -320,14 +332,15 @@ fn born_well(event: &Happened) -> Result<(), String> {
     }
 }
 
-/// Whether AWS failed to make an object: nothing can refer to it, so it comes after every other of its name.
-fn has_failed(life: &Life, arn: &str) -> bool {
-    let mut looks = life.runs.iter().filter_map(|it| it.there.get(arn));
+/// Whether AWS failed to create an object: no resource can refer to it, so it comes after every other with its
+/// address.
+fn has_failed(test_run: &TestRun, arn: &str) -> bool {
+    let mut looks = test_run.runs.iter().filter_map(|it| it.there.get(arn));
     looks.any(|state| state == "CREATE_FAILED")
 }
 
-/// Whether a run says that what it made under the name of an object came to be of no use.
-fn made_of_no_use(run: &Run, event: &Happened) -> bool {
+/// Whether a run reports that an object which it created with the name of this one became unusable.
+fn was_created_unusable(run: &Run, event: &Happened) -> bool {
     let (Some(plan), Some(outcome)) = (&run.plan, &run.outcome) else { return false };
     let by_id = plan.by_id();
     outcome.steps.iter().any(|(id, status)| {
@@ -339,29 +352,30 @@ fn made_of_no_use(run: &Run, event: &Happened) -> bool {
     })
 }
 
-/// I10: what a run says of its steps is what happened.
-fn report_is_true(run: &Run, life: &Life) -> Result<(), String> {
+/// I10: the report of a run agrees with the history.
+fn report_is_true(run: &Run, test_run: &TestRun) -> Result<(), String> {
     let (Some(plan), Some(outcome)) = (&run.plan, &run.outcome) else { return Ok(()) };
-    let during: Vec<Happened> = life.history[run.from..run.to]
+    let during: Vec<Happened> = test_run.history[run.from..run.to]
         .iter()
         .enumerate()
         .map(|(index, event)| Happened::read(run.from + index, event))
         .filter(|it| it.caller != OUTSIDE)
         .collect();
-    let struck =
-        |kind: &str| life.case.faults.iter().chain(&life.case.late).any(|it| it["kind"] == kind);
+    let struck = |kind: &str| {
+        test_run.case.faults.iter().chain(&test_run.case.late).any(|it| it["kind"] == kind)
+    };
     let by_id = plan.by_id();
     for (id, status) in &outcome.steps {
         let step = by_id[id];
         let arn = step.arn.as_ref().map(ivs_apply::kinds::Arn::as_str);
-        let lies = |what: &str| {
+        let wrong = |what: &str| {
             let (action, address) = (step.action.as_str(), &step.address);
             let its = during.iter().filter(|it| Some(it.arn.as_str()) == arn);
             let its: Vec<String> =
                 its.map(|it| format!("{} at {} ms", it.operation, it.at)).collect();
             Err(format!("I10: {action} {address}: {what}: {status:?}; writes: {}", its.join(", ")))
         };
-        // A channel is told which key it has, or that it has none any more, by the step of that key.
+        // The step of a stream key writes a tag of its channel.
         let keys = plan.steps.iter().any(|it| it.address.kind == Kind::StreamKey);
         let by_key = |it: &Happened| {
             keys && it.kind == Some(Kind::Channel)
@@ -369,7 +383,7 @@ fn report_is_true(run: &Run, life: &Life) -> Result<(), String> {
         };
         let written = || during.iter().any(|it| Some(it.arn.as_str()) == arn && !by_key(it));
         let others = plan.steps.iter().filter(|it| it.arn == step.arn && it.id != step.id).count();
-        let born = || {
+        let created = || {
             during.iter().find(|it| {
                 let name = it.tags.get("ivs-apply:name");
                 it.kind == Some(step.address.kind)
@@ -382,15 +396,15 @@ fn report_is_true(run: &Run, life: &Life) -> Result<(), String> {
         match status {
             StepStatus::Done(Some(arn)) | StepStatus::Unconfirmed(arn)
                 if step.action.makes()
-                    && !life.history.iter().any(|it| it["arn"] == arn.as_str()) =>
+                    && !test_run.history.iter().any(|it| it["arn"] == arn.as_str()) =>
             {
-                return lies("done, and it was never made");
+                return wrong("done, and it was never made");
             }
             StepStatus::Done(Some(arn)) if step.action == Action::Delete => {
                 let over = ["STOPPING", "STOPPED", "FAILED"];
                 if run.there.get(arn.as_str()).is_some_and(|state| !over.contains(&state.as_str()))
                 {
-                    return lies("done, and it is still there");
+                    return wrong("done, and it is still there");
                 }
             }
             StepStatus::Done(_)
@@ -399,7 +413,7 @@ fn report_is_true(run: &Run, life: &Life) -> Result<(), String> {
                     && !written()
                     && run.alone =>
             {
-                return lies("done, and nothing was written");
+                return wrong("done, and nothing was written");
             }
             StepStatus::NotStarted
             | StepStatus::Skipped(_)
@@ -407,20 +421,20 @@ fn report_is_true(run: &Run, life: &Life) -> Result<(), String> {
             | StepStatus::Deferred(_)
                 if run.alone =>
             {
-                // A request that an earlier run sent and did not wait for comes in now, and makes it stale.
+                // A stalled request of an earlier run is carried out now, and makes the step stale.
                 let stray = matches!(status, StepStatus::Stale(_)) && struck("stall");
                 if step.arn.is_some() && others == 0 && written() && !stray {
-                    return lies("it was written to");
+                    return wrong("it was written to");
                 }
-                if step.arn.is_none() && born().is_some() {
-                    return lies("it was made");
+                if step.arn.is_none() && created().is_some() {
+                    return wrong("it was made");
                 }
             }
             StepStatus::Failed(failure) if run.alone && step.action.makes() => {
                 let half = matches!(failure, Failure::HalfDone { .. } | Failure::Unlisted { .. });
-                // The second delivery is answered, and that is a refusal where only one can be.
-                if !half && born().is_some() && !struck("twice") {
-                    return lies("failed, and it was made");
+                // The second delivery is answered, which is a refusal where only one object can exist.
+                if !half && created().is_some() && !struck("twice") {
+                    return wrong("failed, and it was made");
                 }
             }
             _ => {}

@@ -1,4 +1,5 @@
-//! Lives one case: builds the account up, lets everything go wrong, then heals it and sees that it converges.
+//! Carries out one case: fills an emulated account, applies with faults and outside changes, then removes both and
+//! checks that the account converges.
 
 use super::chance::{Case, End, OUTSIDE, Other, Second};
 use crate::account::{Account, session};
@@ -16,13 +17,13 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
-/// Nothing takes longer: several waits of ten minutes for something that never becomes usable.
+/// No run takes longer: several waits of ten minutes for an object that never becomes usable.
 const LONGEST_RUN: Duration = Duration::from_hours(2);
 
-/// Long enough for a duplicate to be ripe and for every composition without a publisher to end.
-const HEALING: Duration = Duration::from_mins(25);
+/// Long enough for a duplicate to be deleted and for every composition without a publisher to end.
+const RESTORING: Duration = Duration::from_mins(25);
 
-/// What is known of one run.
+/// The record of one apply.
 #[derive(Debug, Default)]
 pub(crate) struct Run {
     pub(crate) desired: BTreeSet<ivs_apply::kinds::Address>,
@@ -33,37 +34,37 @@ pub(crate) struct Run {
     pub(crate) outcome: Option<Outcome>,
     pub(crate) killed: bool,
     pub(crate) alone: bool,
-    /// Events of the account's history.
+    /// Positions in the account's history.
     pub(crate) from: usize,
     pub(crate) to: usize,
-    /// Numbers of calls: when it began, when the reading was over, when the last step was over, when it ended.
+    /// Numbers of calls: at its beginning, after the reading, after the last step, at its end.
     pub(crate) began: u64,
     pub(crate) read: u64,
     pub(crate) stepped: u64,
     pub(crate) ended: u64,
     pub(crate) took: Duration,
-    /// What was under way when the signal came.
+    /// The step at which the signal came.
     pub(crate) stopped_in: Option<&'static str>,
-    /// What was there at its end, with its state.
+    /// The objects at its end, with their states.
     pub(crate) there: BTreeMap<String, String>,
 }
 
-/// What a life has left behind for the oracle.
-pub(crate) struct Life {
+/// What the oracle judges.
+pub(crate) struct TestRun {
     pub(crate) case: Case,
     pub(crate) runs: Vec<Run>,
     pub(crate) history: Vec<Value>,
     pub(crate) marks: Vec<Value>,
-    /// What is wrong with the end of it.
+    /// Why the account did not converge, if it did not.
     pub(crate) unsettled: Option<String>,
 }
 
-/// The account, the case, and what others did.
-struct World {
+/// The account, the case, and the changes made outside.
+struct Simulation {
     account: Account,
     stack: Stack,
     case: Case,
-    /// What others have touched, to be put right in the end.
+    /// Objects with changes made outside, which are undone in the end.
     touched: Mutex<Touched>,
 }
 
@@ -77,7 +78,7 @@ struct Touched {
     edited: BTreeSet<String>,
 }
 
-impl World {
+impl Simulation {
     fn control(&self, method: &str, path: &str, body: Value) -> Value {
         self.account.control(method, &format!("/_emulator/{path}"), body)
     }
@@ -105,7 +106,7 @@ impl World {
         Policy { prune, allow_live, ..Policy::default() }
     }
 
-    /// A request of somebody else, carried out at once.
+    /// A request of another client, carried out at once.
     fn outside(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
         let authorization = format!(
             "AWS4-HMAC-SHA256 Credential={OUTSIDE}/20260101/us-west-2/ivs/aws4_request, \
@@ -135,13 +136,13 @@ impl World {
         self.outside("DELETE", &format!("/tags/{arn}?tagKeys={key}"), &Value::Null);
     }
 
-    /// Somebody else does something to an object of the stack, if there is a fitting one.
-    fn meddle(&self, other: Other) {
+    /// Another client changes an object of the stack, if there is one of a fitting kind.
+    fn change_from_outside(&self, other: Other) {
         let owned =
             |object: &Value| object["object"]["tags"]["ivs-apply:stack"] == json!(self.stack.name);
         let objects: Vec<Value> = self.objects().into_iter().filter(owned).collect();
-        // A key that somebody else holds could never be made again, and whose a stream key is follows from
-        // its channel.
+        // A key that another stack owned could never be created again, and the owner of a stream key is that of its
+        // channel.
         let exclusive = |kind: &str| matches!(kind, "StreamKey" | "PlaybackKeyPair" | "PublicKey");
         let pick = |which: usize, fits: &dyn Fn(&str) -> bool| -> Option<(String, String, Value)> {
             let some: Vec<&Value> =
@@ -167,7 +168,8 @@ impl World {
                     }
                     "Stage" => {
                         let role = if which % 3 == 0 { "subscriber" } else { "publisher" };
-                        let body = json!({ "stageArn": arn, "userId": "somebody", "role": role });
+                        let body =
+                            json!({ "stageArn": arn, "userId": "participant", "role": role });
                         let (status, joined) =
                             self.account.emulator.control("POST", "/_emulator/participants", body);
                         if let (200, Some(id)) = (status, joined["participantId"].as_str()) {
@@ -236,10 +238,10 @@ impl World {
         let http = Some(self.account.emulator.http_client());
         let clock = Some(self.account.emulator.time_source());
         let target = Target { in_process: http, clock, ..Target::default() };
-        connect(&target).await.expect("a pretend account needs no configuration")
+        connect(&target).await.expect("an emulated account needs no configuration")
     }
 
-    /// One run from reading to report, as the command line does it; whatever ends it, the record is kept.
+    /// One run from reading to report, as the command line does it; the record is kept for every kind of end.
     fn run<'a>(
         &'a self,
         desired: &'a [Desired],
@@ -265,7 +267,7 @@ impl World {
         };
         if matches!(plot.end, End::Killed { .. } | End::KilledAfter { .. } | End::Steered) {
             tokio::select! {
-                // In this order, since a seed decides everything.
+                // In this order, so that the seed determines the result.
                 biased;
                 () = ended => {}
                 () = self.account.emulator.until_held() => lock(&record).killed = true,
@@ -300,7 +302,7 @@ impl World {
         lock(record).plan = Some(plan.clone());
         let others = plot.others.iter();
         for (_, other) in others.filter(|(event, _)| *event == 0) {
-            self.meddle(*other);
+            self.change_from_outside(*other);
         }
         for fault in plot.late {
             self.control("POST", "faults", fault.clone());
@@ -313,7 +315,7 @@ impl World {
             begin.notified().await;
         }
         sleep(Duration::from_secs(plot.pause)).await;
-        // What the command line refuses, or has nothing to do for.
+        // The command line refuses it, or there is nothing to do.
         if plan.status() == Status::Blocked || !plan.has_work() {
             return;
         }
@@ -327,7 +329,7 @@ impl World {
         lock(record).outcome = outcome.ok();
     }
 
-    /// What the engine tells sets the others off, and the signal.
+    /// Events of the engine trigger the changes made outside, and the signal.
     fn told(
         &self,
         event: &Event,
@@ -349,7 +351,7 @@ impl World {
             Event::Draining { .. } => return,
         }
         for (_, other) in plot.others.iter().filter(|(at, _)| *at == seen.0) {
-            self.meddle(*other);
+            self.change_from_outside(*other);
         }
         if let End::Signal { event, twice } = plot.end
             && seen.0 == event + 1
@@ -379,11 +381,11 @@ impl World {
         self.control("POST", "faults", hold);
     }
 
-    /// Everything that went wrong is put right, as people would; and time passes.
-    async fn heal(&self) {
+    /// Removes faults and undoes outside changes, as an operator would; and time passes.
+    async fn restore(&self) {
         self.control("DELETE", "faults", Value::Null);
         self.control("POST", "switches", json!({ "largestPage": 0, "busySlate": "accept" }));
-        self.control("POST", "quotas", json!(roomy()));
+        self.control("POST", "quotas", json!(large_quotas()));
         let touched = std::mem::take(&mut *lock(&self.touched));
         for channel in touched.streams {
             self.account.emulator.control(
@@ -400,7 +402,7 @@ impl World {
             let body = json!({ "ingestConfigurationArn": ingest });
             self.account.emulator.control("DELETE", "/_emulator/ingests", body);
         }
-        sleep(HEALING).await;
+        sleep(RESTORING).await;
         for arn in touched.protected {
             self.untag(&arn, "ivs-apply:protect");
         }
@@ -413,9 +415,9 @@ impl World {
             let (Some(kind), Some(arn)) = (it["kind"].as_str(), it["arn"].as_str()) else {
                 continue;
             };
-            // What hangs for ever is deleted, as well as what nobody knows whose it is.
+            // Objects that stay in a transitional state are deleted, as well as those with an unknown owner.
             let stuck = matches!(it["object"]["state"].as_str(), Some("CREATING" | "STARTING"));
-            // Of two with one name, one of which somebody has changed, only a person knows which is meant.
+            // Of two objects with one name, one of which was changed outside, only an operator knows which to keep.
             let unclear = touched.edited.contains(arn)
                 && objects.iter().filter(|other| named(other) == named(it)).count() > 1;
             if stuck || unclear || touched.tampered.contains(arn) {
@@ -430,7 +432,7 @@ impl World {
         }
     }
 
-    /// At most three applies without faults, then nothing is left to do, and everything is there once.
+    /// After at most three applies without faults nothing is left to do, and every resource exists once.
     async fn settled(&self, runs: &mut Vec<Run>) -> Option<String> {
         let desired = &self.case.after;
         let policy = self.policy(desired, true, true);
@@ -483,19 +485,19 @@ impl World {
             let ephemeral = !it.address.kind.facts().ended.is_empty();
             match there.remove(&key) {
                 Some(1) => {}
-                // The key of a channel that no manifest names a key for any more keeps its tags.
+                // A stream key keeps its tags if its manifest is removed.
                 Some(_) if it.address.kind == Kind::StreamKey => {}
                 None if ephemeral || it.address.kind.facts().arn_type.is_none() => {}
-                other => return Some(format!("{} is there {other:?} times", it.address)),
+                other => return Some(format!("{} exists {other:?} times", it.address)),
             }
         }
-        // A key goes with its channel and never by itself, whether or not a manifest still names it.
+        // A stream key is deleted only with its channel, whether or not a manifest still declares it.
         there.retain(|(kind, _), _| kind != Kind::StreamKey.name());
-        (!there.is_empty()).then(|| format!("declared nowhere, and there: {there:?}"))
+        (!there.is_empty()).then(|| format!("exists without a manifest: {there:?}"))
     }
 }
 
-/// What happens to one run.
+/// The events of one run.
 struct Plot<'a> {
     end: End,
     others: &'a [(usize, Other)],
@@ -503,17 +505,17 @@ struct Plot<'a> {
     late: &'a [Value],
     pause: u64,
     alone: bool,
-    /// Told once the plan is made.
+    /// Notified once the plan is made.
     planned: &'a tokio::sync::Notify,
     /// Waited for before the plan is carried out.
     begin: Option<&'a tokio::sync::Notify>,
 }
 
-static NOBODY_LISTENS: tokio::sync::Notify = tokio::sync::Notify::const_new();
+static UNUSED: tokio::sync::Notify = tokio::sync::Notify::const_new();
 
 impl Plot<'_> {
     fn quiet() -> Self {
-        let planned = &NOBODY_LISTENS;
+        let planned = &UNUSED;
         Self {
             end: End::Nothing,
             others: &[],
@@ -530,8 +532,8 @@ fn lock<T>(it: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     it.lock().expect("no task panics while it holds the lock")
 }
 
-/// Quotas that nothing reaches, duplicates and predecessors included.
-fn roomy() -> ivs_apply::emulator::Quotas {
+/// Quotas that are never used up, even with duplicates and predecessors.
+fn large_quotas() -> ivs_apply::emulator::Quotas {
     ivs_apply::emulator::Quotas {
         recording_configurations: 100,
         playback_key_pairs: 100,
@@ -544,13 +546,13 @@ fn roomy() -> ivs_apply::emulator::Quotas {
     }
 }
 
-/// Lives a case on the clock of the current runtime, with the emulator's questions answered like this.
-pub(crate) async fn observed(case: Case, switches: Switches) -> Life {
+/// Carries out a case on the clock of the current runtime, with these switches of the emulator.
+pub(crate) async fn run_case(case: Case, switches: Switches) -> TestRun {
     fastrand::seed(case.seed);
     let settings = Settings {
         seed: case.seed,
         clock: Clock::Tokio,
-        quotas: roomy(),
+        quotas: large_quotas(),
         switches,
         ..Settings::default()
     };
@@ -559,26 +561,26 @@ pub(crate) async fn observed(case: Case, switches: Switches) -> Life {
         quotas: Kind::ALL.iter().map(|kind| (*kind, 1_000)).collect(),
         ..crate::generators::stack()
     };
-    let world = World { account, stack, case, touched: Mutex::default() };
-    let case = &world.case;
+    let simulation = Simulation { account, stack, case, touched: Mutex::default() };
+    let case = &simulation.case;
     let mut runs = Vec::new();
     if !case.before.is_empty() {
-        let policy = world.policy(&case.before, true, true);
-        runs.push(world.run(&case.before, &policy, &Plot::quiet()).await);
-        // An account that has stood for a while.
+        let policy = simulation.policy(&case.before, true, true);
+        runs.push(simulation.run(&case.before, &policy, &Plot::quiet()).await);
+        // Some time passes before the next run.
         sleep(Duration::from_secs(case.seed % 3 * 45)).await;
     }
     if case.page > 0 {
-        world.control("POST", "switches", json!({ "largestPage": case.page }));
+        simulation.control("POST", "switches", json!({ "largestPage": case.page }));
     }
     if let Some(quota) = case.quota {
-        world.control("POST", "quotas", json!({ quota: 1 }));
+        simulation.control("POST", "quotas", json!({ quota: 1 }));
     }
     for fault in &case.faults {
-        world.control("POST", "faults", fault.clone());
+        simulation.control("POST", "faults", fault.clone());
     }
-    world.hold(false);
-    let policy = world.policy(&case.after, case.consent, case.prune);
+    simulation.hold(false);
+    let policy = simulation.policy(&case.after, case.consent, case.prune);
     for round in 0..case.faulted_runs {
         let planned = tokio::sync::Notify::new();
         let quiet = Plot { planned: &planned, ..Plot::quiet() };
@@ -590,20 +592,21 @@ pub(crate) async fn observed(case: Case, switches: Switches) -> Life {
             ..quiet
         };
         if round > 0 {
-            runs.push(world.run(&case.after, &policy, &Plot::quiet()).await);
+            runs.push(simulation.run(&case.after, &policy, &Plot::quiet()).await);
             continue;
         }
         match case.second {
-            Second::None => runs.push(world.run(&case.after, &policy, &first).await),
+            Second::None => runs.push(simulation.run(&case.after, &policy, &first).await),
             Second::Same | Second::Older => {
                 let older = case.second == Second::Older;
                 let desired = if older { &case.before } else { &case.after };
                 let first = Plot { alone: false, end: unkilled(case.end), ..first };
                 let second = Plot { alone: false, ..Plot::quiet() };
-                let policy_of_second = world.policy(desired, case.consent, case.prune && !older);
+                let policy_of_second =
+                    simulation.policy(desired, case.consent, case.prune && !older);
                 let (one, two) = futures_util::future::join(
-                    world.run(&case.after, &policy, &first),
-                    world.run(desired, &policy_of_second, &second),
+                    simulation.run(&case.after, &policy, &first),
+                    simulation.run(desired, &policy_of_second, &second),
                 )
                 .await;
                 runs.extend([one, two]);
@@ -620,13 +623,13 @@ pub(crate) async fn observed(case: Case, switches: Switches) -> Life {
                 let other = async {
                     planned.notified().await;
                     let plot = Plot { alone: false, ..Plot::quiet() };
-                    let run = world.run(&case.after, &policy, &plot).await;
+                    let run = simulation.run(&case.after, &policy, &plot).await;
                     begin.notify_one();
                     run
                 };
                 let paused = async {
-                    let run = world.run(&case.after, &policy, &paused).await;
-                    // A run that could not read never comes to planning.
+                    let run = simulation.run(&case.after, &policy, &paused).await;
+                    // A run that could not read the account makes no plan.
                     planned.notify_one();
                     run
                 };
@@ -634,24 +637,24 @@ pub(crate) async fn observed(case: Case, switches: Switches) -> Life {
                 runs.extend([one, two]);
             }
         }
-        // A dead run holds nobody else back.
+        // The fault that killed the run must not hold requests of the next one.
         if matches!(case.end, End::Killed { .. } | End::KilledAfter { .. } | End::Steered) {
-            world.control("DELETE", "faults", Value::Null);
+            simulation.control("DELETE", "faults", Value::Null);
             let faults = case.faults.iter().chain(&case.late);
             for fault in faults.filter(|it| it["kind"] != "hold") {
-                world.control("POST", "faults", fault.clone());
+                simulation.control("POST", "faults", fault.clone());
             }
         }
     }
-    world.heal().await;
-    let unsettled = world.settled(&mut runs).await;
-    let history = world.history();
-    let mut marks = world.control("GET", "marks", Value::Null);
+    simulation.restore().await;
+    let unsettled = simulation.settled(&mut runs).await;
+    let history = simulation.history();
+    let mut marks = simulation.control("GET", "marks", Value::Null);
     let marks = std::mem::take(marks["marks"].as_array_mut().expect("a list"));
-    Life { case: world.case, runs, history, marks, unsettled }
+    TestRun { case: simulation.case, runs, history, marks, unsettled }
 }
 
-/// Two runs at once are not killed: which of them the held request belongs to nobody can say.
+/// Two runs at once are not killed, since the held request could belong to either.
 fn unkilled(end: End) -> End {
     match end {
         End::Killed { .. } | End::KilledAfter { .. } | End::Steered => End::Nothing,
