@@ -48,7 +48,7 @@ class Difference:
 
 @dataclass
 class Result:
-    """What a comparison came to."""
+    """The result of a comparison."""
 
     compared: int = 0
     differences: list = field(default_factory=list)
@@ -326,7 +326,7 @@ def read(path):
 
 
 def report(result, verbose=False):
-    """The lines that tell what a comparison came to."""
+    """The result of a comparison as lines."""
     lines = [one.line() for one in result.differences]
     if verbose:
         lines += [f"#{number} {operation}: wording: {recorded!r}; emulator: {emulated!r}"

@@ -215,18 +215,18 @@ def clean_up(run):
 
 
 def perform(run, arguments):
-    """Life and probes, then the end of everything. What is left, and the signal that ended it early."""
+    """Lifecycle and probes, then the deletion of everything. Returns what is left, and the signal that ended it early."""
     stopped, left = None, [f"everything of the run {run.identity}"]
     try:
         make_bucket(run)
-        if "life" not in arguments.skip:
-            lifecycle.live_through(run, arguments.live)
+        if "lifecycle" not in arguments.skip:
+            lifecycle.run_all(run, arguments.live)
         if "probes" not in arguments.skip:
             probes.run_all(run, arguments.live, arguments.only)
     except Stopped as signal_:
         stopped = signal_
         run.say(f"stopped by {signal_}")
-    except Exception as error:  # noqa: BLE001 - whatever happens, everything is deleted
+    except Exception as error:  # noqa: BLE001 - everything is deleted after any failure
         run.failed("the run", f"{type(error).__name__}: {error}")
     finally:
         try:
@@ -349,7 +349,7 @@ def main():
     run.add_argument("--media-tailor", metavar="ARN", help="a MediaTailor playback configuration; without it the "
                      "kind AdConfiguration is left out")
     run.add_argument("--out", default=".", help="folder to put the folder of the run into")
-    run.add_argument("--skip", action="append", default=[], choices=["life", "probes"], help="leave a part out")
+    run.add_argument("--skip", action="append", default=[], choices=["lifecycle", "probes"], help="leave a part out")
     run.add_argument("--only", action="append", default=[], metavar="PROBE", help="only this probe")
     commands.choices["clean"].add_argument("--run", required=True, help="the id of the run")
     again = commands.add_parser("compare")

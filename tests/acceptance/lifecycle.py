@@ -1,4 +1,4 @@
-"""The life of every kind through ivs-apply: created, read, updated, replaced, changed by hand, deleted.
+"""The lifecycle of every kind through ivs-apply: created, read, updated, replaced, changed by hand, deleted.
 
 Each step writes manifests, applies them, and wants the next plan to be empty.
 """
@@ -19,9 +19,9 @@ LONGEST = 600
 MEDIA_TAILOR = "arn:aws:mediatailor:{region}:{account}:playbackConfiguration/acceptance"
 
 
-def manifests(run, stage_of_life):
+def manifests(run, revision):
     """All kinds, as small as they go. The second set changes what can be changed, the third what cannot."""
-    second, third = stage_of_life >= 2, stage_of_life >= 3
+    second, third = revision >= 2, revision >= 3
     keys = run.keys[1 if third else 0]
     documents = [
         ("Stack", run.stack, {"region": run.region, "account": run.account,
@@ -78,10 +78,10 @@ class Program:
         os.makedirs(self.folder, exist_ok=True)
         self.child = None
 
-    def write(self, stage_of_life):
-        """The manifests of a stage of life."""
+    def write(self, revision):
+        """Writes the manifests of a revision."""
         with open(os.path.join(self.folder, "all.yaml"), "w") as file:
-            file.write(manifests(self.run, stage_of_life))
+            file.write(manifests(self.run, revision))
 
     def __call__(self, *words):
         """Runs the program: exit code, both streams. Everything it says is kept, redacted."""
@@ -121,22 +121,22 @@ class Program:
                 continue
 
 
-def live_through(run, live):
-    """Every step of the life."""
+def run_all(run, live):
+    """Every step of the lifecycle."""
     program, ask = run.ivs_apply, Asker(run)
     run.keys = [(new_key(), new_key()), (new_key(), new_key())]
     consent = ["--allow-live", "Composition/show", "--confirm-deletes"]
 
-    def step(name, stage_of_life, *words):
-        run.step(f"life: {name}")
-        run.say(f"life: {name}")
-        program.write(stage_of_life)
+    def step(name, revision, *words):
+        run.step(f"lifecycle: {name}")
+        run.say(f"lifecycle: {name}")
+        program.write(revision)
         code, stdout, stderr = program("apply", "--yes", *words)
         asked = re.search(r"--confirm-deletes (\d+)", stdout + stderr)
         if code == 4 and asked:
             code, stdout, stderr = program("apply", "--yes", *words, consent[2], asked.group(1))
         run.check(f"{name}: apply succeeds", code == 0, stdout + stderr)
-        run.step(f"life: {name}, read again")
+        run.step(f"lifecycle: {name}, read again")
         code, stdout, stderr = program("plan", "--detailed-exitcode", "--refresh", "full")
         run.check(f"{name}: the next plan is empty", code == 0, stdout + stderr)
 
@@ -145,8 +145,8 @@ def live_through(run, live):
         on_air(run, ask, program)
     step("update", 2, *consent[:2])
     step("replace", 3, *consent[:2])
-    run.step("life: changed by hand")
-    run.say("life: changed by hand")
+    run.step("lifecycle: changed by hand")
+    run.say("lifecycle: changed by hand")
     code, stdout, stderr = program("output", "--format", "json")
     run.check("output succeeds", code == 0, stdout + stderr)
     code, stdout, _ = program("plan", "--format", "json")
@@ -172,8 +172,8 @@ def channel_of(ask, run):
 
 def on_air(run, ask, program):
     """A camera publishes for seconds: its replication begins, and a running composition has a picture."""
-    run.step("life: on air")
-    run.say("life: on air")
+    run.step("lifecycle: on air")
+    run.say("lifecycle: on air")
     camera = next((arn for arn in sorted(run.recorder.ours) if ":ingest-configuration/" in arn), None)
     answer = ask.realtime("get_ingest_configuration", arn=camera) if camera else None
     if answer is None:
@@ -194,8 +194,8 @@ def on_air(run, ask, program):
 
 def destroy(run, program):
     """Everything goes."""
-    run.step("life: destroy")
-    run.say("life: destroy")
+    run.step("lifecycle: destroy")
+    run.say("lifecycle: destroy")
     words = ["destroy", "--yes", "--allow-live", "Composition/show"]
     code, stdout, stderr = program(*words)
     asked = re.search(r"--confirm-deletes (\d+)", stdout + stderr)

@@ -20,7 +20,7 @@ HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "conte
 
 
 class Recorder:
-    """Writes the recording, and remembers what was made."""
+    """Writes the recording, and the list of created objects."""
 
     def __init__(self, path, target, account, bucket, journal):
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -62,7 +62,7 @@ class Recorder:
             if service != "sts" and status < 300 and path.startswith(MAKERS):
                 new = set(arns(answer)) - self.ours
                 self.ours |= new
-                # What is made is written down before anybody can be told of it, for `clean` after a crash.
+                # Created objects are written down before the answer is passed on, for `clean` after a crash.
                 self.journal(new)
             if self.recording:
                 self.record(at, service, method, path, query, body, status, answered, answer)
@@ -77,7 +77,7 @@ class Recorder:
             asked = None
         answer, others = without_others(answer, self.ours)
         if service == "sts":
-            # Who is signed in is nobody's business but the user's.
+            # The recording must not have the identity of the user.
             asked, answer = None, None
         headers = {name.lower(): value for name, value in answered.items()}
         self.write({

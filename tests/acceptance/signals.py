@@ -1,5 +1,5 @@
 """Signals that end a run early. The first one raises `Stopped`, never between the start of a child process and the
-moment its owner knows it: a program that nobody ends would go on creating objects after everything was deleted.
+moment its owner knows it: a program that is not ended would go on creating objects after everything was deleted.
 """
 
 import contextlib

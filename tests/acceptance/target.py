@@ -82,7 +82,7 @@ class Aws:
         if ingest is None:
             raise Unavailable("no ingest endpoint is known")
         # The key is part of the address, which other users of this machine could read from the list of
-        # processes; it dies with the object within seconds.
+        # processes; it ends within seconds after the object.
         self.streams[arn] = subprocess.Popen(
             ["ffmpeg", "-loglevel", "error", "-re", "-f", "lavfi", "-i", "testsrc=size=640x360:rate=30",
              "-f", "lavfi", "-i", "anullsrc=r=48000", "-t", str(STREAM_SECONDS),

@@ -3,7 +3,7 @@
 
     python export.py http://127.0.0.1:PORT PROGRAM
 
-Makes objects as people do in a console: unnamed, of one name, with odd values. Then exports, plans (nothing
+Makes objects as users do in a console: unnamed, of one name, with odd values. Then exports, plans (nothing
 but taking over), applies, plans again (nothing at all), and looks with the client whether anything but our own
 tags was touched. Prints `N passed, 0 failed`, or names each failed check and exits with 1. Talks to loopback
 only.
@@ -59,7 +59,7 @@ def program(folder, *words):
 
 
 def by_hand(ivs, realtime):
-    """What somebody made over the years."""
+    """Objects that were made by hand."""
     recording = ivs.create_recording_configuration(
         name="archive", recordingReconnectWindowSeconds=0, thumbnailConfiguration={"recordingMode": "DISABLED"},
         renditionConfiguration={"renditionSelection": "CUSTOM", "renditions": ["HD", "SD"]},
@@ -92,11 +92,11 @@ def by_hand(ivs, realtime):
         stageArn=stage["arn"], tags=TAGS, layout={"grid": {"gridGap": 0, "omitStoppedVideo": False}},
         destinations=[{"name": "out", "s3": {"storageConfigurationArn": storage["arn"],
                                               "encoderConfigurationArns": [encoder["arn"]]}}])
-    # Nothing anybody can use.
+    # An object in a failed state.
     control("faults", {"kind": "createFailed", "operation": "CreateRecordingConfiguration", "nth": 1})
     ivs.create_recording_configuration(name="broken", destinationConfiguration={"s3": {"bucketName": "nowhere"}})
     control("clock", {"advanceSeconds": 60})
-    # Somebody else's.
+    # An object of another stack.
     ivs.create_channel(name="theirs", tags={"ivs-apply:stack": "other", "ivs-apply:name": "theirs",
                                             "ivs-apply:record": "0"})
 
@@ -138,7 +138,7 @@ def main():
         folder = pathlib.Path(name)
         code, stream, talk = program(folder, "export", "--stack", "hands")
         equal("export", (code, "left out" in talk), (0, True))
-        check("nobody else's", "theirs" not in stream, stream)
+        check("no objects of another stack", "theirs" not in stream, stream)
         check("no object with a failed creation", "broken" not in stream and "CREATE_FAILED" in talk, talk)
         check("what a manifest of a composition means", "note: Composition/" in talk, talk)
         code, out, talk = program(folder, "export", "--stack", "hands", "--out", "manifests")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Lives the whole life of an IVS account against the emulator, with AWS's own client.
+"""Carries out the lifecycle of all kinds on the emulator, with AWS's own client.
 
     python lifecycle.py http://127.0.0.1:PORT
 
@@ -548,7 +548,7 @@ def test_composition(ivs, realtime):
     refused("two filters", "ConflictException", realtime.list_compositions, filterByStageArn=stage,
             filterByEncoderConfigurationArn=encoder)
     advance(600)
-    equal("lives while somebody publishes", realtime.get_composition(arn=arn)["composition"]["state"], "ACTIVE")
+    equal("runs while a participant publishes", realtime.get_composition(arn=arn)["composition"]["state"], "ACTIVE")
     control("DELETE", "participants", {"stageArn": stage, "participantId": joined["participantId"]})
     advance(59)
     equal("patience", realtime.get_composition(arn=arn)["composition"]["state"], "ACTIVE")
@@ -687,8 +687,8 @@ def test_ingest(realtime):
     status("stop replication", realtime.stop_participant_replication(**pair), 200)
     control("POST", "clock", {"advanceSeconds": 180})
     check("replica is gone", "activeSessionId" not in realtime.get_stage(arn=other)["stage"])
-    refused("nobody publishes", "ResourceNotFoundException", realtime.start_participant_replication,
-            **{**pair, "participantId": "nobody"})
+    refused("no such publisher", "ResourceNotFoundException", realtime.start_participant_replication,
+            **{**pair, "participantId": "unknown"})
 
     status("delete the stage", realtime.delete_stage(arn=stage), 200)
     got = realtime.get_ingest_configuration(arn=arn)["ingestConfiguration"]

@@ -134,7 +134,7 @@ class Operation:
         return self.parser.parse(answer, self.output)
 
     def do(self, **body):
-        """A call that must succeed, for the world."""
+        """A call that must succeed, to fill the account."""
         status, _, answer = self.call(body)
         if status >= 400:
             raise RuntimeError(f"{self.name} {body}: {status} {answer.decode()}")
@@ -158,9 +158,9 @@ def do(name, service=None, /, **body):
     return operations()[(service, name)].do(**body)
 
 
-# ------------------------------------------------------------------------------------------- the world
+# ------------------------------------------------------------------------------------------ the account
 
-class World:
+class TestAccount:
     """Something real behind every reference that a request can make."""
 
     def __init__(self):
@@ -302,7 +302,7 @@ class World:
         return made["composition"]["arn"]
 
     def publisher(self):
-        """Somebody who has just come, on a stage of their own."""
+        """A participant who has just joined a stage of its own."""
         stage = self.stage()
         joined = WIRE.control("POST", "participants", {"stageArn": stage, "userId": "u"})
         return stage, joined["participantId"]
@@ -406,13 +406,13 @@ def places(shape, path=(), required=False):
 class Requests:
     """Makes requests of one operation: right but for what is put at one place."""
 
-    def __init__(self, world, operation):
-        self.world, self.operation = world, operation
+    def __init__(self, account, operation):
+        self.account, self.operation = account, operation
         self.bound = {}
 
     def prepare(self):
         """Something new for whatever the operation uses up."""
-        self.bound = self.world.bind(self.operation)
+        self.bound = self.account.bind(self.operation)
 
     def reference(self, shape, path):
         """What a place refers to, `None` if it is free."""
@@ -422,7 +422,7 @@ class Requests:
             return self.bound[shape.name]
         if shape.name == "PaginationToken":
             return self.token()
-        return self.world.references.get((self.operation.service, shape.name))
+        return self.account.references.get((self.operation.service, shape.name))
 
     def token(self):
         """A token of this very list, from a page of one."""
@@ -430,7 +430,7 @@ class Requests:
                 for name in self.operation.input.required_members}
         answer = self.operation.do(**body, maxResults=1)
         if "nextToken" not in answer:
-            raise RuntimeError(f"{self.operation.name}: the world has too little for a second page: {answer}")
+            raise RuntimeError(f"{self.operation.name}: the account has too little for a second page: {answer}")
         return answer["nextToken"]
 
     def sample(self, shape, path, place=0):
@@ -776,7 +776,7 @@ class Judge:
 
 
 def where(path):
-    """A path for people."""
+    """A path as text."""
     return ".".join(path) or "(request)"
 
 
@@ -785,12 +785,12 @@ def last_named(path):
     return next(step for step in reversed(path) if step[0] not in "[{")
 
 
-def refusals(world, operation, judge):
+def refusals(account, operation, judge):
     """Everything that must be refused, and that it changes nothing."""
-    requests = Requests(world, operation)
+    requests = Requests(account, operation)
     requests.prepare()
     # What a token is asked for and what is being made is done before the picture is taken.
-    world.pass_time()
+    account.pass_time()
     before = WIRE.control("GET", "objects")
     for path, shape, required in places(operation.input):
         carried = operation.input.members[path[0]].serialization.get("location")
@@ -814,9 +814,9 @@ def refusals(world, operation, judge):
     judge.case(f"{operation.name}: refusals change nothing", operation.service, problems)
 
 
-def successes(world, operation, judge):
+def successes(account, operation, judge):
     """Everything that must be taken."""
-    requests = Requests(world, operation)
+    requests = Requests(account, operation)
 
     def good(what, make):
         requests.prepare()
@@ -840,12 +840,12 @@ def successes(world, operation, judge):
 def main():
     judge, chosen = Judge(), [
         one for one in operations().values() if not ONLY or any(word in one.name for word in ONLY)]
-    # Reads before writes: what the lists show is the world then, and not what the cases have left in it.
+    # Reads before writes: the lists then show the prepared account, and not what the cases have left in it.
     chosen.sort(key=lambda one: not one.name.startswith(("Get", "BatchGet", "List")))
     for phase in (refusals, successes):
-        world = World()
+        account = TestAccount()
         for operation in chosen:
-            phase(world, operation, judge)
+            phase(account, operation, judge)
     WIRE.control("POST", "reset")
     stale = [] if ONLY else [one for one in EXCEPTIONS if one not in judge.seen]
     for one in stale:

@@ -96,7 +96,7 @@ fn in_the_middle(mut run: Command) -> (Child, BufReader<std::process::ChildStder
     let mut progress = BufReader::new(child.stderr.take().expect("piped"));
     let mut identity = String::new();
     let mut line = String::new();
-    while !line.starts_with("life: update") {
+    while !line.starts_with("lifecycle: update") {
         line.clear();
         assert_ne!(progress.read_line(&mut line).expect("readable"), 0, "the run ended early");
         if let Some(rest) = line.strip_prefix("run ") {

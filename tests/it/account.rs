@@ -1,5 +1,5 @@
-//! A pretend account in this process, and the whole line from manifests to outcome over it, with the real
-//! SDK clients and a clock that stands still until somebody waits.
+//! An emulated account in this process, and everything from manifests to outcome on it, with the real SDK clients
+//! and a paused clock, which moves only while tasks wait.
 
 use ivs_apply::apply::{Event, Outcome, Stop, apply};
 use ivs_apply::aws::{Clients, Rates, SignedIn, Target};
@@ -57,7 +57,7 @@ fn other_answer(switch: &str, answer: &Value) -> Value {
     }
 }
 
-/// A pretend account and clients for it.
+/// An emulated account and clients for it.
 pub(crate) struct Account {
     pub(crate) emulator: Emulator,
     pub(crate) aws: Clients,
@@ -91,7 +91,7 @@ impl Account {
         let in_process = Some(emulator.http_client());
         let clock = Some(emulator.time_source());
         let target = Target { in_process, clock, rates, ..Target::default() };
-        let aws = connect(&target).await.expect("a pretend account needs no configuration");
+        let aws = connect(&target).await.expect("an emulated account needs no configuration");
         Self { emulator, aws }
     }
 
@@ -119,7 +119,7 @@ impl Account {
         desired: &[Desired],
         reading: Reading,
     ) -> ObservedState {
-        read(&self.aws, stack, desired, reading).await.expect("the pretend account can be read")
+        read(&self.aws, stack, desired, reading).await.expect("the emulated account can be read")
     }
 
     pub(crate) async fn plan(
@@ -152,7 +152,7 @@ pub(crate) fn session(aws: &Clients) -> Session {
 }
 
 /// What a list of the account's objects has under a name of ours. The key that AWS makes with a channel may have copies of
-/// the channel's tags (`streamKeyCopiesTags`), its attempt with them, and is then nobody's all the same.
+/// the channel's tags (`streamKeyCopiesTags`), its create attempt with them, and still counts as unowned.
 pub(crate) fn named(objects: &Value) -> Vec<(&str, &Value)> {
     let all = objects["objects"].as_array().expect("a list");
     let attempt = |it: &Value| {

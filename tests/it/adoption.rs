@@ -172,7 +172,7 @@ fn a_copy_of_our_tags_without_the_attempt_does_not_take_the_place_of_what_is_our
     });
 }
 
-/// The first of the two may be the copy, so the plan must not say that the other one goes some time.
+/// The first of the two may be the copy, so the plan must not announce the deletion of the other one.
 #[test]
 fn of_two_that_nobody_can_tell_apart_none_is_to_go() {
     on_paused_time(async {
@@ -201,7 +201,7 @@ fn of_two_that_nobody_can_tell_apart_none_is_to_go() {
     });
 }
 
-/// The one that comes first may be the copy, which is somebody's own.
+/// The first one may be the copy, which another tool may own.
 #[test]
 fn of_two_that_nobody_can_tell_apart_none_is_pruned_or_destroyed() {
     on_paused_time(async {

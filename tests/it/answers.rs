@@ -760,7 +760,7 @@ fn names_tags_and_counts_of_an_answer_are_bounded() {
     assert!(refused.expect_err("too many").to_string().contains("a list of more than 10000 items"));
 }
 
-/// A server on loopback that answers each request with these headers and then with more bytes than anybody wants.
+/// A server on loopback that answers each request with these headers and then with an endless body.
 fn flood(head: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("bound"));

@@ -1,4 +1,4 @@
-//! The table of modules in `docs/architecture.md` is the source's: layers, imports, words that stay in one place, and
+//! The table of modules in `docs/architecture.md` agrees with the source: layers, imports, names that stay in one place, and
 //! how long a file may be.
 
 mod names;
@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-/// Words that may stand in these places only, and why.
+/// Names that only these modules may use, and why.
 const WALLS: [(&str, &[&str], &str); 11] = [
     ("Mutant", &["mutants.rs", "lib.rs"], "planted bugs are the tests' alone"),
     ("aws_sdk_", &["aws", "kinds"], "only clients and kinds speak to AWS"),

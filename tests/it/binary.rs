@@ -10,7 +10,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) code: Option<i32>,
@@ -65,7 +65,7 @@ pub(crate) fn side_by_side<I: Send, T: Send>(
     })
 }
 
-/// A folder of one test, with a pretend account in a file.
+/// A folder of one test, with an emulated account in a file.
 pub(crate) struct Place {
     pub(crate) folder: tempfile::TempDir,
 }
@@ -81,7 +81,7 @@ impl Place {
         std::fs::write(self.folder.path().join("manifests").join(name), text).expect("writable");
     }
 
-    /// Runs a command on this folder's manifests and pretend account.
+    /// Runs a command on this folder's manifests and emulated account.
     pub(crate) fn run(&self, words: &str) -> Ran {
         run(&mut self.command(words))
     }

@@ -92,7 +92,7 @@ fn stream_keys_take_a_call_for_fifty_and_one_each_where_they_may_not_be_read() {
             (&calls["BatchGetStreamKey"], &calls["ListStreamKeys"]),
             (&json!(3), &json!(null))
         );
-        // A key that somebody deleted is missed, and its channel alone is asked.
+        // A key that was deleted outside is missed, and only its channel is asked.
         let objects = account.control("GET", "/_emulator/objects", Value::Null);
         let mut all = objects["objects"].as_array().expect("a list").iter();
         let key = all.find(|it| it["kind"] == "StreamKey").expect("made");

@@ -1,7 +1,7 @@
-//! One field of one manifest changed at a time, on a pretend account.
+//! One field of one manifest changed at a time, on an emulated account.
 //!
-//! Which fields there are is read off the JSON Schemas; which other values a field can have is asked of the
-//! loader. What a change must come to is written here after `docs/service-reference.md` §1, and never asked of the code.
+//! The fields come from the JSON Schemas; the loader decides which other values a field can have. The expected plan
+//! of a change is written here after `docs/service-reference.md` §1, and not taken from the code.
 
 use crate::account::Account;
 use ivs_apply::cloud::Reading;
@@ -60,8 +60,8 @@ pub(crate) const NEEDED: [(&str, &str, &str); 7] = [
         "renditionConfiguration.renditions",
         "CUSTOM needs some, and nothing else looks at them",
     ),
-    ("ParticipantReplication", "participant", "somebody, in one form or the other"),
-    ("ParticipantReplication", "participantId", "somebody, in one form or the other"),
+    ("ParticipantReplication", "participant", "a participant, in one form or the other"),
+    ("ParticipantReplication", "participantId", "a participant, in one form or the other"),
     ("PlaybackKeyPair", "publicKeyMaterial", "the key itself, in one form or the other"),
     ("PlaybackKeyPair", "publicKeyFile", "the key itself, in one form or the other"),
     ("PublicKey", "publicKeyMaterial", "the key itself, in one form or the other"),
@@ -142,7 +142,7 @@ pub(crate) struct Field {
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// Into a mapping; whether what is there may be left out and is its default then.
+    /// Into a mapping; whether the value may be left out and has a default then.
     Key(String, bool),
     Item,
 }
@@ -256,9 +256,9 @@ impl Field {
         schema["x-ivs-ref"].as_str().and_then(Kind::named)
     }
 
-    /// The words of an enumeration.
-    pub(crate) fn words(&self) -> Vec<Value> {
-        words(&self.schema)
+    /// The values of an enumeration.
+    pub(crate) fn enum_values(&self) -> Vec<Value> {
+        enum_values(&self.schema)
     }
 
     /// What it is where it is left out.
@@ -304,16 +304,16 @@ impl Field {
     }
 }
 
-fn words(schema: &Value) -> Vec<Value> {
+fn enum_values(schema: &Value) -> Vec<Value> {
     let plain = schema["enum"].as_array().into_iter().flatten();
     let described = schema["oneOf"].as_array().into_iter().flatten().map(|it| &it["const"]);
     plain.chain(described).filter(|it| it.is_string()).cloned().collect()
 }
 
 fn of_type(schema: &Value, before: &Value, manifests: &Manifests) -> Vec<Value> {
-    let words = words(schema);
-    if !words.is_empty() {
-        return words;
+    let values = enum_values(schema);
+    if !values.is_empty() {
+        return values;
     }
     if let Some(kind) = schema["x-ivs-ref"].as_str() {
         let names = manifests.documents.iter().filter(|it| it["kind"] == kind);
@@ -338,7 +338,7 @@ fn of_type(schema: &Value, before: &Value, manifests: &Manifests) -> Vec<Value> 
         let mut lists: Vec<Value> = items.iter().map(|it| json!([it])).collect();
         lists.extend([json!([]), json!(items)]);
         let before = before.as_array().into_iter().flatten();
-        // One more, and one less, of what is there.
+        // One item more, and one less.
         let more =
             before.clone().cloned().chain(before.clone().last().cloned().or(Some(json!({}))));
         lists.push(json!(more.collect::<Vec<_>>()));
@@ -522,7 +522,7 @@ pub(crate) fn neighbours(manifests: &mut Manifests, subject: usize, kind: Kind) 
             let named = target
                 .and_then(|kind| manifests.documents.iter().find(|it| it["kind"] == kind.name()));
             let named = named.map(|it| it["metadata"]["name"].clone());
-            let values = field.words().into_iter().chain(named);
+            let values = field.enum_values().into_iter().chain(named);
             near.extend(values.map(|value| field.put(&spec, &place, value)));
         }
     }
@@ -585,15 +585,15 @@ fn is_same(field: &Field, one: &Value, other: &Value) -> bool {
     has_default && meant(one) == meant(other)
 }
 
-/// Whoever it takes for things to last that end by themselves: these people on every stage, and somebody behind
+/// Keeps objects running that end by themselves: these participants on every stage, and an encoder behind
 /// every ingest configuration that has one.
-pub(crate) fn let_people_in(account: &Account, people: &[&str]) {
+pub(crate) fn connect_participants(account: &Account, participants: &[&str]) {
     let all = account.control("GET", "/_emulator/objects", Value::Null);
     for object in all["objects"].as_array().expect("a list") {
         let arn = &object["arn"];
         match object["kind"].as_str() {
             Some("Stage") => {
-                for one in people {
+                for one in participants {
                     let body = json!({ "stageArn": arn, "participantId": one });
                     account.control("POST", "/_emulator/participants", body);
                 }
@@ -630,7 +630,7 @@ enum Shown<'a> {
     Nothing,
 }
 
-/// What would be done now, with consent to cut everybody off.
+/// The plan of this moment, with consent to cut off all audiences.
 pub(crate) async fn planned(
     account: &Account,
     manifests: &Manifests,
@@ -694,7 +694,7 @@ async fn turn(
     nothing_is_left(account, &loaded, what).await;
 }
 
-/// Changes the field along its course, sees each change in the plan and in the account, and goes back.
+/// Changes the field along its course, checks each change in the plan and in the account, and restores it.
 pub(crate) async fn follow(
     account: &Account,
     manifests: &mut Manifests,
@@ -760,7 +760,7 @@ pub(crate) fn objects(account: &Account, address: &Address) -> Vec<Value> {
         .collect()
 }
 
-/// What the account has at a path of a spec, in the words of the API.
+/// What the account has at a path of a spec, as the API writes it.
 fn held(account: &Account, address: &Address, path: &FieldPath, field: &Field) -> Value {
     let objects = objects(account, address);
     let [object] = &objects[..] else { panic!("{address}: {objects:#?}") };
@@ -801,7 +801,7 @@ fn is(account: &Account, field: &Field, wanted: &Value, held: &Value) -> bool {
         let target = field.target().expect("a reference");
         let address = Address::new(target, name.as_str().expect("a name"));
         let object = &objects(account, &address)[0];
-        // Whoever publishes with an ingest configuration is known by an id.
+        // The publisher of an ingest configuration has an id.
         let by_id = field.kind.name() == "ParticipantReplication" && field.path == "participant";
         object[if by_id { "participantId" } else { "arn" }].clone()
     };

@@ -1,4 +1,4 @@
-//! A client of the emulator's socket that is not ours: whoever does things by hand, and whoever watches.
+//! A client of the emulator's socket that is independent of the program: for changes by hand and for checks.
 
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 const MANIFESTS: &str = "apiVersion: ivs-apply.dev/v1\nkind: Stage\nmetadata: { name: studio }\n\
     ---\napiVersion: ivs-apply.dev/v1\nkind: Channel\nmetadata: { name: main }\n";
 
-/// Lines as they are typed, up to where somebody presses the key, and what then has to be there.
+/// Lines as typed up to the Tab key, and the completed line.
 const LINES: [(&str, &str); 6] = [
     ("ivs-apply valid", "ivs-apply validate"),
     ("ivs-apply plan --refr", "ivs-apply plan --refresh"),

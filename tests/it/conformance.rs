@@ -1,4 +1,4 @@
-//! Second opinions: other people's clients on the emulator, and the program on an account that is not ours.
+//! Independent checks: other clients on the emulator, and the program on another emulator.
 //! The scripts say what is checked; here is only how they are run, and when they may be left out.
 
 use crate::binary::Served;

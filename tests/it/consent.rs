@@ -1,5 +1,5 @@
-//! Consent to cut somebody off: from the manifest and from the command line, to this show and to no other, and
-//! what comes of it when somebody will not go.
+//! Consent to cut off an audience: from the manifest and from the command line, for one show only, and the result
+//! where the audience returns each time.
 
 use crate::account::{Account, on_paused_time};
 use crate::binary::{Place, document};
@@ -16,7 +16,7 @@ fn main_channel(spec: &str, on_live: &str) -> String {
     format!("{MAIN}spec: {spec}\nlifecycle: {{ onLive: {on_live} }}\n")
 }
 
-/// So many people begin to watch the only channel there is.
+/// The only channel goes live with so many viewers.
 fn observed(place: &Place, viewers: u32) {
     by_hand(place, async |account| {
         let channels = account.aws.ivs.list_channels().send().await.expect("listed").channels;

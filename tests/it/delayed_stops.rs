@@ -1,5 +1,5 @@
-//! What outlives its own end at AWS: a stopped stream, and the hold of a stopped composition on what it used. A
-//! refusal that the run's own stop explains is waited out for a while; any other refusal is final.
+//! Stops that take effect later: a stopped stream stays live for seconds, and AWS refuses changes to objects that a
+//! stopped composition used. A run waits while its own stop explains a refusal; any other refusal is final.
 
 use crate::account::{Account, on_paused_time};
 use aws_sdk_ivs::types::StreamState;
@@ -229,7 +229,7 @@ fn a_key_is_rotated_before_the_composition_that_always_runs_is_started_again() {
             .concat()
         };
         all_done(&account, &text("a", "ALWAYS"), &Policy::default()).await;
-        // Nobody publishes, so it ends.
+        // There is no publisher, so it ends.
         sleep(Duration::from_mins(3)).await;
         account.control("DELETE", "/_emulator/history", Value::Null);
         all_done(&account, &text("b", "ALWAYS"), &Policy::default()).await;
@@ -240,7 +240,7 @@ fn a_key_is_rotated_before_the_composition_that_always_runs_is_started_again() {
         let at = |name: &str| operations.iter().position(|it| *it == name).expect("called");
         assert!(at("DeleteStreamKey") < at("StartComposition"), "{operations:?}");
         assert!(at("CreateStreamKey") < at("StartComposition"), "{operations:?}");
-        // While it runs, the key goes after the stop that its manifest asks for.
+        // While it runs, the key is deleted after the stop that its manifest asks for.
         let policy = allowing(&[(Kind::Composition, "show"), (Kind::StreamKey, "main")]);
         all_done(&account, &text("c", "STOPPED"), &policy).await;
         let plan = planned(&account, &text("c", "STOPPED"), &policy).await;
@@ -268,7 +268,7 @@ fn a_composition_onto_a_channel_that_an_encoder_feeds_is_deferred() {
         );
         assert!(outcome.is_well() && !outcome.wrote);
         account.control("DELETE", "/_emulator/streams", json!({ "channelArn": channel }));
-        // Somebody is faster than the run.
+        // Another client is faster than the run.
         let loaded = load_text("a.yaml", &text, None);
         let stack = Stack::named("default");
         let (observed, plan) = account.plan(&stack, &loaded.desired, &Policy::default()).await;

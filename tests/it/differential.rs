@@ -1,5 +1,5 @@
 //! The engine against the simplest thing that could work: delete all, create all. Whatever an account was like
-//! before, both end in the same world (`docs/reliability.md` §7, level 3).
+//! before, both end with the same account (`docs/reliability.md` §7, level 3).
 //!
 //! The simple one shares with the engine how a kind is made and deleted, and none of the planning, ordering,
 //! comparing and changing.
@@ -20,7 +20,7 @@ use std::time::Duration;
 /// Long enough for whatever is made to be usable, and for whatever is stopped to have ended.
 const A_WHILE: Duration = Duration::from_secs(20);
 
-/// Whether it is there where nobody publishes.
+/// Whether it exists on a stage without a publisher.
 fn is_wanted(spec: &Spec) -> bool {
     match spec.kind() {
         Kind::Composition => json!(spec)["run"] == "ALWAYS",
@@ -64,7 +64,7 @@ async fn create_all(account: &Account, stack: &Stack, desired: &[Desired]) {
     tokio::time::sleep(Duration::from_secs(5)).await;
 }
 
-/// What is there and has not ended: kind, ARN and the object as it truly is.
+/// The objects that exist and have not ended: kind, ARN and the object without faults or lag.
 fn objects(account: &Account) -> Vec<(Kind, String, Map<String, Value>)> {
     let told = account.control("GET", "/_emulator/objects", Value::Null);
     let all = told["objects"].as_array().expect("a list").iter().map(|it| {
@@ -112,7 +112,7 @@ const ITS_OWN: [&str; 12] = [
     "ivs-apply:stream-key",
 ];
 
-/// The whole world by address, without what differs between two accounts that are alike.
+/// The whole account by address, without values that differ between two equal accounts.
 fn told(account: &Account, desired: &[Desired]) -> BTreeMap<String, Vec<Value>> {
     let objects = objects(account);
     let name =
@@ -122,9 +122,9 @@ fn told(account: &Account, desired: &[Desired]) -> BTreeMap<String, Vec<Value>> 
     for (kind, arn, it) in &objects {
         let address = name(it).map(|it| format!("{kind}/{it}")).filter(|it| declared.contains(it));
         // The key of a channel that no manifest has a key for.
-        addresses.insert(arn.clone(), address.unwrap_or_else(|| format!("{kind} of nobody")));
+        addresses.insert(arn.clone(), address.unwrap_or_else(|| format!("unowned {kind}")));
     }
-    let mut world: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    let mut account: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for (kind, arn, it) in &objects {
         let mut value = Value::Object(it.clone());
         let address = &addresses[arn];
@@ -132,12 +132,12 @@ fn told(account: &Account, desired: &[Desired]) -> BTreeMap<String, Vec<Value>> 
             value["tags"] = json!({});
         }
         strip(&mut value, &addresses);
-        world.entry(address.clone()).or_default().push(value);
+        account.entry(address.clone()).or_default().push(value);
     }
-    for them in world.values_mut() {
+    for them in account.values_mut() {
         them.sort_by_key(ToString::to_string);
     }
-    world
+    account
 }
 
 /// Takes out what has no effect beside another member, which the engine does not compare.
@@ -240,7 +240,7 @@ proptest! {
             settle(&engine, &stack, &first, &everything(&first, &[])).await;
             settle(&engine, &stack, &second, &everything(&second, &first)).await;
             let (is, should) = (told(&engine, &second), told(&simple, &second));
-            assert!(is == should, "the engine's world: {is:#?}\nthe simple one's: {should:#?}");
+            assert!(is == should, "the engine's account: {is:#?}\nthe model's: {should:#?}");
             assert_settled(&engine, &stack, &second, "the engine").await;
             assert_settled(&simple, &stack, &second, "the simple one").await;
         });

@@ -1,4 +1,4 @@
-//! What a night watch reads: what somebody changed, what is live first, and what only looks like it.
+//! The report of `drift`: changes made outside, live resources first, and differences that are not drift.
 
 use crate::binary::{Place, document};
 use crate::saved_plans::by_hand;

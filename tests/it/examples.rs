@@ -1,10 +1,10 @@
-//! Every story of `examples/` through the whole life of a stack: validate, plan, apply, plan again (empty),
+//! Every example of `examples/` through the lifecycle of a stack: validate, plan, apply, plan again (empty),
 //! change, apply, destroy. Every field of every resource in them is changed. And against the schemas, by an
 //! independent validator.
 
 use crate::account::{Account, on_paused_time};
 use crate::binary::{Place, side_by_side};
-use crate::change::{Manifests, courses, follow, let_people_in, settle};
+use crate::change::{Manifests, connect_participants, courses, follow, settle};
 use crate::golden;
 use ivs_apply::kinds::{Address, Kind};
 use ivs_apply::plan::Policy;
@@ -121,7 +121,8 @@ fn every_field_of_every_example_can_be_changed_alone() {
     assert_eq!(shown, Kind::ALL.iter().copied().collect(), "every kind is in some example");
 }
 
-/// What lasts is changed while nobody is there; what ends by itself, while people keep it going.
+/// Objects that last are changed while there is no audience; those that end by themselves while participants keep
+/// them running.
 async fn change_every_field(example: &Path, changed: &mut BTreeMap<Kind, BTreeSet<String>>) {
     let account = Account::empty().await;
     let files = manifests(example);
@@ -142,7 +143,7 @@ async fn change_every_field(example: &Path, changed: &mut BTreeMap<Kind, BTreeSe
     settle(&account, &lasting).await;
     Box::pin(change_fields(&account, &mut lasting, |_| true, changed)).await;
     if whole.documents.len() > lasting.documents.len() {
-        let_people_in(&account, &["guest"]);
+        connect_participants(&account, &["guest"]);
         settle(&account, &whole).await;
         Box::pin(change_fields(&account, &mut whole, |it| !is_lasting(it), changed)).await;
     }
@@ -171,7 +172,7 @@ async fn change_fields(
 
 /// Deletes everything, and then there is nothing.
 async fn destroy(account: &Account, manifests: &Manifests) {
-    // The guest is there to the end: `DeleteStage` cuts off whoever is on the stage, as its reference says.
+    // The guest stays connected to the end: `DeleteStage` disconnects all participants, as its reference says.
     account.answers(json!({ "deleteBusyStage": "accept" }));
     let loaded = manifests.load();
     let allow_live = loaded.desired.iter().map(|it| it.address.clone()).collect();

@@ -1,12 +1,12 @@
-//! Answers that spell out what was left out, or leave out what was the default, are no difference: no create
-//! or update fails for one, and no plan, nor one with `--refresh full`, has a step for it.
+//! Answers that have members which the request left out, or leave out members with default values, are no
+//! difference: no create or update fails for them, and no plan, nor one with `--refresh full`, has a step for them.
 //!
 //! Which members an answer can have is read off the service models; each is then answered in every form that
 //! says nothing.
 
 use crate::account::{Account, on_paused_time};
-use crate::change::{let_people_in, nothing_is_left, objects, settle};
-use crate::fields::{PEOPLE, smallest, world};
+use crate::change::{connect_participants, nothing_is_left, objects, settle};
+use crate::fields::{PARTICIPANTS, smallest, with_references};
 use crate::left_out::every_case;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
@@ -142,16 +142,16 @@ async fn makes_no_difference(kind: Kind, spec: &Value, variant: Variant) {
     let what = format!("{variant:?} of {spec}");
     let account = answering(variant).await;
     settled(&account, kind, spec).await;
-    let loaded = world(kind, spec).load();
+    let loaded = with_references(kind, spec).load();
     nothing_is_left(&account, &loaded, &what).await;
 }
 
 async fn settled(account: &Account, kind: Kind, spec: &Value) {
-    let mut manifests = world(kind, spec);
+    let mut manifests = with_references(kind, spec);
     if !kind.facts().ended.is_empty() {
         let subject = manifests.documents.remove(0);
         settle(account, &manifests).await;
-        let_people_in(account, &PEOPLE);
+        connect_participants(account, &PARTICIPANTS);
         manifests.documents.insert(0, subject);
     }
     settle(account, &manifests).await;
@@ -268,7 +268,7 @@ const GIVEN: [(&str, &[&str]); 8] = [
     ("StreamKey", &["channelArn"]),
 ];
 
-/// Members whose absence the SDK turns into 0 or `false`, so that nobody after it can tell; AWS has always
+/// Members whose absence the SDK turns into 0 or `false`, so that later code cannot tell; AWS has always
 /// answered them.
 const NEVER_ABSENT: [(&str, &str); 2] = [
     ("Composition", "layout.grid.gridGap"),
@@ -513,7 +513,7 @@ fn a_channel_that_leaves_an_advanced_type_has_no_drift_whether_aws_keeps_its_pre
                 (json!({ "type": "BASIC" }), None),
             ] {
                 settled(&account, Kind::Channel, &spec).await;
-                let loaded = world(Kind::Channel, &spec).load();
+                let loaded = with_references(Kind::Channel, &spec).load();
                 nothing_is_left(&account, &loaded, &format!("{after} {spec}")).await;
                 let held = objects(&account, &address).remove(0);
                 if let Some(preset) = preset {

@@ -277,7 +277,7 @@ fn an_expired_page_token_begins_the_listing_again_and_a_repeated_one_ends_it() {
             assert!(account.apply(&loaded.stack, &observed, &plan).await.is_well());
             for name in ["one", "two"] {
                 let made = account.aws.ivs.create_channel().name(name).send().await;
-                made.expect("made by somebody else");
+                made.expect("created outside");
             }
             account.control("POST", "/_emulator/switches", json!({ "largestPage": 2 }));
             let fault = json!({ "operation": "ListChannels", "kind": kind, "nth": 2 });

@@ -2,8 +2,8 @@
 
 use crate::account::{Account, on_paused_time};
 use crate::change::{
-    Course, Manifests, NEEDED, courses, excused, fields_of, follow, let_people_in, neighbours,
-    objects, planned, settle,
+    Course, Manifests, NEEDED, connect_participants, courses, excused, fields_of, follow,
+    neighbours, objects, planned, settle,
 };
 use crate::left_out::every_case;
 use ivs_apply::diag::{Code, Diagnostic, FieldPath, Place};
@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 /// Who is on every stage: as the examples of `ParticipantReplication` call them, and another one.
-pub(crate) const PEOPLE: [&str; 2] = ["abCD12efGH34", "abCD12efGH34-2"];
+pub(crate) const PARTICIPANTS: [&str; 2] = ["abCD12efGH34", "abCD12efGH34-2"];
 
 /// A document whose audience may be cut off.
 fn document(address: &Address, spec: &Value) -> Value {
@@ -29,13 +29,13 @@ fn document(address: &Address, spec: &Value) -> Value {
     })
 }
 
-/// A resource of a kind, first of the manifests, and behind it two of everything that its examples refer to.
-pub(crate) fn world(kind: Kind, spec: &Value) -> Manifests {
+/// Manifests of a resource of a kind, followed by two of each resource that its examples refer to.
+pub(crate) fn with_references(kind: Kind, spec: &Value) -> Manifests {
     let mut documents = vec![document(&Address::new(kind, "subject"), spec)];
     let targets: BTreeSet<Address> = kind.examples().iter().flat_map(named_targets).collect();
     for target in targets {
         let mut spec = smallest(target.kind, &target.kind.example().minimal());
-        // Who is replicated publishes on the source stage.
+        // The participant that is replicated publishes on the source stage.
         let source = &kind.example().minimal()["sourceStage"];
         if target.kind == Kind::IngestConfiguration && source.is_string() {
             spec["stage"] = source.clone();
@@ -56,14 +56,14 @@ pub(crate) fn world(kind: Kind, spec: &Value) -> Manifests {
     manifests
 }
 
-/// As little of a spec as the loader still takes. Finding it loads many manifests, so each is found once: every
-/// world asks for the same few.
+/// The smallest part of a spec that the loader accepts. Finding it loads many manifests, so each is found once: every
+/// kind needs the same few.
 pub(crate) fn smallest(kind: Kind, spec: &Value) -> Value {
     static FOUND: Mutex<BTreeMap<(Kind, String), Value>> = Mutex::new(BTreeMap::new());
     let key = (kind, spec.to_string());
     let found = FOUND.lock().expect("no panic under it").get(&key).cloned();
     found.unwrap_or_else(|| {
-        // Without the lock: the world of one spec asks for the smallest specs of others.
+        // Without the lock: the manifests of one spec need the smallest specs of others.
         let smallest = made_smallest(kind, spec);
         FOUND.lock().expect("no panic under it").insert(key, smallest.clone());
         smallest
@@ -72,8 +72,8 @@ pub(crate) fn smallest(kind: Kind, spec: &Value) -> Value {
 
 fn made_smallest(kind: Kind, spec: &Value) -> Value {
     let mut spec = spec.clone();
-    let mut world = world(kind, &spec);
-    while let Some(smaller) = without_one(&spec).into_iter().find(|it| world.takes(0, it)) {
+    let mut manifests = with_references(kind, &spec);
+    while let Some(smaller) = without_one(&spec).into_iter().find(|it| manifests.takes(0, it)) {
         spec = smaller;
     }
     spec
@@ -132,7 +132,7 @@ impl Tried {
         let path = &course.field.path;
         let mut new = self.changed.insert(path.clone());
         new |= course.is_left_out && self.left_out.insert(path.clone());
-        for word in course.field.words() {
+        for word in course.field.enum_values() {
             if course.values.contains(&word) || course.before == word {
                 new |= self.words.insert((path.clone(), word.to_string()));
             }
@@ -153,7 +153,7 @@ impl Tried {
             if !field.required && !needed && !self.left_out.contains(path) {
                 missing.push(format!("{kind} {path} was never left out alone"));
             }
-            for word in field.words() {
+            for word in field.enum_values() {
                 if !self.words.contains(&(path.clone(), word.to_string())) {
                     missing.push(format!("{kind} {path} was never {word}"));
                 }
@@ -163,7 +163,7 @@ impl Tried {
     }
 }
 
-/// Follows courses on a pretend account, one after another.
+/// Follows courses on an emulated account, one after another.
 async fn follow_all(kind: Kind, mut manifests: Manifests, courses: &[(Course, usize)]) {
     if courses.is_empty() {
         return;
@@ -172,7 +172,7 @@ async fn follow_all(kind: Kind, mut manifests: Manifests, courses: &[(Course, us
     let subject = manifests.documents.remove(0);
     settle(&account, &manifests).await;
     if !kind.facts().ended.is_empty() {
-        let_people_in(&account, &PEOPLE);
+        connect_participants(&account, &PARTICIPANTS);
     }
     manifests.documents.insert(0, subject);
     for (course, values) in courses {
@@ -199,7 +199,7 @@ fn every_field_alone_is_planned_and_applied_and_left_out_again() {
         specs.retain(|it| it.get("fingerprint").is_none());
         // What has been tried once is tried with one value where other fields are set, or not at all.
         for spec in &specs {
-            let mut manifests = world(kind, spec);
+            let mut manifests = with_references(kind, spec);
             let courses = courses(&mut manifests, 0, true).into_iter();
             let courses: Vec<_> = courses
                 .map(|it| if tried.note(&it) { (it, usize::MAX) } else { (it, 1) })
@@ -208,11 +208,13 @@ fn every_field_alone_is_planned_and_applied_and_left_out_again() {
             on_paused_time(follow_all(kind, manifests, &courses));
         }
         // What is left needs a companion that no example has.
-        for near in specs.iter().flat_map(|spec| neighbours(&mut world(kind, spec), 0, kind)) {
+        for near in
+            specs.iter().flat_map(|spec| neighbours(&mut with_references(kind, spec), 0, kind))
+        {
             if tried.missing(kind).is_empty() {
                 break;
             }
-            let mut manifests = world(kind, &near);
+            let mut manifests = with_references(kind, &near);
             let courses = courses(&mut manifests, 0, true).into_iter();
             let courses: Vec<_> =
                 courses.filter(|it| tried.note(it)).map(|it| (it, usize::MAX)).collect();
@@ -223,12 +225,12 @@ fn every_field_alone_is_planned_and_applied_and_left_out_again() {
     assert!(missing.is_empty(), "{missing:#?}");
 }
 
-/// A world with everything in it, and somebody on every stage, for the fields that are apart.
+/// An account with all manifests, and participants on every stage, for fields that need manifests of their own.
 async fn settled(account: &Account, kind: Kind, spec: &Value) -> Manifests {
-    let mut manifests = world(kind, spec);
+    let mut manifests = with_references(kind, spec);
     let subject = manifests.documents.remove(0);
     settle(account, &manifests).await;
-    let_people_in(account, &PEOPLE);
+    connect_participants(account, &PARTICIPANTS);
     manifests.documents.insert(0, subject);
     settle(account, &manifests).await;
     manifests
@@ -394,7 +396,7 @@ fn an_arn_of_another_kind_region_or_account_is_refused_at_the_field_that_names_i
     for &kind in Kind::ALL {
         for example in kind.examples() {
             let spec = example.minimal();
-            let mut manifests = world(kind, &spec);
+            let mut manifests = with_references(kind, &spec);
             let stack = manifests.documents.last_mut().expect("the stack");
             stack["spec"] = json!({ "region": "us-west-2", "account": "123456789012" });
             for field in fields_of(kind) {

@@ -191,7 +191,7 @@ fn a_copy_that_went_live_meanwhile_is_left_and_told() {
         let observed = observed.await.expect("readable");
         let made = plan(&loaded.stack, &loaded.desired, &observed, &Policy::default());
         let (_stopper, stop) = watch::channel(Stop::default());
-        // Somebody streams to both channels as soon as they exist.
+        // Both channels go live as soon as they exist.
         let tell = |event: Event| {
             if matches!(event, Event::Ended { .. }) {
                 let objects = account.control("GET", "/_emulator/objects", Value::Null);

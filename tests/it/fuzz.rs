@@ -1,4 +1,4 @@
-//! Inputs that nobody thought of: manifests, saved plans, answers of a server, requests to the emulator. Each is made
+//! Random inputs: manifests, saved plans, answers of a server, requests to the emulator. Each is made
 //! from the corpus (`tests/fuzz/corpus`, the examples and the scenarios) by random changes of its bytes and of its
 //! structure. Whatever the input, nothing panics, overflows its stack, runs for ever or grows without bound.
 //!
@@ -207,13 +207,13 @@ const TOKENS: [&str; 58] = [
 ];
 
 /// The nearest place at or before `at` where a character begins.
-fn floor(text: &str, at: usize) -> usize {
+fn char_boundary_before(text: &str, at: usize) -> usize {
     (0..=at.min(text.len())).rev().find(|it| text.is_char_boundary(*it)).unwrap_or(0)
 }
 
 fn span(dice: &mut Dice, text: &str, longest: usize) -> (usize, usize) {
-    let from = floor(text, dice.below(text.len() + 1));
-    (from, floor(text, from + dice.below(longest)).max(from))
+    let from = char_boundary_before(text, dice.below(text.len() + 1));
+    (from, char_boundary_before(text, from + dice.below(longest)).max(from))
 }
 
 /// A text with some random changes.
@@ -253,14 +253,14 @@ fn changed_text(dice: &mut Dice, seed: &str, others: &[String]) -> String {
                 text = lines.concat();
             }
             6 => {
-                let at = floor(&text, dice.below(text.len() + 1));
+                let at = char_boundary_before(&text, dice.below(text.len() + 1));
                 let open = dice.pick(&["[", "{a: ", "- ", "{\"a\":", "? ", "  ", "\"", "x"]);
                 text.insert_str(at, &open.repeat(1 << dice.below(13)));
             }
             7 if !others.is_empty() => {
                 let other = &others[dice.below(others.len())];
                 let (from, to) = span(dice, other, 400);
-                let at = floor(&text, dice.below(text.len() + 1));
+                let at = char_boundary_before(&text, dice.below(text.len() + 1));
                 text.insert_str(at, &other[from..to]);
             }
             _ => {
@@ -268,7 +268,7 @@ fn changed_text(dice: &mut Dice, seed: &str, others: &[String]) -> String {
                 text.truncate(at);
             }
         }
-        text.truncate(floor(&text, 1_000_000));
+        text.truncate(char_boundary_before(&text, 1_000_000));
     }
     text
 }
@@ -586,7 +586,7 @@ async fn one_server(seed: u64) {
     });
     let clock = Some(emulator.time_source());
     let target = Target { in_process: Some(client), clock, ..Target::default() };
-    let aws = connect(&target).await.expect("a pretend account needs no configuration");
+    let aws = connect(&target).await.expect("an emulated account needs no configuration");
     let account = Account { emulator, aws };
     let loaded = load_text("a.yaml", GOOD[dice.below(GOOD.len())], None);
     let second = load_text("b.yaml", GOOD[dice.below(GOOD.len())], Some(&loaded.stack.name));

@@ -151,7 +151,7 @@ fn spec(
                 "sourceStage": source,
                 "destinationStage": destination,
                 "participantId": "abCD12efGH34",
-                // Nobody publishes in these worlds, so ALWAYS would never be done.
+                // Generated accounts have no publishers, so ALWAYS would never be done.
                 "run": pick(&["WHILE_STAGE_ACTIVE", "STOPPED"], c),
                 "reconnectWindowSeconds": i32::from(d),
                 "attributes": (e % 2 == 0).then(|| json!({ "side": pick(&["left", "right"], f) })),

@@ -30,7 +30,7 @@ async fn planned(account: &Account, spec: &str) -> Plan {
     account.plan(&Stack::named("default"), &loaded.desired, &Policy::default()).await.1
 }
 
-/// An account with a camera of this spec, thrown out of its stage by hand after it had published.
+/// An account with a camera of this spec, which was disconnected from its stage by hand after it had published.
 async fn thrown_out(spec: &str) -> Account {
     let account = Account::empty().await;
     let stack = Stack::named("default");
@@ -48,7 +48,7 @@ async fn thrown_out(spec: &str) -> Account {
     let request = account.aws.realtime.disconnect_participant();
     let request = request.stage_arn(camera["object"]["stageArn"].as_str().expect("a stage"));
     let request = request.participant_id(there["participantId"].as_str().expect("an id"));
-    request.send().await.sorted("DisconnectParticipant").expect("thrown out");
+    request.send().await.sorted("DisconnectParticipant").expect("disconnected");
     account
 }
 
@@ -174,7 +174,7 @@ async fn on_air() -> Account {
     account
 }
 
-/// Applies these manifests with consent to send whoever publishes with the camera away.
+/// Applies these manifests with consent to disconnect the publisher of the camera.
 async fn interrupting(account: &Account, text: &str, prune: bool) -> Outcome {
     let allow_live = [Address::new(Kind::IngestConfiguration, "camera")].into();
     let policy = Policy { allow_live, prune, ..Policy::default() };

@@ -88,7 +88,7 @@ spec:
     - playbackConfigurationArn: arn:aws:mediatailor:us-west-2:123456789012:playbackConfiguration/one
 "#;
 
-/// What the other kinds need, which want somebody on a stage.
+/// The manifests of the kinds that need a participant on a stage.
 const BEFORE_THE_SHOW: &str = r#"
 apiVersion: ivs-apply.dev/v1
 kind: Stack
@@ -231,7 +231,7 @@ impl Stage {
             counts.len() == declared && counts.iter().all(|(_, count)| *count == 1),
             "{what}: {counts:?}"
         );
-        // The key that comes with one of the channels is nobody's.
+        // The stream key that AWS creates with one of the channels is unowned.
         let all = self.control("GET", "objects", &Value::Null);
         assert_eq!(all["objects"].as_array().map(Vec::len), Some(declared + 1), "{what}: {all:#}");
         let plan = run(&mut self.command("plan --detailed-exitcode"));

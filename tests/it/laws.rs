@@ -1,4 +1,4 @@
-//! What must always hold, over generated worlds. The names are the documentation.
+//! Properties that must hold for generated accounts and manifests. The names are the documentation.
 
 use crate::account::{Account, on_paused_time};
 use crate::generators::{Piece, pieces, resources, stack};
@@ -134,7 +134,7 @@ proptest! {
             let (first, second) = (careful(&first), careful(&second));
             settle(&account, &stack, &first, &everything(&first, &[])).await;
             go_live(&account, observed);
-            // What cuts nobody off goes first, the rest waits.
+            // Steps that cut off no audience come first, the others are deferred.
             for _ in 0..2 {
                 let (state, plan) = account.plan(&stack, &second, &Policy::default()).await;
                 let drift = |it: &&Step| {
@@ -155,7 +155,7 @@ proptest! {
             settle(&account, &stack, &first, &everything(&first, &[])).await;
             let (observed, plan) = account.plan(&stack, &second, &everything(&second, &first)).await;
             assert_ordered(&plan);
-            // The pretend account refuses every delete of what is still referred to.
+            // The emulated account refuses to delete an object that others still refer to.
             let outcome = account.apply(&stack, &observed, &plan).await;
             assert!(outcome.is_well(), "{outcome:#?}\n{plan:#?}");
         });
@@ -238,7 +238,7 @@ proptest! {
                 1 => [("aws-not".to_owned(), "ours".to_owned())].into(),
                 // Another stack's, and a set that is not whole.
                 2 => ["stack", "name", "digest"].map(|it| (format!("ivs-apply:{it}"), "x".to_owned())).into(),
-                _ => [("stack", stack.name.as_str()), ("name", "nobody-here")]
+                _ => [("stack", stack.name.as_str()), ("name", "not-declared")]
                 .map(|(key, value)| (format!("ivs-apply:{key}"), value.to_owned()))
                 .into(),
             };
@@ -355,7 +355,7 @@ fn careful(pieces: &[Piece]) -> Vec<Desired> {
     resources(pieces).into_iter().map(plain).collect()
 }
 
-/// Somebody streams, publishes and joins wherever `observed` has a bit for it and the account allows it.
+/// Starts streams, encoders and participants wherever `observed` has a bit for it and the account allows it.
 fn go_live(account: &Account, observed: u32) {
     let objects = account.control("GET", "/_emulator/objects", Value::Null);
     let objects = objects["objects"].as_array().expect("a list");
@@ -375,7 +375,7 @@ fn go_live(account: &Account, observed: u32) {
     }
 }
 
-/// A channel and a stage that are somebody else's.
+/// A channel and a stage of another owner.
 async fn strangers(account: &Account, tags: &Tags) -> BTreeSet<Arn> {
     let tags = || Some(tags.clone().into_iter().collect());
     let channel = account.aws.ivs.create_channel().name("it-0").set_tags(tags()).send().await;

@@ -1,4 +1,4 @@
-//! The lock as people meet it: the manifest's field, builds with and without the feature, and with the feature
+//! The lock as users meet it: the manifest's field, builds with and without the feature, and with the feature
 //! real processes against moto's S3 (`docs/reliability.md` §5, F16, I7).
 
 use crate::account::{Account, on_paused_time};
@@ -26,7 +26,7 @@ fn stage(store: &str) -> Stage {
     stage
 }
 
-/// Nobody listens there.
+/// An address without a server.
 const NOWHERE: &str = "http://127.0.0.1:9";
 
 /// How often the account was asked for something that would change it.
@@ -97,7 +97,7 @@ fn a_stack_without_a_lock_cannot_be_unlocked() {
     assert!(ran.stderr.contains("stack `killed` has no lock"), "{}", ran.stderr);
 }
 
-/// Nothing was written, and the reason is told; a plan goes on with a warning.
+/// Nothing was written, and the error has the reason; a plan goes on with a warning.
 #[track_caller]
 fn fails_closed(stage: &Stage, because: &str) {
     for words in ["apply --yes", "destroy --yes"] {
@@ -206,7 +206,7 @@ mod in_s3 {
         Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
 
-    /// An apply that stands still at a request, having the lock.
+    /// An apply that is held at a request and holds the lock.
     fn held(stage: &Stage, fault: &Value) -> Child {
         let held = || stage.control("GET", "faults", &Value::Null)["held"].clone();
         let before = held();
@@ -353,7 +353,7 @@ mod in_s3 {
         assert_eq!((store.text(), writes(&stage)), (None, 0));
         stage.control("DELETE", "faults", &Value::Null);
 
-        // A create whose answer nobody waited for is told to the next run, which waits until it is listed.
+        // The lock names a create with an answer that the run did not wait for; the next run waits until it is listed.
         let fault = json!({ "kind": "hold", "operation": "CreateStage", "done": true });
         let child = held(&stage, &fault);
         signal(&child, "-TERM");
@@ -362,7 +362,7 @@ mod in_s3 {
         let left = store.text().expect("it says what is unclear");
         assert_eq!((&left["released"], &left["intents"]), (&true.into(), &json!(["Stage/studio"])));
         stage.control("DELETE", "faults", &Value::Null);
-        assert!(!run(&mut stage.command("plan")).stderr.contains("warning"), "nobody holds it");
+        assert!(!run(&mut stage.command("plan")).stderr.contains("warning"), "no run holds it");
         let begun = std::time::Instant::now();
         let applied = run(&mut stage.command("apply --yes"));
         assert_eq!(applied.code, Some(0), "{applied:?}");

@@ -9,8 +9,8 @@ use serde_json::json;
 
 /// Requests with `EVERY_CASE`, and without.
 const REQUESTS: [u64; 2] = [60_000, 45_000];
-/// By then everything that is bounded is as large as it gets: see `KEPT` in the emulator's history, `GHOSTS`
-/// in its shelves.
+/// By then everything that is bounded is as large as it gets: see `KEPT` in the emulator's history, `MAX_TOMBSTONES`
+/// in its object stores.
 const WARM: u64 = 40_000;
 /// What the allocator and the pages of the program may add, whatever the number of requests.
 const SLACK_KIB: u64 = 6 * 1024;

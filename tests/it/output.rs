@@ -101,7 +101,7 @@ fn walk(name: &str, value: &serde_json::Value, found: &mut Vec<String>) {
     }
 }
 
-/// Every value of the pretend account that nobody may see.
+/// Every secret value of the emulated account.
 fn canaries(place: &Place) -> Vec<String> {
     let state = std::fs::read_to_string(place.folder.path().join(".ivs-apply/emulator.json"));
     let state = state.expect("kept");

@@ -263,7 +263,7 @@ fn only_what_is_the_stacks_is_written() {
         Request::on("ivs:DeleteChannel", "channel").owned("prod").with("ivs-apply:protect", "true"),
         Request::on("ivs:DeleteChannel", "arn:aws:ivs:us-west-2:999999999999:channel/x")
             .owned("prod"),
-        // Nobody's object is taken over unless a manifest names it, and somebody's never.
+        // An unowned object is adopted only where a manifest names it, and an owned one never.
         Request::on("ivs:TagResource", "channel").sending(STACK, "prod"),
         Request::on("ivs:TagResource", "channel")
             .owned("dev")
@@ -296,7 +296,7 @@ fn only_what_is_the_stacks_is_written() {
     }
 }
 
-/// While an object is created, IAM sees no tags of it, or those of the request: nobody has documented which.
+/// While an object is created, IAM sees no tags of it, or those of the request: it is not documented which.
 #[test]
 fn a_create_is_allowed_whether_or_not_iam_takes_its_tags_for_those_of_the_object() {
     let apply = of(Purpose::Apply);
@@ -458,7 +458,7 @@ fn is_allowed_what_it_calls(example: &Path, known: &BTreeSet<String>) {
         let ran = run(words);
         let told = document(&ran);
         for (operation, _) in told["calls"].as_object().expect("calls") {
-            // Asked of nobody, or tried and done without.
+            // No permission is needed, or the run does without it.
             let free = ["GetCallerIdentity", "BatchGetStreamKey"].contains(&operation.as_str());
             assert!(free || allowed.contains(operation), "{from}: {words}: {operation}");
         }

@@ -44,7 +44,7 @@ fn archive(bucket: &str, rest: &str) -> String {
     document("RecordingConfiguration", "archive", &spec, rest)
 }
 
-/// A composition that is started whether anybody publishes or not.
+/// A composition that is started with or without a publisher.
 fn always(rest: &str) -> String {
     let spec = "{ stage: studio, run: ALWAYS, destinations: [{ channel: { channel: main } }] }";
     document("Composition", "show", spec, rest)
@@ -131,7 +131,7 @@ async fn a_recording(account: &Account, bucket: &str) -> String {
     arn
 }
 
-/// Somebody's channel that records with this configuration.
+/// A channel of another owner that records with this configuration.
 async fn recorded(account: &Account, recording: &str) -> String {
     let channel = a_channel(account).await;
     let update = account.aws.ivs.update_channel().arn(&channel);
@@ -146,7 +146,7 @@ enum Attempt {
     Same,
     /// At the same moment as that of the object that counts, which comes first.
     Later,
-    /// Nobody knows.
+    /// An unknown attempt.
     Unknown,
 }
 
@@ -160,7 +160,7 @@ async fn copied(account: &Account, kind: Kind, to: &str, attempt: Attempt) {
         Attempt::Same => name.to_owned(),
         // The first ten letters are the time.
         Attempt::Later => format!("{}{}", &name[..10], "Z".repeat(16)),
-        Attempt::Unknown => "somebody's".to_owned(),
+        Attempt::Unknown => "another".to_owned(),
     };
     let record = format!("{digest} op={attempt}");
     tagged(account, to, &json!({ STACK: tags[STACK], NAME: tags[NAME], RECORD: record }));
@@ -465,7 +465,7 @@ async fn looked(account: &Account, text: &str) -> (ObservedState, Plan) {
     (observed, plan)
 }
 
-/// What is different from a plan of these manifests when it is carried out after somebody did something by hand.
+/// The differences of a plan of these manifests when it is applied after a change by hand.
 async fn overtaken<F: Future>(account: &Account, text: &str, by_hand: F) -> Vec<Changed> {
     let (observed, plan) = looked(account, text).await;
     by_hand.await;
@@ -595,7 +595,7 @@ fn changes_meanwhile() -> Vec<Situation<Changed>> {
         ),
         (
             "DuplicateChanged",
-            // AWS carries out the create of this run twice; somebody changes both while the run waits for the
+            // AWS carries out the create of this run twice; both are changed outside while the run waits for the
             // second listing that proves the copy.
             Box::pin(async {
                 let account = Account::empty().await;

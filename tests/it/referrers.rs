@@ -1,4 +1,4 @@
-//! Who still uses what is to be deleted, and is nobody of ours: found before the first write, and named.
+//! Objects outside the stack that refer to an object that is to be deleted: found before the first write, and named.
 
 use crate::account::{Account, on_paused_time};
 use ivs_apply::aws::Sorted;
@@ -51,7 +51,7 @@ fn waits(plan: &Plan) -> String {
 }
 
 #[test]
-fn a_configuration_that_a_channel_of_nobodys_uses_stays_until_that_lets_go() {
+fn a_configuration_that_an_unowned_channel_refers_to_stays_until_that_reference_is_removed() {
     on_paused_time(async {
         let account = Account::empty().await;
         applied(&account, &recording("bucket-a"), &PRUNE).await;
@@ -64,7 +64,7 @@ fn a_configuration_that_a_channel_of_nobodys_uses_stays_until_that_lets_go() {
         let made = request.recording_configuration_arn(archive.arn.as_str()).send().await;
         let other = made.sorted("CreateChannel").expect("made").channel.expect("answered");
         let other = other.arn.expect("answered");
-        // A change makes a new one; the old one goes by the run that finds it unused.
+        // A change creates a new one; the run that finds the old one unused deletes it.
         for _ in 0..2 {
             let plan = applied(&account, &recording("bucket-b"), &PRUNE).await;
             let why = waits(&plan);
@@ -82,7 +82,7 @@ fn a_configuration_that_a_channel_of_nobodys_uses_stays_until_that_lets_go() {
 }
 
 #[test]
-fn a_configuration_that_an_orphan_uses_stays_while_orphans_are_kept() {
+fn a_configuration_that_an_orphan_refers_to_stays_while_orphans_are_not_pruned() {
     on_paused_time(async {
         let account = Account::empty().await;
         let channel = manifest("Channel", "main", "{ recordingConfiguration: archive }");
@@ -94,7 +94,7 @@ fn a_configuration_that_an_orphan_uses_stays_while_orphans_are_kept() {
 }
 
 #[test]
-fn a_stage_that_somebody_else_composes_or_publishes_on_stays() {
+fn a_stage_with_a_composition_or_an_ingest_configuration_of_another_owner_stays() {
     on_paused_time(async {
         for by_composition in [true, false] {
             let account = Account::empty().await;
@@ -129,7 +129,7 @@ async fn a_composition(account: &Account, stage: &str) -> String {
 }
 
 #[test]
-fn a_storage_configuration_that_stages_and_compositions_of_others_use_stays() {
+fn a_storage_configuration_that_stages_and_compositions_of_other_owners_refer_to_stays() {
     on_paused_time(async {
         use aws_sdk_ivsrealtime::types::{
             AutoParticipantRecordingConfiguration, DestinationConfiguration,

@@ -64,19 +64,19 @@ fn spec(rest: &str) -> String {
 fn a_person_who_is_no_ingest_is_replicated_by_their_id_while_they_are_there() {
     on_paused_time(async {
         let account = Account::empty().await;
-        let nobody = spec("participant: abCD12efGH34");
-        applied(&account, &nobody).await;
-        assert_eq!(planned(&account, &nobody).await.summary().dormant, 1);
+        let absent = spec("participant: abCD12efGH34");
+        applied(&account, &absent).await;
+        assert_eq!(planned(&account, &absent).await.summary().dormant, 1);
         let (studio, _) = stage(&account, "studio");
         let there = json!({ "stageArn": studio, "userId": "host" });
         let there = account.control("POST", "/_emulator/participants", there);
         let id = there["participantId"].as_str().expect("an id");
-        // Somebody is there, but not the one who is meant.
-        assert_eq!(planned(&account, &nobody).await.summary().dormant, 1);
-        let somebody = spec(&format!("participant: {id}"));
-        assert_eq!(planned(&account, &somebody).await.summary().create, 1);
-        applied(&account, &somebody).await;
-        assert_eq!(planned(&account, &somebody).await.status(), Status::Clean);
+        // A participant is connected, but not the declared one.
+        assert_eq!(planned(&account, &absent).await.summary().dormant, 1);
+        let connected = spec(&format!("participant: {id}"));
+        assert_eq!(planned(&account, &connected).await.summary().create, 1);
+        applied(&account, &connected).await;
+        assert_eq!(planned(&account, &connected).await.status(), Status::Clean);
         let explicit = spec(&format!("participantId: {id}"));
         assert_eq!(planned(&account, &explicit).await.status(), Status::Clean);
     });
@@ -175,7 +175,7 @@ fn each_rule_of_a_replication_is_told_at_its_field() {
             None,
             "",
         ),
-        // A near miss is a name; anything else is the id of somebody.
+        // A near miss is a name; any other text is the id of a participant.
         (
             "sourceStage: studio, destinationStage: overflow, participant: camra",
             Some(Code::UnknownReference),

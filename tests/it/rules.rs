@@ -319,7 +319,7 @@ fn a_value_that_cannot_be_read_hides_no_rule_that_does_not_depend_on_it() {
             ),
             &["4:25 E0108", "4:54 E0201"][..],
         ),
-        // Whether a preset fits depends on the type; what is called `x.y` and what is there does not.
+        // Whether a preset fits depends on the type; whether a resource is named `x.y` or exists does not.
         (
             document(
                 "Channel",

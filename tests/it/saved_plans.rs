@@ -25,14 +25,14 @@ metadata: { name: main }
 spec: { channel: main }
 ";
 
-/// Works on a test's pretend account between two runs, as somebody would in the console.
+/// Changes a test's emulated account between two runs, as a user would in the console.
 pub(crate) fn by_hand<T>(place: &Place, work: impl AsyncFnOnce(&Account) -> T) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {
         let file = place.folder.path().join(".ivs-apply/emulator.json");
         let emulator = Emulator::open(&file, settings()).expect("the account is free");
         let target = Target { in_process: Some(emulator.http_client()), ..Target::default() };
-        let aws = connect(&target).await.expect("a pretend account needs no configuration");
+        let aws = connect(&target).await.expect("an emulated account needs no configuration");
         let account = Account { emulator, aws };
         let done = work(&account).await;
         account.emulator.close().expect("kept");

@@ -1,8 +1,8 @@
-//! Behaviour as stories: each folder of `tests/scenarios/` is an account's life, told in `story.txt`.
+//! Scenarios: each folder of `tests/scenarios/` is a sequence of runs and events on one account, recorded in `story.txt`.
 //!
 //! `1.yaml`, `2.yaml`, … are applied one after another, and then back down to the first: every way must be
 //! possible both ways. `N.before.json` holds control requests that come before step N on the way up, and calls
-//! of the API itself, `["AWS", "UpdateChannel", {…}]`, for what somebody does by hand; `N.between.json` those
+//! of the API itself, `["AWS", "UpdateChannel", {…}]`, for changes by hand; `N.between.json` those
 //! that come between its plan and its apply;
 //! `policy.json` what the command line allows and selects, `N.policy.json` the same for one step. After each
 //! apply the plan is made again and told as well. Where there is an `N.sh`, step N on the way up is what its

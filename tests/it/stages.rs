@@ -1,4 +1,4 @@
-//! Stages with people on them: who counts as a publisher, whom a change would cut off, and what a running
+//! Stages with participants: who counts as a publisher, whom a change would cut off, and what a running
 //! recording forbids.
 
 use crate::account::{Account, on_paused_time, settings};
@@ -108,7 +108,7 @@ fn a_session_begins_with_a_subscriber_and_ends_minutes_after_the_last_publisher(
         assert!(has_session(&account, "studio"));
         leaves(&account, "studio", "viewer");
         pass(&account, 1);
-        assert!(!has_session(&account, "studio"), "nobody had published");
+        assert!(!has_session(&account, "studio"), "there was no publisher");
         joins(&account, "studio", "host", "publisher");
         joins(&account, "studio", "viewer", "subscriber");
         leaves(&account, "studio", "host");
@@ -136,7 +136,7 @@ fn a_composition_ends_a_minute_after_the_last_publisher_whoever_subscribes() {
         joins(&account, "studio", "viewer", "subscriber");
         joins(&account, "studio", "host", "publisher");
         applied(&account, &a_show(), &Policy::default()).await;
-        // The host goes on to watch.
+        // The host stops publishing and watches.
         joins(&account, "studio", "host", "subscriber");
         pass(&account, 59);
         assert_eq!(object(&account, "Composition", "show")["state"], "ACTIVE");
@@ -171,11 +171,11 @@ fn a_composition_is_started_for_a_publisher_and_not_for_a_session() {
         assert_eq!(questions(&account), 0, "nothing has to be decided about one that runs");
         leaves(&account, "studio", "host");
         pass(&account, 65);
-        sleeps(&account, 1, "the show is over, and the session goes on").await;
+        sleeps(&account, 1, "the show is over, and the session lasts").await;
         leaves(&account, "studio", "viewer");
         pass(&account, 60);
         assert!(has_session(&account, "studio"));
-        sleeps(&account, 1, "everybody has left, and the session goes on").await;
+        sleeps(&account, 1, "all participants have left, and the session lasts").await;
         pass(&account, 120);
         sleeps(&account, 0, "the session is over").await;
     });
@@ -236,7 +236,7 @@ fn a_stage_is_deleted_once_everybody_has_left_and_not_under_a_subscriber() {
         let loaded = load_text("a.yaml", &text, None);
         let (observed, plan) = account.plan(&stack, &loaded.desired, &policy).await;
         assert_eq!((plan.summary().delete, questions(&account)), (1, 1), "{plan:#?}");
-        // Somebody who comes between the plan and the call is not thrown off.
+        // A participant who joins between the plan and the call is not cut off.
         joins(&account, "studio", "viewer", "subscriber");
         let outcome = account.apply(&stack, &observed, &plan).await;
         assert!(outcome.is_well() && !outcome.wrote, "{outcome:#?}");
@@ -263,7 +263,7 @@ fn a_stage_that_is_refused_its_end_while_somebody_is_on_it_is_told_and_goes_when
         let outcome = account.apply(&stack, &observed, &plan).await;
         let [(_, StepStatus::Failed(failure))] = &outcome.steps[..] else { panic!("{outcome:#?}") };
         assert!(failure.to_string().contains("Participants are connected"), "{failure}");
-        assert!(has_session(&account, "studio"), "nobody was thrown off for nothing");
+        assert!(has_session(&account, "studio"), "no participant was disconnected");
         leaves(&account, "studio", "viewer");
         applied(&account, &text, &policy).await;
         assert_eq!(object(&account, "Stage", "studio"), Value::Null);
@@ -339,7 +339,7 @@ fn the_emulator_refuses_the_recording_block_while_a_recording_runs() {
                 request.send().await.sorted("UpdateStage")
             };
             joins(&account, "studio", "viewer", "subscriber");
-            update(0).await.expect("a session alone records nobody");
+            update(0).await.expect("a session without participants has no recording");
             joins(&account, "studio", "host", "publisher");
             let refused = update(9).await.expect_err("a recording runs");
             assert_eq!(refused.class, Class::Conflict);

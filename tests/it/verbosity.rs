@@ -1,4 +1,4 @@
-//! What the program says on request, and to people who know other tools.
+//! Output with `-v` and `-vv`, and hints for users of other tools.
 
 use crate::binary::{Place, Served, ivs_apply, run};
 use crate::client::Client;

@@ -1,5 +1,5 @@
-//! Zero-valued members that the SDK's builders drop must arrive (`docs/service-reference.md` §4): for every field of
-//! every kind, what is sent is what is wanted.
+//! Zero-valued members that the SDK's builders drop must be sent (`docs/service-reference.md` §4): for every field of
+//! every kind, the request has the value of the manifest.
 
 use crate::account::{Account, on_paused_time};
 use ivs_apply::kinds::spec::difference;

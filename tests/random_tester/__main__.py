@@ -13,7 +13,7 @@ import traceback
 from .emulator import Emulator
 from .play import Round
 from .program import Program
-from .world import Clients
+from .account import Clients
 
 stop = multiprocessing.Event()
 ROOT = pathlib.Path(__file__).resolve().parents[2]

@@ -52,7 +52,7 @@ class Clients:
 
 
 class Fast:
-    """The same reads as bare HTTP, many requests in one write: for the snapshots between steps. The last word is boto3's."""
+    """The same reads as bare HTTP, many requests in one write: for the snapshots between steps. The verdict uses boto3."""
 
     HEADERS = (
         "content-type: application/json\r\nx-amz-date: 20260101T000000Z\r\n"
@@ -162,7 +162,7 @@ KINDS = (
 )
 
 
-class World:
+class Account:
     """A whole snapshot. `client`: what has `many`."""
 
     def __init__(self, client):
@@ -246,8 +246,8 @@ class World:
         calls += [("ListParticipantReplicas", {"sourceStageArn": i.raw["stageArn"], "participantId": i.raw["participantId"], "maxResults": 50},
                    "replicas") for i in ingests]
         answers = [must(x) for x in lists(calls)]
-        for stage, people in zip(stages, answers):
-            for person in people:
+        for stage, participants in zip(stages, answers):
+            for person in participants:
                 if person["state"] == "CONNECTED":
                     self.participants[(stage.arn, person["participantId"])] = person
         for replicas in answers[len(stages):]:
@@ -274,7 +274,7 @@ class World:
         return obj.arn in self.streams or obj.kind == "Composition" or obj.raw.get("state") == "ACTIVE"
 
     def live(self):
-        """Everything an audience would miss: streams, people, active ingests, running compositions with publishers."""
+        """Everything that an audience watches: streams, participants, active ingests, running compositions with publishers."""
         out = {("stream", arn): sid for arn, sid in self.streams.items()}
         out.update({("participant", stage, pid): True for stage, pid in self.participants})
         for ingest in self.of("IngestConfiguration"):

@@ -5,21 +5,21 @@ import re
 
 from .expect import IGNORED_FIELD, found, wanted
 from .manifests import CHANNEL_REFS, IMMUTABLE_KINDS, TAGGED
-from .world import OURS, PARTS, parts
+from .account import OURS, PARTS, parts
 
 IN_PLACE = {"Channel", "PlaybackRestrictionPolicy", "AdConfiguration", "FailoverSlateConfiguration", "Stage"}
 
 
 class Resolver:
-    """References to ARNs in one world."""
+    """References to ARNs in one account."""
 
-    def __init__(self, world, stack):
-        self.world, self.stack = world, stack
+    def __init__(self, account, stack):
+        self.account, self.stack = account, stack
 
     def __call__(self, kind, reference):
         if reference.startswith("arn:"):
             return reference
-        arns = [o.arn for o in self.world.owned(self.stack, kind, reference)]
+        arns = [o.arn for o in self.account.owned(self.stack, kind, reference)]
         return arns[0] if len(arns) == 1 else f"<{len(arns)} objects of {kind}/{reference}>"
 
 
@@ -29,22 +29,22 @@ def user_tags(m, obj):
             if not k.startswith(OURS) and not any(fnmatch.fnmatchcase(k, g) for g in m.ignore_tags)}
 
 
-def compare(world, m):
+def compare(account, m):
     """The account against the manifests: every difference, as text."""
     out = []
-    resolve = Resolver(world, m.stack)
+    resolve = Resolver(account, m.stack)
     for res in m.all.values():
         if res.kind == "ParticipantReplication":
-            out += replication(world, res, resolve)
+            out += replication(account, res, resolve)
             continue
-        objects = world.owned(m.stack, res.kind, res.name)
+        objects = account.owned(m.stack, res.kind, res.name)
         expected = 1
         if res.kind == "Composition":
             run = res.spec.get("run", "WHILE_STAGE_ACTIVE")
             if run == "STOPPED":
                 expected = 0
             elif run == "WHILE_STAGE_ACTIVE":
-                expected = 1 if world.publishing(resolve("Stage", res.spec["stage"])) else 0
+                expected = 1 if account.publishing(resolve("Stage", res.spec["stage"])) else 0
         if len(objects) != expected:
             out.append(f"{res.address}: {len(objects)} owned objects instead of {expected}: {objects}")
             continue
@@ -71,13 +71,13 @@ def compare(world, m):
         if obj.raw.get("state") in ("CREATING", "CREATE_FAILED", "UPDATING"):
             out.append(f"{res.address}: state {obj.raw['state']}")
     keyed = {resolve("Channel", r.spec["channel"]) for r in m.of("StreamKey")}
-    for obj in world.owned(m.stack):
+    for obj in account.owned(m.stack):
         if obj.kind == "StreamKey" and obj.raw["channelArn"] not in keyed:
             continue  # product.md 2.1: keys of channels without a StreamKey manifest are never read
         if m.all and not m.get(obj.kind, obj.name):  # product.md 5: an empty manifest set never prunes
             out.append(f"{obj} is owned, but no manifest declares it")
-    for channel in world.owned(m.stack, "Channel"):
-        keys = [k for k in world.of("StreamKey") if k.raw["channelArn"] == channel.arn]
+    for channel in account.owned(m.stack, "Channel"):
+        keys = [k for k in account.of("StreamKey") if k.raw["channelArn"] == channel.arn]
         if len(keys) != 1:
             out.append(f"{channel} has {len(keys)} stream keys")
     return out
@@ -98,16 +98,16 @@ def record(obj, res):
         yield f"rotation is {found.get('rotation')!r}, the manifest says {res.spec.get('rotation')!r}"
 
 
-def replication(world, res, resolve):
+def replication(account, res, resolve):
     """A replication runs while its participant publishes on the source stage."""
     run = res.spec.get("run", "WHILE_STAGE_ACTIVE")
-    ingests = [o for o in world.objects.values() if o.arn == resolve("IngestConfiguration", res.spec["participant"])]
+    ingests = [o for o in account.objects.values() if o.arn == resolve("IngestConfiguration", res.spec["participant"])]
     source, destination = resolve("Stage", res.spec["sourceStage"]), resolve("Stage", res.spec["destinationStage"])
     if not ingests:
         return []
     ingest = ingests[0]
     active = ingest.raw.get("state") == "ACTIVE" and ingest.raw.get("stageArn") == source
-    running = (source, destination, ingest.raw["participantId"]) in world.replicas
+    running = (source, destination, ingest.raw["participantId"]) in account.replicas
     if active and running != (run != "STOPPED"):
         return [f"{res.address} (run {run}): {'runs' if running else 'does not run'} while its participant publishes"]
     return []
@@ -198,17 +198,17 @@ def justified(step, before, m, reasons):
     return False
 
 
-def held(world, stack):
+def held(account, stack):
     """Our objects that others use: {ARN: [(user, field)]}, those of channels of others and our stages with an ingest configuration of no
     owner. They cannot be deleted (docs/reliability.md, I8)."""
     out = {}
-    for channel in world.of("Channel"):
+    for channel in account.of("Channel"):
         for field in CHANNEL_REFS:
-            target = world.objects.get(channel.raw.get(field + "Arn"))
+            target = account.objects.get(channel.raw.get(field + "Arn"))
             if channel.stack != stack and target is not None and target.stack == stack:
                 out.setdefault(target.arn, []).append((channel, field + "Arn"))
-    for ingest in world.of("IngestConfiguration"):
-        target = world.objects.get(ingest.raw.get("stageArn"))
+    for ingest in account.of("IngestConfiguration"):
+        target = account.objects.get(ingest.raw.get("stageArn"))
         if not any(k.startswith(OURS) for k in ingest.tags) and target is not None and target.stack == stack:
             out.setdefault(target.arn, []).append((ingest, "stageArn"))
     return out
@@ -227,11 +227,11 @@ def says_held(run, held):
             yield f"{arn} is used by {ingests}, which the run does not give as the reason to keep it: {step}"
 
 
-def untouched(world, foreign):
+def untouched(account, foreign):
     """Foreign objects are what they were."""
     out = []
     for arn, frozen in foreign.items():
-        now = world.objects.get(arn)
+        now = account.objects.get(arn)
         if now is None:
             out.append(f"foreign object {frozen[0]} {arn} is gone")
         elif now.frozen() != frozen:

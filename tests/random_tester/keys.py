@@ -1,4 +1,4 @@
-"""Public halves of P-384 key pairs for PlaybackKeyPair and PublicKey; nobody kept the private halves."""
+"""Public halves of P-384 key pairs for PlaybackKeyPair and PublicKey; the private halves were deleted."""
 
 PEMS = [
     '-----BEGIN PUBLIC KEY-----\nMHYwEAYHKoZIzj0CAQYFK4EEACIDYgAE9J8sVf4/QwmoS8YHQ37RMaPFw6Y2nDz3\nUVplkWAUVCHd0qSh2AVR5+ucEDc/9KRl4KPGR/wH4d13+YzdEDFsV2LstmQzUNUh\n4BwgB0+ZO1HlSzVZluaW7zqNTVFpRP1o\n-----END PUBLIC KEY-----\n',

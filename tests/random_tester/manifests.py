@@ -199,7 +199,7 @@ class Maker:
 
     def __init__(self, rnd, manifests, foreign=()):
         self.rnd, self.m = rnd, manifests
-        self.foreign = list(foreign)  # objects that nobody owns and that may be referred to by ARN
+        self.foreign = list(foreign)  # unowned objects that may be referred to by ARN
 
     def maybe(self, p=0.5):
         return self.rnd.random() < p
@@ -409,12 +409,12 @@ class Maker:
                          attributes=[{"from": "x"}])
 
     def lifecycle(self, res, protect=0.06):
-        life = {}
+        lifecycle = {}
         if res.kind != "ParticipantReplication" and self.maybe(protect):
-            life["protect"] = True
+            lifecycle["protect"] = True
         if self.maybe(0.35):
-            life["onLive"] = self.rnd.choice(["defer", "interrupt", "interrupt", "fail"])
-        res.lifecycle = {**{k: v for k, v in res.lifecycle.items() if k in ("adopt", "ignoreChanges")}, **life}
+            lifecycle["onLive"] = self.rnd.choice(["defer", "interrupt", "interrupt", "fail"])
+        res.lifecycle = {**{k: v for k, v in res.lifecycle.items() if k in ("adopt", "ignoreChanges")}, **lifecycle}
 
     def add(self, kind):
         """A new manifest, if it can be made; answers it."""
@@ -492,7 +492,7 @@ def edit(rnd, m, foreign=()):
         group = [rnd.choice(choices)]
         for res in group:  # and those whose names hang on its own
             group += [r for r in m.of(res.kind) if r not in group and r.previous and (res.name in r.previous or r.name in res.previous)]
-        return f"{[r.address for r in group]} forget their previous names", [("forget", [r.key for r in group])]
+        return f"{[r.address for r in group]} lose their previousNames", [("forget", [r.key for r in group])]
     if what == "reference":
         choices = [r for r in everything if r.kind in ("Channel", "IngestConfiguration", "Stage")]
         if not choices:

@@ -1,16 +1,16 @@
-"""Hand changes, foreign objects, audiences and faults: what other people and bad luck do, by boto3 and control requests."""
+"""Changes by hand, foreign objects, audiences and faults, by boto3 and control requests."""
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from .emulator import ACCOUNT, REGION
 from .keys import PEMS
-from .world import OURS, World, parts
+from .account import OURS, Account, parts
 
-OTHER_STACK = "somebody-else"
+OTHER_STACK = "other-stack"
 
 
 def foreign_objects(rnd, clients, emulator, names):
-    """Objects that are not ours: of no owner, and of another stack, with our names. Answers the world afterwards."""
+    """Unowned objects and objects of another stack, with names that the manifests use. Returns the account afterwards."""
     ll, rt = clients.ll, clients.rt
     count = 0
 
@@ -58,7 +58,7 @@ def foreign_objects(rnd, clients, emulator, names):
         rt.create_storage_configuration(name=name(), tags=tags(), s3={"bucketName": "theirs"})
     if rnd.random() < 0.3:
         rt.create_ingest_configuration(name=name(), tags=tags(), ingestProtocol="RTMPS", **({"stageArn": stage} if stage else {}))
-    return World(clients)
+    return Account(clients)
 
 
 def tag(clients, obj, tags):
@@ -178,7 +178,7 @@ def earlier_tags(clients, obj):
 
 
 def garble(rnd, clients, obj):
-    """A record that nobody can read."""
+    """A record that cannot be parsed."""
     value = rnd.choice(["", "x", "op=01M7ZG4SSH3Y3C9XY5DKM00000", obj.tags[OURS + "record"][3:7] + "==="])
     tag(clients, obj, {OURS + "record": value})
     return repr(value)
@@ -203,42 +203,42 @@ def quietly(call, *args, **kw):
         return error
 
 
-def audience(rnd, emulator, world, stack, streams):
-    """Somebody comes or goes; answers what happened."""
+def audience(rnd, emulator, account, stack, streams):
+    """A stream, participant or encoder starts or stops; returns what happened."""
     what = rnd.choice(["stream", "stream", "unstream", "join", "join", "leave", "ingest", "ingest", "uningest"])
     if what == "stream":
-        channels = [c for c in world.of("Channel") if c.arn not in world.streams]
+        channels = [c for c in account.of("Channel") if c.arn not in account.streams]
         if channels:
             c = rnd.choice(channels)
             done = emulator.control("POST", "streams", {"channelArn": c.arn, "viewerCount": rnd.randint(0, 9)}, quiet=True)
             if done:
                 streams.add(done["streamId"])
             return f"stream on {c}: {done}"
-    elif what == "unstream" and world.streams:
-        arn = rnd.choice(list(world.streams))
+    elif what == "unstream" and account.streams:
+        arn = rnd.choice(list(account.streams))
         emulator.control("DELETE", "streams", {"channelArn": arn}, quiet=True)
         return f"stream on {arn} ends"
     elif what == "join":
-        stages = world.owned(stack, "Stage")
+        stages = account.owned(stack, "Stage")
         if stages:
             s = rnd.choice(stages)
             body = {"stageArn": s.arn, "userId": "guest"}
             if rnd.random() < 0.3:
                 body["published"] = False
             done = emulator.control("POST", "participants", body, quiet=True)
-            return f"somebody joins {s} ({body}): {done}"
-    elif what == "leave" and world.participants:
-        stage, pid = rnd.choice(list(world.participants))
+            return f"a participant joins {s} ({body}): {done}"
+    elif what == "leave" and account.participants:
+        stage, pid = rnd.choice(list(account.participants))
         emulator.control("DELETE", "participants", {"stageArn": stage, "participantId": pid}, quiet=True)
         return f"{pid} leaves {stage}"
     elif what == "ingest":
-        ingests = [i for i in world.owned(stack, "IngestConfiguration") if i.raw.get("stageArn")]
+        ingests = [i for i in account.owned(stack, "IngestConfiguration") if i.raw.get("stageArn")]
         if ingests:
             i = rnd.choice(ingests)
             done = emulator.control("POST", "ingests", {"ingestConfigurationArn": i.arn}, quiet=True)
             return f"{i} becomes active: {done}"
     elif what == "uningest":
-        active = [i for i in world.of("IngestConfiguration") if i.raw.get("state") == "ACTIVE"]
+        active = [i for i in account.of("IngestConfiguration") if i.raw.get("state") == "ACTIVE"]
         if active:
             i = rnd.choice(active)
             emulator.control("DELETE", "ingests", {"ingestConfigurationArn": i.arn}, quiet=True)
@@ -246,14 +246,14 @@ def audience(rnd, emulator, world, stack, streams):
     return "nothing"
 
 
-def all_leave(emulator, world):
-    """Nobody is live any more."""
-    for i in world.of("IngestConfiguration"):
+def all_leave(emulator, account):
+    """Ends all streams and disconnects all participants and encoders."""
+    for i in account.of("IngestConfiguration"):
         if i.raw.get("state") == "ACTIVE":
             emulator.control("DELETE", "ingests", {"ingestConfigurationArn": i.arn}, quiet=True)
-    for stage, pid in world.participants:
+    for stage, pid in account.participants:
         emulator.control("DELETE", "participants", {"stageArn": stage, "participantId": pid}, quiet=True)
-    for arn in world.streams:
+    for arn in account.streams:
         emulator.control("DELETE", "streams", {"channelArn": arn}, quiet=True)
 
 

@@ -13,7 +13,7 @@ import time
 from . import judge, moves
 from .emulator import Ticker
 from .manifests import CHANNEL_REFS, NAMES, TAGGED, Res, edit, generate
-from .world import OURS, Fast, World
+from .account import OURS, Account, Fast
 
 STACK = "tested"
 STEPS = ["apply", "edit", "hand", "audience", "fault", "kill", "together", "save", "saved", "drift", "export", "clock",
@@ -49,14 +49,14 @@ class Round:
         for text in [texts] if isinstance(texts, str) else texts:
             self.program.complain(text)
 
-    def world(self):
-        self.last = world = World(self.fast)
-        self.secrets |= world.secrets
-        return world
+    def account(self):
+        self.last = account = Account(self.fast)
+        self.secrets |= account.secrets
+        return account
 
-    def same_world(self):
+    def same_account(self):
         """The last snapshot, where nothing but time has passed since."""
-        return self.last or self.world()
+        return self.last or self.account()
 
     def write(self):
         if self.dir.exists():
@@ -97,9 +97,9 @@ class Round:
 
     def _play(self):
         rnd = random.Random(f"{self.seed}:make")
-        world = moves.foreign_objects(rnd, self.clients, self.emulator, NAMES)
-        self.foreign = {o.arn: o.frozen() for o in world.objects.values()}
-        self.unowned = [o for o in world.objects.values() if not o.stack]
+        account = moves.foreign_objects(rnd, self.clients, self.emulator, NAMES)
+        self.foreign = {o.arn: o.frozen() for o in account.objects.values()}
+        self.unowned = [o for o in account.objects.values() if not o.stack]
         self.m = generate(rnd, STACK, [o for o in self.unowned if o.kind in CHANNEL_REFS.values()])
         self.size = [r.address for r in self.m.all.values()]
         for address in self.drop:
@@ -137,7 +137,7 @@ class Round:
             args += ["--refresh", "full"]
         if rnd.random() < 0.35:
             pool = [r.address for r in self.m.all.values() if r.kind in ("Channel", "Stage", "Composition", "IngestConfiguration", "ParticipantReplication")]
-            pool += [f"{o.kind}/{o.name}" for o in self.same_world().owned(STACK) if (o.kind, o.name) not in self.m.all and o.kind in ("Channel", "Stage", "Composition", "IngestConfiguration")]
+            pool += [f"{o.kind}/{o.name}" for o in self.same_account().owned(STACK) if (o.kind, o.name) not in self.m.all and o.kind in ("Channel", "Stage", "Composition", "IngestConfiguration")]
             allowed = sorted(a for a in set(pool) if rnd.random() < 0.5)
             for address in allowed:
                 args += ["--allow-live", address]
@@ -151,7 +151,7 @@ class Round:
             args, pruned, allowed = self.arguments(rnd)
         else:
             args, pruned, allowed = args
-        before = self.same_world()
+        before = self.same_account()
         extra = None
         with Ticker(self.emulator):
             lines = [args] * others
@@ -180,7 +180,7 @@ class Round:
         self.emulator.no_faults()
         if killed == signal.SIGKILL:
             time.sleep(0.05)
-        after = self.world()
+        after = self.account()
         if extra:
             before.streams.update(extra)
         partial = any(a in ("--only", "--exclude", "-l") for a in args)
@@ -262,12 +262,12 @@ class Round:
         """What a person does after a refusal: what the message of each blocked step asks for.
         Answers what was done, as (address, reason), and the addresses that `--allow-live` has to name now."""
         told, allowed = [], []
-        world = self.same_world()
+        account = self.same_account()
         for step in judge.blocked(run):
             key, reason = (step["kind"], step["name"]), step["reason"]
             res = self.m.all.get(key)
             if reason == "HoldsProtectedKey":
-                held = {o.name for o in world.of("StreamKey") if o.raw["channelArn"] == step["arn"]}
+                held = {o.name for o in account.of("StreamKey") if o.raw["channelArn"] == step["arn"]}
                 res = next((r for r in self.m.of("StreamKey") if r.lifecycle.get("protect") and held & {r.name, *r.previous}), None)
             if res is None:
                 continue
@@ -277,7 +277,7 @@ class Round:
                 self.settled.pop(key, None)
                 self.note(f"as the refusal asks for: {res.address} adopts nothing any more")
             elif reason == "AmbiguousFormerNames":
-                choices = judge.former(world, self.m, res)
+                choices = judge.former(account, self.m, res)
                 mine = [o.name for o in choices if o.arn == self.settled.get(key)]
                 if not mine:  # whichever it was before, that object is not there any more
                     mine = [choices[0].name]
@@ -297,7 +297,7 @@ class Round:
         return told, allowed
 
     def again(self, told, run):
-        """Nobody is refused twice for what they have changed as they were told."""
+        """A refusal does not recur after the change that it asks for."""
         for step in judge.blocked(run):
             if (step["address"], step["reason"]) in told:
                 self.complain(f"{step['address']} was changed as the refusal asks for ({step['reason']}), and is refused again: {step['message']}")
@@ -318,7 +318,7 @@ class Round:
                     self.excused = self.excused - set(moved.values()) | may
                 elif key[0] == "forget":
                     # Only where the renames have been carried out; else these would be other objects.
-                    objects = self.same_world().objects
+                    objects = self.same_account().objects
                     if all(k in self.m.all and self.settled.get(k) in objects and objects[self.settled[k]].name == k[1] for k in key[1]):
                         for k in key[1]:
                             self.m.all[k].previous = []
@@ -331,10 +331,10 @@ class Round:
 
     def hand(self, rnd):
         """One hand change of an owned object; answers (object, what) or None."""
-        world = self.same_world()
+        account = self.same_account()
         self.last = None
-        owned = [o for o in world.owned(STACK) if o.arn not in self.stripped and o.arn not in self.clones
-                 and len(world.owned(STACK, o.kind, o.name)) == 1]
+        owned = [o for o in account.owned(STACK) if o.arn not in self.stripped and o.arn not in self.clones
+                 and len(account.owned(STACK, o.kind, o.name)) == 1]
         if not owned:
             return None
         obj = rnd.choice(owned)
@@ -378,13 +378,13 @@ class Round:
         return obj, what, done
 
     def hand_delete(self, obj):
-        """Deleted by hand; None where somebody is there."""
-        world = self.same_world()
-        if obj.arn in world.streams or world.publishing(obj.arn):
+        """Deletes an object by hand; None where it has an audience."""
+        account = self.same_account()
+        if obj.arn in account.streams or account.publishing(obj.arn):
             return None
         self.excuse_object(obj)
         if obj.kind == "Channel":
-            for key in world.of("StreamKey"):
+            for key in account.of("StreamKey"):
                 if key.raw["channelArn"] == obj.arn and key.name:
                     self.excuse(key)
         self.last = None
@@ -408,7 +408,7 @@ class Round:
 
     def step_audience(self, rnd):
         for _ in range(rnd.choice([1, 2, 4])):
-            self.note("audience: " + moves.audience(rnd, self.emulator, self.same_world(), STACK, self.streams))
+            self.note("audience: " + moves.audience(rnd, self.emulator, self.same_account(), STACK, self.streams))
             self.last = None
         if rnd.random() < 0.6:
             self.step_apply(rnd)
@@ -416,7 +416,7 @@ class Round:
     def step_fault(self, rnd):
         faults = [moves.random_fault(rnd) for _ in range(rnd.choice([1, 1, 2, 3]))]
         args = self.arguments(rnd)
-        before = self.same_world()
+        before = self.same_account()
         for fault in faults:
             self.emulator.fault(**fault)
         self.note(f"faults: {faults}")
@@ -429,7 +429,7 @@ class Round:
             run = self.program.finish(self.program.start("apply", *args), "apply")
         self.emulator.no_faults()
         time.sleep(0.02)
-        after = self.world()
+        after = self.account()
         if pruned:
             for o in before.owned(STACK):
                 if (o.kind, o.name) not in self.m.all:
@@ -463,10 +463,10 @@ class Round:
         self.apply(rnd, args=(plain, pruned, []), others=2, older=True)
 
     def step_borrow(self, rnd):
-        """A channel that nobody owns is made to use one of our configurations, by hand."""
-        world = self.same_world()
-        channels = [o for o in self.unowned if o.arn in self.foreign and o.kind == "Channel" and o.arn not in world.streams]
-        targets = [o for o in world.owned(STACK) if o.kind in ("RecordingConfiguration", "PlaybackRestrictionPolicy", "FailoverSlateConfiguration")]
+        """An unowned channel gets a reference to a configuration of the stack, by hand."""
+        account = self.same_account()
+        channels = [o for o in self.unowned if o.arn in self.foreign and o.kind == "Channel" and o.arn not in account.streams]
+        targets = [o for o in account.owned(STACK) if o.kind in ("RecordingConfiguration", "PlaybackRestrictionPolicy", "FailoverSlateConfiguration")]
         if channels and targets:
             channel, target = rnd.choice(channels), rnd.choice(targets)
             field = target.kind[0].lower() + target.kind[1:] + "Arn"
@@ -474,13 +474,13 @@ class Round:
                 done = moves.quietly(self.clients.ll.update_channel, arn=channel.arn, **{field: target.arn})
                 self.note(f"{channel} now uses {target}: {type(done).__name__}")
                 self.borrowed.setdefault(channel.arn, {})[field] = channel.raw.get(field, "")
-                self.foreign[channel.arn] = self.world().objects[channel.arn].frozen()
+                self.foreign[channel.arn] = self.account().objects[channel.arn].frozen()
         self.step_apply(rnd)
 
     def step_goeslive(self, rnd):
-        """A channel goes live while an apply runs: whoever is on air when the run ends must have stayed."""
-        world = self.same_world()
-        channels = [c for c in world.of("Channel") if c.arn not in world.streams]
+        """A channel goes live while an apply runs: it must still be on air when the run ends."""
+        account = self.same_account()
+        channels = [c for c in account.of("Channel") if c.arn not in account.streams]
         if not channels:
             return
         channel = rnd.choice(channels)
@@ -526,7 +526,7 @@ class Round:
         for problem in list(self.program.plan_schema.iter_errors(json.loads(text)))[:2]:
             self.complain(f"the saved plan is not valid by schemas/plan.json: {list(problem.absolute_path)}: {problem.message[:300]}")
         self.note("saved plan:\n" + text)
-        self.saved.append((path, self.m.text(), self.same_world(), "--prune" in args or bool(self.m.prune)))
+        self.saved.append((path, self.m.text(), self.same_account(), "--prune" in args or bool(self.m.prune)))
 
     def step_saved(self, rnd):
         if not self.saved:
@@ -534,7 +534,7 @@ class Round:
             if rnd.random() < 0.5 or not self.saved:
                 return
         path, text, then, pruned = self.saved.pop()
-        now = self.same_world()
+        now = self.same_account()
         same = text == self.m.text() and not judge.nothing_written(then, now) and then.live() == now.live() \
             and {o.arn for o in then.of("Composition")} == {o.arn for o in now.of("Composition")}
         run = self.apply(rnd, what="applyplan", args=([str(path), "-f", str(self.dir)], pruned, []))
@@ -558,8 +558,8 @@ class Round:
                 self.write()
         done = None
         for _ in range(8):
-            world = self.same_world()
-            owned = [o for o in world.owned(STACK) if o.kind != "Composition" and self.m.get(o.kind, o.name)
+            account = self.same_account()
+            owned = [o for o in account.owned(STACK) if o.kind != "Composition" and self.m.get(o.kind, o.name)
                      and self.m.get(o.kind, o.name) is not pending and o.arn not in self.stripped
                      and not self.m.get(o.kind, o.name).lifecycle.get("ignoreChanges")]
             if not owned:
@@ -580,7 +580,7 @@ class Round:
         if not isinstance(done, str):
             return
         self.note(f"by hand: {done} of {obj}")
-        if not self.same_world().owned(STACK):
+        if not self.same_account().owned(STACK):
             return  # a stack of which nothing is there is one that was never applied
         run = self.program.run("drift", "drift", "-f", str(self.dir), *(["--format", "json"] if rnd.random() < 0.5 else []))
         if run.rc != 2:
@@ -591,7 +591,7 @@ class Round:
     def step_export(self, rnd):
         """Exported, then planned, is no change."""
         out = self.folder / f"export{rnd.randint(0, 999999)}"
-        before = self.same_world()
+        before = self.same_account()
         run = self.program.run("export", "export", "--stack", "exported", "--out", str(out))
         if run.rc != 0:
             self.complain(f"export answers {run.rc} without a fault: {run.err[-400:]}")
@@ -606,7 +606,7 @@ class Round:
             self.complain(f"what export wrote is not valid: {check.err[-600:]}\n{text}")
             return
         plan = self.program.run("plan", "plan", "-f", str(out), "--prune", "--format", "json")
-        after = self.world()
+        after = self.account()
         if judge.nothing_written(before, after):
             self.complain("export or plan wrote something")
         if plan.json and plan.rc == 0:
@@ -642,49 +642,49 @@ class Round:
         self.foreign.pop(obj.arn, None)
         self.unowned = [o for o in self.unowned if o.arn != obj.arn]
         if obj.kind == "Channel":
-            world = self.same_world()
-            for key in world.of("StreamKey"):
+            account = self.same_account()
+            for key in account.of("StreamKey"):
                 if key.raw["channelArn"] == obj.arn:
                     self.foreign.pop(key.arn, None)
 
     # --- the end --------------------------------------------------------------------------------
 
     def finals(self, rnd):
-        """Faults off, nobody there, time passes; at most three clean applies; then the judge."""
+        """Faults off, no audiences, time passes; at most three clean applies; then the judge."""
         import re
         self.note("===== the end: clean runs")
         self.emulator.no_faults()
-        world = self.world()
-        moves.all_leave(self.emulator, world)
+        account = self.account()
+        moves.all_leave(self.emulator, account)
         for arn, (obj, tags) in self.stripped.items():
-            if arn in world.objects:
+            if arn in account.objects:
                 moves.quietly(moves.tag, self.clients, obj, tags)
         for arn in self.clones:
-            if arn in world.objects:
-                moves.quietly(moves.hand_delete, self.clients, world.objects[arn])
+            if arn in account.objects:
+                moves.quietly(moves.hand_delete, self.clients, account.objects[arn])
         for arn, fields in self.borrowed.items():
             if arn in self.foreign:
                 self.clients.ll.update_channel(arn=arn, **fields)
-                self.foreign[arn] = self.world().objects[arn].frozen()
+                self.foreign[arn] = self.account().objects[arn].frozen()
         self.emulator.advance(1000)
-        world = self.world()
-        self.lift(world)
-        held = {arn: uses for arn, uses in judge.held(world, STACK).items()
-                if not any(world.objects[arn].name in [r.name, *r.previous] for r in self.m.of(world.objects[arn].kind))}
+        account = self.account()
+        self.lift(account)
+        held = {arn: uses for arn, uses in judge.held(account, STACK).items()
+                if not any(account.objects[arn].name in [r.name, *r.previous] for r in self.m.of(account.objects[arn].kind))}
         if self.m.all and any(user.kind == "IngestConfiguration" for uses in held.values() for user, _ in uses):
             plan = self.program.run("plan", "plan", "--prune", "-f", str(self.dir), "--format", "json")
             if not judge.blocked(plan):
                 self.complain(judge.says_held(plan, held))
         self.detach(held)
-        start = world
+        start = account
         confirm, allow, told = [], [], []
         runs = waits = 0
         while runs < 3:
-            before = self.world()
+            before = self.account()
             with Ticker(self.emulator):
                 run = self.program.run("apply", "apply", "--yes", "--prune", "-f", str(self.dir), "--format", "json", *confirm, *allow)
             if run.rc == 4:
-                self.complain([f"exit 4 means that nothing was written, but {t}" for t in judge.nothing_written(before, self.world())])
+                self.complain([f"exit 4 means that nothing was written, but {t}" for t in judge.nothing_written(before, self.account())])
             if run.json:
                 self.complain(judge.refusals(run, before, self.m, False))
             self.again(told, run)
@@ -696,14 +696,14 @@ class Round:
                 continue
             told, allowed = self.as_told(run)
             if told:  # other manifests now, so three more runs
-                self.lift(self.world())
+                self.lift(self.account())
                 allow += [a for x in allowed for a in ("--allow-live", x)]
                 runs, confirm = 0, []
                 continue
             if waits < 2 and any(s["decision"] == "deferred" and s["reason"] == "LiveAudience" for s in (run.json or {}).get("steps") or []):
                 # A composition that runs without a publisher: a later run makes the change, once AWS has ended it (product.md 4.1).
                 self.emulator.advance(1000)
-                self.note("1000 s pass: nobody is there, so what is on air ends")
+                self.note("1000 s pass: there are no publishers, so compositions end")
                 waits += 1
                 continue
             confirm = []
@@ -713,7 +713,7 @@ class Round:
                 break
         else:
             self.complain(f"three clean applies do not converge: last apply {run.rc}, plan {plan.rc}\n{run.err[-800:]}\n{plan.out[:1500]}")
-        after = World(self.clients)
+        after = Account(self.clients)
         self.secrets |= after.secrets
         self.complain(judge.untouched(after, self.foreign))
         self.complain(judge.compare(after, self.m))
@@ -746,12 +746,12 @@ class Round:
         if not self.program.complaints and rnd.random() < 0.12:
             self.destroy(rnd)
 
-    def lift(self, world):
+    def lift(self, account):
         """Protection goes from what nothing declares any more, and, of an old and a new name that both exist, from either."""
-        for obj in world.owned(STACK):
+        for obj in account.owned(STACK):
             mine = next((r for r in self.m.of(obj.kind) if obj.name in [r.name, *r.previous]), None)
             if obj.tags.get(OURS + "protect") and (mine is None or any(
-                    o is not obj for n in [mine.name, *mine.previous] for o in world.owned(STACK, obj.kind, n))):
+                    o is not obj for n in [mine.name, *mine.previous] for o in account.owned(STACK, obj.kind, n))):
                 moves.untag(self.clients, obj, [OURS + "protect"])
                 self.note(f"{obj} is not protected any more")
 
@@ -774,21 +774,21 @@ class Round:
                 self.settled[res.key] = objects[0].arn
 
     def with_audience(self, rnd):
-        """Everybody comes: what waits for an audience starts, and nobody is cut off."""
-        world = self.world()
-        self.note("===== everybody comes")
-        for ingest in world.owned(STACK, "IngestConfiguration"):
+        """Participants join all stages: dormant resources start, and no audience is cut off."""
+        account = self.account()
+        self.note("===== participants join all stages")
+        for ingest in account.owned(STACK, "IngestConfiguration"):
             if ingest.raw.get("stageArn") and rnd.random() < 0.8:
                 self.emulator.control("POST", "ingests", {"ingestConfigurationArn": ingest.arn}, quiet=True)
-        for stage in world.owned(STACK, "Stage"):
+        for stage in account.owned(STACK, "Stage"):
             if rnd.random() < 0.7:
                 self.emulator.control("POST", "participants", {"stageArn": stage.arn, "userId": "u"}, quiet=True)
-        before = self.world()
+        before = self.account()
         for _ in range(2):
             run = self.program.run("apply", "apply", "--yes", "--prune", "-f", str(self.dir), "--format", "json")
         if run.rc != 0:
             self.complain(f"with an audience, apply answers {run.rc}: {run.err[-600:]}")
-        after = World(self.clients)
+        after = Account(self.clients)
         self.secrets |= after.secrets
         self.complain(judge.cut_off(before, after, self.m, [], self.streams))
         self.complain(judge.compare(after, self.m))
@@ -804,28 +804,28 @@ class Round:
         """The stack goes; what is foreign stays."""
         import re
         self.note("===== destroy")
-        moves.all_leave(self.emulator, self.world())
+        moves.all_leave(self.emulator, self.account())
         self.emulator.advance(1000)
         if any(r.lifecycle.get("protect") for r in self.m.all.values()):
-            before = self.world()
+            before = self.account()
             run = self.program.run("destroy", "destroy", "--yes", "-f", str(self.dir), "--format", "json")
             if any(o.tags.get(OURS + "protect") for o in before.owned(STACK)):
                 if run.rc != 4:
                     self.complain(f"destroy of a stack with a protected object answers {run.rc}")
-                self.complain(judge.nothing_written(before, self.world()))
+                self.complain(judge.nothing_written(before, self.account()))
             return
-        held = judge.held(self.world(), STACK)
+        held = judge.held(self.account(), STACK)
         run = self.program.run("destroy", "destroy", "--yes", "-f", str(self.dir), "--format", "json")
         found = re.search(r"--confirm-deletes (\d+)", run.err + run.out)
         if run.rc == 4 and found:
             run = self.program.run("destroy", "destroy", "--yes", "-f", str(self.dir), "--format", "json", "--confirm-deletes", found.group(1))
         if held:  # README.md: exit 3, left undone; and 4 where nothing could be deleted
-            left = {o.arn for o in self.world().owned(STACK)}
+            left = {o.arn for o in self.account().owned(STACK)}
             if run.rc not in (3, 4) or left != set(held):
                 self.complain(f"others use {sorted(held)}; destroy answers {run.rc} and leaves {sorted(left)}")
             self.detach(held)
             run = self.program.run("destroy", "destroy", "--yes", "-f", str(self.dir), "--format", "json")
-        after = World(self.clients)
+        after = Account(self.clients)
         self.secrets |= after.secrets
         if run.rc != 0:
             self.complain(f"destroy answers {run.rc}: {run.err[-600:]}")

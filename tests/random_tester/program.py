@@ -50,7 +50,7 @@ class Program:
     counts = collections.Counter()  # (command, exit code) of all rounds of this process
 
     def begin(self):
-        """Forget the last round."""
+        """Clear the state of the last round."""
         self.runs, self.complaints, self.log = [], [], []
         self.lock = threading.Lock()
 

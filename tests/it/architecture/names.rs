@@ -49,7 +49,7 @@ impl Crate {
     /// The file that defines what this path names, through re-exports.
     pub(super) fn file_of(&self, path: &[String]) -> Option<&PathBuf> {
         let mut path = path.to_vec();
-        // A chain of re-exports is short; one that goes round has no end.
+        // A chain of re-exports is short; the limit ends a circle.
         for _ in 0..10 {
             let longest =
                 (0..=path.len()).rev().find(|it| self.by_module(&path[..*it]).is_some())?;

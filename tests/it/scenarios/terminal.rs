@@ -1,8 +1,8 @@
-//! What somebody types: the lines of an `N.sh`, a shell for each, with the real program on the story's account
+//! Commands of a user: the lines of an `N.sh`, a shell for each, with the real program on the scenario's account
 //! behind a socket.
 //!
 //! The folder holds the manifests of the step at hand under the name they have in the story, and what earlier
-//! lines left there. While a line runs, the story's clock goes with the clock on the wall. Nothing of this
+//! lines left there. While a line runs, the emulator's clock runs with real time. Nothing of this
 //! machine's configuration is seen.
 
 use crate::account::Account;
@@ -85,7 +85,7 @@ impl<'a> Terminal<'a> {
     }
 }
 
-/// Runs a command; until it ends, the paused clock goes on as the one on the wall does.
+/// Runs a command; until it ends, the paused clock runs with real time.
 async fn in_step(mut command: Command) -> Ran {
     const TICK: Duration = Duration::from_millis(2);
     let running = tokio::task::spawn_blocking(move || run(&mut command));
