@@ -59,7 +59,7 @@ fn a_reference_by_arn_is_the_same_reference_once_its_target_is_adopted() {
 }
 
 #[test]
-fn what_is_exported_and_applied_keeps_its_tags_and_plans_nothing() {
+fn an_exported_and_applied_object_keeps_its_tags_and_the_next_plan_is_empty() {
     on_paused_time(async {
         let (account, stack) = (Account::empty().await, Stack::named("export"));
         let first = by_hand(&account, &[("team", "sports"), ("cost:x", "1")]).await;
@@ -83,7 +83,7 @@ fn what_is_exported_and_applied_keeps_its_tags_and_plans_nothing() {
 }
 
 #[test]
-fn what_cannot_be_taken_over_is_refused_by_name_and_nothing_is_made_beside_it() {
+fn an_object_that_cannot_be_adopted_is_refused_by_name_and_no_second_one_is_created() {
     on_paused_time(async {
         let (account, stack) = (Account::empty().await, Stack::named("adopt"));
         let manifest = |arn: &str| {
@@ -117,7 +117,7 @@ fn what_cannot_be_taken_over_is_refused_by_name_and_nothing_is_made_beside_it() 
 }
 
 #[test]
-fn an_object_with_half_of_its_tags_holds_back_what_may_be_it() {
+fn an_object_with_some_of_the_ownership_tags_blocks_the_resource_that_it_may_be() {
     on_paused_time(async {
         let (account, stack) = (Account::empty().await, Stack::named("adopt"));
         let text = format!("{HEAD}kind: Channel\nmetadata: {{ name: c }}\nspec: {{}}\n");
@@ -151,7 +151,7 @@ fn an_object_with_half_of_its_tags_holds_back_what_may_be_it() {
 }
 
 #[test]
-fn a_copy_of_our_tags_without_the_attempt_does_not_take_the_place_of_what_is_ours() {
+fn a_copy_of_the_ownership_tags_without_the_attempt_does_not_replace_the_owned_object() {
     on_paused_time(async {
         let (account, stack) = (Account::empty().await, Stack::named("hand"));
         let text = format!("{HEAD}kind: Channel\nmetadata: {{ name: main }}\nspec: {{}}\n");
@@ -174,7 +174,7 @@ fn a_copy_of_our_tags_without_the_attempt_does_not_take_the_place_of_what_is_our
 
 /// The first of the two may be the copy, so the plan must not announce the deletion of the other one.
 #[test]
-fn of_two_that_nobody_can_tell_apart_none_is_to_go() {
+fn no_delete_is_announced_for_two_objects_that_cannot_be_told_apart() {
     on_paused_time(async {
         // Their ids decide which one comes first.
         for seed in 0..8 {
@@ -203,7 +203,7 @@ fn of_two_that_nobody_can_tell_apart_none_is_to_go() {
 
 /// The first one may be the copy, which another tool may own.
 #[test]
-fn of_two_that_nobody_can_tell_apart_none_is_pruned_or_destroyed() {
+fn two_objects_that_cannot_be_told_apart_are_neither_pruned_nor_destroyed() {
     on_paused_time(async {
         for seed in 0..8 {
             let settings = Settings { clock: Clock::Tokio, seed, ..settings() };

@@ -219,7 +219,7 @@ fn no_files_of_a_folder_import_each_other_in_a_circle() {
 }
 
 #[test]
-fn some_words_stay_in_one_module() {
+fn some_names_are_used_in_one_module_only() {
     let mut faults = Vec::new();
     for (path, source) in &CRATE.files {
         let name = path.to_string_lossy();

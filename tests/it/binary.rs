@@ -152,7 +152,7 @@ fn golden_run(goldens: &mut Goldens, name: &str, ran: &Ran) {
 }
 
 #[test]
-fn from_manifests_to_an_account_that_is_equal_and_stays_so() {
+fn an_apply_makes_the_account_equal_to_the_manifests_and_the_next_plan_is_empty() {
     let mut goldens = Goldens::default();
     let place = Place::new();
     place.write("broadcast.yaml", BROADCAST);
@@ -317,7 +317,7 @@ fn a_number_of_deletes_that_is_not_the_plans_is_refused_also_where_none_is_neede
 }
 
 #[test]
-fn consent_to_what_is_gone_is_said_and_the_run_goes_on() {
+fn consent_to_an_object_that_does_not_exist_is_a_warning_and_the_run_goes_on() {
     let place = Place::new();
     place.write("broadcast.yaml", BROADCAST);
     let ran = place.run("apply --yes --allow-live Channel/gone");
@@ -326,7 +326,7 @@ fn consent_to_what_is_gone_is_said_and_the_run_goes_on() {
 }
 
 #[test]
-fn the_account_and_who_is_signed_in_are_told_with_one_call_a_run() {
+fn the_account_and_the_caller_are_shown_with_one_call_per_run() {
     let place = Place::new();
     let stage = "apiVersion: ivs-apply.dev/v1\nkind: Stage\nmetadata: { name: a }\nspec: {}\n";
     place.write("stage.yaml", stage);
@@ -417,7 +417,7 @@ fn the_real_clients_reach_the_emulator_through_a_socket() {
 }
 
 #[test]
-fn a_show_goes_on_through_an_apply_and_the_next_one_does_what_waited() {
+fn an_apply_defers_changes_to_a_live_channel_and_the_next_one_carries_them_out() {
     let place = Place::new();
     let served = Served::start(place.folder.path(), &[]);
     let mut client = Client::new(&served.url);
@@ -487,7 +487,7 @@ fn manifests_come_from_standard_input_too() {
 }
 
 #[test]
-fn a_reader_that_goes_away_does_not_stop_an_apply_half_way() {
+fn a_closed_output_pipe_does_not_stop_an_apply() {
     let place = Place::new();
     place.write("broadcast.yaml", BROADCAST);
     let mut child = place
@@ -502,7 +502,7 @@ fn a_reader_that_goes_away_does_not_stop_an_apply_half_way() {
 }
 
 #[test]
-fn a_plan_whose_reader_has_read_enough_says_nothing() {
+fn a_plan_with_a_closed_output_pipe_prints_no_error() {
     let place = Place::new();
     place.write("broadcast.yaml", BROADCAST);
     let mut child = place

@@ -90,7 +90,7 @@ fn a_profile_that_does_not_exist_is_an_error_wherever_it_is_named() {
 }
 
 #[test]
-fn the_account_and_who_is_signed_in_head_the_plan_at_the_price_of_one_call() {
+fn the_plan_begins_with_the_account_and_the_caller_at_the_cost_of_one_call() {
     let signed = Signed::new();
     let said = signed.plan(&[], &KEYS).stdout;
     let head = "Account 000000000000, signed in as arn:aws:iam::000000000000:user/emulator";
@@ -164,7 +164,7 @@ fn sentence(ran: &Ran, says: &[&str]) {
 }
 
 #[test]
-fn credentials_that_are_not_there_are_told_with_what_was_asked_and_what_to_set() {
+fn missing_credentials_are_an_error_with_the_sources_asked_and_the_settings_to_make() {
     let signed = Signed::new();
     let none = signed.plan(&[], &[]);
     sentence(
@@ -185,7 +185,7 @@ fn credentials_that_are_not_there_are_told_with_what_was_asked_and_what_to_set()
 }
 
 #[test]
-fn endpoints_that_do_not_answer_or_are_none_are_told_in_a_sentence() {
+fn endpoints_that_do_not_answer_or_are_no_service_are_an_error_of_one_sentence() {
     let signed = Signed::new();
     let at = |url: &str| {
         run(ivs_apply(signed.place.folder.path())
@@ -203,7 +203,7 @@ fn endpoints_that_do_not_answer_or_are_none_are_told_in_a_sentence() {
 }
 
 #[test]
-fn every_call_is_told_with_its_request_and_its_time_where_that_is_asked_for() {
+fn every_call_is_logged_with_its_request_id_and_its_time_on_request() {
     let signed = Signed::new();
     let once = signed.plan(&[], &KEYS);
     assert!(once.stderr.contains("reading the account"), "{once:?}");

@@ -90,7 +90,7 @@ fn goes_live(account: &Account, channel: &str) {
 }
 
 #[test]
-fn a_composition_whose_channel_or_key_is_changed_with_consent_is_on_air_again_after_the_same_run() {
+fn a_composition_is_on_air_again_after_a_run_that_changes_its_channel_or_key_with_consent() {
     let text = |latency: &str, rotation: &str| {
         [
             manifest("Stage", "studio", "{}"),

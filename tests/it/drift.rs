@@ -30,7 +30,7 @@ spec: {}
 ";
 
 #[test]
-fn what_is_live_and_was_changed_comes_first() {
+fn changed_objects_that_are_live_come_first() {
     let place = Place::new();
     place.write("all.yaml", MANIFESTS);
     assert_eq!(place.run("apply --yes").code, Some(0));
@@ -97,7 +97,7 @@ What is missing was deleted outside or never applied; `--missing-ok` does not co
 }
 
 #[test]
-fn what_lost_some_of_its_tags_is_drift_and_not_said_to_be_gone() {
+fn an_object_that_lost_some_ownership_tags_is_drift_and_not_reported_as_deleted() {
     let place = Place::new();
     place.write("all.yaml", MANIFESTS);
     assert_eq!(place.run("apply --yes").code, Some(0));
@@ -119,7 +119,7 @@ fn what_lost_some_of_its_tags_is_drift_and_not_said_to_be_gone() {
 }
 
 #[test]
-fn a_former_name_that_is_tidied_away_is_a_change_of_the_manifest_and_no_drift() {
+fn a_removed_previous_name_is_a_change_of_the_manifest_and_not_drift() {
     let place = Place::new();
     let stage = |metadata: &str| {
         format!("apiVersion: ivs-apply.dev/v1\nkind: Stage\nmetadata: {metadata}\nspec: {{}}\n")
@@ -139,7 +139,7 @@ fn a_former_name_that_is_tidied_away_is_a_change_of_the_manifest_and_no_drift() 
 }
 
 #[test]
-fn what_is_no_drift_stands_in_the_document_as_it_does_in_the_text() {
+fn pending_changes_and_deleted_objects_are_in_the_json_document_as_in_the_text() {
     let place = Place::new();
     place.write("all.yaml", MANIFESTS);
     assert_eq!(place.run("apply --yes").code, Some(0));
@@ -476,7 +476,7 @@ spec: {}
 }
 
 #[test]
-fn what_is_not_adopted_or_renamed_yet_is_pending_and_no_drift() {
+fn a_resource_that_is_not_adopted_or_renamed_yet_is_pending_and_not_drift() {
     let document = |kind: &str, metadata: &str, spec: &str| {
         format!(
             "---\napiVersion: ivs-apply.dev/v1\nkind: {kind}\nmetadata: {{ {metadata} }}\nspec: {spec}\n"

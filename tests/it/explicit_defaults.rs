@@ -364,7 +364,7 @@ fn every_member_that_an_answer_leaves_out_or_empties_is_its_default() {
 }
 
 #[test]
-fn what_an_answer_spells_out_beside_what_it_has_no_effect_on_is_no_difference() {
+fn members_without_effect_in_an_answer_are_no_difference() {
     let recording = |more: Value| {
         let mut spec = json!({ "destinationConfiguration": { "s3": { "bucketName": "tape" } } });
         let more = more.as_object().expect("a mapping").clone();

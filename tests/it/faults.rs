@@ -75,7 +75,7 @@ fn a_lost_reply_to_a_create_makes_one_object_and_the_run_goes_on() {
 }
 
 #[test]
-fn a_server_error_makes_one_object_whether_the_work_was_done_or_not() {
+fn a_server_error_leaves_one_object_whether_the_request_was_carried_out_or_not() {
     for operation in CREATES {
         for done in [true, false] {
             let fault =
@@ -149,7 +149,7 @@ fn a_deleted_key_that_is_still_listed_is_not_taken_for_its_successor() {
 }
 
 /// Two runs one after the other while listings lag behind; whether the second one found what the first had made.
-pub(crate) fn the_next_run_sees_what_was_made_in_spite_of_the_lag() -> bool {
+pub(crate) fn the_next_run_sees_created_objects_in_spite_of_the_lag() -> bool {
     on_paused_time(async {
         let account = Account::empty().await;
         let loaded = load_text("broadcast.yaml", MANIFESTS, None);
@@ -169,8 +169,8 @@ pub(crate) fn the_next_run_sees_what_was_made_in_spite_of_the_lag() -> bool {
 }
 
 #[test]
-fn a_run_ends_when_the_next_one_can_see_what_it_made() {
-    assert!(the_next_run_sees_what_was_made_in_spite_of_the_lag());
+fn a_run_ends_when_listings_show_the_objects_that_it_created() {
+    assert!(the_next_run_sees_created_objects_in_spite_of_the_lag());
 }
 
 /// Applies where AWS fails to make the recording configuration, while listings lag so many seconds behind.
@@ -238,7 +238,7 @@ fn a_copy_that_aws_failed_to_make_gives_way_to_one_that_is_in_use() {
 }
 
 /// A listing whose second page never comes; whether that is told from an account with one page.
-pub(crate) fn a_listing_that_breaks_off_is_no_plan() -> bool {
+pub(crate) fn an_incomplete_listing_leads_to_no_plan() -> bool {
     on_paused_time(async {
         let account = Account::empty().await;
         let channel = |name: &str| {
@@ -263,7 +263,7 @@ pub(crate) fn a_listing_that_breaks_off_is_no_plan() -> bool {
 
 #[test]
 fn nothing_is_planned_from_a_listing_that_breaks_off() {
-    assert!(a_listing_that_breaks_off_is_no_plan());
+    assert!(an_incomplete_listing_leads_to_no_plan());
 }
 
 #[test]

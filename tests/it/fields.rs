@@ -280,9 +280,9 @@ fn run_says_whether_there_is_one_at_all_and_changes_nothing_of_it() {
     }
 }
 
-/// Whatever is said of a field that does not exist would excuse nothing.
+/// An exception for a field that does not exist would have no effect.
 #[test]
-fn what_is_excused_is_there() {
+fn every_exception_names_a_field_that_exists() {
     for (kind, path) in excused() {
         let kind = Kind::named(kind).unwrap_or_else(|| panic!("{kind}"));
         assert!(fields_of(kind).iter().any(|it| it.path == path), "{kind} {path}");
@@ -333,9 +333,9 @@ fn a_key_of_another_channel_is_taken_over_and_none_is_moved() {
     });
 }
 
-/// A choice is made by what is written: where one form takes the place of another, the fields of both are told.
+/// A choice is made by the fields that are written: where one form replaces another, the plan shows the fields of both.
 #[test]
-fn of_a_choice_the_fields_that_go_and_those_that_come_are_told() {
+fn a_change_from_one_form_of_a_choice_to_another_shows_the_fields_of_both() {
     on_paused_time(async {
         let account = Account::empty().await;
         let kind = Kind::Composition;

@@ -103,7 +103,8 @@ fn an_emulators_state_that_cannot_be_written_at_all_is_an_error_before_the_first
 }
 
 #[test]
-fn an_emulators_state_that_was_cut_off_or_changed_anywhere_is_refused_and_left_alone() {
+fn a_state_file_of_the_emulator_that_was_truncated_or_changed_anywhere_is_refused_and_not_written()
+{
     let place = one_stage();
     let file = place.folder.path().join(STATE);
     let whole = std::fs::read(&file).expect("kept");
@@ -171,7 +172,7 @@ fn an_emulators_state_is_a_regular_file_and_no_link_is_followed() {
 }
 
 #[test]
-fn a_saved_plan_that_was_cut_off_or_changed_anywhere_is_no_approval() {
+fn a_saved_plan_that_was_truncated_or_changed_anywhere_is_refused() {
     let place = one_stage();
     place.write("all.yaml", &stages(2));
     assert_eq!(place.run("plan --out plan.json").code, Some(0));

@@ -114,7 +114,7 @@ fn a_stream_key_belongs_to_the_owner_of_its_channel() {
 }
 
 #[test]
-fn a_stream_key_of_ours_is_not_rotated_once_its_channel_is_another_owners() {
+fn a_stream_key_of_the_stack_is_not_rotated_if_its_channel_has_another_owner() {
     on_paused_time(async {
         for owner in OwnedBy::FOREIGN {
             let account = Account::empty().await;
@@ -351,7 +351,7 @@ fn a_stream_key_is_neither_adopted_nor_rotated_once_its_channel_was_taken_over_b
 }
 
 #[test]
-fn the_owner_of_what_a_step_acts_on_is_asked_once_and_not_where_this_run_made_it() {
+fn the_owner_of_an_object_that_a_step_acts_on_is_read_once_and_not_if_this_run_created_it() {
     on_paused_time(async {
         let calls = async |account: &Account, text: &str| {
             account.calls();
@@ -369,7 +369,7 @@ fn the_owner_of_what_a_step_acts_on_is_asked_once_and_not_where_this_run_made_it
 }
 
 #[test]
-fn an_export_leaves_out_what_acts_on_an_object_of_another_owner() {
+fn an_export_leaves_out_resources_that_act_on_an_object_of_another_owner() {
     on_paused_time(async {
         for owner in OwnedBy::FOREIGN {
             let account = Account::empty().await;

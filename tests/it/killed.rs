@@ -387,22 +387,22 @@ fn killed_at_each(moment: Moment, requests: impl Iterator<Item = u64>) -> u64 {
 }
 
 #[test]
-fn an_apply_killed_before_any_request_is_made_good_by_the_next() {
+fn an_apply_killed_before_any_request_is_completed_by_the_next() {
     assert!(killed_at_every_request(Moment::Before) > 40);
 }
 
 #[test]
-fn an_apply_killed_after_any_request_was_carried_out_is_made_good_by_the_next() {
+fn an_apply_killed_after_any_request_was_carried_out_is_completed_by_the_next() {
     assert!(killed_at_every_request(Moment::Done) > 40);
 }
 
 #[test]
-fn an_apply_killed_after_the_answer_to_any_request_is_made_good_by_the_next() {
+fn an_apply_killed_after_the_answer_to_any_request_is_completed_by_the_next() {
     assert!(killed_at_every_request(Moment::Answered) > 40);
 }
 
 #[test]
-fn a_show_whose_making_was_killed_anywhere_is_on_the_air_once_after_the_next_apply() {
+fn a_composition_is_on_air_once_after_an_apply_that_was_killed_at_any_request_and_the_next_one() {
     side_by_side(Moment::ALL, show_killed_at_every_request);
 }
 
@@ -502,7 +502,7 @@ fn lost_replies_server_errors_and_throttles_cost_time_and_nothing_else_and_no_se
 }
 
 #[test]
-fn two_runs_at_once_converge_and_what_was_there_before_them_stays() {
+fn two_runs_at_once_converge_and_existing_objects_stay() {
     let stage = Stage::new(&[]);
     let established = stage.half();
     let two: Vec<_> = (0..2)
@@ -567,7 +567,7 @@ fn paused_after(writes: usize, later: u64) {
 }
 
 #[test]
-fn a_run_that_was_paused_while_another_did_it_all_takes_nothing_away() {
+fn a_run_that_was_paused_while_another_applied_everything_deletes_nothing() {
     side_by_side([(1, 0), (4, 120)], |(writes, later)| paused_after(writes, later));
 }
 

@@ -126,7 +126,7 @@ proptest! {
 
     #[test]
     fn what_only_the_manifests_changed_is_never_called_drift(
-        (first, second) in a_world_and_what_becomes_of_it(),
+        (first, second) in pieces_before_and_after_changes(),
         observed in any::<u32>(),
     ) {
         on_paused_time(async {
@@ -263,7 +263,7 @@ proptest! {
 
     #[test]
     fn nobody_is_cut_off_without_consent(
-        (first, second) in a_world_and_what_becomes_of_it(),
+        (first, second) in pieces_before_and_after_changes(),
         observed in any::<u32>(),
         ends in 0..3_usize,
     ) {
@@ -323,8 +323,8 @@ proptest! {
     }
 }
 
-/// One piece of every kind and some more, and the same with some of them changed, gone or new.
-fn a_world_and_what_becomes_of_it() -> impl Strategy<Value = (Vec<Piece>, Vec<Piece>)> {
+/// One piece of every kind and some more, and the same with some of them changed, removed or new.
+fn pieces_before_and_after_changes() -> impl Strategy<Value = (Vec<Piece>, Vec<Piece>)> {
     let change = (any::<proptest::sample::Index>(), any::<[u8; 8]>(), any::<bool>());
     let changes = proptest::collection::vec(change, 0..12);
     let knobs = proptest::collection::vec(any::<[u8; 8]>(), Kind::ALL.len());

@@ -39,7 +39,7 @@ fn writes(stage: &Stage) -> u64 {
 }
 
 #[test]
-fn a_lock_is_one_object_in_s3_and_anything_else_is_told_where_it_stands() {
+fn a_lock_is_one_object_in_s3_and_any_other_value_is_an_error_at_its_place() {
     let good = load_text("all.yaml", &with_lock("s3://locks/ivs/prod.json"), None);
     assert!(good.report.is_empty(), "{:#?}", good.report);
     assert_eq!(
@@ -60,7 +60,7 @@ fn a_lock_is_one_object_in_s3_and_anything_else_is_told_where_it_stands() {
 }
 
 #[test]
-fn a_run_whose_lock_has_lapsed_starts_nothing_though_nobody_has_told_it() {
+fn a_run_with_an_expired_lock_starts_nothing_even_before_it_is_notified() {
     on_paused_time(async {
         let account = Account::empty().await;
         let loaded = load_text("all.yaml", MANIFESTS, None);
@@ -80,7 +80,7 @@ fn a_run_whose_lock_has_lapsed_starts_nothing_though_nobody_has_told_it() {
 }
 
 #[test]
-fn a_pretend_account_in_the_process_needs_no_lock_and_that_is_said() {
+fn an_emulated_account_in_the_process_needs_no_lock_and_a_note_says_so() {
     let place = Place::new();
     place.write("all.yaml", &with_lock("s3://locks/killed"));
     let ran = place.run("apply --yes");
@@ -271,7 +271,7 @@ mod in_s3 {
     }
 
     #[test]
-    fn a_killed_run_leaves_its_lock_and_unlock_takes_away_that_one_alone() {
+    fn a_killed_run_leaves_its_lock_and_unlock_releases_only_that_one() {
         let Some(store) = Store::start(&[]) else { return };
         let stage = stage(&store.url);
         let fault = json!({ "kind": "hold", "operation": "CreateChannel", "nth": 1, "done": true });
@@ -298,7 +298,7 @@ mod in_s3 {
     }
 
     #[test]
-    fn the_lock_of_a_run_long_dead_is_taken_over_and_what_it_sent_is_waited_for() {
+    fn the_lock_of_a_run_that_ended_long_ago_is_taken_over_after_a_wait_for_its_requests() {
         let Some(store) = Store::start(&[]) else { return };
         let stage = stage(&store.url);
         let mut child = held(&stage, &json!({ "kind": "hold", "operation": "CreateStage" }));
@@ -373,7 +373,7 @@ mod in_s3 {
     }
 
     #[test]
-    fn a_store_that_is_down_lets_nothing_be_written_and_a_plan_goes_on() {
+    fn without_the_lock_store_nothing_is_written_and_a_plan_goes_on() {
         fails_closed(&stage(NOWHERE), "cannot be used");
     }
 
@@ -394,7 +394,7 @@ mod in_s3 {
     }
 
     #[test]
-    fn a_bucket_that_is_not_there_is_told() {
+    fn a_missing_bucket_is_an_error() {
         let Some(store) = Store::start(&[]) else { return };
         let stage = stage(&store.url);
         stage.place.write("all.yaml", &with_lock("s3://no-such-bucket/killed"));

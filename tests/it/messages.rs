@@ -25,7 +25,7 @@ fn one_error(text: &str, message: &str, place: &str, help: &str) {
 }
 
 #[test]
-fn a_quoted_value_where_no_string_belongs_is_told_to_lose_its_quotes() {
+fn the_error_for_a_quoted_number_or_boolean_says_to_remove_the_quotes() {
     for (field, found) in [
         ("authorized: \"true\"", "expected `true` or `false`, found the string `\"true\"`"),
         ("insecureIngest: 'false'", "expected `true` or `false`, found the string `\"false\"`"),
@@ -59,7 +59,7 @@ fn an_alias_without_an_anchor_is_named() {
 }
 
 #[test]
-fn a_reference_written_as_an_address_is_told_to_be_the_bare_name() {
+fn the_error_for_a_reference_written_as_an_address_names_the_bare_name() {
     let text =
         format!("{CHANNEL}spec: {{ recordingConfiguration: RecordingConfiguration/archive }}\n");
     let message = "`RecordingConfiguration/archive` is an address: a reference is the name alone";
@@ -67,14 +67,14 @@ fn a_reference_written_as_an_address_is_told_to_be_the_bare_name() {
 }
 
 #[test]
-fn an_address_where_a_name_goes_is_told_to_be_the_bare_name() {
+fn the_error_for_an_address_in_place_of_a_name_names_the_bare_name() {
     let text = "apiVersion: ivs-apply.dev/v1\nkind: Channel\nmetadata: { name: Channel/main }\n";
     let message = "`Channel/main` cannot be a logical name";
     one_error(text, message, "3:19", "write the name without its kind: `main`");
 }
 
 #[test]
-fn a_field_in_the_wrong_part_of_a_manifest_is_told_where_it_belongs() {
+fn the_error_for_a_field_in_the_wrong_part_of_a_manifest_says_where_it_belongs() {
     let text = format!("{CHANNEL}spec: {{ protect: true }}\n");
     one_error(&text, "unknown field `protect`", "4:9", "did you mean `lifecycle.protect`?");
     let text = format!("{CHANNEL}latencyMode: LOW\n");
@@ -100,7 +100,7 @@ fn an_origin_with_a_path_is_shown_without_it() {
 }
 
 #[test]
-fn a_file_that_is_no_manifest_is_said_to_be_none() {
+fn the_error_for_a_file_that_is_not_a_manifest_says_so() {
     for text in ["{ \"name\": \"x\", \"version\": \"1\" }\n", "- a\n- b\n"] {
         let ran = validated("package.json", text);
         assert_eq!(ran.code, Some(1), "{ran:?}");
@@ -111,7 +111,7 @@ fn a_file_that_is_no_manifest_is_said_to_be_none() {
 }
 
 #[test]
-fn a_file_that_is_neither_yaml_nor_json_is_said_to_be_no_manifest() {
+fn the_error_for_a_file_that_is_neither_yaml_nor_json_says_so() {
     let place = Place::new();
     for (name, text) in [
         ("Cargo.toml", "[package]\nname = \"x\"\n\n[dependencies]\nserde = { version = \"1\" }\n"),
@@ -132,7 +132,7 @@ fn a_file_that_is_neither_yaml_nor_json_is_said_to_be_no_manifest() {
 }
 
 #[test]
-fn a_manifest_that_is_not_yaml_is_told_what_the_parser_found() {
+fn the_error_for_a_manifest_that_is_not_yaml_says_what_the_parser_found() {
     for (text, help) in [
         ("spec: { tags: { a: *  } }\n", "a value that begins with `*` or `&` needs quotes"),
         ("spec: { name: ${NAME} }\n", "ivs-apply does not fill in variables"),
@@ -149,7 +149,7 @@ fn a_manifest_that_is_not_yaml_is_told_what_the_parser_found() {
 }
 
 #[test]
-fn json_that_ends_too_early_or_is_malformed_is_told_as_json_with_its_place() {
+fn the_error_for_incomplete_or_malformed_json_speaks_of_json_and_has_the_place() {
     for (text, message, place) in [
         (
             "{\n  \"apiVersion\": \"ivs-apply.dev/v1\",\n  \"kind\": \"Chan\n",
@@ -170,7 +170,7 @@ fn json_that_ends_too_early_or_is_malformed_is_told_as_json_with_its_place() {
 }
 
 #[test]
-fn empty_standard_input_is_said_to_be_empty() {
+fn the_error_for_empty_standard_input_says_so() {
     let place = Place::new();
     let mut command = ivs_apply(place.folder.path());
     let ran = run(command.args(["validate", "-f", "-"]).stdin(Stdio::null()));
@@ -180,7 +180,7 @@ fn empty_standard_input_is_said_to_be_empty() {
 }
 
 #[test]
-fn a_path_that_is_not_there_says_what_it_is_relative_to() {
+fn the_error_for_a_missing_path_says_what_it_is_relative_to() {
     let place = Place::new();
     let ran = run(ivs_apply(place.folder.path()).args(["validate", "-f", "nope"]));
     assert!(ran.stderr.contains("`nope` cannot be read: there is no such"), "{}", ran.stderr);
@@ -188,7 +188,7 @@ fn a_path_that_is_not_there_says_what_it_is_relative_to() {
 }
 
 #[test]
-fn a_key_file_outside_of_the_folder_is_told_where_it_may_be() {
+fn the_error_for_a_key_file_outside_of_the_folder_says_where_it_may_be() {
     let place = Place::new();
     std::fs::write(place.folder.path().join("a.pem"), "pem").expect("writable");
     for (path, help) in [
@@ -206,7 +206,7 @@ fn a_key_file_outside_of_the_folder_is_told_where_it_may_be() {
 }
 
 #[test]
-fn a_missing_field_is_told_what_to_write() {
+fn the_error_for_a_missing_field_says_what_to_write() {
     let api = "apiVersion: ivs-apply.dev/v1\n";
     for (text, message, place, help) in [
         ("kind: Channel\n", "`apiVersion`", "1:1", "add the line `apiVersion: ivs-apply.dev/v1`"),
@@ -247,14 +247,14 @@ fn a_missing_field_is_told_what_to_write() {
 }
 
 #[test]
-fn a_name_that_is_indented_too_little_is_told_to_belong_to_metadata() {
+fn the_error_for_a_name_outside_of_metadata_says_where_it_belongs() {
     let text = "apiVersion: ivs-apply.dev/v1\nkind: Channel\nmetadata:\nname: main\n";
     let ran = validated("a.yaml", text);
     assert!(ran.stderr.contains("did you mean `metadata.name`?"), "{}", ran.stderr);
 }
 
 #[test]
-fn a_value_of_another_form_is_told_how_to_write_it() {
+fn the_error_for_a_value_of_another_form_says_how_to_write_it() {
     let policy =
         "apiVersion: ivs-apply.dev/v1\nkind: PlaybackRestrictionPolicy\nmetadata: { name: main }\n";
     for (text, found, place, help) in [
@@ -296,7 +296,7 @@ fn a_value_of_another_form_is_told_how_to_write_it() {
 }
 
 #[test]
-fn the_same_thing_twice_is_told_to_be_removed_once() {
+fn the_error_for_a_repeated_entry_says_to_remove_one() {
     let twice = format!("{CHANNEL}---\n{CHANNEL}");
     one_error(&twice, "declared twice", "7:19", "remove one of the two, or give it another");
     let twice = format!("{CHANNEL}spec: {{}}\nspec: {{}}\n");
@@ -312,7 +312,7 @@ fn the_same_thing_twice_is_told_to_be_removed_once() {
 }
 
 #[test]
-fn an_account_without_quotes_is_told_to_be_quoted() {
+fn the_error_for_an_account_without_quotes_says_to_quote_it() {
     let stack = |account: &str| {
         format!("{}spec: {{ account: {account} }}\n", CHANNEL.replace("Channel", "Stack"))
     };
@@ -403,7 +403,7 @@ fn a_key_file_beside_standard_input_is_found_in_the_folder_that_is_named() {
 }
 
 #[test]
-fn manifests_without_a_flag_are_told_to_be_named_with_f() {
+fn the_error_for_manifests_without_a_flag_names_the_flag_f() {
     let place = Place::new();
     place.write("a.yaml", CHANNEL);
     let told = |words: &[&str]| {
@@ -446,7 +446,7 @@ fn manifests_without_a_flag_are_told_to_be_named_with_f() {
 }
 
 #[test]
-fn words_of_other_tools_without_a_counterpart_tell_what_to_do_instead() {
+fn commands_of_other_tools_without_a_counterpart_say_what_to_do_instead() {
     let place = Place::new();
     for (words, tip) in [
         ("apply --dry-run", "`ivs-apply plan` shows what `apply` would do"),

@@ -40,7 +40,7 @@ fn applied() -> Place {
 }
 
 #[test]
-fn outputs_are_told_by_logical_name_in_each_form() {
+fn outputs_are_printed_by_logical_name_in_each_format() {
     let place = applied();
     let told = place.run("output --format json");
     assert_eq!(told.code, Some(0), "{told:?}");

@@ -129,7 +129,7 @@ fn a_request_may_wait_for_its_turn_as_long_as_it_takes() {
 /// The listings that confirm what was made once had one minute all together, so that many pages at a small share of
 /// the rates left everything unconfirmed that they showed.
 #[test]
-fn what_was_made_is_confirmed_by_listings_that_take_longer_than_they_are_waited_for() {
+fn created_objects_are_confirmed_by_listings_that_take_longer_than_the_wait() {
     on_paused_time(async {
         let account = Account::at_aws_rates(0.02).await;
         account.answers(json!({ "largestPage": 3 }));

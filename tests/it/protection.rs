@@ -104,7 +104,7 @@ fn a_protected_composition_that_is_to_stop_loses_its_protection_first() {
 }
 
 #[test]
-fn protection_that_somebody_took_off_is_drift_and_protection_that_is_new_is_not() {
+fn removed_protection_is_drift_and_new_protection_is_not() {
     on_paused_time(async {
         let account = Account::empty().await;
         let plain = manifest("Channel", "main", "{}", "");

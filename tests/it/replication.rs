@@ -61,7 +61,7 @@ fn spec(rest: &str) -> String {
 }
 
 #[test]
-fn a_person_who_is_no_ingest_is_replicated_by_their_id_while_they_are_there() {
+fn a_participant_without_an_ingest_configuration_is_replicated_by_id_while_connected() {
     on_paused_time(async {
         let account = Account::empty().await;
         let absent = spec("participant: abCD12efGH34");
@@ -97,7 +97,7 @@ fn a_replication_that_must_always_run_is_dormant_while_its_participant_does_not_
 }
 
 #[test]
-fn what_somebody_else_replicated_is_taken_over_when_a_manifest_declares_it() {
+fn a_replication_started_outside_is_adopted_when_a_manifest_declares_it() {
     on_paused_time(async {
         let account = Account::empty().await;
         let stopped = spec("participant: camera, run: STOPPED");
@@ -123,7 +123,7 @@ fn what_somebody_else_replicated_is_taken_over_when_a_manifest_declares_it() {
 }
 
 #[test]
-fn what_a_stage_remembers_of_a_participant_who_is_no_longer_meant_is_forgotten() {
+fn the_tag_of_a_replication_is_removed_when_its_participant_is_no_longer_declared() {
     on_paused_time(async {
         let account = Account::empty().await;
         let dormant = spec("participant: camera");
@@ -165,7 +165,7 @@ fn a_lost_reply_starts_one_replication() {
 }
 
 #[test]
-fn each_rule_of_a_replication_is_told_at_its_field() {
+fn each_broken_rule_of_a_replication_is_reported_at_its_field() {
     let elsewhere = "arn:aws:ivs:us-west-2:123456789012:stage/abcd";
     for (replication, code, field) in [
         ("sourceStage: studio, destinationStage: overflow, participant: camera", None, ""),
@@ -255,7 +255,7 @@ fn a_participant_is_replicated_to_five_stages_at_most() {
 }
 
 #[test]
-fn attributes_that_nobody_changed_are_not_told_as_changed_beside_who_was() {
+fn unchanged_attributes_are_not_reported_as_changed_along_with_the_participant() {
     on_paused_time(async {
         let account = Account::empty().await;
         applied(&account, &spec("participant: camera, run: STOPPED")).await;
@@ -274,7 +274,7 @@ fn attributes_that_nobody_changed_are_not_told_as_changed_beside_who_was() {
 }
 
 #[test]
-fn a_replication_of_somebody_who_is_there_can_be_changed_at_once() {
+fn a_replication_of_a_connected_participant_is_changed_at_once() {
     on_paused_time(async {
         let account = Account::empty().await;
         applied(&account, &spec("participant: camera, run: STOPPED")).await;
@@ -302,7 +302,7 @@ fn a_replication_of_somebody_who_is_there_can_be_changed_at_once() {
 }
 
 #[test]
-fn somebody_who_is_there_is_replicated_to_a_stage_that_the_same_run_makes() {
+fn a_connected_participant_is_replicated_to_a_stage_that_the_same_run_creates() {
     on_paused_time(async {
         let account = Account::empty().await;
         let there = host_in_the_studio(&account).await;

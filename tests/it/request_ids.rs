@@ -41,7 +41,7 @@ fn applied(stage: &Stage, words: &str) -> Vec<(String, String, Option<Value>)> {
 }
 
 #[test]
-fn each_done_step_tells_the_id_of_its_last_write() {
+fn each_done_step_reports_the_request_id_of_its_last_write() {
     let stage = Stage::new(&[]);
     let assert_operations = |words: &str, expected: &dyn Fn(&str) -> String| -> BTreeSet<String> {
         let steps = applied(&stage, words);
@@ -92,7 +92,7 @@ fn the_other_kinds_tell_it_as_well() {
 }
 
 #[test]
-fn a_refused_step_tells_the_id_of_what_was_refused() {
+fn a_refused_step_reports_the_id_of_the_refused_request() {
     let stage = Stage::new(&[]);
     let denied =
         json!({ "kind": "error", "name": "AccessDeniedException", "operation": "CreateStage" });

@@ -73,7 +73,7 @@ fn a_destroy_that_leaves_something_behind_exits_3_and_4_where_nothing_was_delete
 }
 
 #[test]
-fn what_is_deferred_fails_a_run_that_asks_for_it_and_is_counted_in_every_form() {
+fn deferred_steps_fail_a_run_that_asks_for_it_and_are_counted_in_every_format() {
     let two = [manifest("Channel", "live", "{}"), manifest("Channel", "quiet", "{}")].concat();
     let place = applied(&two);
     go_live(&place, &["live"]);
@@ -266,7 +266,7 @@ fn a_diff_keeps_the_keys_and_items_around_what_it_shows() {
 }
 
 #[test]
-fn what_a_delete_or_a_replacement_loses_for_good_is_said_of_each_kind_that_loses_something() {
+fn permanent_losses_of_a_delete_or_a_replacement_are_shown_for_each_kind_that_has_any() {
     for kind in Kind::ALL {
         let facts = kind.facts();
         let told = facts.deletion.is_some();

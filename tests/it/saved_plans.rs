@@ -176,7 +176,7 @@ fn an_object_made_again_under_the_same_name_is_not_the_one_that_was_approved() {
 }
 
 #[test]
-fn who_goes_live_after_the_approval_is_not_cut_off() {
+fn an_audience_that_appears_after_the_approval_is_not_cut_off() {
     let consent = normal().replace(
         "spec: { recordingConfiguration",
         "lifecycle: { onLive: interrupt }\nspec: { recordingConfiguration",
@@ -386,7 +386,7 @@ fn a_saved_plan_is_applied_from_any_folder_without_a_further_flag() {
 }
 
 #[test]
-fn the_command_that_is_told_with_a_saved_plan_works_as_it_is_pasted() {
+fn the_printed_command_for_a_saved_plan_works_when_pasted() {
     let place = Place::new();
     std::fs::create_dir(place.folder.path().join("my manifests")).expect("writable");
     std::fs::write(place.folder.path().join("my manifests/all.yaml"), MANIFESTS).expect("writable");
@@ -556,7 +556,7 @@ fn a_plan_made_at_an_endpoint_of_the_environment_is_applied_there_or_says_how() 
 }
 
 #[test]
-fn a_plan_made_at_an_endpoint_of_a_profile_is_applied_by_the_command_that_is_told() {
+fn a_plan_made_at_an_endpoint_of_a_profile_is_applied_by_the_printed_command() {
     let place = Place::new();
     place.write("all.yaml", MANIFESTS);
     let served = Served::start(place.folder.path(), &[]);
@@ -572,7 +572,7 @@ fn a_plan_made_at_an_endpoint_of_a_profile_is_applied_by_the_command_that_is_tol
 }
 
 #[test]
-fn a_plan_made_at_endpoints_of_single_services_is_applied_by_the_command_that_is_told() {
+fn a_plan_made_at_endpoints_of_single_services_is_applied_by_the_printed_command() {
     let place = Place::new();
     place.write("all.yaml", MANIFESTS);
     let served = Served::start(place.folder.path(), &[]);
@@ -622,7 +622,7 @@ fn a_plan_made_at_the_emulator_is_not_applied_at_an_endpoint_and_the_reverse() {
 }
 
 #[test]
-fn an_endpoint_with_a_password_or_a_query_is_neither_saved_nor_told() {
+fn an_endpoint_with_a_password_or_a_query_is_neither_saved_nor_printed() {
     let place = Place::new();
     place.write("all.yaml", MANIFESTS);
     let served = Served::start(place.folder.path(), &[]);

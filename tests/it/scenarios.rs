@@ -42,7 +42,7 @@ macro_rules! scenarios {
         $(
             #[test]
             fn $name() {
-                goes_as_its_story_says(stringify!($name));
+                runs_as_recorded(stringify!($name));
             }
         )*
     };
@@ -127,7 +127,7 @@ scenarios! {
     _100_what_acts_on_foreign_objects_is_refused
 }
 
-fn goes_as_its_story_says(test: &str) {
+fn runs_as_recorded(test: &str) {
     let name = test.trim_start_matches('_').replace('_', "-");
     let folder = golden::root().join("tests/scenarios").join(&name);
     let story = on_paused_time(tell(&folder));
@@ -185,7 +185,7 @@ fn every_file_of_a_scenario_is_read() {
 }
 
 #[test]
-fn every_scenario_stands_once_in_the_table_of_what_they_show() {
+fn every_scenario_is_listed_once_in_the_table() {
     let table = std::fs::read_to_string(golden::root().join("tests/scenarios/README.md"));
     let number = regex::Regex::new(r"\b[0-9]{3}\b").expect("a valid pattern");
     let table = table.expect("readable");

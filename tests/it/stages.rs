@@ -247,7 +247,7 @@ fn a_stage_is_deleted_once_everybody_has_left_and_not_under_a_subscriber() {
 }
 
 #[test]
-fn a_stage_that_is_refused_its_end_while_somebody_is_on_it_is_told_and_goes_when_they_have_left() {
+fn a_refused_delete_of_a_stage_with_participants_is_reported_and_succeeds_after_they_have_left() {
     on_paused_time(async {
         let refusing = Switches { delete_busy_stage: Stance::Refuse, ..Switches::default() };
         let account = with(refusing).await;

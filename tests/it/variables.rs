@@ -146,7 +146,7 @@ fn an_empty_variable_of_the_sdk_is_an_unset_variable() {
 }
 
 #[test]
-fn a_variable_for_yes_or_no_takes_those_words_and_no_others() {
+fn a_boolean_variable_takes_only_the_documented_values() {
     let place = Place::new();
     place.write("stage.yaml", STAGE);
     let apply = |value: &str| run(place.command("apply").env("IVS_APPLY_YES", value));

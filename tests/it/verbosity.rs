@@ -28,7 +28,7 @@ fn flags_and_commands_of_other_tools_are_hidden_aliases_or_lead_to_ours() {
 }
 
 #[test]
-fn a_manifest_given_as_a_saved_plan_is_told_how_it_is_applied() {
+fn the_error_for_a_manifest_given_as_a_saved_plan_says_how_to_apply_it() {
     let place = Place::new();
     place.write("channel.yaml", CHANNEL);
     let folder = place.folder.path();
@@ -43,7 +43,7 @@ fn a_manifest_given_as_a_saved_plan_is_told_how_it_is_applied() {
 }
 
 #[test]
-fn progress_is_told_with_one_v_and_calls_with_two() {
+fn progress_is_logged_with_one_v_and_calls_with_two() {
     let place = Place::new();
     place.write("channel.yaml", CHANNEL);
     let quiet = place.run("plan");
@@ -89,7 +89,7 @@ fn on_a_terminal_the_reading_of_the_account_and_each_step_are_shown_while_they_l
 }
 
 #[test]
-fn the_wait_for_listings_is_told_where_no_terminal_shows_a_bar() {
+fn the_wait_for_listings_is_printed_where_no_terminal_shows_a_bar() {
     let place = Place::new();
     place.write("channel.yaml", CHANNEL);
     let served = Served::start(place.folder.path(), &[]);

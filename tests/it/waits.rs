@@ -74,7 +74,7 @@ fn a_wait_for_a_state_ends_at_once_where_the_object_is_deleted_by_hand() {
 }
 
 #[test]
-fn a_slate_that_somebody_else_is_changing_is_changed_or_deleted_as_soon_as_that_is_over() {
+fn a_slate_that_another_client_is_changing_is_changed_or_deleted_as_soon_as_that_has_ended() {
     let slate = |seconds: u32| {
         let spec = format!("{{ maxSlateDisplaySeconds: {seconds} }}");
         manifest("FailoverSlateConfiguration", "pause", &spec)
@@ -143,7 +143,7 @@ async fn there(account: &Account) -> Vec<String> {
 }
 
 #[test]
-fn what_ends_in_create_failed_says_why_stays_alone_and_is_not_made_again_by_every_run() {
+fn an_object_in_create_failed_is_reported_with_its_cause_and_not_created_again_by_every_run() {
     on_paused_time(async {
         let account = Account::empty().await;
         let fails = json!({ "operation": "CreateRecordingConfiguration", "kind": "createFailed" });
@@ -186,7 +186,7 @@ fn what_ends_in_create_failed_says_why_stays_alone_and_is_not_made_again_by_ever
 }
 
 #[test]
-fn what_a_failed_successor_was_to_replace_stays_until_there_is_one_of_use() {
+fn a_predecessor_stays_until_there_is_a_usable_successor() {
     on_paused_time(async {
         let account = Account::empty().await;
         for used in [true, false] {

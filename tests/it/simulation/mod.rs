@@ -244,8 +244,8 @@ mod mutants {
     fn mutants_that_random_runs_seldom_meet_are_detected_by_tests_of_their_own() {
         use crate::faults;
         assert!(!with(Mutant::DeletedKeyRetaken, faults::a_key_is_rotated_while_listings_lag));
-        let seen = faults::the_next_run_sees_what_was_made_in_spite_of_the_lag;
+        let seen = faults::the_next_run_sees_created_objects_in_spite_of_the_lag;
         assert!(!with(Mutant::NoEndBarrier, seen));
-        assert!(!with(Mutant::PartialListing, faults::a_listing_that_breaks_off_is_no_plan));
+        assert!(!with(Mutant::PartialListing, faults::an_incomplete_listing_leads_to_no_plan));
     }
 }
