@@ -32,21 +32,21 @@ pub async fn look_up_sessions(
     Ok(!empty.is_empty())
 }
 
-/// Looks up which objects refer to each of `doomed`; true where one does that the listings did not show already.
+/// Looks up which objects refer to each of `to_delete`; true where the listings did not already show one.
 pub async fn look_up_users(
     aws: &Clients,
     state: &mut ObservedState,
-    doomed: impl IntoIterator<Item = (Kind, Arn)>,
+    to_delete: impl IntoIterator<Item = (Kind, Arn)>,
 ) -> Result<bool, ReadError> {
-    let doomed: Vec<(Kind, Arn)> = doomed.into_iter().collect();
-    let asked = doomed.iter().map(|(kind, arn)| async move {
+    let to_delete: Vec<(Kind, Arn)> = to_delete.into_iter().collect();
+    let asked = to_delete.iter().map(|(kind, arn)| async move {
         let failed = |source| ReadError { kind: *kind, source };
         let users = kind.users(aws, arn).await.map_err(failed)?;
         Ok(users.into_iter().map(|user| (arn.clone(), user)).collect::<Vec<_>>())
     });
     let mut found: Vec<(Arn, Observed)> =
         try_join_all(asked).await?.into_iter().flatten().collect();
-    found.extend(read_users(aws, state, &doomed).await?);
+    found.extend(read_users(aws, state, &to_delete).await?);
     let known: BTreeSet<Arn> =
         state.all().filter(|it| it.spec.is_some()).map(|it| it.arn.clone()).collect();
     for (arn, user) in found.into_iter().filter(|(_, user)| !known.contains(&user.arn)) {
@@ -60,11 +60,11 @@ pub async fn look_up_users(
 async fn read_users(
     aws: &Clients,
     state: &ObservedState,
-    doomed: &[(Kind, Arn)],
+    to_delete: &[(Kind, Arn)],
 ) -> Result<Vec<(Arn, Observed)>, ReadError> {
     let kinds: BTreeSet<Kind> =
-        doomed.iter().flat_map(|(kind, _)| kind.facts().users_unfiltered).copied().collect();
-    let doomed: BTreeSet<&Arn> = doomed.iter().map(|(_, arn)| arn).collect();
+        to_delete.iter().flat_map(|(kind, _)| kind.facts().users_unfiltered).copied().collect();
+    let to_delete: BTreeSet<&Arn> = to_delete.iter().map(|(_, arn)| arn).collect();
     let mut users = Vec::new();
     for kind in kinds {
         let failed = |source| ReadError { kind, source };
@@ -83,7 +83,7 @@ async fn read_users(
         for observed in kind.get(aws, &arns, &state.addresses).await.map_err(failed)? {
             let refs = observed.spec.iter().flat_map(Spec::refs);
             let used = refs.filter_map(|it| it.to.arn(&state.addresses));
-            let used: BTreeSet<Arn> = used.filter(|it| doomed.contains(it)).collect();
+            let used: BTreeSet<Arn> = used.filter(|it| to_delete.contains(it)).collect();
             users.extend(used.into_iter().map(|arn| (arn, observed.clone())));
         }
     }

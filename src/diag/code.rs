@@ -1,7 +1,7 @@
 //! The table of everything that can be wrong with a manifest.
 //!
 //! One row is one code: its number, its name, and as its doc comment the explanation that is
-//! published. Numbers are never used twice; a rule that goes away leaves a hole.
+//! published. Numbers are never used twice, also after a rule was removed.
 
 use std::fmt;
 
@@ -112,7 +112,7 @@ codes! {
     E0107 "missing-field" MissingField;
     /// A value is of another type than the field takes.
     E0108 "wrong-type" WrongType;
-    /// A value is not one of the words the field takes.
+    /// A value is not one of those that the field permits.
     E0109 "unknown-word" UnknownWord;
     /// Two documents declare the same kind and name.
     E0110 "duplicate-resource" DuplicateResource;

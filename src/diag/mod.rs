@@ -169,12 +169,12 @@ impl Report {
         self.found.len()
     }
 
-    /// Whether anything stands in the way; denied warnings do.
+    /// Whether there are errors, denied warnings included.
     pub fn has_errors(&self) -> bool {
         self.errors().next().is_some()
     }
 
-    /// What stands in the way.
+    /// The errors, denied warnings included.
     pub fn errors(&self) -> impl Iterator<Item = &Diagnostic> {
         self.iter().filter(|it| self.severity(it) == Severity::Error)
     }

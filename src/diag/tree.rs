@@ -1,12 +1,12 @@
 //! One YAML document as values with their places.
 //!
 //! `yaml_serde` keeps no places in its values, yet stamps every error with the place it was raised
-//! at. So each value is looked at twice: first by a visitor that only fails (`Peek`, which moves
-//! nothing and brings back the place), then by one that reads it. This rests on how `yaml_serde`
-//! 0.10 goes about `deserialize_enum` and prints its errors; the tests at the foot hold it to that.
+//! at. So each value is visited twice: first by a visitor that only fails (`Peek`, which moves
+//! nothing and returns the place), then by one that reads it. This depends on how `yaml_serde`
+//! 0.10 implements `deserialize_enum` and prints its errors; the tests at the end check that.
 //!
 //! Reading is bounded: one document, 64 levels, no expansion of aliases (they are links here, and
-//! what they would expand to is counted). It never fails on what can be told better later: unknown
+//! what they would expand to is counted). It never fails on mistakes that are reported better later: unknown
 //! tags and duplicate keys are in the tree for the guard to find.
 
 mod build;
@@ -51,7 +51,7 @@ pub struct Node {
     pub tag: Option<Range<usize>>,
     /// What it is.
     pub shape: Shape,
-    /// What it comes to with aliases written out; nothing while it is being read.
+    /// Its size with aliases expanded; `None` while it is being read.
     weight: Option<usize>,
 }
 
@@ -142,8 +142,8 @@ impl Tree {
     }
 }
 
-/// What `yaml_serde` has against a text, in our words. Its own never quote the text here: only
-/// libyaml's fixed phrases come this way.
+/// An error of `yaml_serde` as a message of this program. The original never quotes the text here: only libyaml's
+/// fixed phrases occur.
 fn explain(error: &serde_yaml::Error, text: &str) -> Broken {
     let full = error.to_string();
     let phrase = full.split(" at line ").next().unwrap_or("");

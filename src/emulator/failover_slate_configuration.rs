@@ -8,7 +8,7 @@ use super::kind::Kind;
 use super::objects::text;
 use super::switches::{Absent, Stance};
 
-/// The numbers and what they are unless told.
+/// The numbers with their defaults.
 const NUMBERS: [(&str, i64); 3] = [
     ("activationThresholdSeconds", 3),
     ("minSlateDisplaySeconds", 3),

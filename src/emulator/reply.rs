@@ -6,7 +6,7 @@ use super::clock::Millis;
 use super::failure::Failure;
 use super::model::{Location, Operation, Service, model};
 
-/// What goes back.
+/// An HTTP reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
     /// The HTTP status.
@@ -17,7 +17,7 @@ pub struct Reply {
     pub body: Vec<u8>,
 }
 
-/// What an operation came to.
+/// The result of an operation.
 pub(crate) type Outcome = Result<Body, (Option<&'static Operation>, Failure)>;
 
 /// The content of a success.

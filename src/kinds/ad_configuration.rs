@@ -251,7 +251,7 @@ fn whole(it: sdk::AdConfiguration) -> Observed {
     read(it.arn, it.name, list, it.post_roll_configuration, answered_tags(it.tags))
 }
 
-/// What AWS answered, in the manifest's words.
+/// The answer of AWS as a spec.
 fn read(
     arn: String,
     name: Option<String>,

@@ -439,7 +439,7 @@ async fn listed_in(
     Ok(found)
 }
 
-/// What AWS answered, in the manifest's words.
+/// The answer of AWS as a spec.
 fn read(it: sdk::Channel, addresses: &AddressMap) -> Option<Observed> {
     let default = Channel::default();
     let policy = it.playback_restriction_policy_arn.as_deref();

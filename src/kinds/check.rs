@@ -200,7 +200,7 @@ pub const MOST_TAGS: usize = 50;
 pub const MOST_USER_TAGS: usize = MOST_TAGS - 4;
 
 /// `[\p{L}\p{Z}\p{N}_.:/=+\-@]`, the rule of the low-latency model (rule 3). `char::is_alphanumeric` is
-/// wider by a few combining letters than `\p{L}\p{N}`; AWS has the last word on those.
+/// wider by a few combining letters than `\p{L}\p{N}`; AWS decides on those.
 pub fn is_tag_character(it: char) -> bool {
     it.is_alphanumeric() || (it.is_whitespace() && !it.is_control()) || "_.:/=+-@".contains(it)
 }

@@ -338,7 +338,7 @@ pub(super) async fn running(
     Ok(all)
 }
 
-/// What AWS answered, in the manifest's words.
+/// The answer of AWS as a spec.
 fn read(it: sdk::Composition, addresses: &AddressMap) -> Option<Observed> {
     let (failed, of) =
         (it.destinations.iter().filter(|it| has_failed(&it.state)).count(), it.destinations.len());

@@ -195,7 +195,7 @@ impl Resource for EncoderConfiguration {
     }
 }
 
-/// What AWS answered, in the manifest's words.
+/// The answer of AWS as a spec.
 fn read(it: sdk::EncoderConfiguration) -> Observed {
     let default = Video::default();
     let video = it.video.map_or(default.clone(), |it| Video {

@@ -177,7 +177,7 @@ fn whole(it: sdk::FailoverSlateConfiguration) -> Observed {
     read(it.arn, it.name, numbers, &it.state, answered_tags(it.tags))
 }
 
-/// What AWS answered, in the manifest's words.
+/// The answer of AWS as a spec.
 fn read(
     arn: String,
     name: Option<String>,

@@ -250,7 +250,7 @@ impl Resource for IngestConfiguration {
     }
 
     /// Disconnects its publisher, and a second one of a redundant ingest. AWS detaches it from its stage with that, so
-    /// where a try is repeated only `interruption` still tells the stage; the next call attaches it again, or
+    /// where a try is repeated only `interruption` has the stage; the next call attaches it again, or
     /// [`Resource::attach_again`] does.
     async fn interrupt(
         aws: &Clients,
@@ -326,7 +326,7 @@ async fn answered(
     Ok(answer.and_then(|it| it.ingest_configuration))
 }
 
-/// What AWS answered, in the manifest's words.
+/// The answer of AWS as a spec.
 fn read(it: sdk::IngestConfiguration, addresses: &AddressMap) -> Observed {
     let mut spec = IngestConfiguration {
         name: Some(it.name.unwrap_or_default()),

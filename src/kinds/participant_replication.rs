@@ -373,7 +373,7 @@ impl Resource for ParticipantReplication {
         Ok(kept.map(|it| it.memory.tags(&it.stack)).unwrap_or_default())
     }
 
-    /// A participant that only an id tells: the state of an ingest configuration is listed.
+    /// Only for a participant declared by id: the listing has the state of an ingest configuration.
     fn publisher(&self, addresses: &AddressMap) -> Option<Publisher> {
         let id = self.participant_id.clone().filter(|_| self.run != Run::Stopped)?;
         Some(Publisher::Participant { stage: self.source_stage.pointer().arn(addresses)?, id })

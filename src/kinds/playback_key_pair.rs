@@ -1,8 +1,8 @@
 //! A playback key pair: the public half, with which AWS checks the tokens of viewers of private channels.
 //!
 //! AWS takes the material and never shows it again, only its fingerprint. So the fingerprint is what is
-//! compared and what goes into the digest, and the material is a field that AWS, after the import, knows
-//! nothing of (`local`): [`Resource::normalise`] works the fingerprint out from it.
+//! compared and what goes into the digest, and the material is a field that AWS does not have after the
+//! import (`local`): [`Resource::normalise`] works the fingerprint out from it.
 
 use super::key_material::{self, FIELD, FILE_FIELD, fingerprint};
 use super::{
@@ -178,7 +178,7 @@ impl Resource for PlaybackKeyPair {
     }
 }
 
-/// What AWS answered, in the manifest's words.
+/// The answer of AWS as a spec.
 fn read(it: aws_sdk_ivs::types::PlaybackKeyPair) -> Option<Observed> {
     let spec = PlaybackKeyPair {
         name: Some(it.name.unwrap_or_default()),

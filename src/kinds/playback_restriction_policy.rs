@@ -239,7 +239,7 @@ impl Resource for PlaybackRestrictionPolicy {
     }
 }
 
-/// What AWS answered, in the manifest's words.
+/// The answer of AWS as a spec.
 fn read(
     arn: String,
     name: Option<String>,

@@ -140,7 +140,7 @@ impl Resource for PublicKey {
     }
 }
 
-/// What AWS answered, in the manifest's words.
+/// The answer of AWS as a spec.
 fn read(it: aws_sdk_ivsrealtime::types::PublicKey) -> Option<Observed> {
     let mut spec = PublicKey {
         name: Some(it.name.unwrap_or_default()),

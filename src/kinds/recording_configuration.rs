@@ -347,7 +347,7 @@ impl Resource for RecordingConfiguration {
     }
 }
 
-/// What AWS answered, in the manifest's words.
+/// The answer of AWS as a spec.
 fn read(it: sdk::RecordingConfiguration) -> Option<Observed> {
     let bucket_name = it.destination_configuration?.s3?.bucket_name;
     let mut thumbnails = Thumbnails::default();

@@ -1,7 +1,7 @@
 //! References between resources: a logical name of this stack, or an ARN from outside it.
 //!
 //! A reference is never rewritten: the address map gives its ARN at the moment of a call, and reading does
-//! the inverse, so wanted and live compare by name and export writes names.
+//! the inverse, so desired and observed specs compare by name and export writes names.
 
 use super::address::{Address, AddressMap, Arn};
 use super::check::a;
@@ -81,7 +81,7 @@ impl<K: Resource> Ref<K> {
 }
 
 impl Edge {
-    /// Where it stands in the manifest: `spec.destinations[0].channel.channel`.
+    /// Its field path in the manifest: `spec.destinations[0].channel.channel`.
     pub fn path(&self) -> FieldPath {
         spec_path().join(&self.field)
     }
@@ -100,7 +100,7 @@ pub fn arn_or_detach<K: Resource>(it: Option<&Ref<K>>, addresses: &AddressMap) -
 /// A field that refers to something.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Edge {
-    /// Where it stands in the spec: `destinations[0].channel.channel`.
+    /// Its field path in the spec: `destinations[0].channel.channel`.
     pub field: FieldPath,
     /// The kind it must point at.
     pub kind: Kind,

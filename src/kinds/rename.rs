@@ -17,7 +17,7 @@ impl Desired {
     }
 }
 
-/// For each declared resource whose object has another name, the address that the object has now.
+/// For each declared resource with an object of another name, the address that the object has now.
 pub fn renames(observed: &ObservedState, desired: &[Desired]) -> BTreeMap<Address, Address> {
     let owned = &observed.owned;
     let was = |observed: &Observed| match observed.owner() {
@@ -35,7 +35,7 @@ pub fn renames(observed: &ObservedState, desired: &[Desired]) -> BTreeMap<Addres
         let stays = declared.get(from).is_some_and(|it| it.previous_names.is_empty());
         stays && owned.get(from).and_then(was) == Some(under_way(&claiming.address.name))
     };
-    // What comes with another object is told by that object, whatever its name.
+    // An object that AWS creates along with another is identified by that object, not by its name.
     let identity = |spec: &Spec| spec.identity(&observed.addresses);
     let is_its = |from: &Observed, claiming: &Desired| {
         let comes_with_another = from.kind.facts().created_by.is_some();

@@ -333,32 +333,32 @@ pub struct FileSource<'a> {
 /// What only one object of a kind can have at a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exclusive {
-    /// What tells it from others.
+    /// Its identity.
     pub value: String,
     /// How to call it in a message.
     pub what: &'static str,
 }
 
-/// What a listing needs to know beforehand, where it is one for each of another kind
-/// ([`Facts::listed_under`]), and who is told before it ends.
+/// The input of a listing, where there is one for each object of another kind ([`Facts::listed_under`]), and the receiver
+/// of objects before it ends.
 #[derive(Clone, Default)]
 pub struct Scope<'a> {
-    /// Whose tags count.
+    /// The stack whose ownership tags count.
     pub stack: &'a str,
     /// What manifests declare of the kind.
     pub declared: Vec<&'a Spec>,
-    /// The stack's own objects of the kind that has it.
+    /// The stack's own objects of the parent kind.
     pub parents: Vec<&'a Observed>,
-    /// Whether all of those objects are asked, also where nothing says that they have one of the kind.
+    /// Whether all of those objects are read, also without a sign that they have one of the kind.
     pub full: bool,
-    /// What the other kinds' listings said.
+    /// The addresses from the listings of other kinds.
     pub addresses: AddressMap,
-    /// Is told of each object as its page comes, by kinds that may have many and are got afterwards.
+    /// Receives each object as its page arrives, from kinds with many objects that are read by a get afterwards.
     pub seen: Option<&'a (dyn Fn(&Observed) + Sync)>,
 }
 
 impl Scope<'_> {
-    /// Passes a page on, and tells of it.
+    /// Passes a page on, and its objects to `seen`.
     pub(super) fn page(
         &self,
         page: impl IntoIterator<Item = Observed>,

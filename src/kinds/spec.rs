@@ -214,7 +214,7 @@ impl Spec {
         })
     }
 
-    /// Short hash of the full spec, references resolved: tells drift from a change of the manifest.
+    /// Short hash of the full spec, references resolved: distinguishes drift from a change of the manifest.
     pub fn digest(&self, addresses: &AddressMap) -> Option<String> {
         Some(short_hash(&sorted(without_zeros(self.wire(addresses)?)).to_string()))
     }

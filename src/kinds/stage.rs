@@ -441,7 +441,7 @@ impl Resource for Stage {
     }
 }
 
-/// What AWS answered, in the manifest's words.
+/// The answer of AWS as a spec.
 fn read(it: sdk::Stage, addresses: &AddressMap) -> Observed {
     let mut recording = ParticipantRecording::default();
     if let Some(it) = it.auto_participant_recording_configuration {

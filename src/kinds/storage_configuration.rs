@@ -159,7 +159,7 @@ impl Resource for StorageConfiguration {
     }
 }
 
-/// What AWS answered, in the manifest's words.
+/// The answer of AWS as a spec.
 fn read(
     arn: String,
     name: Option<String>,

@@ -419,7 +419,7 @@ pub(super) async fn keys_of(
     Ok(keys)
 }
 
-/// What AWS answered, in the manifest's words.
+/// The answer of AWS as a spec.
 fn read(
     arn: String,
     channel: Option<&str>,

@@ -117,7 +117,7 @@ pub struct Approval {
     pub place: Place,
     /// What the command line said.
     pub terms: Terms,
-    /// What it was made from. Its name stands behind `kind` in the file, which a cut off file is known by.
+    /// The inputs of the plan. Its name follows `kind` in the file, by which a truncated file is recognised.
     #[serde(rename = "madeFrom")]
     pub inputs: Inputs,
     /// In the order of the plan.
@@ -287,7 +287,7 @@ impl ApprovedChange {
     }
 }
 
-/// What tells a step from the others of its plan.
+/// The identity of a step among those of its plan.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct StepName {
     action: String,

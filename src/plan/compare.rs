@@ -1,6 +1,6 @@
 //! Compares an object with its manifest: which fields differ, why, and which action follows.
 //!
-//! [`compare`] is the whole of it in a few lines; the functions stand in the order in which it calls them.
+//! [`compare`] is the overview; the other functions are in the order in which it calls them.
 
 use super::action::Action;
 use super::draft::{Drafts, consent, draft, ownership};
@@ -249,7 +249,7 @@ fn drift_or_pending(inputs: &Inputs<'_>, it: &Comparison<'_>) -> Vec<Cause> {
     // The desired `protect` is not in the digest; the record keeps its value last applied.
     let protect_as_applied =
         it.owned.as_ref().is_some_and(|owned| owned.meant_protected == it.ownership.protect);
-    // Whether the record tells the value last applied of a field.
+    // Whether the ownership record shows the value of a field as last applied.
     let is_recorded = |field: &FieldChange| {
         field.is_in_spec() || (field.path == protect_path() && protect_as_applied)
     };
@@ -257,8 +257,8 @@ fn drift_or_pending(inputs: &Inputs<'_>, it: &Comparison<'_>) -> Vec<Cause> {
     let changed_outside = it.fields.iter().any(FieldChange::is_in_spec)
         && (was_changed(inputs, it.observed, it.before, &it.manifest, &it.ignored)
             || (it.digest.is_none() && refers_to_a_deleted_object(inputs.observed, it.before)));
-    // Without a digest nothing tells whether the manifest changed; a change outside explains the difference, so it
-    // is not called pending as well.
+    // Without a digest it is unknown whether the manifest changed; a change outside explains the difference, so it
+    // is not also pending.
     let pending = !(as_applied || (it.digest.is_none() && changed_outside));
     let drift = as_applied || changed_outside;
     let causes = [pending.then_some(Cause::Pending), drift.then_some(Cause::Drift)];

@@ -1,7 +1,7 @@
-//! Several objects with one identity (`docs/reliability.md` §2): which may go, when, and what a person must be told.
+//! Several objects with one identity (`docs/reliability.md` §2): which may be deleted, when, and what the user must be told.
 //!
-//! The one that counts is the least by `Observed::standing` and never loses; this only judges the others. The engine looks
-//! at them again before it deletes one.
+//! The one that counts is the least by `Observed::standing` and is never deleted here; this judges the others. The engine
+//! reads them again before it deletes one.
 
 use super::policy::{self, Policy};
 use super::reason::Reason;

@@ -265,8 +265,8 @@ pub(super) fn spare_used_duplicates(observed: &ObservedState, steps: &mut [Step]
     }
 }
 
-/// Orders the delete that makes room for a new object after the creates that the new one needs: nothing goes off the air
-/// because another create failed.
+/// Orders the delete that comes before a replacement after the creates that the new object needs, so that a failed create
+/// does not end a stream.
 pub(super) fn make_room_late(drafts: &mut Drafts) {
     let mut needs = Vec::new();
     for (index, step) in drafts.steps.iter().enumerate() {

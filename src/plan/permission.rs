@@ -282,7 +282,7 @@ impl Policy<'_> {
         let mut remove = self.of_this_stack();
         let identity = [owner::NAME, owner::RECORD, owner::STACK];
         remove["ForAllValues:StringNotEquals"] = json!({ "aws:TagKeys": identity });
-        // What came with an object stays with it when its manifest goes, without the tags of ownership.
+        // An object that AWS created along with another stays when its manifest is removed, without ownership tags.
         let mut release = Grant::default();
         let kinds = if self.prune { &self.looked_at } else { &self.declared };
         let came_with = kinds.iter().filter(|it| it.facts().created_by.is_some());

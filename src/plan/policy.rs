@@ -141,7 +141,7 @@ pub(super) fn protected(observed: &Observed, wanted: Option<&Desired>) -> Option
 pub(super) fn quotas(plan: &Plan, observed: &ObservedState, stack: &Stack) -> Vec<Note> {
     let mut making: BTreeMap<Kind, usize> = BTreeMap::new();
     for step in plan.steps.iter().filter(|it| it.action.makes() && it.decision.is_do()) {
-        // Where the old one goes first, the new one takes its place.
+        // Where the old object is deleted first, the new one does not count against the quota.
         let takes_place = step.action == Action::Replace
             && step.address.kind.facts().replace == Replace::DeleteFirst;
         if !takes_place {

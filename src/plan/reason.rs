@@ -76,7 +76,7 @@ pub enum Reason {
         /// The object, unless it is the step's own.
         arn: Option<Arn>,
     },
-    /// Two objects carry the same ownership tags, and nothing tells the copy.
+    /// Two objects have the same ownership tags, and it cannot be determined which is the copy.
     SameTags {
         /// The one that counts now.
         first: Arn,

@@ -48,15 +48,15 @@ pub struct Selection {
     pub labels: Vec<(String, String)>,
 }
 
-/// What a selection comes to.
+/// The resources that a selection selects.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Selected {
-    /// What was named.
+    /// The resources that were named.
     pub chosen: BTreeSet<Address>,
-    /// What that refers to, and so on.
+    /// The resources that those refer to, directly or not.
     pub needed: BTreeSet<Address>,
-    /// What was named too, and depends on something that was left out.
+    /// Named resources that depend on an excluded one.
     pub left_out: BTreeSet<Address>,
     /// How many others there are, which are left alone.
     pub others: usize,
@@ -75,7 +75,7 @@ impl Selected {
         let selected = desired.iter().filter(|it| self.has(&it.address));
         let former: BTreeSet<Address> = selected.flat_map(Desired::former).collect();
         let refers = |it: &Desired| {
-            // What comes with something goes with it, so it holds nothing back.
+            // AWS deletes such an object along with its parent, so it does not prevent the delete.
             let created_by = it.address.kind.facts().created_by;
             let mut targets = named_targets(&it.spec).into_iter();
             targets.any(|target| created_by != Some(target.kind) && self.has(&target))

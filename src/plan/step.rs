@@ -265,8 +265,8 @@ impl Step {
         Some(there.map_or_else(|| spec.clone(), |there| spec.with_ignored(there, &self.ignored)))
     }
 
-    /// Whether `needed`, which comes before this step, has to be done for this one to be possible. What
-    /// merely updates something that is there already only goes first.
+    /// Whether `needed`, which comes before this step, has to be done for this one to be possible. An
+    /// update of an existing object only comes first.
     pub fn stands_on(&self, needed: &Step) -> bool {
         // A name is free only once the object that has it has another.
         let name = needed.action == Action::Rename && needed.address.kind == self.address.kind;

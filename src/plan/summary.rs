@@ -1,4 +1,4 @@
-//! What a plan comes to: counts by action, and one status.
+//! The summary of a plan: counts by action, and one status.
 
 use super::action::Action;
 use super::step::{Decision, Note, Plan, Step};
@@ -23,7 +23,7 @@ pub struct Summary {
     pub orphans: usize,
 }
 
-/// What a plan comes to.
+/// The status of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
@@ -101,7 +101,7 @@ impl Plan {
         summary
     }
 
-    /// What it comes to.
+    /// The status of the plan.
     pub fn status(&self) -> Status {
         let blocked =
             |step: &Step| matches!(step.decision, Decision::Blocked(_) | Decision::Unmanaged(_));

@@ -77,7 +77,7 @@ impl Row {
     }
 }
 
-/// Checks every row, and tells all that are wrong.
+/// Checks every row, and reports all that fail.
 #[track_caller]
 pub(super) fn check(rows: &[Row]) {
     let wrong: Vec<String> = rows

@@ -315,7 +315,7 @@ error[E0103]: no RecordingConfiguration is named `archiv`
         });
         let mut report = Report::new();
         five.enumerate().for_each(|(index, it)| {
-            // The very same place is told once.
+            // The same place is shown once.
             report.push(if index < 3 { it } else { it.help("another cause") });
         });
         let shown = text(&report, &from_text("a.yaml", TEXT), false);

@@ -42,11 +42,11 @@ pub enum Refused {
 pub struct Sort {
     /// In words: `a saved plan`.
     pub what: &'static str,
-    /// Tells by its first bytes.
+    /// Recognises it by its beginning.
     pub is: fn(&str) -> bool,
 }
 
-/// As much of a file as tells what it is.
+/// The length of the beginning by which a file is recognised.
 const BEGINNING: u64 = 4_096;
 
 /// Makes sure, before any work is done, that `path` may be written.

@@ -1,6 +1,6 @@
 //! A plan as a comment on a pull request.
 //!
-//! Everything that came from outside stands in code spans or fences, each longer than any run of backticks
+//! Everything from manifests and AWS is in code spans or fences, each longer than any run of backticks
 //! inside, so that no value can be a heading, a link, an image or a mention.
 
 use super::escape::escape;
@@ -23,7 +23,7 @@ pub fn text(plan: &Plan, header: &Header<'_>) -> String {
     whole_lines(short, LONGEST, "The rest does not fit into a comment; `ivs-apply plan` shows it.")
 }
 
-/// As many whole lines as fit, and where some do not, a last one that says so: half a line could be half a code
+/// As many whole lines as fit, and `rest` as the last one if some do not: a part of a line could be a part of a code
 /// span.
 pub(super) fn whole_lines(text: String, most: usize, rest: &str) -> String {
     if text.chars().count() <= most {

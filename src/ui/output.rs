@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 /// Outputs by address, then by their own name.
 pub type Outputs = BTreeMap<Address, BTreeMap<&'static str, String>>;
 
-/// All that a live object tells of itself.
+/// All outputs of an object.
 pub fn of(observed: &Observed) -> BTreeMap<&'static str, String> {
     let mut outputs = observed.outputs.clone();
     if observed.kind.facts().arn_type.is_some() {
@@ -71,7 +71,7 @@ pub fn env(outputs: &Outputs) -> Result<String, Ambiguous> {
     Ok(lines.into_iter().map(line).collect())
 }
 
-/// `playbackUrl` as `PLAYBACK_URL`; whatever cannot stand in a variable's name as `_`.
+/// `playbackUrl` as `PLAYBACK_URL`; characters that a variable's name cannot have as `_`.
 fn shouted(text: &str) -> String {
     let mut shouted = String::new();
     let mut small = false;

@@ -1,6 +1,6 @@
-//! What is said where the program itself has failed: where, and how to report it.
+//! The message for a panic: its place, and how to report it.
 //!
-//! The message of a panic may hold what was worked on, so only the words that stand in the source are shown.
+//! The message of a panic may have user data in it, so only the text from the source code is shown.
 
 use super::escape::{escape, guarded};
 use std::any::Any;
@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::panic::{Location, PanicHookInfo, set_hook};
 
-/// From now on a panic is told as a defect of this program.
+/// Reports every panic from now on as a defect of this program.
 pub fn tell_of_defects() {
     set_hook(Box::new(|info: &PanicHookInfo<'_>| {
         let trace = std::backtrace::Backtrace::capture();

@@ -49,7 +49,7 @@ pub fn text(plan: &Plan, header: &Header<'_>, sources: &SourceMap) -> String {
     text
 }
 
-/// How many calls that took and will take, with the least time AWS's rates allow for them.
+/// The numbers of calls of the reading and of the apply, with the least time that AWS's rates allow for them.
 pub(super) fn calls(plan: &Plan, header: &Header<'_>) -> String {
     let told = |calls: &BTreeMap<String, u64>, word: &str| {
         let count: u64 = calls.values().sum();

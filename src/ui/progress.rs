@@ -26,7 +26,7 @@ pub struct Progress {
     /// Parts of replacements, which are not counted again.
     parts: BTreeSet<StepId>,
     waiting: Mutex<BTreeMap<Option<Address>, Wait>>,
-    /// Whether the wait for listings was told.
+    /// Whether the wait for listings was shown.
     confirming: AtomicBool,
 }
 

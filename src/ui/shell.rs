@@ -1,4 +1,4 @@
-//! Words for a shell, in commands that a message tells to run.
+//! Quoting for a shell, in commands that a message names.
 
 /// The word as a POSIX shell reads it: as it is, or in quotes where it means something else without.
 pub fn quote(word: &str) -> String {

@@ -1,8 +1,8 @@
 //! Builds a tree: reads values in the order they are written and follows no alias.
 //!
-//! After each look the reader stands where it stood before, except after an alias, which the look
+//! After each look the position of the reader is the same as before, except after an alias, which the look
 //! has consumed. Reading on in the wrong one of the two cases would make `yaml_serde` panic, so how
-//! they are told apart (`Builder::value`) is the heart of this file.
+//! they are distinguished (`Builder::value`) is the main point of this file.
 
 use super::look::{Look, Mark, look, place_of};
 use super::text::{Properties, properties, root_start};
@@ -100,7 +100,7 @@ impl<'t> Builder<'t> {
         self.nodes.len() - 1
     }
 
-    /// The value is read: counts what it comes to.
+    /// The value is read: counts its size.
     fn close<E: de::Error>(&mut self, id: NodeId, shape: Shape) -> Result<(), E> {
         let at = self.nodes[id].at;
         let weigh = |of: &NodeId| self.nodes[*of].weight;

@@ -1,15 +1,15 @@
-//! What tells a replication from others, and what a stage remembers of it in a tag: a replication has neither ARN nor
-//! tags of its own. Writes no tag.
+//! The identity of a replication, and the tag of a stage with its ownership tags: a replication has neither ARN nor tags
+//! of its own. Writes no tag.
 
 use crate::aws::{Clients, CloudError, Tags, found};
 use crate::kinds::spec::short_hash;
 use crate::kinds::{Arn, Owner, OwnershipTags, Service, json};
 use std::collections::BTreeMap;
 
-/// Start of the keys of the tags in which a stage remembers replications.
+/// Start of the keys of the tags of a stage that record replications.
 const REPLICA: &str = "ivs-apply:replica:";
 
-/// What tells a replication from others.
+/// The identity of a replication.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Parts {
     pub(super) source: Arn,
@@ -18,7 +18,7 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    /// The three in one text. Between the ids stands what none of them can contain.
+    /// The three in one text. The separator cannot occur in an id.
     pub(super) fn arn(&self) -> Arn {
         let Self { source, destination, participant } = self;
         Arn::new(format!("{source}:{}:{participant}", destination.id()))

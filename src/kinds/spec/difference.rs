@@ -126,7 +126,7 @@ fn walk(path: &FieldPath, before: &Value, after: &Value, changes: &mut Vec<Field
     let empty = Map::new();
     let maps = match (before, after) {
         (Value::Object(before), Value::Object(after)) => Some((before, after)),
-        // A whole map that comes or goes is told member by member, so that each is one line.
+        // A whole map that is added or removed is listed member by member, so that each is one line.
         (Value::Null, Value::Object(after)) if !after.is_empty() => Some((&empty, after)),
         (Value::Object(before), Value::Null) if !before.is_empty() => Some((before, &empty)),
         _ => None,

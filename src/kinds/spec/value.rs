@@ -6,7 +6,7 @@ use crate::diag::Segment;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-/// Eight bytes of a hash, in hexadecimal: fits into a tag, and tells two texts apart.
+/// Eight bytes of a hash, in hexadecimal: fits into a tag, and distinguishes two texts.
 pub fn short_hash(text: &str) -> String {
     let mut hash = hash(text);
     hash.truncate(16);
