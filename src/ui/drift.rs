@@ -1,4 +1,4 @@
-//! Drift, worded from the live side: what is there, and what was applied; what needs attention first, first.
+//! Drift, from the view of the account: the observed value, then the applied one; what needs attention comes first.
 
 use super::escape::escape;
 use super::plan::{Header, new_value, title, value};

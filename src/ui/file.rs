@@ -135,8 +135,8 @@ pub fn may_fill(folder: &Path, names: impl IntoIterator<Item = String>) -> Resul
     Ok(())
 }
 
-/// Puts new files into a folder, which is created if it does not exist: all of them, each complete, or none. What is there
-/// already is never written over.
+/// Puts new files into a folder, which is created if it does not exist: all of them, each complete, or none.
+/// Existing files are never overwritten.
 pub fn fill(folder: &Path, files: &BTreeMap<String, String>) -> Result<(), Refused> {
     may_fill(folder, files.keys().cloned())?;
     let io = |path: &Path, source| Refused::Io { path: path.to_owned(), source };
