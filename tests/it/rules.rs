@@ -1,6 +1,7 @@
 //! AWS's rules that a client can check before any call (`docs/service-reference.md` §2): a good manifest, and for each rule
 //! the same manifest broken in one way.
 
+use crate::binary::Place;
 use ivs_apply::diag::Report;
 use ivs_apply::manifest::load_text;
 
@@ -390,4 +391,28 @@ fn a_malformed_glob_is_told_where_it_stands() {
     assert_eq!(found[0].code.code(), "E0116");
     assert_eq!(loaded.sources.position(&found[0].at).map(|at| (at.line, at.column)), Some((7, 7)));
     assert_eq!(loaded.stack.ignore_tags.len(), 1);
+}
+
+#[test]
+fn two_storage_configurations_on_one_bucket_are_a_warning_and_on_two_buckets_are_none() {
+    let storage = |name: &str, bucket: &str| {
+        format!(
+            "---\napiVersion: ivs-apply.dev/v1\nkind: StorageConfiguration\n\
+             metadata: {{ name: {name} }}\nspec: {{ s3: {{ bucketName: {bucket} }} }}\n"
+        )
+    };
+    for (second, warned) in [("shows", true), ("films", false)] {
+        let place = Place::new();
+        place.write("a.yaml", &(storage("first", "shows") + &storage("second", second)));
+        for words in ["validate", "plan"] {
+            let ran = place.run(words);
+            assert_eq!(ran.code, Some(0), "{words}: {ran:?}");
+            let told = ran.stderr.matches("warning[W0302]").count();
+            assert_eq!(told, usize::from(warned), "{words}, {second}: {ran:?}");
+            if warned {
+                assert!(ran.stderr.contains("share this bucket"), "{words}: {ran:?}");
+                assert!(ran.stderr.contains("manifests/a.yaml:10:"), "{words}: {ran:?}");
+            }
+        }
+    }
 }
