@@ -371,6 +371,68 @@ spec:
     }
 }
 
+/// `docs/service.md`, "Permissions": creating and deleting either kind of configuration changes the policy of the
+/// bucket and uses the service-linked role, both with the caller's permissions.
+#[test]
+fn a_replacement_or_a_deletion_of_what_records_is_allowed_the_bucket_and_the_service_linked_role() {
+    let stack = "apiVersion: ivs-apply.dev/v1
+kind: Stack
+metadata: { name: prod }
+spec: { region: us-west-2, account: \"123456789012\" }
+---
+apiVersion: ivs-apply.dev/v1
+";
+    let storage = "kind: StorageConfiguration
+metadata: { name: shows }
+spec: { s3: { bucketName: new-shows } }
+";
+    let recording = "kind: RecordingConfiguration
+metadata: { name: archive }
+spec: { destinationConfiguration: { s3: { bucketName: new-shows } } }
+";
+    let neither = "kind: Channel
+metadata: { name: main }
+spec: {}
+";
+    let role = "arn:aws:iam::123456789012:role/aws-service-role/ivs.amazonaws.com/\
+                AWSServiceRoleForIVSRecordToS3";
+    let (new, old) = ("arn:aws:s3:::new-shows", "arn:aws:s3:::old-shows");
+    let of_bucket = [
+        "s3:DeleteBucketPolicy",
+        "s3:GetBucketLocation",
+        "s3:GetBucketPolicy",
+        "s3:ListBucket",
+        "s3:PutBucketPolicy",
+    ];
+    let of_role = ["iam:AttachRolePolicy", "iam:CreateServiceLinkedRole", "iam:PutRolePolicy"];
+    // The buckets of `--bucket` are those of objects that no manifest declares any more.
+    for (manifest, records) in [(storage, true), (recording, true), (neither, false)] {
+        let loaded = load_text("all.yaml", &format!("{stack}{manifest}"), None);
+        assert!(!loaded.report.has_errors(), "{:#?}", loaded.report);
+        for prune in [false, true] {
+            for (purpose, named) in
+                [(Purpose::Apply, false), (Purpose::Apply, true), (Purpose::Plan, true)]
+            {
+                let buckets = if named { vec!["old-shows".to_owned()] } else { Vec::new() };
+                let policy = policy(&loaded.stack, &loaded.desired, prune, purpose, &buckets);
+                let applies = purpose == Purpose::Apply;
+                let check = |action: &'static str, on: &str, wanted: bool| {
+                    let allowed = Request::on(action, on).is_allowed_by(&policy);
+                    assert_eq!(allowed, wanted, "{action} on {on}, {purpose:?}: {manifest}");
+                };
+                for action in of_bucket {
+                    check(action, new, applies && records);
+                    check(action, old, applies && named);
+                }
+                for action in of_role {
+                    check(action, role, applies && (records || named));
+                    check(action, "arn:aws:iam::123456789012:role/another", false);
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn every_statement_says_what_it_is_for() {
     let loaded = load_text("all.yaml", MANIFESTS, None);
