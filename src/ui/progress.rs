@@ -311,10 +311,9 @@ pub fn failures(plan: &Plan, outcome: &Outcome) -> String {
         error(&reason::copies_unread(unread), &mut text);
     }
     let counts = outcome.counts(plan);
-    let skipped = match counts.skipped {
-        0 => None,
-        1 => Some("1 step was skipped because of that".to_owned()),
-        many => Some(format!("{many} steps were skipped because of that")),
+    let steps = |count: usize| match count {
+        1 => "1 step was".to_owned(),
+        many => format!("{many} steps were"),
     };
     let because = match outcome.stopped {
         Some(Signal::LockLost) => " because the lock was lost",
@@ -323,12 +322,11 @@ pub fn failures(plan: &Plan, outcome: &Outcome) -> String {
         }
         None => "",
     };
-    let not_started = match counts.not_started {
-        0 => None,
-        1 => Some(format!("1 was not started{because}")),
-        many => Some(format!("{many} were not started{because}")),
-    };
-    let uncounted: Vec<String> = skipped.into_iter().chain(not_started).collect();
+    let skipped = format!("{} skipped because of that", steps(counts.skipped));
+    let not_started = format!("{} not started{because}", steps(counts.not_started));
+    let uncounted = [(counts.skipped, skipped), (counts.not_started, not_started)];
+    let uncounted = uncounted.into_iter().filter(|(count, _)| *count > 0).map(|(_, said)| said);
+    let uncounted: Vec<String> = uncounted.collect();
     if !uncounted.is_empty() {
         error(&uncounted.join(", "), &mut text);
     }

@@ -24,7 +24,7 @@ pub(crate) fn ivs_apply(home: &Path) -> Command {
 }
 
 /// The program where no signal is ignored, also where the tests run under `nohup`.
-fn ivs_apply_with_signals(home: &Path) -> Command {
+pub(crate) fn ivs_apply_with_signals(home: &Path) -> Command {
     if !cfg!(target_os = "linux") {
         return ivs_apply(home);
     }

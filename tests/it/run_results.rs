@@ -1,7 +1,8 @@
 //! How a run ends, and what a plan says of what it costs: exit codes, failures last and each cause once, counts
 //! that agree, what is lost for good, and what may have been a rename.
 
-use crate::binary::{Place, Ran, document, side_by_side};
+use crate::binary::{Place, Ran, Served, document, ivs_apply_with_signals, side_by_side};
+use crate::client::Client;
 use crate::saved_plans::by_hand;
 use ivs_apply::apply::Outcome;
 use ivs_apply::diag::SourceMap;
@@ -10,6 +11,8 @@ use ivs_apply::plan::Plan;
 use ivs_apply::ui::json;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 
 fn manifest(kind: &str, name: &str, spec: &str) -> String {
     format!(
@@ -133,6 +136,93 @@ fn a_failed_run_ends_with_its_failures_causes_first_and_each_cause_once() {
         in_json.stderr.ends_with("error: 5 steps were skipped because of that\n"),
         "{in_json:?}"
     );
+}
+
+/// An apply of `text` that is interrupted after a line of its standard error contains `line`, while the creation of
+/// a recording configuration takes seconds; the first creation of a channel fails.
+fn interrupted(text: &str, line: &str) -> Ran {
+    let place = Place::new();
+    place.write("all.yaml", text);
+    let served = Served::start(place.folder.path(), &[]);
+    let mut client = Client::new(&served.url);
+    let slow =
+        json!({ "operation": "CreateRecordingConfiguration", "kind": "stall", "seconds": 4 });
+    client.control("POST", "faults", &slow);
+    let refused = json!({
+        "operation": "CreateChannel", "kind": "error", "name": "ValidationException", "message": "no",
+    });
+    client.control("POST", "faults", &refused);
+    let mut command = ivs_apply_with_signals(place.folder.path());
+    command
+        .current_dir(place.folder.path())
+        .args(["apply", "--yes", "-f", "manifests", "--region", "us-west-2"])
+        .args(["--endpoint-url", &served.url])
+        .envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the program starts");
+    let mut stderr = String::new();
+    let mut lines = BufReader::new(child.stderr.take().expect("piped"));
+    while !stderr.contains(line) {
+        let read = lines.read_line(&mut stderr).expect("the program writes UTF-8");
+        assert!(read > 0, "no `{line}`: {stderr}");
+    }
+    let id = child.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().expect("kill").success());
+    std::io::Read::read_to_string(&mut lines, &mut stderr).expect("the program writes UTF-8");
+    let output = child.wait_with_output().expect("the program ends");
+    let stdout = String::from_utf8(output.stdout).expect("the program writes UTF-8");
+    Ran { code: output.status.code(), stdout, stderr }
+}
+
+#[test]
+fn steps_that_were_skipped_and_steps_that_were_not_started_are_counted_in_the_last_line_of_a_run() {
+    let bucket = "{ destinationConfiguration: { s3: { bucketName: an-archive } } }";
+    let waits = [
+        manifest("Stage", "fine", "{}"),
+        manifest("RecordingConfiguration", "archive", bucket),
+        manifest("Channel", "waits", "{ recordingConfiguration: archive }"),
+    ]
+    .concat();
+    let key = manifest("StreamKey", "waits", "{ channel: waits }");
+    // What is independent of the failure ends before it.
+    let fails = [
+        manifest("Channel", "fails", "{ playbackRestrictionPolicy: fine }"),
+        manifest("PlaybackRestrictionPolicy", "fine", "{ allowedCountries: [CH] }"),
+        manifest("StreamKey", "fails", "{ channel: fails }"),
+    ]
+    .concat();
+    let cases = [
+        (
+            fails + &waits + &key,
+            "Channel/fails: create failed",
+            "1 step was skipped because of that, 2 steps were not started because the run was stopped",
+            (1, 2),
+        ),
+        (
+            waits.clone() + &key,
+            "Stage/fine: create done",
+            "2 steps were not started because the run was stopped",
+            (0, 2),
+        ),
+        (
+            waits,
+            "Stage/fine: create done",
+            "1 step was not started because the run was stopped",
+            (0, 1),
+        ),
+    ];
+    side_by_side(cases, |(text, line, last, (skipped, not_started))| {
+        let ran = interrupted(&text, line);
+        assert_eq!(ran.code, Some(130), "{ran:?}");
+        let lines: Vec<&str> = ran.stderr.lines().collect();
+        let told = lines.iter().filter(|it| it.starts_with("error: ")).collect::<Vec<_>>();
+        assert_eq!(told.len(), 1 + skipped, "the failure and the count: {ran:?}");
+        assert_eq!(lines.last(), Some(&format!("error: {last}").as_str()), "{ran:?}");
+        let counts = printed(&ran, "Applied: ");
+        assert_eq!(counts.get("skipped").copied().unwrap_or_default(), skipped, "{ran:?}");
+        assert_eq!(counts["not started"], not_started, "{ran:?}");
+    });
 }
 
 #[test]
