@@ -53,14 +53,21 @@ metadata: { name: main }
 spec: { channel: main }
 ";
 
-/// Every command that shows something of an account, in every form that it has.
-const SHOWN: [&str; 17] = [
+/// Every command that shows something of an account, in every form that it has. `show` shows what the plan before it
+/// saved, and the last one deletes everything.
+const SHOWN: [&str; 30] = [
     "plan",
     "plan --format json",
     "plan --format markdown",
+    "plan --format github",
     "plan --prune --refresh full",
+    "plan --prune --refresh full --out saved",
+    "show saved",
+    "show saved --format json",
+    "show saved --format markdown",
     "drift",
     "drift --format json",
+    "drift --refresh full",
     "export --stack other",
     "output",
     "output --format json",
@@ -72,7 +79,52 @@ const SHOWN: [&str; 17] = [
     "graph --format svg",
     "apply --yes",
     "apply --yes --format json",
+    "apply --yes --format github",
+    "apply saved",
+    "destroy",
+    "destroy --format json",
+    "destroy --format github",
+    "destroy --yes --confirm-deletes 4 --format json",
+    "destroy --yes --confirm-deletes 4",
 ];
+
+/// Commands that show nothing of an account. What `unlock` shows is the text of a lock, for which there is a test of
+/// its own.
+const WITHOUT_AN_ACCOUNT: [&str; 8] =
+    ["completions", "emulator", "explain", "help", "iam-policy", "man", "schema", "validate"];
+
+#[test]
+fn every_command_that_shows_an_account_is_tried_in_every_form_that_it_has() {
+    let place = Place::new();
+    let tried = |command: &str, format: &str| {
+        SHOWN.iter().any(|it| {
+            let words: Vec<&str> = it.split_whitespace().collect();
+            let at = words.iter().position(|it| *it == "--format");
+            words[0] == command && at.map_or("text", |at| words[at + 1]) == format
+        })
+    };
+    let help = run(ivs_apply(place.folder.path()).arg("--help")).stdout;
+    let commands = help.split("Commands:\n").nth(1).and_then(|it| it.split("\n\n").next());
+    let commands: Vec<&str> = commands
+        .expect("a list of commands")
+        .lines()
+        .filter_map(|it| it.strip_prefix("  ")?.split(' ').next())
+        .filter(|it| !it.is_empty())
+        .filter(|it| *it != "unlock" && !WITHOUT_AN_ACCOUNT.contains(it))
+        .collect();
+    assert!(commands.len() >= 8, "{commands:?}");
+    for command in commands {
+        // A form that no command but `graph` or `output` has is answered with those that there are.
+        let wrong = if command == "output" { "svg" } else { "env" };
+        let words: &[&str] = if command == "show" { &["show", "saved"] } else { &[command] };
+        let ran = run(ivs_apply(place.folder.path()).args(words).args(["--format", wrong]));
+        let forms = ran.stderr.split(" answers in ").nth(1);
+        let forms = forms.unwrap_or_else(|| panic!("{command}: {ran:?}"));
+        for form in forms.trim().split(", ") {
+            assert!(tried(command, form), "{command} --format {form}");
+        }
+    }
+}
 
 struct Work {
     place: Place,
@@ -103,8 +155,11 @@ impl Work {
         run(&mut command)
     }
 
-    /// Runs every command while a fault is in force.
+    /// Runs every command while a fault is in force, on an account that is as the manifests say.
     fn shows(&mut self, fault: &Value) {
+        let ran = self.run("apply --yes");
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        assert_eq!(self.run("plan --out saved").code, Some(0));
         for words in SHOWN {
             self.client.control("POST", "faults", fault);
             let ran = self.run(words);
