@@ -6,7 +6,7 @@
 use super::glob::Glob;
 use crate::aws::Tags;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt::{self, Write};
 
 /// The prefix of every tag that is this tool's own.
@@ -41,7 +41,7 @@ const KEPT: &str = ":protected";
 pub const CLOUDFORMATION: &str = "aws:cloudformation:stack-name";
 
 /// What an object's tags say about it.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "tool", content = "owner", rename_all = "camelCase")]
 pub enum Owner {
     /// No tool claims it.
@@ -55,7 +55,7 @@ pub enum Owner {
 }
 
 /// The whole set of our tags on one object.
-#[derive(Clone, Debug, PartialEq, Default, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OwnershipTags {
     /// Owning stack.

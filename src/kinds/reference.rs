@@ -15,7 +15,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 /// What a reference points at.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Pointer {
     /// A resource of this stack.

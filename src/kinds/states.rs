@@ -224,7 +224,7 @@ pub struct Degraded {
 }
 
 /// Who would be cut off by a change to an object.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, schemars::JsonSchema)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Audience {
     /// Always true: an object without an audience has no entry.
@@ -239,7 +239,7 @@ pub struct Audience {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub composition: Option<Arn>,
     /// Whether an encoder publishes with it, for ingest configurations.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub publishing: bool,
 }
 

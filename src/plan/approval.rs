@@ -4,11 +4,12 @@
 //! the one that was looked at (`docs/reliability.md` §6). Holds specs, which hold no secrets, and of live objects
 //! a fingerprint.
 
-use super::{Cause, Decision, Plan, Policy, Selected, Selection, Step};
+use super::step::loss;
+use super::{Action, Cause, Decision, Plan, Policy, Reason, Selected, Selection, Step};
 use crate::diag::FieldPath;
 use crate::kinds::owner::{NAME, is_under_way};
 use crate::kinds::spec::{FieldChange, changes, fingerprint, sorted};
-use crate::kinds::{API_VERSION, AddressMap, Arn, Owner, SAVED_PLAN, Spec, json};
+use crate::kinds::{API_VERSION, Address, AddressMap, Arn, Owner, SAVED_PLAN, Spec, json};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -16,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// The version of the form.
-const FORMAT_VERSION: &str = "1.2";
+const FORMAT_VERSION: &str = "1.3";
 
 /// Where a plan was made. Elsewhere it is worth nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -77,11 +78,14 @@ pub struct ApprovedStep {
     /// Which resource: `Channel/main`.
     pub address: String,
     /// What is done.
-    pub action: String,
+    pub action: Action,
     /// The object it is done to.
     pub arn: Option<String>,
     /// `do`, `interrupt`, `deferred` or `dormant`.
     pub decision: String,
+    /// Why it is not carried out, where it is not. It is shown, and no part of what is approved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Value>,
     /// The stream, session or composition that is cut off, where one is: another show was not approved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cuts_off: Option<String>,
@@ -290,7 +294,7 @@ impl ApprovedChange {
 /// The identity of a step among those of its plan.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct StepName {
-    action: String,
+    action: Action,
     address: String,
     arn: Option<String>,
     /// Where two names are swapped, one object is renamed twice: to this name, and to its own.
@@ -300,7 +304,7 @@ pub struct StepName {
 /// The form in which a saved plan names the steps that come before a step.
 impl fmt::Display for StepName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.action, self.address)?;
+        write!(f, "{} {}", self.action.as_str(), self.address)?;
         if let Some(arn) = &self.arn {
             write!(f, " of {arn}")?;
         }
@@ -317,9 +321,20 @@ impl ApprovedStep {
         self.because.iter().filter_map(|it| serde_json::from_value(it.clone()).ok()).collect()
     }
 
+    /// Why the step is not carried out.
+    pub fn reason(&self) -> Option<Reason> {
+        serde_json::from_value(self.reason.clone()?).ok()
+    }
+
+    /// What people outside lose by it, as [`Step::loss`].
+    pub fn loss(&self) -> Option<&'static str> {
+        let address: Address = self.address.parse().ok()?;
+        loss(address.kind, self.action, &self.causes())
+    }
+
     fn step_name(&self) -> StepName {
         StepName {
-            action: self.action.clone(),
+            action: self.action,
             address: self.address.clone(),
             arn: self.arn.clone(),
             temporary: self.ownership.get(NAME).filter(|it| is_under_way(it)).cloned(),
@@ -340,7 +355,9 @@ impl ApprovedStep {
             approved: self.fields.get(*path).map(ApprovedChange::read),
             now: now.fields.get(*path).map(ApprovedChange::read),
         }));
-        let rest = |it: &Self| json(&Self { object: None, fields: BTreeMap::new(), ..it.clone() });
+        let rest = |it: &Self| {
+            json(&Self { object: None, fields: BTreeMap::new(), reason: None, ..it.clone() })
+        };
         let mut parts = changes(&FieldPath::root(), &rest(self), &rest(now));
         // A field that is changed in another way is in the spec as well.
         parts.retain(|it| !differing.contains(&it.path.to_string()));
@@ -361,7 +378,7 @@ fn arn(step: &Step) -> Option<&Arn> {
 fn step_name(step: &Step) -> StepName {
     let name = step.spec.as_ref().map(|_| &step.ownership.name);
     StepName {
-        action: step.action.as_str().to_owned(),
+        action: step.action,
         address: step.address.to_string(),
         arn: arn(step).map(ToString::to_string),
         temporary: name.filter(|it| is_under_way(it)).cloned(),
@@ -375,13 +392,10 @@ fn approved(step: &Step, addresses: &AddressMap, names: &BTreeMap<usize, String>
     });
     ApprovedStep {
         address: step.address.to_string(),
-        action: step.action.as_str().to_owned(),
+        action: step.action,
         arn: arn(step).map(ToString::to_string),
-        decision: match &step.decision {
-            // A step that cuts off an audience needs an approval of exactly that.
-            Decision::Interrupt => "interrupt".to_owned(),
-            other => other.as_str().to_owned(),
-        },
+        decision: step.decision.saved().to_owned(),
+        reason: step.decision.reason().map(json),
         cuts_off: step
             .impact
             .as_ref()

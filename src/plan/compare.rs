@@ -296,7 +296,7 @@ fn replace_unless_refused(
 fn failed_lately(state: &ObservedState, observed: &Observed) -> Option<Reason> {
     let Owner::Stack(ownership) = observed.owner() else { return None };
     let after = ownership.made().filter(|_| observed.has_failed())? + duplicate::OLD;
-    let likely = observed.kind.facts().fails_by;
+    let likely = observed.kind.facts().fails_by.map(Cow::Borrowed);
     (state.as_of? <= after).then_some(Reason::FailedRecently { likely, after })
 }
 

@@ -5,10 +5,11 @@ use crate::diag::FieldPath;
 use crate::kinds::{Address, Arn, Audience, Kind, Owner, Pointer};
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// Why a step is not carried out in this run.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "reason", rename_all_fields = "camelCase")]
 pub enum Reason {
     /// The change would cut off an audience.
@@ -115,7 +116,7 @@ pub enum Reason {
     /// AWS failed to make the object a short while ago.
     FailedRecently {
         /// The likely cause, where the kind knows one.
-        likely: Option<&'static str>,
+        likely: Option<Cow<'static, str>>,
         /// When a run may try again.
         #[schemars(with = "String")]
         after: Timestamp,
@@ -189,7 +190,7 @@ pub enum Reason {
 }
 
 /// What would free the name of an object for another one.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum NameFreedBy {
     /// `--prune`: no manifest declares the object.
@@ -201,7 +202,7 @@ pub enum NameFreedBy {
 }
 
 /// What would allow a step to cut off an audience.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Consent {
     /// Nothing: `onLive: defer`, so it waits until there is no audience.
@@ -215,7 +216,7 @@ pub enum Consent {
 }
 
 /// An object that refers to one which is to be deleted.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Referrer {
     /// One of the stack.

@@ -171,6 +171,14 @@ impl Decision {
         }
     }
 
+    /// The word of a saved plan. To cut an audience off is more than to do it, and has to be approved as such.
+    pub fn saved(&self) -> &'static str {
+        match self {
+            Self::Interrupt => "interrupt",
+            other => other.as_str(),
+        }
+    }
+
     /// Why it is not carried out.
     pub fn reason(&self) -> Option<&Reason> {
         match self {
@@ -278,15 +286,7 @@ impl Step {
 
     /// What people outside lose by it: by a replacement, and by a delete that is no part of one.
     pub fn loss(&self) -> Option<&'static str> {
-        let facts = self.address.kind.facts();
-        let replaced = [Cause::Superseded, Cause::MakesRoom];
-        match self.action {
-            Action::Replace => facts.loss,
-            Action::Delete if !self.because.iter().any(|it| replaced.contains(it)) => {
-                facts.deletion
-            }
-            _ => None,
-        }
+        loss(self.address.kind, self.action, &self.because)
     }
 
     /// Whether it could cut off an audience.
@@ -298,6 +298,16 @@ impl Step {
     /// Whether it changes more than tags.
     pub fn writes_spec(&self) -> bool {
         self.fields.iter().any(FieldChange::writes_spec)
+    }
+}
+
+/// What people outside lose by an action on an object of a kind, for these causes.
+pub(super) fn loss(kind: Kind, action: Action, because: &[Cause]) -> Option<&'static str> {
+    let replaced = [Cause::Superseded, Cause::MakesRoom];
+    match action {
+        Action::Replace => kind.facts().loss,
+        Action::Delete if !because.iter().any(|it| replaced.contains(it)) => kind.facts().deletion,
+        _ => None,
     }
 }
 

@@ -54,7 +54,7 @@ fn written(plan: &Plan, header: &Header<'_>, with_details: bool) -> String {
     }
     let _ = writeln!(text, "**{}**\n\n{}\n", sum(&plan.summary()), calls(plan, header));
     for step in &plan.steps {
-        let verdict = verdict(&step.decision, step.action);
+        let verdict = verdict(step.action, step.decision.saved());
         let address = span(&step.address.to_string());
         let _ = writeln!(text, "- {address} **{verdict}**: {}", span(&because(step)));
         if let Some(why) = step.decision.reason() {

@@ -104,20 +104,11 @@ pub(super) fn symbol(action: Action) -> (&'static str, AnsiColor) {
     }
 }
 
-/// What is done, or what becomes of it instead.
-pub(super) fn verdict(decision: &Decision, action: Action) -> String {
-    match decision {
-        Decision::Do => action.as_str().to_owned(),
-        Decision::Interrupt => format!("{}, cutting off its audience", action.as_str()),
-        other => format!("{} {}", action.as_str(), other.as_str()),
-    }
-}
-
 fn one_step(step: &Step, width: usize, sources: &SourceMap, text: &mut String) {
     let (symbol, colour) = symbol(step.action);
     let style = if step.decision.is_do() { colour.on_default() } else { Style::new().dimmed() };
     let dim = Style::new().dimmed();
-    let verdict = verdict(&step.decision, step.action);
+    let verdict = verdict(step.action, step.decision.saved());
     let address = escape(&step.address.to_string(), CAP);
     let _ =
         write!(text, "{style}{symbol:>3} {address:<width$}  {verdict}{style:#}: {}", because(step));
@@ -258,17 +249,27 @@ pub fn new_value(after: &FieldValue) -> String {
     }
 }
 
-/// Why a step is there, in words.
-pub fn because(step: &Step) -> String {
-    // What AWS creates together with another object is adopted and never created here.
-    if step.action == Action::Adopt && step.because == [Cause::Missing] {
-        return "created by AWS together with its channel; will be adopted".to_owned();
+/// What is done, or that it is not, in a few words; the decision is the word of a saved plan.
+pub(super) fn verdict(action: Action, decision: &str) -> String {
+    let action = action.as_str();
+    match decision {
+        "do" => action.to_owned(),
+        "interrupt" => format!("{action}, cutting off its audience"),
+        other => format!("{action} {}", escape(other, CAP)),
     }
-    reasons(&step.because)
 }
 
-/// The reasons, on one line.
-pub(super) fn reasons(causes: &[Cause]) -> String {
+/// Why a step is there, in words.
+pub fn because(step: &Step) -> String {
+    reasons(step.action, &step.because)
+}
+
+/// The reasons of an action, on one line.
+pub(super) fn reasons(action: Action, causes: &[Cause]) -> String {
+    // What AWS creates together with another object is adopted and never created here.
+    if action == Action::Adopt && causes == [Cause::Missing] {
+        return "created by AWS together with its channel; will be adopted".to_owned();
+    }
     let reasons: Vec<String> = causes.iter().map(cause).collect();
     escape(&reasons.join(", "), 2 * CAP)
 }

@@ -96,7 +96,7 @@ pub fn text(reason: &Reason) -> String {
         Reason::PredecessorEnding => "the previous one is still ending".to_owned(),
         Reason::FailedRecently { likely, after } => format!(
             "{}; a run after {} creates it again, or an earlier one if its manifest changes",
-            likely.unwrap_or("AWS gives no reason"),
+            likely.as_deref().unwrap_or("AWS gives no reason"),
             moment(*after)
         ),
         Reason::Protected { declared: true } => {

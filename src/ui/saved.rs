@@ -2,7 +2,8 @@
 
 use super::escape::escape;
 use super::markdown::{LONGEST, span, whole_lines};
-use super::plan::reasons;
+use super::plan::{reasons, verdict};
+use super::reason;
 use crate::manifest::write::yaml;
 use crate::plan::approval::{ApprovedChange, ApprovedStep, PartChange};
 use crate::plan::{Approval, Difference};
@@ -27,7 +28,9 @@ pub fn text(approval: &Approval) -> String {
     }
     let _ = writeln!(text, "\n{dim}{}{dim:#}\n", made_from(approval));
     for step in &approval.steps {
-        let _ = writeln!(text, "  {}  {}", shown(&step.address), verdict(step));
+        let verdict = verdict(step.action, &step.decision);
+        let because = reasons(step.action, &step.causes());
+        let _ = writeln!(text, "  {}  {verdict}: {because}", shown(&step.address));
         if let Some(arn) = &step.arn {
             let _ = writeln!(text, "      {dim}{}{dim:#}", shown(arn));
         }
@@ -52,7 +55,9 @@ pub fn markdown(approval: &Approval) -> String {
     }
     let _ = writeln!(text, "{}\n\n**{}**\n", span(&made_from(approval)), sum(approval));
     for step in &approval.steps {
-        let _ = writeln!(text, "- {} **{}**", span(&step.address), verdict(step));
+        let verdict = verdict(step.action, &step.decision);
+        let because = span(&reasons(step.action, &step.causes()));
+        let _ = writeln!(text, "- {} **{verdict}**: {because}", span(&step.address));
         for line in details(step) {
             let _ = writeln!(text, "  - {}", span(&line));
         }
@@ -70,17 +75,6 @@ pub(super) fn made_from(approval: &Approval) -> String {
         manifests.join(", "),
         escape(&approval.inputs.folder, CAP)
     )
-}
-
-/// What is done, or why not, and the reason.
-pub(super) fn verdict(step: &ApprovedStep) -> String {
-    let decision = match step.decision.as_str() {
-        "do" => String::new(),
-        "interrupt" => ", interrupting its audience".to_owned(),
-        other => format!(" {other}"),
-    };
-    let because = reasons(&step.causes());
-    format!("{}{}: {because}", escape(&step.action, CAP), escape(&decision, CAP))
 }
 
 /// A difference between the approved plan and the plan of now, on one line.
@@ -120,17 +114,20 @@ fn changed_part(part: &PartChange) -> String {
     format!("`{path}` was approved as {approved}, and is {now} now")
 }
 
-/// The fields that change, or the spec of what is made.
+/// Why it is not carried out, whom it cuts off, what is lost by it, and the fields that change or the spec of what is
+/// made.
 pub(super) fn details(step: &ApprovedStep) -> Vec<String> {
     let value = |it: &Value| escape(&it.to_string(), CAP);
-    let mut lines: Vec<String> =
-        step.cuts_off.iter().map(|it| format!("interrupts {}", escape(it, CAP))).collect();
+    let reason = step.reason().map(|it| escape(&reason::text(&it), 2 * CAP));
+    let cuts_off = step.cuts_off.iter().map(|it| format!("cuts off {}", escape(it, CAP)));
+    let note = step.loss().map(|it| format!("note: {it}"));
+    let mut lines: Vec<String> = reason.into_iter().chain(cuts_off).chain(note).collect();
     for (path, change) in &step.fields {
         let (before, after) = (value(&change["before"]), value(&change["after"]));
         lines.push(format!("{}: {before} -> {after}", escape(path, CAP)));
     }
     let spec = step.spec.as_ref().filter(|it| it.as_object().is_some_and(|it| !it.is_empty()));
-    if let Some(spec) = spec.filter(|_| step.fields.is_empty()) {
+    if let Some(spec) = spec.filter(|_| step.object.is_none()) {
         lines.extend(yaml(spec).lines().map(|it| format!("+ {}", escape(it, CAP))));
     }
     lines

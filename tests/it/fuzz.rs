@@ -472,7 +472,7 @@ fn one_saved_plan(seed: u64) {
         let sorted = |it: &Approval| {
             let (terms, inputs) = (original.terms.clone(), original.inputs.clone());
             let mut it = Approval { terms, inputs, ..it.clone() };
-            it.steps.sort_by_key(|step| (step.action.clone(), step.address.clone()));
+            it.steps.sort_by_key(|step| (step.action, step.address.clone()));
             it
         };
         assert!(

@@ -77,7 +77,14 @@ async fn then(account: &Account, text: &str) -> Vec<Reason> {
 }
 
 fn reasons(plan: &Plan) -> Vec<Reason> {
-    plan.steps.iter().filter_map(|it| it.decision.reason().cloned()).collect()
+    let found: Vec<Reason> =
+        plan.steps.iter().filter_map(|it| it.decision.reason().cloned()).collect();
+    for it in &found {
+        // A saved plan keeps it.
+        let read = serde_json::from_value::<Reason>(json!(it));
+        assert_eq!(read.as_ref().ok(), Some(it), "{read:?}");
+    }
+    found
 }
 
 async fn all(account: &Account, kind: Kind) -> Vec<Observed> {

@@ -474,13 +474,152 @@ fn a_saved_plan_is_shown_in_text_in_json_and_in_markdown() {
     assert_eq!(told["plan"]["steps"][0]["address"], "Channel/main");
     let markdown = show("markdown").stdout;
     assert!(markdown.starts_with("### Saved plan for stack `default`"), "{markdown}");
-    assert!(markdown.contains("- `Channel/main` **update: "), "{markdown}");
+    assert!(markdown.contains("- `Channel/main` **update**: "), "{markdown}");
     // What was tampered with is not shown as if it had been saved so.
     let saved = std::fs::read_to_string(&file).expect("readable");
     std::fs::write(&file, saved.replace("\"NORMAL\"", "\"LOW\"")).expect("writable");
     let ran = plainly(&place, elsewhere.path(), &["show", &file]);
     assert_eq!(ran.code, Some(5), "{ran:?}");
     assert!(ran.stderr.contains("was changed since it was saved"), "{ran:?}");
+}
+
+/// A stack, and a change of it that has a step of every action, some cutting off an audience and some deferred.
+fn every_action() -> Place {
+    let document = |kind: &str, metadata: &str, spec: &str, more: &str| {
+        format!(
+            "apiVersion: ivs-apply.dev/v1\nkind: {kind}\nmetadata: {{ {metadata} }}\nspec: {spec}\n{more}---\n"
+        )
+    };
+    let channel = |name: &str, spec: &str, more: &str| {
+        document("Channel", &format!("name: {name}"), spec, more)
+    };
+    let archive = |bucket: &str| {
+        let spec = format!("{{ destinationConfiguration: {{ s3: {{ bucketName: {bucket} }} }} }}");
+        document("RecordingConfiguration", "name: archive", &spec, "")
+    };
+    let interrupt = "lifecycle: { onLive: interrupt }\n";
+    let before = [
+        archive("an-archive"),
+        channel("changed", "{}", ""),
+        channel("live", "{}", ""),
+        channel("cut", "{}", interrupt),
+        document("Stage", "name: before", "{}", ""),
+        document("Stage", "name: deleted", "{}", ""),
+    ];
+    let place = Place::new();
+    place.write("all.yaml", &before.concat());
+    assert_eq!(place.run("apply --yes").code, Some(0));
+    let foreign = by_hand(&place, async |account| {
+        for channel in account.aws.ivs.list_channels().send().await.expect("listed").channels {
+            if ["live", "cut"].contains(&channel.name.as_deref().unwrap_or_default()) {
+                let body = serde_json::json!({ "channelArn": channel.arn, "viewerCount": 7 });
+                account.control("POST", "/_emulator/streams", body);
+            }
+        }
+        let made = account.aws.realtime.create_stage().name("by-hand").send().await;
+        made.expect("created").stage.expect("a stage").arn
+    });
+    let after = [
+        archive("another-archive"),
+        channel("changed", "{ latencyMode: NORMAL }", ""),
+        channel("live", "{ latencyMode: NORMAL }", ""),
+        channel("cut", "{ latencyMode: NORMAL }", interrupt),
+        channel("new", "{}", ""),
+        document("StreamKey", "name: new", "{ channel: new }", ""),
+        document("StreamKey", "name: changed", "{ channel: changed }", ""),
+        document("Stage", "name: after, previousNames: [before]", "{}", ""),
+        document(
+            "Stage",
+            "name: by-hand",
+            "{}",
+            &format!("lifecycle: {{ adopt: \"{foreign}\" }}\n"),
+        ),
+    ];
+    place.write("all.yaml", &after.concat());
+    place
+}
+
+#[test]
+fn what_is_shown_of_each_step_of_a_saved_plan_is_what_the_plan_said() {
+    let place = every_action();
+    let plan = |more: &str| {
+        let ran = place.run(&format!("plan --prune --allow-live Channel/cut {more}"));
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        ran.stdout
+    };
+    let show = |format: &str| {
+        let ran = plainly(&place, place.folder.path(), &["show", "p.json", "--format", format]);
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        ran.stdout
+    };
+    let planned = plan("--out p.json");
+    let shown = show("text");
+    // The plan also has a sign before each step and its place in a manifest behind it.
+    let step = regex::Regex::new(
+        r"(?m)^ *\S{1,3} ([A-Z]\w+/\S+)  +([a-z].*?)(?:  manifests/\S+)?\n((?:      .*\n)*)",
+    );
+    let steps: Vec<_> = step.expect("a pattern").captures_iter(&planned).collect();
+    let mut actions = std::collections::BTreeSet::new();
+    for step in &steps {
+        let [_, address, said, details] =
+            [0, 1, 2, 3].map(|it| step.get(it).expect("there").as_str());
+        assert!(shown.contains(&format!("\n  {address}  {said}\n")), "{address}  {said}: {shown}");
+        actions.insert(said.split(':').next().expect("an action"));
+        // Why it is not done, and what is lost, stand first.
+        let deferred = said.starts_with("update deferred");
+        let told = details.lines().map(str::trim);
+        for line in told.clone().take(usize::from(deferred)) {
+            assert!(shown.contains(&format!("      {line}\n")), "{line}: {shown}");
+        }
+        for line in told.filter(|it| it.starts_with("note: ")) {
+            assert!(shown.contains(&format!("      {line}\n")), "{line}: {shown}");
+        }
+    }
+    let every = [
+        "adopt",
+        "create",
+        "delete",
+        "rename",
+        "replace",
+        "update",
+        "update deferred",
+        "update, cutting off its audience",
+    ];
+    assert_eq!(Vec::from_iter(actions), every, "{planned}");
+    // A spec is shown of what the run makes, and not of an object that only gets tags.
+    assert!(shown.contains("\n      + channel: new\n"), "{shown}");
+    assert!(!shown.contains("+ name: before") && !shown.contains("+ name: by-hand"), "{shown}");
+    for reason in [
+        "live: 7 viewers",
+        "created by AWS together with its channel",
+        "already exists; will be adopted",
+    ] {
+        assert!(planned.contains(reason) && shown.contains(reason), "{reason}: {shown}");
+    }
+    let (planned, shown) = (plan("--format markdown"), show("markdown"));
+    let told = planned.lines().filter(|it| it.contains("** ") || it.contains("**: "));
+    let told: Vec<&str> = told.filter(|it| it.starts_with("- `")).collect();
+    assert_eq!(told.len(), steps.len(), "{planned}");
+    for line in told {
+        assert!(shown.contains(&format!("{line}\n")), "{line}: {shown}");
+    }
+}
+
+#[test]
+fn more_viewers_of_what_is_deferred_make_no_plan_stale() {
+    let place = every_action();
+    let planned = place.run("plan --prune --allow-live Channel/cut --out p.json");
+    assert_eq!(planned.code, Some(0), "{planned:?}");
+    by_hand(&place, async |account| {
+        for channel in account.aws.ivs.list_channels().send().await.expect("listed").channels {
+            if channel.name.as_deref() == Some("live") {
+                let body = serde_json::json!({ "channelArn": channel.arn, "viewerCount": 8 });
+                account.control("POST", "/_emulator/streams", body);
+            }
+        }
+    });
+    let done = plainly(&place, place.folder.path(), &["apply", "p.json"]);
+    assert_eq!(done.code, Some(0), "{done:?}");
 }
 
 /// The program with credentials and these further variables, and with nothing but these words.

@@ -154,7 +154,9 @@ fn row(step: &Step, status: Option<&StepStatus>, after: &[&Step], sources: &Sour
     let mut line = |tone, text| lines.push(Line { tone, text });
     let told = match (&step.decision, status) {
         (_, Some(status)) => plain(&ended(step.action, status)),
-        (decision, None) => format!("{}: {}", verdict(decision, step.action), because(step)),
+        (decision, None) => {
+            format!("{}: {}", verdict(step.action, decision.saved()), because(step))
+        }
     };
     if status.is_some() {
         line(Tone::Plain, format!("reason: {}", because(step)));

@@ -1,11 +1,12 @@
 //! The page of a saved plan, from its file alone.
 
 use super::super::escape::escape;
-use super::super::saved::{details, made_from, sum, verdict};
+use super::super::plan::{reasons, symbol, verdict};
+use super::super::saved::{details, made_from, sum};
 use super::plan::changed;
 use super::{CAP, Fact, Line, Page, Row, Section, Tone};
-use crate::plan::Approval;
 use crate::plan::approval::ApprovedStep;
+use crate::plan::{Action, Approval};
 
 /// A saved plan.
 pub fn saved(approval: &Approval) -> String {
@@ -22,26 +23,26 @@ pub fn saved(approval: &Approval) -> String {
     page.text()
 }
 
-/// The actions and decisions of a saved plan are text, since its file may be of another version.
 fn section(step: &ApprovedStep) -> Section {
-    match (step.decision.as_str(), step.action.as_str()) {
+    match (step.decision.as_str(), step.action) {
         ("interrupt", _) => Section::CutsOff,
         ("deferred", _) => Section::Deferred,
         ("dormant", _) => Section::Dormant,
-        (_, "delete") => Section::Delete,
-        (_, "replace") => Section::Replace,
-        (_, "create") => Section::Create,
-        (_, "adopt" | "rename") => Section::Adopt,
-        _ => Section::Update,
+        (_, Action::Delete) => Section::Delete,
+        (_, Action::Replace) => Section::Replace,
+        (_, Action::Create) => Section::Create,
+        (_, Action::Adopt | Action::Rename) => Section::Adopt,
+        (_, Action::Update | Action::Retag | Action::Release) => Section::Update,
     }
 }
 
 fn row(step: &ApprovedStep) -> Row {
     let arn = step.arn.iter();
+    let because = reasons(step.action, &step.causes());
     Row {
-        symbol: "",
+        symbol: symbol(step.action).0,
         address: escape(&step.address, CAP),
-        verdict: verdict(step),
+        verdict: format!("{}: {because}", verdict(step.action, &step.decision)),
         place: None,
         lines: arn.map(|it| Line { tone: Tone::Plain, text: escape(it, CAP) }).collect(),
         diff_label: "Details",
