@@ -7,16 +7,23 @@ use super::changed::Changed;
 use super::run::Run;
 use crate::aws::{CloudError, found};
 use crate::kinds::{AddressMap, Owner, Spec};
+use std::collections::BTreeSet;
 
-/// How an object that `spec` acts on differs from the plan, if another stack or tool owns it now. One call for each
-/// object that existed before this run.
+/// How an object that one of these specs acts on differs from the plan, if another stack or tool owns it now. Each spec
+/// comes with the addresses that its references mean. One call for each object that existed before this run.
 pub(super) async fn taken_over(
     run: &Run<'_>,
-    spec: Option<&Spec>,
-    addresses: &AddressMap,
+    specs: impl IntoIterator<Item = (&Spec, &AddressMap)>,
 ) -> Result<Option<Changed>, CloudError> {
-    for edge in spec.into_iter().flat_map(Spec::acts_on) {
-        let Some(arn) = edge.to.arn(addresses).filter(|it| !run.has_created(it)) else { continue };
+    let edges = specs.into_iter().flat_map(|(spec, addresses)| {
+        spec.acts_on().into_iter().map(move |edge| (edge.to.arn(addresses), edge))
+    });
+    let mut asked = BTreeSet::new();
+    for (arn, edge) in edges {
+        let Some(arn) = arn.filter(|it| !run.has_created(it)) else { continue };
+        if !asked.insert(arn.clone()) {
+            continue;
+        }
         // An object that does not exist is left to the call that refers to it, which AWS refuses.
         let Some(tags) = found(edge.kind.tags_of(run.aws, &arn).await)? else { continue };
         let owner = Owner::of(&tags);

@@ -47,7 +47,7 @@ pub(super) async fn change(
             usable(aws, *there, true, planned, &waiting).await?;
             continue;
         }
-        if !as_wanted && let Some(why) = taken_over(run, Some(&spec), &addresses).await? {
+        if !as_wanted && let Some(why) = taken_over(run, [(&spec, &addresses)]).await? {
             return tries.gave_way(why);
         }
         let disturbs = step.disturbs() && !as_wanted;

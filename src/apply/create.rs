@@ -44,8 +44,8 @@ pub(super) async fn create(run: &Run<'_>, step: &Step) -> Result<StepStatus, Fai
     }
     // The create call of a stream key reads the owner of its channel itself.
     let comes_with_parent = step.address.kind.facts().created_by.is_some();
-    let spec = step.spec.as_ref().filter(|_| !comes_with_parent);
-    if let Some(why) = taken_over(run, spec, &addresses).await? {
+    let spec = step.spec.iter().filter(|_| !comes_with_parent);
+    if let Some(why) = taken_over(run, spec.map(|it| (it, &addresses))).await? {
         return Ok(StepStatus::Stale(why));
     }
     let waiting = run.waiting(&step.address);

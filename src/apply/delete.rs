@@ -38,11 +38,15 @@ pub(super) async fn delete(
     if step.because.contains(&Cause::Superseded) && !has_successor(run, step, &arn).await? {
         return Ok(StepStatus::Stale(Changed::SuccessorGone));
     }
-    // The object that is to be created in its place would be refused as well.
-    let makes_room = step.because == [Cause::MakesRoom];
-    let spec = step.before.as_ref().filter(|_| makes_room);
-    if let Some(why) = taken_over(run, spec, run.planned).await? {
-        return Ok(StepStatus::Stale(why));
+    // An object is not deleted to make room for one that may not be created. The replacement may act on other objects
+    // than this one does.
+    if let Some(replacement) = run.replacements.get(&step.id) {
+        let addresses = run.addresses(replacement);
+        let before = step.before.iter().map(|it| (it, run.planned));
+        let specs = before.chain(replacement.spec.iter().map(|it| (it, &addresses)));
+        if let Some(why) = taken_over(run, specs).await? {
+            return Ok(StepStatus::Stale(why));
+        }
     }
     let waiting = run.waiting(&step.address);
     let mut tries = Tries::new(&waiting);

@@ -10,7 +10,7 @@ use crate::kinds::spec::named_targets;
 use crate::kinds::{
     Address, AddressMap, Arn, Audience, Kind, Observed, ObservedState, Scope, Spec, Stack,
 };
-use crate::plan::{Plan, Step, StepId};
+use crate::plan::{Cause, Plan, Step, StepId};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -38,6 +38,8 @@ pub(super) struct Run<'a> {
     /// What this run has stopped, and what that used, since AWS releases it with a delay. With the id of the stream
     /// that a channel had.
     pub(super) stopped: Mutex<BTreeMap<Arn, Option<String>>>,
+    /// For each step that deletes an object to make room for its replacement: the step that creates that.
+    pub(super) replacements: BTreeMap<StepId, Step>,
     pub(super) tell: &'a (dyn Fn(Event) + Sync),
 }
 
@@ -62,6 +64,7 @@ impl<'a> Run<'a> {
             made: Mutex::default(),
             attempts,
             stopped: Mutex::default(),
+            replacements: replacements(plan),
             tell,
         }
     }
@@ -130,4 +133,13 @@ impl<'a> Run<'a> {
         let stopped = self.stopped.lock().expect("no task panics while it holds the lock");
         step.arn.iter().cloned().chain(taken).any(|it| stopped.contains_key(&it))
     }
+}
+
+/// The steps that create what other steps make room for.
+fn replacements(plan: &Plan) -> BTreeMap<StepId, Step> {
+    let steps = plan.by_id();
+    let of = plan.replacements().into_iter();
+    of.filter(|(part, _)| steps[part].because == [Cause::MakesRoom])
+        .map(|(part, whole)| (part, steps[&whole].clone()))
+        .collect()
 }

@@ -290,6 +290,31 @@ fn a_composition_does_not_start_on_a_channel_that_was_taken_over_between_plan_an
 }
 
 #[test]
+fn a_composition_that_moves_to_a_channel_which_was_taken_over_meanwhile_goes_on_where_it_is() {
+    on_paused_time(async {
+        for whose in Whose::FOREIGN {
+            let account = Account::empty().await;
+            let (old, new) =
+                (Whose::Nobodys.channel(&account).await, Whose::Nobodys.channel(&account).await);
+            applied(&account, &format!("{STUDIO}{}", show(&old))).await;
+            let text = format!("{STUDIO}{}", show(&new)).replace(
+                "kind: Composition\nmetadata: { name: show }\n",
+                "kind: Composition\nmetadata: { name: show }\nlifecycle: { onLive: interrupt }\n",
+            );
+            let (stack, loaded) = (Stack::named("ours"), load_text("a.yaml", &text, Some("ours")));
+            let allow_live = ["Composition/show".parse().expect("an address")].into();
+            let policy = Policy { allow_live, ..Policy::default() };
+            let (observed, plan) = account.plan(&stack, &loaded.desired, &policy).await;
+            let deletes = plan.steps.iter().any(|it| it.action == Action::Delete);
+            assert!(deletes && plan.steps.iter().all(|it| it.decision.is_do()), "{plan:#?}");
+            whose.mark(&account, Service::LowLatency, &new).await;
+            let outcome = account.apply(&stack, &observed, &plan).await;
+            kept_away(&outcome, whose, &new);
+        }
+    });
+}
+
+#[test]
 fn a_participant_is_not_replicated_onto_a_stage_that_was_taken_over_between_plan_and_call() {
     on_paused_time(async {
         for owner in OwnedBy::FOREIGN {
