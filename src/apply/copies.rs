@@ -7,11 +7,13 @@
 
 use super::carry_out::carry_out;
 use super::event::Event;
+use super::failure::Failure;
 use super::outcome::{Copy, Left, Outcome, StepStatus};
 use super::run::Run;
 use super::stop::Stop;
 use super::unread::Unread;
-use super::wait::{Until, Watch};
+use super::wait::{Until, Wait, Watch};
+use crate::aws::CloudError;
 use crate::cloud::{ReadError, Reading, look_up_users, read};
 use crate::diag::FieldPath;
 use crate::kinds::{Address, Arn, Desired, Lifecycle, ObservedState, Spec};
@@ -44,7 +46,8 @@ pub(super) async fn settle_copies(
 ) {
     let desired = desired_again(run, plan, outcome);
     let tell = |wait| (run.tell)(Event::Waiting { address: None, wait });
-    let mut watch = Watch::new(Until::DuplicatesDeleted, SETTLING, &tell);
+    let nothing_refused = Until::DuplicatesDeleted { refused: None };
+    let mut watch = Watch::new(nothing_refused.clone(), SETTLING, &tell);
     let mut left = Vec::new();
     let mut deleted = BTreeSet::new();
     loop {
@@ -57,7 +60,7 @@ pub(super) async fn settle_copies(
                     return;
                 }
                 deleted.extend(round.deleted);
-                (Until::DuplicatesDeleted, None)
+                (nothing_refused.clone(), None)
             }
             // Listings may still show what another run has just deleted, which cannot be read.
             Err(unread) => {
@@ -135,11 +138,19 @@ async fn round(
         |step: &Step| step.after.iter().all(|it| wanted.contains(it) || !step.stands_on(all[it]));
     let ready: BTreeSet<StepId> = wanted.iter().copied().filter(|it| ready(all[it])).collect();
     made.steps.retain(|it| ready.contains(&it.id));
-    let again = Run::new(aws, run.stack, &made, &observed, run.attempts, run.tell);
+    let tell = |event| {
+        if let Some(event) = tried_again(event) {
+            (run.tell)(event);
+        }
+    };
+    let again = Run::new(aws, run.stack, &made, &observed, run.attempts, &tell);
     let (steps, _) = carry_out(&again, &made, stop.clone()).await;
     let ended: BTreeMap<StepId, StepStatus> = steps.into_iter().collect();
     let mut round = Round { steps: wanted.len(), ..Round::default() };
-    for (id, copy) in copies {
+    for (id, mut copy) in copies {
+        if let Some(refused @ Some(_)) = ended.get(&id).map(refused) {
+            copy.left = Some(Left::NotInTime { refused });
+        }
         if ended.get(&id).is_some_and(StepStatus::is_done) {
             outcome.gave_way(&copy);
             round.deleted.push(copy.arn.clone());
@@ -151,6 +162,30 @@ async fn round(
     Ok(round)
 }
 
+/// The events of one round: what was not done is tried again in the next round, so its end is no failure, and the run
+/// waits. Steps that depend on it are tried again with it.
+fn tried_again(event: Event) -> Option<Event> {
+    match event {
+        Event::Ended { address, status, .. }
+            if matches!(status, StepStatus::Failed(_) | StepStatus::Unknown(_)) =>
+        {
+            let until = Until::DuplicatesDeleted { refused: refused(&status) };
+            Some(Event::Waiting { address: Some(address), wait: Wait { until, at_most: SETTLING } })
+        }
+        Event::Ended { status: StepStatus::Skipped(_), .. } => None,
+        other => Some(other),
+    }
+}
+
+/// The error of a step that AWS refused, without the request id, which differs from one try to the next.
+fn refused(status: &StepStatus) -> Option<Box<CloudError>> {
+    let (StepStatus::Failed(failure) | StepStatus::Unknown(failure)) = status else { return None };
+    match failure.without_request_id() {
+        Failure::Cloud(error) => Some(Box::new(error)),
+        _ => None,
+    }
+}
+
 /// The steps of a plan that delete this run's duplicates.
 fn own_copies(run: &Run<'_>, plan: &Plan) -> BTreeMap<StepId, Copy> {
     let copy = |step: &Step| {
@@ -160,7 +195,7 @@ fn own_copies(run: &Run<'_>, plan: &Plan) -> BTreeMap<StepId, Copy> {
         })?;
         run.attempts.made(&step.owner).then_some(())?;
         let left = step.decision.reason().cloned();
-        let left = left.map_or(Left::NotInTime, |it| Left::Waits(Box::new(it)));
+        let left = left.map_or(Left::NotInTime { refused: None }, |it| Left::Waits(Box::new(it)));
         let (address, arn) = (step.address.clone(), step.arn.clone()?);
         Some((step.id, Copy { address, arn, of, left: Some(left) }))
     };

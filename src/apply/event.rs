@@ -259,7 +259,11 @@ mod tests {
             (Until::Offline { channel: arn() }, json!({ "until": "offline", "channel": ARN })),
             (Until::Released, json!({ "until": "released" })),
             (Until::SecondListing, json!({ "until": "secondListing" })),
-            (Until::DuplicatesDeleted, json!({ "until": "duplicatesDeleted" })),
+            (Until::DuplicatesDeleted { refused: None }, json!({ "until": "duplicatesDeleted" })),
+            (
+                Until::DuplicatesDeleted { refused: Some(Box::new(cloud_error())) },
+                json!({ "until": "duplicatesDeleted", "refused": cloud_error_json() }),
+            ),
             (
                 Until::AccountRead(Box::new(unread)),
                 json!({ "until": "accountRead", "kind": "Channel", "error": cloud_error_json() }),
@@ -282,7 +286,8 @@ mod tests {
             requests: [(7, "r-2".to_owned())].into(),
             copies: vec![
                 copy(None),
-                copy(Some(Left::NotInTime)),
+                copy(Some(Left::NotInTime { refused: None })),
+                copy(Some(Left::NotInTime { refused: Some(Box::new(cloud_error())) })),
                 copy(Some(Left::Waits(Box::new(reason.clone())))),
             ],
             copies_unread: Some(Unread { kind: Kind::Channel, error: cloud_error() }),
@@ -297,6 +302,7 @@ mod tests {
             "copies": [
                 copy(json!(null)),
                 copy(json!({ "why": "notInTime" })),
+                copy(json!({ "why": "notInTime", "refused": cloud_error_json() })),
                 copy(and(json!({ "why": "waits" }), &json!(reason))),
             ],
             "copiesUnread": { "kind": "Channel", "error": cloud_error_json() },

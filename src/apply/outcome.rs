@@ -6,6 +6,7 @@ use super::changed::Changed;
 use super::failure::Failure;
 use super::stop::Signal;
 use super::unread::Unread;
+use crate::aws::CloudError;
 use crate::kinds::{Address, Arn};
 use crate::plan::{Decision, Plan, Reason, StepId};
 use schemars::JsonSchema;
@@ -108,7 +109,11 @@ pub enum Left {
     /// Its delete waits for something.
     Waits(Box<Reason>),
     /// It was not deleted before the time for it was over.
-    NotInTime,
+    NotInTime {
+        /// The error of the last delete, where AWS refused one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        refused: Option<Box<CloudError>>,
+    },
 }
 
 /// How a run ended: every step that the plan said to do, with its status.

@@ -3,6 +3,7 @@
 //! Never looks at an object itself; each caller does between two pauses.
 
 use super::unread::Unread;
+use crate::aws::CloudError;
 use crate::kinds::Arn;
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
@@ -62,7 +63,11 @@ pub enum Until {
     /// It is time for the second of two listings that prove a duplicate.
     SecondListing,
     /// The duplicates that this run created are deleted, and nothing refers to them any more.
-    DuplicatesDeleted,
+    DuplicatesDeleted {
+        /// The request for that which AWS refused last.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        refused: Option<Box<CloudError>>,
+    },
     /// The account can be read again, which failed: only then are this run's duplicates found and deleted.
     AccountRead(Box<Unread>),
 }
@@ -88,8 +93,9 @@ impl fmt::Display for Until {
                 "AWS to release what this run stopped; until then it answers ConflictException",
             ),
             Self::SecondListing => f.write_str("the second listing that shows the duplicate"),
-            Self::DuplicatesDeleted => {
-                f.write_str("the deletion of the duplicates that this run made")
+            Self::DuplicatesDeleted { refused } => {
+                f.write_str("the deletion of the duplicates that this run made")?;
+                refused.iter().try_for_each(|it| write!(f, "; the last request failed: {it}"))
             }
             Self::AccountRead(unread) => write!(
                 f,

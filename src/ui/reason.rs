@@ -159,7 +159,10 @@ fn referrer(it: &Referrer) -> String {
 pub fn left(left: &Left) -> String {
     match left {
         Left::Waits(why) => text(why),
-        Left::NotInTime => "it was not deleted in time".to_owned(),
+        Left::NotInTime { refused: None } => "it was not deleted in time".to_owned(),
+        Left::NotInTime { refused: Some(error) } => {
+            format!("it was not deleted in time; the last request failed: {error}")
+        }
     }
 }
 

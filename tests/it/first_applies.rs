@@ -10,7 +10,7 @@ use ivs_apply::cloud::{Reading, read};
 use ivs_apply::engine::{RunLock, connect};
 use ivs_apply::kinds::{Desired, Kind, Stack};
 use ivs_apply::manifest::load_text;
-use ivs_apply::plan::{Policy, Reason, Status, plan};
+use ivs_apply::plan::{Action, Policy, Reason, Status, plan};
 use ivs_apply::ui::reason;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -275,6 +275,66 @@ fn an_account_that_cannot_be_read_for_a_while_is_read_until_the_copy_is_deleted(
         assert!(outcome.is_well() && outcome.copies_unread.is_none(), "{outcome:#?}");
         assert_eq!(outcome.copies.len(), 1, "{outcome:#?}");
         assert_eq!(counted(&account)["Channel/one"], 1);
+    });
+}
+
+/// A run that creates a channel twice, and whose deletes of its own copy fail as often as `times` says; with what it
+/// told of the copy and of its waits.
+async fn refused(account: &Account, times: u32) -> (Outcome, Vec<&'static str>, Vec<String>) {
+    let loaded = load_text("one.yaml", &document("Channel", "one", "{}", ""), None);
+    let stack = &loaded.stack;
+    let twice = json!({ "operation": "CreateChannel", "kind": "twice", "nth": 1 });
+    let conflict = json!({
+        "operation": "DeleteChannel", "kind": "error", "name": "ConflictException",
+        "message": "it is busy", "nth": 1, "times": times,
+    });
+    for fault in [twice, conflict] {
+        account.control("POST", "/_emulator/faults", fault);
+    }
+    let (observed, made) = account.plan(stack, &loaded.desired, &Policy::default()).await;
+    let (_stopper, stop) = watch::channel(Stop::default());
+    let (ends, waits) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
+    let tell = |event: Event| match event {
+        Event::Ended { action: Action::Delete, status, .. } => {
+            ends.lock().expect("no task panics").push(status.as_str());
+        }
+        Event::Waiting { address: Some(_), wait } => {
+            waits.lock().expect("no task panics").push(wait.to_string());
+        }
+        _ => {}
+    };
+    let outcome = Box::pin(apply(&account.aws, stack, &made, &observed, stop, &tell)).await;
+    let (ends, waits) = (ends.into_inner(), waits.into_inner());
+    (outcome, ends.expect("no task panics"), waits.expect("no task panics"))
+}
+
+#[test]
+fn a_delete_of_the_runs_own_copy_that_is_tried_again_is_told_as_a_wait_and_not_as_failed() {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let (outcome, ends, waits) = refused(&account, 2).await;
+        assert!(outcome.is_well(), "{outcome:#?}");
+        assert_eq!(ends, ["done"], "{waits:#?}");
+        let refused: Vec<&String> = waits.iter().filter(|it| it.contains("it is busy")).collect();
+        assert_eq!(refused.len(), 2, "{waits:#?}");
+        let said = "waiting at most 300 s for the deletion of the duplicates that this run made; the \
+                    last request failed: DeleteChannel: ConflictException: it is busy";
+        assert!(refused.iter().all(|it| *it == said), "{refused:#?}");
+        assert_eq!(counted(&account)["Channel/one"], 1);
+    });
+}
+
+#[test]
+fn a_copy_whose_delete_is_refused_until_the_end_is_told_with_the_reason() {
+    on_paused_time(async {
+        let account = Account::empty().await;
+        let (outcome, ends, _) = refused(&account, 1_000).await;
+        assert!(!outcome.is_well() && ends.is_empty(), "{ends:?} {outcome:#?}");
+        let [copy] = outcome.copies.as_slice() else { panic!("{outcome:#?}") };
+        let why = reason::left(copy.left.as_ref().expect("it is left"));
+        assert!(why.starts_with("it was not deleted in time; the last request failed"), "{why}");
+        assert!(why.contains("ConflictException: it is busy"), "{why}");
+        assert_eq!(counted(&account)["Channel/one"], 2);
     });
 }
 

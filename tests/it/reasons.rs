@@ -443,7 +443,7 @@ fn situations() -> Vec<Situation<Reason>> {
                 let outcome = account.apply(&Stack::named("default"), &observed, &plan).await;
                 let left = outcome.copies.into_iter().filter_map(|it| match it.left? {
                     Left::Waits(why) => Some(*why),
-                    Left::NotInTime => None,
+                    Left::NotInTime { .. } => None,
                 });
                 left.collect()
             }),
