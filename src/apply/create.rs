@@ -151,7 +151,7 @@ async fn create_once(
         attempts.took(begun.elapsed());
         let error = match made {
             Ok(observed) => {
-                return Ok(match not_of_this_create(aws, &observed, &attempt_id) {
+                return Ok(match not_of_this_create(aws, spec, &observed, &attempt_id) {
                     None => CreateOutcome::Observed(Box::new(observed), attempt_id),
                     Some(error) => CreateOutcome::Unknown(error),
                 });
@@ -218,8 +218,13 @@ async fn send_create(
 }
 
 /// Checks a successful reply: the error where it names an object that this request cannot have created (another
-/// account or region, other tags). The result is unknown then, and the listings are not searched.
-fn not_of_this_create(aws: &Clients, observed: &Observed, attempt_id: &str) -> Option<CloudError> {
+/// account or region, other tags, another name). The result is unknown then, and the listings are not searched.
+fn not_of_this_create(
+    aws: &Clients,
+    spec: &Spec,
+    observed: &Observed,
+    attempt_id: &str,
+) -> Option<CloudError> {
     // AWS gives no ARN to a relation between two objects (replication).
     observed.kind.facts().arn_type?;
     let operations = observed.kind.facts().operations.iter();
@@ -232,6 +237,15 @@ fn not_of_this_create(aws: &Clients, observed: &Observed, attempt_id: &str) -> O
     // Some answers carry no tags.
     if !observed.tags.is_empty() && !observed.made_by(attempt_id) {
         return wrong(format!("the answer names {} without the tags that were sent", observed.arn));
+    }
+    let name = |spec: &Spec| spec.clone().name_mut().cloned().flatten().filter(|it| !it.is_empty());
+    if let (Some(sent), Some(answered)) = (name(spec), observed.spec.as_ref().and_then(name))
+        && sent != answered
+    {
+        return wrong(format!(
+            "the answer names {} `{answered}` instead of `{sent}`",
+            observed.arn
+        ));
     }
     None
 }

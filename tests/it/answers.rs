@@ -833,12 +833,42 @@ fn created_oddly(how: &str) -> (StepStatus, Duration) {
 }
 
 #[test]
-fn a_create_answered_with_an_arn_of_another_account_or_without_its_tags_is_unknown_at_once() {
-    for (how, said) in [("account", "999999999999"), ("untagged", "without the tags")] {
+fn a_create_answered_with_an_arn_of_another_account_another_name_or_without_its_tags_is_unknown_at_once()
+ {
+    for (how, said) in [
+        ("account", "999999999999"),
+        ("control", "instead of `a`"),
+        ("untagged", "without the tags"),
+    ] {
         let (status, took) = created_oddly(how);
         let StepStatus::Unknown(failure) = &status else { panic!("{how}: {status:?}") };
         assert!(failure.to_string().contains(said), "{failure}");
         assert!(took < Duration::from_secs(2), "{how}: {took:?}");
+    }
+}
+
+/// The answers to creates only, or all answers, misread every name: those of listings too.
+#[test]
+fn an_apply_against_a_server_that_misreads_names_ends_as_unknown_at_once() {
+    let place = Place::new();
+    let stage = "apiVersion: ivs-apply.dev/v1\nkind: Stage\nmetadata: { name: a }\nspec: {}\n";
+    let key = KEY.trim_start();
+    place.write("a.yaml", &format!("{stage}---\n{key}"));
+    for operation in ["Create*", "*"] {
+        let served = Served::start(place.folder.path(), &[]);
+        let fault = json!({ "operation": operation, "kind": "odd", "name": "control" });
+        Client::new(&served.url).control("POST", "faults", &fault);
+        let begun = std::time::Instant::now();
+        let ran = against(&place, &served.url, "apply --yes");
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+        assert_eq!(ran.code, Some(3), "{ran:?}");
+        assert!(ran.stdout.contains("1 skipped, 2 unknown"), "{operation}: {ran:?}");
+        assert!(ran.stderr.contains("the result of the create is unknown"), "{ran:?}");
+        // Once the server reads names again, the next run makes the account equal to the manifests.
+        Client::new(&served.url).control("DELETE", "faults", &Value::Null);
+        assert_eq!(against(&place, &served.url, "apply --yes").code, Some(0));
+        let again = against(&place, &served.url, "plan --detailed-exitcode");
+        assert_eq!(again.code, Some(0), "{again:?}");
     }
 }
 
