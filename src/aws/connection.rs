@@ -6,6 +6,7 @@
 //! leaves. Takes no answer for one that the SDK would have to complete with defaults (`answer`).
 
 use super::answer::{self, Refused, Unusable};
+use super::endpoint::is_loopback;
 use super::error::Class;
 use super::rates::{Buckets, PublishedRates, Rates, SharedBuckets};
 use aws_smithy_runtime_api::client::http::{
@@ -19,7 +20,7 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -162,6 +163,8 @@ struct Inner {
     /// What the server last said, and when it said so on this machine's monotonic clock.
     server_time: Mutex<Option<(Timestamp, Instant)>>,
     writes: AtomicU64,
+    /// Whether it was said that a server does not answer.
+    told_of_retries: AtomicBool,
 }
 
 impl RequestGate {
@@ -172,6 +175,7 @@ impl RequestGate {
             calls: Mutex::default(),
             server_time: Mutex::default(),
             writes: AtomicU64::new(0),
+            told_of_retries: AtomicBool::new(false),
         }))
     }
 
@@ -208,6 +212,16 @@ impl RequestGate {
         let buckets = self.buckets();
         let turn = buckets.wait(operation);
         if reads(operation) { Some(turn.await) } else { WriteTracker::turn(turn).await }
+    }
+
+    /// Says once that the server does not answer: the SDK repeats reads for half a minute, and says nothing.
+    fn tell_of_retries(&self, error: &ConnectorError) {
+        let Some(none) = super::error::within::<NoAnswer>(error).filter(|it| !it.lasting) else {
+            return;
+        };
+        if !self.0.told_of_retries.swap(true, Ordering::Relaxed) {
+            tracing::warn!("{none}; trying again");
+        }
     }
 
     /// Puts this meter in front of an HTTP client.
@@ -260,12 +274,15 @@ impl HttpConnector for MeteredConnector {
                 // The id of an earlier write would be taken for this one's if no answer came.
                 WriteTracker::note(None);
             }
-            let (host, sent) = (host_of(&request), Instant::now());
+            let (server, sent) = (Server::of(&request), Instant::now());
             let answer = tokio::time::timeout(ANSWER_WITHIN, whole(inner, request)).await;
             let time = left.elapsed();
             let response = answer.unwrap_or_else(|late| Err(ConnectorError::timeout(late.into())));
-            let response = response.map_err(|error| NoAnswer::explain(host, error));
+            let response = response.map_err(|error| NoAnswer::explain(server, error));
             tell(&operation, &response, sent.elapsed());
+            if reads && let Err(error) = &response {
+                gate.tell_of_retries(error);
+            }
             // A refused write changed nothing; any other answer means that it changed something or may have.
             let declined = response.as_ref().is_ok_and(|it| it.status().is_client_error());
             if !reads && !declined {
@@ -310,13 +327,23 @@ fn tell(operation: &str, response: &Result<HttpResponse, ConnectorError>, took: 
     }
 }
 
-/// The server that a request goes to, without what may stand before it in an address (a password).
-fn host_of(request: &HttpRequest) -> String {
-    let uri = request.uri().parse::<http::Uri>().ok();
-    let host = uri.as_ref().and_then(http::Uri::host).unwrap_or("the endpoint").to_owned();
-    match uri.and_then(|it| it.port_u16()) {
-        Some(port) => format!("{host}:{port}"),
-        None => host,
+/// The server that a request goes to.
+struct Server {
+    /// Its host and port, without what may stand before them in an address (a password).
+    host: String,
+    /// Whether it is on this machine.
+    local: bool,
+}
+
+impl Server {
+    fn of(request: &HttpRequest) -> Self {
+        let uri = request.uri().parse::<http::Uri>().ok();
+        let host = uri.as_ref().and_then(http::Uri::host).unwrap_or("the endpoint").to_owned();
+        let host = match uri.and_then(|it| it.port_u16()) {
+            Some(port) => format!("{host}:{port}"),
+            None => host,
+        };
+        Self { host, local: is_loopback(request.uri()) }
     }
 }
 
@@ -329,13 +356,15 @@ pub(super) struct NoAnswer {
     host: String,
     connected: bool,
     not_tls: bool,
+    /// Whether another try would fail in the same way.
+    lasting: bool,
     why: String,
     source: ConnectorError,
 }
 
 impl NoAnswer {
     /// The error with the server in it, sorted as the SDK had sorted it.
-    fn explain(host: String, error: ConnectorError) -> ConnectorError {
+    fn explain(server: Server, error: ConnectorError) -> ConnectorError {
         if error.is_user() {
             return error;
         }
@@ -348,10 +377,15 @@ impl NoAnswer {
         let not_tls = why.contains(NO_TLS);
         let why = if not_tls { "the port does not speak TLS".to_owned() } else { why };
         let connected = !super::error::chain(&error).contains("(Connect)");
-        let told = Box::new(Self { host, connected, not_tls, why, source: error });
+        let refused = super::error::within::<std::io::Error>(&error)
+            .is_some_and(|it| it.kind() == std::io::ErrorKind::ConnectionRefused);
+        // On this machine no server listens on that port. Elsewhere one may be starting.
+        let lasting = not_tls || (refused && server.local);
+        let host = server.host;
+        let told = Box::new(Self { host, connected, not_tls, lasting, why, source: error });
         match (timeout, io) {
             // It would be the same the next time, so the SDK is not told to repeat it.
-            _ if not_tls => ConnectorError::other(told, None),
+            _ if lasting => ConnectorError::other(told, None),
             (true, _) => ConnectorError::timeout(told),
             (_, true) => ConnectorError::io(told),
             _ => ConnectorError::other(told, kind),

@@ -196,10 +196,41 @@ fn endpoints_that_do_not_answer_or_are_no_service_are_an_error_of_one_sentence()
     let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = free.local_addr().expect("bound").to_string();
     drop(free);
+    let begun = std::time::Instant::now();
     sentence(&at(&format!("http://{address}")), &["no connection to ", &address]);
+    assert!(begun.elapsed().as_secs() < 10, "nothing listens there: {:?}", begun.elapsed());
     sentence(&at("nonsense"), &["endpoint `nonsense` is not a URL of a server"]);
     sentence(&at("127.0.0.1:4599"), &["is not a URL of a server", "http://127.0.0.1:PORT"]);
     sentence(&at("ftp://127.0.0.1"), &["is not a URL of a server"]);
+}
+
+#[test]
+fn a_server_that_does_not_answer_is_told_before_the_calls_are_repeated_and_once() {
+    let signed = Signed::new();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("bound"));
+    // Every connection is closed without an answer.
+    std::thread::spawn(move || listener.incoming().count());
+    let mut command = ivs_apply(signed.place.folder.path());
+    command
+        .current_dir(signed.place.folder.path())
+        .args(["plan", "-f", "manifests", "--region", "us-west-2", "--endpoint-url", &url])
+        .envs(KEYS)
+        .stderr(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null());
+    let mut child = command.spawn().expect("the program starts");
+    let mut lines = std::io::BufReader::new(child.stderr.take().expect("piped"));
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut lines, &mut line).expect("it is told");
+    assert!(line.contains("no answer from 127.0.0.1:"), "{line}");
+    assert!(line.trim_end().ends_with("; trying again"), "{line}");
+    // Several calls are repeated in this time.
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    child.kill().expect("it still repeats its calls");
+    let mut rest = String::new();
+    std::io::Read::read_to_string(&mut lines, &mut rest).expect("the program writes UTF-8");
+    child.wait().expect("it ends");
+    assert!(!rest.contains("trying again"), "{rest}");
 }
 
 #[test]
