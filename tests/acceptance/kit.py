@@ -35,7 +35,7 @@ REGIONS = ("us-east-1", "us-west-2", "ap-south-1", "ap-northeast-1", "ap-northea
 BILLED_ALWAYS = [("compositions on an empty stage (server-side composition)", 10, 120)]
 BILLED_LIVE = [
     ("streams to a BASIC channel (video input)", 1, STREAM_SECONDS),
-    ("streams to a stage (participant hours)", 4, STREAM_SECONDS),
+    ("streams to a stage (participant hours)", 5, STREAM_SECONDS),
 ]
 # Well above every published hourly price of these, so that the sum is too high and not too low.
 DOLLARS_AN_HOUR = 5.0

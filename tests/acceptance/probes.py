@@ -258,7 +258,8 @@ def compositions(ask):
 
 
 def live_channel(ask):
-    """What a live channel refuses, and when a stopped stream has ended. A stream of seconds."""
+    """What a live channel refuses, when a stopped stream has ended, and when its channel can be changed after that. A
+    stream of seconds."""
     answer = ask.ivs("create_channel", name="live", tags=ask.tags, type="BASIC")
     channel, key = answer["channel"], answer["streamKey"]
     arn = channel["arn"]
@@ -274,7 +275,11 @@ def live_channel(ask):
         ask.ivs("get_stream", channelArn=arn)
         ask.ivs("stop_stream", channelArn=arn)
         ask.ivs("update_channel", arn=arn, authorized=True)
-    ask.run.wait_for(lambda: ask.ivs("get_stream", channelArn=arn) is None, seconds=60)
+        ask.run.wait_for(lambda: ask.ivs("get_stream", channelArn=arn) is None, seconds=60)
+        # The stream that was stopped is over; when its channel can be changed again is not documented.
+        ask.ivs("update_channel", arn=arn, authorized=True)
+        ask.run.pause(5)
+        ask.ivs("update_channel", arn=arn, authorized=True)
     ask.ivs("list_stream_sessions", channelArn=arn)
     ask.run.wait_for(lambda: ask.ivs("delete_channel", arn=arn) is not None, seconds=60)
 
@@ -318,6 +323,33 @@ def busy_stage(ask):
     ask.realtime("delete_stage", arn=stage)
 
 
+def recorded_stage(ask):
+    """A stage that records its participants: its recording block, sent again while a recording runs, and a new name
+    beside it. A stream of seconds."""
+    storage = ask.storage()
+    block = {"autoParticipantRecordingConfiguration": {"storageConfigurationArn": storage,
+                                                       "mediaTypes": ["AUDIO_VIDEO"]}}
+    stage = ask.stage(name="recorded", **block)
+    made = ask.made("ivs-realtime", "create_ingest_configuration", "ingestConfiguration",
+                    ingestProtocol="RTMPS", stageArn=stage, userId="acceptance")
+    arn = made["arn"]
+    endpoint = ((ask.realtime("get_stage", arn=stage) or {}).get("stage") or {}).get("endpoints", {}).get("rtmps", "")
+    ingest = f"{endpoint.rstrip('/')}/{made['streamKey']}" if endpoint.startswith("rtmps://") else None
+
+    def on_air():
+        answer = ask.realtime("get_ingest_configuration", arn=arn)
+        return answer is not None and answer["ingestConfiguration"]["state"] == "ACTIVE"
+
+    with ask.run.stream("ingests", arn, ingest):
+        ask.run.wait_for(on_air, seconds=20)
+        ask.realtime("update_stage", arn=stage, **block)
+        ask.realtime("update_stage", arn=stage, name="renamed")
+        ask.realtime("get_stage", arn=stage)
+    ask.realtime("delete_ingest_configuration", arn=arn, force=True)
+    ask.realtime("delete_stage", arn=stage)
+    ask.run.wait_for(lambda: ask.realtime("delete_storage_configuration", arn=storage) is not None, seconds=60)
+
+
 def burst(ask):
     """More reads than the rate allows, of an operation that models a throttle and of one that does not."""
     arn = ask.channel()
@@ -338,7 +370,7 @@ def burst(ask):
 
 # Those of the second list put something on the air.
 QUIET = [errors, channels, channel_updates, slates, recordings, keys, stages, foreign_tags, compositions, burst]
-LIVE = [live_channel, busy_stage]
+LIVE = [live_channel, busy_stage, recorded_stage]
 
 
 def run_all(run, live, only=()):

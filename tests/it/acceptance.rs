@@ -68,7 +68,7 @@ fn the_acceptance_kit_finds_no_difference_between_one_emulator_and_another() {
 
 #[test]
 fn the_acceptance_kit_finds_every_switch_that_a_client_can_observe() {
-    holds("../acceptance/prove.py", &[PROGRAM], 30);
+    holds("../acceptance/prove.py", &[PROGRAM], 35);
 }
 
 #[test]
