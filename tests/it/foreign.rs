@@ -292,10 +292,12 @@ fn a_composition_does_not_start_on_a_channel_that_was_taken_over_between_plan_an
 #[test]
 fn a_composition_that_moves_to_a_channel_which_was_taken_over_meanwhile_goes_on_where_it_is() {
     on_paused_time(async {
-        for whose in Whose::FOREIGN {
+        for owner in OwnedBy::FOREIGN {
             let account = Account::empty().await;
-            let (old, new) =
-                (Whose::Nobodys.channel(&account).await, Whose::Nobodys.channel(&account).await);
+            let (old, new) = (
+                OwnedBy::Unowned.channel(&account).await,
+                OwnedBy::Unowned.channel(&account).await,
+            );
             applied(&account, &format!("{STUDIO}{}", show(&old))).await;
             let text = format!("{STUDIO}{}", show(&new)).replace(
                 "kind: Composition\nmetadata: { name: show }\n",
@@ -307,9 +309,9 @@ fn a_composition_that_moves_to_a_channel_which_was_taken_over_meanwhile_goes_on_
             let (observed, plan) = account.plan(&stack, &loaded.desired, &policy).await;
             let deletes = plan.steps.iter().any(|it| it.action == Action::Delete);
             assert!(deletes && plan.steps.iter().all(|it| it.decision.is_do()), "{plan:#?}");
-            whose.mark(&account, Service::LowLatency, &new).await;
+            owner.tag(&account, Service::LowLatency, &new).await;
             let outcome = account.apply(&stack, &observed, &plan).await;
-            kept_away(&outcome, whose, &new);
+            kept_away(&outcome, owner, &new);
         }
     });
 }
