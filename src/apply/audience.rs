@@ -91,7 +91,7 @@ pub(super) async fn cut_off(
         }
         // Meanwhile another run or tool may have changed the ownership tags.
         still_to_be_changed(run.aws, step, arn).await.map_err(|failure| {
-            let done = "sending its audience away".to_owned();
+            let done = "disconnecting its viewers or participants".to_owned();
             Failure::HalfDone { done, failure: Box::new(failure) }
         })?;
         return Ok(None);
