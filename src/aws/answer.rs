@@ -312,12 +312,16 @@ mod tests {
             assert_eq!(check("ListStages", body.as_bytes()), Err(Unusable::NotAnObject), "{body}");
         }
         for body in ["{}", r#"{"stages":null}"#, r#"{"stages":{}}"#, r#"{"Stages":[]}"#] {
-            let refused = check("ListStages", body.as_bytes()).expect_err(body);
-            assert_eq!(refused.to_string(), "the answer lacks `stages`, or it is not a list");
+            let refused = check("ListStages", body.as_bytes());
+            assert_eq!(refused, Err(lacks("stages", "a list")), "{body}");
         }
-        for body in [r#"{"stages":[null]}"#, r#"{"stages":[{"arn":""}]}"#, r#"{"stages":[{}]}"#] {
-            let refused = check("ListStages", body.as_bytes()).expect_err(body);
-            assert!(refused.to_string().contains("stages[0]"), "{refused}");
+        for (item, refused) in [
+            ("null", lacks("stages[0]", "an object")),
+            (r#"{"arn":""}"#, lacks("stages[0].arn", "a text that is not empty")),
+            ("{}", lacks("stages[0].arn", "a text that is not empty")),
+        ] {
+            let body = format!(r#"{{"stages":[{item}]}}"#);
+            assert_eq!(check("ListStages", body.as_bytes()), Err(refused), "{body}");
         }
         for body in ["{", "{}x", r#"{"stages":[],"stages":[{"arn":"a"}]}"#] {
             let refused = check("ListStages", body.as_bytes());

@@ -200,9 +200,6 @@ fn explain(error: &serde_yaml::Error, text: &str) -> Broken {
         "could not find expected ':'" => Some(
             "look at this line and the one before it for a key without `:` and a space behind it",
         ),
-        "unknown anchor" => {
-            Some("an anchor comes before its alias in the same document: anchors end at `---`")
-        }
         _ => None,
     };
     let code = match phrase {
@@ -210,18 +207,8 @@ fn explain(error: &serde_yaml::Error, text: &str) -> Broken {
         "repetition limit exceeded" => Code::AliasLimit,
         _ => Code::InvalidYaml,
     };
-    let message = match phrase {
-        "unknown anchor" => format!("unknown alias {}", super::quote(alias(&text[offset..]))),
-        _ => format!("the text is not YAML: {phrase}"),
-    };
+    let message = format!("the text is not YAML: {phrase}");
     Broken { code, offset, message, help }
-}
-
-/// The name of the alias at the start of a text.
-fn alias(text: &str) -> &str {
-    let name = text.strip_prefix('*').unwrap_or(text);
-    let ends = |c: char| c.is_whitespace() || matches!(c, ',' | '[' | ']' | '{' | '}');
-    &name[..name.find(ends).unwrap_or(name.len())]
 }
 
 #[cfg(test)]
@@ -344,6 +331,11 @@ mod tests {
             ["0:[", "7:{", "7=a", "10:1", "}", "alias of 7", "]"]
         );
         assert_eq!(outline("{&k a: *k, *k : 2, c: d}")[..4], ["0:{", "4=a", "alias of 4", "4=a"]);
+        // An alias may be the first key of a mapping.
+        assert_eq!(
+            outline("- &k a\n- *k : 1\n- b"),
+            ["0:[", "5:a", "9:{", "9=a", "14:1", "}", "18:b", "]"]
+        );
         // The nearest anchor of that name counts.
         assert_eq!(
             outline("[&x 1, *x, &x 2, *x]"),
@@ -412,6 +404,32 @@ mod tests {
         }
         for text in ["? {a: b}\n: c", "? [a]\n", "{[a]: b}", "\"\": x", "{a: 1, {b: c}: 2}"] {
             assert!(broken(text).message.starts_with("a key"), "{text}: {:?}", broken(text));
+        }
+    }
+
+    #[test]
+    fn an_alias_without_an_anchor_before_it_is_named_wherever_it_stands() {
+        for (text, offset) in [
+            ("*x", 0),
+            ("*x : 1", 0),
+            ("a: *x", 3),
+            ("a: *x\nb: 1", 3),
+            ("- a\n- *x\n- b", 6),
+            ("[a, *x]", 4),
+            ("{a: b, *x : c}", 7),
+            ("a:\n  *x : 1", 5),
+            ("a: &xx 1\nb: [*x]", 13),
+            ("a: [*x, &x 1]", 4),
+            ("&k a: {&l b: c}\nd: *x", 19),
+        ] {
+            let it = broken(text);
+            assert_eq!((it.code, it.offset), (Code::InvalidYaml, offset), "{text}: {it:?}");
+            assert_eq!(it.message, "unknown alias `x`", "{text}");
+            assert!(it.help.unwrap().starts_with("an anchor comes before"), "{text}: {it:?}");
+        }
+        // Not the name of an alias: libyaml says so itself.
+        for text in ["a: *", "a: *.b", "a: *b.c", "*b.c"] {
+            assert!(broken(text).message.contains("alphabetic or numeric"), "{text}");
         }
     }
 

@@ -5,12 +5,12 @@
 //! they are distinguished (`Builder::value`) is the main point of this file.
 
 use super::look::{Look, Mark, look, place_of};
-use super::text::{Properties, properties, root_start};
+use super::text::{Properties, alias, properties, root_start};
 use super::{Broken, DEPTH, EXPANDED_BYTES, Entry, Node, NodeId, Shape, Tree};
-use crate::diag::Code;
+use crate::diag::{Code, quote};
 use serde::de::{self, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess};
 use serde::de::{VariantAccess, Visitor};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// What a value counts beside its text.
@@ -21,6 +21,8 @@ pub(super) struct Builder<'t> {
     pub(super) nodes: Vec<Node>,
     /// By where the anchored value starts; a mapping and its first key may start at one place.
     anchors: BTreeMap<(Mark, bool), NodeId>,
+    /// The names of all anchors so far.
+    names: BTreeSet<&'t str>,
     /// The furthest place seen. What seems to be at or before it was reached through an alias.
     cursor: Mark,
     /// The same place as a byte; only ever moves forward, so that one long line costs nothing.
@@ -35,6 +37,7 @@ impl<'t> Builder<'t> {
             text,
             nodes: Vec::new(),
             anchors: BTreeMap::new(),
+            names: BTreeSet::new(),
             cursor: (1, 1),
             offset: 0,
             depth: 0,
@@ -47,6 +50,7 @@ impl<'t> Builder<'t> {
         let start = root_start(self.text);
         let id = self.open(start);
         self.root_anchor(start);
+        self.known_alias::<serde_yaml::Error>(start)?;
         let document = serde_yaml::Deserializer::from_str(self.text);
         Fill { builder: self, id, behind_tag: false }.deserialize(document)
     }
@@ -61,6 +65,23 @@ impl<'t> Builder<'t> {
             );
             self.broken = Some(Broken { code, offset, message: message.to_owned(), help });
         }
+        Err(E::custom(""))
+    }
+
+    /// Fails where an alias at this place names no anchor before it.
+    fn known_alias<E: de::Error>(&mut self, offset: usize) -> Result<(), E> {
+        let Some(name) = alias(&self.text[offset..]) else { return Ok(()) };
+        if self.names.contains(name) {
+            return Ok(());
+        }
+        let message = format!("unknown alias {}", quote(name));
+        let help = "an anchor comes before its alias in the same document: anchors end at `---`";
+        self.broken.get_or_insert(Broken {
+            code: Code::InvalidYaml,
+            offset,
+            message,
+            help: Some(help),
+        });
         Err(E::custom(""))
     }
 
@@ -94,7 +115,8 @@ impl<'t> Builder<'t> {
     }
 
     fn open(&mut self, start: usize) -> NodeId {
-        let Properties { content, tag } = properties(self.text, start);
+        let Properties { content, anchor, tag } = properties(self.text, start);
+        self.names.extend(anchor);
         let shape = Shape::Scalar { text: String::new(), plain: true };
         self.nodes.push(Node { at: content, tag, shape, weight: None });
         self.nodes.len() - 1
@@ -127,17 +149,19 @@ impl<'t> Builder<'t> {
     }
 
     fn key<E: de::Error>(&mut self, found: Key, place: Option<Mark>) -> Result<Entry, E> {
-        // Only behind a tag there is no place.
-        let text = if place.is_some() { found.text } else { found.behind_tag };
-        let Some(key) = text else {
-            return self.fail(Code::InvalidYaml, self.offset, "a key is not a single word");
-        };
         let start = match place {
             Some(mark) if mark >= self.cursor => self.advance(mark),
             // An alias, or behind a tag that is refused anyway.
             _ => self.offset,
         };
-        let Properties { content, tag } = properties(self.text, start);
+        // Only behind a tag there is no place.
+        let text = if place.is_some() { found.text } else { found.behind_tag };
+        let Some(key) = text else {
+            self.known_alias(start)?;
+            return self.fail(Code::InvalidYaml, start, "a key is not a single word");
+        };
+        let Properties { content, anchor, tag } = properties(self.text, start);
+        self.names.extend(anchor);
         if key.is_empty() {
             return self.fail(Code::InvalidYaml, content, "a key is empty");
         }
@@ -168,7 +192,7 @@ impl<'t> Builder<'t> {
         }
         let start = self.advance(look.mark);
         let id = self.open(start);
-        if self.text[start..].starts_with('*') {
+        if look.scalar && self.text[start..].starts_with('*') {
             // An alias of something with an unknown tag, which is refused where it stands.
             self.close(id, Shape::Scalar { text: String::new(), plain: true })?;
             return Ok(id);
@@ -176,6 +200,8 @@ impl<'t> Builder<'t> {
         if self.text[start..].starts_with(['&', '!']) {
             self.anchors.insert((look.mark, look.scalar), id);
         }
+        // The text of an alias is seen here only where nothing is behind it, or where it is the first key of a mapping.
+        self.known_alias(start)?;
         if look.scalar && !look.behind_tag {
             let text = reader.text()?;
             let plain = self.is_plain(self.nodes[id].at, &text);
@@ -294,12 +320,6 @@ impl<'de> DeserializeSeed<'de> for Fill<'_, '_> {
     }
 }
 
-/// Whether an error says that an alias names no anchor; it has a place as well, so it looks like a key's. By its text,
-/// since `yaml_serde` (0.10.7) has a type for its errors that is not public.
-fn is_unknown_alias(error: &impl fmt::Display) -> bool {
-    error.to_string().starts_with("unknown anchor")
-}
-
 impl<'de> Visitor<'de> for Fill<'_, '_> {
     type Value = ();
 
@@ -319,7 +339,7 @@ impl<'de> Visitor<'de> for Fill<'_, '_> {
                 Err(error) => error,
             };
             let place = place_of(&error);
-            if key.text.is_none() && (place.is_none() || is_unknown_alias(&error)) {
+            if key.text.is_none() && place.is_none() {
                 return Err(error);
             }
             let mut entry = builder.key(key, place)?;

@@ -19,20 +19,23 @@ pub(super) fn root_start(text: &str) -> usize {
 }
 
 /// What stands before a value: its anchor and its tag.
-pub(super) struct Properties {
+pub(super) struct Properties<'t> {
     /// Where the value goes on behind them.
     pub(super) content: usize,
+    /// The name of the anchor, if there is one.
+    pub(super) anchor: Option<&'t str>,
     /// The tag, if there is one.
     pub(super) tag: Option<Range<usize>>,
 }
 
-pub(super) fn properties(text: &str, start: usize) -> Properties {
+pub(super) fn properties(text: &str, start: usize) -> Properties<'_> {
     let mut content = start;
+    let mut anchor = None;
     let mut tag = None;
     loop {
         let rest = text.get(content..).unwrap_or("");
         if !rest.starts_with(['&', '!']) {
-            return Properties { content, tag };
+            return Properties { content, anchor, tag };
         }
         let verbatim = rest.starts_with("!<");
         let length = rest
@@ -42,9 +45,21 @@ pub(super) fn properties(text: &str, start: usize) -> Properties {
             .unwrap_or(rest.len());
         if rest.starts_with('!') {
             tag = Some(content..content + length);
+        } else {
+            anchor = Some(&rest[1..length]);
         }
         content = skip_space(text, content + length);
     }
+}
+
+/// The name of the alias at the start of a text, if one stands there, with the characters that libyaml takes for a name.
+pub(super) fn alias(text: &str) -> Option<&str> {
+    let rest = text.strip_prefix('*')?;
+    let of_a_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let end = rest.find(|c| !of_a_name(c)).unwrap_or(rest.len());
+    let (name, behind) = rest.split_at(end);
+    let ends = |c: char| c.is_whitespace() || "?:,]}%@`".contains(c);
+    (!name.is_empty() && behind.chars().next().is_none_or(ends)).then_some(name)
 }
 
 /// The next byte that is neither space nor comment.
