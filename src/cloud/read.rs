@@ -14,10 +14,11 @@ use super::ownership::{note_future_names, sort_by_owner, take_children};
 use super::reading::{ReadError, Reading};
 use super::specs::{get_specs, show_managed_tags};
 use crate::aws::Clients;
-use crate::kinds::{Address, Arn, Desired, Observed, ObservedState, Owner, Stack};
+use crate::kinds::{Address, Arn, Audience, Desired, Kind, Observed, ObservedState, Owner, Stack};
 use futures_util::future::{try_join, try_join_all};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use tokio::sync::mpsc::UnboundedSender;
 
 /// How far a planted bug puts the clock forward.
 const A_DAY: Duration = Duration::from_hours(24);
@@ -30,37 +31,11 @@ pub async fn read(
     reading: Reading,
 ) -> Result<ObservedState, ReadError> {
     let kinds = kinds_in_play(desired, reading);
-    // The server's time before the first listing: no listing is older than that.
-    let before = aws.gate.server_time();
-    let wanted: BTreeMap<&Address, &Desired> = desired.iter().map(|it| (&it.address, it)).collect();
+    let wanted: Wanted<'_> = desired.iter().map(|it| (&it.address, it)).collect();
     let (doors, gets) = early_gets(aws, &kinds);
-    let listed = async {
-        let filter = GetFilter::new(stack, desired, reading);
-        let seen = |observed: &Observed| {
-            if let Some(door) = doors.get(&observed.kind).filter(|_| filter.needs_a_get(observed)) {
-                // The receiver is closed only after a get has failed, which ends the reading anyway.
-                let _ = door.send(observed.arn.clone());
-            }
-        };
-        let all = try_join(list_all(aws, &kinds, &seen), list_audiences(aws, &kinds)).await?;
-        drop(doors);
-        let (listings, live) = all;
-        all_of_one_account(aws, &listings)?;
-        confirm_empty_listings(aws, stack, desired, &listings).await?;
-        let shown: BTreeSet<Arn> = listings.iter().map(|it| it.arn.clone()).collect();
-        let in_use = live.iter().map(|(kind, arn, _)| (*kind, arn.clone()));
-        nothing_of_ours_is_missing(aws, stack, &shown, in_use).await?;
-        let as_of = before.or_else(|| aws.gate.server_time());
-        let as_of = if mutant!(PrunedAtOnce) { as_of.map(|it| it + A_DAY) } else { as_of };
-        let mut state = ObservedState { listed: kinds.clone(), as_of, ..ObservedState::default() };
-        sort_by_owner(&mut state, listings, stack, desired);
-        note_future_names(&mut state, desired);
-        let children = list_children(aws, &kinds, stack, desired, &state, reading).await?;
-        take_children(&mut state, children, stack, desired);
-        let moves = note_future_names(&mut state, desired);
-        Ok((state, moves, live, shown))
-    };
-    let ((mut state, moves, live, shown), early) = try_join(listed, try_join_all(gets)).await?;
+    let listed = Box::pin(list(aws, stack, desired, reading, &kinds, doors));
+    let (listed, early) = try_join(listed, try_join_all(gets)).await?;
+    let Listed { mut state, moves, live, shown } = listed;
     let early = early.into_iter().flatten().collect();
     get_specs(aws, &mut state, &wanted, reading, early).await?;
     nothing_of_ours_is_missing(aws, stack, &shown, referred_to(&state)).await?;
@@ -75,6 +50,67 @@ pub async fn read(
         show_managed_tags(observed, stack);
     }
     examine_duplicates(aws, &mut state, stack).await?;
+    take_over_unreturned_fields(&mut state, &wanted);
+    restore_write_only_fields(&mut state, stack, &wanted, &moves);
+    note_audience(&mut state, live);
+    note_publishers(aws, &mut state, desired).await?;
+    Ok(state)
+}
+
+/// The declared resources by address.
+type Wanted<'a> = BTreeMap<&'a Address, &'a Desired>;
+
+/// What the listings of one reading show.
+struct Listed {
+    /// The objects by owner, without the specs that need a get.
+    state: ObservedState,
+    /// Objects that the plan may rename: the address of the manifest, and that in the ownership tags.
+    moves: BTreeMap<Address, Address>,
+    live: Vec<(Kind, Arn, Audience)>,
+    /// Every object in a listing, whatever its owner.
+    shown: BTreeSet<Arn>,
+}
+
+/// Lists the account and sorts the objects by owner. An object whose spec needs a get goes through the door of its kind
+/// at once (`early_gets`).
+async fn list(
+    aws: &Clients,
+    stack: &Stack,
+    desired: &[Desired],
+    reading: Reading,
+    kinds: &BTreeSet<Kind>,
+    doors: BTreeMap<Kind, UnboundedSender<Arn>>,
+) -> Result<Listed, ReadError> {
+    // The server's time before the first listing: no listing is older than that.
+    let before = aws.gate.server_time();
+    let filter = GetFilter::new(stack, desired, reading);
+    let seen = |observed: &Observed| {
+        if let Some(door) = doors.get(&observed.kind).filter(|_| filter.needs_a_get(observed)) {
+            // The receiver is closed only after a get has failed, which ends the reading anyway.
+            let _ = door.send(observed.arn.clone());
+        }
+    };
+    let all = try_join(list_all(aws, kinds, &seen), list_audiences(aws, kinds)).await?;
+    drop(doors);
+    let (listings, live) = all;
+    all_of_one_account(aws, &listings)?;
+    confirm_empty_listings(aws, stack, desired, &listings).await?;
+    let shown: BTreeSet<Arn> = listings.iter().map(|it| it.arn.clone()).collect();
+    let in_use = live.iter().map(|(kind, arn, _)| (*kind, arn.clone()));
+    nothing_of_ours_is_missing(aws, stack, &shown, in_use).await?;
+    let as_of = before.or_else(|| aws.gate.server_time());
+    let as_of = if mutant!(PrunedAtOnce) { as_of.map(|it| it + A_DAY) } else { as_of };
+    let mut state = ObservedState { listed: kinds.clone(), as_of, ..ObservedState::default() };
+    sort_by_owner(&mut state, listings, stack, desired);
+    note_future_names(&mut state, desired);
+    let children = list_children(aws, kinds, stack, desired, &state, reading).await?;
+    take_children(&mut state, children, stack, desired);
+    let moves = note_future_names(&mut state, desired);
+    Ok(Listed { state, moves, live, shown })
+}
+
+/// Fields that AWS does not return, of objects that the plan may adopt: taken as the manifest has them.
+fn take_over_unreturned_fields(state: &mut ObservedState, wanted: &Wanted<'_>) {
     let copied: BTreeSet<Arn> = state
         .adoptable
         .values()
@@ -92,12 +128,21 @@ pub async fn read(
             spec.copy_write_only(&desired.spec);
         }
     }
-    // A renamed object is compared with the manifest of its new name.
-    let gets: BTreeMap<&Address, &Address> = moves.iter().map(|(to, from)| (from, to)).collect();
+}
+
+/// Fields that AWS does not return, of owned objects: those of the manifest where the digest in the ownership tags says
+/// so. A renamed object is compared with the manifest of its new name.
+fn restore_write_only_fields(
+    state: &mut ObservedState,
+    stack: &Stack,
+    wanted: &Wanted<'_>,
+    moves: &BTreeMap<Address, Address>,
+) {
+    let renamed: BTreeMap<&Address, &Address> = moves.iter().map(|(to, from)| (from, to)).collect();
     for (address, observed) in &mut state.owned {
         let owner = observed.owner();
         let digest = owner.in_stack(&stack.name).map(|ownership| ownership.digest.as_str());
-        let manifest = match gets.get(address) {
+        let manifest = match renamed.get(address) {
             Some(to) => wanted.get(*to),
             None if moves.contains_key(address) => None,
             None => wanted.get(address),
@@ -109,7 +154,4 @@ pub async fn read(
             }
         }
     }
-    note_audience(&mut state, live);
-    note_publishers(aws, &mut state, desired).await?;
-    Ok(state)
 }

@@ -13,8 +13,7 @@ use futures_util::future::try_join_all;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// Reads specs where the listing did not carry them. An object of a kind that cannot be changed in
-/// place is as it was created: where its digest is that of the manifest, the manifest is its spec.
+/// Reads specs where the listing did not carry them. `early` has the objects that were got while the listings went on.
 pub(super) async fn get_specs(
     aws: &Clients,
     state: &mut ObservedState,
@@ -22,14 +21,40 @@ pub(super) async fn get_specs(
     reading: Reading,
     early: Vec<Observed>,
 ) -> Result<(), ReadError> {
-    let mut open: BTreeMap<Kind, Vec<Arn>> = BTreeMap::new();
+    // Specs that a listing or an early get carried were read before the address map was complete.
     let addresses = state.addresses.clone();
-    let former: BTreeSet<Address> = wanted.values().flat_map(|it| it.former()).collect();
-    // Specs that a listing carried were read before the address map was complete.
+    let renamed = |observed: Observed| Observed {
+        spec: observed.spec.map(|it| it.renamed(&addresses)),
+        ..observed
+    };
     let duplicates = state.duplicates.iter_mut().map(|it| &mut it.observed);
     for observed in state.owned.values_mut().chain(state.adoptable.values_mut()).chain(duplicates) {
         observed.spec = observed.spec.as_ref().map(|it| it.renamed(&addresses));
     }
+    let open = without_spec(state, wanted, reading);
+    let mut read: BTreeMap<Arn, Observed> =
+        early.into_iter().map(|it| (it.arn.clone(), renamed(it))).collect();
+    let gets = open.iter().map(|(&kind, arns)| {
+        let rest = arns.iter().filter(|arn| !read.contains_key(arn)).cloned().collect();
+        get_listed(aws, kind, rest, &addresses)
+    });
+    let late = try_join_all(gets).await?;
+    read.extend(late.into_iter().flatten().map(|it| (it.arn.clone(), it)));
+    let asked: BTreeSet<Arn> = open.into_values().flatten().collect();
+    remove_deleted(state, |it| asked.contains(&it.arn) && !read.contains_key(&it.arn));
+    take_read(state, read);
+    Ok(())
+}
+
+/// The objects whose spec is needed and not known. An object of a kind that cannot be changed in place is as it was
+/// created: where its digest is that of the manifest, it gets the spec of the manifest here.
+fn without_spec(
+    state: &mut ObservedState,
+    wanted: &BTreeMap<&Address, &Desired>,
+    reading: Reading,
+) -> BTreeMap<Kind, Vec<Arn>> {
+    let mut open: BTreeMap<Kind, Vec<Arn>> = BTreeMap::new();
+    let former: BTreeSet<Address> = wanted.values().flat_map(|it| it.former()).collect();
     for (address, observed) in &mut state.owned {
         if observed.spec.is_some() {
             continue;
@@ -44,7 +69,7 @@ pub(super) async fn get_specs(
             && state.duplicates.iter().all(|it| it.address != *address);
         if let (Some(desired), true, false) = (desired, create_only, reading.full)
             && let Owner::Stack(ownership) = observed.owner()
-            && desired.spec.digest(&addresses).as_deref() == Some(ownership.digest.as_str())
+            && desired.spec.digest(&state.addresses).as_deref() == Some(ownership.digest.as_str())
         {
             observed.spec = Some(desired.spec.clone());
             continue;
@@ -58,31 +83,24 @@ pub(super) async fn get_specs(
     for observed in unread.filter(|it| it.spec.is_none()) {
         open.entry(observed.kind).or_default().push(observed.arn.clone());
     }
-    let renamed = |observed: Observed| Observed {
-        spec: observed.spec.map(|it| it.renamed(&addresses)),
-        ..observed
-    };
-    let mut read: BTreeMap<Arn, Observed> =
-        early.into_iter().map(|it| (it.arn.clone(), renamed(it))).collect();
-    let gets = open.iter().map(|(&kind, arns)| {
-        let rest = arns.iter().filter(|arn| !read.contains_key(arn)).cloned().collect();
-        get_listed(aws, kind, rest, &addresses)
-    });
-    let late = try_join_all(gets).await?;
-    read.extend(late.into_iter().flatten().map(|it| (it.arn.clone(), it)));
-    let asked: BTreeSet<Arn> = open.into_values().flatten().collect();
-    // An object that is neither listed nor returned any more was deleted: the plan sees it as missing.
-    let gone =
-        |observed: &Observed| asked.contains(&observed.arn) && !read.contains_key(&observed.arn);
+    open
+}
+
+/// An object that is neither listed nor returned any more was deleted: the plan sees it as missing.
+fn remove_deleted(state: &mut ObservedState, deleted: impl Fn(&Observed) -> bool) {
     let lost: Vec<Arn> =
-        state.owned.values().filter(|it| gone(it)).map(|it| it.arn.clone()).collect();
+        state.owned.values().filter(|it| deleted(it)).map(|it| it.arn.clone()).collect();
     for arn in &lost {
         state.addresses.forget(arn);
     }
-    state.owned.retain(|_, observed| !gone(observed));
-    state.adoptable.retain(|_, observed| !gone(observed));
-    state.others.retain(|_, observed| !gone(observed));
-    state.duplicates.retain(|it| !gone(&it.observed));
+    state.owned.retain(|_, observed| !deleted(observed));
+    state.adoptable.retain(|_, observed| !deleted(observed));
+    state.others.retain(|_, observed| !deleted(observed));
+    state.duplicates.retain(|it| !deleted(&it.observed));
+}
+
+/// Puts what the gets returned in the place of what was listed.
+fn take_read(state: &mut ObservedState, mut read: BTreeMap<Arn, Observed>) {
     for observed in state
         .owned
         .values_mut()
@@ -98,7 +116,6 @@ pub(super) async fn get_specs(
             *observed = Observed { tags, session, ..newer };
         }
     }
-    Ok(())
 }
 
 /// Whether an object has the same owner, under the same name and from the same attempt.
