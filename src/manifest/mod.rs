@@ -55,10 +55,6 @@ pub fn load_text(name: &str, text: &str, stack: Option<&str>) -> Loaded {
 }
 
 fn understand(sources: SourceMap, mut report: Report, stack: Option<&str>) -> Loaded {
-    let mut stacks: Vec<(Origin, StackDocument)> = Vec::new();
-    let mut desired: Vec<Desired> = Vec::new();
-    let mut broken: BTreeSet<Address> = BTreeSet::new();
-    let mut in_part: Vec<(Desired, Vec<FieldPath>)> = Vec::new();
     let origins: Vec<Origin> = sources.origins().collect();
     if origins.is_empty() && !report.has_errors() {
         report.push(
@@ -66,64 +62,16 @@ fn understand(sources: SourceMap, mut report: Report, stack: Option<&str>) -> Lo
                 .help("name files or folders with `-f`; a folder is searched for *.yaml, *.yml and *.json"),
         );
     }
+    let mut documents = Documents::default();
     for origin in origins {
-        if !guard::guard(origin, &sources, &mut report) {
-            continue;
-        }
-        let mut found = Report::new();
-        let envelope = document::parse::<Envelope>(origin, &sources, &EnvelopeOutline, &mut found);
-        let Some(envelope) = envelope else {
-            if is_no_manifest(&found) {
-                report.push(not_a_manifest(Place::value(origin, "")));
-            } else {
-                report.extend(found);
-            }
-            continue;
-        };
-        if envelope.api_version != API_VERSION {
-            let message =
-                format!("unknown apiVersion {}", crate::diag::quote(&envelope.api_version));
-            let place = Place::value(origin, "apiVersion");
-            report.push(
-                Diagnostic::new(Code::UnknownApiVersion, place, message)
-                    .help(format!("use `apiVersion: {API_VERSION}`")),
-            );
-            continue;
-        }
-        if envelope.kind == STACK {
-            let outline = DocumentOutline::Stack;
-            let document = document::parse(origin, &sources, &outline, &mut report);
-            stacks.extend(document.map(|it| (origin, it)));
-            continue;
-        }
-        let Some(kind) = Kind::named(&envelope.kind) else {
-            let message = format!("unknown kind {}", crate::diag::quote(&envelope.kind));
-            let names: Vec<&str> = kind_names().collect();
-            report.push(
-                Diagnostic::new(Code::UnknownKind, Place::value(origin, "kind"), message)
-                    .help(format!("kinds are {}", names.join(", ")))
-                    .did_you_mean(&envelope.kind, kind_names()),
-            );
-            continue;
-        };
-        let typed = Typed { origin, sources: &sources, report: &mut report };
-        if let Some((spec, (metadata, lifecycle, left_out))) = kind.parse_with(typed) {
-            let it = resource(origin, spec, metadata, lifecycle);
-            if left_out.is_empty() {
-                desired.push(it);
-            } else {
-                broken.insert(it.address.clone());
-                in_part.push((it, left_out));
-            }
-        } else if let Some(it) = document::parse::<Named>(origin, &sources, &(), &mut Report::new())
-        {
-            // It is declared, whatever else is wrong with it: who refers to it is not to blame.
-            broken.insert(Address::new(kind, it.metadata.name));
+        if guard::guard(origin, &sources, &mut report) {
+            documents.read(origin, &sources, &mut report);
         }
     }
+    let Documents { stacks, mut desired, mut in_part, broken } = documents;
     let stack = stack::the_stack(stacks, stack, &sources, &mut report);
     let known: BTreeSet<Address> =
-        desired.iter().map(|it| it.address.clone()).chain(broken.clone()).collect();
+        desired.iter().map(|it| it.address.clone()).chain(broken).collect();
     for it in desired.iter_mut().chain(in_part.iter_mut().map(|it| &mut it.0)) {
         set::settle_names(it, &known);
     }
@@ -141,6 +89,78 @@ fn understand(sources: SourceMap, mut report: Report, stack: Option<&str>) -> Lo
         report.extend(found.iter().filter(|it| stands_without(it, left_out)).cloned());
     }
     Loaded { sources, report, stack, desired }
+}
+
+/// The documents of a run, each read by itself.
+#[derive(Default)]
+struct Documents {
+    stacks: Vec<(Origin, StackDocument)>,
+    /// Resources that were read to the end.
+    desired: Vec<Desired>,
+    /// Resources of which something was left out, and what.
+    in_part: Vec<(Desired, Vec<FieldPath>)>,
+    /// Resources that are declared and not read to the end: a reference to one of them is no error.
+    broken: BTreeSet<Address>,
+}
+
+impl Documents {
+    /// Reads one document; what is wrong with it goes into the report.
+    fn read(&mut self, origin: Origin, sources: &SourceMap, report: &mut Report) {
+        let Some(envelope) = envelope(origin, sources, report) else { return };
+        if envelope.kind == STACK {
+            let outline = DocumentOutline::Stack;
+            let document = document::parse(origin, sources, &outline, report);
+            self.stacks.extend(document.map(|it| (origin, it)));
+            return;
+        }
+        let Some(kind) = Kind::named(&envelope.kind) else {
+            let message = format!("unknown kind {}", crate::diag::quote(&envelope.kind));
+            let names: Vec<&str> = kind_names().collect();
+            report.push(
+                Diagnostic::new(Code::UnknownKind, Place::value(origin, "kind"), message)
+                    .help(format!("kinds are {}", names.join(", ")))
+                    .did_you_mean(&envelope.kind, kind_names()),
+            );
+            return;
+        };
+        let typed = Typed { origin, sources, report };
+        if let Some((spec, (metadata, lifecycle, left_out))) = kind.parse_with(typed) {
+            let it = resource(origin, spec, metadata, lifecycle);
+            if left_out.is_empty() {
+                self.desired.push(it);
+            } else {
+                self.broken.insert(it.address.clone());
+                self.in_part.push((it, left_out));
+            }
+        } else if let Some(it) = document::parse::<Named>(origin, sources, &(), &mut Report::new())
+        {
+            self.broken.insert(Address::new(kind, it.metadata.name));
+        }
+    }
+}
+
+/// The envelope of a document, if it is a manifest of this program.
+fn envelope(origin: Origin, sources: &SourceMap, report: &mut Report) -> Option<Envelope> {
+    let mut found = Report::new();
+    let envelope = document::parse::<Envelope>(origin, sources, &EnvelopeOutline, &mut found);
+    let Some(envelope) = envelope else {
+        if is_no_manifest(&found) {
+            report.push(not_a_manifest(Place::value(origin, "")));
+        } else {
+            report.extend(found);
+        }
+        return None;
+    };
+    if envelope.api_version != API_VERSION {
+        let message = format!("unknown apiVersion {}", crate::diag::quote(&envelope.api_version));
+        let place = Place::value(origin, "apiVersion");
+        report.push(
+            Diagnostic::new(Code::UnknownApiVersion, place, message)
+                .help(format!("use `apiVersion: {API_VERSION}`")),
+        );
+        return None;
+    }
+    Some(envelope)
 }
 
 /// Whether something is wrong whatever was meant where a document could not be read: a rule about one value,
