@@ -1,43 +1,20 @@
 //! Sentences for why a step is not carried out, and for who is on air.
 
 use crate::apply::{Left, Unread};
-use crate::kinds::{Audience, Pointer};
+use crate::kinds::{Address, Arn, Audience, Pointer};
 use crate::plan::{Action, Consent, NameFreedBy, Reason, Referrer};
 use jiff::Timestamp;
 
 /// Why a step is not carried out, in a sentence without a full stop.
 pub fn text(reason: &Reason) -> String {
     match reason {
-        Reason::LiveAudience { audience, needs } => {
-            let who = on_air(audience);
-            match needs {
-                Consent::Wait => who,
-                Consent::Flag(address) => format!("{who}; `--allow-live {address}` would do it now"),
-                Consent::Manifest => {
-                    format!("{who}; `--allow-live` needs `onLive: interrupt` in its manifest as well")
-                }
-                Consent::Never(address) => format!(
-                    "{who}, and its manifest says `onLive: fail`; wait until it is no longer live, set \
-                     `onLive: defer`, or set `onLive: interrupt` and give `--allow-live {address}`"
-                ),
-            }
-        }
+        Reason::LiveAudience { audience, needs } => live_audience(audience, needs),
         Reason::LiveThroughComposition { audience, composition } => {
-            let who = on_air(audience);
-            match composition {
-                Pointer::Named(address) => format!(
-                    "{who}; its stream is that of {address}, which has to be allowed to end as well: \
-                     `onLive: interrupt` in its manifest, and `--allow-live {address}`"
-                ),
-                Pointer::Outside(arn) => format!("{who}; its stream is that of {arn}"),
-            }
+            live_through_composition(audience, composition)
         }
         Reason::TargetLive { target, audience } => {
-            let target = match target {
-                Pointer::Named(address) => address.to_string(),
-                Pointer::Outside(arn) => arn.to_string(),
-            };
-            format!("{target} has to be offline before this can start, and is {}", on_air(audience))
+            let (target, live) = (pointer(target), on_air(audience));
+            format!("{target} has to be offline before this can start, and is {live}")
         }
         Reason::ForeignPublisher { source } => format!(
             "a participant who is recorded comes from {source}, and this stack may not disconnect it; the change is \
@@ -67,24 +44,7 @@ pub fn text(reason: &Reason) -> String {
             "{first} and {second} both exist, and `previousNames` lists both: remove the name of the one that \
              is not renamed"
         ),
-        Reason::NameTaken { address, holder, freed_by } => {
-            let taken = format!("{address} is still the name of {holder}");
-            let renames = format!(
-                "or give it another name in the same run with `previousNames: [{}]`",
-                address.name
-            );
-            match freed_by {
-                NameFreedBy::Prune => {
-                    format!("{taken}: delete that object with `--prune`, {renames}")
-                }
-                NameFreedBy::PruneWithoutSelection => format!(
-                    "{taken}: delete that object with `--prune` in a run without `--only`, `--exclude` and `-l`, {renames}"
-                ),
-                NameFreedBy::StepOf(other) => {
-                    format!("{taken}, and the step of {other} that would rename it is not carried out")
-                }
-            }
-        }
+        Reason::NameTaken { address, holder, freed_by } => name_taken(address, holder, freed_by),
         Reason::AdoptionReplaces => {
             "adopting it would replace it; change the manifest to match the existing object".to_owned()
         }
@@ -99,12 +59,7 @@ pub fn text(reason: &Reason) -> String {
             likely.as_deref().unwrap_or("AWS gives no reason"),
             moment(*after)
         ),
-        Reason::Protected { declared: true } => {
-            "protected: remove `lifecycle.protect` from its manifest and apply that first".to_owned()
-        }
-        Reason::Protected { declared: false } => {
-            "protected: restore its manifest without `lifecycle.protect` and apply that first".to_owned()
-        }
+        Reason::Protected { declared } => protected(*declared),
         Reason::ProtectionLifted { then } => {
             let then = if *then == Action::Delete { "deletes" } else { "replaces" };
             format!("it is protected, which this run lifts; the next one {then} it")
@@ -118,12 +73,7 @@ pub fn text(reason: &Reason) -> String {
         Reason::SuccessorFailed { arn, state } => {
             format!("{arn}, which replaces it, is in state {state}")
         }
-        Reason::StillReferredTo { by } => {
-            let mut names: Vec<String> = by.iter().map(referrer).collect();
-            names.sort();
-            let refer = if names.len() == 1 { "still refers" } else { "still refer" };
-            format!("{} {refer} to it", names.join(" and "))
-        }
+        Reason::StillReferredTo { by } => still_referred_to(by),
         Reason::DuplicateLive { winner, audience } => {
             format!("{winner} has the same name, and this one is {}", on_air(audience))
         }
@@ -144,6 +94,70 @@ pub fn text(reason: &Reason) -> String {
                 address.as_ref().map_or_else(|| "another object of this name".to_owned(), ToString::to_string);
             format!("waits for {whom} ({})", action.as_str())
         }
+    }
+}
+
+fn live_audience(audience: &Audience, needs: &Consent) -> String {
+    let who = on_air(audience);
+    match needs {
+        Consent::Wait => who,
+        Consent::Flag(address) => format!("{who}; `--allow-live {address}` would do it now"),
+        Consent::Manifest => {
+            format!("{who}; `--allow-live` needs `onLive: interrupt` in its manifest as well")
+        }
+        Consent::Never(address) => format!(
+            "{who}, and its manifest says `onLive: fail`; wait until it is no longer live, set \
+             `onLive: defer`, or set `onLive: interrupt` and give `--allow-live {address}`"
+        ),
+    }
+}
+
+fn live_through_composition(audience: &Audience, composition: &Pointer) -> String {
+    let who = on_air(audience);
+    match composition {
+        Pointer::Named(address) => format!(
+            "{who}; its stream is that of {address}, which has to be allowed to end as well: \
+             `onLive: interrupt` in its manifest, and `--allow-live {address}`"
+        ),
+        Pointer::Outside(arn) => format!("{who}; its stream is that of {arn}"),
+    }
+}
+
+fn name_taken(address: &Address, holder: &Arn, freed_by: &NameFreedBy) -> String {
+    let taken = format!("{address} is still the name of {holder}");
+    let renames =
+        format!("or give it another name in the same run with `previousNames: [{}]`", address.name);
+    match freed_by {
+        NameFreedBy::Prune => format!("{taken}: delete that object with `--prune`, {renames}"),
+        NameFreedBy::PruneWithoutSelection => format!(
+            "{taken}: delete that object with `--prune` in a run without `--only`, `--exclude` and `-l`, {renames}"
+        ),
+        NameFreedBy::StepOf(other) => {
+            format!("{taken}, and the step of {other} that would rename it is not carried out")
+        }
+    }
+}
+
+fn protected(declared: bool) -> String {
+    let first = if declared {
+        "remove `lifecycle.protect` from its manifest"
+    } else {
+        "restore its manifest without `lifecycle.protect`"
+    };
+    format!("protected: {first} and apply that first")
+}
+
+fn still_referred_to(by: &[Referrer]) -> String {
+    let mut names: Vec<String> = by.iter().map(referrer).collect();
+    names.sort();
+    let refer = if names.len() == 1 { "still refers" } else { "still refer" };
+    format!("{} {refer} to it", names.join(" and "))
+}
+
+fn pointer(it: &Pointer) -> String {
+    match it {
+        Pointer::Named(address) => address.to_string(),
+        Pointer::Outside(arn) => arn.to_string(),
     }
 }
 
