@@ -17,7 +17,7 @@ use super::ready::{LAG, fits, of_another_place, seen_twice, usable};
 use super::run::Run;
 use super::tags::all_tags;
 use super::tries::{TRIES, Tries};
-use super::wait::{Backoff, Until, Watch};
+use super::wait::{Backoff, Tell, Until, Watch};
 use crate::aws::{Applied, Class, Clients, CloudError, Tags};
 use crate::kinds::{AddressMap, Arn, Kind, Observed, Scope, Spec, Verb};
 use crate::plan::Step;
@@ -135,14 +135,9 @@ async fn create_once(
 ) -> Result<CreateOutcome, Failure> {
     let spec = step.spec.as_ref().expect("a step that makes something has a spec");
     let kind = step.address.kind;
-    // The create call reads under the parent first, so it is safe to repeat after an unknown result.
-    let create_adopts = kind.facts().listed_under.is_some();
     // The ids of attempts with an unknown result.
     let mut lost: Vec<String> = Vec::new();
-    let mut throttled = Backoff::of(TRIES);
-    let mut not_visible = Backoff::of(TRIES);
-    let mut unknown = Backoff::of(TRIES);
-    let mut lag = Watch::new(Until::Listed, LAG, tries.tell);
+    let mut pauses = Pauses::new(tries.tell);
     loop {
         let attempt_id = attempts.begin(aws)?;
         let tags = all_tags(step, spec, addresses, &attempt_id);
@@ -169,35 +164,62 @@ async fn create_once(
         }
         // Waits out a Conflict that this run's own stop explains. Not once an attempt is unknown: the object that it
         // may have created can be the reason for the Conflict.
-        if lost.is_empty() && tries.released(&error).await {
+        let released = lost.is_empty() && tries.released(&error).await;
+        if released || pauses.again_after(&error, spec).await {
             continue;
         }
-        // A quota error of a stream key: AWS has created the channel's key, and reads do not show it yet.
-        let comes_with_parent = kind.facts().created_by.is_some();
-        if error.class == Class::Quota && comes_with_parent && lag.again().await {
-            continue;
+        if lost.is_empty() {
+            return Err(error.into());
         }
+        // A refusal is about this attempt only: an earlier one with an unknown result may have created the object, and
+        // may be why this one is refused.
+        if let Some((observed, attempt_id)) = search_listings(aws, kind, &lost, addresses).await {
+            return Ok(CreateOutcome::Observed(Box::new(observed), attempt_id));
+        }
+        // No further attempt after a refusal, for a create call that adopts, or after a second unknown result. The step
+        // stays unknown because of the earlier attempt, even where the last one was refused.
+        if error.applied() == Applied::No || create_adopts(kind) || lost.len() > 1 {
+            return Ok(CreateOutcome::Unknown(error));
+        }
+    }
+}
+
+/// Whether the create call of a kind reads under the parent first and keeps what it finds, so that it is safe to repeat
+/// after an unknown result.
+fn create_adopts(kind: Kind) -> bool {
+    kind.facts().listed_under.is_some()
+}
+
+/// The pauses between the create requests of one step, a series for each cause that may pass.
+struct Pauses<'a> {
+    throttled: Backoff,
+    /// An object that the spec refers to: what this run created a moment ago may not be visible to every server yet.
+    not_visible: Backoff,
+    /// An unknown result of a create call that adopts.
+    unknown: Backoff,
+    /// A quota error of a stream key: AWS has created the channel's key, and reads do not show it yet.
+    unlisted: Watch<'a>,
+}
+
+impl<'a> Pauses<'a> {
+    fn new(tell: Tell<'a>) -> Self {
+        Self {
+            throttled: Backoff::of(TRIES),
+            not_visible: Backoff::of(TRIES),
+            unknown: Backoff::of(TRIES),
+            unlisted: Watch::new(Until::Listed, LAG, tell),
+        }
+    }
+
+    /// Waits before the next request; false where it would be no use.
+    async fn again_after(&mut self, error: &CloudError, spec: &Spec) -> bool {
+        let kind = spec.kind();
         match error.class {
-            Class::Throttled if throttled.again().await => {}
-            // What this run created a moment ago may not be visible to every server yet.
-            Class::NotFound if !spec.refs().is_empty() && not_visible.again().await => {}
-            _ if lost.is_empty() => return Err(error.into()),
-            // The repeated call reads under the parent first.
-            Class::Unknown if create_adopts && unknown.again().await => {}
-            _ => {
-                // A refusal is about this attempt only: an earlier one with an unknown result may have created the
-                // object, and may be why this one is refused.
-                if let Some((observed, attempt_id)) =
-                    search_listings(aws, kind, &lost, addresses).await
-                {
-                    return Ok(CreateOutcome::Observed(Box::new(observed), attempt_id));
-                }
-                // No further attempt after a refusal, for a create call that adopts, or after a second unknown result.
-                // The step stays unknown because of the earlier attempt, even where the last one was refused.
-                if error.applied() == Applied::No || create_adopts || lost.len() > 1 {
-                    return Ok(CreateOutcome::Unknown(error));
-                }
-            }
+            Class::Throttled => self.throttled.again().await,
+            Class::NotFound if !spec.refs().is_empty() => self.not_visible.again().await,
+            Class::Unknown if create_adopts(kind) => self.unknown.again().await,
+            Class::Quota if kind.facts().created_by.is_some() => self.unlisted.again().await,
+            _ => false,
         }
     }
 }
