@@ -208,43 +208,96 @@ pub async fn connect(target: &Target, published: &PublishedRates) -> Result<Clie
     if !REGIONS.contains(&region.as_str()) {
         return Err(ConnectError::RegionWithoutIvs(region));
     }
-    let endpoints = match target.in_process {
-        Some(_) => Vec::new(),
-        None => endpoint::urls(target, &config),
-    };
-    if let Some(url) = endpoints.iter().flatten().find(|it| !is_server(it)) {
+    let Reach { endpoints, local, asks_outside } = reach(target, &config, https.as_ref())?;
+    let rates = target.rates.unwrap_or(if local { Rates::Off } else { Rates::Aws { share: 1.0 } });
+    let gate = RequestGate::new(rates, published.clone());
+    let SdkClients { ivs, realtime, ivs_once, realtime_once, sts } =
+        sdk_clients(target, &config, &gate);
+    Ok(Clients {
+        ivs,
+        realtime,
+        ivs_once,
+        realtime_once,
+        sts,
+        account: Arc::default(),
+        asked: Arc::default(),
+        asks_outside,
+        source_conflict: chosen.as_ref().and_then(|it| it.conflict.clone()),
+        credentials: chosen.map(|it| it.chain),
+        #[cfg(feature = "lock-s3")]
+        config,
+        #[cfg(feature = "lock-s3")]
+        https,
+        gate,
+        region,
+        endpoint: endpoints.shown(),
+        endpoints,
+        local,
+        alone: target.in_process.is_some(),
+    })
+}
+
+/// Where the requests of a connection go.
+struct Reach {
+    endpoints: Endpoints,
+    /// Whether those to the two services stay on this machine.
+    local: bool,
+    /// Whether asking for the account leaves this machine.
+    asks_outside: bool,
+}
+
+/// The endpoints in force, if requests may be sent there: an address that is none, a connection to another machine
+/// without TLS, and TLS without a certificate authority to trust are refused.
+fn reach(
+    target: &Target,
+    config: &SdkConfig,
+    https: Option<&Https>,
+) -> Result<Reach, ConnectError> {
+    if target.in_process.is_some() {
+        return Ok(Reach { endpoints: Endpoints::Emulator, local: true, asks_outside: false });
+    }
+    let urls = endpoint::urls(target, config);
+    if let Some(url) = urls.iter().flatten().find(|it| !is_server(it)) {
         return Err(ConnectError::MalformedEndpoint(Address::of(url).shown));
     }
     if let Some(url) =
-        endpoints.iter().flatten().find(|url| url.starts_with("http://") && !is_loopback(url))
+        urls.iter().flatten().find(|url| url.starts_with("http://") && !is_loopback(url))
     {
         return Err(ConnectError::PlainHttp(Address::of(url).shown));
     }
     let encrypted =
         |url: &Option<String>| url.as_deref().is_none_or(|it| !it.starts_with("http://"));
-    if let Some(https) = &https
-        && endpoints.iter().take(2).any(encrypted)
+    if let Some(https) = https
+        && urls.iter().take(2).any(encrypted)
     {
         https.trusted().map_err(ConnectError::NoCertificates)?;
     }
-    // Requests stay here only if those of both services do; the last one is STS, which changes nothing.
+    // The last one is STS, which changes nothing.
     let here = |url: &Option<String>| url.as_deref().is_some_and(is_loopback);
-    let local = target.in_process.is_some() || endpoints.iter().take(2).all(here);
-    let asks_outside = target.in_process.is_none() && !endpoints.iter().skip(2).all(here);
-    let endpoint = match target.in_process {
-        Some(_) => Endpoints::Emulator.shown(),
-        None => Endpoints::from_urls(&endpoints).shown(),
-    };
-    let rates = target.rates.unwrap_or(if local { Rates::Off } else { Rates::Aws { share: 1.0 } });
-    let gate = RequestGate::new(rates, published.clone());
-    #[cfg(feature = "lock-s3")]
-    let unmetered = config.clone();
+    Ok(Reach {
+        endpoints: Endpoints::from_urls(&urls),
+        local: urls.iter().take(2).all(here),
+        asks_outside: !urls.iter().skip(2).all(here),
+    })
+}
+
+/// The SDK's clients of a connection.
+struct SdkClients {
+    ivs: aws_sdk_ivs::Client,
+    realtime: aws_sdk_ivsrealtime::Client,
+    ivs_once: aws_sdk_ivs::Client,
+    realtime_once: aws_sdk_ivsrealtime::Client,
+    sts: aws_sdk_sts::Client,
+}
+
+/// Makes the clients, whose requests all pass the gate. Those for writes send each request once.
+fn sdk_clients(target: &Target, config: &SdkConfig, gate: &RequestGate) -> SdkClients {
     let http =
         target.in_process.clone().or_else(|| config.http_client()).unwrap_or_else(trust::plain);
     let cache = config.identity_cache().unwrap_or_else(|| IdentityCache::lazy().build());
     let in_turn = InTurn { gate: gate.clone(), cache };
     let config = config
-        .into_builder()
+        .to_builder()
         .http_client(gate.in_front_of(http))
         .identity_cache(in_turn)
         // The meter limits how long an answer may take.
@@ -267,25 +320,11 @@ pub async fn connect(target: &Target, published: &PublishedRates) -> Result<Clie
         let config = aws_sdk_ivsrealtime::config::Builder::from(config);
         aws_sdk_ivsrealtime::Client::from_conf(config.retry_partition(partition.clone()).build())
     };
-    Ok(Clients {
+    SdkClients {
         ivs: ivs(&config),
         realtime: realtime(&config),
         ivs_once: ivs(&once),
         realtime_once: realtime(&once),
         sts: aws_sdk_sts::Client::new(&hasty),
-        account: Arc::default(),
-        asked: Arc::default(),
-        asks_outside,
-        source_conflict: chosen.as_ref().and_then(|it| it.conflict.clone()),
-        credentials: chosen.map(|it| it.chain),
-        #[cfg(feature = "lock-s3")]
-        config: unmetered,
-        #[cfg(feature = "lock-s3")]
-        https,
-        gate,
-        region,
-        endpoint,
-        local,
-        alone: target.in_process.is_some(),
-    })
+    }
 }

@@ -2,8 +2,7 @@
 //! nothing, and needs neither credentials nor a region.
 
 use super::connect::Target;
-use super::trust;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_config::SdkConfig;
 
 /// The services called, by the names under which endpoints are configured. The last one changes nothing.
 pub const SERVICES: [&str; 3] = ["ivs", "IVS RealTime", "STS"];
@@ -39,27 +38,6 @@ impl Address {
 }
 
 impl Endpoints {
-    /// The endpoints in force for `target`.
-    pub async fn of(target: &Target) -> Self {
-        if target.in_process.is_some() {
-            return Self::Emulator;
-        }
-        let config = if let Some(config) = &target.sdk_config {
-            config.clone()
-        } else {
-            // A region keeps the loader from asking the network for one.
-            let mut loader = aws_config::defaults(BehaviorVersion::latest())
-                .no_credentials()
-                .http_client(trust::plain())
-                .region(Region::new("us-east-1"));
-            if let Some(profile) = &target.profile {
-                loader = loader.profile_name(profile);
-            }
-            loader.load().await
-        };
-        Self::from_urls(&urls(target, &config))
-    }
-
     /// The endpoints of [`SERVICES`], in their order.
     pub(super) fn from_urls(urls: &[Option<String>]) -> Self {
         let named = SERVICES.into_iter().zip(urls);

@@ -70,7 +70,9 @@ pub struct Clients {
     pub gate: RequestGate,
     /// Region in force.
     pub region: String,
-    /// Address that is not AWS's own, for the plan's header.
+    /// Where the requests go.
+    pub endpoints: Endpoints,
+    /// The same for people to read, where it is not AWS's own endpoints.
     pub endpoint: Option<String>,
     /// Whether requests stay on this machine.
     pub local: bool,

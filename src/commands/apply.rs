@@ -1,5 +1,5 @@
 use super::answer::pretty;
-use super::connection::Connection;
+use super::connection::{Account, Connection};
 use super::failure::{Failure, refused};
 use super::inputs;
 use super::lock::Guard;
@@ -52,14 +52,16 @@ pub(crate) struct ConsentArgs {
 
 pub(super) async fn run(args: &ApplyArgs, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
     let approval = args.plan.as_deref().map(|it| read_approval(it, "apply")).transpose()?;
-    let global = &match (&args.plan, &approval) {
+    let (global, account) = match (&args.plan, &approval) {
         (Some(file), Some(approval)) => {
             let restored = inputs::restored(file, approval, global)?;
-            inputs::at_its_endpoint(file, approval, global, &restored).await?;
-            restored
+            let account = Account::of(&restored).await?;
+            inputs::at_its_endpoint(file, approval, global, account.endpoints())?;
+            (restored, Some(account))
         }
-        _ => global.clone(),
+        _ => (global.clone(), None),
     };
+    let global = &global;
     let confirmed = args.consent.confirm_deletes;
     let terms = match &approval {
         None => args.planning.terms(confirmed),
@@ -73,7 +75,11 @@ pub(super) async fn run(args: &ApplyArgs, global: &Global, ui: Ui) -> Result<Exi
         Some(_) => Failure::stale(failure.message),
         None => failure,
     })?;
-    let connection = Connection::open(global, &loaded.stack, ui).await?;
+    let account = match account {
+        Some(account) => account,
+        None => Account::of(global).await?,
+    };
+    let connection = Connection::open_at(account, global, &loaded.stack, ui).await?;
     connection.may_write(&loaded.stack)?;
     // The plan that is carried out is made under the lock, so nothing has to be confirmed afterwards.
     let guard = Guard::begin(&connection, &loaded.stack, ui).await?;

@@ -12,6 +12,7 @@ use crate::ui::escape::escape;
 use crate::ui::plan::Header;
 use crate::ui::progress::Spinner;
 use crate::ui::{Ui, diagnostic, json};
+use std::path::{Path, PathBuf};
 
 /// An account to work on.
 pub(super) struct Connection {
@@ -36,37 +37,78 @@ fn target(global: &Global) -> Target {
     }
 }
 
-/// Where the requests of a run with this command line go. Opens nothing.
-pub(super) async fn endpoints(global: &Global) -> Endpoints {
-    match global.emulator_file() {
-        Some(_) => Endpoints::Emulator,
-        None => Endpoints::of(&target(global)).await,
+/// The account of a run, before the run knows its stack.
+pub(super) enum Account {
+    /// The clients of an account on AWS.
+    Aws(Box<Clients>),
+    /// An emulated account, with its state in this file.
+    Emulated(PathBuf),
+}
+
+impl Account {
+    /// The account of a run with this command line. Sends nothing, apart from what a source of credentials needs, and
+    /// opens no emulator.
+    pub(super) async fn of(global: &Global) -> Result<Self, Failure> {
+        if let Some(file) = global.emulator_file() {
+            return Ok(Self::Emulated(file.to_owned()));
+        }
+        Ok(Self::Aws(Box::new(clients(&target(global)).await?)))
     }
+
+    /// Where the requests of the run go.
+    pub(super) fn endpoints(&self) -> &Endpoints {
+        match self {
+            Self::Aws(clients) => &clients.endpoints,
+            Self::Emulated(_) => &Endpoints::Emulator,
+        }
+    }
+}
+
+async fn clients(target: &Target) -> Result<Clients, Failure> {
+    engine::connect(target).await.map_err(|error| failed(&error.into()))
+}
+
+/// Opens the emulated account in `file`, or a new one, with its clients.
+async fn emulated(
+    file: &Path,
+    global: &Global,
+    stack: &Stack,
+) -> Result<(Emulator, Clients), Failure> {
+    let account = stack.account.clone().unwrap_or_else(|| Settings::default().account);
+    let settings = Settings { account, ..Settings::default() };
+    let opened = Emulator::open(file, settings);
+    let emulator = opened.map_err(|error| Failure::error(chain(&error)))?;
+    let target = Target {
+        region: global.region.clone().or_else(|| stack.region.clone()),
+        in_process: Some(emulator.http_client()),
+        clock: Some(emulator.time_source()),
+        ..target(global)
+    };
+    let clients = clients(&target).await?;
+    Ok((emulator, clients))
 }
 
 impl Connection {
     /// Connects, and makes sure that it is to where the stack belongs, before any call to IVS.
     pub(super) async fn open(global: &Global, stack: &Stack, ui: Ui) -> Result<Self, Failure> {
-        let emulator = match global.emulator_file() {
-            None => None,
-            Some(file) => {
-                let account = stack.account.clone().unwrap_or_else(|| Settings::default().account);
-                let settings = Settings { account, ..Settings::default() };
-                let opened = Emulator::open(file, settings);
-                Some(opened.map_err(|error| Failure::error(chain(&error)))?)
+        Self::open_at(Account::of(global).await?, global, stack, ui).await
+    }
+
+    /// The same at an account that is known already.
+    pub(super) async fn open_at(
+        account: Account,
+        global: &Global,
+        stack: &Stack,
+        ui: Ui,
+    ) -> Result<Self, Failure> {
+        let (clients, emulator) = match account {
+            Account::Aws(clients) => (*clients, None),
+            Account::Emulated(file) => {
+                let (emulator, clients) = emulated(&file, global, stack).await?;
+                (clients, Some(emulator))
             }
         };
-        let region = match &emulator {
-            Some(_) => global.region.clone().or_else(|| stack.region.clone()),
-            None => global.region.clone(),
-        };
-        let target = Target {
-            region,
-            in_process: emulator.as_ref().map(Emulator::http_client),
-            clock: emulator.as_ref().map(Emulator::time_source),
-            ..target(global)
-        };
-        let session = engine::Session::open(&target, stack).await.map_err(|it| failed(&it))?;
+        let session = engine::Session::with(clients, stack).await.map_err(|it| failed(&it))?;
         if let Some(conflict) = &session.aws.source_conflict {
             ui.say(&format!("warning: {}\n", escape(&conflict.to_string(), 400)));
         }

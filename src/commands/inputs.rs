@@ -1,6 +1,5 @@
 //! What a saved plan was made from: noted by `plan --out`, found again by `apply PLAN` from any folder.
 
-use super::connection::endpoints;
 use super::failure::Failure;
 use crate::aws::Endpoints;
 use crate::aws::endpoint::{Address, SERVICES, is_server, variable};
@@ -39,8 +38,8 @@ pub(super) struct Naming {
 }
 
 impl Naming {
-    /// For a plan of this run: whatever `apply` does not find in the file of the plan.
-    pub(super) async fn of(global: &Global) -> Self {
+    /// For a plan of this run: what `apply` does not find in the file of the plan.
+    pub(super) fn of(global: &Global, endpoints: &Endpoints) -> Self {
         let mut naming = Self::default();
         if of(global).endpoint_url.is_some() {
             return naming;
@@ -49,9 +48,9 @@ impl Naming {
             naming.has_placeholder |= !address.whole;
             if address.whole { quote(&address.shown) } else { "URL".to_owned() }
         };
-        match endpoints(global).await {
+        match endpoints {
             Endpoints::Aws | Endpoints::Emulator => {}
-            Endpoints::One(address) => naming.flags = flag(&word(&address)),
+            Endpoints::One(address) => naming.flags = flag(&word(address)),
             Endpoints::Several(named) => {
                 let each = named
                     .iter()
@@ -94,14 +93,13 @@ pub(super) fn command(plan: &Path, global: &Global, naming: &Naming) -> String {
 
 /// Refuses a plan that was made at other endpoints than those that this run would use, before anything is opened
 /// there.
-pub(super) async fn at_its_endpoint(
+pub(super) fn at_its_endpoint(
     plan: &Path,
     approval: &Approval,
     given: &Global,
-    restored: &Global,
+    endpoints: &Endpoints,
 ) -> Result<(), Failure> {
     let (saved, then) = (&approval.inputs, approval.place.endpoint.as_deref());
-    let endpoints = endpoints(restored).await;
     let now = endpoints.shown();
     if now.as_deref() == then {
         return Ok(());
@@ -111,7 +109,7 @@ pub(super) async fn at_its_endpoint(
         None => "the endpoints of AWS".to_owned(),
         Some(url) => format!("endpoint `{url}`"),
     };
-    let is_emulator = endpoints == Endpoints::Emulator;
+    let is_emulator = *endpoints == Endpoints::Emulator;
     let message = format!(
         "the plan was made at {}, and this run would use {}",
         named(then, saved.emulator.is_some()),

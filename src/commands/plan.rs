@@ -128,7 +128,7 @@ pub(super) async fn run(args: &PlanArgs, global: &Global, ui: Ui) -> Result<Exit
     session.connection.close()?;
     let status = session.planned.plan.status();
     if let (Some(out), Some(approval)) = (&args.out, approval) {
-        let naming = Naming::of(global).await;
+        let naming = Naming::of(global, &session.connection.aws().endpoints);
         save(out, &approval, status, &inputs::command(out, global, &naming), &naming, ui)?;
     }
     Ok(match status {
