@@ -103,6 +103,12 @@ pub(super) fn refused(refusal: Refusal) -> Failure {
             format!("the run does not hold the lock {location}, so nothing was written"),
             "run the command again",
         ),
+        Refusal::PlannedBeforeLock { location } => Failure::refused(
+            format!(
+                "the plan was made before the lock {location} was taken, so nothing was written"
+            ),
+            "run the command again",
+        ),
         Refusal::LockLost { location, why } => Failure::error(format!(
             "the lock {location} was lost before anything was written: {why}"
         ))

@@ -60,6 +60,11 @@ pub enum Refusal {
         /// The lock.
         location: Location,
     },
+    /// The account was read before the lock was taken: another run may have changed it in between.
+    PlannedBeforeLock {
+        /// The lock.
+        location: Location,
+    },
     /// The run held the lock of the stack and has lost it.
     LockLost {
         /// The lock.

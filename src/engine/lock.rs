@@ -11,7 +11,7 @@ use crate::aws::object::{Location, Object};
 use crate::aws::{CloudError, ConnectError};
 use crate::kinds::Stack;
 use serde::Serialize;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// How long the release of a lock may take: a person or a CI system waits for the end of the run.
@@ -56,8 +56,16 @@ pub enum LockError {
 /// [`Planned::apply`](super::Planned::apply) refuses it for any other.
 #[derive(Debug)]
 pub struct RunLock {
-    held: Option<(Location, Lock<Object>)>,
+    held: Option<Held>,
     stopper: watch::Sender<Stop>,
+}
+
+/// A lock that was taken.
+#[derive(Debug)]
+struct Held {
+    location: Location,
+    lock: Lock<Object>,
+    since: Instant,
 }
 
 impl RunLock {
@@ -68,12 +76,12 @@ impl RunLock {
 
     /// Where the lock is; `None` for a run without a lock.
     pub fn location(&self) -> Option<&Location> {
-        self.held.as_ref().map(|(location, _)| location)
+        self.held.as_ref().map(|it| &it.location)
     }
 
     /// The run that held the lock before, where it did not release it or left requests whose result is unknown.
     pub fn after(&self) -> Option<&Unclean> {
-        self.held.as_ref().and_then(|(_, lock)| lock.after.as_ref())
+        self.held.as_ref().and_then(|it| it.lock.after.as_ref())
     }
 
     /// Waits [`WINDOW`] where the run before left requests whose result is unknown: what they created is listed
@@ -86,7 +94,7 @@ impl RunLock {
 
     /// Why the lock was lost, if it was. The run it belongs to was stopped then.
     pub fn lost(&self) -> Option<Lost> {
-        self.held.as_ref().and_then(|(_, lock)| lock.lost())
+        self.held.as_ref().and_then(|it| it.lock.lost())
     }
 
     /// What stops the run.
@@ -97,7 +105,7 @@ impl RunLock {
     /// Releases the lock, if there is one. `unclear` names the steps whose result is unknown: the next run waits for
     /// them.
     pub async fn release(self, unclear: &[String]) -> Option<Released> {
-        let (_, lock) = self.held?;
+        let Held { lock, .. } = self.held?;
         let late = || CloudError::unusable("DeleteObject", "the store did not answer in time");
         let released = tokio::time::timeout(RELEASE_WITHIN, lock.release(unclear)).await;
         Some(released.unwrap_or_else(|_| Released::Unknown(late())))
@@ -129,7 +137,8 @@ impl Session {
             refusal => LockError::Refused { location: location.clone(), cause: Box::new(refusal) },
         })?;
         lock.keep(stopper.clone());
-        Ok(RunLock { held: Some((location.clone(), lock)), stopper })
+        let held = Held { location: location.clone(), lock, since: Instant::now() };
+        Ok(RunLock { held: Some(held), stopper })
     }
 
     /// Who holds the lock of the stack, without taking it. `None` where there is no lock.
@@ -153,14 +162,22 @@ impl Session {
         unlocked.map(Some).map_err(|error| store_failed(location, error))
     }
 
-    /// Whether the run holds the lock that the stack configures.
-    pub(super) fn holds(&self, stack: &Stack, lock: &RunLock) -> Result<(), super::Refusal> {
-        let Some(location) = self.lock_of(stack) else { return Ok(()) };
-        let location = || location.clone();
-        match (lock.location() == Some(&location()), lock.lost()) {
-            (false, _) => Err(super::Refusal::NotLocked { location: location() }),
-            (true, Some(why)) => Err(super::Refusal::LockLost { location: location(), why }),
-            (true, None) => Ok(()),
+    /// Whether the run holds the lock that the stack configures, and has held it since before `read_at`, when the
+    /// account was read.
+    pub(super) fn holds(
+        &self,
+        stack: &Stack,
+        lock: &RunLock,
+        read_at: Instant,
+    ) -> Result<(), super::Refusal> {
+        let Some(location) = self.lock_of(stack).cloned() else { return Ok(()) };
+        let Some(held) = lock.held.as_ref().filter(|it| it.location == location) else {
+            return Err(super::Refusal::NotLocked { location });
+        };
+        match held.lock.lost() {
+            Some(why) => Err(super::Refusal::LockLost { location, why }),
+            None if held.since > read_at => Err(super::Refusal::PlannedBeforeLock { location }),
+            None => Ok(()),
         }
     }
 

@@ -56,6 +56,7 @@ use crate::kinds::operation::PUBLISHED_RATES;
 use crate::kinds::{Desired, ObservedState, Stack};
 use crate::plan::approval::{Inputs, Place};
 use crate::plan::{Approval, Decision, Note, Plan, Policy, Selected, Status, Terms, plan};
+use std::time::Instant;
 
 /// A connection to the account and region of a stack.
 pub struct Session {
@@ -146,8 +147,9 @@ impl Session {
     ) -> Result<Planned, Error> {
         let every_kind = policy.prune || policy.destroy;
         let reading = Reading { every_kind, full, strangers: false };
+        let read_at = Instant::now();
         let (observed, plan) = self.planned(&stack, &desired, &policy, reading).await?;
-        Ok(Planned { stack, desired, observed, plan, policy, reading })
+        Ok(Planned { stack, desired, observed, plan, policy, reading, read_at })
     }
 
     async fn planned(
@@ -194,6 +196,8 @@ pub struct Planned {
     pub plan: Plan,
     policy: Policy,
     reading: Reading,
+    /// When the reading of the account began.
+    read_at: Instant,
 }
 
 impl Planned {
@@ -245,7 +249,7 @@ impl Planned {
             missing.then_some(Refusal::NoServerTime)
         };
         let place = session.may_write(&self.stack).err();
-        let unlocked = || session.holds(&self.stack, lock).err();
+        let unlocked = || session.holds(&self.stack, lock, self.read_at).err();
         place.or_else(unlocked).or(blocked).or_else(quota).or_else(deletes).or_else(no_time)
     }
 
@@ -281,8 +285,7 @@ impl Planned {
         Ok(Approval::of(&self.plan, &self.observed.addresses, place, terms, inputs))
     }
 
-    /// Applies the plan and confirms it. `lock` is that of [`Session::lock`], taken before the account was read; for
-    /// a stack without a lock it is [`RunLock::none`]. What stops the run is in it: what has begun is finished then.
+    /// Applies the plan and confirms it. `lock` is that of [`Session::lock`], taken before the plan was made; for a stack without a lock it is [`RunLock::none`]. What stops the run is in it: what has begun is finished then.
     /// `confirmed_deletes` is the number of deletes that the user has confirmed. `tell` gets every event as it
     /// happens.
     ///

@@ -232,7 +232,8 @@ async fn shared(emulator: &Emulator, bucket: &Bucket, stack: &Stack) -> Session 
 const LOCK: &str = "s3://locks/one";
 
 #[test]
-fn a_plan_of_a_stack_with_a_lock_is_applied_only_while_the_run_holds_it() {
+fn a_plan_of_a_stack_with_a_lock_is_applied_only_if_it_was_made_under_the_lock_that_the_run_holds()
+{
     on_paused_time(async {
         let (emulator, bucket) = (emulator("111111111111", false), Bucket::default());
         let Loaded { stack, desired, .. } = with_lock(1);
@@ -258,6 +259,18 @@ fn a_plan_of_a_stack_with_a_lock_is_applied_only_while_the_run_holds_it() {
         assert_eq!(wrong.err(), Some(refused), "the lock of another stack");
 
         let lock = session.lock(&stack, &Who::default(), stopper()).await.expect("it is free");
+        let older = Box::pin(planned.apply(&session, &lock, None, &|_| {})).await;
+        let refused = Refusal::PlannedBeforeLock { location: location() };
+        assert_eq!(older.err(), Some(refused.clone()));
+        let expected = json!({ "refusal": "plannedBeforeLock", "location": LOCK });
+        assert_eq!(serde_json::to_value(&refused).expect("a value"), expected);
+
+        let plan = async || {
+            let desired = with_lock(1).desired;
+            let planned = session.plan(stack.clone(), desired, Policy::default(), false).await;
+            planned.expect("read")
+        };
+        let planned = plan().await;
         bucket.delete("/locks/one");
         sleep(Duration::from_mins(1)).await;
         let lost = Box::pin(planned.apply(&session, &lock, None, &|_| {})).await;
@@ -266,6 +279,7 @@ fn a_plan_of_a_stack_with_a_lock_is_applied_only_while_the_run_holds_it() {
         assert_eq!(session.aws.gate.writes(), writes);
 
         let lock = session.lock(&stack, &Who::default(), stopper()).await.expect("it is free");
+        let planned = plan().await;
         let applied = Box::pin(planned.apply(&session, &lock, None, &|_| {})).await;
         assert!(applied.expect("the run holds the lock").is_well());
         assert!(matches!(lock.release(&[]).await, Some(Released::Free)));
