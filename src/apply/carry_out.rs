@@ -84,7 +84,9 @@ pub(super) async fn carry_out(
             }
         };
         match select(running.next(), pin!(signal)).await {
-            Either::Left((Some((id, status)), _)) => queue.end(id, status),
+            Either::Left((Some((id, status)), _)) => {
+                queue.end(id, status, writes[&id].request_id());
+            }
             Either::Right(_) if deadline.is_some() => break,
             Either::Left((None, _)) | Either::Right(_) => {}
         }

@@ -38,6 +38,8 @@ pub enum Event {
         address: Address,
         /// The action of the step.
         action: Action,
+        /// AWS's id of the step's last write; where there was none, of the request that failed.
+        request_id: Option<String>,
         /// How it ended.
         #[serde(flatten)]
         status: StepStatus,
@@ -122,7 +124,8 @@ mod tests {
     }
 
     fn is_allowed_at_the_end(status: StepStatus) {
-        is_allowed(&Event::Ended { id: 1, address: address(), action: Action::Create, status });
+        let (address, action, request_id) = (address(), Action::Create, None);
+        is_allowed(&Event::Ended { id: 1, address, action, request_id, status });
     }
 
     #[test]
@@ -140,10 +143,16 @@ mod tests {
                 json!({ "event": "waiting", "address": null, "until": "readable", "atMostSeconds": 1.5 }),
             ),
             (
-                Event::Ended { id: 1, address: address(), action, status },
+                Event::Ended {
+                    id: 1,
+                    address: address(),
+                    action,
+                    request_id: Some("r-1".to_owned()),
+                    status,
+                },
                 json!({
                     "event": "ended", "id": 1, "address": "Channel/main", "action": "create",
-                    "status": "done", "detail": ARN,
+                    "requestId": "r-1", "status": "done", "detail": ARN,
                 }),
             ),
             (

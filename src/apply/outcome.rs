@@ -50,6 +50,14 @@ impl StepStatus {
         }
     }
 
+    /// AWS's id of the request that failed, where one did.
+    pub(super) fn request_id(&self) -> Option<&str> {
+        match self {
+            Self::Failed(failure) | Self::Unknown(failure) => failure.request_id(),
+            _ => None,
+        }
+    }
+
     /// How far from done it is, to compare the two parts of a replacement.
     fn severity(&self) -> u8 {
         match self {
@@ -150,7 +158,7 @@ fn with_ids<S: Serializer>(
 }
 
 /// How the steps of a plan ended, counted as a reader does: a replacement is one step.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "each is the count of what it is called")]
 pub struct Counts {
@@ -251,11 +259,7 @@ impl Outcome {
 
     /// AWS's request id for a step: that of its last write, else that of the read that failed.
     pub fn request_id<'a>(&'a self, id: StepId, status: &'a StepStatus) -> Option<&'a str> {
-        let failed_by = match status {
-            StepStatus::Failed(failure) | StepStatus::Unknown(failure) => failure.request_id(),
-            _ => None,
-        };
-        self.requests.get(&id).map(String::as_str).or(failed_by)
+        self.requests.get(&id).map(String::as_str).or_else(|| status.request_id())
     }
 
     /// Whether every step ended as it should, and no duplicate is left.

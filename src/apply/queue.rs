@@ -69,16 +69,20 @@ impl<'a> Queue<'a> {
         self.lines.entry((step.address.kind, step.action)).or_default()
     }
 
-    /// Records how a step ended. Steps that depend on it and cannot go on end with it, and so on.
-    pub(super) fn end(&mut self, id: StepId, status: StepStatus) {
+    /// Records how a step ended, and the id of its last write. Steps that depend on it and cannot go on end with it, and
+    /// so on.
+    pub(super) fn end(&mut self, id: StepId, status: StepStatus, mut written: Option<String>) {
         self.line(id).running -= 1;
         let mut open = vec![(id, status)];
         while let Some((id, status)) = open.pop() {
             let step = self.steps[&id];
+            let failed = || status.request_id().map(ToOwned::to_owned);
+            let request_id = written.take().or_else(failed);
             (self.tell)(Event::Ended {
                 id,
                 address: step.address.clone(),
                 action: step.action,
+                request_id,
                 status: status.clone(),
             });
             for next in self.behind.get(&id).cloned().unwrap_or_default() {

@@ -23,18 +23,25 @@ pub enum ExitCode {
     Terminated,
 }
 
+impl ExitCode {
+    /// The number that the process ends with.
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Error => 1,
+            Self::Changes => 2,
+            Self::Partly => 3,
+            Self::Refused => 4,
+            Self::Stale => 5,
+            Self::HungUp => 129,
+            Self::Interrupted => 130,
+            Self::Terminated => 143,
+        }
+    }
+}
+
 impl From<ExitCode> for std::process::ExitCode {
     fn from(code: ExitCode) -> Self {
-        Self::from(match code {
-            ExitCode::Done => 0,
-            ExitCode::Error => 1,
-            ExitCode::Changes => 2,
-            ExitCode::Partly => 3,
-            ExitCode::Refused => 4,
-            ExitCode::Stale => 5,
-            ExitCode::HungUp => 129,
-            ExitCode::Interrupted => 130,
-            ExitCode::Terminated => 143,
-        })
+        Self::from(code.number())
     }
 }

@@ -1,5 +1,6 @@
 use super::answer::pretty;
 use super::connection::{Account, Connection};
+use super::events::EventsArgs;
 use super::failure::{Failure, refused};
 use super::inputs;
 use super::lock::Guard;
@@ -12,6 +13,7 @@ use crate::manifest::envelope::kind_names;
 use crate::manifest::source::read_named;
 use crate::plan::{Approval, Difference, Status};
 use crate::ui::escape::escape;
+use crate::ui::events::Events;
 use crate::ui::html::Ran;
 use crate::ui::progress::{Progress, failures, left, report};
 use crate::ui::saved::difference;
@@ -34,6 +36,8 @@ pub(crate) struct ApplyArgs {
     planning: PlanningArgs,
     #[command(flatten)]
     consent: ConsentArgs,
+    #[command(flatten)]
+    pub(super) events: EventsArgs,
 }
 
 /// What allows a plan to be carried out.
@@ -50,7 +54,12 @@ pub(crate) struct ConsentArgs {
     fail_on_deferred: bool,
 }
 
-pub(super) async fn run(args: &ApplyArgs, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
+pub(super) async fn run(
+    args: &ApplyArgs,
+    global: &Global,
+    events: &Events,
+    ui: Ui,
+) -> Result<ExitCode, Failure> {
     let approval = args.plan.as_deref().map(|it| read_approval(it, "apply")).transpose()?;
     let (global, account) = match (&args.plan, &approval) {
         (Some(file), Some(approval)) => {
@@ -80,6 +89,7 @@ pub(super) async fn run(args: &ApplyArgs, global: &Global, ui: Ui) -> Result<Exi
         None => Account::of(global).await?,
     };
     let connection = Connection::open_at(account, global, &loaded.stack, ui).await?;
+    let connection = connection.telling(events, &loaded.stack);
     connection.may_write(&loaded.stack)?;
     // The plan that is carried out is made under the lock, so nothing has to be confirmed afterwards.
     let guard = Guard::begin(&connection, &loaded.stack, ui).await?;
@@ -151,6 +161,7 @@ pub(super) async fn carry_out(
     global: &Global,
     ui: Ui,
 ) -> Result<ExitCode, Failure> {
+    session.connection.events.planned(&session.planned.plan);
     let carrying = Carrying { command, session: &session, consent, approved, guard, global, ui };
     let ended = carrying.out().await;
     // The emulated account keeps all changes, however the run ended.
@@ -338,14 +349,18 @@ async fn do_it(
     ui: Ui,
 ) -> Result<Outcome, Failure> {
     let progress = Progress::new(ui, &session.planned.plan);
-    let tell = |event: Event| progress.show(&event);
     let Session { connection, planned, .. } = session;
+    let tell = |event: Event| {
+        connection.events.happened(&event);
+        progress.show(&event);
+    };
     let plan = &planned.plan;
     let lock = guard.carry_out();
     let carried =
         Box::pin(planned.apply(&connection.session, lock, confirmed_deletes, &tell)).await;
     let outcome = carried.map_err(refused)?;
     progress.finish();
+    connection.events.applied(plan, &outcome);
     let steps = plan.by_id();
     let unknown = outcome.steps.iter().filter(|(_, it)| matches!(it, StepStatus::Unknown(_)));
     guard.leaves_unclear(unknown.map(|(id, _)| steps[id].address.to_string()));

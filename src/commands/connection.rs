@@ -9,6 +9,7 @@ use crate::engine;
 use crate::kinds::{Desired, ObservedState, Stack};
 use crate::manifest::Loaded;
 use crate::ui::escape::escape;
+use crate::ui::events::Events;
 use crate::ui::plan::Header;
 use crate::ui::progress::Spinner;
 use crate::ui::{Ui, diagnostic, json};
@@ -18,6 +19,8 @@ use std::path::{Path, PathBuf};
 pub(super) struct Connection {
     pub(super) session: engine::Session,
     emulator: Option<Emulator>,
+    /// What the run tells to other programs.
+    pub(super) events: Events,
     pub(super) ui: Ui,
 }
 
@@ -115,7 +118,13 @@ impl Connection {
         if let Some(source) = session.aws.credential_source() {
             tracing::info!("credentials: {}", escape(&source.to_string(), 400));
         }
-        Ok(Self { session, emulator, ui })
+        Ok(Self { session, emulator, events: Events::default(), ui })
+    }
+
+    /// The same, and the events of the run are told from now on.
+    pub(super) fn telling(self, events: &Events, stack: &Stack) -> Self {
+        events.started(&self.header(stack));
+        Self { events: events.clone(), ..self }
     }
 
     /// The clients of the account.

@@ -1,6 +1,7 @@
 use super::apply::{ConsentArgs, carry_out};
 use super::completions::{addresses, patterns};
 use super::connection::Connection;
+use super::events::EventsArgs;
 use super::failure::Failure;
 use super::lock::Guard;
 use super::session::{Session, load};
@@ -9,6 +10,7 @@ use crate::kinds::Address;
 use crate::plan::Policy;
 use crate::plan::selection::{Pattern, Selection};
 use crate::ui::Ui;
+use crate::ui::events::Events;
 use clap_complete::ArgValueCompleter;
 
 /// Delete everything the stack owns
@@ -28,9 +30,16 @@ pub(crate) struct DestroyArgs {
     /// Keep what matches
     #[arg(long, value_name = "GLOB", value_delimiter = ' ', add = ArgValueCompleter::new(patterns), env = "IVS_APPLY_EXCLUDE")]
     exclude: Vec<Pattern>,
+    #[command(flatten)]
+    pub(super) events: EventsArgs,
 }
 
-pub(super) async fn run(args: &DestroyArgs, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
+pub(super) async fn run(
+    args: &DestroyArgs,
+    global: &Global,
+    events: &Events,
+    ui: Ui,
+) -> Result<ExitCode, Failure> {
     let loaded = match load("destroy", global, ui) {
         Ok(loaded) => loaded,
         Err(code) => return Ok(code),
@@ -42,6 +51,7 @@ pub(super) async fn run(args: &DestroyArgs, global: &Global, ui: Ui) -> Result<E
         selected: None,
     };
     let connection = Connection::open(global, &loaded.stack, ui).await?;
+    let connection = connection.telling(events, &loaded.stack);
     connection.may_write(&loaded.stack)?;
     let guard = Guard::begin(&connection, &loaded.stack, ui).await?;
     let work = Box::pin(async {

@@ -1,9 +1,11 @@
 use super::answer::pretty;
+use super::events::EventsArgs;
 use super::failure::Failure;
 use super::selection::{SelectionArgs, select};
 use super::session::{self, Session};
 use crate::cli::{ExitCode, Format, Global};
 use crate::plan::{Cause, Policy};
+use crate::ui::events::Events;
 use crate::ui::{Ui, drift, html, json};
 
 /// Show changes made outside ivs-apply
@@ -20,19 +22,27 @@ pub(crate) struct DriftArgs {
     /// Do not count a missing resource as drift, unless something shows that it was applied
     #[arg(long, env = "IVS_APPLY_MISSING_OK", value_parser = clap::builder::BoolishValueParser::new())]
     missing_ok: bool,
+    #[command(flatten)]
+    pub(super) events: EventsArgs,
 }
 
-pub(super) async fn run(args: &DriftArgs, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
+pub(super) async fn run(
+    args: &DriftArgs,
+    global: &Global,
+    events: &Events,
+    ui: Ui,
+) -> Result<ExitCode, Failure> {
     let loaded = match session::load("drift", global, ui) {
         Ok(loaded) => loaded,
         Err(code) => return Ok(code),
     };
     let selected = select(&args.selection.selection(), &loaded)?;
     let policy = Policy { selected, ..Policy::default() };
-    let mut session = Session::open(loaded, global, &policy, false, ui).await?;
+    let mut session = Session::open(loaded, global, &policy, false, events, ui).await?;
     let missing = session.planned.plan.steps.iter().any(|it| it.because.contains(&Cause::Missing));
     let count_missing = missing && !args.missing_ok && session.was_applied().await?;
     let others = session.planned.plan.keep_drift(&session.planned.observed.audience, count_missing);
+    events.planned(&session.planned.plan);
     let drifted = !session.planned.plan.steps.is_empty();
     let text = if global.format == Format::Json {
         let frame = session.connection.frame("drift", &session.loaded);

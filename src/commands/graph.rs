@@ -5,6 +5,7 @@ use crate::cli::{ExitCode, Format, Global};
 use crate::kinds::Desired;
 use crate::plan::Policy;
 use crate::ui::Ui;
+use crate::ui::events::Events;
 use crate::ui::graph::Picture;
 
 /// Draw the dependency graph, coloured by what would happen
@@ -39,7 +40,7 @@ pub(super) async fn run(args: &GraphArgs, global: &Global, ui: Ui) -> Result<Exi
         ui.answer(&draw(Picture::new(&in_scope(&loaded.desired), None)))?;
         return Ok(ExitCode::Done);
     }
-    let session = Session::open(loaded, global, &policy, false, ui).await?;
+    let session = Session::open(loaded, global, &policy, false, &Events::default(), ui).await?;
     let desired = in_scope(&session.planned.desired);
     ui.answer(&draw(Picture::new(&desired, Some(&session.planned.plan))))?;
     session.connection.close()?;

@@ -9,6 +9,7 @@ mod connection;
 mod destroy;
 mod drift;
 mod emulator;
+mod events;
 mod explain;
 mod export;
 mod failure;
@@ -31,10 +32,13 @@ pub use start::main;
 
 use crate::cli::{ExitCode, Format, Global};
 use crate::plan::Status;
+use crate::ui::events::Events;
 use crate::ui::{Ui, json};
 use answer::{frame_of, pretty};
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::{ArgValueCandidates, CompletionCandidate};
+use failure::Failure;
+use std::path::Path;
 
 /// Declarative reconciler for Amazon IVS: manifests in Git, no state file, live audiences protected
 #[derive(Debug, Parser)]
@@ -87,23 +91,15 @@ pub(crate) async fn run(cli: Cli, ui: Ui) -> ExitCode {
         ui.say(&format!("error: `{name}` answers in {}\n", names.join(", ")));
         return ExitCode::Error;
     }
-    let ended = match command {
-        Command::Validate(args) => validate::run(&args, &global, ui),
-        Command::Plan(args) => plan::run(&args, &global, ui).await,
-        Command::Show(args) => show::run(&args, &global, ui),
-        Command::Apply(args) => Box::pin(apply::run(&args, &global, ui)).await,
-        Command::Drift(args) => drift::run(&args, &global, ui).await,
-        Command::Export(args) => export::run(&args, &global, ui).await,
-        Command::Destroy(args) => Box::pin(destroy::run(&args, &global, ui)).await,
-        Command::Unlock(args) => unlock::run(&args, &global, ui).await,
-        Command::Output(args) => output::run(&args, &global, ui).await,
-        Command::Graph(args) => graph::run(&args, &global, ui).await,
-        Command::IamPolicy(args) => iam_policy::run(&args, &global, ui),
-        Command::Explain(args) => explain::run(&args, ui),
-        Command::Schema(args) => schema::run(&args, ui),
-        Command::Completions(args) => completions::run(&args, ui),
-        Command::Man(args) => man::run(&args, Cli::command(), ui),
-        Command::Emulator(args) => emulator::run(args, &global, ui).await,
+    let ended = match Events::open(command.events(), name, ui) {
+        Ok(events) => {
+            let ended = start_command(command, &global, &events, ui).await;
+            let code = ended.as_ref().map_or_else(|failure| failure.code, |code| *code);
+            let error = ended.as_ref().err().map(|it| (it.message.as_str(), it.help.as_deref()));
+            events.ended(code.number(), error);
+            ended
+        }
+        Err(refused) => Err(refused.into()),
     };
     let failure = match ended {
         Ok(code) => return code,
@@ -131,7 +127,45 @@ pub(crate) async fn run(cli: Cli, ui: Ui) -> ExitCode {
     failure.code
 }
 
+async fn start_command(
+    command: Command,
+    global: &Global,
+    events: &Events,
+    ui: Ui,
+) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Validate(args) => validate::run(&args, global, ui),
+        Command::Plan(args) => plan::run(&args, global, events, ui).await,
+        Command::Show(args) => show::run(&args, global, ui),
+        Command::Apply(args) => Box::pin(apply::run(&args, global, events, ui)).await,
+        Command::Drift(args) => drift::run(&args, global, events, ui).await,
+        Command::Export(args) => export::run(&args, global, ui).await,
+        Command::Destroy(args) => Box::pin(destroy::run(&args, global, events, ui)).await,
+        Command::Unlock(args) => unlock::run(&args, global, ui).await,
+        Command::Output(args) => output::run(&args, global, ui).await,
+        Command::Graph(args) => graph::run(&args, global, ui).await,
+        Command::IamPolicy(args) => iam_policy::run(&args, global, ui),
+        Command::Explain(args) => explain::run(&args, ui),
+        Command::Schema(args) => schema::run(&args, ui),
+        Command::Completions(args) => completions::run(&args, ui),
+        Command::Man(args) => man::run(&args, Cli::command(), ui),
+        Command::Emulator(args) => emulator::run(args, global, ui).await,
+    }
+}
+
 impl Command {
+    /// The file of events that was asked for.
+    fn events(&self) -> Option<&Path> {
+        let asked = match self {
+            Self::Plan(args) => &args.events,
+            Self::Apply(args) => &args.events,
+            Self::Drift(args) => &args.events,
+            Self::Destroy(args) => &args.events,
+            _ => return None,
+        };
+        asked.events.as_deref()
+    }
+
     /// The forms of its answer.
     fn formats(&self) -> &'static [Format] {
         match self {

@@ -1,4 +1,5 @@
 use super::completions::addresses;
+use super::events::EventsArgs;
 use super::failure::Failure;
 use super::inputs::{self, Naming};
 use super::selection::{SelectionArgs, select};
@@ -8,6 +9,7 @@ use crate::kinds::{Address, is_saved_plan};
 use crate::plan::{Approval, Policy, Status, Terms};
 use crate::ui::Ui;
 use crate::ui::escape::escape;
+use crate::ui::events::Events;
 use crate::ui::file::{self, Sort};
 use clap::ValueEnum;
 use clap_complete::ArgValueCompleter;
@@ -29,6 +31,8 @@ pub(crate) struct PlanArgs {
     /// The exact number of deletes, where a saved plan has many
     #[arg(long, value_name = "N", env = "IVS_APPLY_CONFIRM_DELETES")]
     confirm_deletes: Option<usize>,
+    #[command(flatten)]
+    pub(super) events: EventsArgs,
 }
 
 /// What decides how a plan comes out.
@@ -108,7 +112,12 @@ pub(super) fn policy(terms: &Terms, loaded: &crate::manifest::Loaded) -> Result<
 /// What may be written over.
 const SAVED: Sort = Sort { what: "a saved plan", is: is_saved_plan };
 
-pub(super) async fn run(args: &PlanArgs, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
+pub(super) async fn run(
+    args: &PlanArgs,
+    global: &Global,
+    events: &Events,
+    ui: Ui,
+) -> Result<ExitCode, Failure> {
     if let Some(out) = &args.out {
         file::may_write(out, SAVED)?;
     }
@@ -118,7 +127,8 @@ pub(super) async fn run(args: &PlanArgs, global: &Global, ui: Ui) -> Result<Exit
     };
     let terms = args.planning.terms(args.confirm_deletes);
     let policy = policy(&terms, &loaded)?;
-    let session = Session::open(loaded, global, &policy, terms.refresh_full, ui).await?;
+    let session = Session::open(loaded, global, &policy, terms.refresh_full, events, ui).await?;
+    events.planned(&session.planned.plan);
     session.say_what_is_not_there(ui);
     let approval = match &args.out {
         Some(_) => Some(session.approval(terms, inputs::of(global))?),

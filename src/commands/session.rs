@@ -10,6 +10,7 @@ use crate::manifest::{self, Loaded, StandardInput};
 use crate::plan::approval::Inputs;
 use crate::plan::{Approval, Difference, Policy, Status, Terms};
 use crate::ui::escape::escape;
+use crate::ui::events::Events;
 use crate::ui::html::{self, Ran};
 use crate::ui::progress::Spinner;
 use crate::ui::{Ui, diagnostic, json};
@@ -56,9 +57,11 @@ impl Session {
         global: &Global,
         policy: &Policy,
         full: bool,
+        events: &Events,
         ui: Ui,
     ) -> Result<Self, Failure> {
         let connection = Connection::open(global, &loaded.stack, ui).await?;
+        let connection = connection.telling(events, &loaded.stack);
         lock::look(&connection, &loaded.stack, ui).await;
         Self::read(loaded, connection, policy, full).await
     }

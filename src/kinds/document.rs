@@ -15,9 +15,17 @@ pub fn is_saved_plan(text: &str) -> bool {
     begins_document(text, SAVED_PLAN)
 }
 
+/// How each line of a file of events begins.
+const EVENT: &str = "{\"v\":1,\"seq\":";
+
+/// Whether a text, or its beginning, is of a file of events.
+pub fn is_events_file(text: &str) -> bool {
+    text.starts_with(EVENT)
+}
+
 /// Whether a text, or its beginning, is of a file that this program wrote and that declares nothing.
 pub fn is_our_own(text: &str) -> bool {
-    is_saved_plan(text) || begins_document(text, SECRETS)
+    is_saved_plan(text) || is_events_file(text) || begins_document(text, SECRETS)
 }
 
 /// Whether a text is the beginning of a JSON document of `kind`, as far as that can be told without parsing

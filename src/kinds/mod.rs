@@ -43,7 +43,9 @@ pub use address::{Address, AddressMap, Arn};
 pub use calls::READS_LAG;
 pub use check::{Check, MOST_USER_TAGS, bucket_fault};
 pub use declared::DeclaredSet;
-pub use document::{API_VERSION, SAVED_PLAN, SECRETS, begins_document, is_our_own, is_saved_plan};
+pub use document::{
+    API_VERSION, SAVED_PLAN, SECRETS, begins_document, is_events_file, is_our_own, is_saved_plan,
+};
 pub use facts::{Facts, Mutable, Replace};
 pub use glob::Glob;
 pub use operation::{Elsewhere, On, Operation, Verb};

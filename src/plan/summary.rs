@@ -2,10 +2,11 @@
 
 use super::action::Action;
 use super::step::{Decision, Note, Plan, Step};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Counts for the summary line.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[expect(missing_docs, reason = "each is the count of what it is called")]
 pub struct Summary {
     pub create: usize,
@@ -24,7 +25,7 @@ pub struct Summary {
 }
 
 /// The status of a plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// Nothing to do, now or later.

@@ -1,5 +1,9 @@
 //! Output to a file that the user named: readable by its owner only, complete or not written at all, and it replaces
-//! nothing but earlier output of the same sort.
+//! nothing but earlier output of the same sort; and the file that events are appended to (`append.rs`).
+
+mod append;
+
+pub use append::Appended;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -18,6 +22,9 @@ pub enum Refused {
         "`-` is no file: standard output has the answer already, and `./-` would be a file of that name"
     )]
     Dash,
+    /// Standard output or standard error under another name.
+    #[error("`{0}` is where the answer or the messages of this run go")]
+    Stream(PathBuf),
     /// A folder, a pipe, a device.
     #[error("`{0}` is not a regular file")]
     NotAFile(PathBuf),
@@ -73,12 +80,18 @@ pub fn may_write(path: &Path, sort: Sort) -> Result<(), Refused> {
     if !there.is_file() {
         return Err(Refused::NotAFile(path.to_owned()));
     }
-    let mut beginning = Vec::new();
-    File::open(path).and_then(|it| it.take(BEGINNING).read_to_end(&mut beginning)).map_err(io)?;
-    if there.len() > 0 && !(sort.is)(&String::from_utf8_lossy(&beginning)) {
+    let begins = File::open(path).and_then(|mut it| begins_as(&mut it, sort)).map_err(io)?;
+    if there.len() > 0 && !begins {
         return Err(Refused::Foreign(path.to_owned(), sort.what));
     }
     Ok(())
+}
+
+/// Whether a file begins as one of this sort does.
+fn begins_as(file: &mut File, sort: Sort) -> io::Result<bool> {
+    let mut beginning = Vec::new();
+    file.take(BEGINNING).read_to_end(&mut beginning)?;
+    Ok((sort.is)(&String::from_utf8_lossy(&beginning)))
 }
 
 /// Writes `text`, mode 0600: into a new file first, which then takes the place of the old one, so that a link

@@ -5,6 +5,7 @@
 pub mod diagnostic;
 pub mod drift;
 pub mod escape;
+pub mod events;
 pub mod explain;
 pub mod file;
 pub mod graph;

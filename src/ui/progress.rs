@@ -69,7 +69,7 @@ impl Progress {
                     self.line(&format!("  {}{wait}", escape(&of, CAP)));
                 }
             }
-            Event::Ended { id, address, action, status } => {
+            Event::Ended { id, address, action, status, .. } => {
                 self.bar.inc(u64::from(!self.parts.contains(id)));
                 let address = escape(&address.to_string(), CAP);
                 self.line(&format!("  {address}: {}", ended(*action, status)));

@@ -28,7 +28,7 @@ fn the_schema_of_saved_plans_is_current() {
 
 #[test]
 fn the_schema_of_events_is_current() {
-    let schema = ivs_apply::apply::event::schema();
+    let schema = ivs_apply::ui::events::schema();
     golden::expect("schemas/events.json", &format!("{schema:#}\n"));
 }
 

@@ -291,14 +291,14 @@ impl Stage {
 
 /// Where a run is killed, in relation to a request.
 #[derive(Clone, Copy, Debug)]
-enum Moment {
+pub(crate) enum Moment {
     Before,
     Done,
     Answered,
 }
 
-/// Kills an apply at the n-th request. False where it ended by itself before that.
-fn killed_at(stage: &Stage, request: u64, moment: Moment) -> bool {
+/// Kills a command at the n-th request. False where it ended by itself before that.
+pub(crate) fn killed_at(stage: &Stage, words: &str, request: u64, moment: Moment) -> bool {
     let hold = match moment {
         Moment::Before => json!({ "kind": "hold", "nth": request }),
         Moment::Done => json!({ "kind": "hold", "nth": request, "done": true }),
@@ -307,7 +307,7 @@ fn killed_at(stage: &Stage, request: u64, moment: Moment) -> bool {
     };
     stage.control("POST", "faults", &hold);
     let mut child = stage
-        .command("apply --yes")
+        .command(words)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
@@ -374,7 +374,7 @@ fn killed_at_each(moment: Moment, requests: impl Iterator<Item = u64>) -> u64 {
         for request in requests {
             stage.control("POST", "reset", &Value::Null);
             let what = format!("killed {moment:?} request {request}");
-            if !killed_at(&stage, request, moment) {
+            if !killed_at(&stage, "apply --yes", request, moment) {
                 stage.assert_whole(&what);
                 return last;
             }
@@ -416,7 +416,7 @@ fn show_killed_at_every_request(moment: Moment) {
     let read: u64 = calls.as_object().expect("counts").values().filter_map(Value::as_u64).sum();
     for request in moment.requests(read) {
         let what = format!("killed at request {request}");
-        let killed = killed_at(&stage, request, moment);
+        let killed = killed_at(&stage, "apply --yes", request, moment);
         let replications = || {
             let all = stage.control("GET", "objects", &Value::Null);
             all["replications"].as_array().map(Vec::len)
@@ -435,7 +435,7 @@ fn show_killed_at_every_request(moment: Moment) {
 }
 
 /// What the emulator's state holds and no output may.
-fn secrets(state: &Path) -> BTreeSet<String> {
+pub(crate) fn secrets(state: &Path) -> BTreeSet<String> {
     fn gather(value: &Value, found: &mut BTreeSet<String>) {
         match value {
             Value::Object(members) => {

@@ -19,6 +19,7 @@ mod differential;
 mod drift;
 mod engine;
 mod events;
+mod events_file;
 mod examples;
 mod explain;
 mod explicit_defaults;

@@ -1,0 +1,281 @@
+//! What happens in a run, in a file for other programs: one JSON object a line, written as it happens (`--events`).
+//!
+//! A line is one write at the end of the file, so that a run that is killed leaves whole lines, and two runs can share
+//! a file. A file that cannot be written is told once and never stops a run.
+
+use super::escape;
+use super::file::{Appended, Refused, Sort};
+use super::plan::Header;
+use crate::apply::{Counts, Event, Outcome};
+use crate::kinds::is_events_file;
+use crate::plan::{Plan, Status, Summary};
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Version of the lines. Members and events may be added to it; any other change counts it up.
+const VERSION: u32 = 1;
+
+/// What a line is appended to.
+const EVENTS: Sort = Sort { what: "a file of events", is: is_events_file };
+
+/// What a run tells beside the events of its steps.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(tag = "event", rename_all_fields = "camelCase")]
+enum RunEvent<'a> {
+    /// The run is connected to its account. A run that ends before that tells it at its end, with `null` for what it
+    /// does not know.
+    #[serde(rename = "run.started")]
+    Started {
+        /// The command.
+        command: &'a str,
+        /// The program.
+        tool: Tool,
+        /// The stack.
+        stack: Option<&'a str>,
+        /// The account of the credentials.
+        account: Option<&'a str>,
+        /// ARN of the user or role that is signed in.
+        caller: Option<&'a str>,
+        /// The region in force.
+        region: Option<&'a str>,
+        /// The endpoint, where it is not AWS's own.
+        endpoint: Option<&'a str>,
+    },
+    /// The account was read, and the plan is made.
+    #[serde(rename = "run.planned")]
+    Planned {
+        /// What the plan comes to.
+        status: Status,
+        /// Steps by action, as in the output.
+        summary: &'a Summary,
+    },
+    /// The run is over. No later line has its `run`.
+    #[serde(rename = "run.ended")]
+    Ended {
+        /// The exit code.
+        exit_code: u8,
+        /// Steps of the plan by action; `null` where the run made no plan.
+        summary: Option<&'a Summary>,
+        /// Steps by how they ended; `null` where the run carried nothing out.
+        outcome: Option<&'a Counts>,
+        /// Why the run ended before its end.
+        error: Option<RunError<'a>>,
+    },
+}
+
+/// The program that wrote a line.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Tool {
+    /// Its name.
+    name: &'static str,
+    /// Its version.
+    version: &'static str,
+}
+
+/// Why a run ended before its end.
+#[derive(Debug, Serialize, JsonSchema)]
+struct RunError<'a> {
+    /// What is wrong.
+    message: &'a str,
+    /// What to do about it.
+    help: Option<&'a str>,
+}
+
+/// One line.
+#[derive(Serialize)]
+struct Line<'a, E> {
+    v: u32,
+    seq: u64,
+    time: String,
+    run: &'a str,
+    #[serde(flatten)]
+    event: &'a E,
+}
+
+/// JSON Schema of a line.
+pub fn schema() -> Value {
+    let settings = schemars::generate::SchemaSettings::draft07().for_serialize();
+    let mut generator = settings.into_generator();
+    let any = [generator.subschema_for::<RunEvent<'_>>(), generator.subschema_for::<Event>()];
+    json!({
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "A line of the file of `--events`",
+        "type": "object",
+        "required": ["v", "seq", "time", "run", "event"],
+        "properties": {
+            "v": {
+                "const": VERSION,
+                "description": "Version of the lines. Members and events may be added to it.",
+            },
+            "seq": {
+                "type": "integer", "minimum": 1,
+                "description": "Counts the events of a run from 1; a gap is a line that could not be written.",
+            },
+            "time": {
+                "type": "string", "format": "date-time",
+                "description": "When it was written, by the clock of this machine.",
+            },
+            "run": {
+                "type": "string",
+                "description": "Id of the run (a ULID), the same in all its lines: several runs may share a file.",
+            },
+            "event": { "type": "string", "description": "What happened." },
+        },
+        "anyOf": any,
+        "definitions": generator.take_definitions(true),
+    })
+}
+
+/// The events of one run.
+#[derive(Clone, Debug, Default)]
+pub struct Events(Option<Arc<Mutex<Told>>>);
+
+/// What was told so far, and where to.
+#[derive(Debug)]
+struct Told {
+    command: &'static str,
+    run: String,
+    file: Appended,
+    seq: u64,
+    started: bool,
+    summary: Option<Summary>,
+    outcome: Option<Counts>,
+    /// Told where a line cannot be written, once.
+    warn: Option<super::Ui>,
+}
+
+impl Events {
+    /// For the file at `path`, which is made where there is none; for no file, events that are told to nothing.
+    ///
+    /// # Errors
+    /// Where the file cannot be opened, or holds anything but events.
+    pub fn open(
+        path: Option<&Path>,
+        command: &'static str,
+        ui: super::Ui,
+    ) -> Result<Self, Refused> {
+        let Some(path) = path else { return Ok(Self(None)) };
+        let told = Told {
+            command,
+            run: ulid::Ulid::generate().to_string(),
+            file: Appended::open(path, EVENTS)?,
+            seq: 0,
+            started: false,
+            summary: None,
+            outcome: None,
+            warn: Some(ui),
+        };
+        Ok(Self(Some(Arc::new(Mutex::new(told)))))
+    }
+
+    /// The run is connected.
+    pub fn started(&self, header: &Header<'_>) {
+        self.with(|it| it.start(Some(header)));
+    }
+
+    /// The plan is made.
+    pub fn planned(&self, plan: &Plan) {
+        self.with(|it| {
+            let summary = plan.summary();
+            it.write(&RunEvent::Planned { status: plan.status(), summary: &summary });
+            it.summary = Some(summary);
+        });
+    }
+
+    /// Something happened while the plan was applied.
+    pub fn happened(&self, event: &Event) {
+        self.with(|it| it.write(event));
+    }
+
+    /// The plan was applied.
+    pub fn applied(&self, plan: &Plan, outcome: &Outcome) {
+        self.with(|it| it.outcome = Some(outcome.counts(plan)));
+    }
+
+    /// The run is over; with what went wrong, and what to do about it.
+    pub fn ended(&self, exit_code: u8, error: Option<(&str, Option<&str>)>) {
+        self.with(|it| {
+            if !it.started {
+                it.start(None);
+            }
+            let (summary, outcome) = (it.summary.take(), it.outcome.take());
+            let (summary, outcome) = (summary.as_ref(), outcome.as_ref());
+            let error = error.map(|(message, help)| RunError { message, help });
+            it.write(&RunEvent::Ended { exit_code, summary, outcome, error });
+        });
+    }
+
+    fn with(&self, tell: impl FnOnce(&mut Told)) {
+        if let Some(told) = &self.0 {
+            // A line is whole or not counted, so that a panic elsewhere leaves nothing half done here.
+            tell(&mut told.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+}
+
+impl Told {
+    fn start(&mut self, header: Option<&Header<'_>>) {
+        self.started = true;
+        let identity = header.and_then(|it| it.identity);
+        self.write(&RunEvent::Started {
+            command: self.command,
+            tool: Tool { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") },
+            stack: header.map(|it| it.stack.name.as_str()),
+            account: identity.and_then(|it| it.account()),
+            caller: identity.and_then(|it| it.caller()),
+            region: header.map(|it| it.region),
+            endpoint: header.and_then(|it| it.endpoint),
+        });
+    }
+
+    fn write(&mut self, event: &impl Serialize) {
+        self.seq += 1;
+        let time = format!("{:.3}", Timestamp::now());
+        let line = Line { v: VERSION, seq: self.seq, time, run: &self.run, event };
+        let line = serde_json::to_string(&line).expect("an event has only texts as keys");
+        let written = self.file.append(&escape::json(&line));
+        if let (Err(error), Some(ui)) = (written, self.warn) {
+            self.warn = None;
+            let path = escape::escape(&self.file.path().display().to_string(), 200);
+            ui.say(&format!(
+                "warning: an event could not be written to `{path}`: {error}; the run goes on, and its later events are \
+                 tried all the same\n"
+            ));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn each_line_begins_as_a_file_of_events_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let ui = super::super::Ui::new(anstream::ColorChoice::Never);
+        for run in 1..=2 {
+            let events = Events::open(Some(&path), "plan", ui).unwrap();
+            events.ended(1, Some(("one\nline \u{202e}", None)));
+            let text = fs::read_to_string(&path).unwrap();
+            let lines: Vec<&str> = text.lines().collect();
+            assert_eq!(lines.len(), 2 * run, "{text}");
+            assert!(lines.iter().all(|it| is_events_file(it)), "{text}");
+            assert!(lines[2 * run - 1].contains("one\\nline \\u202e"), "{text}");
+        }
+    }
+
+    #[test]
+    fn events_without_a_file_are_told_to_nothing() {
+        let events = Events::default();
+        events.ended(0, None);
+        let ui = super::super::Ui::new(anstream::ColorChoice::Never);
+        assert!(Events::open(None, "plan", ui).is_ok());
+        assert!(matches!(Events::open(Some(Path::new("-")), "plan", ui), Err(Refused::Dash)));
+    }
+}
