@@ -4,7 +4,7 @@
 
 use super::reading::ReadError;
 use crate::aws::Clients;
-use crate::kinds::{Arn, Audience, Desired, Kind, ObservedState, Pointer, Publisher, Spec};
+use crate::kinds::{Arn, Audience, Desired, Kind, ObservedState, OnAir, Pointer, Publisher, Spec};
 use futures_util::future::try_join_all;
 use std::collections::BTreeMap;
 
@@ -42,9 +42,15 @@ pub(super) async fn note_publishers(
 
 /// Records which objects are live: those that listings show, stages with a session, all running compositions, and what
 /// AWS created along with a live object.
-pub(super) fn note_audience(state: &mut ObservedState, live: Vec<(Kind, Arn, Audience)>) {
-    let mut audience: BTreeMap<Arn, Audience> =
-        live.into_iter().map(|(_, arn, audience)| (arn, audience)).collect();
+pub(super) fn note_audience(state: &mut ObservedState, on_air: Vec<(Kind, OnAir)>) {
+    let mut audience: BTreeMap<Arn, Audience> = BTreeMap::new();
+    for (_, it) in on_air {
+        audience.insert(it.arn.clone(), it.audience);
+        state.live.insert(it.arn, it.live);
+    }
+    let told = state.all().filter_map(|it| Some((it.arn.clone(), it.live.clone()?)));
+    let told: Vec<_> = told.collect();
+    state.live.extend(told);
     for observed in state.all() {
         if let Some(session) = &observed.session {
             audience.insert(observed.arn.clone(), Audience::session(session.clone()));

@@ -5,7 +5,7 @@
 use super::reading::{ReadError, Reading};
 use crate::aws::{Class, Clients, CloudError};
 use crate::kinds::{
-    AddressMap, Arn, Audience, Desired, Kind, Observed, ObservedState, Pointer, Scope, Spec, Stack,
+    AddressMap, Arn, Desired, Kind, Observed, ObservedState, OnAir, Pointer, Scope, Spec, Stack,
 };
 use futures_util::future::try_join_all;
 use std::collections::{BTreeMap, BTreeSet};
@@ -79,10 +79,10 @@ pub(super) async fn confirm_empty_listings(
 pub(super) async fn list_audiences(
     aws: &Clients,
     kinds: &BTreeSet<Kind>,
-) -> Result<Vec<(Kind, Arn, Audience)>, ReadError> {
+) -> Result<Vec<(Kind, OnAir)>, ReadError> {
     let listings = kinds.iter().map(|&kind| async move {
         let live = kind.audiences(aws).await.map_err(|source| ReadError { kind, source })?;
-        Ok(live.into_iter().map(move |(arn, audience)| (kind, arn, audience)))
+        Ok(live.into_iter().map(move |it| (kind, it)))
     });
     Ok(try_join_all(listings).await?.into_iter().flatten().collect())
 }

@@ -6,12 +6,14 @@ mod audience;
 mod duplicates;
 mod early;
 mod listing;
+mod live;
 mod ownership;
 mod read;
 mod reading;
 mod specs;
 mod users;
 
+pub use live::look_up_live;
 pub use read::read;
 pub use reading::{ReadError, Reading};
 pub use specs::show_managed_tags;

@@ -96,7 +96,7 @@ async fn list(
     all_of_one_account(aws, &listings)?;
     confirm_empty_listings(aws, stack, desired, &listings).await?;
     let shown: BTreeSet<Arn> = listings.iter().map(|it| it.arn.clone()).collect();
-    let in_use = live.iter().map(|(kind, arn, _)| (*kind, arn.clone()));
+    let in_use = live.iter().map(|(kind, it)| (*kind, it.arn.clone()));
     nothing_of_ours_is_missing(aws, stack, &shown, in_use).await?;
     let as_of = before.or_else(|| aws.gate.server_time());
     let as_of = if mutant!(PrunedAtOnce) { as_of.map(|it| it + A_DAY) } else { as_of };

@@ -51,9 +51,9 @@ pub use lock::{LockError, RunLock};
 
 use crate::apply::{Event, Outcome, apply};
 use crate::aws::{self, Class, Clients, SignedIn};
-use crate::cloud::{Reading, look_up_sessions, look_up_users, read};
+use crate::cloud::{Reading, look_up_live, look_up_sessions, look_up_users, read};
 use crate::kinds::operation::PUBLISHED_RATES;
-use crate::kinds::{Desired, ObservedState, Stack};
+use crate::kinds::{Address, Desired, ObservedState, Stack};
 use crate::plan::approval::{Inputs, Place};
 use crate::plan::{Approval, Decision, Note, Plan, Policy, Selected, Status, Terms, plan};
 use std::time::Instant;
@@ -171,6 +171,29 @@ impl Session {
         Ok((observed, made))
     }
 
+    /// Reads everything that the stack owns, of every kind, without manifests.
+    ///
+    /// # Errors
+    /// [`Error::Read`] where a kind cannot be read to the end.
+    pub async fn survey(&self, stack: &Stack) -> Result<ObservedState, Error> {
+        let everything = Reading { every_kind: true, full: false, strangers: false };
+        Ok(read(&self.aws, stack, &[], everything).await?)
+    }
+
+    /// Looks up what a plan does not need and a view of the stack shows of what `is_about` selects: how many
+    /// participants publish on each stage with a session, one call each, and the names of the destinations of each
+    /// degraded composition, one call each.
+    ///
+    /// # Errors
+    /// [`Error::Read`].
+    pub async fn look_up_live(
+        &self,
+        observed: &mut ObservedState,
+        is_about: &(dyn Fn(&Address) -> bool + Sync),
+    ) -> Result<(), Error> {
+        Ok(look_up_live(&self.aws, observed, is_about).await?)
+    }
+
     /// Whether anything of the stack exists, of whatever kind: then it was applied before.
     ///
     /// # Errors
@@ -179,8 +202,7 @@ impl Session {
         if !planned.observed.owned.is_empty() {
             return Ok(true);
         }
-        let everything = Reading { every_kind: true, full: false, strangers: false };
-        Ok(!read(&self.aws, &planned.stack, &[], everything).await?.owned.is_empty())
+        Ok(!self.survey(&planned.stack).await?.owned.is_empty())
     }
 }
 

@@ -6,8 +6,8 @@ mod stream;
 use super::wire_enum::sdk_enums;
 use super::{
     AddressMap, Arn, Audience, Check, DeclaredSet, Edge, Facts, Interrupted, Interruption, Kind,
-    Observed, On, Operation, Ref, Resource, Scope, Secrets, Service, WireEnum, answered_tags,
-    drain, inside, json, sent_tags, side_by_side,
+    Observed, On, OnAir, Operation, Ref, Resource, Scope, Secrets, Service, WireEnum,
+    answered_tags, drain, inside, json, sent_tags, side_by_side,
 };
 use crate::aws::{Clients, CloudError, Secret, Sorted, Tags, gone, restore_zeros};
 use crate::diag::{Code, Report};
@@ -370,7 +370,7 @@ impl Resource for Channel {
         gone(aws.ivs_once.delete_channel().arn(arn.as_str()).send().await.sorted("DeleteChannel"))
     }
 
-    async fn audiences(aws: &Clients) -> Result<Vec<(Arn, Audience)>, CloudError> {
+    async fn audiences(aws: &Clients) -> Result<Vec<OnAir>, CloudError> {
         stream::streams(aws).await
     }
 

@@ -11,8 +11,9 @@ use super::{
 };
 use crate::aws::{Class, Clients, CloudError, Sorted, Tags, found, restore_zeros};
 use crate::diag::{Code, Diagnostic, FieldPath, Place, Report};
+use crate::kinds::live::answered_time;
 use crate::kinds::reference::edge_of;
-use crate::kinds::{EncoderConfiguration, Stage};
+use crate::kinds::{EncoderConfiguration, Live, LiveDestination, Stage, WireEnum};
 use aws_sdk_ivsrealtime::operation::list_compositions::builders::ListCompositionsFluentBuilder;
 use aws_sdk_ivsrealtime::types::{self as sdk, ParticipantState};
 use destination::Destination;
@@ -317,6 +318,15 @@ async fn listed(
                 Observed::listed(Kind::Composition, it.arn, answered_tags(it.tags))
                     .in_state(it.state.as_str())
                     .failing(failed, it.destinations.len())
+                    .on_air(Live {
+                        since: answered_time(it.start_time.and_then(|it| it.to_millis().ok())),
+                        destinations: it
+                            .destinations
+                            .into_iter()
+                            .map(LiveDestination::listed)
+                            .collect(),
+                        ..Live::default()
+                    })
             }));
             page.next_token
         },
@@ -342,6 +352,11 @@ pub(super) async fn running(
 fn read(it: sdk::Composition, addresses: &AddressMap) -> Option<Observed> {
     let (failed, of) =
         (it.destinations.iter().filter(|it| has_failed(&it.state)).count(), it.destinations.len());
+    let live = Live {
+        since: answered_time(it.start_time.and_then(|it| it.to_millis().ok())),
+        destinations: it.destinations.iter().map(live_destination).collect(),
+        ..Live::default()
+    };
     let destinations: Option<Vec<_>> = it
         .destinations
         .into_iter()
@@ -356,7 +371,17 @@ fn read(it: sdk::Composition, addresses: &AddressMap) -> Option<Observed> {
     };
     spec.normalise();
     let observed = Observed::listed(Kind::Composition, it.arn, answered_tags(it.tags));
-    Some(observed.in_state(it.state.as_str()).failing(failed, of).with(spec))
+    Some(observed.in_state(it.state.as_str()).failing(failed, of).on_air(live).with(spec))
+}
+
+/// A destination with its name, which only a get tells.
+fn live_destination(it: &sdk::Destination) -> LiveDestination {
+    let name = it.configuration.as_ref().and_then(|it| it.name.clone());
+    LiveDestination {
+        id: it.id.clone(),
+        name: name.filter(|it| !it.is_empty()),
+        state: WireEnum(it.state.clone()),
+    }
 }
 
 /// Whether AWS has given a destination up; one in state RECONNECTING may come back by itself.

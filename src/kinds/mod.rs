@@ -19,6 +19,7 @@ mod calls;
 mod declared;
 mod document;
 mod facts;
+mod live;
 mod pages;
 mod registry;
 mod resource;
@@ -48,6 +49,7 @@ pub use document::{
 };
 pub use facts::{Facts, Mutable, Replace};
 pub use glob::Glob;
+pub use live::{Live, LiveDestination, OnAir};
 pub use operation::{Elsewhere, On, Operation, Verb};
 pub use owner::{Owner, OwnershipTags};
 pub use reference::{Edge, Pointer, Ref};

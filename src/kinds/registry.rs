@@ -5,8 +5,8 @@ use super::calls::about_what_was_asked;
 use super::spec::FieldChange;
 use super::{
     Address, AddressMap, Arn, Audience, Check, DeclaredSet, Detached, Edge, Elsewhere, Exclusive,
-    Existence, Facts, FileSource, Interrupted, Interruption, Observed, ObservedState, ParseSpec,
-    Publisher, Resource, Scope, Secrets,
+    Existence, Facts, FileSource, Interrupted, Interruption, Observed, ObservedState, OnAir,
+    ParseSpec, Publisher, Resource, Scope, Secrets,
 };
 use crate::aws::{Clients, CloudError, Tags};
 use crate::diag::Report;
@@ -107,8 +107,17 @@ macro_rules! kinds {
                 match self { $(Kind::$name => $name::delete(aws, arn).await),* }
             }
             /// [`Resource::audiences`].
-            pub async fn audiences(self, aws: &Clients) -> Result<Vec<(Arn, Audience)>, CloudError> {
+            pub async fn audiences(self, aws: &Clients) -> Result<Vec<OnAir>, CloudError> {
                 match self { $(Kind::$name => $name::audiences(aws).await),* }
+            }
+            /// [`Resource::count_publishers`].
+            pub async fn count_publishers(
+                self,
+                aws: &Clients,
+                arn: &Arn,
+                session: &str,
+            ) -> Result<Option<usize>, CloudError> {
+                match self { $(Kind::$name => $name::count_publishers(aws, arn, session).await),* }
             }
             /// [`Resource::is_connected`].
             pub async fn is_connected(self, aws: &Clients, arn: &Arn, session: &str) -> Result<bool, CloudError> {

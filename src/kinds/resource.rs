@@ -5,7 +5,7 @@
 use super::spec::FieldChange;
 use super::{
     Address, AddressMap, Arn, Audience, Check, DeclaredSet, Edge, Elsewhere, Facts, Kind, Observed,
-    ObservedState, Publisher, Spec,
+    ObservedState, OnAir, Publisher, Spec,
 };
 use crate::aws::{Clients, CloudError, Secret, Tags};
 use crate::diag::Report;
@@ -197,10 +197,16 @@ pub trait Resource:
         None
     }
     /// The objects of the kind that are live at this moment, where one listing shows them all.
-    fn audiences(
-        _aws: &Clients,
-    ) -> impl Future<Output = Result<Vec<(Arn, Audience)>, CloudError>> + Send {
+    fn audiences(_aws: &Clients) -> impl Future<Output = Result<Vec<OnAir>, CloudError>> + Send {
         async { Ok(Vec::new()) }
+    }
+    /// How many participants publish in this session of an object; `None` for kinds without participants.
+    fn count_publishers(
+        _aws: &Clients,
+        _arn: &Arn,
+        _session: &str,
+    ) -> impl Future<Output = Result<Option<usize>, CloudError>> + Send {
+        async { Ok(None) }
     }
     /// Whether a participant is connected in this session of an object, for kinds whose sessions last for minutes after
     /// the last participant has left.

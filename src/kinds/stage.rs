@@ -390,6 +390,14 @@ impl Resource for Stage {
         participants::is_connected(aws, arn, session).await
     }
 
+    async fn count_publishers(
+        aws: &Clients,
+        arn: &Arn,
+        session: &str,
+    ) -> Result<Option<usize>, CloudError> {
+        participants::count_publishers(aws, arn, session).await.map(Some)
+    }
+
     async fn audience(aws: &Clients, arn: &Arn) -> Result<Option<Audience>, CloudError> {
         let Some(session) = active_session(aws, arn).await? else { return Ok(None) };
         let connected = Self::is_connected(aws, arn, &session).await?;

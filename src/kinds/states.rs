@@ -2,6 +2,7 @@
 
 use super::address::{Address, AddressMap, Arn};
 use super::glob::Glob;
+use super::live::Live;
 use super::owner::{Owner, OwnershipTags};
 use super::reference::Pointer;
 use super::{Kind, Spec};
@@ -123,6 +124,8 @@ pub struct Observed {
     pub session: Option<String>,
     /// What of it has failed while the rest of it runs, of a kind with parts that fail by themselves.
     pub degraded: Option<Degraded>,
+    /// What AWS tells of it while it is on air, where what was read of it tells that.
+    pub live: Option<Live>,
     /// Id of the participant who publishes with it, of a kind that AWS gives one at creation: calls about participants
     /// name the object by it.
     pub participant: Option<String>,
@@ -142,6 +145,7 @@ impl Observed {
             state: None,
             session: None,
             degraded: None,
+            live: None,
             participant: None,
             outputs: BTreeMap::new(),
         }
@@ -163,6 +167,12 @@ impl Observed {
     #[must_use]
     pub fn failing(self, failed: usize, of: usize) -> Self {
         Self { degraded: (failed > 0).then_some(Degraded { failed, of }), ..self }
+    }
+
+    /// The same with what AWS tells of it while it is on air.
+    #[must_use]
+    pub fn on_air(self, live: Live) -> Self {
+        Self { live: Some(live), ..self }
     }
 
     /// The same with the participant who publishes with it.
@@ -342,6 +352,8 @@ pub struct ObservedState {
     /// The audiences of live objects, by ARN. A stage with a session counts as live until a lookup shows that no
     /// participant is connected.
     pub audience: BTreeMap<Arn, Audience>,
+    /// What AWS tells of those that are live, by ARN.
+    pub live: BTreeMap<Arn, Live>,
     /// Publishers that are connected, of those that a declared resource of any kind needs ([`Spec::publisher`]).
     pub publishers: BTreeSet<Publisher>,
     /// Address to ARN and back, for all that is owned.

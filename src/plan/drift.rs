@@ -32,7 +32,22 @@ pub struct NotDrift {
     pub missing: Vec<Step>,
 }
 
+impl Cause {
+    /// Whether something outside ivs-apply, or AWS, made the resource differ from what was applied.
+    pub(super) fn is_drift(&self) -> bool {
+        matches!(
+            self,
+            Self::Drift | Self::Gone | Self::Unclear | Self::Failed { .. } | Self::Degraded(_)
+        )
+    }
+}
+
 impl Step {
+    /// Whether one of its causes is drift.
+    pub(super) fn is_drift(&self) -> bool {
+        self.because.iter().any(Cause::is_drift)
+    }
+
     /// How much attention the drift of this step needs.
     pub fn attention(&self) -> Attention {
         if self.because.contains(&Cause::Unclear) {
@@ -69,18 +84,8 @@ impl Plan {
             // A dormant resource is not to exist now.
             let lasting = step.spec.as_ref().is_none_or(|it| !it.comes_and_goes())
                 && !matches!(step.decision, Decision::Dormant(_));
-            let drift = |it: &Cause| {
-                matches!(
-                    it,
-                    Cause::Drift
-                        | Cause::Gone
-                        | Cause::Unclear
-                        | Cause::Failed { .. }
-                        | Cause::Degraded(_)
-                )
-            };
             let missing = missing_is_drift && lasting && has(|it| *it == Cause::Missing);
-            if has(drift) || missing {
+            if step.is_drift() || missing {
                 self.steps.push(step);
             } else if has(|it| matches!(it, Cause::Pending | Cause::Adopt | Cause::Rename { .. })) {
                 not_drift.pending.push(step);

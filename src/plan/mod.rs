@@ -3,8 +3,8 @@
 //! A pure function, and a list of phases. Each phase is a function of the `Inputs`, which none of them changes, and of
 //! the list of `Drafts`: `find` looks for the object of each declared resource, `settle` drafts its steps (`compare`,
 //! `replace`), `prune` those of other objects; `order`, `names` and `offline` say which step needs which, and number them.
-//! Of the plan, `summary` counts the steps and `drift` takes out the drift. Never knows a clock, the network, a terminal or
-//! the SDK.
+//! Of the plan, `summary` counts the steps, `drift` takes out the drift, and `state` tells the state of each resource.
+//! Never knows a clock, the network, a terminal or the SDK.
 
 mod action;
 pub mod approval;
@@ -26,6 +26,7 @@ pub mod reason;
 mod replace;
 pub mod selection;
 mod settle;
+mod state;
 pub mod step;
 mod summary;
 mod work;
@@ -36,6 +37,7 @@ pub use drift::{Attention, NotDrift};
 pub use policy::{Policy, Refusal};
 pub use reason::{Consent, NameFreedBy, Reason, Referrer};
 pub use selection::{Selected, Selection};
+pub use state::{ResourceState, ResourceStatus, recorded_states};
 pub use step::{Cause, Decision, DuplicateCopy, Note, Plan, Step, StepId};
 pub use summary::{Status, Summary};
 

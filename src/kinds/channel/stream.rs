@@ -1,7 +1,8 @@
 //! The live streams of channels: which there are, how many watch, and how to end one. Knows no manifest.
 
 use crate::aws::{Class, Clients, CloudError, Sorted, found};
-use crate::kinds::{Arn, Audience, drain};
+use crate::kinds::live::answered_time;
+use crate::kinds::{Arn, Audience, Live, OnAir, WireEnum, drain};
 use aws_sdk_ivs::types::StreamState;
 
 /// Whether a stream is answered that has ended: AWS may do that, or answer none.
@@ -10,7 +11,7 @@ fn is_offline(state: Option<&StreamState>) -> bool {
 }
 
 /// Every stream of the account at this moment: one sweep tells which channels are live.
-pub(super) async fn streams(aws: &Clients) -> Result<Vec<(Arn, Audience)>, CloudError> {
+pub(super) async fn streams(aws: &Clients) -> Result<Vec<OnAir>, CloudError> {
     let mut found = Vec::new();
     drain(
         "ListStreams",
@@ -21,7 +22,13 @@ pub(super) async fn streams(aws: &Clients) -> Result<Vec<(Arn, Audience)>, Cloud
         |page| {
             let on_air = page.streams.into_iter().filter(|it| !is_offline(it.state.as_ref()));
             found.extend(on_air.filter_map(|it| {
-                Some((Arn::new(it.channel_arn?), Audience::stream(it.viewer_count, it.stream_id)))
+                let live = Live {
+                    since: answered_time(it.start_time.and_then(|it| it.to_millis().ok())),
+                    health: WireEnum::answered(it.health),
+                    ..Live::default()
+                };
+                let audience = Audience::stream(it.viewer_count, it.stream_id);
+                Some(OnAir { arn: Arn::new(it.channel_arn?), audience, live })
             }));
             page.next_token
         },

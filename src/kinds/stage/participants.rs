@@ -84,6 +84,24 @@ pub(super) async fn is_connected(
         .await
 }
 
+/// How many participants publish in a session of a stage. `published` stays true of whoever has published once, so only
+/// those who are connected count.
+pub(super) async fn count_publishers(
+    aws: &Clients,
+    stage: &Arn,
+    session: &str,
+) -> Result<usize, CloudError> {
+    let connected = Some(ParticipantState::Connected);
+    let mut count = 0;
+    let narrow = |all: ListParticipantsFluentBuilder| all.filter_by_published(true);
+    each_participant(aws, stage, session, narrow, |page| {
+        count += page.iter().filter(|it| it.state == connected).count();
+        true
+    })
+    .await?;
+    Ok(count)
+}
+
 /// Whether `wanted` is true of any participant of a session, of those that `narrow` leaves. Reads no further
 /// than the page with the first of them.
 pub(in crate::kinds) async fn any_participant(
