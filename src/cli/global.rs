@@ -115,7 +115,7 @@ pub enum Format {
     Text,
     /// JSON for other programs.
     Json,
-    /// A comment on a pull request; `plan` and `show` have it.
+    /// A comment on a pull request; `plan`, `show` and `status` have it.
     Markdown,
     /// One HTML file without scripts; `plan`, `apply`, `destroy`, `drift` and `show` have it.
     Html,

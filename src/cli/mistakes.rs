@@ -62,16 +62,14 @@ const ELSEWHERE: [(&str, &str); 5] = [
     ("create", "apply"),
 ];
 
-/// What to do instead of `status`.
-const STATUS: &str = "`ivs-apply plan` shows how the account differs from the manifests, and \
-                      `ivs-apply drift` what was changed outside ivs-apply";
 /// What to do instead of `list`.
-const LIST: &str = "`ivs-apply export` prints manifests of the objects that exist, without those \
-                    of other stacks, and `ivs-apply output` the ARNs of the declared resources";
+const LIST: &str = "`ivs-apply status` lists the resources of a stack with their states and what is on air, \
+                    and `ivs-apply output` their ARNs; `ivs-apply export` prints manifests of the objects \
+                    that exist, without those of other stacks";
 
 /// Commands of other tools that have no counterpart here, with what to do instead.
 const COMMANDS_ELSEWHERE: [(&str, &str); 5] =
-    [("status", STATUS), ("list", LIST), ("ls", LIST), ("get", LIST), ("state", LIST)];
+    [("list", LIST), ("ls", LIST), ("get", LIST), ("state", LIST), ("top", LIST)];
 
 /// Flags of other tools that have no counterpart here, with what to do instead.
 const FLAGS_ELSEWHERE: [(&str, &str); 3] = [
@@ -87,11 +85,12 @@ const FLAGS_ELSEWHERE: [(&str, &str); 3] = [
 ];
 
 /// The commands that read the manifests of `-f`.
-const READ_MANIFESTS: [&str; 10] = [
+const READ_MANIFESTS: [&str; 11] = [
     "validate",
     "plan",
     "apply",
     "drift",
+    "status",
     "export",
     "destroy",
     "unlock",

@@ -14,7 +14,7 @@ use super::ownership::{note_future_names, sort_by_owner, take_children};
 use super::reading::{ReadError, Reading};
 use super::specs::{get_specs, show_managed_tags};
 use crate::aws::Clients;
-use crate::kinds::{Address, Arn, Audience, Desired, Kind, Observed, ObservedState, Owner, Stack};
+use crate::kinds::{Address, Arn, Desired, Kind, Observed, ObservedState, OnAir, Owner, Stack};
 use futures_util::future::{try_join, try_join_all};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -66,7 +66,7 @@ struct Listed {
     state: ObservedState,
     /// Objects that the plan may rename: the address of the manifest, and that in the ownership tags.
     moves: BTreeMap<Address, Address>,
-    live: Vec<(Kind, Arn, Audience)>,
+    live: Vec<(Kind, OnAir)>,
     /// Every object in a listing, whatever its owner.
     shown: BTreeSet<Arn>,
 }

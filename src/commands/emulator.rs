@@ -1,5 +1,5 @@
 use super::failure::{Failure, chain};
-use super::lock::{hangup, received};
+use super::lock::stopped;
 use crate::cli::{ExitCode, Global, RatesWord};
 use crate::emulator::{Emulator, Settings};
 use crate::ui::Ui;
@@ -69,20 +69,9 @@ pub(super) async fn run(args: EmulatorArgs, global: &Global, ui: Ui) -> Result<E
     let at = listener.local_addr()?;
     ui.answer(&format!("listening on http://{at}\n"))?;
     emulator
-        .serve(listener, stopped())
+        .serve(listener, async { _ = stopped().await })
         .await
         .map_err(|error| Failure::error(format!("the emulator stopped serving: {error}")))?;
     emulator.close()?;
     Ok(ExitCode::Done)
-}
-
-/// SIGINT (Ctrl-C), SIGTERM or SIGHUP.
-async fn stopped() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut hangup, mut terminate) = (hangup(), signal(SignalKind::terminate()).ok());
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = received(&mut terminate) => {}
-        () = received(&mut hangup) => {}
-    }
 }

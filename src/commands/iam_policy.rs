@@ -37,7 +37,7 @@ pub(crate) struct IamPolicyArgs {
 /// Commands that a policy can be for.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum For {
-    /// `plan`, `drift`, `graph`, `output` without secrets.
+    /// `plan`, `drift`, `status`, `graph`, `output` without secrets.
     Plan,
     /// `apply`; with `--prune` also `destroy`.
     Apply,

@@ -212,14 +212,26 @@ fn stopped_early(why: Option<Signal>) -> Failure {
     Failure { code, message: "stopped before anything was written".to_owned(), help: None }
 }
 
+/// Waits for SIGINT (Ctrl-C), SIGTERM or SIGHUP, for commands that go on until one comes: how they end then.
+pub(super) async fn stopped() -> ExitCode {
+    let mut hangup = hangup();
+    let mut interrupt = unix::signal(unix::SignalKind::interrupt()).ok();
+    let mut terminate = unix::signal(unix::SignalKind::terminate()).ok();
+    tokio::select! {
+        () = received(&mut interrupt) => ExitCode::Interrupted,
+        () = received(&mut terminate) => ExitCode::Terminated,
+        () = received(&mut hangup) => ExitCode::HungUp,
+    }
+}
+
 /// Listens for SIGHUP, unless the program was started with that signal ignored, as `nohup` does: such a program
 /// is to survive the end of its terminal.
-pub(super) fn hangup() -> Option<unix::Signal> {
+fn hangup() -> Option<unix::Signal> {
     if hangup_is_ignored() { None } else { unix::signal(unix::SignalKind::hangup()).ok() }
 }
 
 /// Waits for a signal that is listened for.
-pub(super) async fn received(signal: &mut Option<unix::Signal>) {
+async fn received(signal: &mut Option<unix::Signal>) {
     match signal {
         Some(signal) => drop(signal.recv().await),
         None => std::future::pending().await,

@@ -25,6 +25,7 @@ mod selection;
 mod session;
 mod show;
 mod start;
+mod status;
 mod unlock;
 mod validate;
 
@@ -59,6 +60,7 @@ pub(crate) enum Command {
     Show(show::ShowArgs),
     Apply(apply::ApplyArgs),
     Drift(drift::DriftArgs),
+    Status(status::StatusArgs),
     Export(export::ExportArgs),
     Destroy(destroy::DestroyArgs),
     Unlock(unlock::UnlockArgs),
@@ -138,6 +140,7 @@ async fn start_command(
         Command::Plan(args) => plan::run(&args, global, events, ui).await,
         Command::Show(args) => show::run(&args, global, ui),
         Command::Apply(args) => Box::pin(apply::run(&args, global, events, ui)).await,
+        Command::Status(args) => status::run(&args, global, ui).await,
         Command::Drift(args) => drift::run(&args, global, events, ui).await,
         Command::Export(args) => export::run(&args, global, ui).await,
         Command::Destroy(args) => Box::pin(destroy::run(&args, global, events, ui)).await,
@@ -178,6 +181,7 @@ impl Command {
                 &[Format::Text, Format::Json, Format::Html, Format::Github]
             }
             Self::Drift(_) => &[Format::Text, Format::Json, Format::Html],
+            Self::Status(_) => &[Format::Text, Format::Json, Format::Markdown],
             Self::Unlock(_) | Self::Export(_) | Self::Explain(_) => &[Format::Text],
             Self::Output(_) => &[Format::Text, Format::Json, Format::Env, Format::Github],
             _ => &[Format::Text, Format::Json],
@@ -191,6 +195,7 @@ impl Command {
             Self::Show(_) => "show",
             Self::Apply(_) => "apply",
             Self::Drift(_) => "drift",
+            Self::Status(_) => "status",
             Self::Export(_) => "export",
             Self::Destroy(_) => "destroy",
             Self::Unlock(_) => "unlock",

@@ -2,12 +2,14 @@
 
 use super::reason;
 use super::saved::difference;
+use super::status::{self, OnAir};
 use crate::apply::{Outcome, StepStatus};
 use crate::diag::{Place, SourceMap};
-use crate::kinds::Stack;
 use crate::kinds::operation::PUBLISHED_RATES;
+use crate::kinds::{Address, Stack};
 use crate::plan::{
-    Approval, Difference, NotDrift, Note, Plan, Reason, Selected, Status, Step, StepId,
+    Approval, Difference, NotDrift, Note, Plan, Reason, ResourceStatus, Selected, Status, Step,
+    StepId,
 };
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -93,6 +95,53 @@ pub fn saved(frame: &Frame<'_>, approval: &Approval) -> Value {
     document.insert("stack".to_owned(), json!(place.stack));
     document.insert("plan".to_owned(), json!(approval));
     Value::Object(tail(document, &frame, None))
+}
+
+/// A document with the state of a stack.
+pub fn status(frame: &Frame<'_>, of: &status::Status<'_>, came_to: Status) -> Value {
+    let on_air = of.on_air();
+    let live: BTreeMap<&Address, &OnAir<'_>> =
+        on_air.iter().map(|it| (&it.status.address, it)).collect();
+    let resource = |it: &ResourceStatus| {
+        let live = live.get(&it.address).map(|it| {
+            let audience = it.audience;
+            let live = it.live.cloned().unwrap_or_default();
+            json!({
+                "viewers": audience.viewers,
+                "session": audience.session,
+                "composition": audience.composition,
+                "publishing": audience.publishing,
+                "publishers": live.publishers,
+                "health": live.health,
+                "since": live.since.map(reason::moment),
+                "destinations": live.destinations,
+            })
+        });
+        json!({
+            "address": it.address,
+            "kind": it.address.kind,
+            "name": it.address.name,
+            "state": it.state,
+            "arn": it.arn.as_ref().filter(|_| it.address.kind.facts().arn_type.is_some()),
+            "action": it.action,
+            "because": it.because,
+            "reason": it.reason.as_ref().map(Reason::code),
+            "message": it.reason.as_ref().map(reason::text),
+            "live": live,
+        })
+    };
+    let mut document = head(frame, came_to);
+    let states: BTreeMap<&str, usize> =
+        of.counts().into_iter().map(|(state, count)| (state.code(), count)).collect();
+    let kinds: BTreeMap<&str, usize> =
+        of.on_air_counts().into_iter().map(|(kind, count)| (kind.name(), count)).collect();
+    document.insert("readAt".to_owned(), json!(of.observed.as_of.map(reason::moment)));
+    document.insert("declared".to_owned(), json!(of.declared));
+    document.insert("stateCounts".to_owned(), json!(states));
+    document.insert("onAir".to_owned(), json!({ "kinds": kinds, "viewers": of.viewers() }));
+    document.insert("resourceStates".to_owned(), of.resources.iter().map(resource).collect());
+    document.insert("notes".to_owned(), of.notes.iter().map(note).collect());
+    Value::Object(tail(document, frame, None))
 }
 
 /// What differs, or is not there, and is no drift.

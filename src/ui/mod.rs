@@ -18,7 +18,10 @@ pub mod plan;
 pub mod progress;
 pub mod reason;
 pub mod saved;
+pub mod screen;
 pub mod shell;
+pub mod status;
+mod table;
 
 use anstream::{AutoStream, ColorChoice};
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -38,10 +41,15 @@ impl Ui {
     /// Writes the answer. A reader that closed its end early, as `head` does, has read what it wanted: that is
     /// no error.
     pub fn answer(self, text: &str) -> io::Result<()> {
+        self.answer_again(text).map(|_| ())
+    }
+
+    /// The same for an answer that is not the last one: whether anybody still reads.
+    pub fn answer_again(self, text: &str) -> io::Result<bool> {
         let mut out = AutoStream::new(io::stdout().lock(), self.colour);
         match out.write_all(escape::guarded(text).as_bytes()).and_then(|()| out.flush()) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            written => written,
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+            written => written.map(|()| true),
         }
     }
 
@@ -55,6 +63,12 @@ impl Ui {
     /// Whether talk is read by a person.
     pub fn is_watched(self) -> bool {
         io::stderr().is_terminal()
+    }
+
+    /// Whether the answer has colours.
+    pub fn colours_answer(self) -> bool {
+        let choice = AutoStream::new(io::stdout(), self.colour).current_choice();
+        !matches!(choice, ColorChoice::Never)
     }
 
     /// Whether questions can be answered.

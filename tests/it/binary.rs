@@ -611,6 +611,7 @@ fn help_and_every_commands_help_are_what_is_documented() {
         "show",
         "apply",
         "drift",
+        "status",
         "export",
         "destroy",
         "unlock",

@@ -96,5 +96,7 @@ fn the_schema_of_the_output_lists_the_code_of_every_reason() {
     };
     let codes = [ivs_apply::plan::Reason::CODES, ivs_apply::apply::Changed::CODES].concat();
     assert_eq!(listed("step"), codes);
+    let states = schema["definitions"]["resourceState"]["enum"].as_array().expect("a list");
+    assert_eq!(*states, ivs_apply::plan::ResourceState::CODES);
     assert_eq!(listed("difference"), ivs_apply::plan::Difference::CODES);
 }

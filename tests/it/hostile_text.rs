@@ -55,18 +55,24 @@ spec: { channel: main }
 
 /// Every command that shows something of an account, in every form that it has. `show` shows what the plan before it
 /// saved, and the last one deletes everything.
-const SHOWN: [&str; 30] = [
+const SHOWN: [&str; 38] = [
+    "status",
+    "status --format json",
+    "status --format markdown",
     "plan",
     "plan --format json",
     "plan --format markdown",
+    "plan --format html",
     "plan --format github",
     "plan --prune --refresh full",
     "plan --prune --refresh full --out saved",
     "show saved",
     "show saved --format json",
     "show saved --format markdown",
+    "show saved --format html",
     "drift",
     "drift --format json",
+    "drift --format html",
     "drift --refresh full",
     "export --stack other",
     "output",
@@ -79,10 +85,12 @@ const SHOWN: [&str; 30] = [
     "graph --format svg",
     "apply --yes",
     "apply --yes --format json",
+    "apply --yes --format html",
     "apply --yes --format github",
     "apply saved",
     "destroy",
     "destroy --format json",
+    "destroy --format html",
     "destroy --format github",
     "destroy --yes --confirm-deletes 4 --format json",
     "destroy --yes --confirm-deletes 4",

@@ -63,6 +63,7 @@ mod selection;
 mod sessions;
 mod simulation;
 mod stages;
+mod status;
 mod unknown_enum_values;
 mod variables;
 mod verbosity;

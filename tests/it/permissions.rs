@@ -531,6 +531,7 @@ fn is_allowed_what_it_calls(example: &Path, known: &BTreeSet<String>) {
     assert_eq!(check("apply --yes", &apply).0, Some(0));
     check("plan --refresh full", &plan);
     check("drift", &plan);
+    check("status", &plan);
     check("output", &plan);
     let mut destroy = "destroy --yes".to_owned();
     for step in planned["steps"].as_array().expect("steps") {

@@ -1,0 +1,372 @@
+use super::answer::{frame_of, pretty};
+use super::connection::Connection;
+use super::failure::{Failure, failed};
+use super::lock;
+use super::plan::policy;
+use super::selection::SelectionArgs;
+use super::session;
+use crate::aws::Class;
+use crate::cli::{ExitCode, Format, Global, variable};
+use crate::diag::{Report, SourceMap};
+use crate::engine;
+use crate::kinds::{ObservedState, Stack};
+use crate::manifest::Loaded;
+use crate::plan::{
+    Note, Policy, ResourceState, ResourceStatus, Selection, Status, recorded_states,
+};
+use crate::ui::escape::escape;
+use crate::ui::progress::Spinner;
+use crate::ui::screen::{self, Screen};
+use crate::ui::status::{self, Parts};
+use crate::ui::{Ui, json};
+use futures_util::future::{Either, select as either};
+use jiff::SignedDuration;
+use std::pin::{Pin, pin};
+use std::time::Duration;
+
+/// Show the state of each resource, and what is on air
+///
+/// Reads what `plan` reads, and of each stage with a session who publishes. What needs attention comes first: what
+/// `drift` reports, what waits and for what, what is orphaned; then channels with their viewers, stages with their
+/// publishers, compositions with their destinations, and ingest configurations. Writes nothing, and exits 0 whatever
+/// it shows.
+///
+/// With `--stack NAME` and without `-f` no manifests are read: the ownership tags tell what the stack owns, and whether
+/// that is as it was applied. That reads every kind, as `plan --prune` does.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  ivs-apply status -f manifests                  what needs attention, what is on air, and the rest
+  ivs-apply status -f manifests --watch=10s      the same, read anew every ten seconds
+  ivs-apply status --stack prod --format json    what the stack `prod` owns, without manifests")]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    selection: SelectionArgs,
+    /// Read the account again after each pause, until Ctrl-C: 5s if no time is given. Manifests are read once
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "5s", value_parser = interval, env = "IVS_APPLY_WATCH")]
+    watch: Option<Duration>,
+}
+
+/// The longest pause.
+const LONGEST: Duration = Duration::from_hours(24);
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let number = text.parse::<u64>().ok().map(Duration::from_secs);
+    let time = || text.parse::<SignedDuration>().ok().and_then(|it| Duration::try_from(it).ok());
+    match number.or_else(time) {
+        Some(it) if it < Duration::from_secs(1) => Err("the pause is at least 1s".to_owned()),
+        Some(it) if it > LONGEST => Err("the pause is at most 24h".to_owned()),
+        Some(it) => Ok(it),
+        None => Err("write it as 5s, 1m or 1m30s".to_owned()),
+    }
+}
+
+/// What the view is of.
+struct Subject {
+    loaded: Loaded,
+    /// What a plan may do, where there are manifests.
+    policy: Policy,
+    /// The part of what the stack owns, where there are none.
+    selection: Selection,
+    declared: bool,
+}
+
+impl Subject {
+    /// Manifests, or the name of a stack. Manifests that are not in order have been told about.
+    fn of(args: &StatusArgs, global: &Global, ui: Ui) -> Result<Result<Self, ExitCode>, Failure> {
+        let selection = args.selection.selection();
+        if let (Some(name), true) = (&global.stack, global.filename.is_empty()) {
+            if !selection.labels.is_empty() {
+                return Err(Failure::error(
+                    "`-l` needs manifests, since labels are not in the account",
+                )
+                .help("name the manifests with `-f`, or use `--only` and `--exclude`"));
+            }
+            let loaded = Loaded {
+                sources: SourceMap::default(),
+                report: Report::new(),
+                stack: Stack::named(name),
+                desired: Vec::new(),
+            };
+            let policy = Policy::default();
+            return Ok(Ok(Self { loaded, policy, selection, declared: false }));
+        }
+        let loaded = match session::load("status", global, ui) {
+            Ok(loaded) => loaded,
+            Err(code) => return Ok(Err(code)),
+        };
+        let policy = policy(&args.selection.terms(), &loaded)?;
+        Ok(Ok(Self { loaded, policy, selection, declared: true }))
+    }
+
+    /// Reads the account.
+    async fn view(&self, connection: &Connection) -> Result<View, Unread> {
+        let engine = &connection.session;
+        let Loaded { stack, desired, .. } = &self.loaded;
+        if self.declared {
+            let planned =
+                engine.plan(stack.clone(), desired.clone(), self.policy.clone(), false).await;
+            let mut planned = planned.map_err(Unread::Account)?;
+            let is_about = |it: &_| self.policy.is_about(it);
+            engine.look_up_live(&mut planned.observed, &is_about).await.map_err(Unread::Account)?;
+            let resources = planned.plan.resource_states(&planned.observed);
+            let came_to = planned.plan.status();
+            let engine::Planned { observed, plan, .. } = planned;
+            return Ok(View { resources, observed, notes: plan.notes, came_to });
+        }
+        let mut observed = engine.survey(stack).await.map_err(Unread::Account)?;
+        let mut policy = Policy::default();
+        if !self.selection.is_everything() {
+            let left = observed.left_behind.iter().map(|(address, _)| address);
+            let owned = observed.owned.keys().chain(left);
+            let selected = self.selection.among(owned);
+            policy.selected = Some(selected.map_err(|it| Unread::Selection(it.into()))?);
+        }
+        engine
+            .look_up_live(&mut observed, &|it| policy.is_about(it))
+            .await
+            .map_err(Unread::Account)?;
+        let resources = recorded_states(stack, &observed, &policy);
+        let differs = |it: &ResourceStatus| {
+            !matches!(it.state, ResourceState::InSync | ResourceState::NotCompared)
+        };
+        let came_to = if resources.iter().any(differs) { Status::Changes } else { Status::Clean };
+        let notes = policy.selected.map(Note::Selected).into_iter().collect();
+        Ok(View { resources, observed, notes, came_to })
+    }
+}
+
+/// Why there is nothing to show this time.
+enum Unread {
+    Account(engine::Error),
+    Selection(Failure),
+    Connection(Failure),
+}
+
+impl Unread {
+    /// Whether the next try would fail as well: credentials do not come back by themselves.
+    fn is_final(&self) -> bool {
+        let refused = |class| matches!(class, Class::Denied | Class::NoCredentials);
+        match self {
+            Self::Account(engine::Error::Read(error)) => refused(error.source.class),
+            Self::Account(engine::Error::AccountUnknown(error)) => refused(error.class),
+            Self::Account(_) => true,
+            Self::Selection(_) | Self::Connection(_) => false,
+        }
+    }
+
+    fn into_failure(self) -> Failure {
+        match self {
+            Self::Account(error) => failed(&error),
+            Self::Selection(failure) | Self::Connection(failure) => failure,
+        }
+    }
+}
+
+/// The state of a stack as it was read once.
+struct View {
+    resources: Vec<ResourceStatus>,
+    observed: ObservedState,
+    notes: Vec<Note>,
+    came_to: Status,
+}
+
+impl View {
+    fn status<'a>(
+        &'a self,
+        subject: &'a Subject,
+        connection: &'a Connection,
+    ) -> status::Status<'a> {
+        status::Status {
+            header: connection.header(&subject.loaded.stack),
+            resources: &self.resources,
+            observed: &self.observed,
+            notes: &self.notes,
+            declared: subject.declared,
+        }
+    }
+}
+
+pub(super) async fn run(args: &StatusArgs, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
+    let subject = match Subject::of(args, global, ui)? {
+        Ok(subject) => subject,
+        Err(code) => return Ok(code),
+    };
+    if let Some(pause) = args.watch {
+        let stopped = pin!(lock::stopped());
+        return Box::pin(watch(&subject, pause, global, ui, stopped)).await;
+    }
+    let connection = Connection::open(global, &subject.loaded.stack, ui).await?;
+    lock::look(&connection, &subject.loaded.stack, ui).await;
+    let spinner = Spinner::new(ui, &connection.aws().gate);
+    let view = subject.view(&connection).await;
+    spinner.finish();
+    let view = view.map_err(Unread::into_failure)?;
+    let shown = view.status(&subject, &connection);
+    ui.answer(&match global.format {
+        Format::Json => pretty(&document(&subject, &connection, &view)),
+        Format::Markdown => status::markdown(&shown),
+        _ => status::parts(&shown, screen::width(), None).text(),
+    })?;
+    connection.close()?;
+    Ok(ExitCode::Done)
+}
+
+fn document(subject: &Subject, connection: &Connection, view: &View) -> serde_json::Value {
+    let frame = connection.frame("status", &subject.loaded);
+    json::status(&frame, &view.status(subject, connection), view.came_to)
+}
+
+/// Shows the view again and again, until a signal comes or the reader of the answer has gone.
+async fn watch(
+    subject: &Subject,
+    pause: Duration,
+    global: &Global,
+    ui: Ui,
+    mut stopped: Pin<&mut impl Future<Output = ExitCode>>,
+) -> Result<ExitCode, Failure> {
+    let mut output = Output::new(global, ui, pause);
+    let mut kept: Option<Connection> = None;
+    let mut is_first = true;
+    loop {
+        let read = {
+            let round = pin!(round(subject, &mut kept, global, ui, is_first, &output));
+            match either(round, stopped.as_mut()).await {
+                Either::Left((read, _)) => read,
+                Either::Right((code, _)) => return Ok(code),
+            }
+        };
+        let goes_on = match read {
+            Ok(shown) => output.show(shown)?,
+            Err(unread) => {
+                let first_connection = is_first && matches!(unread, Unread::Connection(_));
+                if unread.is_final() || first_connection {
+                    return Err(unread.into_failure());
+                }
+                output.show_failure(&unread.into_failure())?
+            }
+        };
+        if !goes_on {
+            return Ok(ExitCode::Done);
+        }
+        is_first = false;
+        let waited = pin!(tokio::time::sleep(pause));
+        if let Either::Right((code, _)) = either(waited, stopped.as_mut()).await {
+            return Ok(code);
+        }
+    }
+}
+
+/// Reads the account once. An emulated account in this process is closed in between, so that other commands can use it;
+/// any other connection is kept, with its credentials and rates.
+async fn round(
+    subject: &Subject,
+    kept: &mut Option<Connection>,
+    global: &Global,
+    ui: Ui,
+    is_first: bool,
+    output: &Output,
+) -> Result<Shown, Unread> {
+    let stack = &subject.loaded.stack;
+    let connection = match kept.take() {
+        Some(connection) => connection,
+        None => Connection::open(global, stack, ui).await.map_err(Unread::Connection)?,
+    };
+    let spinner = is_first.then(|| Spinner::new(ui, &connection.aws().gate));
+    if is_first {
+        lock::look(&connection, stack, ui).await;
+    }
+    let view = subject.view(&connection).await;
+    drop(spinner);
+    let shown = view.map(|it| output.rendered(subject, &connection, &it));
+    if global.emulator_file().is_some() {
+        connection.close().map_err(Unread::Connection)?;
+    } else {
+        *kept = Some(connection);
+    }
+    shown
+}
+
+/// A view in the form in which it is shown.
+enum Shown {
+    Text(String),
+    Screen(Parts),
+}
+
+/// Where a watch shows what it reads: one block in its place on a terminal, else one after the other.
+struct Output {
+    ui: Ui,
+    pause: Duration,
+    format: Format,
+    screen: Option<Screen>,
+    /// What was shown last on a terminal.
+    last: Parts,
+}
+
+impl Output {
+    fn new(global: &Global, ui: Ui, pause: Duration) -> Self {
+        // A terminal that cannot move its cursor gets one block after the other.
+        let redraws = global.format == Format::Text
+            && screen::width().is_some()
+            && variable("TERM").is_some_and(|it| it != "dumb");
+        let screen = redraws.then(|| Screen::new(ui));
+        Self { ui, pause, format: global.format, screen, last: Parts::default() }
+    }
+
+    fn rendered(&self, subject: &Subject, connection: &Connection, view: &View) -> Shown {
+        let shown = view.status(subject, connection);
+        match (self.format, &self.screen) {
+            // One document a line: a reader of the stream knows where each one ends.
+            (Format::Json, _) => {
+                let document = document(subject, connection, view);
+                Shown::Text(crate::ui::escape::json(&format!("{document}\n")))
+            }
+            (Format::Markdown, _) => Shown::Text(format!("{}\n", status::markdown(&shown))),
+            (_, Some(screen)) => {
+                let (_, columns) = screen.size();
+                Shown::Screen(status::parts(&shown, Some(columns), Some(self.pause)))
+            }
+            _ => Shown::Text(format!("{}\n", status::parts(&shown, screen::width(), None).text())),
+        }
+    }
+
+    /// Shows a view; whether anybody still reads.
+    fn show(&mut self, shown: Shown) -> Result<bool, Failure> {
+        match shown {
+            Shown::Text(text) => Ok(self.ui.answer_again(&text)?),
+            Shown::Screen(parts) => {
+                self.last = parts;
+                self.draw(&self.last.clone())
+            }
+        }
+    }
+
+    /// Says why there is no new view; whether anybody still reads.
+    fn show_failure(&mut self, failure: &Failure) -> Result<bool, Failure> {
+        let help = failure.help.as_ref().map(|it| format!(" ({it})")).unwrap_or_default();
+        let again = self.pause.as_secs();
+        let said = format!("error: {}{help}; trying again in {again} s", failure.message);
+        let said = escape(&said, 2_000);
+        if let Some(screen) = &self.screen {
+            // What was read last stays, with the error below it.
+            let mut parts = self.last.clone();
+            parts.foot.extend(status::error(&said, screen.size().1));
+            return self.draw(&parts);
+        }
+        self.ui.say(&format!("{said}\n"));
+        if self.format != Format::Json {
+            return Ok(true);
+        }
+        let frame = frame_of("status");
+        let document = json::failure(&frame, &failure.message, failure.help.as_deref());
+        let text = crate::ui::escape::json(&format!("{document}\n"));
+        Ok(self.ui.answer_again(&text)?)
+    }
+
+    fn draw(&mut self, parts: &Parts) -> Result<bool, Failure> {
+        if let Some(screen) = &mut self.screen {
+            let rows = screen.size().0.saturating_sub(1);
+            screen.draw(&parts.within(rows))?;
+        }
+        Ok(true)
+    }
+}
