@@ -416,7 +416,7 @@ mod tests {
                 manifests: &[STAGE, HD, TAPE, SHOW],
                 account: |it| {
                     let stage = crate::plan::tests::arn(&address(STAGE));
-                    it.0.publishers.insert(crate::kinds::Publisher::Anybody { stage });
+                    it.0.publishers.insert(crate::kinds::Publisher::AnyParticipant { stage });
                     it.object("Composition/show").degraded = Some(Degraded { failed: 1, of: 2 });
                     let arn = it.object("Composition/show").arn.clone();
                     let audience = crate::kinds::Audience::composition(arn.clone());

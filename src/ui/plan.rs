@@ -261,13 +261,13 @@ pub(super) fn verdict(action: Action, decision: &str) -> String {
 
 /// Why a step is there, in words.
 pub fn because(step: &Step) -> String {
-    reasons(step.action, &step.because)
+    reasons(Some(step.action), &step.because)
 }
 
 /// The reasons of an action, on one line.
-pub(super) fn reasons(action: Action, causes: &[Cause]) -> String {
+pub(super) fn reasons(action: Option<Action>, causes: &[Cause]) -> String {
     // What AWS creates together with another object is adopted and never created here.
-    if action == Action::Adopt && causes == [Cause::Missing] {
+    if action == Some(Action::Adopt) && causes == [Cause::Missing] {
         return "created by AWS together with its channel; will be adopted".to_owned();
     }
     let reasons: Vec<String> = causes.iter().map(cause).collect();

@@ -29,7 +29,7 @@ pub fn text(approval: &Approval) -> String {
     let _ = writeln!(text, "\n{dim}{}{dim:#}\n", made_from(approval));
     for step in &approval.steps {
         let verdict = verdict(step.action, &step.decision);
-        let because = reasons(step.action, &step.causes());
+        let because = reasons(Some(step.action), &step.causes());
         let _ = writeln!(text, "  {}  {verdict}: {because}", shown(&step.address));
         if let Some(arn) = &step.arn {
             let _ = writeln!(text, "      {dim}{}{dim:#}", shown(arn));
@@ -56,7 +56,7 @@ pub fn markdown(approval: &Approval) -> String {
     let _ = writeln!(text, "{}\n\n**{}**\n", span(&made_from(approval)), sum(approval));
     for step in &approval.steps {
         let verdict = verdict(step.action, &step.decision);
-        let because = span(&reasons(step.action, &step.causes()));
+        let because = span(&reasons(Some(step.action), &step.causes()));
         let _ = writeln!(text, "- {} **{verdict}**: {because}", span(&step.address));
         for line in details(step) {
             let _ = writeln!(text, "  - {}", span(&line));

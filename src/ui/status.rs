@@ -383,7 +383,7 @@ pub(super) fn detail(it: &ResourceStatus) -> String {
             "no manifest declares it; `apply --prune` deletes or releases it".to_owned()
         }
         (_, None) => {
-            let because = reasons(&it.because);
+            let because = reasons(it.action, &it.because);
             [Some(because).filter(|it| !it.is_empty()), why]
                 .into_iter()
                 .flatten()
@@ -391,7 +391,7 @@ pub(super) fn detail(it: &ResourceStatus) -> String {
                 .join("; ")
         }
         (state, Some(action)) => {
-            let because = reasons(&it.because);
+            let because = reasons(it.action, &it.because);
             match why {
                 None => format!("{because}; `apply` {} it", does(action)),
                 Some(why) => {

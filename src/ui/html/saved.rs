@@ -38,7 +38,7 @@ fn section(step: &ApprovedStep) -> Section {
 
 fn row(step: &ApprovedStep) -> Row {
     let arn = step.arn.iter();
-    let because = reasons(step.action, &step.causes());
+    let because = reasons(Some(step.action), &step.causes());
     Row {
         symbol: symbol(step.action).0,
         address: escape(&step.address, CAP),
