@@ -280,6 +280,7 @@ impl Carrying<'_> {
         self.session.show_refused(command, Some(&failure), differences, global, *ui)?;
         let message = escape(&failure.message, 2_000);
         self.ui.say(&format!("error: {message}\n"));
+        self.session.connection.events.failed(&failure.message, failure.help.as_deref());
         Ok(failure.code)
     }
 

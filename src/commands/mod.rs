@@ -96,9 +96,14 @@ pub(crate) async fn run(cli: Cli, ui: Ui) -> ExitCode {
     let ended = match Events::open(command.events(), name, ui) {
         Ok(events) => {
             let ended = start_command(command, &global, &events, ui).await;
-            let code = ended.as_ref().map_or_else(|failure| failure.code, |code| *code);
-            let error = ended.as_ref().err().map(|it| (it.message.as_str(), it.help.as_deref()));
-            events.ended(code.number(), error);
+            let code = match &ended {
+                Ok(code) => *code,
+                Err(failure) => {
+                    events.failed(&failure.message, failure.help.as_deref());
+                    failure.code
+                }
+            };
+            events.ended(code.number());
             ended
         }
         Err(refused) => Err(refused.into()),

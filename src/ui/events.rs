@@ -62,8 +62,8 @@ enum RunEvent<'a> {
         summary: Option<&'a Summary>,
         /// Steps by how they ended; `null` where the run carried nothing out.
         outcome: Option<&'a Counts>,
-        /// Why the run ended before its end.
-        error: Option<RunError<'a>>,
+        /// Why the run did not do its work; `null` also where the manifests are invalid, which standard error explains.
+        error: Option<&'a RunError>,
     },
 }
 
@@ -76,13 +76,13 @@ struct Tool {
     version: &'static str,
 }
 
-/// Why a run ended before its end.
+/// Why a run did not do its work.
 #[derive(Debug, Serialize, JsonSchema)]
-struct RunError<'a> {
+struct RunError {
     /// What is wrong.
-    message: &'a str,
+    message: String,
     /// What to do about it.
-    help: Option<&'a str>,
+    help: Option<String>,
 }
 
 /// One line.
@@ -144,6 +144,7 @@ struct Told {
     started: bool,
     summary: Option<Summary>,
     outcome: Option<Counts>,
+    error: Option<RunError>,
     /// Told where a line cannot be written, once.
     warn: Option<super::Ui>,
 }
@@ -167,6 +168,7 @@ impl Events {
             started: false,
             summary: None,
             outcome: None,
+            error: None,
             warn: Some(ui),
         };
         Ok(Self(Some(Arc::new(Mutex::new(told)))))
@@ -196,16 +198,21 @@ impl Events {
         self.with(|it| it.outcome = Some(outcome.counts(plan)));
     }
 
-    /// The run is over; with what went wrong, and what to do about it.
-    pub fn ended(&self, exit_code: u8, error: Option<(&str, Option<&str>)>) {
+    /// The run does not do its work: what is wrong, and what to do about it.
+    pub fn failed(&self, message: &str, help: Option<&str>) {
+        let (message, help) = (message.to_owned(), help.map(ToOwned::to_owned));
+        self.with(|it| it.error = Some(RunError { message, help }));
+    }
+
+    /// The run is over.
+    pub fn ended(&self, exit_code: u8) {
         self.with(|it| {
             if !it.started {
                 it.start(None);
             }
-            let (summary, outcome) = (it.summary.take(), it.outcome.take());
+            let (summary, outcome, error) = (it.summary.take(), it.outcome.take(), it.error.take());
             let (summary, outcome) = (summary.as_ref(), outcome.as_ref());
-            let error = error.map(|(message, help)| RunError { message, help });
-            it.write(&RunEvent::Ended { exit_code, summary, outcome, error });
+            it.write(&RunEvent::Ended { exit_code, summary, outcome, error: error.as_ref() });
         });
     }
 
@@ -261,7 +268,8 @@ mod tests {
         let ui = super::super::Ui::new(anstream::ColorChoice::Never);
         for run in 1..=2 {
             let events = Events::open(Some(&path), "plan", ui).unwrap();
-            events.ended(1, Some(("one\nline \u{202e}", None)));
+            events.failed("one\nline \u{202e}", None);
+            events.ended(1);
             let text = fs::read_to_string(&path).unwrap();
             let lines: Vec<&str> = text.lines().collect();
             assert_eq!(lines.len(), 2 * run, "{text}");
@@ -273,7 +281,7 @@ mod tests {
     #[test]
     fn events_without_a_file_are_told_to_nothing() {
         let events = Events::default();
-        events.ended(0, None);
+        events.ended(0);
         let ui = super::super::Ui::new(anstream::ColorChoice::Never);
         assert!(Events::open(None, "plan", ui).is_ok());
         assert!(matches!(Events::open(Some(Path::new("-")), "plan", ui), Err(Refused::Dash)));

@@ -99,7 +99,7 @@ fn each_run_tells_where_it_works_what_it_does_and_how_it_ended() {
 }
 
 #[test]
-fn a_run_that_fails_before_it_is_connected_tells_its_start_and_its_end() {
+fn a_run_that_does_not_do_its_work_tells_its_start_its_end_and_why() {
     let stage = Stage::new(&[]);
     let ran = run(&mut stage.command("plan --events a.jsonl --profile nobody"));
     assert_code(&ran, 1);
@@ -111,6 +111,14 @@ fn a_run_that_fails_before_it_is_connected_tells_its_start_and_its_end() {
         ended["error"]["message"],
         "profile `nobody` does not exist in the AWS configuration files"
     );
+    for format in ["text", "json", "github"] {
+        let name = format!("{format}.jsonl");
+        let words = format!("apply --format {format} --events {name}");
+        assert_code(&run(&mut stage.command(&words)), 4);
+        let lines = of_one_run(&file(&stage, &name));
+        let message = lines.last().expect("a line")["error"]["message"].as_str();
+        assert!(message.is_some_and(|it| it.contains("confirmation prompt")), "{lines:#?}");
+    }
     stage.place.write("all.yaml", "nonsense");
     assert_code(&run(&mut stage.command("apply --yes --events b.jsonl")), 1);
     let lines = of_one_run(&file(&stage, "b.jsonl"));
