@@ -5,10 +5,12 @@
 use super::reading::{ReadError, Reading};
 use crate::aws::{Class, Clients, CloudError};
 use crate::kinds::{
-    AddressMap, Arn, Desired, Kind, Observed, ObservedState, OnAir, Pointer, Scope, Spec, Stack,
+    AddressMap, Arn, Desired, Kind, Observed, ObservedState, OnAir, OwnershipTags, Pointer, Scope,
+    Spec, Stack,
 };
 use futures_util::future::try_join_all;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// Declared kinds, and those that they refer to; all kinds for pruning.
 pub(super) fn kinds_in_play(desired: &[Desired], reading: Reading) -> BTreeSet<Kind> {
@@ -47,32 +49,50 @@ pub(super) async fn list_all(
     Ok(all.filter(|observed| !over(observed)).collect())
 }
 
+/// Objects of the stack that are this old are listed, or their listing is incomplete.
+const LISTED_AFTER: Duration = Duration::from_mins(1);
+
 /// Asks a second time for each declared kind of which the account lists no object, where it does list objects of the
 /// stack: a listing that is empty by mistake would have all its objects created anew. Costs a call for a kind that the
 /// stack is about to create its first object of, and none otherwise. Kinds whose objects end by themselves are often
 /// empty, and are not asked for again.
+///
+/// What the second listing shows is added to `listings`: another run may have created it since. An object of the stack
+/// that is older than that refuses the reading.
 pub(super) async fn confirm_empty_listings(
     aws: &Clients,
     stack: &Stack,
     desired: &[Desired],
-    listings: &[Observed],
+    listings: &mut Vec<Observed>,
 ) -> Result<(), ReadError> {
     if !listings.iter().any(|it| it.owner().in_stack(&stack.name).is_some()) {
         return Ok(());
     }
-    let shown: BTreeSet<Kind> = listings.iter().map(|it| it.kind).collect();
+    let listed: BTreeSet<Kind> = listings.iter().map(|it| it.kind).collect();
     let empty = desired.iter().map(|it| it.address.kind).filter(|kind| {
         let facts = kind.facts();
-        !shown.contains(kind) && facts.listed_under.is_none() && facts.ended.is_empty()
+        !listed.contains(kind) && facts.listed_under.is_none() && facts.ended.is_empty()
     });
     let empty: BTreeSet<Kind> = empty.collect();
     let again = list_all(aws, &empty, &|_| {}).await?;
-    let Some(observed) = again.first() else { return Ok(()) };
-    let message = format!(
-        "the listing was empty, and a moment later it showed {}; try again in a minute",
-        observed.arn
-    );
-    Err(ReadError { kind: observed.kind, source: CloudError::unusable("List", message) })
+    let now = aws.gate.server_time();
+    let old = again.iter().find(|it| {
+        let owner = it.owner();
+        let created = owner.in_stack(&stack.name).and_then(OwnershipTags::made);
+        now.zip(created).is_some_and(|(now, created)| created + LISTED_AFTER < now)
+    });
+    if let Some(observed) = old {
+        let message = format!(
+            "the listing was empty, and a moment later it showed {}; try again in a minute",
+            observed.arn
+        );
+        return Err(ReadError {
+            kind: observed.kind,
+            source: CloudError::unusable("List", message),
+        });
+    }
+    listings.extend(again);
+    Ok(())
 }
 
 /// The live objects of these kinds, as far as listings of their own tell that.

@@ -92,9 +92,9 @@ async fn list(
     };
     let all = try_join(list_all(aws, kinds, &seen), list_audiences(aws, kinds)).await?;
     drop(doors);
-    let (listings, live) = all;
+    let (mut listings, live) = all;
+    confirm_empty_listings(aws, stack, desired, &mut listings).await?;
     all_of_one_account(aws, &listings)?;
-    confirm_empty_listings(aws, stack, desired, &listings).await?;
     let shown: BTreeSet<Arn> = listings.iter().map(|it| it.arn.clone()).collect();
     let in_use = live.iter().map(|(kind, it)| (*kind, it.arn.clone()));
     nothing_of_ours_is_missing(aws, stack, &shown, in_use).await?;

@@ -191,9 +191,22 @@ fn a_listing_that_is_empty_once_while_other_objects_of_the_stack_are_listed_crea
         let account = Account::empty().await;
         let loaded = load_text("two.yaml", CHANNEL_AND_STAGE, None);
         made(&account, &loaded).await;
-        for (operation, kind) in [("ListChannels", Kind::Channel), ("ListStages", Kind::Stage)] {
+        let empty_once = |operation: &str| {
             let fault = json!({ "operation": operation, "kind": "odd", "name": "none", "nth": 1 });
             account.control("POST", "/_emulator/faults", fault);
+        };
+        let kinds = [("ListChannels", Kind::Channel), ("ListStages", Kind::Stage)];
+        // Another run may just have created the object: the second listing counts.
+        for (operation, _) in kinds {
+            empty_once(operation);
+            let (_, plan) = account.plan(&loaded.stack, &loaded.desired, &Policy::default()).await;
+            assert!(plan.steps.is_empty(), "{operation}: {plan:#?}");
+            account.control("DELETE", "/_emulator/faults", Value::Null);
+        }
+        // An object that is listed for minutes is not left out for a moment.
+        tokio::time::sleep(Duration::from_mins(2)).await;
+        for (operation, kind) in kinds {
+            empty_once(operation);
             let refused = read(&account.aws, &loaded.stack, &loaded.desired, Reading::default());
             let error = refused.await.expect_err("the second listing shows the object");
             assert_eq!(error.kind, kind);
