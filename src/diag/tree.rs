@@ -12,10 +12,12 @@
 mod build;
 mod look;
 mod text;
+mod yaml_error;
 
 use super::Code;
 use build::Builder;
 use std::ops::Range;
+use yaml_error::{Problem, YamlError};
 
 /// How deep values may be nested: several times what the deepest kind needs, and half of where
 /// `yaml_serde` gives up.
@@ -142,73 +144,56 @@ impl Tree {
     }
 }
 
-/// An error of `yaml_serde` as a message of this program. The original never quotes the text here: only libyaml's
-/// fixed phrases occur.
+/// An error of `yaml_serde` as a message of this program.
 fn explain(error: &serde_yaml::Error, text: &str) -> Broken {
-    let full = error.to_string();
-    let phrase = full.split(" at line ").next().unwrap_or("");
-    let phrase = phrase.split(" at position ").next().unwrap_or("");
-    let phrase = phrase.rsplit(": ").next().unwrap_or("").split(", ").next().unwrap_or("");
-    let mut offset = error.location().map_or(0, |it| it.index()).min(text.len());
+    let YamlError { problem, phrase, mut offset } = YamlError::of(error);
+    offset = offset.min(text.len());
     while !text.is_char_boundary(offset) {
         offset -= 1;
     }
-    let here = text[offset..].chars().next();
-    let help = match phrase {
-        "mapping values are not allowed in this context" | "could not find expected ':'"
-            if text.contains('\u{a0}') =>
-        {
-            Some(
-                "a no-break space (U+00A0) is in the text, which looks like a space but is not \
-                 one: replace it with a space",
-            )
-        }
-        "mapping values are not allowed in this context" => {
+    let (before, after) = text.split_at(offset);
+    let help = match problem {
+        Problem::MappingNotAllowed | Problem::NoColon if text.contains('\u{a0}') => Some(
+            "a no-break space (U+00A0) is in the text, which looks like a space but is not \
+             one: replace it with a space",
+        ),
+        Problem::MappingNotAllowed => {
             Some("quote a value that contains `: `, and indent the keys of one mapping alike")
         }
-        "found character that cannot start any token" if here == Some('\t') => {
+        Problem::NoTokenStartsSo if after.starts_with('\t') => {
             Some("indent with spaces: YAML does not allow tabs there")
         }
-        "found character that cannot start any token" => Some("quote the value"),
-        "did not find expected key" | "did not find expected '-' indicator" => {
+        Problem::NoTokenStartsSo => Some("quote the value"),
+        Problem::UnexpectedIndent => {
             Some("look for a line that is indented differently from the one before")
         }
-        "found invalid Unicode character escape code" => {
+        Problem::BadEscape => {
             Some("write the character itself: `\\u` cannot give half of a surrogate pair in YAML")
         }
-        "found unexpected end of stream" => Some("look for a quote that is never closed"),
-        "did not find expected ',' or '}'" | "did not find expected ',' or ']'"
-            if text[..offset].ends_with('$') =>
-        {
-            Some(
-                "ivs-apply does not fill in variables: fill them in before, such as with `envsubst`",
-            )
-        }
-        "did not find expected ',' or '}'"
-        | "did not find expected ',' or ']'"
-        | "did not find expected node content"
-            if text[offset..].trim().is_empty() =>
-        {
+        Problem::OpenQuote => Some("look for a quote that is never closed"),
+        Problem::OpenBracket if before.ends_with('$') => Some(
+            "ivs-apply does not fill in variables: fill them in before, such as with `envsubst`",
+        ),
+        Problem::OpenBracket | Problem::NoValue if after.trim().is_empty() => {
             Some("look for a `{` or `[` that is never closed")
         }
-        "did not find expected ',' or '}'" | "did not find expected ',' or ']'" => Some(
+        Problem::OpenBracket => Some(
             "look for a missing `,`, and quote a value that contains `,`, `{`, `}`, `[` or `]`",
         ),
-        "did not find expected alphabetic or numeric character" => {
+        Problem::NoAnchorName => {
             Some("a value that begins with `*` or `&` needs quotes, such as `\"*\"`")
         }
-        "could not find expected ':'" => Some(
+        Problem::NoColon => Some(
             "look at this line and the one before it for a key without `:` and a space behind it",
         ),
-        _ => None,
+        Problem::NoValue | Problem::TooDeep | Problem::TooManyAliases | Problem::Other => None,
     };
-    let code = match phrase {
-        "recursion limit exceeded" => Code::TooDeep,
-        "repetition limit exceeded" => Code::AliasLimit,
+    let code = match problem {
+        Problem::TooDeep => Code::TooDeep,
+        Problem::TooManyAliases => Code::AliasLimit,
         _ => Code::InvalidYaml,
     };
-    let message = format!("the text is not YAML: {phrase}");
-    Broken { code, offset, message, help }
+    Broken { code, offset, message: format!("the text is not YAML: {phrase}"), help }
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@
 //! has consumed. Reading on in the wrong one of the two cases would make `yaml_serde` panic, so how
 //! they are distinguished (`Builder::value`) is the main point of this file.
 
-use super::look::{Look, Mark, look, place_of};
+use super::look::{Look, Mark, look};
 use super::text::{Properties, alias, properties, root_start};
+use super::yaml_error::place_of;
 use super::{Broken, DEPTH, EXPANDED_BYTES, Entry, Node, NodeId, Shape, Tree};
 use crate::diag::{Code, quote};
 use serde::de::{self, DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess};

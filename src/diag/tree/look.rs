@@ -1,5 +1,6 @@
 //! Looks at a value without reading it: where it is, and whether it is a text.
 
+use super::yaml_error::place_of;
 use serde::de::{self, DeserializeSeed, Deserializer, EnumAccess, VariantAccess, Visitor};
 use std::fmt;
 
@@ -65,13 +66,4 @@ pub(super) fn look<E: de::Error>(
         }
     }
     Err(E::custom("a value without a place"))
-}
-
-/// The place an error was raised at. Only its printed form has it while the type is not known.
-pub(super) fn place_of(error: &impl fmt::Debug) -> Option<Mark> {
-    let text = format!("{error:?}");
-    let (rest, column) =
-        text.strip_prefix("Error(")?.strip_suffix(')')?.rsplit_once(", column: ")?;
-    let (_, line) = rest.rsplit_once(", line: ")?;
-    Some((line.parse().ok()?, column.parse().ok()?))
 }
