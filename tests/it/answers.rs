@@ -2,7 +2,7 @@
 //! endless ones end, and none ends in a panic.
 
 use crate::account::{Account, on_paused_time};
-use crate::binary::{Place, Ran, Served, ivs_apply, run};
+use crate::binary::{Place, Ran, SIGNED_IN, Served, ivs_apply, run};
 use crate::client::Client;
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
@@ -111,9 +111,7 @@ fn run_at(place: &Place, served: &Served, words: &str) -> Ran {
     let mut command = ivs_apply(place.folder.path());
     command
         .current_dir(place.folder.path())
-        .env("AWS_ACCESS_KEY_ID", "test")
-        .env("AWS_SECRET_ACCESS_KEY", "test")
-        .env("AWS_REGION", "us-west-2")
+        .envs(SIGNED_IN)
         .args(words.split_whitespace())
         .args(["--endpoint-url", &served.url, "-f"])
         .arg(place.folder.path().join("manifests"));
@@ -802,9 +800,7 @@ fn flood(head: &'static str) -> String {
 fn against(place: &Place, url: &str, words: &str) -> Ran {
     let mut command = ivs_apply(place.folder.path());
     command
-        .env("AWS_ACCESS_KEY_ID", "test")
-        .env("AWS_SECRET_ACCESS_KEY", "test")
-        .env("AWS_REGION", "us-west-2")
+        .envs(SIGNED_IN)
         .args(words.split_whitespace())
         .args(["--endpoint-url", url, "-f"])
         .arg(place.folder.path().join("manifests"));
@@ -926,9 +922,7 @@ fn without_ca_certificates_the_error_names_the_bundle_and_loopback_needs_none() 
         for (url, code) in [("https://127.0.0.1:1", 1), (served.url.as_str(), 0)] {
             let mut command = ivs_apply(place.folder.path());
             command
-                .env("AWS_ACCESS_KEY_ID", "test")
-                .env("AWS_SECRET_ACCESS_KEY", "test")
-                .env("AWS_REGION", "us-west-2")
+                .envs(SIGNED_IN)
                 .env(variable, bundle)
                 .args(["plan", "--endpoint-url", url, "-f"])
                 .arg(place.folder.path().join("manifests"));

@@ -18,6 +18,13 @@ pub(crate) struct Ran {
     pub(crate) stderr: String,
 }
 
+/// Credentials in the environment that an emulator takes.
+pub(crate) const KEYS: [(&str, &str); 2] =
+    [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
+
+/// The same with a region.
+pub(crate) const SIGNED_IN: [(&str, &str); 3] = [KEYS[0], KEYS[1], ("AWS_REGION", "us-west-2")];
+
 /// The program with nothing of this machine's configuration.
 pub(crate) fn ivs_apply(home: &Path) -> Command {
     on(Command::new(env!("CARGO_BIN_EXE_ivs-apply")), home)
@@ -368,8 +375,7 @@ fn another_region_or_account_than_the_stacks_is_an_error_before_any_call() {
         run(ivs_apply(place.folder.path())
             .args(["plan", "--region", region, "--endpoint-url", &served.url])
             .args(["-f", "examples/broadcast"])
-            .env("AWS_ACCESS_KEY_ID", "test")
-            .env("AWS_SECRET_ACCESS_KEY", "test"))
+            .envs(KEYS))
     };
     let region = at("eu-west-1");
     assert_eq!(region.code, Some(1));
@@ -407,8 +413,7 @@ fn the_real_clients_reach_the_emulator_through_a_socket() {
                 "-f",
                 "examples/quickstart",
             ])
-            .env("AWS_ACCESS_KEY_ID", "test")
-            .env("AWS_SECRET_ACCESS_KEY", "test"))
+            .envs(KEYS))
     };
     let applied = on_socket(&["apply", "--yes"]);
     assert_eq!(applied.code, Some(0), "{applied:?}");
@@ -426,8 +431,7 @@ fn an_apply_defers_changes_to_a_live_channel_and_the_next_one_carries_them_out()
             .current_dir(place.folder.path())
             .args(words.split_whitespace())
             .args(["--region", "us-west-2", "--endpoint-url", &served.url, "-f", "manifests"])
-            .env("AWS_ACCESS_KEY_ID", "test")
-            .env("AWS_SECRET_ACCESS_KEY", "test"))
+            .envs(KEYS))
     };
     let channel = |latency: &str| {
         format!(
@@ -576,8 +580,7 @@ fn stopped_apply_drains_and_the_next_one_goes_on(signal: &str, code: i32) {
         command
             .args(["apply", "--yes", "--region", "us-west-2", "--endpoint-url", &served.url])
             .args(["-f", "examples/quickstart"])
-            .env("AWS_ACCESS_KEY_ID", "test")
-            .env("AWS_SECRET_ACCESS_KEY", "test")
+            .envs(KEYS)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         command

@@ -1,7 +1,7 @@
 //! Text that steers a terminal, a document or a CI system never leaves the program as it came, whatever it stands in
 //! and in whatever form it is shown.
 
-use crate::binary::{Place, Ran, Served, ivs_apply, run};
+use crate::binary::{Place, Ran, SIGNED_IN, Served, ivs_apply, run};
 use crate::client::Client;
 use serde_json::{Value, json};
 
@@ -154,9 +154,7 @@ impl Work {
     fn run(&self, words: &str) -> Ran {
         let mut command = ivs_apply(self.place.folder.path());
         command
-            .env("AWS_ACCESS_KEY_ID", "test")
-            .env("AWS_SECRET_ACCESS_KEY", "test")
-            .env("AWS_REGION", "us-west-2")
+            .envs(SIGNED_IN)
             .current_dir(self.place.folder.path())
             .args(words.split_whitespace())
             .args(["-vv", "--endpoint-url", &self.served.url, "-f", "manifests"]);

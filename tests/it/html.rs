@@ -1,7 +1,7 @@
 //! HTML pages: what each command writes, and what a real browser makes of it.
 
 use crate::account::{Account, on_paused_time};
-use crate::binary::{Place, Ran, Served, ivs_apply, run};
+use crate::binary::{Place, Ran, SIGNED_IN, Served, ivs_apply, run};
 use crate::client::Client;
 use crate::left_out::left_out;
 use base64::Engine;
@@ -67,9 +67,7 @@ impl Work {
     fn run(&self, words: &str) -> Ran {
         let mut command = ivs_apply(self.place.folder.path());
         command
-            .env("AWS_ACCESS_KEY_ID", "test")
-            .env("AWS_SECRET_ACCESS_KEY", "test")
-            .env("AWS_REGION", "us-west-2")
+            .envs(SIGNED_IN)
             .current_dir(self.place.folder.path())
             .args(words.split_whitespace())
             .args(["--endpoint-url", &self.served.url]);

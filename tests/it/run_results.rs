@@ -1,7 +1,7 @@
 //! How a run ends, and what a plan says of what it costs: exit codes, failures last and each cause once, counts
 //! that agree, what is lost for good, and what may have been a rename.
 
-use crate::binary::{Place, Ran, Served, document, ivs_apply_with_signals, side_by_side};
+use crate::binary::{KEYS, Place, Ran, Served, document, ivs_apply_with_signals, side_by_side};
 use crate::client::Client;
 use crate::saved_plans::by_hand;
 use ivs_apply::apply::Outcome;
@@ -157,7 +157,7 @@ fn interrupted(text: &str, line: &str) -> Ran {
         .current_dir(place.folder.path())
         .args(["apply", "--yes", "-f", "manifests", "--region", "us-west-2"])
         .args(["--endpoint-url", &served.url])
-        .envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")])
+        .envs(KEYS)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let mut child = command.spawn().expect("the program starts");

@@ -1,7 +1,7 @@
 //! A plan that was saved is done as it was approved, or not at all.
 
 use crate::account::{Account, settings};
-use crate::binary::{Place, Ran, Served, document, ivs_apply, run};
+use crate::binary::{KEYS, Place, Ran, Served, document, ivs_apply, run};
 use ivs_apply::aws::{Sorted, Target};
 use ivs_apply::emulator::{Emulator, Settings};
 use ivs_apply::engine::connect;
@@ -624,7 +624,7 @@ fn more_viewers_of_what_is_deferred_make_no_plan_stale() {
 
 /// The program with credentials and these further variables, and with nothing but these words.
 fn signed(place: &Place, folder: &std::path::Path, more: &[(&str, &str)], words: &[&str]) -> Ran {
-    let keys = [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")];
+    let keys = KEYS;
     let mut command = ivs_apply(place.folder.path());
     command.envs(keys).envs(more.iter().copied());
     run(command.current_dir(folder).args(words))
@@ -639,7 +639,7 @@ fn pasted(place: &Place, saved: &Ran) -> (String, Ran) {
         .env_clear()
         .env("HOME", place.folder.path())
         .env("AWS_EC2_METADATA_DISABLED", "true")
-        .envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")])
+        .envs(KEYS)
         .current_dir(place.folder.path()));
     (told, ran)
 }

@@ -1,6 +1,6 @@
 //! Output with `-v` and `-vv`, and hints for users of other tools.
 
-use crate::binary::{Place, Served, ivs_apply, run};
+use crate::binary::{KEYS, Place, Served, ivs_apply, run};
 use crate::client::Client;
 use serde_json::json;
 use std::process::{Command, Stdio};
@@ -100,7 +100,7 @@ fn the_wait_for_listings_is_printed_where_no_terminal_shows_a_bar() {
     let ran = run(ivs_apply(place.folder.path())
         .args(["apply", "--yes", "--region", "us-west-2", "--endpoint-url", &served.url, "-f"])
         .arg(channel)
-        .envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")]));
+        .envs(KEYS));
     assert_eq!(ran.code, Some(0), "{ran:?}");
     let told = "waiting at most 60 s for listings that show 1 new object\n";
     assert_eq!(ran.stderr.matches(told).count(), 1, "{ran:?}");
