@@ -83,9 +83,10 @@ pub struct ApprovedStep {
     pub arn: Option<String>,
     /// `do`, `interrupt`, `deferred` or `dormant`.
     pub decision: String,
-    /// Why it is not carried out, where it is not. It is shown, and no part of what is approved.
+    /// Why it is not carried out, where it is not. Its code is a part of what is approved; the rest, such as the number of
+    /// viewers, is only shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<Value>,
+    pub reason: Option<Reason>,
     /// The stream, session or composition that is cut off, where one is: another show was not approved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cuts_off: Option<String>,
@@ -321,11 +322,6 @@ impl ApprovedStep {
         self.because.iter().filter_map(|it| serde_json::from_value(it.clone()).ok()).collect()
     }
 
-    /// Why the step is not carried out.
-    pub fn reason(&self) -> Option<Reason> {
-        serde_json::from_value(self.reason.clone()?).ok()
-    }
-
     /// What people outside lose by it, as [`Step::loss`].
     pub fn loss(&self) -> Option<&'static str> {
         let address: Address = self.address.parse().ok()?;
@@ -356,7 +352,10 @@ impl ApprovedStep {
             now: now.fields.get(*path).map(ApprovedChange::read),
         }));
         let rest = |it: &Self| {
-            json(&Self { object: None, fields: BTreeMap::new(), reason: None, ..it.clone() })
+            let mut rest =
+                json(&Self { object: None, fields: BTreeMap::new(), reason: None, ..it.clone() });
+            rest["reason"] = json(&it.reason.as_ref().map(Reason::code));
+            rest
         };
         let mut parts = changes(&FieldPath::root(), &rest(self), &rest(now));
         // A field that is changed in another way is in the spec as well.
@@ -395,7 +394,7 @@ fn approved(step: &Step, addresses: &AddressMap, names: &BTreeMap<usize, String>
         action: step.action,
         arn: arn(step).map(ToString::to_string),
         decision: step.decision.saved().to_owned(),
-        reason: step.decision.reason().map(json),
+        reason: step.decision.reason().cloned(),
         cuts_off: step
             .impact
             .as_ref()

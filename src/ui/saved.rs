@@ -118,7 +118,7 @@ fn changed_part(part: &PartChange) -> String {
 /// made.
 pub(super) fn details(step: &ApprovedStep) -> Vec<String> {
     let value = |it: &Value| escape(&it.to_string(), CAP);
-    let reason = step.reason().map(|it| escape(&reason::text(&it), 2 * CAP));
+    let reason = step.reason.as_ref().map(|it| escape(&reason::text(it), 2 * CAP));
     let cuts_off = step.cuts_off.iter().map(|it| format!("cuts off {}", escape(it, CAP)));
     let note = step.loss().map(|it| format!("note: {it}"));
     let mut lines: Vec<String> = reason.into_iter().chain(cuts_off).chain(note).collect();

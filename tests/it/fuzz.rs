@@ -24,7 +24,7 @@ use ivs_apply::kinds::ObservedState;
 use ivs_apply::kinds::spec::fingerprint;
 use ivs_apply::manifest::{Loaded, load_text};
 use ivs_apply::plan::{
-    Approval, Plan, Policy, Terms,
+    Approval, Plan, Policy, Reason, Terms,
     approval::{Inputs, Place},
     plan,
 };
@@ -473,7 +473,11 @@ fn one_saved_plan(seed: u64) {
             let (terms, inputs) = (original.terms.clone(), original.inputs.clone());
             let mut it = Approval { terms, inputs, ..it.clone() };
             it.steps.sort_by_key(|step| (step.action, step.address.clone()));
-            it
+            // Of the reason of a step its code counts.
+            let reasons = it.steps.iter_mut().map(|step| step.reason.take());
+            let codes: Vec<Option<&str>> =
+                reasons.map(|reason| reason.as_ref().map(Reason::code)).collect();
+            (it, codes)
         };
         assert!(
             differs || sorted(&read) == sorted(&original),
