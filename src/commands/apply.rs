@@ -317,7 +317,7 @@ impl Carrying<'_> {
                 let counts: Vec<_> = counts.steps().into_iter().chain([unchanged]).collect();
                 output::github_counts(&loaded.stack.name, status.as_str(), &counts)
             }
-            Format::Html => self.session.page(Ran::Applied(outcome), &[]),
+            Format::Html => self.session.page(self.command, Ran::Applied(outcome), &[]),
             _ => report(plan, outcome),
         };
         Ok(self.ui.answer(&said)?)

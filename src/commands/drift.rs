@@ -50,8 +50,13 @@ pub(super) async fn run(
         document["notDrift"] = json::not_drift(&others);
         pretty(&document)
     } else if global.format == Format::Html {
-        let header = session.connection.header(&session.loaded.stack);
-        html::drift(&session.planned.plan, &others, &header, &session.loaded.sources)
+        let report = html::Report {
+            command: "drift",
+            header: &session.connection.header(&session.loaded.stack),
+            sources: &session.loaded.sources,
+            read_at: session.planned.observed.as_of,
+        };
+        html::drift(&session.planned.plan, &others, &report)
     } else {
         let header = session.connection.header(&session.loaded.stack);
         drift::text(&session.planned.plan, &others, &header, &session.loaded.sources)

@@ -150,8 +150,11 @@ impl Session {
             }
             pretty(&document)
         } else if global.format == Format::Html {
-            let ran = refused.map_or(Ran::Planned, |it| Ran::Refused(&it.message));
-            self.page(ran, differences)
+            let ran = refused.map_or(Ran::Planned, |it| Ran::Refused {
+                message: &it.message,
+                help: it.help.as_deref(),
+            });
+            self.page(command, ran, differences)
         } else if global.format == Format::Github {
             let status =
                 if refused.is_some() { Status::Blocked } else { self.planned.plan.status() };
@@ -171,10 +174,15 @@ impl Session {
     }
 
     /// The plan as an HTML page, and what became of it.
-    pub(super) fn page(&self, ran: Ran<'_>, differences: &[Difference]) -> String {
-        let header = self.connection.header(&self.loaded.stack);
-        let Planned { plan, desired, .. } = &self.planned;
-        html::plan(plan, &header, &self.loaded.sources, desired, ran, differences)
+    pub(super) fn page(&self, command: &str, ran: Ran<'_>, differences: &[Difference]) -> String {
+        let Planned { plan, desired, observed, .. } = &self.planned;
+        let report = html::Report {
+            command,
+            header: &self.connection.header(&self.loaded.stack),
+            sources: &self.loaded.sources,
+            read_at: observed.as_of,
+        };
+        html::plan(plan, &report, desired, ran, differences)
     }
 
     /// Why nothing of this plan may be applied, if so.

@@ -51,17 +51,23 @@ pub fn text(plan: &Plan, header: &Header<'_>, sources: &SourceMap) -> String {
 
 /// The numbers of calls of the reading and of the apply, with the least time that AWS's rates allow for them.
 pub(super) fn calls(plan: &Plan, header: &Header<'_>) -> String {
-    let told = |calls: &BTreeMap<String, u64>, word: &str| {
-        let count: u64 = calls.values().sum();
-        let s = if count == 1 { "" } else { "s" };
-        format!("{count} {word}{s}, {:.1} s", PUBLISHED_RATES.least_seconds(calls))
-    };
-    let read = format!("Read with {} at AWS's rates", told(&header.calls, "call"));
+    let read = format!("Read with {} at AWS's rates", counted(&header.calls, "call"));
     let writes = plan.writes();
     if writes.is_empty() {
         return read;
     }
-    format!("{read}; applying takes at least {}", told(&writes, "write"))
+    format!("{read}; applying takes at least {}", counted(&writes, "write"))
+}
+
+/// The calls of a whole run, which has ended.
+pub(super) fn calls_made(header: &Header<'_>) -> String {
+    format!("{} at AWS's rates", counted(&header.calls, "call"))
+}
+
+fn counted(calls: &BTreeMap<String, u64>, word: &str) -> String {
+    let count: u64 = calls.values().sum();
+    let s = if count == 1 { "" } else { "s" };
+    format!("{count} {word}{s}, {:.1} s", PUBLISHED_RATES.least_seconds(calls))
 }
 
 /// The account, and who is signed in.

@@ -159,9 +159,19 @@ impl<'a> Status<'a> {
         if parts.is_empty() {
             return "Nothing is on air".to_owned();
         }
-        let viewers = self.viewers();
-        let s = if viewers == 1 { "" } else { "s" };
-        format!("On air: {}; {} viewer{s}", parts.join(", "), thousands(viewers))
+        let mut summary = format!("On air: {}", parts.join(", "));
+        // Only channels have viewers.
+        if self.on_air().iter().any(|it| it.audience.viewers.is_some()) {
+            let viewers = self.viewers();
+            let s = if viewers == 1 { "" } else { "s" };
+            summary.push_str(&format!("; {} viewer{s}", thousands(viewers)));
+        }
+        let troubled =
+            self.on_air().iter().filter(|it| it.live.is_some_and(Live::is_troubled)).count();
+        if troubled > 0 {
+            summary.push_str(&format!("; {troubled} not healthy"));
+        }
+        summary
     }
 
     /// What a reader must know of the whole.
@@ -178,6 +188,9 @@ impl<'a> Status<'a> {
                         .to_owned(),
                 );
             }
+        }
+        if self.resources.iter().any(|it| it.state == ResourceState::Blocked) {
+            remarks.push("`apply` changes nothing at all while a resource is blocked".to_owned());
         }
         let mut others = 0;
         for note in self.notes {

@@ -143,7 +143,9 @@ fn every_command_with_html_writes_one_page_and_ends_as_it_does_with_text() {
     let ran = work.run("destroy --yes -f manifests --format html");
     assert_eq!(ran.code, Some(3), "a live channel is left: {ran:?}");
     assert_page(&ran.stdout);
-    assert!(ran.stdout.contains("Channel/main"), "{ran:?}");
+    assert!(ran.stdout.contains("<h1>Destroy for stack shows"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("headline bad"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("not deleted: "), "{}", ran.stdout);
 }
 
 #[test]
@@ -155,6 +157,8 @@ fn a_run_that_fails_is_refused_or_stale_writes_a_page_that_says_so() {
     assert_eq!(refused.code, Some(4), "{refused:?}");
     assert_page(&refused.stdout);
     assert!(refused.stdout.contains("confirmation prompt"), "{}", refused.stdout);
+    assert!(refused.stdout.contains("help: add `--yes`"), "{}", refused.stdout);
+    assert!(refused.stdout.contains("<dt>Account read at</dt>"), "{}", refused.stdout);
 
     work.place
         .write("a.yaml", &MANIFESTS.replace("NORMAL", "LOW").replace("the-archive", "another"));
@@ -288,7 +292,10 @@ async fn hostile_page(text: &str) -> String {
         identity: None,
         calls: BTreeMap::new(),
     };
-    html::plan(&plan, &header, &loaded.sources, &loaded.desired, WhatRan::Refused(text), &[])
+    let report =
+        html::Report { command: "plan", header: &header, sources: &loaded.sources, read_at: None };
+    let refused = WhatRan::Refused { message: text, help: Some(text) };
+    html::plan(&plan, &report, &loaded.desired, refused, &[])
 }
 
 #[test]

@@ -2,15 +2,16 @@
 
 use super::super::drift::{lines, summary};
 use super::super::escape::escape;
-use super::super::plan::{Header, symbol};
+use super::super::plan::symbol;
 use super::super::reason::on_air;
 use super::plan::{facts, place, plain};
-use super::{CAP, Line, Page, Row, Section, Tone};
+use super::{CAP, Line, Page, Report, Row, Section, Tone};
 use crate::diag::SourceMap;
 use crate::plan::{Attention, NotDrift, Plan, Step};
 
 /// Drift, and what is missing and not counted.
-pub fn drift(plan: &Plan, others: &NotDrift, header: &Header<'_>, sources: &SourceMap) -> String {
+pub fn drift(plan: &Plan, others: &NotDrift, report: &Report<'_>) -> String {
+    let Report { header, sources, .. } = report;
     let drifted = plan.steps.iter().map(|it| (section(it.attention()), it));
     let missing = others.missing.iter().map(|it| (Section::NotDriftMissing, it));
     let rows = drifted.chain(missing).map(|(section, step)| (section, row(step, sources)));
@@ -20,7 +21,7 @@ pub fn drift(plan: &Plan, others: &NotDrift, header: &Header<'_>, sources: &Sour
     let tone = if plan.steps.is_empty() { Tone::Good } else { Tone::Bad };
     let title = format!("Drift of stack {} in {}", escape(&header.stack.name, CAP), header.region);
     let mut page = Page::new(title, headline, tone, rows.collect());
-    page.facts = facts(header);
+    page.facts = facts(report);
     page.notes = told.map(ToOwned::to_owned).collect();
     page.text()
 }

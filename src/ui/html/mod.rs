@@ -13,9 +13,12 @@ pub use plan::{Ran, plan};
 pub use saved::saved;
 
 use super::escape::escape;
+use super::plan::Header;
+use crate::diag::SourceMap;
 use askama::Template;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 /// Longest value shown of anything that came from outside.
@@ -123,6 +126,19 @@ impl Section {
             Self::Dormant => "Dormant",
         }
     }
+}
+
+/// What a page tells about its run.
+#[derive(Clone, Copy, Debug)]
+pub struct Report<'a> {
+    /// The command.
+    pub command: &'a str,
+    /// Where it ran, and with whose credentials.
+    pub header: &'a Header<'a>,
+    /// The manifests, for places.
+    pub sources: &'a SourceMap,
+    /// When the account was read, by the service's clock.
+    pub read_at: Option<Timestamp>,
 }
 
 /// A label and its value, in the head of a page.

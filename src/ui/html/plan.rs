@@ -2,11 +2,13 @@
 
 use super::super::escape::escape;
 use super::super::graph::Picture;
-use super::super::plan::{Header, because, calls, details, notes, signed_in, sum, symbol, verdict};
-use super::super::progress::{ended, failures, report};
-use super::super::reason::{self, on_air};
+use super::super::plan::{
+    because, calls, calls_made, details, notes, signed_in, sum, symbol, verdict,
+};
+use super::super::progress::{ended, failures, left};
+use super::super::reason::{self, moment, on_air};
 use super::super::saved::difference;
-use super::{CAP, Fact, Graph, Line, MOST_BOXES, Page, Row, Section, Tone};
+use super::{CAP, Fact, Graph, Line, MOST_BOXES, Page, Report, Row, Section, Tone};
 use crate::apply::{Outcome, StepStatus};
 use crate::diag::{Place, SourceMap};
 use crate::kinds::Desired;
@@ -18,8 +20,13 @@ use std::collections::BTreeMap;
 pub enum Ran<'a> {
     /// It was only looked at.
     Planned,
-    /// It was refused, with this message.
-    Refused(&'a str),
+    /// It was refused.
+    Refused {
+        /// Why.
+        message: &'a str,
+        /// What to do about it.
+        help: Option<&'a str>,
+    },
     /// It was carried out.
     Applied(&'a Outcome),
 }
@@ -28,15 +35,15 @@ pub enum Ran<'a> {
 /// be applied.
 pub fn plan(
     plan: &Plan,
-    header: &Header<'_>,
-    sources: &SourceMap,
+    report: &Report<'_>,
     desired: &[Desired],
     ran: Ran<'_>,
     differences: &[Difference],
 ) -> String {
+    let Report { command, header, sources, .. } = report;
     let statuses: BTreeMap<StepId, &StepStatus> = match ran {
         Ran::Applied(outcome) => outcome.steps.iter().map(|(id, it)| (*id, it)).collect(),
-        Ran::Planned | Ran::Refused(_) => BTreeMap::new(),
+        Ran::Planned | Ran::Refused { .. } => BTreeMap::new(),
     };
     let steps = plan.by_id();
     let parts = plan.halves_of_replacements();
@@ -50,26 +57,42 @@ pub fn plan(
         };
         (section, Row { is_part, ..row(step, status, &after, sources) })
     });
-    let (headline, tone) = headline(plan, ran);
-    let title = match ran {
-        Ran::Applied(_) => "Changes applied",
-        Ran::Planned | Ran::Refused(_) => "Plan",
+    let (headline, tone) = headline(plan, report, ran);
+    let title = match *command {
+        "apply" => "Apply",
+        "destroy" => "Destroy",
+        _ => "Plan",
     };
     let title =
         format!("{title} for stack {} in {}", escape(&header.stack.name, CAP), header.region);
     let mut page = Page::new(title, headline, tone, rows.collect());
-    page.facts = facts(header);
-    page.facts.push(Fact { label: "Calls", value: calls(plan, header) });
-    if let Ran::Applied(outcome) = ran {
-        let failed = plain(&failures(plan, outcome));
-        page.errors = failed.lines().map(ToOwned::to_owned).collect();
-    }
-    if let Ran::Refused(why) = ran {
-        page.errors.push(escape(why, CAP));
-    }
-    page.errors.extend(differences.iter().map(|it| escape(&difference(it), CAP)));
+    page.facts = facts(report);
+    page.facts.push(Fact {
+        label: "Calls",
+        value: match ran {
+            Ran::Applied(_) => calls_made(header),
+            Ran::Planned | Ran::Refused { .. } => calls(plan, header),
+        },
+    });
     let mut noted = String::new();
     notes(plan, &mut noted);
+    match ran {
+        Ran::Planned => {}
+        Ran::Refused { message, help } => {
+            page.errors.push(escape(message, CAP));
+            page.errors.extend(help.map(|it| format!("help: {}", escape(it, CAP))));
+        }
+        Ran::Applied(outcome) => {
+            let mut failed = failures(plan, outcome);
+            if is_left_behind(report, plan, outcome) {
+                failed.push_str(&left(plan, outcome, "not deleted"));
+            }
+            page.errors = plain(&failed).lines().map(ToOwned::to_owned).collect();
+            // Behind the counts, which are the headline.
+            noted.push_str(&told_behind_counts(plan, outcome));
+        }
+    }
+    page.errors.extend(differences.iter().map(|it| escape(&difference(it), CAP)));
     let noted = plain(&noted);
     let noted = noted.lines().filter(|it| !it.is_empty());
     page.notes = noted.map(|it| it.strip_prefix("note: ").unwrap_or(it).to_owned()).collect();
@@ -77,8 +100,9 @@ pub fn plan(
     page.text()
 }
 
-/// Where, and with whose credentials.
-pub(super) fn facts(header: &Header<'_>) -> Vec<Fact> {
+/// When, where, and with whose credentials.
+pub(super) fn facts(report: &Report<'_>) -> Vec<Fact> {
+    let Report { header, read_at, .. } = report;
     let fact = |label, value| Fact { label, value };
     let mut facts = vec![
         fact("Stack", escape(&header.stack.name, CAP)),
@@ -86,19 +110,32 @@ pub(super) fn facts(header: &Header<'_>) -> Vec<Fact> {
     ];
     facts.extend(header.endpoint.map(|it| fact("Endpoint", escape(it, CAP))));
     facts.extend(header.identity.map(|it| fact("Credentials", signed_in(it))));
+    facts.extend(read_at.map(|it| fact("Account read at", moment(it))));
     facts
 }
 
-fn headline(plan: &Plan, ran: Ran<'_>) -> (String, Tone) {
+/// Whether a run that was to delete everything left something.
+fn is_left_behind(report: &Report<'_>, plan: &Plan, outcome: &Outcome) -> bool {
+    report.command == "destroy" && outcome.is_well() && outcome.counts(plan).left() > 0
+}
+
+fn headline(plan: &Plan, report: &Report<'_>, ran: Ran<'_>) -> (String, Tone) {
     let summary = plan.summary();
     match ran {
-        Ran::Applied(outcome) => {
-            let told = plain(&report(plan, outcome));
+        Ran::Applied(outcome) if plan.has_work() || !outcome.steps.is_empty() => {
+            let told = plain(&super::super::progress::report(plan, outcome));
             let line = told.lines().find(|it| it.starts_with("Applied")).unwrap_or_default();
-            (line.to_owned(), if outcome.is_well() { Tone::Good } else { Tone::Bad })
+            let tone = if !outcome.is_well() || is_left_behind(report, plan, outcome) {
+                Tone::Bad
+            } else if outcome.counts(plan).left() > 0 {
+                Tone::Attention
+            } else {
+                Tone::Good
+            };
+            (line.to_owned(), tone)
         }
-        Ran::Refused(_) => (sum(&summary), Tone::Bad),
-        Ran::Planned => {
+        Ran::Refused { .. } => (sum(&summary), Tone::Bad),
+        Ran::Planned | Ran::Applied(_) => {
             let tone = match plan.status() {
                 Status::Clean if summary.deferred > 0 => Tone::Attention,
                 Status::Clean => Tone::Good,
@@ -108,6 +145,14 @@ fn headline(plan: &Plan, ran: Ran<'_>) -> (String, Tone) {
             (sum(&summary), tone)
         }
     }
+}
+
+/// What the report of a run says after its counts: copies of objects, and what is not listed yet.
+fn told_behind_counts(plan: &Plan, outcome: &Outcome) -> String {
+    let told = plain(&super::super::progress::report(plan, outcome));
+    let behind: Vec<&str> =
+        told.lines().skip_while(|it| !it.starts_with("Applied")).skip(1).collect();
+    behind.join("\n")
 }
 
 /// The picture, where one can be read.
