@@ -12,6 +12,7 @@ pub mod graph;
 pub mod html;
 pub mod json;
 pub mod markdown;
+mod on_air;
 pub mod output;
 pub mod panic;
 pub mod plan;
