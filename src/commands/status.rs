@@ -31,7 +31,7 @@ use std::time::Duration;
 /// publishers, compositions with their destinations, and ingest configurations. Writes nothing, and exits 0 whatever
 /// it shows.
 ///
-/// With `--stack NAME` and without `-f` no manifests are read: the ownership tags tell what the stack owns, and whether
+/// With `--stack NAME` and without `-f` no manifests are read: the ownership tags show what the stack owns, and whether
 /// that is as it was applied. That reads every kind, as `plan --prune` does.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:

@@ -25,8 +25,8 @@ pub(crate) enum FaultKind {
     LoseReply,
     /// The request is carried out at once and answered after `seconds`.
     Delay,
-    /// The request is carried out after `seconds`, even if the caller has disconnected by then; without
-    /// `seconds` never.
+    /// The request is carried out after `seconds`, whether or not the client is still connected. Without `seconds` it is
+    /// never carried out.
     Stall,
     /// Lists leave out objects that are younger than `seconds` and show those that were deleted since.
     ListLag,

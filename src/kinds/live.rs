@@ -1,5 +1,5 @@
-//! What AWS tells of an object while it is on air, for a view of the account: since when, in which health, with how many
-//! publishers, and what became of its destinations.
+//! The properties that AWS reports for an object on air, for a view of the account: start time, health, number of
+//! publishers, states of destinations.
 //!
 //! No decision of a plan depends on it; what a change would cut off is an [`Audience`].
 
@@ -12,7 +12,7 @@ use serde::Serialize;
 
 sdk_enums! { StreamHealth, DestinationState }
 
-/// What AWS tells of an object while it is on air. A kind fills in what it has.
+/// The properties of an object on air. A kind fills in those that it has.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Live {
@@ -45,7 +45,7 @@ pub struct OnAir {
     pub arn: Arn,
     /// Who would be cut off by a change to it.
     pub audience: Audience,
-    /// What else AWS tells of it.
+    /// Its other properties while it is on air.
     pub live: Live,
 }
 

@@ -124,7 +124,7 @@ pub struct Observed {
     pub session: Option<String>,
     /// What of it has failed while the rest of it runs, of a kind with parts that fail by themselves.
     pub degraded: Option<Degraded>,
-    /// What AWS tells of it while it is on air, where what was read of it tells that.
+    /// Its properties while it is on air, where the answer that was read has them.
     pub live: Option<Live>,
     /// Id of the participant who publishes with it, of a kind that AWS gives one at creation: calls about participants
     /// name the object by it.
@@ -352,7 +352,7 @@ pub struct ObservedState {
     /// The audiences of live objects, by ARN. A stage with a session counts as live until a lookup shows that no
     /// participant is connected.
     pub audience: BTreeMap<Arn, Audience>,
-    /// What AWS tells of those that are live, by ARN.
+    /// Properties of the objects on air, by ARN.
     pub live: BTreeMap<Arn, Live>,
     /// Publishers that are connected, of those that a declared resource of any kind needs ([`Spec::publisher`]).
     pub publishers: BTreeSet<Publisher>,

@@ -84,8 +84,8 @@ pub(super) async fn is_connected(
         .await
 }
 
-/// How many participants publish in a session of a stage. `published` stays true of whoever has published once, so only
-/// those who are connected count.
+/// How many participants publish in a session of a stage. `published` stays true after a participant has stopped
+/// publishing, so only connected participants count.
 pub(super) async fn count_publishers(
     aws: &Clients,
     stage: &Arn,
