@@ -6,27 +6,22 @@ use super::reason::{self, on_air};
 use crate::diag::{Place, SourceMap};
 use crate::plan::{Attention, Cause, Consent, NotDrift, Note, Plan, Reason, Step};
 use anstyle::{AnsiColor, Style};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// Drift as text, and beside it what differs because its manifest changed, what is not adopted yet, and what is missing.
 pub fn text(plan: &Plan, others: &NotDrift, header: &Header<'_>, sources: &SourceMap) -> String {
     let mut text = String::new();
     title("Drift", header, &mut text);
-    for (attention, heading) in [
-        (Attention::Live, "Live, and changed outside"),
-        (Attention::Changed, "Changed outside"),
-        (Attention::Gone, "Deleted outside"),
-        (Attention::Missing, "Missing"),
-        (Attention::Degraded, "Running, and degraded"),
-        (Attention::Unclear, "Unclear, since its tags were changed outside"),
-        (Attention::Failed, "Creation failed at AWS"),
-    ] {
-        let steps: Vec<&Step> =
-            plan.steps.iter().filter(|it| it.attention() == attention).collect();
-        group(heading, AnsiColor::Red, &steps, sources, &mut text);
+    let mut by_attention: BTreeMap<Attention, Vec<&Step>> = BTreeMap::new();
+    for step in &plan.steps {
+        by_attention.entry(step.attention()).or_default().push(step);
+    }
+    for (attention, steps) in &by_attention {
+        group(heading(*attention), AnsiColor::Red, steps, sources, &mut text);
     }
     let not_drift: Vec<&Step> = others.missing.iter().collect();
-    group("Missing, not counted as drift", AnsiColor::Yellow, &not_drift, sources, &mut text);
+    group(NOT_COUNTED, AnsiColor::Yellow, &not_drift, sources, &mut text);
     for note in &plan.notes {
         let said = match note {
             Note::Selected(selected) => super::plan::selected(selected),
@@ -42,35 +37,52 @@ pub fn text(plan: &Plan, others: &NotDrift, header: &Header<'_>, sources: &Sourc
         };
         let _ = writeln!(text, "note: {}", escape(&said, 600));
     }
-    text.push_str(&summary(plan, others));
+    for line in summary(plan, others) {
+        let _ = writeln!(text, "{line}");
+    }
     text
 }
 
+/// The heading of the resources that need this attention.
+pub(super) fn heading(attention: Attention) -> &'static str {
+    match attention {
+        Attention::Live => "Live, and changed outside",
+        Attention::Changed => "Changed outside",
+        Attention::Gone => "Deleted outside",
+        Attention::Missing => "Missing",
+        Attention::Degraded => "Running, and degraded",
+        Attention::Unclear => "Unclear, since its tags were changed outside",
+        Attention::Failed => "Creation failed at AWS",
+    }
+}
+
+/// The heading of missing resources that do not count as drift.
+pub(super) const NOT_COUNTED: &str = "Missing, not counted as drift";
+
 /// How much has drifted; then what else differs, a line each.
-pub(super) fn summary(plan: &Plan, others: &NotDrift) -> String {
+pub(super) fn summary(plan: &Plan, others: &NotDrift) -> Vec<String> {
     let NotDrift { pending, missing } = others;
-    let mut text = String::new();
     let drifted = plan.steps.len();
-    if drifted > 0 {
+    let mut lines = vec![if drifted > 0 {
         let s = if drifted == 1 { "" } else { "s" };
         let unclear = plan.steps.iter().any(|it| it.attention() == Attention::Unclear);
         let apply =
             if unclear { "does nothing while any is unclear" } else { "restores what was applied" };
-        let _ = writeln!(text, "Drift: {drifted} resource{s}; `ivs-apply apply` {apply}");
+        format!("Drift: {drifted} resource{s}; `ivs-apply apply` {apply}")
     } else {
-        let _ = writeln!(text, "No drift: {} unchanged", plan.unchanged.len());
-    }
+        format!("No drift: {} unchanged", plan.unchanged.len())
+    }];
     if plan.steps.iter().any(|it| it.attention() == Attention::Missing) {
-        text.push_str(
-            "What is missing was deleted outside or never applied; `--missing-ok` does not count it\n",
+        lines.push(
+            "What is missing was deleted outside or never applied; `--missing-ok` does not count it"
+                .to_owned(),
         );
     }
     if !missing.is_empty() {
-        let _ = writeln!(
-            text,
+        lines.push(format!(
             "{} declared and missing, deleted outside or never applied: see `ivs-apply plan`",
             missing.len()
-        );
+        ));
     }
     let adopts = pending.iter().filter(|it| it.because.contains(&Cause::Adopt)).count();
     let changed = match pending.len() - adopts {
@@ -83,10 +95,9 @@ pub(super) fn summary(plan: &Plan, others: &NotDrift) -> String {
         1 => Some("1 exists and is not adopted yet".to_owned()),
         many => Some(format!("{many} exist and are not adopted yet")),
     };
-    for told in changed.into_iter().chain(adoptable) {
-        let _ = writeln!(text, "{told}: see `ivs-apply plan`");
-    }
-    text
+    let others = changed.into_iter().chain(adoptable);
+    lines.extend(others.map(|it| format!("{it}: see `ivs-apply plan`")));
+    lines
 }
 
 fn group(
@@ -118,40 +129,35 @@ fn one(step: &Step, colour: AnsiColor, sources: &SourceMap, text: &mut String) {
         let _ = write!(text, "  {dim}{}:{}{dim:#}", escape(sources.name(at.source), 200), at.line);
     }
     text.push('\n');
-    text.push_str(&lines(step));
+    for line in lines(step) {
+        let _ = writeln!(text, "      {line}");
+    }
 }
 
 /// What differs of one resource, a line each.
-pub(super) fn lines(step: &Step) -> String {
-    let mut text = String::new();
-    for cause in &step.because {
-        match cause {
-            Cause::Failed { state } => {
-                let _ = writeln!(text, "      AWS says {state}");
-            }
-            Cause::Degraded(it) => {
-                let _ = writeln!(text, "      {}", super::plan::degraded(it));
-            }
-            _ => {}
-        }
-    }
+pub(super) fn lines(step: &Step) -> Vec<String> {
+    let state = |cause: &Cause| match cause {
+        Cause::Failed { state } => Some(format!("AWS says {state}")),
+        Cause::Degraded(it) => Some(super::plan::degraded(it)),
+        _ => None,
+    };
+    let mut lines: Vec<String> = step.because.iter().filter_map(state).collect();
     let pending = step.because.contains(&Cause::Pending);
-    for field in &step.fields {
+    lines.extend(step.fields.iter().map(|field| {
         let (is, wanted) = (value(&field.before), new_value(&field.after));
         let path = escape(&field.path.to_string(), 200);
-        let _ = if pending {
-            writeln!(text, "      {path} is {is}, and its manifest says {wanted}")
+        if pending {
+            format!("{path} is {is}, and its manifest says {wanted}")
         } else {
-            writeln!(text, "      {path} is {is}, and {wanted} was applied")
-        };
-    }
+            format!("{path} is {is}, and {wanted} was applied")
+        }
+    }));
     if pending {
-        text.push_str("      changed outside ivs-apply, and the configuration changed as well\n");
+        lines.push("changed outside ivs-apply, and the configuration changed as well".to_owned());
     }
-    // Who is there has been said.
-    let said = |it: &&Reason| matches!(it, Reason::LiveAudience { needs: Consent::Wait, .. });
-    if let Some(reason) = step.decision.reason().filter(|it| !said(it)) {
-        let _ = writeln!(text, "      {}", escape(&reason::text(reason), 400));
-    }
-    text
+    // The audience is shown beside the address.
+    let shown = |it: &&Reason| matches!(it, Reason::LiveAudience { needs: Consent::Wait, .. });
+    let reason = step.decision.reason().filter(|it| !shown(it));
+    lines.extend(reason.map(|it| escape(&reason::text(it), 400)));
+    lines
 }

@@ -235,32 +235,43 @@ pub fn report(plan: &Plan, outcome: &Outcome) -> String {
             let _ = writeln!(text, "  {address}: {}", ended(step.action, status));
         }
     }
+    let _ = writeln!(text, "{}", applied(plan, outcome));
+    for line in behind_counts(outcome) {
+        let _ = writeln!(text, "{line}");
+    }
+    text
+}
+
+/// How the steps of a run ended, in one line of counts.
+pub(super) fn applied(plan: &Plan, outcome: &Outcome) -> String {
     let counts = outcome.counts(plan);
     let steps = counts.steps().into_iter().filter(|(_, count)| *count > 0);
     let unchanged = ("unchanged", counts.unchanged);
     let parts: Vec<String> =
         steps.chain([unchanged]).map(|(word, count)| format!("{count} {word}")).collect();
-    let _ = writeln!(text, "Applied: {}", parts.join(", "));
-    for copy in &outcome.copies {
+    format!("Applied: {}", parts.join(", "))
+}
+
+/// What a report says beside its counts, a line each: copies of objects, and that a listing lags.
+pub(super) fn behind_counts(outcome: &Outcome) -> Vec<String> {
+    let copies = outcome.copies.iter().map(|copy| {
         let (address, arn) =
             (escape(&copy.address.to_string(), CAP), escape(copy.arn.as_str(), CAP));
         let of = escape(copy.of.as_str(), CAP);
-        let _ = match &copy.left {
-            None => writeln!(
-                text,
+        match &copy.left {
+            None => format!(
                 "{address} was created twice at the same time: this run deleted its copy {arn} and kept {of}"
             ),
-            Some(why) => writeln!(
-                text,
+            Some(why) => format!(
                 "{address} was created twice at the same time: {of} is kept, and this run's copy {arn} was not deleted: {}",
                 escape(&reason::left(why), CAP)
             ),
-        };
-    }
-    if outcome.steps.iter().any(|(_, status)| status.is_unlisted()) {
-        text.push_str("run again in a few minutes to see that everything is listed\n");
-    }
-    text
+        }
+    });
+    let unlisted = outcome.steps.iter().any(|(_, status)| status.is_unlisted());
+    let again =
+        unlisted.then(|| "run again in a few minutes to see that everything is listed".to_owned());
+    copies.chain(again).collect()
 }
 
 /// How many resources of one failure are named.

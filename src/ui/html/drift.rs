@@ -4,44 +4,30 @@ use super::super::drift::{lines, summary};
 use super::super::escape::escape;
 use super::super::plan::symbol;
 use super::super::reason::on_air;
-use super::plan::{facts, place, plain};
+use super::plan::{facts, place};
 use super::{CAP, Line, Page, Report, Row, Section, Tone};
 use crate::diag::SourceMap;
-use crate::plan::{Attention, NotDrift, Plan, Step};
+use crate::plan::{NotDrift, Plan, Step};
 
 /// Drift, and what is missing and not counted.
 pub fn drift(plan: &Plan, others: &NotDrift, report: &Report<'_>) -> String {
     let Report { header, sources, .. } = report;
-    let drifted = plan.steps.iter().map(|it| (section(it.attention()), it));
+    let drifted = plan.steps.iter().map(|it| (Section::Drift(it.attention()), it));
     let missing = others.missing.iter().map(|it| (Section::NotDriftMissing, it));
     let rows = drifted.chain(missing).map(|(section, step)| (section, row(step, sources)));
-    let told = plain(&summary(plan, others));
-    let mut told = told.lines();
-    let headline = told.next().unwrap_or_default().to_owned();
+    let mut lines = summary(plan, others);
+    let headline = lines.remove(0);
     let tone = if plan.steps.is_empty() { Tone::Good } else { Tone::Bad };
     let title = format!("Drift of stack {} in {}", escape(&header.stack.name, CAP), header.region);
     let mut page = Page::new(title, headline, tone, rows.collect());
     page.facts = facts(report);
-    page.notes = told.map(ToOwned::to_owned).collect();
+    page.notes = lines;
     page.text()
 }
 
-fn section(attention: Attention) -> Section {
-    match attention {
-        Attention::Live => Section::DriftLive,
-        Attention::Changed => Section::DriftChanged,
-        Attention::Gone => Section::DriftGone,
-        Attention::Missing => Section::DriftMissing,
-        Attention::Degraded => Section::DriftDegraded,
-        Attention::Unclear => Section::DriftUnclear,
-        Attention::Failed => Section::DriftFailed,
-    }
-}
-
 fn row(step: &Step, sources: &SourceMap) -> Row {
-    let told = plain(&lines(step));
     let audience = step.impact.as_ref().map(|it| Line { tone: Tone::Bad, text: on_air(it) });
-    let told = told.lines().map(|it| Line { tone: Tone::Plain, text: it.trim_start().to_owned() });
+    let differs = lines(step).into_iter().map(|text| Line { tone: Tone::Plain, text });
     let arn = step.arn.as_ref();
     let arn = arn.map(|it| Line { tone: Tone::Plain, text: escape(it.as_str(), CAP) });
     Row {
@@ -49,7 +35,7 @@ fn row(step: &Step, sources: &SourceMap) -> Row {
         address: escape(&step.address.to_string(), CAP),
         verdict: String::new(),
         place: place(step, sources),
-        lines: audience.into_iter().chain(told).chain(arn).collect(),
+        lines: audience.into_iter().chain(differs).chain(arn).collect(),
         diff_label: "",
         diff: Vec::new(),
         is_open: false,

@@ -12,9 +12,11 @@ pub use drift::drift;
 pub use plan::{Ran, plan};
 pub use saved::saved;
 
+use super::drift::{NOT_COUNTED, heading as drift_heading};
 use super::escape::escape;
 use super::plan::Header;
 use crate::diag::SourceMap;
+use crate::plan::Attention;
 use askama::Template;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -59,13 +61,7 @@ enum Section {
     Failed,
     CutsOff,
     Blocked,
-    DriftLive,
-    DriftChanged,
-    DriftGone,
-    DriftMissing,
-    DriftDegraded,
-    DriftUnclear,
-    DriftFailed,
+    Drift(Attention),
     Deferred,
     Delete,
     Replace,
@@ -84,13 +80,13 @@ impl Section {
             Self::Failed => "failed",
             Self::CutsOff => "cuts-off",
             Self::Blocked => "blocked",
-            Self::DriftLive => "drift-live",
-            Self::DriftChanged => "drift-changed",
-            Self::DriftGone => "drift-gone",
-            Self::DriftMissing => "drift-missing",
-            Self::DriftDegraded => "drift-degraded",
-            Self::DriftUnclear => "drift-unclear",
-            Self::DriftFailed => "drift-failed",
+            Self::Drift(Attention::Live) => "drift-live",
+            Self::Drift(Attention::Changed) => "drift-changed",
+            Self::Drift(Attention::Gone) => "drift-gone",
+            Self::Drift(Attention::Missing) => "drift-missing",
+            Self::Drift(Attention::Degraded) => "drift-degraded",
+            Self::Drift(Attention::Unclear) => "drift-unclear",
+            Self::Drift(Attention::Failed) => "drift-failed",
             Self::Deferred => "deferred",
             Self::Delete => "delete",
             Self::Replace => "replace",
@@ -108,20 +104,14 @@ impl Section {
             Self::Failed => "Not carried out",
             Self::CutsOff => "Cuts off an audience",
             Self::Blocked => "Blocked",
-            Self::DriftLive => "Live, and changed outside",
-            Self::DriftChanged => "Changed outside",
-            Self::DriftGone => "Deleted outside",
-            Self::DriftMissing => "Missing",
-            Self::DriftDegraded => "Running, and degraded",
-            Self::DriftUnclear => "Unclear, since its tags were changed outside",
-            Self::DriftFailed => "Creation failed at AWS",
             Self::Deferred => "Deferred",
             Self::Delete => "Delete",
             Self::Replace => "Replace",
             Self::Update => "Update",
             Self::Create => "Create",
             Self::Adopt => "Adopt or rename",
-            Self::NotDriftMissing => "Missing, not counted as drift",
+            Self::Drift(attention) => drift_heading(attention),
+            Self::NotDriftMissing => NOT_COUNTED,
             Self::Unmanaged => "Not managed by this stack",
             Self::Dormant => "Dormant",
         }

@@ -5,7 +5,7 @@ use super::super::graph::Picture;
 use super::super::plan::{
     because, calls, calls_made, details, notes, signed_in, sum, symbol, verdict,
 };
-use super::super::progress::{ended, failures, left};
+use super::super::progress::{applied, behind_counts, ended, failures, left};
 use super::super::reason::{self, moment, on_air};
 use super::super::saved::difference;
 use super::{CAP, Fact, Graph, Line, MOST_BOXES, Page, Report, Row, Section, Tone};
@@ -88,14 +88,13 @@ pub fn plan(
                 failed.push_str(&left(plan, outcome, "not deleted"));
             }
             page.errors = plain(&failed).lines().map(ToOwned::to_owned).collect();
-            // Behind the counts, which are the headline.
-            noted.push_str(&told_behind_counts(plan, outcome));
+            page.notes.extend(behind_counts(outcome));
         }
     }
     page.errors.extend(differences.iter().map(|it| escape(&difference(it), CAP)));
     let noted = plain(&noted);
     let noted = noted.lines().filter(|it| !it.is_empty());
-    page.notes = noted.map(|it| it.strip_prefix("note: ").unwrap_or(it).to_owned()).collect();
+    page.notes.extend(noted.map(|it| it.strip_prefix("note: ").unwrap_or(it).to_owned()));
     page.graph = graph(desired, plan);
     page.text()
 }
@@ -123,8 +122,6 @@ fn headline(plan: &Plan, report: &Report<'_>, ran: Ran<'_>) -> (String, Tone) {
     let summary = plan.summary();
     match ran {
         Ran::Applied(outcome) if plan.has_work() || !outcome.steps.is_empty() => {
-            let told = plain(&super::super::progress::report(plan, outcome));
-            let line = told.lines().find(|it| it.starts_with("Applied")).unwrap_or_default();
             let tone = if !outcome.is_well() || is_left_behind(report, plan, outcome) {
                 Tone::Bad
             } else if outcome.counts(plan).left() > 0 {
@@ -132,7 +129,7 @@ fn headline(plan: &Plan, report: &Report<'_>, ran: Ran<'_>) -> (String, Tone) {
             } else {
                 Tone::Good
             };
-            (line.to_owned(), tone)
+            (applied(plan, outcome), tone)
         }
         Ran::Refused { .. } => (sum(&summary), Tone::Bad),
         Ran::Planned | Ran::Applied(_) => {
@@ -145,14 +142,6 @@ fn headline(plan: &Plan, report: &Report<'_>, ran: Ran<'_>) -> (String, Tone) {
             (sum(&summary), tone)
         }
     }
-}
-
-/// What the report of a run says after its counts: copies of objects, and what is not listed yet.
-fn told_behind_counts(plan: &Plan, outcome: &Outcome) -> String {
-    let told = plain(&super::super::progress::report(plan, outcome));
-    let behind: Vec<&str> =
-        told.lines().skip_while(|it| !it.starts_with("Applied")).skip(1).collect();
-    behind.join("\n")
 }
 
 /// The picture, where one can be read.
