@@ -24,9 +24,9 @@ pub fn text(plan: &Plan, others: &NotDrift, header: &Header<'_>, sources: &Sourc
     group(NOT_COUNTED, AnsiColor::Yellow, &not_drift, sources, &mut text);
     for note in &plan.notes {
         let said = match note {
-            Note::Selected(selected) => super::plan::selected(selected),
+            Note::Selected(selected) => super::notes::selected(selected),
             Note::UnknownEnumValue { address, path } => {
-                super::plan::unknown_enum_value(address, path)
+                super::notes::unknown_enum_value(address, path)
             }
             Note::UndeclaredKeys { .. }
             | Note::Duplicate { .. }

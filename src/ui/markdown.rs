@@ -3,8 +3,10 @@
 //! Everything from manifests and AWS is in code spans or fences, each longer than any run of backticks
 //! inside, so that no value can be a heading, a link, an image or a mention.
 
+use super::changed_lines::changed_lines;
 use super::escape::escape;
-use super::plan::{Header, because, calls, details, notes, sum, verdict};
+use super::notes::notes;
+use super::plan::{Header, because, calls, sum, verdict};
 use super::reason::{self, on_air};
 use crate::aws::{Identity, SignedIn};
 use crate::plan::Plan;
@@ -66,26 +68,24 @@ fn written(plan: &Plan, header: &Header<'_>, with_details: bool) -> String {
             let _ = writeln!(text, "  - note: {}", span(loss));
         }
     }
-    let mut noted = String::new();
-    notes(plan, &mut noted);
-    for note in anstream::adapter::strip_str(&noted).to_string().lines().filter(|it| !it.is_empty())
-    {
-        let _ = writeln!(text, "- {}", span(note));
+    for note in notes(plan) {
+        let _ = writeln!(text, "- note: {}", span(&note.sentence));
+        for object in note.objects {
+            let _ = writeln!(text, "  - {}", span(&object));
+        }
     }
     if !with_details {
         return text;
     }
     let mut diff = String::new();
     for step in &plan.steps {
-        let mut shown = String::new();
-        details(step, &mut shown);
-        if shown.is_empty() {
+        let lines = changed_lines(step);
+        if lines.is_empty() {
             continue;
         }
         let _ = writeln!(diff, "# {}", escape(&step.address.to_string(), 200));
-        for line in anstream::adapter::strip_str(&shown).to_string().lines() {
-            // The signs stand first, where a diff has them.
-            let _ = writeln!(diff, "{}", line.strip_prefix("      ").unwrap_or(line));
+        for line in lines {
+            let _ = writeln!(diff, "{}", line.plain());
         }
     }
     if !diff.is_empty() {

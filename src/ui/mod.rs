@@ -2,6 +2,7 @@
 //!
 //! Everything that came from AWS or a manifest is escaped here. Decides nothing.
 
+mod changed_lines;
 pub mod diagnostic;
 pub mod drift;
 pub mod escape;
@@ -12,6 +13,7 @@ pub mod graph;
 pub mod html;
 pub mod json;
 pub mod markdown;
+mod notes;
 mod on_air;
 pub mod output;
 pub mod panic;

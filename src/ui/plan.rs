@@ -1,19 +1,18 @@
 //! A plan as a reviewer reads it: aligned, quiet where nothing changes, the reason of each step beside it,
 //! a unified diff of each spec that changes, one line that sums it up.
 
+use super::changed_lines::changed_lines;
 use super::escape::escape;
-use super::reason::{self, moment, on_air};
+use super::notes::notes;
+use super::reason::{self, on_air};
 use crate::aws::{Identity, SignedIn};
-use crate::diag::{FieldPath, SourceMap};
+use crate::diag::SourceMap;
 use crate::kinds::operation::PUBLISHED_RATES;
-use crate::kinds::owner::PREFIX;
 use crate::kinds::spec::FieldValue;
-use crate::kinds::{Address, Degraded, Spec, Stack};
-use crate::manifest::write::yaml;
-use crate::plan::{Action, Cause, Decision, DuplicateCopy, Note, Plan, Selected, Step, Summary};
+use crate::kinds::{Degraded, Stack};
+use crate::plan::{Action, Cause, Decision, Plan, Step, Summary};
 use anstyle::{AnsiColor, Style};
 use serde_json::Value;
-use similar::{ChangeTag, TextDiff};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -33,7 +32,7 @@ pub struct Header<'a> {
 }
 
 /// Longest value shown of anything that came from outside.
-const CAP: usize = 200;
+pub(super) const CAP: usize = 200;
 
 /// A plan as text, coloured.
 pub fn text(plan: &Plan, header: &Header<'_>, sources: &SourceMap) -> String {
@@ -43,7 +42,16 @@ pub fn text(plan: &Plan, header: &Header<'_>, sources: &SourceMap) -> String {
     for step in &plan.steps {
         one_step(step, width, sources, &mut text);
     }
-    notes(plan, &mut text);
+    let yellow = AnsiColor::Yellow.on_default();
+    if !plan.steps.is_empty() {
+        text.push('\n');
+    }
+    for note in notes(plan) {
+        let _ = writeln!(text, "{yellow}note{yellow:#}: {}", note.sentence);
+        for object in note.objects {
+            let _ = writeln!(text, "      {object}");
+        }
+    }
     let dim = Style::new().dimmed();
     let _ = writeln!(text, "{}\n{dim}{}{dim:#}", sum(&plan.summary()), calls(plan, header));
     text
@@ -136,105 +144,10 @@ fn one_step(step: &Step, width: usize, sources: &SourceMap, text: &mut String) {
     }
     // Nothing is done to an object of another owner, so there are no details.
     if !matches!(step.decision, Decision::Unmanaged(_)) {
-        details(step, text);
-    }
-}
-
-/// The spec of what is made; the diff of what changes.
-pub(super) fn details(step: &Step, text: &mut String) {
-    match (&step.before, &step.spec) {
-        (_, None) => {}
-        (None, Some(spec)) => {
-            let green = AnsiColor::Green.on_default();
-            for line in shown(spec, Some(&step.address.name)).lines() {
-                let _ = writeln!(text, "      {green}+ {}{green:#}", escape(line, CAP));
-            }
-        }
-        (Some(before), Some(_)) => {
-            if let Some(after) = step.wanted(Some(before)) {
-                diff(step, before, &after, text);
-            }
+        for line in changed_lines(step) {
+            let _ = writeln!(text, "      {}", line.coloured());
         }
     }
-}
-
-/// A spec as YAML; what is made shows only what is not a default.
-fn shown(spec: &Spec, name: Option<&str>) -> String {
-    let mut value = spec.minimal();
-    if let (Value::Object(map), Some(name)) = (&mut value, name)
-        && map.get("name").and_then(Value::as_str) == Some(name)
-    {
-        map.remove("name");
-    }
-    if value.as_object().is_some_and(serde_json::Map::is_empty) {
-        String::new()
-    } else {
-        yaml(&value)
-    }
-}
-
-fn diff(step: &Step, before: &Spec, after: &Spec, text: &mut String) {
-    let (before, after) = (yaml(&before.fields()), yaml(&after.fields()));
-    let (red, green, dim) =
-        (AnsiColor::Red.on_default(), AnsiColor::Green.on_default(), Style::new().dimmed());
-    let diff = TextDiff::from_lines(&before, &after);
-    let (old, new): (Vec<&str>, Vec<&str>) = (before.lines().collect(), after.lines().collect());
-    let mut open: Vec<&str> = Vec::new();
-    for group in diff.grouped_ops(2) {
-        for (index, change) in group.iter().flat_map(|op| diff.iter_changes(op)).enumerate() {
-            let line = change.value().trim_end_matches('\n');
-            if index == 0 {
-                let (lines, at) = match (change.old_index(), change.new_index()) {
-                    (Some(at), _) => (&old, at),
-                    (None, at) => (&new, at.unwrap_or_default()),
-                };
-                for parent in parents(lines, at) {
-                    if !open.contains(&parent) {
-                        let parent = escape(parent, CAP);
-                        let _ = writeln!(text, "      {dim}  {parent}{dim:#}");
-                    }
-                }
-                open = parents(lines, at);
-            }
-            open.retain(|it| depth(it) < depth(line));
-            open.push(line);
-            let line = escape(line, CAP);
-            let _ = match change.tag() {
-                ChangeTag::Delete => writeln!(text, "      {red}- {line}{red:#}"),
-                ChangeTag::Insert => writeln!(text, "      {green}+ {line}{green:#}"),
-                ChangeTag::Equal => writeln!(text, "      {dim}  {line}{dim:#}"),
-            };
-        }
-    }
-    // What the two texts do not show: a reference that keeps its name, and what is not in the spec.
-    for field in &step.fields {
-        let upstream = matches!(field.after, FieldValue::KnownAfterApply(_));
-        if upstream || !field.is_in_spec() {
-            let (from, to) = (value(&field.before), new_value(&field.after));
-            let path = escape(&field.path.to_string(), CAP);
-            let _ = writeln!(text, "      {path}: {from} -> {to}");
-        }
-    }
-}
-
-/// The lines of a block of YAML inside which a line stands, the outermost first.
-fn parents<'t>(lines: &[&'t str], at: usize) -> Vec<&'t str> {
-    let mut found = Vec::new();
-    let mut inner = lines.get(at).map_or(0, |it| depth(it));
-    for line in lines[..at.min(lines.len())].iter().rev() {
-        if depth(line) < inner {
-            inner = depth(line);
-            found.push(*line);
-        }
-    }
-    found.reverse();
-    found
-}
-
-/// How deep a line of YAML stands; an item is deeper than the key of its list, which may stand above it.
-fn depth(line: &str) -> usize {
-    let text = line.trim_start_matches(' ');
-    2 * (line.len() - text.len()) + usize::from(text.starts_with("- "))
 }
 
 /// A value on one line.
@@ -316,124 +229,6 @@ fn cause(cause: &Cause) -> String {
 pub(super) fn degraded(it: &Degraded) -> String {
     let have = if it.failed == 1 { "has" } else { "have" };
     format!("{} of {} destinations {have} failed", it.failed, it.of)
-}
-
-pub(super) fn notes(plan: &Plan, text: &mut String) {
-    let yellow = AnsiColor::Yellow.on_default();
-    if !plan.steps.is_empty() {
-        text.push('\n');
-    }
-    for note in &plan.notes {
-        let said = match note {
-            Note::Selected(selected) => self::selected(selected),
-            Note::Duplicate { address, copies, clear } => {
-                let counts =
-                    if *clear { "the first one counts" } else { "which one is meant is ambiguous" };
-                let _ = writeln!(
-                    text,
-                    "{yellow}note{yellow:#}: {} objects are {}; {counts}",
-                    copies.len(),
-                    escape(&address.to_string(), CAP)
-                );
-                for copy in copies {
-                    let _ = writeln!(text, "      {}", escape(&duplicate_copy(copy), 3 * CAP));
-                }
-                continue;
-            }
-            Note::Ambiguous { arn } => {
-                format!("{arn} has only some of the `{PREFIX}` tags; it is not changed")
-            }
-            Note::UndeclaredKeys { channels } => undeclared_keys(channels),
-            Note::PossibleRename { from, to } => possible_rename(from, to),
-            Note::UnknownEnumValue { address, path } => unknown_enum_value(address, path),
-            Note::ManyDeletes { deletes, of } => format!(
-                "{deletes} of {of} resources of the stack would be deleted: confirm with `--confirm-deletes {deletes}`"
-            ),
-            Note::Quota { kind, wanted, quota } => format!(
-                "{wanted} objects of kind {kind} exceed the quota of {quota}; nothing will be written"
-            ),
-        };
-        let _ = writeln!(text, "{yellow}note{yellow:#}: {}", escape(&said, 3 * CAP));
-    }
-    if !plan.orphans.is_empty() {
-        let stay = plan.orphans.iter().any(|it| it.kind.facts().created_by.is_some());
-        let stay = if stay { "; a stream key stays with its channel and is released" } else { "" };
-        let _ = writeln!(
-            text,
-            "{yellow}note{yellow:#}: orphaned (no manifest): {}; not pruned, `--prune` deletes \
-             them, and reads kinds that no manifest names as well{stay}",
-            escape(&list(&plan.orphans), 3 * CAP)
-        );
-    }
-}
-
-/// Stream keys that stay as they are.
-fn undeclared_keys(channels: &[Address]) -> String {
-    let (keys, them) =
-        if channels.len() == 1 { ("stream key", "it") } else { ("stream keys", "them") };
-    format!(
-        "orphaned (no manifest): {keys} of {}; not pruned, `--prune` releases {them}",
-        list(channels)
-    )
-}
-
-/// What part of the stack a run is about.
-pub fn selected(selected: &Selected) -> String {
-    let Selected { chosen, needed, left_out, others } = selected;
-    let mut said = format!("{} selected", chosen.len());
-    if !needed.is_empty() {
-        said.push_str(&format!(", with what that needs: {}", list(needed)));
-    }
-    if !left_out.is_empty() {
-        said.push_str(&format!("; left out with what they need: {}", list(left_out)));
-    }
-    let s = if *others == 1 { "" } else { "s" };
-    said.push_str(&format!("; {others} other{s} not selected, and nothing is pruned"));
-    said
-}
-
-fn possible_rename(from: &Address, to: &Address) -> String {
-    format!(
-        "{to} is created with the spec of {from}, which no manifest declares any more: if it was renamed, add \
-         `previousNames: [{}]` to the metadata of {to}, and the object is kept",
-        from.name
-    )
-}
-
-/// A field that a newer version may understand.
-pub(super) fn unknown_enum_value(address: &Address, path: &FieldPath) -> String {
-    format!(
-        "{path} of {address} has a value that this version does not know; it stays unchanged: a newer version \
-         may manage it"
-    )
-}
-
-/// The first few of many.
-fn list<'a, L: IntoIterator<Item = &'a Address, IntoIter: ExactSizeIterator>>(
-    addresses: L,
-) -> String {
-    let addresses = addresses.into_iter();
-    let more = addresses.len().saturating_sub(5);
-    let names: Vec<String> = addresses.take(5).map(ToString::to_string).collect();
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("{}{more}", names.join(", "))
-}
-
-/// One of several objects with one name, on one line.
-fn duplicate_copy(it: &DuplicateCopy) -> String {
-    let mut parts = vec![it.arn.to_string()];
-    match (&it.made, it.minutes) {
-        (Some(made), Some(minutes)) => {
-            parts.push(format!("made {} ({minutes} min ago)", moment(*made)));
-        }
-        _ => parts.push("its creation time is unknown".to_owned()),
-    }
-    parts.extend(it.url.clone());
-    parts.extend(it.audience.as_ref().map(on_air));
-    if !it.referrers.is_empty() {
-        parts.push(format!("referred to by {}", it.referrers.join(", ")));
-    }
-    parts.join("; ")
 }
 
 /// One line that sums a plan up.

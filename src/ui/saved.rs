@@ -1,8 +1,9 @@
 //! A saved plan as a reviewer reads it, without its manifests and its account.
 
+use super::changed_lines::{ChangedLine, Sign};
 use super::escape::escape;
 use super::markdown::{LONGEST, span, whole_lines};
-use super::plan::{reasons, verdict};
+use super::plan::{CAP, reasons, verdict};
 use super::reason;
 use crate::manifest::write::yaml;
 use crate::plan::approval::{ApprovedChange, ApprovedStep, PartChange};
@@ -11,9 +12,6 @@ use anstyle::Style;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fmt::Write;
-
-/// Longest value shown of anything that came from outside.
-const CAP: usize = 200;
 
 /// A saved plan as text, coloured.
 pub fn text(approval: &Approval) -> String {
@@ -35,7 +33,7 @@ pub fn text(approval: &Approval) -> String {
             let _ = writeln!(text, "      {dim}{}{dim:#}", shown(arn));
         }
         for line in details(step) {
-            let _ = writeln!(text, "      {line}");
+            let _ = writeln!(text, "      {}", line.plain());
         }
     }
     if !approval.steps.is_empty() {
@@ -59,7 +57,7 @@ pub fn markdown(approval: &Approval) -> String {
         let because = span(&reasons(Some(step.action), &step.causes()));
         let _ = writeln!(text, "- {} **{verdict}**: {because}", span(&step.address));
         for line in details(step) {
-            let _ = writeln!(text, "  - {}", span(&line));
+            let _ = writeln!(text, "  - {}", span(&line.plain()));
         }
     }
     whole_lines(text, LONGEST, "The rest does not fit into a comment; `ivs-apply show` has it.")
@@ -116,19 +114,21 @@ fn changed_part(part: &PartChange) -> String {
 
 /// Why it is not carried out, whom it cuts off, what is lost by it, and the fields that change or the spec of what is
 /// made.
-pub(super) fn details(step: &ApprovedStep) -> Vec<String> {
+pub(super) fn details(step: &ApprovedStep) -> Vec<ChangedLine> {
+    let remark = |text: String| ChangedLine { sign: Sign::Remark, text };
     let value = |it: &Value| escape(&it.to_string(), CAP);
     let reason = step.reason.as_ref().map(|it| escape(&reason::text(it), 2 * CAP));
     let cuts_off = step.cuts_off.iter().map(|it| format!("cuts off {}", escape(it, CAP)));
     let note = step.loss().map(|it| format!("note: {it}"));
-    let mut lines: Vec<String> = reason.into_iter().chain(cuts_off).chain(note).collect();
+    let remarks = reason.into_iter().chain(cuts_off).chain(note);
+    let mut lines: Vec<ChangedLine> = remarks.map(remark).collect();
     for (path, change) in &step.fields {
         let (before, after) = (value(&change["before"]), value(&change["after"]));
-        lines.push(format!("{}: {before} -> {after}", escape(path, CAP)));
+        lines.push(remark(format!("{}: {before} -> {after}", escape(path, CAP))));
     }
     let spec = step.spec.as_ref().filter(|it| it.as_object().is_some_and(|it| !it.is_empty()));
     if let Some(spec) = spec.filter(|_| step.object.is_none()) {
-        lines.extend(yaml(spec).lines().map(|it| format!("+ {}", escape(it, CAP))));
+        lines.extend(yaml(spec).lines().map(|it| ChangedLine::new(Sign::Added, it)));
     }
     lines
 }

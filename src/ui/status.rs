@@ -2,8 +2,9 @@
 
 use super::escape::escape;
 use super::markdown::{LONGEST, span, whole_lines};
+use super::notes::selected;
 use super::on_air::on_air_words;
-use super::plan::{Header, reasons, selected, title};
+use super::plan::{Header, reasons, title};
 use super::reason::{self, moment, thousands};
 use super::table::{self, Row};
 use crate::kinds::{Audience, Kind, Live, ObservedState};

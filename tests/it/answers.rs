@@ -2,7 +2,7 @@
 //! endless ones end, and none ends in a panic.
 
 use crate::account::{Account, on_paused_time};
-use crate::binary::{Place, Ran, SIGNED_IN, Served, ivs_apply, run};
+use crate::binary::{Place, Ran, SIGNED_IN, Served, ivs_apply, run, run_at};
 use crate::client::Client;
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
@@ -107,15 +107,8 @@ fn an_answer_without_what_it_must_hold_is_a_failed_read_for_every_list_batch_and
 }
 
 /// Runs the program with the manifests of a place on a served emulator.
-fn run_at(place: &Place, served: &Served, words: &str) -> Ran {
-    let mut command = ivs_apply(place.folder.path());
-    command
-        .current_dir(place.folder.path())
-        .envs(SIGNED_IN)
-        .args(words.split_whitespace())
-        .args(["--endpoint-url", &served.url, "-f"])
-        .arg(place.folder.path().join("manifests"));
-    run(&mut command)
+fn run_manifests(place: &Place, served: &Served, words: &str) -> Ran {
+    run_at(place, served, &format!("{words} -f manifests"))
 }
 
 #[test]
@@ -123,7 +116,7 @@ fn a_listing_without_its_list_ends_a_run_with_exit_1_and_nothing_is_planned_or_w
     let place = Place::new();
     place.write("a.yaml", KEY);
     let served = Served::start(place.folder.path(), &[]);
-    let on = |words: &str| run_at(&place, &served, words);
+    let on = |words: &str| run_manifests(&place, &served, words);
     assert_eq!(on("apply --yes").code, Some(0));
     let mut client = Client::new(&served.url);
     for how in ["blank", "braces"] {
@@ -221,7 +214,7 @@ fn a_saved_plan_that_knew_an_object_is_stale_where_its_listing_is_empty_and_noth
     let place = Place::new();
     place.write("a.yaml", CHANNEL_AND_STAGE);
     let served = Served::start(place.folder.path(), &[]);
-    let on = |words: &str| run_at(&place, &served, words);
+    let on = |words: &str| run_manifests(&place, &served, words);
     assert_eq!(on("apply --yes").code, Some(0));
     place.write(
         "a.yaml",

@@ -144,6 +144,47 @@ impl Drop for Served {
     }
 }
 
+/// A folder of manifests, and an emulator as a process of its own that the program is run against.
+pub(crate) struct ServedPlace {
+    pub(crate) place: Place,
+    pub(crate) served: Served,
+    pub(crate) client: Client,
+}
+
+impl ServedPlace {
+    /// One manifest, and an account without objects.
+    pub(crate) fn new(manifests: &str) -> Self {
+        let place = Place::new();
+        place.write("a.yaml", manifests);
+        let served = Served::start(place.folder.path(), &[]);
+        let client = Client::new(&served.url);
+        Self { place, served, client }
+    }
+
+    /// The same with the manifest applied.
+    pub(crate) fn applied(manifests: &str) -> Self {
+        let served = Self::new(manifests);
+        assert_eq!(served.run("apply --yes -f manifests").code, Some(0));
+        served
+    }
+
+    /// Runs a command in the folder.
+    pub(crate) fn run(&self, words: &str) -> Ran {
+        run_at(&self.place, &self.served, words)
+    }
+}
+
+/// Runs the program in the folder of a place, on a served emulator.
+pub(crate) fn run_at(place: &Place, served: &Served, words: &str) -> Ran {
+    let mut command = ivs_apply(place.folder.path());
+    command
+        .envs(SIGNED_IN)
+        .current_dir(place.folder.path())
+        .args(words.split_whitespace())
+        .args(["--endpoint-url", &served.url]);
+    run(&mut command)
+}
+
 /// The manifests of the issue that everything else stands on.
 const BROADCAST: &str = include_str!("../../examples/broadcast/broadcast.yaml");
 

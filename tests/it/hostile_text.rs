@@ -1,8 +1,7 @@
 //! Text that steers a terminal, a document or a CI system never leaves the program as it came, whatever it stands in
 //! and in whatever form it is shown.
 
-use crate::binary::{Place, Ran, SIGNED_IN, Served, ivs_apply, run};
-use crate::client::Client;
+use crate::binary::{Place, Ran, ServedPlace, ivs_apply, run};
 use serde_json::{Value, json};
 
 /// What must not be written raw. Line feeds separate lines, and nothing here is coloured.
@@ -134,65 +133,41 @@ fn every_command_that_shows_an_account_is_tried_in_every_form_that_it_has() {
     }
 }
 
-struct Work {
-    place: Place,
-    served: Served,
-    client: Client,
+fn run_on(work: &ServedPlace, words: &str) -> Ran {
+    work.run(&format!("{words} -vv -f manifests"))
 }
 
-impl Work {
-    fn new() -> Self {
-        let place = Place::new();
-        place.write("a.yaml", MANIFESTS);
-        let served = Served::start(place.folder.path(), &[]);
-        let client = Client::new(&served.url);
-        let work = Self { place, served, client };
-        assert_eq!(work.run("apply --yes").code, Some(0));
-        work
-    }
-
-    fn run(&self, words: &str) -> Ran {
-        let mut command = ivs_apply(self.place.folder.path());
-        command
-            .envs(SIGNED_IN)
-            .current_dir(self.place.folder.path())
-            .args(words.split_whitespace())
-            .args(["-vv", "--endpoint-url", &self.served.url, "-f", "manifests"]);
-        run(&mut command)
-    }
-
-    /// Runs every command while a fault is in force, on an account that is as the manifests say.
-    fn shows(&mut self, fault: &Value) {
-        let ran = self.run("apply --yes");
-        assert_eq!(ran.code, Some(0), "{ran:?}");
-        assert_eq!(self.run("plan --out saved").code, Some(0));
-        for words in SHOWN {
-            self.client.control("POST", "faults", fault);
-            let ran = self.run(words);
-            self.client.control("DELETE", "faults", &Value::Null);
-            assert_inert(&ran, &format!("{words} under {fault}"));
-            if words.ends_with("json") && !ran.stdout.is_empty() {
-                let read: Result<Value, _> = serde_json::from_str(&ran.stdout);
-                assert!(read.is_ok(), "{words}: {}", ran.stdout);
-            }
+/// Runs every command while a fault is in force, on an account that is as the manifests say.
+fn shows(work: &mut ServedPlace, fault: &Value) {
+    let ran = run_on(work, "apply --yes");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_eq!(run_on(work, "plan --out saved").code, Some(0));
+    for words in SHOWN {
+        work.client.control("POST", "faults", fault);
+        let ran = run_on(work, words);
+        work.client.control("DELETE", "faults", &Value::Null);
+        assert_inert(&ran, &format!("{words} under {fault}"));
+        if words.ends_with("json") && !ran.stdout.is_empty() {
+            let read: Result<Value, _> = serde_json::from_str(&ran.stdout);
+            assert!(read.is_ok(), "{words}: {}", ran.stdout);
         }
     }
 }
 
 #[test]
 fn names_tags_urls_and_arns_of_an_account_never_leave_as_they_came() {
-    let mut work = Work::new();
+    let mut work = ServedPlace::applied(MANIFESTS);
     for how in ["hostile", "hostileArn", "control"] {
-        work.shows(&json!({ "operation": "*", "kind": "odd", "name": how }));
+        shows(&mut work, &json!({ "operation": "*", "kind": "odd", "name": how }));
     }
     // They are there all the same: a reader of JSON gets what the account says.
     let fault = json!({ "operation": "*", "kind": "odd", "name": "hostile" });
     work.client.control("POST", "faults", &fault);
-    let told = work.run("output --format json").stdout;
+    let told = run_on(&work, "output --format json").stdout;
     assert!(told.contains("\\u202e") && told.contains("\\u0023#[error]"), "{told}");
     let read: Value = serde_json::from_str(&told).expect("JSON");
     assert!(read["outputs"].to_string().contains('\u{202e}'), "{read:#}");
-    let exported = work.run("export --stack other");
+    let exported = run_on(&work, "export --stack other");
     assert_inert(&exported, "export");
 }
 
@@ -245,13 +220,16 @@ fn values_of_flags_and_variables_never_leave_as_they_came_where_they_are_refused
 
 #[test]
 fn what_a_server_says_of_an_error_never_leaves_as_it_came() {
-    let mut work = Work::new();
+    let mut work = ServedPlace::applied(MANIFESTS);
     for operation in ["ListChannels", "BatchGetChannel", "GetStage", "ListStreams"] {
         for name in ["ValidationException", "AccessDeniedException"] {
             let message = format!("no{HOSTILE}");
-            work.shows(&json!({
-                "operation": operation, "kind": "error", "name": name, "message": message,
-            }));
+            shows(
+                &mut work,
+                &json!({
+                    "operation": operation, "kind": "error", "name": name, "message": message,
+                }),
+            );
         }
     }
     // A write that is refused is told by another line.
@@ -262,7 +240,7 @@ fn what_a_server_says_of_an_error_never_leaves_as_it_came() {
     });
     for words in ["apply --yes", "apply --yes --format json"] {
         work.client.control("POST", "faults", &fault);
-        let ran = work.run(words);
+        let ran = run_on(&work, words);
         work.client.control("DELETE", "faults", &Value::Null);
         assert!(ran.stdout.contains("failed") || ran.stderr.contains("failed"), "{ran:?}");
         assert_inert(&ran, words);
@@ -328,10 +306,10 @@ fn texts_of_manifests_in_json_too_never_leave_as_they_came() {
 
 #[test]
 fn a_saved_plan_and_an_export_hold_no_raw_character_and_are_read_all_the_same() {
-    let work = Work::new();
+    let work = ServedPlace::applied(MANIFESTS);
     work.place.write("b.json", "{\"apiVersion\": \"ivs-apply.dev/v1\", \"kind\": \"Channel\", \"metadata\": { \"name\": \"tagged\" }, \"spec\": { \"tags\": { \"note\": \"\\u00e9\\u65e5\" } } }");
-    assert_eq!(work.run("plan --out p.json").code, Some(0));
+    assert_eq!(run_on(&work, "plan --out p.json").code, Some(0));
     let saved = std::fs::read_to_string(work.place.folder.path().join("p.json")).expect("saved");
     assert!(!saved.chars().any(steers), "{saved}");
-    assert_eq!(work.run("apply p.json").code, Some(0));
+    assert_eq!(run_on(&work, "apply p.json").code, Some(0));
 }

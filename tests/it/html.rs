@@ -1,7 +1,7 @@
 //! HTML pages: what each command writes, and what a real browser makes of it.
 
 use crate::account::{Account, on_paused_time};
-use crate::binary::{Place, Ran, SIGNED_IN, Served, ivs_apply, run};
+use crate::binary::ServedPlace;
 use crate::client::Client;
 use crate::left_out::left_out;
 use base64::Engine;
@@ -42,43 +42,11 @@ metadata: { name: studio }
 spec: {}
 ";
 
-/// A stack in a served emulator.
-struct Work {
-    place: Place,
-    served: Served,
-    client: Client,
-}
-
-impl Work {
-    fn new() -> Self {
-        let place = Place::new();
-        place.write("a.yaml", MANIFESTS);
-        let served = Served::start(place.folder.path(), &[]);
-        let client = Client::new(&served.url);
-        Self { place, served, client }
-    }
-
-    fn applied() -> Self {
-        let work = Self::new();
-        assert_eq!(work.run("apply --yes -f manifests").code, Some(0));
-        work
-    }
-
-    fn run(&self, words: &str) -> Ran {
-        let mut command = ivs_apply(self.place.folder.path());
-        command
-            .envs(SIGNED_IN)
-            .current_dir(self.place.folder.path())
-            .args(words.split_whitespace())
-            .args(["--endpoint-url", &self.served.url]);
-        run(&mut command)
-    }
-
-    fn go_live(&mut self) {
-        let channels = self.client.call("ListChannels", &json!({}));
-        let arn = &channels["channels"][0]["arn"];
-        self.client.control("POST", "streams", &json!({ "channelArn": arn, "viewerCount": 1204 }));
-    }
+/// The first channel of the account gets viewers.
+fn go_live(work: &mut ServedPlace) {
+    let channels = work.client.call("ListChannels", &json!({}));
+    let arn = &channels["channels"][0]["arn"];
+    work.client.control("POST", "streams", &json!({ "channelArn": arn, "viewerCount": 1204 }));
 }
 
 /// A whole page that loads nothing and allows nothing but its own style sheet.
@@ -112,7 +80,7 @@ const TAGS: [&str; 33] = [
 
 #[test]
 fn every_command_with_html_writes_one_page_and_ends_as_it_does_with_text() {
-    let mut work = Work::new();
+    let mut work = ServedPlace::new(MANIFESTS);
     for words in
         ["plan", "drift", "apply --yes", "plan --detailed-exitcode", "drift", "apply --yes"]
     {
@@ -121,7 +89,7 @@ fn every_command_with_html_writes_one_page_and_ends_as_it_does_with_text() {
         assert_page(&ran.stdout);
         assert!(ran.stdout.contains("shows") && ran.stdout.contains("us-west-2"), "{words}");
     }
-    work.go_live();
+    go_live(&mut work);
     work.place.write("a.yaml", &MANIFESTS.replace("NORMAL", "LOW").replace("studio", "atelier"));
     let plan = work.run("plan -f manifests --format html").stdout;
     assert_page(&plan);
@@ -150,7 +118,7 @@ fn every_command_with_html_writes_one_page_and_ends_as_it_does_with_text() {
 
 #[test]
 fn a_run_that_fails_is_refused_or_stale_writes_a_page_that_says_so() {
-    let work = Work::applied();
+    let work = ServedPlace::applied(MANIFESTS);
     work.place.write("a.yaml", &MANIFESTS.replace("NORMAL", "LOW"));
     assert_eq!(work.run("plan -f manifests --out p.json").code, Some(0));
     let refused = work.run("apply -f manifests --format html");
@@ -193,11 +161,11 @@ fn a_run_that_fails_is_refused_or_stale_writes_a_page_that_says_so() {
 
 #[test]
 fn a_page_of_drift_shows_what_is_live_and_was_changed_first() {
-    let mut work = Work::applied();
+    let mut work = ServedPlace::applied(MANIFESTS);
     let channels = work.client.call("ListChannels", &json!({}));
     let arn = &channels["channels"][0]["arn"];
     work.client.call("UpdateChannel", &json!({ "arn": arn, "latencyMode": "LOW" }));
-    work.go_live();
+    go_live(&mut work);
     let stages = work.client.call("ListStages", &json!({}));
     work.client.call("DeleteStage", &json!({ "arn": stages["stages"][0]["arn"] }));
     let ran = work.run("drift -f manifests --format html");
@@ -338,8 +306,8 @@ fn in_a_browser_a_page_runs_no_script_and_asks_for_nothing_whatever_stands_in_it
 #[test]
 fn in_a_browser_a_page_looks_the_same_each_time_and_is_light_or_dark_as_the_reader_prefers() {
     let Some(browser) = browser() else { return };
-    let mut work = Work::applied();
-    work.go_live();
+    let mut work = ServedPlace::applied(MANIFESTS);
+    go_live(&mut work);
     work.place.write("a.yaml", &MANIFESTS.replace("NORMAL", "LOW").replace("studio", "atelier"));
     let folder = tempfile::tempdir().expect("a folder");
     let page = work.run("plan -f manifests --format html --prune").stdout;
@@ -362,7 +330,7 @@ fn in_a_browser_a_page_looks_the_same_each_time_and_is_light_or_dark_as_the_read
 #[test]
 fn in_a_browser_a_page_of_ten_thousand_steps_opens_folded_and_unfolded() {
     let Some(browser) = browser() else { return };
-    let work = Work::new();
+    let work = ServedPlace::new(MANIFESTS);
     let mut manifests = "apiVersion: ivs-apply.dev/v1\nkind: Stack\nmetadata: { name: shows }\n\
         spec: { region: us-west-2, quotas: { Channel: 20000 } }\n"
         .to_owned();
@@ -391,7 +359,7 @@ fn in_a_browser_a_page_of_ten_thousand_steps_opens_folded_and_unfolded() {
 
 #[test]
 fn a_page_of_a_small_stack_holds_the_picture_of_its_dependencies_as_well_formed_xml() {
-    let work = Work::new();
+    let work = ServedPlace::new(MANIFESTS);
     let page = work.run("plan -f manifests --format html").stdout;
     let (from, to) = (page.find("<svg").expect("a picture"), page.find("</svg>").expect("its end"));
     let picture = roxmltree::Document::parse(&page[from..to + "</svg>".len()]).expect("XML");

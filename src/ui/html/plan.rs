@@ -1,10 +1,10 @@
 //! The page of a plan, and of a run that carried it out.
 
+use super::super::changed_lines::{ChangedLine, Sign, changed_lines};
 use super::super::escape::escape;
 use super::super::graph::Picture;
-use super::super::plan::{
-    because, calls, calls_made, details, notes, signed_in, sum, symbol, verdict,
-};
+use super::super::notes::notes;
+use super::super::plan::{because, calls, calls_made, signed_in, sum, symbol, verdict};
 use super::super::progress::{applied, behind_counts, ended, failures, left};
 use super::super::reason::{self, moment, on_air};
 use super::super::saved::difference;
@@ -74,8 +74,6 @@ pub fn plan(
             Ran::Planned | Ran::Refused { .. } => calls(plan, header),
         },
     });
-    let mut noted = String::new();
-    notes(plan, &mut noted);
     match ran {
         Ran::Planned => {}
         Ran::Refused { message, help } => {
@@ -92,9 +90,10 @@ pub fn plan(
         }
     }
     page.errors.extend(differences.iter().map(|it| escape(&difference(it), CAP)));
-    let noted = plain(&noted);
-    let noted = noted.lines().filter(|it| !it.is_empty());
-    page.notes.extend(noted.map(|it| it.strip_prefix("note: ").unwrap_or(it).to_owned()));
+    for note in notes(plan) {
+        page.notes.push(note.sentence);
+        page.notes.extend(note.objects);
+    }
     page.graph = graph(desired, plan);
     page.text()
 }
@@ -215,11 +214,12 @@ fn row(step: &Step, status: Option<&StepStatus>, after: &[&Step], sources: &Sour
     if let Some(arn) = &step.arn {
         line(Tone::Plain, escape(arn.as_str(), CAP));
     }
-    let mut shown = String::new();
-    // What would become of an object of another owner is nothing.
-    if !matches!(step.decision, Decision::Unmanaged(_)) {
-        details(step, &mut shown);
-    }
+    // Nothing is done to an object of another owner.
+    let changes = if matches!(step.decision, Decision::Unmanaged(_)) {
+        Vec::new()
+    } else {
+        changed_lines(step)
+    };
     Row {
         symbol: symbol(step.action).0,
         address: escape(&step.address.to_string(), CAP),
@@ -227,7 +227,7 @@ fn row(step: &Step, status: Option<&StepStatus>, after: &[&Step], sources: &Sour
         place: place(step, sources),
         lines,
         diff_label: if step.before.is_some() { "Difference" } else { "Specification" },
-        diff: plain(&shown).lines().map(changed).collect(),
+        diff: changes.iter().map(changed).collect(),
         is_open: false,
         is_part: false,
     }
@@ -240,14 +240,13 @@ pub(super) fn place(step: &Step, sources: &SourceMap) -> Option<String> {
 }
 
 /// A line of a diff, with its sign first.
-pub(super) fn changed(line: &str) -> Line {
-    let text = line.strip_prefix("      ").unwrap_or(line);
-    let tone = match text.chars().next() {
-        Some('+') => Tone::Good,
-        Some('-') => Tone::Bad,
-        _ => Tone::Plain,
+pub(super) fn changed(line: &ChangedLine) -> Line {
+    let tone = match line.sign {
+        Sign::Added => Tone::Good,
+        Sign::Removed => Tone::Bad,
+        Sign::Context | Sign::Remark => Tone::Plain,
     };
-    Line { tone, text: text.to_owned() }
+    Line { tone, text: line.plain() }
 }
 
 /// Text without its colours.

@@ -46,7 +46,7 @@ fn row(step: &ApprovedStep) -> Row {
         place: None,
         lines: arn.map(|it| Line { tone: Tone::Plain, text: escape(it, CAP) }).collect(),
         diff_label: "Details",
-        diff: details(step).iter().map(|it| changed(it)).collect(),
+        diff: details(step).iter().map(changed).collect(),
         is_open: false,
         is_part: false,
     }

@@ -1,0 +1,134 @@
+//! The notes of a plan: what a reader has to know that is no step.
+
+use super::escape::escape;
+use super::plan::CAP;
+use super::reason::{moment, on_air};
+use crate::diag::FieldPath;
+use crate::kinds::Address;
+use crate::kinds::owner::PREFIX;
+use crate::plan::{DuplicateCopy, Note, Plan, Selected};
+
+/// Longest sentence of a note.
+const LONGEST: usize = 3 * CAP;
+
+/// A note in words, escaped.
+#[derive(Clone, Debug)]
+pub(super) struct NoteText {
+    /// The sentence.
+    pub sentence: String,
+    /// The objects that it is about, one a line.
+    pub objects: Vec<String>,
+}
+
+/// The notes of a plan, and one for its orphans.
+pub(super) fn notes(plan: &Plan) -> Vec<NoteText> {
+    let mut notes: Vec<NoteText> = plan.notes.iter().map(note).collect();
+    if !plan.orphans.is_empty() {
+        let stay = plan.orphans.iter().any(|it| it.kind.facts().created_by.is_some());
+        let stay = if stay { "; a stream key stays with its channel and is released" } else { "" };
+        notes.push(sentence(&format!(
+            "orphaned (no manifest): {}; not pruned, `--prune` deletes them, and reads kinds that no manifest names \
+             as well{stay}",
+            list(&plan.orphans)
+        )));
+    }
+    notes
+}
+
+fn sentence(text: &str) -> NoteText {
+    NoteText { sentence: escape(text, LONGEST), objects: Vec::new() }
+}
+
+fn note(note: &Note) -> NoteText {
+    match note {
+        Note::Selected(selected) => sentence(&self::selected(selected)),
+        Note::Duplicate { address, copies, clear } => {
+            let counts =
+                if *clear { "the first one counts" } else { "which one is meant is ambiguous" };
+            let objects = copies.iter().map(|it| escape(&duplicate_copy(it), LONGEST)).collect();
+            let text = format!("{} objects are {address}; {counts}", copies.len());
+            NoteText { objects, ..sentence(&text) }
+        }
+        Note::Ambiguous { arn } => {
+            sentence(&format!("{arn} has only some of the `{PREFIX}` tags; it is not changed"))
+        }
+        Note::UndeclaredKeys { channels } => sentence(&undeclared_keys(channels)),
+        Note::PossibleRename { from, to } => sentence(&possible_rename(from, to)),
+        Note::UnknownEnumValue { address, path } => sentence(&unknown_enum_value(address, path)),
+        Note::ManyDeletes { deletes, of } => sentence(&format!(
+            "{deletes} of {of} resources of the stack would be deleted: confirm with `--confirm-deletes {deletes}`"
+        )),
+        Note::Quota { kind, wanted, quota } => sentence(&format!(
+            "{wanted} objects of kind {kind} exceed the quota of {quota}; nothing will be written"
+        )),
+    }
+}
+
+/// Stream keys that stay as they are.
+fn undeclared_keys(channels: &[Address]) -> String {
+    let (keys, them) =
+        if channels.len() == 1 { ("stream key", "it") } else { ("stream keys", "them") };
+    format!(
+        "orphaned (no manifest): {keys} of {}; not pruned, `--prune` releases {them}",
+        list(channels)
+    )
+}
+
+/// What part of the stack a run is about.
+pub(super) fn selected(selected: &Selected) -> String {
+    let Selected { chosen, needed, left_out, others } = selected;
+    let mut said = format!("{} selected", chosen.len());
+    if !needed.is_empty() {
+        said.push_str(&format!(", with what that needs: {}", list(needed)));
+    }
+    if !left_out.is_empty() {
+        said.push_str(&format!("; left out with what they need: {}", list(left_out)));
+    }
+    let s = if *others == 1 { "" } else { "s" };
+    said.push_str(&format!("; {others} other{s} not selected, and nothing is pruned"));
+    said
+}
+
+fn possible_rename(from: &Address, to: &Address) -> String {
+    format!(
+        "{to} is created with the spec of {from}, which no manifest declares any more: if it was renamed, add \
+         `previousNames: [{}]` to the metadata of {to}, and the object is kept",
+        from.name
+    )
+}
+
+/// A field that a newer version may understand.
+pub(super) fn unknown_enum_value(address: &Address, path: &FieldPath) -> String {
+    format!(
+        "{path} of {address} has a value that this version does not know; it stays unchanged: a newer version \
+         may manage it"
+    )
+}
+
+/// The first few of many.
+fn list<'a, L: IntoIterator<Item = &'a Address, IntoIter: ExactSizeIterator>>(
+    addresses: L,
+) -> String {
+    let addresses = addresses.into_iter();
+    let more = addresses.len().saturating_sub(5);
+    let names: Vec<String> = addresses.take(5).map(ToString::to_string).collect();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more}", names.join(", "))
+}
+
+/// One of several objects with one name, on one line.
+fn duplicate_copy(it: &DuplicateCopy) -> String {
+    let mut parts = vec![it.arn.to_string()];
+    match (&it.made, it.minutes) {
+        (Some(made), Some(minutes)) => {
+            parts.push(format!("made {} ({minutes} min ago)", moment(*made)));
+        }
+        _ => parts.push("its creation time is unknown".to_owned()),
+    }
+    parts.extend(it.url.clone());
+    parts.extend(it.audience.as_ref().map(on_air));
+    if !it.referrers.is_empty() {
+        parts.push(format!("referred to by {}", it.referrers.join(", ")));
+    }
+    parts.join("; ")
+}
