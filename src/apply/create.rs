@@ -19,7 +19,7 @@ use super::tags::all_tags;
 use super::tries::{TRIES, Tries};
 use super::wait::{Backoff, Tell, Until, Watch};
 use crate::aws::{Applied, Class, Clients, CloudError, Tags};
-use crate::kinds::{AddressMap, Arn, Kind, Observed, Scope, Spec, Verb};
+use crate::kinds::{AddressMap, Arn, Kind, Observed, Scope, Spec};
 use crate::plan::Step;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -139,12 +139,19 @@ async fn create_once(
     let mut lost: Vec<String> = Vec::new();
     let mut pauses = Pauses::new(tries.tell);
     loop {
-        let attempt_id = attempts.begin(aws)?;
-        let tags = all_tags(step, spec, addresses, &attempt_id);
-        let begun = Instant::now();
-        let made = send_create(aws, spec, &tags, addresses).await;
-        attempts.took(begun.elapsed());
-        let error = match made {
+        let attempt = async {
+            let attempt_id = attempts.begin(aws)?;
+            let tags = all_tags(step, spec, addresses, &attempt_id);
+            let begun = Instant::now();
+            let created = send_create(aws, spec, &tags, addresses).await;
+            attempts.took(begun.elapsed());
+            Ok::<_, CloudError>((attempt_id, tags, created))
+        };
+        // The id has the time of the attempt: one that waited for its turn after that would keep every run waiting at
+        // its end for requests that are as slow (`Attempts::others_within`).
+        let create = kind.facts().create_operation();
+        let (attempt_id, tags, created) = aws.gate.in_turn(create, attempt).await?;
+        let error = match created {
             Ok(observed) => {
                 return Ok(match not_of_this_create(aws, spec, &observed, &attempt_id) {
                     None => CreateOutcome::Observed(Box::new(observed), attempt_id),
@@ -249,10 +256,8 @@ fn not_of_this_create(
 ) -> Option<CloudError> {
     // AWS gives no ARN to a relation between two objects (replication).
     observed.kind.facts().arn_type?;
-    let operations = observed.kind.facts().operations.iter();
-    let create = operations.into_iter().find(|it| it.verb == Verb::Create);
-    let wrong =
-        |message| Some(CloudError::unusable(create.map_or("create", |it| it.name), message));
+    let create = observed.kind.facts().create_operation();
+    let wrong = |message| Some(CloudError::unusable(create, message));
     if !aws.is_in_place(observed.arn.region(), observed.arn.account()) {
         return wrong(of_another_place(&observed.arn));
     }

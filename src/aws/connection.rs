@@ -19,6 +19,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 use jiff::Timestamp;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
@@ -36,6 +37,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 tokio::task_local! {
     static LAST_WRITE: WriteTracker;
     static RECEIVED: Received;
+    /// The operation of which this work has a turn that no request has used.
+    static TURN: Cell<Option<&'static str>>;
 }
 
 /// The size of the answers to some work, and the time since each request left. Kept apart from other work as in
@@ -209,9 +212,20 @@ impl RequestGate {
 
     /// Waits until a request for `operation` may leave; `None` where it is to be kept back.
     pub(super) async fn turn(&self, operation: &str) -> Option<Instant> {
+        let has_turn = |it: &Cell<Option<&str>>| it.get() == Some(operation) && it.take().is_some();
+        if TURN.try_with(has_turn).unwrap_or_default() {
+            return Some(Instant::now());
+        }
         let buckets = self.buckets();
         let turn = buckets.wait(operation);
         if reads(operation) { Some(turn.await) } else { WriteTracker::turn(turn).await }
+    }
+
+    /// Waits until a request for `operation` may leave and begins the work then; its first request for that operation
+    /// does not wait again. A time that the work reads, or writes into the request, is the time at which that leaves.
+    pub async fn in_turn<W: Future>(&self, operation: &'static str, work: W) -> W::Output {
+        let turn = self.turn(operation).await.map(|_| operation);
+        TURN.scope(Cell::new(turn), work).await
     }
 
     /// Says once that the server does not answer: the SDK repeats reads for half a minute, and says nothing.

@@ -86,13 +86,15 @@ pub(super) async fn confirm_empty_listings(
             "the listing was empty, and a moment later it showed {}; try again in a minute",
             observed.arn
         );
-        return Err(ReadError {
-            kind: observed.kind,
-            source: CloudError::unusable("List", message),
-        });
+        return Err(unusable_listing(observed.kind, message));
     }
     listings.extend(again);
     Ok(())
+}
+
+/// A listing of a kind that nothing may be planned from.
+fn unusable_listing(kind: Kind, message: String) -> ReadError {
+    ReadError { kind, source: CloudError::unusable(kind.facts().list_operation(), message) }
 }
 
 /// The live objects of these kinds, as far as listings of their own tell that.
@@ -146,7 +148,7 @@ pub(super) fn all_of_one_account(aws: &Clients, listings: &[Observed]) -> Result
         "an object is listed as `{}`, which is not of this account and region",
         observed.arn
     );
-    Err(ReadError { kind: observed.kind, source: CloudError::unusable("List", message) })
+    Err(unusable_listing(observed.kind, message))
 }
 
 /// An object of this stack that something else shows to be in use, and that no listing shows, means that the
@@ -185,7 +187,7 @@ pub(super) async fn nothing_of_ours_is_missing(
         "{} is in use and can be read, but it is not listed; try again in a minute",
         observed.arn
     );
-    Err(ReadError { kind: observed.kind, source: CloudError::unusable("List", message) })
+    Err(unusable_listing(observed.kind, message))
 }
 
 /// Objects outside of the address map that something read refers to, of kinds that were listed.

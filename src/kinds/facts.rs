@@ -1,6 +1,7 @@
 //! What is fixed about a kind, as a table that each kind file fills in for itself. A caller that treats kinds
 //! differently asks these facts, never which kind it has.
 
+use super::operation::Verb;
 use super::{Kind, Operation};
 use crate::aws::Service;
 
@@ -73,6 +74,18 @@ impl Facts {
             listed_under: None,
             created_by: None,
         }
+    }
+
+    /// The operation that creates its objects. Objects without one begin with a change of another object.
+    pub fn create_operation(&self) -> &'static str {
+        let first = |verb| self.operations.iter().find(|it| it.verb == verb);
+        first(Verb::Create).or_else(|| first(Verb::Change)).map_or("Create", |it| it.name)
+    }
+
+    /// The operation that lists its objects. Each kind names it before those that list its users.
+    pub fn list_operation(&self) -> &'static str {
+        let lists = self.operations.iter().map(|it| it.name).find(|it| it.starts_with("List"));
+        lists.unwrap_or("List")
     }
 }
 

@@ -385,7 +385,8 @@ impl ObservedState {
         let mut parents =
             edges.filter(|it| it.kind == kind).filter_map(|it| it.to.arn(&self.addresses));
         let is_of = |arn: Arn| {
-            let known = self.owned.values().chain(self.others.values()).find(|it| it.arn == arn);
+            let owned = self.addresses.address(&arn).and_then(|it| self.owned.get(it));
+            let known = owned.filter(|it| it.arn == arn).or_else(|| self.others.get(&arn));
             match known.map(Observed::owner) {
                 Some(Owner::Stack(ownership)) => {
                     ownership.attempt_id == its.attempt_id && !its.attempt_id.is_empty()

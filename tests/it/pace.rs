@@ -111,6 +111,22 @@ fn half_of_the_rates_takes_twice_as_long_and_provokes_no_timeout() {
     });
 }
 
+/// The id of a create attempt once had the time at which its request began to wait for its turn: each request counted as
+/// slow, and the run waited 7 s at its end for requests of other runs that might be as slow.
+#[test]
+fn the_wait_at_the_end_of_a_run_is_as_long_as_for_requests_that_did_not_wait_for_their_turn() {
+    on_paused_time(async {
+        let mut account = Account::at_aws_rates(1.0).await;
+        // Other runs may write to this account, so that copies of theirs may still appear.
+        account.aws.alone = false;
+        let desired = loaded(&channels(100)).desired;
+        let (_, making) = Box::pin(taken(&account, apply(&account, &desired))).await;
+        assert_eq!(making.calls["CreateChannel"], 100);
+        let over = making.seconds - making.lower_bound();
+        assert!((1.0..2.0).contains(&over), "{over} s");
+    });
+}
+
 /// The wait for its turn once counted towards the time that a request may take, so that requests which had
 /// never left were given up, and looked for in the listing.
 #[test]
