@@ -3,7 +3,8 @@
 //!
 //! The rows that take minutes are measured with `-- --long` (a thousand channels at AWS's rates) and
 //! `-- --terraform` (the same work by Terraform's AWS provider, where the two are at hand), all with
-//! `-- --all`; a row that was not measured says so. Nothing here is an assertion about time: tests count
+//! `-- --all`; a row that was not measured says so. `-- --before FILE` puts the figures of an earlier table beside
+//! those of this one. Nothing here is an assertion about time: tests count
 //! calls.
 #![expect(clippy::print_stderr, reason = "it shows its progress")]
 
@@ -15,6 +16,7 @@ mod work;
 
 use rows::{Row, Table};
 use std::io;
+use std::path::Path;
 
 fn main() -> io::Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -25,7 +27,11 @@ fn main() -> io::Result<()> {
         return work::plan_only(count);
     }
     let wanted = |word: &str| words.iter().any(|it| it == word || it == "--all");
-    let mut table = Table::default();
+    let before = words.iter().skip_while(|it| *it != "--before").nth(1);
+    let mut table = match before {
+        Some(file) => Table::beside(Path::new(file))?,
+        None => Table::default(),
+    };
     work::size(&mut table)?;
     work::cold_start(&mut table)?;
     work::validate(&mut table)?;

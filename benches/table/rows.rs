@@ -1,7 +1,9 @@
 //! The table: what was measured, what it may be, and whether it is.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 /// One line of the table.
@@ -35,9 +37,22 @@ impl Row {
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     rows: Vec<Row>,
+    /// The figures of an earlier version by the work that they are of, to stand beside those of this one.
+    before: Option<BTreeMap<String, String>>,
 }
 
 impl Table {
+    /// A table with the figures of another table of this program, in its file, beside its own.
+    pub(crate) fn beside(file: &Path) -> io::Result<Self> {
+        let text = std::fs::read_to_string(file)?;
+        let rows = text.lines().filter(|it| it.starts_with("| ")).skip(1);
+        let figures = rows.filter_map(|it| {
+            let mut cells = it.trim_matches('|').split(" | ").map(str::trim);
+            Some((cells.next()?.to_owned(), cells.next()?.to_owned()))
+        });
+        Ok(Self { before: Some(figures.collect()), ..Self::default() })
+    }
+
     /// Adds a line, and prints it as progress.
     pub(crate) fn push(&mut self, row: Row) {
         eprintln!("{}: {} {}", row.what, row.figures, row.verdict);
@@ -53,13 +68,18 @@ impl Table {
              Written by `cargo bench --bench table -- --all`; do not edit. Medians, of the release build, on \
              {cores} cores, {today}.\nBudgets are the project's own. The lower bound is the least time that the calls \
              take at AWS's published rates: those of the\nbusiest operation, divided by its rate. The emulator \
-             enforces these rates and takes 50 ms over each answer.\n\n\
-             | work | measured | budget | kept |\n|---|---|---|---|\n"
+             enforces these rates and takes 50 ms over each answer.\n\n"
         );
+        text.push_str(match self.before {
+            None => "| work | measured | budget | kept |\n|---|---|---|---|\n",
+            Some(_) => "| work | measured | before | budget | kept |\n|---|---|---|---|---|\n",
+        });
         for Row { what, figures, budget, verdict } in &self.rows {
-            let _ = writeln!(text, "| {what} | {figures} | {budget} | {verdict} |");
+            let before = self.before.as_ref().map(|it| it.get(what).map_or("", String::as_str));
+            let before = before.map(|it| format!(" {it} |")).unwrap_or_default();
+            let _ = writeln!(text, "| {what} | {figures} |{before} {budget} | {verdict} |");
         }
-        let place = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/README.md");
+        let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/README.md");
         std::fs::write(place, text)
     }
 }

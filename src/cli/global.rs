@@ -117,7 +117,7 @@ pub enum Format {
     Json,
     /// A comment on a pull request; `plan`, `show` and `status` have it.
     Markdown,
-    /// One HTML file without scripts; `plan`, `apply`, `destroy`, `drift` and `show` have it.
+    /// One HTML file without scripts; `plan`, `apply`, `destroy`, `drift`, `status` and `show` have it.
     Html,
     /// Variables for a shell; `output` alone has it.
     Env,

@@ -152,12 +152,24 @@ fn instead_of_positional(word: &str, cli: &clap::Command) -> Option<String> {
     if word.starts_with('-') || !READ_MANIFESTS.contains(&name) {
         return None;
     }
+    if let Some(flag) = flag_before(word, &command, cli) {
+        return Some(format!("to give `--{flag}` a value, use `--{flag}={}`", quote(word)));
+    }
     let of_resource = word.split_once('/').is_some_and(|(kind, _)| Kind::named(kind).is_some());
     let has_only = command.get_arguments().any(|it| it.get_long() == Some("only"));
     if of_resource && has_only && !Path::new(word).exists() {
         return Some(format!("to name a part of the manifests, use `--only {}`", quote(word)));
     }
     Some(format!("to name manifests, use `-f {}`", quote(word)))
+}
+
+/// The flag right before `word`, where it takes its value only behind an equals sign.
+fn flag_before(word: &str, command: &clap::Command, cli: &clap::Command) -> Option<String> {
+    let before = words().zip(words().skip(1)).find(|(_, it)| it == word)?.0;
+    let long = before.strip_prefix("--")?;
+    let mut all = command.get_arguments().chain(cli.get_arguments());
+    let flag = all.find(|it| it.get_long() == Some(long))?;
+    (flag.is_require_equals_set() && flag.get_action().takes_values()).then(|| long.to_owned())
 }
 
 /// The name of the flag that is called `name`, be it by a hidden alias.

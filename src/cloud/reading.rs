@@ -19,7 +19,7 @@ pub struct Reading {
 
 /// A kind that could not be read to the end. Nothing is planned from a part.
 #[derive(Debug, Serialize, thiserror::Error)]
-#[error("{kind} could not be read to the end, so nothing is planned")]
+#[error("{kind} could not be read to the end; an incomplete reading is not used")]
 pub struct ReadError {
     /// The kind that could not be read.
     pub kind: Kind,

@@ -181,12 +181,13 @@ impl Command {
             Self::Plan(_) => {
                 &[Format::Text, Format::Json, Format::Markdown, Format::Html, Format::Github]
             }
-            Self::Show(_) => &[Format::Text, Format::Json, Format::Markdown, Format::Html],
+            Self::Show(_) | Self::Status(_) => {
+                &[Format::Text, Format::Json, Format::Markdown, Format::Html]
+            }
             Self::Apply(_) | Self::Destroy(_) => {
                 &[Format::Text, Format::Json, Format::Html, Format::Github]
             }
             Self::Drift(_) => &[Format::Text, Format::Json, Format::Html],
-            Self::Status(_) => &[Format::Text, Format::Json, Format::Markdown],
             Self::Unlock(_) | Self::Export(_) | Self::Explain(_) => &[Format::Text],
             Self::Output(_) => &[Format::Text, Format::Json, Format::Env, Format::Github],
             _ => &[Format::Text, Format::Json],

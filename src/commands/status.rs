@@ -15,14 +15,16 @@ use crate::plan::{
     Note, Policy, ResourceState, ResourceStatus, Selection, Status, recorded_states,
 };
 use crate::ui::escape::escape;
+use crate::ui::plan::Header;
 use crate::ui::progress::Spinner;
-use crate::ui::screen::{self, Screen};
-use crate::ui::status::{self, Parts};
-use crate::ui::{Ui, json};
+use crate::ui::screen::{self, Parts, Screen};
+use crate::ui::status;
+use crate::ui::{Ui, html, json};
 use futures_util::future::{Either, select as either};
 use jiff::SignedDuration;
+use std::collections::BTreeMap;
 use std::pin::{Pin, pin};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Show the state of each resource, and what is on air
 ///
@@ -101,6 +103,15 @@ impl Subject {
     /// Reads the account.
     async fn view(&self, connection: &Connection) -> Result<View, Unread> {
         let engine = &connection.session;
+        let before = connection.aws().gate.calls();
+        let calls = || {
+            let mut calls = connection.aws().gate.calls();
+            for (operation, count) in &mut calls {
+                *count -= before.get(operation).copied().unwrap_or_default();
+            }
+            calls.retain(|_, count| *count > 0);
+            calls
+        };
         let Loaded { stack, desired, .. } = &self.loaded;
         if self.declared {
             let planned =
@@ -111,7 +122,7 @@ impl Subject {
             let resources = planned.plan.resource_states(&planned.observed);
             let came_to = planned.plan.status();
             let engine::Planned { observed, plan, .. } = planned;
-            return Ok(View { resources, observed, notes: plan.notes, came_to });
+            return Ok(View { resources, observed, notes: plan.notes, came_to, calls: calls() });
         }
         let mut observed = engine.survey(stack).await.map_err(Unread::Account)?;
         let mut policy = Policy::default();
@@ -131,7 +142,7 @@ impl Subject {
         };
         let came_to = if resources.iter().any(differs) { Status::Changes } else { Status::Clean };
         let notes = policy.selected.map(Note::Selected).into_iter().collect();
-        Ok(View { resources, observed, notes, came_to })
+        Ok(View { resources, observed, notes, came_to, calls: calls() })
     }
 }
 
@@ -143,14 +154,15 @@ enum Unread {
 }
 
 impl Unread {
-    /// Whether the next try would fail as well: credentials do not come back by themselves.
-    fn is_final(&self) -> bool {
+    /// Whether a watch that begins with it ends: it is about the command line, the credentials or their permissions.
+    fn ends_a_watch(&self) -> bool {
         let refused = |class| matches!(class, Class::Denied | Class::NoCredentials);
         match self {
             Self::Account(engine::Error::Read(error)) => refused(error.source.class),
             Self::Account(engine::Error::AccountUnknown(error)) => refused(error.class),
-            Self::Account(_) => true,
-            Self::Selection(_) | Self::Connection(_) => false,
+            Self::Account(_) | Self::Connection(_) => true,
+            // Its objects may appear.
+            Self::Selection(_) => false,
         }
     }
 
@@ -168,6 +180,8 @@ struct View {
     observed: ObservedState,
     notes: Vec<Note>,
     came_to: Status,
+    /// The calls that this reading took.
+    calls: BTreeMap<String, u64>,
 }
 
 impl View {
@@ -177,7 +191,10 @@ impl View {
         connection: &'a Connection,
     ) -> status::Status<'a> {
         status::Status {
-            header: connection.header(&subject.loaded.stack),
+            header: Header {
+                calls: self.calls.clone(),
+                ..connection.header(&subject.loaded.stack)
+            },
             resources: &self.resources,
             observed: &self.observed,
             notes: &self.notes,
@@ -192,6 +209,12 @@ pub(super) async fn run(args: &StatusArgs, global: &Global, ui: Ui) -> Result<Ex
         Err(code) => return Ok(code),
     };
     if let Some(pause) = args.watch {
+        if global.format == Format::Html {
+            return Err(Failure::error(
+                "`--format html` writes one page, and `--watch` many views",
+            )
+            .help("leave out one of them"));
+        }
         let stopped = pin!(lock::stopped());
         return Box::pin(watch(&subject, pause, global, ui, stopped)).await;
     }
@@ -205,6 +228,7 @@ pub(super) async fn run(args: &StatusArgs, global: &Global, ui: Ui) -> Result<Ex
     ui.answer(&match global.format {
         Format::Json => pretty(&document(&subject, &connection, &view)),
         Format::Markdown => status::markdown(&shown),
+        Format::Html => html::status(&shown),
         _ => status::parts(&shown, screen::width(), None).text(),
     })?;
     connection.close()?;
@@ -213,6 +237,7 @@ pub(super) async fn run(args: &StatusArgs, global: &Global, ui: Ui) -> Result<Ex
 
 fn document(subject: &Subject, connection: &Connection, view: &View) -> serde_json::Value {
     let frame = connection.frame("status", &subject.loaded);
+    let frame = json::Frame { calls: view.calls.clone(), ..frame };
     json::status(&frame, &view.status(subject, connection), view.came_to)
 }
 
@@ -238,8 +263,8 @@ async fn watch(
         let goes_on = match read {
             Ok(shown) => output.show(shown)?,
             Err(unread) => {
-                let first_connection = is_first && matches!(unread, Unread::Connection(_));
-                if unread.is_final() || first_connection {
+                // Later an operator may sign in again, or a permission come back, while the last view stays.
+                if is_first && unread.ends_a_watch() {
                     return Err(unread.into_failure());
                 }
                 output.show_failure(&unread.into_failure())?
@@ -298,8 +323,9 @@ struct Output {
     pause: Duration,
     format: Format,
     screen: Option<Screen>,
-    /// What was shown last on a terminal.
+    /// What was shown last on a terminal, and when.
     last: Parts,
+    shown: Instant,
 }
 
 impl Output {
@@ -309,7 +335,14 @@ impl Output {
             && screen::width().is_some()
             && variable("TERM").is_some_and(|it| it != "dumb");
         let screen = redraws.then(|| Screen::new(ui));
-        Self { ui, pause, format: global.format, screen, last: Parts::default() }
+        Self {
+            ui,
+            pause,
+            format: global.format,
+            screen,
+            last: Parts::default(),
+            shown: Instant::now(),
+        }
     }
 
     fn rendered(&self, subject: &Subject, connection: &Connection, view: &View) -> Shown {
@@ -334,7 +367,7 @@ impl Output {
         match shown {
             Shown::Text(text) => Ok(self.ui.answer_again(&text)?),
             Shown::Screen(parts) => {
-                self.last = parts;
+                (self.last, self.shown) = (parts, Instant::now());
                 self.draw(&self.last.clone())
             }
         }
@@ -348,7 +381,7 @@ impl Output {
         let said = escape(&said, 2_000);
         if let Some(screen) = &self.screen {
             // What was read last stays, with the error below it.
-            let mut parts = self.last.clone();
+            let mut parts = self.last.clone().out_of_date(self.shown.elapsed());
             parts.foot.extend(status::error(&said, screen.size().1));
             return self.draw(&parts);
         }

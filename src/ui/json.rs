@@ -110,7 +110,7 @@ pub fn status(frame: &Frame<'_>, of: &status::Status<'_>, came_to: Status) -> Va
                 "viewers": audience.viewers,
                 "session": audience.session,
                 "composition": audience.composition,
-                "publishing": audience.publishing,
+                "publishing": audience.publishing.then_some(true),
                 "publishers": live.publishers,
                 "health": live.health,
                 "since": live.since.map(reason::moment),

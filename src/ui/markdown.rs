@@ -44,15 +44,7 @@ fn written(plan: &Plan, header: &Header<'_>, with_details: bool) -> String {
         let _ = writeln!(text, "At endpoint {}\n", span(endpoint));
     }
     if let Some(identity) = header.identity {
-        let _ = match identity {
-            SignedIn::Known(Identity { account, caller: Some(caller) }) => {
-                writeln!(text, "Account {}, signed in as {}\n", span(account), span(caller))
-            }
-            SignedIn::Known(Identity { account, caller: None }) => {
-                writeln!(text, "Account {}\n", span(account))
-            }
-            SignedIn::Unknown(why) => writeln!(text, "Account unknown: {}\n", span(why)),
-        };
+        let _ = writeln!(text, "{}\n", identified(identity));
     }
     let _ = writeln!(text, "**{}**\n\n{}\n", sum(&plan.summary()), calls(plan, header));
     for step in &plan.steps {
@@ -96,6 +88,17 @@ fn written(plan: &Plan, header: &Header<'_>, with_details: bool) -> String {
         );
     }
     text
+}
+
+/// The account, and who is signed in.
+pub(super) fn identified(identity: &SignedIn) -> String {
+    match identity {
+        SignedIn::Known(Identity { account, caller: Some(caller) }) => {
+            format!("Account {}, signed in as {}", span(account), span(caller))
+        }
+        SignedIn::Known(Identity { account, caller: None }) => format!("Account {}", span(account)),
+        SignedIn::Unknown(why) => format!("Account unknown: {}", span(why)),
+    }
 }
 
 /// Text that came from outside, on one line, in a code span that it cannot leave.

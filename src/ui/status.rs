@@ -1,11 +1,12 @@
 //! The state of a stack as a person on duty reads it: what is not in sync, what is on air, then the rest.
 
 use super::escape::escape;
-use super::markdown::{LONGEST, span, whole_lines};
+use super::markdown::{LONGEST, identified, span, whole_lines};
 use super::notes::selected;
 use super::on_air::on_air_words;
 use super::plan::{Header, reasons, title};
 use super::reason::{self, moment, thousands};
+use super::screen::Parts;
 use super::table::{self, Row};
 use crate::kinds::{Audience, Kind, Live, ObservedState};
 use crate::plan::{Action, Note, Reason, ResourceState, ResourceStatus};
@@ -33,6 +34,13 @@ pub struct Status<'a> {
     pub declared: bool,
 }
 
+/// The heading of what is on air and does not do well.
+pub(super) const NOT_HEALTHY: &str = "Not healthy";
+/// The heading of what differs from the desired state.
+pub(super) const NOT_IN_SYNC: &str = "Not in sync";
+/// The heading of what is on air and does well.
+pub(super) const ON_AIR: &str = "On air";
+
 /// One object that is on air.
 pub(super) struct OnAir<'a> {
     pub(super) status: &'a ResourceStatus,
@@ -40,64 +48,20 @@ pub(super) struct OnAir<'a> {
     pub(super) live: Option<&'a Live>,
 }
 
-/// A view in parts, of which a small terminal shows as much of the body as fits.
-#[derive(Clone, Debug, Default)]
-pub struct Parts {
-    /// Of which stack it is.
-    pub head: Vec<String>,
-    /// Rows; what needs attention comes first.
-    pub body: Vec<String>,
-    /// The same with one line a row.
-    pub brief: Vec<String>,
-    /// What it comes to.
-    pub foot: Vec<String>,
-    /// When it was read.
-    pub read: String,
-}
-
-impl Parts {
-    /// All lines.
-    pub fn lines(&self) -> Vec<String> {
-        let dim = Style::new().dimmed();
-        let read = vec![format!("{dim}{}{dim:#}", self.read)];
-        [&self.head[..], &self.body, &self.foot, &read].concat()
-    }
-
-    /// All lines as one text.
-    pub fn text(&self) -> String {
-        self.lines().join("\n") + "\n"
-    }
-
-    /// As many lines as fit into so many rows. Where not all do: one line a row; where that is too much as well, of the
-    /// head the first line, and of the body as many as there is room for.
-    pub fn within(&self, rows: usize) -> Vec<String> {
-        let brief = Self { body: self.brief.clone(), ..self.clone() };
-        let mut lines = self.lines();
-        if lines.len() > rows {
-            lines = brief.lines();
-        }
-        if lines.len() <= rows {
-            return lines;
-        }
-        let head = self.head.iter().take(1).cloned().collect();
-        let mut short = Self { head, ..brief };
-        short.body.retain(|it| !it.is_empty());
-        let rest = short.lines().len() - short.body.len();
-        let fit = rows.saturating_sub(rest + 1);
-        let more = short.body.len().saturating_sub(fit);
-        if rest + short.body.len() > rows {
-            let s = if more == 1 { "" } else { "s" };
-            short.body.truncate(fit);
-            short.body.push(format!("… and {more} more line{s} (all of them without `--watch`)"));
-        }
-        lines = short.lines();
-        lines.truncate(rows);
-        lines
+impl OnAir<'_> {
+    /// Whether AWS reports that it does not do well.
+    pub(super) fn is_troubled(&self) -> bool {
+        self.live.is_some_and(Live::is_troubled)
     }
 }
 
 impl<'a> Status<'a> {
-    /// What is on air, troubled first.
+    /// The heading of what needs no attention.
+    pub(super) fn quiet_heading(&self) -> &'static str {
+        if self.declared { "As declared" } else { "Owned by the stack" }
+    }
+
+    /// What is on air, in the order of the addresses.
     pub(super) fn on_air(&self) -> Vec<OnAir<'a>> {
         let mut on_air: Vec<OnAir<'a>> = self
             .resources
@@ -110,10 +74,7 @@ impl<'a> Status<'a> {
                 Some(OnAir { status, audience, live: self.observed.live.get(arn) })
             })
             .collect();
-        let troubled = |it: &OnAir<'_>| it.live.is_some_and(Live::is_troubled);
-        on_air.sort_by(|a, b| {
-            (!troubled(a), &a.status.address).cmp(&(!troubled(b), &b.status.address))
-        });
+        on_air.sort_by_key(|it| &it.status.address);
         on_air
     }
 
@@ -142,7 +103,7 @@ impl<'a> Status<'a> {
         counts.fold(0, i64::saturating_add)
     }
 
-    fn summary(&self) -> String {
+    pub(super) fn summary(&self) -> String {
         let count = self.resources.len();
         let s = if count == 1 { "" } else { "s" };
         let counts = self.counts();
@@ -154,7 +115,7 @@ impl<'a> Status<'a> {
         format!("{count} resource{s}: {}", parts.join(", "))
     }
 
-    fn on_air_summary(&self) -> String {
+    pub(super) fn on_air_summary(&self) -> String {
         let counts = self.on_air_counts();
         let parts: Vec<String> =
             counts.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
@@ -168,18 +129,35 @@ impl<'a> Status<'a> {
             let s = if viewers == 1 { "" } else { "s" };
             summary.push_str(&format!("; {} viewer{s}", thousands(viewers)));
         }
-        let troubled =
-            self.on_air().iter().filter(|it| it.live.is_some_and(Live::is_troubled)).count();
+        let troubled = self.on_air().iter().filter(|it| it.is_troubled()).count();
         if troubled > 0 {
             summary.push_str(&format!("; {troubled} not healthy"));
         }
         summary
     }
 
+    /// When the account was read.
+    fn read_at(&self) -> String {
+        let at = self.observed.as_of.map(|it| format!(" at {}", moment(it))).unwrap_or_default();
+        format!("Read{at}")
+    }
+
+    /// When the account was read, and the calls that it took.
+    fn read_with(&self) -> String {
+        let calls: u64 = self.header.calls.values().sum();
+        let s = if calls == 1 { "" } else { "s" };
+        format!("{} with {calls} call{s}", self.read_at())
+    }
+
     /// What a reader must know of the whole.
-    fn remarks(&self) -> Vec<String> {
+    pub(super) fn remarks(&self) -> Vec<String> {
         let mut remarks = Vec::new();
-        if !self.declared {
+        if !self.declared && self.resources.is_empty() {
+            remarks.push(format!(
+                "no object in {} has the ownership tags of stack `{}`; check the name, the region and the account",
+                self.header.region, self.header.stack.name
+            ));
+        } else if !self.declared {
             remarks.push(
                 "read from ownership tags alone; with `-f PATH` the objects are compared with manifests"
                     .to_owned(),
@@ -224,10 +202,16 @@ pub fn parts(status: &Status<'_>, width: Option<usize>, again: Option<Duration>)
         let all = status.resources.iter().filter(|it| is_quiet(it.state) == quiet);
         all.map(resource_row).collect()
     };
-    let on_air: Vec<Row> =
-        status.on_air().iter().map(|it| on_air_row(it, status.observed.as_of)).collect();
-    let quiet = if status.declared { "As declared" } else { "Owned by the stack" };
-    for (heading, rows) in [("Not in sync", of(false)), ("On air", on_air), (quiet, of(true))] {
+    let on_air = |troubled: bool| -> Vec<Row> {
+        let all = status.on_air().into_iter().filter(|it| it.is_troubled() == troubled);
+        all.map(|it| on_air_row(&it, status.observed.as_of)).collect()
+    };
+    for (heading, rows) in [
+        (NOT_HEALTHY, on_air(true)),
+        (NOT_IN_SYNC, of(false)),
+        (ON_AIR, on_air(false)),
+        (status.quiet_heading(), of(true)),
+    ] {
         if rows.is_empty() {
             continue;
         }
@@ -243,18 +227,17 @@ pub fn parts(status: &Status<'_>, width: Option<usize>, again: Option<Duration>)
     }
     let mut foot = vec![status.summary(), status.on_air_summary()];
     foot.extend(status.remarks().iter().map(|it| format!("note: {}", escape(it, 3 * CAP))));
-    let calls: u64 = status.header.calls.values().sum();
-    let s = if calls == 1 { "" } else { "s" };
-    let at = status.observed.as_of.map(|it| format!(" at {}", moment(it))).unwrap_or_default();
     let foot: Vec<String> = match width {
         Some(width) => foot.iter().flat_map(|it| table::wrap(it, width)).collect(),
         None => foot,
     };
-    let read = match again {
-        Some(pause) => format!("Read{at}; again every {} s, Ctrl-C ends", pause.as_secs()),
-        None => format!("Read{at} with {calls} call{s}"),
+    let (read, again) = match again {
+        Some(pause) => {
+            (status.read_at(), Some(format!("again every {} s, Ctrl-C ends", pause.as_secs())))
+        }
+        None => (status.read_with(), None),
     };
-    Parts { head, body, brief, foot, read }
+    Parts { head, body, brief, foot, read, again }
 }
 
 /// An error below what was read last, on lines that fit into so many columns.
@@ -280,7 +263,11 @@ pub fn markdown(status: &Status<'_>) -> String {
     if let Some(endpoint) = header.endpoint {
         let _ = writeln!(text, "At endpoint {}\n", span(endpoint));
     }
+    if let Some(identity) = header.identity {
+        let _ = writeln!(text, "{}\n", identified(identity));
+    }
     let _ = writeln!(text, "**{}**\n\n{}\n", status.summary(), status.on_air_summary());
+    let _ = writeln!(text, "{}\n", status.read_with());
     let mut listed = |heading: &str, lines: Vec<String>| {
         if !lines.is_empty() {
             let _ = writeln!(text, "#### {heading}\n\n{}", lines.concat());
@@ -295,20 +282,23 @@ pub fn markdown(status: &Status<'_>) -> String {
         })
         .collect()
     };
-    let on_air = status.on_air();
-    let on_air = on_air.iter().map(|it| {
-        let words = on_air_words(it.audience, it.live, status.observed.as_of);
-        format!("- {}: {}\n", span(&it.status.address.to_string()), span(&words))
-    });
-    let on_air = on_air.collect();
-    listed("Not in sync", of(false));
-    listed("On air", on_air);
+    let on_air = |troubled: bool| -> Vec<String> {
+        let all = status.on_air().into_iter().filter(|it| it.is_troubled() == troubled);
+        all.map(|it| {
+            let words = on_air_words(it.audience, it.live, status.observed.as_of);
+            format!("- {}: {}\n", span(&it.status.address.to_string()), span(&words))
+        })
+        .collect()
+    };
+    listed(NOT_HEALTHY, on_air(true));
+    listed(NOT_IN_SYNC, of(false));
+    listed(ON_AIR, on_air(false));
     for it in status.remarks() {
         let _ = writeln!(text, "- {}", span(&it));
     }
     let quiet = of(true);
     if !quiet.is_empty() {
-        let summary = if status.declared { "As declared" } else { "Owned by the stack" };
+        let summary = status.quiet_heading();
         let _ = write!(
             text,
             "\n<details><summary>{summary}</summary>\n\n{}\n</details>\n",
@@ -328,43 +318,67 @@ pub fn markdown(status: &Status<'_>) -> String {
     text
 }
 
-/// Whether a resource in this state needs no attention.
-fn is_quiet(state: ResourceState) -> bool {
-    matches!(state, ResourceState::Dormant | ResourceState::NotCompared | ResourceState::InSync)
+/// Whether a state needs the attention of an operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Urgency {
+    /// It does, now.
+    Now,
+    /// A later run resolves it.
+    Later,
+    /// It does not.
+    Never,
 }
 
-/// The word for a state.
-fn word(state: ResourceState) -> &'static str {
-    match state {
-        ResourceState::Blocked => "blocked",
-        ResourceState::Unmanaged => "unmanaged",
-        ResourceState::Failed => "failed",
-        ResourceState::Degraded => "degraded",
-        ResourceState::Missing => "missing",
-        ResourceState::Drifted => "drifted",
-        ResourceState::Deferred => "deferred",
-        ResourceState::Pending => "pending",
-        ResourceState::Orphaned => "orphaned",
-        ResourceState::Dormant => "dormant",
-        ResourceState::NotCompared => "not compared",
-        ResourceState::InSync => "in sync",
-    }
-}
-
-fn style(state: ResourceState) -> Style {
+/// How urgent a state is.
+pub(super) fn urgency(state: ResourceState) -> Urgency {
     match state {
         ResourceState::Blocked
         | ResourceState::Unmanaged
         | ResourceState::Failed
         | ResourceState::Degraded
         | ResourceState::Missing
-        | ResourceState::Drifted => AnsiColor::Red.on_default(),
+        | ResourceState::Drifted => Urgency::Now,
         ResourceState::Deferred | ResourceState::Pending | ResourceState::Orphaned => {
-            AnsiColor::Yellow.on_default()
+            Urgency::Later
         }
         ResourceState::Dormant | ResourceState::NotCompared | ResourceState::InSync => {
-            Style::new().dimmed()
+            Urgency::Never
         }
+    }
+}
+
+fn is_quiet(state: ResourceState) -> bool {
+    urgency(state) == Urgency::Never
+}
+
+/// The word for a state, in a sentence.
+fn word(state: ResourceState) -> String {
+    state_heading(state).to_ascii_lowercase()
+}
+
+fn style(state: ResourceState) -> Style {
+    match urgency(state) {
+        Urgency::Now => AnsiColor::Red.on_default(),
+        Urgency::Later => AnsiColor::Yellow.on_default(),
+        Urgency::Never => Style::new().dimmed(),
+    }
+}
+
+/// The heading of resources in a state.
+pub(super) fn state_heading(state: ResourceState) -> &'static str {
+    match state {
+        ResourceState::Blocked => "Blocked",
+        ResourceState::Unmanaged => "Unmanaged",
+        ResourceState::Failed => "Failed",
+        ResourceState::Degraded => "Degraded",
+        ResourceState::Missing => "Missing",
+        ResourceState::Drifted => "Drifted",
+        ResourceState::Deferred => "Deferred",
+        ResourceState::Pending => "Pending",
+        ResourceState::Orphaned => "Orphaned",
+        ResourceState::Dormant => "Dormant",
+        ResourceState::NotCompared => "Not compared",
+        ResourceState::InSync => "In sync",
     }
 }
 
@@ -373,14 +387,13 @@ fn resource_row(it: &ResourceStatus) -> Row {
     let rest = if is_quiet(it.state) { style } else { Style::new() };
     let address = escape(&it.address.to_string(), CAP);
     Row {
-        cells: vec![(word(it.state).to_owned(), style), (address, rest)],
+        cells: vec![(word(it.state), style), (address, rest)],
         detail: escape(&detail(it), 3 * CAP),
     }
 }
 
 fn on_air_row(it: &OnAir<'_>, as_of: Option<Timestamp>) -> Row {
-    let troubled = it.live.is_some_and(Live::is_troubled);
-    let colour = if troubled { AnsiColor::Red } else { AnsiColor::Green };
+    let colour = if it.is_troubled() { AnsiColor::Red } else { AnsiColor::Green };
     let address = escape(&it.status.address.to_string(), CAP);
     Row {
         cells: vec![(address, colour.on_default())],
@@ -434,34 +447,5 @@ fn does(action: Action) -> &'static str {
         Action::Retag => "retags",
         Action::Release => "releases",
         Action::Delete => "deletes",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_small_terminal_shows_the_first_rows_and_says_how_many_it_leaves_out() {
-        let lines = |word: &str, count| (0..count).map(|it| format!("{word} {it}")).collect();
-        let mut parts = Parts {
-            head: lines("head", 2),
-            body: lines("long", 60),
-            brief: lines("row", 30),
-            foot: lines("sum", 2),
-            read: "Read".to_owned(),
-        };
-        parts.brief.insert(1, String::new());
-        let shown = parts.within(10);
-        assert_eq!(shown.len(), 10);
-        assert_eq!([&shown[0], &shown[1], &shown[5]], ["head 0", "row 0", "row 4"]);
-        assert!(shown[6].contains("and 25 more lines"), "{shown:?}");
-        assert_eq!(shown[8], "sum 1");
-        assert_eq!(parts.within(65), parts.lines());
-        let brief = parts.within(36);
-        assert_eq!([brief.len(), brief.iter().filter(|it| it.contains("row")).count()], [36, 30]);
-        let tight = parts.within(34);
-        assert_eq!((tight.len(), tight[1].as_str(), tight[30].as_str()), (34, "row 0", "row 29"));
-        assert_eq!(parts.within(3).len(), 3);
     }
 }

@@ -54,7 +54,7 @@ spec: { channel: main }
 
 /// Every command that shows something of an account, in every form that it has. `show` shows what the plan before it
 /// saved, and the last one deletes everything.
-const SHOWN: [&str; 38] = [
+const SHOWN: [&str; 39] = [
     "status",
     "status --format json",
     "status --format markdown",
@@ -72,6 +72,7 @@ const SHOWN: [&str; 38] = [
     "drift",
     "drift --format json",
     "drift --format html",
+    "status --format html",
     "drift --refresh full",
     "export --stack other",
     "output",

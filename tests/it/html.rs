@@ -81,9 +81,15 @@ const TAGS: [&str; 33] = [
 #[test]
 fn every_command_with_html_writes_one_page_and_ends_as_it_does_with_text() {
     let mut work = ServedPlace::new(MANIFESTS);
-    for words in
-        ["plan", "drift", "apply --yes", "plan --detailed-exitcode", "drift", "apply --yes"]
-    {
+    for words in [
+        "plan",
+        "status",
+        "drift",
+        "apply --yes",
+        "plan --detailed-exitcode",
+        "drift",
+        "apply --yes",
+    ] {
         let ran = work.run(&format!("{words} -f manifests --format html"));
         assert_eq!(ran.code, Some(0), "{words}: {ran:?}");
         assert_page(&ran.stdout);
@@ -102,6 +108,13 @@ fn every_command_with_html_writes_one_page_and_ends_as_it_does_with_text() {
         "manifests/a.yaml:13",
     ] {
         assert!(plan.contains(told), "{told}: {plan}");
+    }
+    let state = work.run("status -f manifests --format html").stdout;
+    assert_page(&state);
+    for told in
+        ["Status of stack shows", "Deferred", "On air", "healthy, 1,204 viewers", "Orphaned"]
+    {
+        assert!(state.contains(told), "{told}: {state}");
     }
     assert_eq!(work.run("plan -f manifests --out p.json").code, Some(0));
     let shown = work.run("show p.json --format html");

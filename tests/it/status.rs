@@ -509,7 +509,7 @@ fn a_show_day_is_seen_at_a_glance() {
     let place =
         |text: &str| ran.stdout.find(text).unwrap_or_else(|| panic!("{text}: {}", ran.stdout));
     assert!(place("Not in sync") < place("On air") && place("On air") < place("As declared"));
-    assert!(place("STARVING") < place("Stage/studio"), "trouble comes first");
+    assert!(place("STARVING") < place("Not in sync"), "what is not healthy comes first");
 
     let told = document(&day.run("status -f manifests --format json"));
     assert_eq!((&told["command"], &told["status"]), (&json!("status"), &json!("changes")));
@@ -674,12 +674,76 @@ fn a_watch_outlives_errors_that_pass_and_no_refusal_of_its_credentials() {
     );
     client.control("DELETE", "faults", &Value::Null);
     while next()["status"] != "clean" {}
+    // A permission that is taken away may come back.
     client.control("POST", "faults", &fault("AccessDeniedException"));
-    let ended = child.wait_with_output().expect("it ends by itself");
+    while next()["status"] != "failed" {}
+    client.control("DELETE", "faults", &Value::Null);
+    let calls = loop {
+        let document = next();
+        if document["status"] == "clean" {
+            break document["calls"].clone();
+        }
+    };
+    let once = document(&day.run("status -f manifests --format json"));
+    assert_eq!(calls, once["calls"], "the calls of one reading, not of all");
+    drop(lines);
+    let ended = child.wait_with_output().expect("it ends with its reader");
     let told = String::from_utf8_lossy(&ended.stderr).into_owned();
-    assert_eq!(ended.status.code(), Some(1), "{told}");
     assert!(told.contains("; trying again in 1 s"), "{told}");
     assert!(told.contains("check the credentials in force"), "{told}");
+    // A watch does not begin without permissions.
+    client.control("POST", "faults", &fault("AccessDeniedException"));
+    let refused = day.run("status -f manifests --watch=1s");
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+}
+
+#[test]
+fn a_stack_name_that_no_object_has_is_said_to_be_unknown() {
+    let place = Place::new();
+    let ran = run(ivs_apply(place.folder.path()).current_dir(place.folder.path()).args([
+        "status",
+        "--stack",
+        "typo",
+        "--emulator",
+        "--region",
+        "us-west-2",
+    ]));
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(
+        ran.stdout.contains(
+            "no object in us-west-2 has the ownership tags of stack `typo`; check the name, the region and the account"
+        ),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn a_value_behind_a_space_is_said_to_need_an_equals_sign() {
+    let place = Place::new();
+    for (words, tip) in [
+        ("status -f manifests --watch 3s", "use `--watch=3s`"),
+        ("status -f manifests --emulator state.json", "use `--emulator=state.json`"),
+    ] {
+        let mut command = ivs_apply(place.folder.path());
+        let ran = run(command.current_dir(place.folder.path()).args(words.split(' ')));
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        assert!(ran.stderr.contains(tip), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_channel_that_starves_is_shown_first() {
+    let day = ShowDay::begin();
+    let starves = json!({ "channelArn": day.arn("Channel/second"), "health": "STARVING" });
+    day.client().control("POST", "streams", &starves);
+    for format in ["text", "markdown", "html"] {
+        let ran = day.run(&format!("status -f manifests --format {format}"));
+        let place = |heading: &str| {
+            let found = ran.stdout.find(heading);
+            found.unwrap_or_else(|| panic!("no {heading}: {ran:?}"))
+        };
+        assert!(place("Not healthy") < place("Channel/air"), "{ran:?}");
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A plan, a drift report or a saved plan as one HTML file: no script, no request to anywhere, and a policy in the
+//! A plan, a drift report, a saved plan or the state of a stack as one HTML file: no script, no request to anywhere, and a policy in the
 //! file that forbids both.
 //!
 //! A page is a typed value first (`Page`), and every text in it is escaped by the template. Decides nothing, and never
@@ -7,16 +7,19 @@
 mod drift;
 mod plan;
 mod saved;
+mod status;
 
 pub use drift::drift;
 pub use plan::{Ran, plan};
 pub use saved::saved;
+pub use status::status;
 
 use super::drift::{NOT_COUNTED, heading as drift_heading};
 use super::escape::escape;
 use super::plan::Header;
+use super::status::{NOT_HEALTHY, ON_AIR, state_heading};
 use crate::diag::SourceMap;
-use crate::plan::Attention;
+use crate::plan::{Attention, ResourceState};
 use askama::Template;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -58,6 +61,7 @@ impl Tone {
 /// A group of rows. The order is that of the page: what needs a decision comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Section {
+    NotHealthy,
     Failed,
     CutsOff,
     Blocked,
@@ -71,6 +75,8 @@ enum Section {
     NotDriftMissing,
     Unmanaged,
     Dormant,
+    OnAir,
+    State(ResourceState),
 }
 
 impl Section {
@@ -96,6 +102,9 @@ impl Section {
             Self::NotDriftMissing => "missing",
             Self::Unmanaged => "unmanaged",
             Self::Dormant => "dormant",
+            Self::NotHealthy => "not-healthy",
+            Self::OnAir => "on-air",
+            Self::State(state) => state.code(),
         }
     }
 
@@ -114,6 +123,9 @@ impl Section {
             Self::NotDriftMissing => NOT_COUNTED,
             Self::Unmanaged => "Not managed by this stack",
             Self::Dormant => "Dormant",
+            Self::NotHealthy => NOT_HEALTHY,
+            Self::OnAir => ON_AIR,
+            Self::State(state) => state_heading(state),
         }
     }
 }
