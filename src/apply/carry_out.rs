@@ -17,7 +17,7 @@ use super::run::Run;
 use super::stop::{Stop, unless_stopped};
 use crate::aws::{Applied, WriteTracker};
 use crate::kinds::spec::named_targets;
-use crate::kinds::{Address, ObservedState};
+use crate::kinds::{Address, Freeze, ObservedState};
 use crate::plan::{Action, Plan, Step, StepId};
 use futures_util::future::{Either, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -30,8 +30,15 @@ use tokio::time::{Instant, sleep_until};
 /// After the first signal, calls in flight are given this long (`docs/reliability.md` §4).
 const DRAIN: Duration = Duration::from_secs(6);
 
-/// How each step of a plan ended, and AWS's id of each step's last write.
-pub(super) type Carried = (Vec<(StepId, StepStatus)>, BTreeMap<StepId, String>);
+/// What came of the steps of a plan.
+pub(super) struct Carried {
+    /// How each step ended.
+    pub(super) steps: Vec<(StepId, StepStatus)>,
+    /// AWS's id of each step's last write.
+    pub(super) requests: BTreeMap<StepId, String>,
+    /// The freeze that has begun meanwhile.
+    pub(super) frozen: Option<Freeze>,
+}
 
 /// Carries out every step that the plan decides to do.
 pub(super) async fn carry_out(
@@ -45,8 +52,17 @@ pub(super) async fn carry_out(
     let mut writes: BTreeMap<StepId, WriteTracker> = BTreeMap::new();
     let (halt, halted) = watch::channel(false);
     let mut deadline: Option<Instant> = None;
+    let mut frozen: Option<Freeze> = None;
     loop {
         let stopping = stop.borrow().why().is_some();
+        if frozen.is_none()
+            && let Some(freeze) = run.freeze()
+        {
+            // A step that has sent a write is finished; the others are not started.
+            halt.send_replace(true);
+            (run.tell)(Event::Frozen { freeze: freeze.clone() });
+            frozen = Some(freeze.clone());
+        }
         if stopping && mutant!(DroppedOnStop) {
             break;
         }
@@ -57,7 +73,8 @@ pub(super) async fn carry_out(
             let in_flight = queue.running().filter(|it| writes[it].begun()).count();
             (run.tell)(Event::Draining { in_flight, at_most: DRAIN });
         }
-        while let Some(step) = if stopping { None } else { queue.next() } {
+        let goes_on = !stopping && frozen.is_none();
+        while let Some(step) = if goes_on { queue.next() } else { None } {
             let write = WriteTracker::unless(&halted);
             writes.insert(step.id, write.clone());
             running.push(async move {
@@ -77,9 +94,18 @@ pub(super) async fn carry_out(
                     select(pin!(hard), pin!(sleep_until(deadline))).await;
                 }
                 None => {
-                    if stop.changed().await.is_err() {
-                        std::future::pending::<()>().await;
-                    }
+                    let stopped = async {
+                        if stop.changed().await.is_err() {
+                            std::future::pending::<()>().await;
+                        }
+                    };
+                    let begins = async {
+                        match run.next_freeze().filter(|_| frozen.is_none()) {
+                            Some(begins) => sleep_until(begins).await,
+                            None => std::future::pending().await,
+                        }
+                    };
+                    select(pin!(stopped), pin!(begins)).await;
                 }
             }
         };
@@ -98,7 +124,7 @@ pub(super) async fn carry_out(
     queue.started.retain(|it| writes.get(it).is_none_or(WriteTracker::begun));
     let requests = writes.iter().filter_map(|(id, write)| Some((*id, write.request_id()?)));
     let requests = requests.collect();
-    (queue.finish(), requests)
+    Carried { steps: queue.finish(), requests, frozen }
 }
 
 /// Waits until objects that AWS is still creating or changing for an earlier run can be used, where this plan

@@ -5,7 +5,7 @@
 //! created another one deletes it before it ends: the attempt id in the tags proves which run created it. Never
 //! deletes an object that another run created, or one that is live, referred to, or changed since its creation.
 
-use super::carry_out::carry_out;
+use super::carry_out::{Carried, carry_out};
 use super::event::Event;
 use super::failure::Failure;
 use super::outcome::{Copy, Left, Outcome, StepStatus};
@@ -144,7 +144,7 @@ async fn round(
         }
     };
     let again = Run::new(aws, run.stack, &made, &observed, run.attempts, &tell);
-    let (steps, _) = carry_out(&again, &made, stop.clone()).await;
+    let Carried { steps, .. } = carry_out(&again, &made, stop.clone()).await;
     let ended: BTreeMap<StepId, StepStatus> = steps.into_iter().collect();
     let mut round = Round { steps: wanted.len(), ..Round::default() };
     for (id, mut copy) in copies {

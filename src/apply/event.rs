@@ -2,7 +2,7 @@
 
 use super::outcome::StepStatus;
 use super::wait::{Wait, seconds};
-use crate::kinds::Address;
+use crate::kinds::{Address, Freeze};
 use crate::plan::{Action, StepId};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -52,6 +52,11 @@ pub enum Event {
         #[serde(rename = "atMostSeconds", serialize_with = "seconds")]
         #[schemars(with = "f64")]
         at_most: Duration,
+    },
+    /// A freeze of the stack has begun: no further step is started, and those that have sent a write are finished.
+    Frozen {
+        /// The freeze.
+        freeze: Freeze,
     },
     /// All steps have ended; the run waits until listings show what it created.
     Confirming {
@@ -158,6 +163,18 @@ mod tests {
             (
                 Event::Draining { in_flight: 2, at_most },
                 json!({ "event": "draining", "inFlight": 2, "atMostSeconds": 1.5 }),
+            ),
+            (
+                Event::Frozen {
+                    freeze: Freeze {
+                        from: "2026-06-01T10:00:00Z".parse().expect("a moment"),
+                        to: "2026-06-01T20:00:00Z".parse().expect("a moment"),
+                        reason: "cup final".to_owned(),
+                    },
+                },
+                json!({ "event": "frozen", "freeze": {
+                    "from": "2026-06-01T10:00:00Z", "to": "2026-06-01T20:00:00Z", "reason": "cup final",
+                } }),
             ),
             (
                 Event::Confirming { unlisted: 3, at_most },

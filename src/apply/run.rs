@@ -8,12 +8,14 @@ use super::wait::Wait;
 use crate::aws::{Class, Clients, CloudError};
 use crate::kinds::spec::named_targets;
 use crate::kinds::{
-    Address, AddressMap, Arn, Audience, Kind, Observed, ObservedState, Scope, Spec, Stack,
+    Address, AddressMap, Arn, Audience, Freeze, Kind, Observed, ObservedState, Scope, Spec, Stack,
 };
 use crate::plan::{Cause, Plan, Step, StepId};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// A complete listing of one kind, and the server's time when it was begun.
 type Listing = (Timestamp, Arc<Vec<Observed>>);
@@ -76,6 +78,20 @@ impl<'a> Run<'a> {
             ..CloudError::unusable("apply", "no answer carried a `Date` header")
         };
         self.aws.gate.server_time().ok_or_else(unsaid)
+    }
+
+    /// The freeze of the stack that is active now.
+    pub(super) fn freeze(&self) -> Option<&Freeze> {
+        self.stack.freeze_at(self.aws.gate.server_time()?)
+    }
+
+    /// When the next freeze of the stack begins, on the clock of this process.
+    pub(super) fn next_freeze(&self) -> Option<Instant> {
+        let now = self.aws.gate.server_time()?;
+        let next = self.stack.next_freeze(now)?;
+        let left = Duration::try_from(next.from.duration_since(now)).ok()?;
+        // A freeze that begins in years is no reason to watch the clock.
+        Instant::now().checked_add(left)
     }
 
     /// A complete listing of a kind, begun no earlier than `since`. One listing serves all steps that wait for it.

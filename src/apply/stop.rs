@@ -20,6 +20,8 @@ pub enum Signal {
     Terminate,
     /// The lock is not this run's any more.
     LockLost,
+    /// A freeze of the stack has begun.
+    Frozen,
 }
 
 /// The signals that a run has had, and for how long it holds its lock.

@@ -188,7 +188,7 @@ fn share(text: &str) -> Result<f64, String> {
 }
 
 /// The value of a flag that is left out where there is nothing to say.
-fn not_empty(text: &str) -> Result<String, String> {
+pub(crate) fn not_empty(text: &str) -> Result<String, String> {
     match text.trim() {
         "" => Err("it is empty; give it a value or leave the flag out".to_owned()),
         _ => Ok(text.to_owned()),

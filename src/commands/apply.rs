@@ -7,11 +7,11 @@ use super::lock::Guard;
 use super::plan::{PlanningArgs, policy};
 use super::session::{self, Session};
 use crate::apply::{Event, Outcome, Signal, StepStatus};
-use crate::cli::{ExitCode, Format, Global, program};
+use crate::cli::{ExitCode, Format, Global, not_empty, program};
 use crate::diag::Code;
 use crate::manifest::envelope::kind_names;
 use crate::manifest::source::read_named;
-use crate::plan::{Approval, Difference, Status};
+use crate::plan::{Approval, Difference, Policy, Status};
 use crate::ui::escape::escape;
 use crate::ui::events::Events;
 use crate::ui::html::Ran;
@@ -41,7 +41,7 @@ pub(crate) struct ApplyArgs {
 }
 
 /// What allows a plan to be carried out.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(crate) struct ConsentArgs {
     /// Skip the confirmation prompt
     #[arg(short, long, alias = "auto-approve", env = "IVS_APPLY_YES", value_parser = clap::builder::BoolishValueParser::new())]
@@ -52,6 +52,9 @@ pub(crate) struct ConsentArgs {
     /// Exit 3 where anything was deferred, such as a change to a channel that is live
     #[arg(long, env = "IVS_APPLY_FAIL_ON_DEFERRED", value_parser = clap::builder::BoolishValueParser::new())]
     fail_on_deferred: bool,
+    /// Carry on in a freeze of the stack; REASON is written into the output
+    #[arg(long, value_name = "REASON", value_parser = not_empty, env = "IVS_APPLY_IGNORE_FREEZE")]
+    pub(super) ignore_freeze: Option<String>,
 }
 
 pub(super) async fn run(
@@ -84,6 +87,7 @@ pub(super) async fn run(
         Some(_) => Failure::stale(failure.message),
         None => failure,
     })?;
+    let policy = Policy { ignore_freeze: args.consent.ignore_freeze.clone(), ..policy };
     let account = match account {
         Some(account) => account,
         None => Account::of(global).await?,
@@ -95,11 +99,8 @@ pub(super) async fn run(
     let guard = Guard::begin(&connection, &loaded.stack, ui).await?;
     let work = Box::pin(async {
         let session = Session::read(loaded, connection, &policy, terms.refresh_full).await?;
-        let consent = ConsentArgs {
-            yes: args.consent.yes,
-            confirm_deletes: terms.confirm_deletes,
-            fail_on_deferred: args.consent.fail_on_deferred,
-        };
+        let consent =
+            ConsentArgs { confirm_deletes: terms.confirm_deletes, ..args.consent.clone() };
         let Some(approval) = approval else {
             session.say_what_is_not_there(ui);
             return carry_out("apply", session, &consent, None, &guard, global, ui).await;
@@ -375,7 +376,10 @@ fn exit_code(outcome: &Outcome) -> ExitCode {
         Some(Signal::Terminate) => ExitCode::Terminated,
         None if outcome.is_well() => ExitCode::Done,
         // A call that was in flight at the end may have been carried out.
-        Some(Signal::LockLost) | None if outcome.wrote || outcome.is_unclear() => ExitCode::Partly,
+        Some(Signal::LockLost | Signal::Frozen) | None if outcome.wrote || outcome.is_unclear() => {
+            ExitCode::Partly
+        }
+        Some(Signal::Frozen) => ExitCode::Refused,
         Some(Signal::LockLost) | None => ExitCode::Error,
     }
 }

@@ -49,6 +49,7 @@ pub(super) async fn run(
         prune: false,
         allow_live: args.allow_live.iter().cloned().collect(),
         selected: None,
+        ignore_freeze: args.consent.ignore_freeze.clone(),
     };
     let connection = Connection::open(global, &loaded.stack, ui).await?;
     let connection = connection.telling(events, &loaded.stack);

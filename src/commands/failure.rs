@@ -125,6 +125,14 @@ pub(super) fn refused(refusal: Refusal) -> Failure {
             format!("this would delete {deletes} of {of} resources of the stack"),
             format!("to confirm, add `--confirm-deletes {deletes}`"),
         ),
+        Refusal::Frozen { freeze } => Failure::refused(
+            format!(
+                "the stack is frozen until {}, so nothing was written: {}",
+                reason::moment(freeze.to),
+                freeze.reason
+            ),
+            "run the command again after that; `--ignore-freeze REASON` carries the plan out now",
+        ),
         Refusal::NoServerTime => Failure::error(
             "no answer of the service carried a `Date` header, so nothing was written",
         )

@@ -207,7 +207,7 @@ fn stopped_early(why: Option<Signal>) -> Failure {
         Some(Signal::Hangup) => ExitCode::HungUp,
         Some(Signal::Interrupt) => ExitCode::Interrupted,
         Some(Signal::Terminate) => ExitCode::Terminated,
-        Some(Signal::LockLost) | None => ExitCode::Error,
+        Some(Signal::LockLost | Signal::Frozen) | None => ExitCode::Error,
     };
     Failure { code, message: "stopped before anything was written".to_owned(), help: None }
 }

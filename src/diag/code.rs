@@ -128,6 +128,8 @@ codes! {
     E0115 "malformed-lock" MalformedLock;
     /// A text that should be a glob is none: a bracket or a brace is not closed, or a `\` ends it.
     E0116 "malformed-glob" MalformedGlob;
+    /// A `freeze` of the Stack has no reason, ends before it begins, or has no moment in RFC 3339 with an offset.
+    E0119 "malformed-freeze" MalformedFreeze;
 
     /// A number or a length is outside of what AWS takes.
     E0201 "out-of-range" OutOfRange;

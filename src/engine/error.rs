@@ -4,7 +4,7 @@ use crate::apply::lock::Lost;
 use crate::aws::object::Location;
 use crate::aws::{CloudError, ConnectError};
 use crate::cloud::ReadError;
-use crate::kinds::{Address, Kind};
+use crate::kinds::{Address, Freeze, Kind};
 use crate::plan::Reason;
 use serde::Serialize;
 
@@ -94,6 +94,11 @@ pub enum Refusal {
         deletes: usize,
         /// Resources of the stack.
         of: usize,
+    },
+    /// A freeze of the stack is active, and the policy of the run does not ignore it.
+    Frozen {
+        /// The freeze.
+        freeze: Freeze,
     },
     /// No answer of the service had a `Date` header, which tells new objects apart.
     NoServerTime,

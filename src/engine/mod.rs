@@ -53,9 +53,10 @@ use crate::apply::{Event, Outcome, apply};
 use crate::aws::{self, Class, Clients, SignedIn};
 use crate::cloud::{Reading, look_up_live, look_up_sessions, look_up_users, read};
 use crate::kinds::operation::PUBLISHED_RATES;
-use crate::kinds::{Address, Desired, ObservedState, Stack};
+use crate::kinds::{Address, Desired, Freeze, ObservedState, OnFreeze, Stack};
 use crate::plan::approval::{Inputs, Place};
 use crate::plan::{Approval, Decision, Note, Plan, Policy, Selected, Status, Terms, plan};
+use std::borrow::Cow;
 use std::time::Instant;
 
 /// A connection to the account and region of a stack.
@@ -266,13 +267,29 @@ impl Planned {
                 Refusal::UnconfirmedDeletes { deletes, of }
             })
         };
+        let frozen = || self.frozen(session).map(|freeze| Refusal::Frozen { freeze });
         let no_time = || {
             let missing = self.plan.has_work() && session.aws.gate.server_time().is_none();
             missing.then_some(Refusal::NoServerTime)
         };
         let place = session.may_write(&self.stack).err();
         let unlocked = || session.holds(&self.stack, lock, self.read_at).err();
-        place.or_else(unlocked).or(blocked).or_else(quota).or_else(deletes).or_else(no_time)
+        place
+            .or_else(unlocked)
+            .or(blocked)
+            .or_else(quota)
+            .or_else(deletes)
+            .or_else(frozen)
+            .or_else(no_time)
+    }
+
+    /// The freeze because of which nothing of the plan may be written now, by the service's clock.
+    fn frozen(&self, session: &Session) -> Option<Freeze> {
+        let counts = self.stack.on_freeze == OnFreeze::Refuse
+            && self.policy.ignores_freezes().is_none()
+            && self.plan.has_work();
+        let now = session.aws.gate.server_time().or(self.observed.as_of).filter(|_| counts)?;
+        self.stack.freeze_at(now).cloned()
     }
 
     /// Whether the account would still give the same plan.
@@ -309,7 +326,8 @@ impl Planned {
 
     /// Applies the plan and confirms it. `lock` is that of [`Session::lock`], taken before the plan was made; for a stack without a lock it is [`RunLock::none`]. What stops the run is in it: what has begun is finished then.
     /// `confirmed_deletes` is the number of deletes that the user has confirmed. `tell` gets every event as it
-    /// happens.
+    /// happens. Where a freeze of the stack begins during the run, no further step is started, unless the policy ignores
+    /// freezes.
     ///
     /// # Errors
     /// Where the plan is refused ([`Planned::refusal`]): nothing was written.
@@ -324,6 +342,10 @@ impl Planned {
             return Err(refusal);
         }
         let Self { stack, plan, observed, .. } = self;
-        Ok(apply(&session.aws, stack, plan, observed, lock.stop(), tell).await)
+        let mut stack = Cow::Borrowed(stack);
+        if self.policy.ignores_freezes().is_some() {
+            stack.to_mut().freezes.clear();
+        }
+        Ok(apply(&session.aws, &stack, plan, observed, lock.stop(), tell).await)
     }
 }

@@ -19,6 +19,7 @@ mod calls;
 mod declared;
 mod document;
 mod facts;
+mod freeze;
 mod live;
 mod pages;
 mod registry;
@@ -48,6 +49,7 @@ pub use document::{
     API_VERSION, SAVED_PLAN, SECRETS, begins_document, is_events_file, is_our_own, is_saved_plan,
 };
 pub use facts::{Facts, Mutable, Replace};
+pub use freeze::{Freeze, OnFreeze};
 pub use glob::Glob;
 pub use live::{Live, LiveDestination, OnAir};
 pub use operation::{Elsewhere, On, Operation, Verb};

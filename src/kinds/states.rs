@@ -1,6 +1,7 @@
 //! Desired and observed state: the types that reading, planning and applying share.
 
 use super::address::{Address, AddressMap, Arn};
+use super::freeze::{Freeze, OnFreeze};
 use super::glob::Glob;
 use super::live::Live;
 use super::owner::{Owner, OwnershipTags};
@@ -88,6 +89,10 @@ pub struct Stack {
     pub quotas: BTreeMap<Kind, u32>,
     /// What is locked while something is written.
     pub lock: Option<Location>,
+    /// Periods in which nothing is written.
+    pub freezes: Vec<Freeze>,
+    /// What a run does in one.
+    pub on_freeze: OnFreeze,
 }
 
 impl Stack {
@@ -102,6 +107,8 @@ impl Stack {
             prune: false,
             quotas: BTreeMap::new(),
             lock: None,
+            freezes: Vec::new(),
+            on_freeze: OnFreeze::default(),
         }
     }
 }

@@ -5,7 +5,7 @@ pub use crate::kinds::API_VERSION;
 use super::document::Outline;
 use crate::aws::Tags;
 use crate::diag::FieldPath;
-use crate::kinds::{Kind, Lifecycle};
+use crate::kinds::{Kind, Lifecycle, OnFreeze};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -119,6 +119,25 @@ pub struct StackSpec {
     pub quotas: BTreeMap<String, u32>,
     /// Object that `apply` and `destroy` lock, as `s3://bucket/key`; the build needs the feature `lock-s3`, a default.
     pub lock: Option<String>,
+    /// Periods in which `apply` and `destroy` write nothing, such as a show day.
+    pub freeze: Vec<FreezeSpec>,
+    /// What `apply` and `destroy` do in a freeze: end with exit code 4, or defer each step.
+    pub on_freeze: OnFreeze,
+}
+
+/// A period in which nothing is written. `--ignore-freeze REASON` of `apply` and `destroy` carries on all the same.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FreezeSpec {
+    /// Its first moment, with its offset: `2026-06-01T18:00:00+02:00`.
+    #[schemars(extend("format" = "date-time"))]
+    pub from: String,
+    /// The first moment after it, with its offset.
+    #[schemars(extend("format" = "date-time"))]
+    pub to: String,
+    /// Why, for the people whose run it stops.
+    #[schemars(length(min = 1))]
+    pub reason: String,
 }
 
 /// Every `kind` a document may have.

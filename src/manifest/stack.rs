@@ -1,6 +1,6 @@
 //! The stack of a run, from its document and the command line.
 
-use super::envelope::StackDocument;
+use super::envelope::{FreezeSpec, StackDocument};
 use super::resource;
 use crate::aws::REGIONS;
 use crate::aws::object::Location;
@@ -8,7 +8,8 @@ use crate::diag::tree::{Shape, Tree};
 use crate::diag::{
     Code, Diagnostic, FieldPath, Origin, Part, Place, Report, Segment, SourceMap, quote,
 };
-use crate::kinds::{Check, Glob, Kind, Stack};
+use crate::kinds::{Check, Freeze, Glob, Kind, Stack};
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 
 /// The one stack of a run.
@@ -45,6 +46,7 @@ pub(super) fn the_stack(
     let quotas = quotas(origin, spec.quotas, report);
     let ignore_tags = ignored_tags(origin, &spec.ignore_tags, report);
     let lock = spec.lock.and_then(|text| lock(origin, &text, report));
+    let freezes = freezes(origin, &spec.freeze, report);
     Stack {
         name: document.metadata.name,
         region: spec.region,
@@ -54,6 +56,8 @@ pub(super) fn the_stack(
         prune: spec.prune,
         quotas,
         lock,
+        freezes,
+        on_freeze: spec.on_freeze,
     }
 }
 
@@ -160,6 +164,52 @@ fn lock(origin: Origin, written: &str, report: &mut Report) -> Option<Location> 
             None
         }
     }
+}
+
+/// The freezes of a stack. Reports those without a moment, a duration or a reason.
+fn freezes(origin: Origin, written: &[FreezeSpec], report: &mut Report) -> Vec<Freeze> {
+    let mut freezes = Vec::new();
+    for (index, it) in written.iter().enumerate() {
+        let path = |field: &str| FieldPath::from("spec.freeze").index(index).key(field);
+        let mut fault = |field: &str, message: String, help: &str| {
+            let place = Place::value(origin, path(field));
+            report.push(Diagnostic::new(Code::MalformedFreeze, place, message).help(help));
+        };
+        let reason = it.reason.trim();
+        if reason.is_empty() {
+            let help = "say why, for the people whose run it stops, such as `reason: cup final`";
+            fault("reason", "a freeze needs a reason, and this one is empty".to_owned(), help);
+        }
+        let mut at = |field, text: &str| {
+            let moment = moment(text);
+            if moment.is_none() {
+                let message = format!("{} is not a moment in RFC 3339 with an offset", quote(text));
+                let help = "write it as `2026-06-01T18:00:00+02:00`, or as `2026-06-01T16:00:00Z`";
+                fault(field, message, help);
+            }
+            moment
+        };
+        let (Some(from), Some(to)) = (at("from", &it.from), at("to", &it.to)) else { continue };
+        if from >= to {
+            let message = format!("the freeze ends at {} and begins at {}", it.to, it.from);
+            fault("to", message, "`from` is its first moment, and `to` the first one after it");
+        }
+        freezes.push(Freeze { from, to, reason: reason.to_owned() });
+    }
+    freezes
+}
+
+/// A moment in the form of RFC 3339: with seconds and an offset.
+fn moment(text: &str) -> Option<Timestamp> {
+    let (day, time) = text.split_once(['T', 't'])?;
+    let clock = time.get(..8)?;
+    let rest = time[8..].trim_start_matches(|it: char| it == '.' || it.is_ascii_digit());
+    let shape = |text: &str| -> String {
+        text.chars().map(|it| if it.is_ascii_digit() { '0' } else { it }).collect()
+    };
+    let offset = ["Z", "z", "+00:00", "-00:00"].contains(&shape(rest).as_str());
+    let written = shape(day) == "0000-00-00" && shape(clock) == "00:00:00" && offset;
+    written.then(|| text.parse().ok()).flatten()
 }
 
 /// Whether a value is written without quotes.

@@ -437,6 +437,7 @@ impl Terms {
             destroy: false,
             allow_live: allow_live?,
             selected,
+            ignore_freeze: None,
         })
     }
 

@@ -13,6 +13,7 @@ mod draft;
 mod drift;
 mod duplicate;
 mod find;
+mod freeze;
 pub mod graph;
 mod inputs;
 mod names;
@@ -38,7 +39,7 @@ pub use policy::{Policy, Refusal};
 pub use reason::{Consent, NameFreedBy, Reason, Referrer};
 pub use selection::{Selected, Selection};
 pub use state::{ResourceState, ResourceStatus, recorded_states};
-pub use step::{Cause, Decision, DuplicateCopy, Note, Plan, Step, StepId};
+pub use step::{Cause, Decision, DuplicateCopy, FreezeEffect, Note, Plan, Step, StepId};
 pub use summary::{Status, Summary};
 
 use crate::kinds::{Desired, ObservedState, Owner, Stack};
@@ -73,9 +74,12 @@ pub fn plan(stack: &Stack, desired: &[Desired], observed: &ObservedState, policy
     offline::excuse_channels_of_stopped_compositions(&mut drafts);
     offline::start_late(observed, &mut drafts);
     offline::wait_for_publishers(observed, &mut drafts.steps);
+    let freeze = freeze::note(&inputs);
+    freeze::hold(freeze.as_ref(), &mut drafts.steps);
     let steps = order::number(drafts);
 
     let mut plan = Plan { steps, unchanged, orphans, notes };
+    plan.notes.extend(freeze);
     plan.notes.extend(prune::undeclared_keys(&inputs));
     plan.notes.extend(names::possible_renames(&plan, observed));
     let partial = inputs.ambiguous.iter().filter(|it| it.owner() == Owner::Ambiguous);

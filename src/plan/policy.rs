@@ -22,12 +22,19 @@ pub struct Policy {
     pub allow_live: BTreeSet<Address>,
     /// The part that the run is about, where that is not everything. Nothing is pruned then.
     pub selected: Option<Selected>,
+    /// Why the freezes of the stack do not count in this run; an empty reason is none.
+    pub ignore_freeze: Option<String>,
 }
 
 impl Policy {
     /// Whether the run is about `address` at all.
     pub fn is_about(&self, address: &Address) -> bool {
         self.selected.as_ref().is_none_or(|it| it.has(address))
+    }
+
+    /// Why the freezes of the stack do not count, if they do not.
+    pub fn ignores_freezes(&self) -> Option<&str> {
+        self.ignore_freeze.as_deref().map(str::trim).filter(|it| !it.is_empty())
     }
 
     /// What has to be read for such a run: all declared resources, or the selected ones and those that refer to

@@ -180,6 +180,14 @@ pub enum Reason {
         /// That object.
         winner: Arn,
     },
+    /// The stack is not changed until a freeze is over.
+    Frozen {
+        /// When it is over.
+        #[schemars(with = "String")]
+        until: Timestamp,
+        /// The reason of the freeze.
+        why: String,
+    },
     /// The step waits for another one that is not carried out.
     WaitsFor {
         /// The resource of that step, unless it is about another object of the same name.
@@ -251,4 +259,4 @@ macro_rules! codes {
 }
 pub(crate) use codes;
 
-codes! { Reason: LiveAudience, LiveThroughComposition, TargetLive, ForeignPublisher, OwnedByAnother, ActsOnForeignObject, AlreadyManaged, AdoptedObjectMissing, ImportedByCloudFormation, IncompleteTags, SameTags, AmbiguousFormerNames, NameTaken, AdoptionReplaces, NoPublisher, PublicKeyRequired, PredecessorEnding, FailedRecently, Protected, ProtectionLifted, HoldsProtectedKey, HasDuplicate, SuccessorFailed, StillReferredTo, DuplicateLive, DuplicateChanged, DuplicateOfUnknownAge, DuplicateReferredTo, DuplicateTooYoung, WinnerNotReady, WaitsFor }
+codes! { Reason: LiveAudience, LiveThroughComposition, TargetLive, ForeignPublisher, OwnedByAnother, ActsOnForeignObject, AlreadyManaged, AdoptedObjectMissing, ImportedByCloudFormation, IncompleteTags, SameTags, AmbiguousFormerNames, NameTaken, AdoptionReplaces, NoPublisher, PublicKeyRequired, PredecessorEnding, FailedRecently, Protected, ProtectionLifted, HoldsProtectedKey, HasDuplicate, SuccessorFailed, StillReferredTo, DuplicateLive, DuplicateChanged, DuplicateOfUnknownAge, DuplicateReferredTo, DuplicateTooYoung, WinnerNotReady, Frozen, WaitsFor }

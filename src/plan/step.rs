@@ -6,8 +6,9 @@ use super::reason::Reason;
 use super::selection::Selected;
 use crate::diag::{FieldPath, Origin};
 use crate::kinds::spec::FieldChange;
-use crate::kinds::{Address, Arn, Audience, Degraded, Kind, Owner, OwnershipTags, Spec};
+use crate::kinds::{Address, Arn, Audience, Degraded, Freeze, Kind, Owner, OwnershipTags, Spec};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -237,6 +238,13 @@ pub enum Note {
         /// Resources of the stack.
         of: usize,
     },
+    /// A freeze of the stack is active, or begins within a day.
+    Freeze {
+        /// The freeze.
+        freeze: Freeze,
+        /// What it means for a run.
+        effect: FreezeEffect,
+    },
     /// A plan that cannot fit into the account.
     Quota {
         /// Which kind.
@@ -245,6 +253,23 @@ pub enum Note {
         wanted: u32,
         /// Objects there may be.
         quota: u32,
+    },
+}
+
+/// What a freeze means for a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(tag = "effect", rename_all = "camelCase")]
+pub enum FreezeEffect {
+    /// It has not begun.
+    Ahead,
+    /// It is active, and a run that would write anything is refused.
+    Refuses,
+    /// It is active, and each step is deferred.
+    Defers,
+    /// It does not count in this run.
+    Ignored {
+        /// Why, as the user has said.
+        because: String,
     },
 }
 

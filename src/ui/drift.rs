@@ -33,6 +33,7 @@ pub fn text(plan: &Plan, others: &NotDrift, header: &Header<'_>, sources: &Sourc
             | Note::Ambiguous { .. }
             | Note::ManyDeletes { .. }
             | Note::PossibleRename { .. }
+            | Note::Freeze { .. }
             | Note::Quota { .. } => continue,
         };
         let _ = writeln!(text, "note: {}", escape(&said, 600));

@@ -7,8 +7,8 @@ use super::escape;
 use super::file::{Appended, Refused, Sort};
 use super::plan::Header;
 use crate::apply::{Counts, Event, Outcome};
-use crate::kinds::is_events_file;
-use crate::plan::{Plan, Status, Summary};
+use crate::kinds::{Freeze, is_events_file};
+use crate::plan::{FreezeEffect, Note, Plan, Status, Summary};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -52,6 +52,9 @@ enum RunEvent<'a> {
         status: Status,
         /// Steps by action, as in the output.
         summary: &'a Summary,
+        /// The freeze that is active or begins within a day, with what it means for the run, as in the notes of the
+        /// output; `null` where there is none.
+        freeze: Option<FreezeLine<'a>>,
     },
     /// The run is over. No later line has its `run`.
     #[serde(rename = "run.ended")]
@@ -65,6 +68,24 @@ enum RunEvent<'a> {
         /// Why the run did not do its work; `null` also where the manifests are invalid, which standard error explains.
         error: Option<&'a RunError>,
     },
+}
+
+/// A freeze, and what it means for the run.
+#[derive(Debug, Serialize, JsonSchema)]
+struct FreezeLine<'a> {
+    #[serde(flatten)]
+    freeze: &'a Freeze,
+    #[serde(flatten)]
+    effect: &'a FreezeEffect,
+}
+
+impl<'a> FreezeLine<'a> {
+    fn of(note: &'a Note) -> Option<Self> {
+        match note {
+            Note::Freeze { freeze, effect } => Some(Self { freeze, effect }),
+            _ => None,
+        }
+    }
 }
 
 /// The program that wrote a line.
@@ -183,7 +204,8 @@ impl Events {
     pub fn planned(&self, plan: &Plan) {
         self.with(|it| {
             let summary = plan.summary();
-            it.write(&RunEvent::Planned { status: plan.status(), summary: &summary });
+            let freeze = plan.notes.iter().find_map(FreezeLine::of);
+            it.write(&RunEvent::Planned { status: plan.status(), summary: &summary, freeze });
             it.summary = Some(summary);
         });
     }

@@ -6,10 +6,10 @@ use super::status::{self, OnAir};
 use crate::apply::{Outcome, StepStatus};
 use crate::diag::{Place, SourceMap};
 use crate::kinds::operation::PUBLISHED_RATES;
-use crate::kinds::{Address, Stack};
+use crate::kinds::{Address, Freeze, Stack};
 use crate::plan::{
-    Approval, Difference, NotDrift, Note, Plan, Reason, ResourceStatus, Selected, Status, Step,
-    StepId,
+    Approval, Difference, FreezeEffect, NotDrift, Note, Plan, Reason, ResourceStatus, Selected,
+    Status, Step, StepId,
 };
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -305,8 +305,19 @@ fn note(note: &Note) -> Value {
         Note::UnknownEnumValue { address, path } => {
             json!({ "note": "unknownWord", "address": address, "path": path })
         }
+        Note::Freeze { freeze, effect } => freeze_note(freeze, effect),
         Note::Quota { kind, wanted, quota } => {
             json!({ "note": "quota", "kind": kind, "wanted": wanted, "quota": quota })
         }
     }
+}
+
+/// A freeze, and what it means for a run.
+fn freeze_note(freeze: &Freeze, effect: &FreezeEffect) -> Value {
+    let Freeze { from, to, reason } = freeze;
+    let mut note = json!({ "note": "freeze", "from": from, "to": to, "reason": reason });
+    if let (Value::Object(note), Value::Object(effect)) = (&mut note, json!(effect)) {
+        note.extend(effect);
+    }
+    note
 }

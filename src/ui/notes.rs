@@ -2,7 +2,7 @@
 
 use super::escape::escape;
 use super::plan::CAP;
-use super::reason::{moment, on_air};
+use super::reason::{self, moment, on_air};
 use crate::diag::FieldPath;
 use crate::kinds::Address;
 use crate::kinds::owner::PREFIX;
@@ -58,6 +58,7 @@ fn note(note: &Note) -> NoteText {
         Note::ManyDeletes { deletes, of } => sentence(&format!(
             "{deletes} of {of} resources of the stack would be deleted: confirm with `--confirm-deletes {deletes}`"
         )),
+        Note::Freeze { freeze, effect } => sentence(&reason::freeze(freeze, effect)),
         Note::Quota { kind, wanted, quota } => sentence(&format!(
             "{wanted} objects of kind {kind} exceed the quota of {quota}; nothing will be written"
         )),

@@ -79,6 +79,11 @@ impl Progress {
                  the same signal again (Ctrl-C) exits immediately",
                 at_most.as_secs()
             )),
+            Event::Frozen { freeze } => self.line(&format!(
+                "a freeze has begun, until {}: {}; no further step is started",
+                reason::moment(freeze.to),
+                escape(&freeze.reason, CAP)
+            )),
             Event::Confirming { unlisted, at_most } => {
                 let objects = if *unlisted == 1 { "object" } else { "objects" };
                 let text = format!(
@@ -328,6 +333,7 @@ pub fn failures(plan: &Plan, outcome: &Outcome) -> String {
     };
     let because = match outcome.stopped {
         Some(Signal::LockLost) => " because the lock was lost",
+        Some(Signal::Frozen) => " because a freeze of the stack has begun",
         Some(Signal::Hangup | Signal::Interrupt | Signal::Terminate) => {
             " because the run was stopped"
         }

@@ -1,8 +1,8 @@
 //! Sentences for why a step is not carried out, and for who is on air.
 
 use crate::apply::{Left, Unread};
-use crate::kinds::{Address, Arn, Audience, Pointer};
-use crate::plan::{Action, Consent, NameFreedBy, Reason, Referrer};
+use crate::kinds::{Address, Arn, Audience, Freeze, Pointer};
+use crate::plan::{Action, Consent, FreezeEffect, NameFreedBy, Reason, Referrer};
 use jiff::Timestamp;
 
 /// Why a step is not carried out, in a sentence without a full stop.
@@ -89,6 +89,9 @@ pub fn text(reason: &Reason) -> String {
             format!("another run may be in progress; it may be deleted after {}", moment(*after))
         }
         Reason::WinnerNotReady { winner } => format!("waits until {winner} is ready for use"),
+        Reason::Frozen { until, why } => {
+            format!("the stack is frozen until {}: {why}", moment(*until))
+        }
         Reason::WaitsFor { address, action } => {
             let whom =
                 address.as_ref().map_or_else(|| "another object of this name".to_owned(), ToString::to_string);
@@ -186,6 +189,26 @@ pub fn copies_unread(unread: &Unread) -> String {
         "objects were created twice at the same time, and duplicates that this run made may be left, since the account \
          could not be read to the end: {unread}; run `ivs-apply plan` to see them"
     )
+}
+
+/// A freeze of the stack, and what it means for a run.
+pub fn freeze(freeze: &Freeze, effect: &FreezeEffect) -> String {
+    let (to, reason) = (moment(freeze.to), &freeze.reason);
+    match effect {
+        FreezeEffect::Ahead => {
+            format!("a freeze begins at {} and ends at {to}: {reason}", moment(freeze.from))
+        }
+        FreezeEffect::Refuses => format!(
+            "the stack is frozen until {to}: {reason}; `apply` and `destroy` refuse to change it, unless \
+             `--ignore-freeze REASON` is given"
+        ),
+        FreezeEffect::Defers => {
+            format!("the stack is frozen until {to}: {reason}; each step is deferred until then")
+        }
+        FreezeEffect::Ignored { because } => {
+            format!("the freeze until {to} ({reason}) is ignored: {because}")
+        }
+    }
 }
 
 /// Who would be cut off, in a few words.

@@ -176,6 +176,7 @@ impl<'a> Status<'a> {
         for note in self.notes {
             match note {
                 Note::Selected(it) => remarks.push(selected(it)),
+                Note::Freeze { freeze, effect } => remarks.push(reason::freeze(freeze, effect)),
                 _ => others += 1,
             }
         }

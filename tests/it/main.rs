@@ -28,6 +28,7 @@ mod fields;
 mod files;
 mod first_applies;
 mod foreign;
+mod freeze;
 mod fuzz;
 mod generated;
 mod generators;

@@ -449,6 +449,18 @@ fn situations() -> Vec<Situation<Reason>> {
             }),
         ),
         (
+            "Frozen",
+            Box::pin(async {
+                let account = Account::empty().await;
+                let freeze = "{ freeze: [{ from: 2026-01-01T00:00:00Z, to: 2026-01-02T00:00:00Z, \
+                              reason: cup final }], onFreeze: defer }";
+                let stack = document("Stack", "default", freeze, "");
+                let loaded = load_text("a.yaml", &format!("{stack}{}", channel("")), None);
+                let policy = Policy::default();
+                reasons(&account.plan(&loaded.stack, &loaded.desired, &policy).await.1)
+            }),
+        ),
+        (
             "WaitsFor",
             Box::pin(async {
                 let account = Account::empty().await;

@@ -12,6 +12,7 @@ const PRUNE: Policy = Policy {
     destroy: false,
     allow_live: std::collections::BTreeSet::new(),
     selected: None,
+    ignore_freeze: None,
 };
 
 fn manifest(kind: &str, name: &str, spec: &str) -> String {

@@ -21,6 +21,7 @@ const PRUNE: Policy = Policy {
     destroy: false,
     allow_live: std::collections::BTreeSet::new(),
     selected: None,
+    ignore_freeze: None,
 };
 
 async fn planned(account: &Account, text: &str, policy: &Policy) -> Plan {

@@ -348,7 +348,7 @@ impl Simulation {
             Event::Waiting { .. } => seen.1 = "S8",
             Event::Confirming { .. } => seen.1 = "S13",
             Event::Ended { .. } => lock(record).stepped = self.calls(),
-            Event::Draining { .. } => return,
+            Event::Draining { .. } | Event::Frozen { .. } => return,
         }
         for (_, other) in plot.others.iter().filter(|(at, _)| *at == seen.0) {
             self.change_from_outside(*other);
