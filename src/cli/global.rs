@@ -121,6 +121,8 @@ pub enum Format {
     Html,
     /// Variables for a shell; `output` alone has it.
     Env,
+    /// Variables for readers of `.env` files; `output` alone has it.
+    Dotenv,
     /// Lines for `$GITHUB_OUTPUT`; `output`, `plan`, `apply` and `destroy` have it.
     Github,
     /// For Graphviz; `graph` alone has it.

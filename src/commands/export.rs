@@ -4,11 +4,11 @@ use crate::aws::SignedIn;
 use crate::cli::{ExitCode, Global};
 use crate::cloud::{Reading, read};
 use crate::kinds::{Desired, Kind, Stack};
-use crate::manifest::{export, write};
+use crate::manifest::{export, schema, write};
 use crate::plan::selection::{Pattern, Selection};
 use crate::ui::Ui;
 use crate::ui::escape::{escape, yaml};
-use crate::ui::file;
+use crate::ui::{export as told, file};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,11 @@ use std::path::{Path, PathBuf};
 /// Reads the whole account and writes one minimal manifest for each object that no other owner has, with
 /// `lifecycle.adopt` set. No secrets are read. Objects of other stacks and of `CloudFormation` are left out. A name
 /// is the display name where only one object has it, else with the object's id. A replication that was begun
-/// by hand is not exported, as AWS gives it no id and no tags.
+/// by hand is not exported, as AWS gives it no id and no tags. What is left out is told in one line a reason, with
+/// `-v` in one line an object.
+///
+/// The first line names the JSON Schema `.schemas/ivs-apply.json` for editors. `--out` writes that file too, if it does
+/// not exist; `ivs-apply schema > .schemas/ivs-apply.json` writes it anew.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ExportArgs {
     /// Only what matches, such as `Channel/*`, and what that needs
@@ -39,10 +43,8 @@ pub(super) async fn run(args: &ExportArgs, global: &Global, ui: Ui) -> Result<Ex
     let reading = Reading { every_kind: true, full: true, strangers: true };
     let observed = read(connection.aws(), &stack, &[], reading).await.map_err(failed)?;
     let (addresses, left_out) = export::names(&observed);
-    for it in &left_out {
-        let arn = escape(it.observed.arn.as_str(), 200);
-        ui.say(&format!("left out: {arn}: {}\n", escape(&it.why, 200)));
-    }
+    let each = global.verbose > 0;
+    ui.say(&told::left_out(&left_out, each));
     let mut declared = export::declare(
         observed.owned.values().chain(observed.others.values()),
         &addresses,
@@ -64,12 +66,8 @@ pub(super) async fn run(args: &ExportArgs, global: &Global, ui: Ui) -> Result<Ex
         let selected = selection.of(&declared)?;
         declared.retain(|it| selected.has(&it.address));
     }
-    for it in declared.iter().filter(|it| !it.address.kind.facts().ended.is_empty()) {
-        ui.say(&format!(
-            "note: {} ends by itself; `apply` with its manifest starts it again\n",
-            escape(&it.address.to_string(), 200)
-        ));
-    }
+    let ending = declared.iter().filter(|it| !it.address.kind.facts().ended.is_empty());
+    ui.say(&told::ends_by_itself(&ending.map(|it| &it.address).collect::<Vec<_>>(), each));
     if let Some(folder) = &args.out {
         stack.region = Some(connection.aws().region.clone());
         stack.account = connection.session.signed_in.account().map(ToOwned::to_owned);
@@ -79,12 +77,17 @@ pub(super) async fn run(args: &ExportArgs, global: &Global, ui: Ui) -> Result<Ex
                 escape(why, 400)
             ));
         }
-        let files = by_kind(&stack, &declared);
+        let mut files = by_kind(&stack, &declared);
+        let manifests = files.len();
+        // The one that `init` has written stays.
+        if file::may_fill(folder, [schema::FILE.to_owned()]).is_ok() {
+            files.insert(schema::FILE.to_owned(), schema::file());
+        }
         file::fill(folder, &files)?;
-        say_written(folder, &files, declared.len(), ui);
+        say_written(folder, manifests, declared.len(), ui);
     } else {
         let text: String = declared.iter().map(write::manifest).collect();
-        ui.answer(&yaml(&text))?;
+        ui.answer(&format!("{}{}", schema::line(), yaml(&text)))?;
     }
     connection.close()?;
     Ok(ExitCode::Done)
@@ -98,20 +101,20 @@ fn file_name(kind: &str) -> String {
 
 /// Files by name. The stack says where all this is, so that it can be applied there and nowhere else.
 fn by_kind(stack: &Stack, declared: &[Desired]) -> BTreeMap<String, String> {
-    let mut files = BTreeMap::from([(file_name(STACK), write::stack(stack))]);
+    let stack = format!("{}{}", schema::line(), write::stack(stack));
+    let mut files = BTreeMap::from([(file_name(STACK), stack)]);
     for it in declared {
-        let text = files.entry(file_name(it.address.kind.name())).or_default();
+        let text = files.entry(file_name(it.address.kind.name())).or_insert_with(schema::line);
         text.push_str(&yaml(&write::manifest(it)));
     }
     files
 }
 
-fn say_written(folder: &Path, files: &BTreeMap<String, String>, count: usize, ui: Ui) {
+fn say_written(folder: &Path, files: usize, count: usize, ui: Ui) {
     let s = if count == 1 { "" } else { "s" };
     let name = escape(&folder.display().to_string(), 200);
     ui.say(&format!(
-        "{count} resource{s} in {} files of {name}: `ivs-apply plan -f {name}` shows what taking them over \
-         writes\n",
-        files.len()
+        "{count} resource{s} in {files} files of {name}: `ivs-apply plan -f {name}` shows what taking them over \
+         writes\n"
     ));
 }

@@ -3,6 +3,7 @@
 
 use crate::cli::ExitCode;
 use crate::engine::{self, Refusal};
+use crate::ui::file::Refused;
 use crate::ui::reason;
 
 /// Why a command stopped: before there was a plan to show, or before a plan was applied.
@@ -51,9 +52,13 @@ impl From<std::io::Error> for Failure {
     }
 }
 
-impl From<crate::ui::file::Refused> for Failure {
-    fn from(refused: crate::ui::file::Refused) -> Self {
-        Self::error(refused.to_string()).help("name another file")
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Self {
+        let help = match &refused {
+            Refused::InTheWay(_) => "name another folder with `--out`, or move what is in the way",
+            _ => "name another file",
+        };
+        Self::error(refused.to_string()).help(help)
     }
 }
 

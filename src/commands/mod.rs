@@ -15,6 +15,7 @@ mod export;
 mod failure;
 mod graph;
 mod iam_policy;
+mod init;
 mod inputs;
 mod lock;
 mod man;
@@ -54,6 +55,7 @@ pub struct Cli {
 /// What the program can do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Init(init::InitArgs),
     Validate(validate::ValidateArgs),
     #[command(alias = "diff")]
     Plan(plan::PlanArgs),
@@ -93,6 +95,8 @@ pub(crate) async fn run(cli: Cli, ui: Ui) -> ExitCode {
         ui.say(&format!("error: `{name}` answers in {}\n", names.join(", ")));
         return ExitCode::Error;
     }
+    // What reads secrets from a pipe must not take a failure for them.
+    let format = if command.hands_over() { Format::Text } else { format };
     let ended = match Events::open(command.events(), name, ui) {
         Ok(events) => {
             let ended = start_command(command, &global, &events, ui).await;
@@ -141,6 +145,7 @@ async fn start_command(
     ui: Ui,
 ) -> Result<ExitCode, Failure> {
     match command {
+        Command::Init(args) => init::run(&args, global, ui),
         Command::Validate(args) => validate::run(&args, global, ui),
         Command::Plan(args) => plan::run(&args, global, events, ui).await,
         Command::Show(args) => show::run(&args, global, ui),
@@ -174,6 +179,11 @@ impl Command {
         asked.events.as_deref()
     }
 
+    /// Whether standard output is for secrets alone.
+    fn hands_over(&self) -> bool {
+        matches!(self, Self::Output(args) if args.hands_over())
+    }
+
     /// The forms of its answer.
     fn formats(&self) -> &'static [Format] {
         match self {
@@ -188,14 +198,17 @@ impl Command {
                 &[Format::Text, Format::Json, Format::Html, Format::Github]
             }
             Self::Drift(_) => &[Format::Text, Format::Json, Format::Html],
-            Self::Unlock(_) | Self::Export(_) | Self::Explain(_) => &[Format::Text],
-            Self::Output(_) => &[Format::Text, Format::Json, Format::Env, Format::Github],
+            Self::Init(_) | Self::Unlock(_) | Self::Export(_) | Self::Explain(_) => &[Format::Text],
+            Self::Output(_) => {
+                &[Format::Text, Format::Json, Format::Env, Format::Dotenv, Format::Github]
+            }
             _ => &[Format::Text, Format::Json],
         }
     }
 
     fn name(&self) -> &'static str {
         match self {
+            Self::Init(_) => "init",
             Self::Validate(_) => "validate",
             Self::Plan(_) => "plan",
             Self::Show(_) => "show",

@@ -5,31 +5,90 @@ use super::selection::{SelectionArgs, select};
 use super::session;
 use crate::cli::{ExitCode, Format, Global};
 use crate::cloud::Reading;
-use crate::kinds::{Arn, Desired, Kind, ObservedState};
-use crate::ui::output::{self, Outputs, SECRETS_FILE, Secrets};
+use crate::kinds::{
+    Arn, Desired, Kind, NamedSecret, Observed, ObservedState, Pointer, WithSecrets,
+};
+use crate::ui::output::{self, NoVariables, Outputs};
+use crate::ui::secrets::{self, SECRETS_FILE, Secrets};
 use crate::ui::{Ui, escape::escape, file, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Print ARNs, playback URLs and ingest endpoints by logical name
 ///
-/// `--format` is text, json, env (variables for a shell) or github (lines for `$GITHUB_OUTPUT`: `stack`,
-/// `account`, `region`, and `outputs` as JSON). Secrets are read only for `--secrets-to`, and go nowhere
-/// else.
+/// `--format` is text, json, env (variables for a shell), dotenv (for readers of `.env` files) or github (lines for
+/// `$GITHUB_OUTPUT`: `stack`, `account`, `region`, and `outputs` as JSON). Secrets are read only for `--secrets-to`,
+/// and go nowhere else.
 #[derive(Debug, clap::Args)]
 pub(crate) struct OutputArgs {
     #[command(flatten)]
     selection: SelectionArgs,
-    /// Write stream keys and SRT passphrases to this file, readable by its owner alone
+    /// Write stream keys and SRT passphrases, with the addresses that encoders publish to, to this file, readable by
+    /// its owner alone; `-`: to standard output instead of the answer, unless that is a terminal
+    ///
+    /// A file has JSON. `-` has JSON, or what `--format env` or `dotenv` asks for. For each resource there are the
+    /// server and the key alone, and both in one URL: RTMPS and SRT of a stream key, RTMP or RTMPS of an ingest
+    /// configuration, WHIP of a stage.
     #[arg(long, value_name = "FILE", env = "IVS_APPLY_SECRETS_TO")]
     secrets_to: Option<PathBuf>,
 }
 
-pub(super) async fn run(args: &OutputArgs, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
-    if let Some(file) = &args.secrets_to {
-        file::may_write(file, SECRETS_FILE)?;
+impl OutputArgs {
+    /// Whether standard output is for secrets alone.
+    pub(super) fn hands_over(&self) -> bool {
+        self.secrets_to.as_ref().is_some_and(|it| it.as_os_str() == STANDARD_OUTPUT)
     }
-    let loaded = match session::load("output", global, ui) {
+}
+
+/// Standard output, as a file of `--secrets-to`.
+const STANDARD_OUTPUT: &str = "-";
+
+/// Where secrets go.
+enum Handover<'a> {
+    File(&'a Path),
+    StandardOutput(Form),
+}
+
+/// The form of secrets on standard output.
+#[derive(Clone, Copy)]
+enum Form {
+    Json,
+    Env,
+    Dotenv,
+}
+
+impl<'a> Handover<'a> {
+    /// Where the secrets may go, if they were asked for; refused before anything is read.
+    fn of(args: &'a OutputArgs, format: Format, ui: Ui) -> Result<Option<Self>, Failure> {
+        let Some(file) = &args.secrets_to else { return Ok(None) };
+        if !args.hands_over() {
+            file::may_write(file, SECRETS_FILE)?;
+            return Ok(Some(Self::File(file)));
+        }
+        let form = match format {
+            Format::Text | Format::Json => Form::Json,
+            Format::Env => Form::Env,
+            Format::Dotenv => Form::Dotenv,
+            _ => {
+                let message = "`output --secrets-to -` answers in json, env, dotenv";
+                return Err(Failure::error(message));
+            }
+        };
+        if ui.answers_terminal() {
+            let message = "standard output is a terminal, which would show and keep the secrets";
+            return Err(Failure::error(message).help(
+                "pipe them into the program that needs them: `ivs-apply output --secrets-to - | …`",
+            ));
+        }
+        Ok(Some(Self::StandardOutput(form)))
+    }
+}
+
+pub(super) async fn run(args: &OutputArgs, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
+    let handover = Handover::of(args, global.format, ui)?;
+    // Invalid manifests are told of on standard error alone where standard output is for secrets.
+    let format = if args.hands_over() { Format::Text } else { global.format };
+    let loaded = match session::load("output", &Global { format, ..global.clone() }, ui) {
         Ok(loaded) => loaded,
         Err(code) => return Ok(code),
     };
@@ -51,59 +110,116 @@ pub(super) async fn run(args: &OutputArgs, global: &Global, ui: Ui) -> Result<Ex
             None => missing.push(address.to_string()),
         }
     }
+    let say_missing = || {
+        if !missing.is_empty() {
+            ui.say(&format!("no object exists for: {}\n", escape(&missing.join(", "), 1_000)));
+        }
+    };
+    let stack = &loaded.stack.name;
+    match handover {
+        Some(Handover::StandardOutput(form)) => {
+            let secrets = secrets(&connection, &observed, &outputs).await?;
+            let text = match form {
+                Form::Json => secrets::json(&secrets, stack),
+                Form::Env => secrets::env(&secrets).map_err(|it| no_variables(&it))?,
+                Form::Dotenv => secrets::dotenv(&secrets).map_err(|it| no_variables(&it))?,
+            };
+            say_missing();
+            ui.hand_over(&text)?;
+            connection.close()?;
+            return Ok(ExitCode::Done);
+        }
+        Some(Handover::File(file)) => {
+            let secrets = secrets(&connection, &observed, &outputs).await?;
+            write(file, &secrets, stack, ui)?;
+        }
+        None => {}
+    }
     let text = match global.format {
         Format::Json => {
             let frame = connection.frame("output", &loaded);
             pretty(&json::outputs(&frame, output::json(&outputs), &missing))
         }
-        Format::Env => output::env(&outputs).map_err(|error| {
-            Failure::error(error.to_string()).help("leave one out, or use `--format json`")
-        })?,
+        Format::Env => output::env(&outputs).map_err(|it| no_variables(&it))?,
+        Format::Dotenv => output::dotenv(&outputs).map_err(|it| no_variables(&it))?,
         Format::Github => {
             let account = connection.session.signed_in.account();
-            output::github(&outputs, &loaded.stack.name, account, &connection.aws().region)
+            output::github(&outputs, stack, account, &connection.aws().region)
         }
         _ => output::text(&outputs),
     };
-    if let Some(file) = &args.secrets_to {
-        let secrets = secrets(&connection, &observed, &outputs).await?;
-        write(file, &secrets, &loaded.stack.name, ui)?;
-    }
-    if !missing.is_empty() {
-        ui.say(&format!("no object exists for: {}\n", escape(&missing.join(", "), 1_000)));
-    }
+    say_missing();
     ui.answer(&text)?;
     connection.close()?;
     Ok(ExitCode::Done)
 }
 
-/// The secrets of everything that is told of.
+fn no_variables(error: &NoVariables) -> Failure {
+    Failure::error(error.to_string()).help("leave one out with `--exclude`, or use `--format json`")
+}
+
+/// The secrets of everything that is told of, with the addresses that they are for.
 async fn secrets(
     connection: &Connection,
     observed: &ObservedState,
     outputs: &Outputs,
 ) -> Result<Secrets, Failure> {
-    let mut arns: BTreeMap<Kind, Vec<Arn>> = BTreeMap::new();
-    for it in outputs.keys().filter_map(|address| observed.owned.get(address)) {
-        arns.entry(it.kind).or_default().push(it.arn.clone());
-    }
+    let told: Vec<_> =
+        outputs.keys().filter_map(|it| Some((it, observed.owned.get(it)?))).collect();
+    let target = |it: &Observed| match it.publishes_to()? {
+        Pointer::Named(address) => observed.owned.get(&address),
+        Pointer::Outside(arn) => observed.others.get(&arn),
+    };
+    // The URL of a key may need a secret of the channel, also where only the key is told of.
+    let targets = told.iter().filter_map(|(_, it)| target(it));
+    let mut read = read(connection, told.iter().map(|(_, it)| *it).chain(targets)).await?;
+    let with = |it: &Arn| read.get(it).map(Vec::as_slice).unwrap_or_default();
+    let addresses: Vec<Vec<NamedSecret>> = told
+        .iter()
+        .map(|(_, it)| {
+            let own = WithSecrets { observed: it, secrets: with(&it.arn) };
+            let open = own.open_endpoints();
+            let target = target(it);
+            let target = target.map(|it| WithSecrets { observed: it, secrets: with(&it.arn) });
+            let addresses = target.map(|it| own.observed.kind.addresses_with_secrets(&own, &it));
+            open.into_iter().chain(addresses.into_iter().flatten()).collect()
+        })
+        .collect();
     let mut secrets = Secrets::new();
-    for (kind, arns) in arns {
-        let read = kind.secrets(connection.aws(), &arns).await;
-        let read = read.map_err(|error| {
-            Failure::error(format!("the secrets of {kind} could not be read: {error}"))
-        })?;
-        for (arn, values) in read {
-            if let Some(address) = observed.addresses.address(&arn).filter(|_| !values.is_empty()) {
-                secrets.insert(address.clone(), values);
-            }
+    for ((address, it), addresses) in told.into_iter().zip(addresses) {
+        let mut values = read.remove(&it.arn).unwrap_or_default();
+        values.extend(addresses);
+        if !values.is_empty() {
+            secrets.insert(address.clone(), values);
         }
     }
     Ok(secrets)
 }
 
+/// The secrets of these objects.
+async fn read<'a>(
+    connection: &Connection,
+    objects: impl Iterator<Item = &'a Observed>,
+) -> Result<BTreeMap<Arn, Vec<NamedSecret>>, Failure> {
+    let mut arns: BTreeMap<Kind, Vec<Arn>> = BTreeMap::new();
+    for it in objects {
+        let of_kind = arns.entry(it.kind).or_default();
+        if !of_kind.contains(&it.arn) {
+            of_kind.push(it.arn.clone());
+        }
+    }
+    let mut secrets = BTreeMap::new();
+    for (kind, arns) in arns {
+        let read = kind.secrets(connection.aws(), &arns).await;
+        secrets.extend(read.map_err(|error| {
+            Failure::error(format!("the secrets of {kind} could not be read: {error}"))
+        })?);
+    }
+    Ok(secrets)
+}
+
 fn write(file: &Path, secrets: &Secrets, stack: &str, ui: Ui) -> Result<(), Failure> {
-    file::write(file, &output::secrets(secrets, stack), SECRETS_FILE)?;
+    file::write(file, &secrets::json(secrets, stack), SECRETS_FILE)?;
     let (count, s) = (secrets.len(), if secrets.len() == 1 { "" } else { "s" });
     let name = escape(&file.display().to_string(), 200);
     ui.say(&format!("secrets of {count} resource{s} are in {name}: keep it out of Git\n"));

@@ -1,7 +1,10 @@
 //! A channel: the ingest endpoint and playback URL of one live stream.
 
+mod ingest;
 mod recording;
 mod stream;
+
+pub(super) use ingest::ingest;
 
 use super::wire_enum::sdk_enums;
 use super::{

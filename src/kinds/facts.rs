@@ -47,6 +47,11 @@ pub struct Facts {
     pub listed_under: Option<Kind>,
     /// The kind along with which AWS creates it: an object that exists already is adopted instead of created.
     pub created_by: Option<Kind>,
+    /// The kind that it refers to and that an encoder publishes to with its secret.
+    pub publishes_to: Option<Kind>,
+    /// Endpoints that an encoder publishes to with a credential that the application makes: an encoder is configured
+    /// with them, although they are no secrets.
+    pub open_endpoints: &'static [&'static str],
 }
 
 impl Facts {
@@ -73,6 +78,8 @@ impl Facts {
             deletion: None,
             listed_under: None,
             created_by: None,
+            publishes_to: None,
+            open_endpoints: &[],
         }
     }
 

@@ -3,8 +3,9 @@
 use super::wire_enum::sdk_enums;
 use super::{
     AddressMap, Arn, Audience, Check, Detached, Edge, Facts, Interrupted, Interruption, Kind,
-    Mutable, Observed, On, Operation, Owner, READS_LAG, Ref, Resource, Scope, Secrets, Service,
-    WireEnum, answered_tags, drain, each, inside, sent_tags, side_by_side, stage,
+    Mutable, NamedSecret, Observed, On, Operation, Owner, READS_LAG, Ref, Resource, Scope, Secrets,
+    Service, WireEnum, WithSecrets, answered_tags, drain, each, handover, inside, sent_tags,
+    side_by_side, stage,
 };
 use crate::aws::{Clients, CloudError, Secret, Sorted, Tags, found, gone};
 use crate::diag::Code;
@@ -72,6 +73,7 @@ impl Resource for IngestConfiguration {
         quota: Some(100),
         loss: Some("the encoder needs the new stream key"),
         deletion: Some("stream key and participant id are lost for good"),
+        publishes_to: Some(Kind::Stage),
         ..Facts::plain(Service::RealTime, "ingest-configuration")
     };
 
@@ -181,6 +183,23 @@ impl Resource for IngestConfiguration {
             Ok(Some((arn.clone(), std::iter::once(first).chain(second).collect())))
         });
         Ok(side_by_side(reads.collect()).await?.into_iter().flatten().collect())
+    }
+
+    fn addresses_with_secrets(own: &WithSecrets<'_>, stage: &WithSecrets<'_>) -> Vec<NamedSecret> {
+        let spec = own.observed.spec.as_ref().map(<&Self>::try_from);
+        let is_plain = matches!(spec, Some(Ok(it)) if it.is_plain());
+        let (endpoint, names, second_names) = if is_plain {
+            ("rtmpEndpoint", ["rtmpServer", "rtmpUrl"], ["rtmpServer", "redundantRtmpUrl"])
+        } else {
+            ("rtmpsEndpoint", ["rtmpsServer", "rtmpsUrl"], ["rtmpsServer", "redundantRtmpsUrl"])
+        };
+        let Some(server) = stage.output(endpoint) else { return Vec::new() };
+        let first = own.secret("streamKey").map(|key| handover::rtmp(names, server, key));
+        let second = own.secret("redundantStreamKey");
+        let second = second.map(|key| handover::rtmp(second_names, server, key));
+        // Both keys are for one server.
+        let second = second.into_iter().flatten().skip(1);
+        first.into_iter().flatten().chain(second).collect()
     }
 
     async fn create(

@@ -20,6 +20,7 @@ mod declared;
 mod document;
 mod facts;
 mod freeze;
+mod handover;
 mod live;
 mod pages;
 mod registry;
@@ -51,6 +52,7 @@ pub use document::{
 pub use facts::{Facts, Mutable, Replace};
 pub use freeze::{Freeze, OnFreeze};
 pub use glob::Glob;
+pub use handover::{NamedSecret, WithSecrets};
 pub use live::{Live, LiveDestination, OnAir};
 pub use operation::{Elsewhere, On, Operation, Verb};
 pub use owner::{Owner, OwnershipTags};

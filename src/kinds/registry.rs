@@ -5,8 +5,8 @@ use super::calls::about_what_was_asked;
 use super::spec::FieldChange;
 use super::{
     Address, AddressMap, Arn, Audience, Check, DeclaredSet, Detached, Edge, Elsewhere, Exclusive,
-    Existence, Facts, FileSource, Interrupted, Interruption, Observed, ObservedState, OnAir,
-    ParseSpec, Publisher, Resource, Scope, Secrets,
+    Existence, Facts, FileSource, Interrupted, Interruption, NamedSecret, Observed, ObservedState,
+    OnAir, ParseSpec, Publisher, Resource, Scope, Secrets, WithSecrets,
 };
 use crate::aws::{Clients, CloudError, Tags};
 use crate::diag::Report;
@@ -101,6 +101,10 @@ macro_rules! kinds {
             /// [`Resource::secrets`].
             pub async fn secrets(self, aws: &Clients, arns: &[Arn]) -> Result<Vec<Secrets>, CloudError> {
                 match self { $(Kind::$name => $name::secrets(aws, arns).await),* }
+            }
+            /// [`Resource::addresses_with_secrets`].
+            pub fn addresses_with_secrets(self, own: &WithSecrets<'_>, target: &WithSecrets<'_>) -> Vec<NamedSecret> {
+                match self { $(Kind::$name => $name::addresses_with_secrets(own, target)),* }
             }
             /// [`Resource::delete`].
             pub async fn delete(self, aws: &Clients, arn: &Arn) -> Result<(), CloudError> {

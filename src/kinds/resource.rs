@@ -4,10 +4,10 @@
 
 use super::spec::FieldChange;
 use super::{
-    Address, AddressMap, Arn, Audience, Check, DeclaredSet, Edge, Elsewhere, Facts, Kind, Observed,
-    ObservedState, OnAir, Publisher, Spec,
+    Address, AddressMap, Arn, Audience, Check, DeclaredSet, Edge, Elsewhere, Facts, Kind,
+    NamedSecret, Observed, ObservedState, OnAir, Publisher, Spec, WithSecrets,
 };
-use crate::aws::{Clients, CloudError, Secret, Tags};
+use crate::aws::{Clients, CloudError, Tags};
 use crate::diag::Report;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -123,6 +123,14 @@ pub trait Resource:
         _arns: &[Arn],
     ) -> impl Future<Output = Result<Vec<Secrets>, CloudError>> + Send {
         async { Ok(Vec::new()) }
+    }
+    /// What an encoder is configured with, beside the secrets alone: addresses with and without them. `target` is the
+    /// object that `FACTS.publishes_to` means.
+    fn addresses_with_secrets(
+        _own: &WithSecrets<'_>,
+        _target: &WithSecrets<'_>,
+    ) -> Vec<NamedSecret> {
+        Vec::new()
     }
     /// Makes it, in one request that carries `tags`. Never repeated by the SDK.
     fn create(
@@ -308,7 +316,7 @@ pub struct Detached {
 }
 
 /// The secrets of one object, by name.
-pub type Secrets = (Arn, Vec<(&'static str, Secret)>);
+pub type Secrets = (Arn, Vec<NamedSecret>);
 
 /// Whether a declared resource should exist at the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

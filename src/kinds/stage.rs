@@ -168,7 +168,7 @@ impl Resource for Stage {
             Operation::change("UpdateIngestConfiguration")
                 .on(On::Others(&[Kind::IngestConfiguration])),
         ],
-
+        open_endpoints: &["whipEndpoint"],
         unobtrusive: &["name"],
         quota: Some(1_000),
         loss: Some("a new stage has other endpoints, and tokens of the old one are invalid"),

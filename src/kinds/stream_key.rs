@@ -1,9 +1,9 @@
 //! A stream key: what a broadcaster needs to stream to one channel. Its value is never read.
 
 use super::{
-    Address, AddressMap, Arn, Check, DeclaredSet, Desired, Edge, Facts, Kind, Mutable, Observed,
-    ObservedState, Operation, Owner, Pointer, Ref, Replace, Resource, Scope, Secrets, Service,
-    Stack, answered_tags, drain, inside, sent_tags, side_by_side,
+    Address, AddressMap, Arn, Check, DeclaredSet, Desired, Edge, Facts, Kind, Mutable, NamedSecret,
+    Observed, ObservedState, Operation, Owner, Pointer, Ref, Replace, Resource, Scope, Secrets,
+    Service, Stack, WithSecrets, answered_tags, drain, inside, sent_tags, side_by_side,
 };
 use crate::aws::{Class, Clients, CloudError, Secret, Sorted, Tags, found, gone};
 use crate::diag::{Code, Diagnostic, Place, Report};
@@ -48,6 +48,7 @@ impl Resource for StreamKey {
         deletion: Some("the stream key is lost for good: broadcasters that have it cannot connect"),
         listed_under: Some(Kind::Channel),
         created_by: Some(Kind::Channel),
+        publishes_to: Some(Kind::Channel),
         ..Facts::plain(Service::LowLatency, "stream-key")
     };
 
@@ -160,6 +161,14 @@ impl Resource for StreamKey {
             Ok(value.map(|it| (arn.clone(), vec![("streamKey", Secret::new(it))])))
         });
         Ok(side_by_side(reads.collect()).await?.into_iter().flatten().collect())
+    }
+
+    fn addresses_with_secrets(
+        own: &WithSecrets<'_>,
+        channel: &WithSecrets<'_>,
+    ) -> Vec<NamedSecret> {
+        let key = own.secret("streamKey");
+        key.map(|key| super::channel::ingest(channel, key)).unwrap_or_default()
     }
 
     /// Takes the channel's key over; makes one only where the channel has none (after a rotation).

@@ -2,8 +2,8 @@
 
 use crate::diag::{Origin, SourceId};
 use crate::kinds::{
-    Address, AddressMap, Desired, Kind, Lifecycle, Observed, ObservedState, Owner, Pointer, Spec,
-    Stack,
+    Address, AddressMap, Arn, Desired, Kind, Lifecycle, Observed, ObservedState, Owner, Pointer,
+    Spec, Stack,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,23 @@ pub struct LeftOut<'a> {
     /// The object.
     pub observed: &'a Observed,
     /// Why it is not exported.
-    pub why: String,
+    pub why: WhyLeftOut,
+}
+
+/// Why an object is not exported.
+#[derive(Clone, Debug, PartialEq)]
+pub enum WhyLeftOut {
+    /// It has another owner.
+    Owned(Owner),
+    /// Its creation failed at AWS, which says so by this state.
+    Failed(&'static str),
+    /// It acts on an object of another owner, which a plan refuses.
+    ActsOnForeign {
+        /// That object.
+        target: Arn,
+        /// Its owner.
+        owner: Owner,
+    },
 }
 
 /// Gives every object without another owner a logical name: the one it has in this stack, else its display
@@ -36,10 +52,8 @@ pub fn names(observed: &ObservedState) -> (AddressMap, Vec<LeftOut<'_>>) {
         let failed =
             it.kind.facts().ready_state.filter(|(_, failed)| it.state.as_deref() == Some(failed));
         let why = match failed {
-            _ if owner != Owner::Unowned => Some(format!("it belongs to {owner}")),
-            Some((_, state)) => {
-                Some(format!("creation failed at AWS ({state}), so it cannot be used"))
-            }
+            _ if owner != Owner::Unowned => Some(WhyLeftOut::Owned(owner)),
+            Some((_, state)) => Some(WhyLeftOut::Failed(state)),
             None => acts_on_foreign(it, observed),
         };
         if let Some(why) = why {
@@ -60,15 +74,15 @@ pub fn names(observed: &ObservedState) -> (AddressMap, Vec<LeftOut<'_>>) {
     (addresses, left_out)
 }
 
-/// Why an object cannot be adopted without the object of another owner that it acts on, if so: a plan refuses that.
-fn acts_on_foreign(it: &Observed, observed: &ObservedState) -> Option<String> {
+/// The object of another owner that this one acts on, if there is one.
+fn acts_on_foreign(it: &Observed, observed: &ObservedState) -> Option<WhyLeftOut> {
     let edges = it.spec.iter().flat_map(Spec::acts_on);
     let mut targets = edges.filter_map(|edge| match edge.to {
         Pointer::Outside(arn) => observed.others.get(&arn),
         Pointer::Named(_) => None,
     });
     let foreign = targets.find(|it| it.owner() != Owner::Unowned)?;
-    Some(format!("it acts on {}, which belongs to {}", foreign.arn, foreign.owner()))
+    Some(WhyLeftOut::ActsOnForeign { target: foreign.arn.clone(), owner: foreign.owner() })
 }
 
 fn display_name(observed: &Observed) -> String {

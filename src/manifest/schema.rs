@@ -168,13 +168,29 @@ pub fn of_manifest() -> Value {
     })
 }
 
+/// The schema file of a folder of manifests, relative to it. Its folder is hidden, so that it is not read as a manifest.
+pub const FILE: &str = ".schemas/ivs-apply.json";
+
+/// The line by which editors with the YAML language server find [`FILE`] from a manifest beside its folder.
+pub fn line() -> String {
+    format!("# yaml-language-server: $schema={FILE}\n")
+}
+
+/// The text of [`FILE`]: every kind of manifest.
+pub fn file() -> String {
+    pretty(&of_manifest())
+}
+
+fn pretty(schema: &Value) -> String {
+    format!("{schema:#}\n")
+}
+
 /// Every generated file of `schemas/`, by name.
 pub fn files() -> Vec<(String, String)> {
-    let pretty = |schema: &Value| format!("{schema:#}\n");
     let mut files: Vec<(String, String)> =
         Kind::ALL.iter().map(|kind| (format!("{kind}.json"), pretty(&of_kind(*kind)))).collect();
     files.push((format!("{STACK}.json"), pretty(&of_stack())));
-    files.push(("manifest.json".to_owned(), pretty(&of_manifest())));
+    files.push(("manifest.json".to_owned(), file()));
     files.push(("README.md".to_owned(), reference()));
     files
 }
@@ -184,8 +200,14 @@ fn reference() -> String {
     let mut text = String::from(
         "# Field reference\n\nGenerated from the types by `UPDATE=1 cargo test`; do not edit. An absent field has \
          the default shown. `→ Kind` is a reference: a logical name of the stack, or an ARN.\n\n\
-         In an editor with the YAML language server, put this line first in a manifest:\n\n\
-         ```yaml\n# yaml-language-server: $schema=../../schemas/manifest.json\n```\n",
+         An editor with the YAML language server checks and completes a manifest that begins with this line:\n\n\
+         ```yaml\n",
+    );
+    let _ = write!(
+        text,
+        "{}```\n\n`ivs-apply init` and `ivs-apply export --out` write that file; `ivs-apply schema > {FILE}` writes \
+         it anew. The path is relative to the manifest.\n",
+        line()
     );
     for name in kind_names() {
         let schema = match Kind::named(name) {

@@ -31,9 +31,9 @@ pub enum Refused {
     /// A file with other content.
     #[error("`{0}` already exists and is not {1}, so it is not overwritten")]
     Foreign(PathBuf, &'static str),
-    /// A file where a new one was to be.
-    #[error("`{0}` already exists, so nothing is written")]
-    There(PathBuf),
+    /// What exists where new files were to be: all of it.
+    #[error("{}, so nothing is written", listed(.0))]
+    InTheWay(Vec<Obstacle>),
     /// The system says no.
     #[error("`{path}` cannot be written: {source}")]
     Io {
@@ -42,6 +42,24 @@ pub enum Refused {
         /// What the system said.
         source: io::Error,
     },
+}
+
+/// What prevents that a new file is put into a folder.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Obstacle {
+    /// Something of its name.
+    #[error("`{0}` already exists")]
+    Exists(PathBuf),
+    /// A link on the way to it, which leads somewhere else.
+    #[error("`{0}` is a link, which is not followed")]
+    Link(PathBuf),
+    /// A file or a device where a folder is needed.
+    #[error("`{0}` is not a folder")]
+    NotAFolder(PathBuf),
+}
+
+fn listed(obstacles: &[Obstacle]) -> String {
+    obstacles.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// What a file may hold for it to be written over.
@@ -136,42 +154,100 @@ fn sync(folder: &Path) {
     let _ = File::open(folder).and_then(|folder| folder.sync_all());
 }
 
-/// Makes sure, before any work is done, that new files of these names may be put into a folder.
+/// Makes sure, before any work is done, that new files of these names may be put into a folder. A name may be a
+/// path of plain parts, such as `keys/a.pem`. What prevents it is named completely.
 pub fn may_fill(folder: &Path, names: impl IntoIterator<Item = String>) -> Result<(), Refused> {
-    for path in names.into_iter().map(|it| folder.join(it)) {
+    let mut obstacles = Vec::new();
+    for name in names {
+        if let Some(it) = obstacle(folder, Path::new(&name))?
+            && !obstacles.contains(&it)
+        {
+            obstacles.push(it);
+        }
+    }
+    if obstacles.is_empty() { Ok(()) } else { Err(Refused::InTheWay(obstacles)) }
+}
+
+/// What prevents one new file, if anything does.
+fn obstacle(folder: &Path, name: &Path) -> Result<Option<Obstacle>, Refused> {
+    let mut path = folder.to_owned();
+    let mut parts = name.components().peekable();
+    while let Some(part) = parts.next() {
+        path.push(part);
+        let is_file = parts.peek().is_none();
         match fs::symlink_metadata(&path) {
-            Ok(_) => return Err(Refused::There(path)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Ok(_) if is_file => return Ok(Some(Obstacle::Exists(path))),
+            Ok(it) if it.is_symlink() => return Ok(Some(Obstacle::Link(path))),
+            Ok(it) if !it.is_dir() => return Ok(Some(Obstacle::NotAFolder(path))),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(Refused::Io { path, source }),
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Puts new files into a folder, which is created if it does not exist: all of them, each complete, or none.
-/// Existing files are never overwritten.
+/// Existing files are never overwritten, and folders that were made are removed again where one file fails.
 pub fn fill(folder: &Path, files: &BTreeMap<String, String>) -> Result<(), Refused> {
     may_fill(folder, files.keys().cloned())?;
-    let io = |path: &Path, source| Refused::Io { path: path.to_owned(), source };
-    fs::create_dir_all(folder).map_err(|source| io(folder, source))?;
-    let mut done: Vec<PathBuf> = Vec::new();
-    for (name, text) in files {
-        let path = folder.join(name);
-        let put = whole(&path, text, 0o666).and_then(|next| {
-            let put = put(&next, &path);
+    let mut made = Made::default();
+    let filled = made.folder(folder).and_then(|()| {
+        files.iter().try_for_each(|(name, text)| made.file(&folder.join(name), text))
+    });
+    if filled.is_err() {
+        made.remove();
+    } else {
+        sync(folder);
+    }
+    filled
+}
+
+/// The folders and files that were made, in this order.
+#[derive(Default)]
+struct Made {
+    folders: Vec<PathBuf>,
+    files: Vec<PathBuf>,
+}
+
+impl Made {
+    /// Makes a folder and those above it that do not exist.
+    fn folder(&mut self, path: &Path) -> Result<(), Refused> {
+        let above = path.ancestors().take_while(|it| !it.as_os_str().is_empty());
+        let missing: Vec<&Path> = above.take_while(|it| !it.is_dir()).collect();
+        for path in missing.into_iter().rev() {
+            match fs::create_dir(path) {
+                Ok(()) => self.folders.push(path.to_owned()),
+                // Another process made it, or its path leads back by `..`.
+                Err(_) if path.is_dir() => {}
+                Err(source) => return Err(Refused::Io { path: path.to_owned(), source }),
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a new file, with the folders on its way.
+    fn file(&mut self, path: &Path, text: &str) -> Result<(), Refused> {
+        self.folder(folder_of(path))?;
+        let written = whole(path, text, 0o666).and_then(|next| {
+            let put = put(&next, path);
             let _ = fs::remove_file(&next);
             put
         });
-        if let Err(source) = put {
-            for written in done {
-                let _ = fs::remove_file(written);
-            }
-            return Err(io(&path, source));
-        }
-        done.push(path);
+        written.map_err(|source| Refused::Io { path: path.to_owned(), source })?;
+        self.files.push(path.to_owned());
+        Ok(())
     }
-    sync(folder);
-    Ok(())
+
+    /// Removes everything that was made.
+    fn remove(self) {
+        for file in self.files {
+            let _ = fs::remove_file(file);
+        }
+        for folder in self.folders.into_iter().rev() {
+            let _ = fs::remove_dir(folder);
+        }
+    }
 }
 
 /// Gives a whole file its name, if that is still free.
@@ -213,12 +289,41 @@ mod tests {
         let into = folder.path().join("a/b");
         let files = |text: &str| BTreeMap::from([("x".to_owned(), text.to_owned())]);
         fill(&into, &files("1")).unwrap();
-        assert!(matches!(fill(&into, &files("2")), Err(Refused::There(_))));
+        assert!(matches!(fill(&into, &files("2")), Err(Refused::InTheWay(_))));
         assert_eq!(fs::read_to_string(into.join("x")).unwrap(), "1");
         fs::remove_file(into.join("x")).unwrap();
         symlink("elsewhere", into.join("x")).unwrap();
-        assert!(matches!(fill(&into, &files("3")), Err(Refused::There(_))));
+        assert!(matches!(fill(&into, &files("3")), Err(Refused::InTheWay(_))));
         assert!(!into.join("elsewhere").exists());
+    }
+
+    #[test]
+    fn everything_in_the_way_is_named_and_nothing_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("a"), "mine").unwrap();
+        fs::write(at("b"), "mine").unwrap();
+        fs::create_dir(at("elsewhere")).unwrap();
+        symlink("elsewhere", at("c")).unwrap();
+        let names = ["a", "b/x", "b/y", "c/x", "d/e/x", "f"];
+        let files = names.map(|it| (it.to_owned(), "new".to_owned()));
+        let Err(Refused::InTheWay(found)) = fill(folder.path(), &BTreeMap::from(files)) else {
+            panic!("nothing is written");
+        };
+        let expected =
+            [Obstacle::Exists(at("a")), Obstacle::NotAFolder(at("b")), Obstacle::Link(at("c"))];
+        assert_eq!(found, expected);
+        assert!(!at("d").exists() && !at("f").exists() && !at("elsewhere/x").exists());
+    }
+
+    #[test]
+    fn folders_that_were_made_are_removed_where_a_file_fails() {
+        let folder = tempfile::tempdir().unwrap();
+        let into = folder.path().join("a/b");
+        // No file system takes the second name.
+        let files = [("c/x".to_owned(), String::new()), ("d".repeat(300), String::new())];
+        assert!(matches!(fill(&into, &BTreeMap::from(files)), Err(Refused::Io { .. })));
+        assert!(!folder.path().join("a").exists());
     }
 
     #[test]

@@ -4,13 +4,16 @@
 
 mod changed_lines;
 pub mod diagnostic;
+pub mod dotenv;
 pub mod drift;
 pub mod escape;
 pub mod events;
 pub mod explain;
+pub mod export;
 pub mod file;
 pub mod graph;
 pub mod html;
+pub mod init;
 pub mod json;
 pub mod markdown;
 mod notes;
@@ -22,6 +25,7 @@ pub mod progress;
 pub mod reason;
 pub mod saved;
 pub mod screen;
+pub mod secrets;
 pub mod shell;
 pub mod status;
 mod table;
@@ -54,6 +58,18 @@ impl Ui {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
             written => written.map(|()| true),
         }
+    }
+
+    /// Writes secrets as they are to standard output: to a pipe or a file, and never to a terminal, which keeps what it
+    /// shows. A reader that did not take them all is an error.
+    pub fn hand_over(self, secrets: &str) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        out.write_all(secrets.as_bytes()).and_then(|()| out.flush())
+    }
+
+    /// Whether the answer is read on a terminal.
+    pub fn answers_terminal(self) -> bool {
+        io::stdout().is_terminal()
     }
 
     /// Writes talk; what cannot be said is dropped.

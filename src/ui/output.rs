@@ -1,14 +1,12 @@
 //! What the rest of a product needs to know of a stack: ARNs, playback URLs, ingest endpoints, by logical
-//! name; for people, for programs, for shells and for GitHub. And secrets, for a file alone.
+//! name; for people, for programs, for shells and for GitHub.
 
+use super::dotenv;
 use super::escape::{self, escape, is_unsafe};
-use super::file::Sort;
-use crate::aws::Secret;
-use crate::kinds::{API_VERSION, Address, Observed, SECRETS, begins_document};
+use crate::kinds::{Address, Observed};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use zeroize::Zeroizing;
 
 /// Outputs by address, then by their own name.
 pub type Outputs = BTreeMap<Address, BTreeMap<&'static str, String>>;
@@ -50,25 +48,55 @@ pub fn json(outputs: &Outputs) -> Value {
 #[error("{0} and {1} would both be the variable `{2}`")]
 pub struct Ambiguous(Address, Address, String);
 
-/// For a shell, or a file of variables: `IVS_CHANNEL_MAIN_PLAYBACK_URL='…'`.
-pub fn env(outputs: &Outputs) -> Result<String, Ambiguous> {
-    let mut lines: BTreeMap<String, (&Address, &str)> = BTreeMap::new();
-    for (address, values) in outputs {
-        for (output, value) in values {
-            let name = format!(
-                "IVS_{}_{}_{}",
-                shouted(address.kind.name()),
-                shouted(&address.name),
-                shouted(output)
-            );
-            if let Some((other, _)) = lines.insert(name.clone(), (address, value)) {
-                return Err(Ambiguous(other.clone(), address.clone(), name));
-            }
+/// Why values cannot be written as variables. Names no value.
+#[derive(Debug, thiserror::Error)]
+pub enum NoVariables {
+    /// Two of them would be one variable.
+    #[error(transparent)]
+    Ambiguous(#[from] Ambiguous),
+    /// A value with characters that the form has no way to write.
+    #[error("the value of `{0}` has characters that this format cannot hold")]
+    Unwritable(String),
+}
+
+/// For a shell: `IVS_CHANNEL_MAIN_PLAYBACK_URL='…'`.
+pub fn env(outputs: &Outputs) -> Result<String, NoVariables> {
+    let lines = variables(each(outputs))?.into_iter();
+    Ok(lines.map(|(name, value)| format!("{name}={}\n", quoted(value))).collect())
+}
+
+/// For readers of `.env` files.
+pub fn dotenv(outputs: &Outputs) -> Result<String, NoVariables> {
+    let line = |(name, value): (String, &str)| match dotenv::value(value) {
+        Some(value) => Ok(format!("{name}={value}\n")),
+        None => Err(NoVariables::Unwritable(name)),
+    };
+    variables(each(outputs))?.into_iter().map(line).collect()
+}
+
+fn each<'a>(outputs: &'a Outputs) -> impl Iterator<Item = (&'a Address, &'a str, &'a str)> {
+    outputs.iter().flat_map(|(address, values)| {
+        values.iter().map(move |(name, value)| (address, *name, value.as_str()))
+    })
+}
+
+/// Values by the variables that they are given to programs in: `IVS_CHANNEL_MAIN_PLAYBACK_URL`.
+pub(super) fn variables<'a>(
+    values: impl IntoIterator<Item = (&'a Address, &'a str, &'a str)>,
+) -> Result<BTreeMap<String, &'a str>, Ambiguous> {
+    let mut variables: BTreeMap<String, (&Address, &str)> = BTreeMap::new();
+    for (address, output, value) in values {
+        let name = format!(
+            "IVS_{}_{}_{}",
+            shouted(address.kind.name()),
+            shouted(&address.name),
+            shouted(output)
+        );
+        if let Some((other, _)) = variables.insert(name.clone(), (address, value)) {
+            return Err(Ambiguous(other.clone(), address.clone(), name));
         }
     }
-    let line =
-        |(name, (_, value)): (String, (&Address, &str))| format!("{name}={}\n", quoted(value));
-    Ok(lines.into_iter().map(line).collect())
+    Ok(variables.into_iter().map(|(name, (_, value))| (name, value)).collect())
 }
 
 /// `playbackUrl` as `PLAYBACK_URL`; characters that a variable's name cannot have as `_`.
@@ -86,7 +114,7 @@ fn shouted(text: &str) -> String {
 }
 
 /// In single quotes, in which a shell expands nothing; no character that steers a terminal gets through.
-fn quoted(value: &str) -> String {
+pub(super) fn quoted(value: &str) -> String {
     let plain: String = value.chars().filter(|it| !is_unsafe(*it)).collect();
     // The quotes end and begin again between the two characters that begin a command of a CI system.
     format!("'{}'", plain.replace('\'', "'\\''").replace("##", "#''#"))
@@ -123,37 +151,6 @@ fn github_line(key: &str, value: &str) -> String {
     let mut unused = delimiters.filter(|it| !value.contains(it.as_str()));
     let delimiter = unused.next().expect("a text contains finitely many delimiters");
     format!("{key}<<{delimiter}\n{value}\n{delimiter}\n")
-}
-
-/// What a file of secrets may be written over.
-pub const SECRETS_FILE: Sort =
-    Sort { what: "a file of secrets", is: |text| begins_document(text, SECRETS) };
-
-/// Secrets by address, then by their own name.
-pub type Secrets = BTreeMap<Address, Vec<(&'static str, Secret)>>;
-
-/// The text of a file of secrets.
-pub fn secrets(secrets: &Secrets, stack: &str) -> Zeroizing<String> {
-    #[derive(serde::Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct File<'a> {
-        api_version: &'a str,
-        kind: &'a str,
-        stack: &'a str,
-        secrets: BTreeMap<String, BTreeMap<&'a str, &'a str>>,
-    }
-    let secrets = secrets
-        .iter()
-        .map(|(address, values)| {
-            let values = values.iter().map(|(name, secret)| (*name, secret.expose()));
-            (address.to_string(), values.collect())
-        })
-        .collect();
-    let file = File { api_version: API_VERSION, kind: SECRETS, stack, secrets };
-    let mut text =
-        Zeroizing::new(serde_json::to_string_pretty(&file).expect("texts by texts are JSON"));
-    text.push('\n');
-    Zeroizing::new(escape::json(&text))
 }
 
 #[cfg(test)]

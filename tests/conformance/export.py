@@ -143,7 +143,13 @@ def main():
         check("what a manifest of a composition means", "note: Composition/" in talk, talk)
         code, out, talk = program(folder, "export", "--stack", "hands", "--out", "manifests")
         equal("export into a folder", (code, out), (0, ""))
-        files = {it.name: it.read_text() for it in (folder / "manifests").iterdir()}
+        texts = {it.name: it.read_text() for it in (folder / "manifests").glob("*.yaml")}
+        line = "# yaml-language-server: $schema=.schemas/ivs-apply.json\n"
+        check("the schema line comes first", all(it.startswith(line) for it in [stream, *texts.values()]), texts)
+        schema = json.loads((folder / "manifests/.schemas/ivs-apply.json").read_text())
+        equal("the schema", schema["title"], "ivs-apply manifest")
+        files = {name: text.removeprefix(line) for name, text in texts.items()}
+        stream = stream.removeprefix(line)
         equal("one file a kind", sorted(files), [
             "Channel.yaml", "Composition.yaml", "EncoderConfiguration.yaml", "IngestConfiguration.yaml",
             "PlaybackKeyPair.yaml", "PlaybackRestrictionPolicy.yaml", "RecordingConfiguration.yaml", "Stack.yaml", "Stage.yaml",
@@ -162,7 +168,7 @@ def main():
         equal("names are unique", (len(names), len(set(names))), (5, 5))
         equal("an earlier export is not written over",
               (program(folder, "export", "--out", "manifests")[0], (folder / "manifests/Channel.yaml").read_text()),
-              (1, channels))
+              (1, line + channels))
 
         equal("validate", program(folder, "validate", "-f", "manifests")[0], 0)
         code, out, talk = program(folder, "plan", "-f", "manifests", "--format", "json")

@@ -54,7 +54,7 @@ spec: { channel: main }
 
 /// Every command that shows something of an account, in every form that it has. `show` shows what the plan before it
 /// saved, and the last one deletes everything.
-const SHOWN: [&str; 39] = [
+const SHOWN: [&str; 42] = [
     "status",
     "status --format json",
     "status --format markdown",
@@ -78,7 +78,10 @@ const SHOWN: [&str; 39] = [
     "output",
     "output --format json",
     "output --format env",
+    "output --format dotenv",
     "output --format github",
+    "output --secrets-to - --format json",
+    "output --secrets-to - --format env",
     "graph",
     "graph --format dot",
     "graph --format mermaid",
@@ -98,8 +101,17 @@ const SHOWN: [&str; 39] = [
 
 /// Commands that show nothing of an account. What `unlock` shows is the text of a lock, for which there is a test of
 /// its own.
-const WITHOUT_AN_ACCOUNT: [&str; 8] =
-    ["completions", "emulator", "explain", "help", "iam-policy", "man", "schema", "validate"];
+const WITHOUT_AN_ACCOUNT: [&str; 9] = [
+    "completions",
+    "emulator",
+    "explain",
+    "help",
+    "iam-policy",
+    "init",
+    "man",
+    "schema",
+    "validate",
+];
 
 #[test]
 fn every_command_that_shows_an_account_is_tried_in_every_form_that_it_has() {

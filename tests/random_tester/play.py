@@ -592,7 +592,7 @@ class Round:
         """Exported, then planned, is no change."""
         out = self.folder / f"export{rnd.randint(0, 999999)}"
         before = self.same_account()
-        run = self.program.run("export", "export", "--stack", "exported", "--out", str(out))
+        run = self.program.run("export", "export", "-v", "--stack", "exported", "--out", str(out))
         if run.rc != 0:
             self.complain(f"export answers {run.rc} without a fault: {run.err[-400:]}")
             return
@@ -601,7 +601,7 @@ class Round:
         if not out.exists() and not exported:
             return  # there was nothing to export
         check = self.program.run("validate", "validate", "-f", str(out))
-        text = "\n".join(p.read_text() for p in sorted(out.glob("*")))
+        text = "\n".join(p.read_text() for p in sorted(out.glob("*.yaml")))
         if check.rc != 0:
             self.complain(f"what export wrote is not valid: {check.err[-600:]}\n{text}")
             return

@@ -1,0 +1,171 @@
+use super::failure::Failure;
+use crate::cli::{ExitCode, Global};
+use crate::manifest::{self, schema, write};
+use crate::ui::{Ui, diagnostic, file, init};
+use clap::ValueEnum;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Write a first set of manifests
+///
+/// Writes manifests with comments, the JSON Schema that their first line names for editors, a `.gitignore` and a
+/// workflow for GitHub Actions. Either all files are written or none: a file that exists is never overwritten, and
+/// each one in the way is named. The manifests are those of `examples/`; `--stack` and `--region` go into `stack.yaml`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct InitArgs {
+    /// What the manifests are for
+    #[arg(value_enum, value_name = "USE")]
+    purpose: Use,
+    /// Write into this folder instead of the current one
+    #[arg(long, value_name = "FOLDER", default_value = ".", env = "IVS_APPLY_OUT")]
+    out: PathBuf,
+}
+
+/// Uses that manifests can be written for.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Use {
+    /// A recorded channel and its stream key.
+    Channel,
+    /// A stage whose participants are composed and broadcast to a channel, with recordings.
+    Broadcast,
+    /// A channel for viewers with a signed token, and one for the viewers of your own pages.
+    Private,
+    /// Stages with encoders that publish, recorded participants, and tokens that your servers sign.
+    RealTime,
+}
+
+/// An example of the repository, and what of it is the reader's to change.
+struct Example {
+    /// The stack, where `--stack` does not name it.
+    stack: &'static str,
+    /// Manifests by file name, with the text of the example.
+    manifests: (&'static str, &'static str),
+    /// Files that the manifests name.
+    others: &'static [(&'static str, &'static str)],
+    edits: &'static [&'static str],
+}
+
+impl Use {
+    fn example(self) -> Example {
+        match self {
+            Self::Channel => Example {
+                stack: "channel",
+                manifests: (
+                    "channels.yaml",
+                    include_str!("../../examples/quickstart/channels.yaml"),
+                ),
+                others: &[],
+                edits: &["`bucketName` in `channels.yaml`: an S3 bucket of your account"],
+            },
+            Self::Broadcast => Example {
+                stack: "broadcast",
+                manifests: (
+                    "broadcast.yaml",
+                    include_str!("../../examples/broadcast/broadcast.yaml"),
+                ),
+                others: &[],
+                edits: &["each `bucketName` in `broadcast.yaml`: S3 buckets of your account"],
+            },
+            Self::Private => Example {
+                stack: "private-playback",
+                manifests: (
+                    "private-playback.yaml",
+                    include_str!("../../examples/private-playback/private-playback.yaml"),
+                ),
+                others: &[(
+                    "keys/viewers.pem",
+                    include_str!("../../examples/private-playback/keys/viewers.pem"),
+                )],
+                edits: &[
+                    "`keys/viewers.pem`: your own public key, made with the commands at the top of `private-playback.yaml`",
+                    "`allowedCountries` and `allowedOrigins` in `private-playback.yaml`: yours",
+                ],
+            },
+            Self::RealTime => Example {
+                stack: "real-time",
+                manifests: (
+                    "real-time.yaml",
+                    include_str!("../../examples/real-time/real-time.yaml"),
+                ),
+                others: &[(
+                    "keys/participants.pem",
+                    include_str!("../../examples/real-time/keys/participants.pem"),
+                )],
+                edits: &[
+                    "`keys/participants.pem`: your own public key, made with the commands at the top of `real-time.yaml`",
+                    "`bucketName` in `real-time.yaml`: an S3 bucket of your account",
+                ],
+            },
+        }
+    }
+}
+
+pub(super) fn run(args: &InitArgs, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
+    let example = args.purpose.example();
+    let stack = stack(global.stack.as_deref().unwrap_or(example.stack), global.region.as_deref());
+    // A name or a region from the command line may be one that no stack can have.
+    let loaded = manifest::load_text(STACK, &stack, None);
+    if loaded.report.has_errors() {
+        ui.say(&diagnostic::text(&loaded.report, &loaded.sources, ui.colours_talk()));
+        return Ok(ExitCode::Error);
+    }
+    let (name, text) = example.manifests;
+    let mut files = BTreeMap::from([
+        (STACK.to_owned(), stack),
+        (name.to_owned(), without_stack(text)),
+        (schema::FILE.to_owned(), schema::file()),
+        (".gitignore".to_owned(), include_str!("init/gitignore").to_owned()),
+        (
+            ".github/workflows/ivs-apply.yml".to_owned(),
+            include_str!("init/ivs-apply.yml").to_owned(),
+        ),
+    ]);
+    files.extend(example.others.iter().map(|(name, text)| ((*name).into(), (*text).into())));
+    // Messages name files in the current folder without `./`.
+    let folder = if args.out == Path::new(".") { Path::new("") } else { &args.out };
+    file::fill(folder, &files)?;
+    ui.answer(&init::text(&args.out, files.keys().map(String::as_str), example.edits))?;
+    Ok(ExitCode::Done)
+}
+
+/// The file of the Stack document.
+const STACK: &str = "stack.yaml";
+
+/// The Stack document. Without a region it is of no account, so that it can be tried anywhere.
+fn stack(name: &str, region: Option<&str>) -> String {
+    let region = match region {
+        Some(region) => format!("  region: {}", write::yaml(&json!(region))),
+        None => "  # region: us-west-2\n".to_owned(),
+    };
+    format!(
+        "{}# The settings of the whole stack. `ivs-apply explain Stack` shows every field.\n\
+         apiVersion: {}\n\
+         kind: Stack\n\
+         metadata:\n\
+         \x20 # The name marks everything that these manifests own; another name is another stack.\n\
+         \x20 name: {}\
+         spec:\n\
+         \x20 # A change of a real account needs both. A run with another region or account is refused.\n\
+         {region}\
+         \x20 # account: \"123456789012\"\n\
+         \x20 # Tags of every resource.\n\
+         \x20 tags:\n\
+         \x20   service: live\n",
+        schema::line(),
+        manifest::envelope::API_VERSION,
+        write::yaml(&json!(name)),
+    )
+}
+
+/// The text of an example for a folder with a Stack document of its own.
+fn without_stack(example: &str) -> String {
+    let is_comment = |line: &&str| line.starts_with('#');
+    let comments: Vec<&str> = example.lines().take_while(is_comment).collect();
+    let length: usize = comments.iter().map(|it| it.len() + 1).sum();
+    let documents = example[length..].split("\n---\n").filter(|it| !it.contains("kind: Stack\n"));
+    let documents = documents.collect::<Vec<_>>().join("\n---\n");
+    // The first line names the schema from the folder of the example.
+    let comments = comments[1..].join("\n");
+    format!("{}{comments}\n---\n{documents}", schema::line())
+}

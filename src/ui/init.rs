@@ -1,0 +1,32 @@
+//! What `init` has written, and what to do next.
+
+use super::escape::escape;
+use super::shell::quote;
+use std::path::Path;
+
+/// The files, and the next steps; `edits` are places that hold an example's value.
+pub fn text<'a>(folder: &Path, files: impl Iterator<Item = &'a str>, edits: &[&str]) -> String {
+    let name = escape(&quote(&folder.to_string_lossy()), 400);
+    let mut text = format!("Written to {name}:\n");
+    for file in files {
+        text.push_str(&format!("  {file}\n"));
+    }
+    text.push_str("\nNext:\n");
+    if folder != Path::new(".") {
+        text.push_str(&format!("  cd {name}\n"));
+    }
+    text.push_str(
+        "  ivs-apply apply --emulator --yes   try the manifests on an emulated account\n\
+         \nBefore the first `ivs-apply plan` on a real account, edit:\n\
+         \x20 `region` and `account` in `stack.yaml`: those of your account\n",
+    );
+    for edit in edits {
+        text.push_str(&format!("  {edit}\n"));
+    }
+    text.push_str(
+        "\n`ivs-apply iam-policy apply` prints the IAM policy that the manifests need, and\n\
+         `.github/workflows/ivs-apply.yml` begins with the variables that it needs.\n\
+         GitHub reads workflows in the root of a repository only.\n",
+    );
+    text
+}

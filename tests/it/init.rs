@@ -1,0 +1,386 @@
+//! `init` writes manifests that work as they are, or nothing; and what `export` writes for editors and says to people.
+
+use crate::binary::{Place, Ran, ivs_apply, run};
+use crate::files::{AtTheLimit, limited};
+use crate::golden;
+use crate::left_out::left_out;
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const USES: [&str; 4] = ["channel", "broadcast", "private", "real-time"];
+
+fn in_folder(home: &Path, folder: &Path, words: &[&str]) -> Ran {
+    run(ivs_apply(home).current_dir(folder).args(words))
+}
+
+/// Every file below a folder with its text, links with their target, and folders.
+fn everything(folder: &Path) -> BTreeMap<PathBuf, String> {
+    fn walk(folder: &Path, root: &Path, found: &mut BTreeMap<PathBuf, String>) {
+        for entry in std::fs::read_dir(folder).expect("readable") {
+            let path = entry.expect("readable").path();
+            let name = path.strip_prefix(root).expect("inside").to_owned();
+            let is = std::fs::symlink_metadata(&path).expect("there");
+            if is.is_symlink() {
+                let to = std::fs::read_link(&path).expect("a link");
+                found.insert(name, format!("-> {}", to.display()));
+            } else if is.is_dir() {
+                found.insert(name, "folder".to_owned());
+                walk(&path, root, found);
+            } else {
+                found.insert(name, std::fs::read_to_string(&path).expect("readable"));
+            }
+        }
+    }
+    let mut found = BTreeMap::new();
+    walk(folder, folder, &mut found);
+    found
+}
+
+#[test]
+fn what_is_written_for_each_use_is_valid_applied_and_then_clean() {
+    let schema = ivs_apply::manifest::schema::of_manifest();
+    let validator = jsonschema::draft7::new(&schema).expect("a valid schema");
+    for purpose in USES {
+        let place = tempfile::tempdir().expect("a folder");
+        let ran = in_folder(place.path(), place.path(), &["init", purpose, "--out", "my shop"]);
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{ran:?}");
+        let folder = place.path().join("my shop");
+        let written = everything(&folder);
+        for (name, text) in
+            written.iter().filter(|(name, _)| name.extension().is_some_and(|it| it == "yaml"))
+        {
+            let schema = text.strip_prefix("# yaml-language-server: $schema=").expect(text);
+            let (schema, rest) = schema.split_once('\n').expect("a line");
+            assert!(folder.join(schema).is_file(), "{schema} of {}", name.display());
+            assert!(rest.contains("# "), "{} has comments: {text}", name.display());
+            for document in serde_yaml::Deserializer::from_str(text) {
+                let document = Value::deserialize(document).expect("YAML");
+                let errors: Vec<String> =
+                    validator.iter_errors(&document).map(|it| it.to_string()).collect();
+                assert!(errors.is_empty(), "{purpose}: {errors:#?}");
+            }
+        }
+        let schema: Value =
+            serde_json::from_str(&written[Path::new(".schemas/ivs-apply.json")]).expect("JSON");
+        assert_eq!(schema["title"], "ivs-apply manifest");
+
+        let here = |words: &[&str]| in_folder(place.path(), &folder, words);
+        let valid = here(&["validate", "--deny-warnings"]);
+        assert_eq!((valid.code, valid.stderr.as_str()), (Some(0), ""), "{purpose}: {valid:?}");
+        let applied = here(&["apply", "--emulator", "--yes"]);
+        assert_eq!(applied.code, Some(0), "{purpose}: {applied:?}");
+        let clean = here(&["plan", "--emulator", "--detailed-exitcode"]);
+        assert_eq!(clean.code, Some(0), "{purpose}: {clean:?}");
+        // From another folder as well.
+        let valid = in_folder(
+            place.path(),
+            place.path(),
+            &["validate", "--deny-warnings", "-f", "my shop"],
+        );
+        assert_eq!(valid.code, Some(0), "{purpose}: {valid:?}");
+    }
+}
+
+#[test]
+fn the_commands_that_init_prints_can_be_typed() {
+    let place = tempfile::tempdir().expect("a folder");
+    let ran = in_folder(place.path(), place.path(), &["init", "channel", "--out", "it's mine/a"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let next = ran.stdout.split("Next:\n").nth(1).expect("next steps");
+    let lines: Vec<&str> = next.lines().take_while(|it| !it.is_empty()).collect();
+    assert!(lines.len() == 2 && lines[0].contains("cd "), "{lines:?}");
+    let program = Path::new(env!("CARGO_BIN_EXE_ivs-apply")).parent().expect("a folder");
+    let script = lines.iter().map(|it| it.split("   ").find(|it| !it.is_empty()).unwrap_or(it));
+    let script = script.map(str::trim).collect::<Vec<_>>().join("\n");
+    let ran = run(Command::new("sh")
+        .args(["-ec", &script])
+        .current_dir(place.path())
+        .env_clear()
+        .env("HOME", place.path())
+        .env("PATH", format!("{}:/usr/bin:/bin", program.display())));
+    assert_eq!(ran.code, Some(0), "{script}: {ran:?}");
+    assert!(ran.stdout.contains("Applied: 3 done"), "{ran:?}");
+}
+
+#[test]
+fn variables_that_are_empty_are_as_if_they_were_not_set() {
+    let place = tempfile::tempdir().expect("a folder");
+    let mut command = ivs_apply(place.path());
+    command.current_dir(place.path()).args(["init", "channel"]);
+    for name in ["OUT", "STACK", "REGION", "FILENAME", "EMULATOR", "FORMAT"] {
+        command.env(format!("IVS_APPLY_{name}"), "");
+    }
+    let ran = run(&mut command);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let stack = std::fs::read_to_string(place.path().join("stack.yaml")).expect("written");
+    assert!(stack.contains("  name: channel\n") && stack.contains("  # region: "), "{stack}");
+}
+
+#[test]
+fn the_names_of_the_command_line_are_those_of_the_stack() {
+    let place = tempfile::tempdir().expect("a folder");
+    let words = ["init", "channel", "--stack", "no", "--region", "eu-west-1", "--out", "a"];
+    let ran = in_folder(place.path(), place.path(), &words);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let stack = std::fs::read_to_string(place.path().join("a/stack.yaml")).expect("written");
+    assert!(stack.contains("  name: \"no\"\n"), "YAML would take it for a boolean: {stack}");
+    assert!(stack.contains("  region: eu-west-1\n"), "{stack}");
+    let folder = place.path().join("a");
+    let applied = in_folder(place.path(), &folder, &["apply", "--emulator", "--yes"]);
+    assert_eq!(applied.code, Some(0), "{applied:?}");
+    assert!(applied.stdout.contains("eu-west-1"), "{applied:?}");
+    for name in ["two words", "x\n---\nkind: Evil", "", "$(touch evil)"] {
+        let ran = in_folder(
+            place.path(),
+            place.path(),
+            &["init", "channel", "--stack", name, "--out", "b"],
+        );
+        assert_eq!(ran.code, Some(1), "{name:?}: {ran:?}");
+        assert!(!place.path().join("b").exists(), "{name:?}");
+    }
+}
+
+#[test]
+fn nothing_is_written_where_anything_is_in_the_way_and_each_is_named() {
+    let place = tempfile::tempdir().expect("a folder");
+    let folder = place.path();
+    std::fs::write(folder.join("README.md"), "mine").expect("writable");
+    std::fs::write(folder.join(".gitignore"), "mine").expect("writable");
+    symlink("nowhere", folder.join("stack.yaml")).expect("a link");
+    std::fs::create_dir(folder.join("elsewhere")).expect("writable");
+    symlink("elsewhere", folder.join(".github")).expect("a link");
+    std::fs::write(folder.join(".schemas"), "mine").expect("writable");
+    let before = everything(folder);
+    for purpose in USES {
+        let ran = in_folder(folder, folder, &["init", purpose]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{ran:?}");
+        for named in [
+            "`.gitignore` already exists",
+            "`stack.yaml` already exists",
+            "`.github` is a link, which is not followed",
+            "`.schemas` is not a folder",
+            "so nothing is written",
+        ] {
+            assert!(ran.stderr.contains(named), "{named}: {ran:?}");
+        }
+        assert!(!ran.stderr.contains("README.md"), "{ran:?}");
+        assert_eq!(everything(folder), before, "{purpose}");
+    }
+    for name in [".gitignore", "stack.yaml", ".github", ".schemas"] {
+        std::fs::remove_file(folder.join(name)).expect("removed");
+    }
+    let ran = in_folder(folder, folder, &["init", "private"]);
+    assert_eq!(ran.code, Some(0), "a folder may hold other files: {ran:?}");
+    let first = everything(folder);
+    assert_eq!(first[Path::new("README.md")], "mine");
+    let again = in_folder(folder, folder, &["init", "private"]);
+    assert_eq!(again.code, Some(1), "{again:?}");
+    assert_eq!(everything(folder), first);
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_an_error_and_keeps_no_part() {
+    let place = tempfile::tempdir().expect("a folder");
+    std::fs::write(place.path().join("file"), "mine").expect("writable");
+    symlink("nowhere", place.path().join("link")).expect("a link");
+    for out in ["file", "file/below", "/dev/null", "link", &"n".repeat(300)] {
+        let before = everything(place.path());
+        let ran = in_folder(place.path(), place.path(), &["init", "channel", "--out", out]);
+        assert_eq!(ran.code, Some(1), "{out}: {ran:?}");
+        assert!(ran.stderr.contains("cannot be written"), "{out}: {ran:?}");
+        assert_eq!(everything(place.path()), before, "{out}");
+    }
+    // A full disk under the largest file.
+    for words in [vec!["init", "channel", "--out", "a/b"], vec!["init", "private"]] {
+        let before = everything(place.path());
+        let mut command = ivs_apply(place.path());
+        command.current_dir(place.path()).args(&words);
+        let ran = run(&mut limited(&command, 20, AtTheLimit::Fails));
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        assert_eq!(everything(place.path()), before, "{words:?}");
+    }
+}
+
+#[test]
+fn git_ignores_state_plans_and_secrets_and_nothing_that_init_writes() {
+    let place = tempfile::tempdir().expect("a folder");
+    let folder = place.path();
+    let git = |words: &[&str]| {
+        let mut git = Command::new("git");
+        git.args(words).current_dir(folder).env("GIT_CONFIG_GLOBAL", "/dev/null");
+        git.env("GIT_CONFIG_NOSYSTEM", "1").output()
+    };
+    if git(&["init", "--quiet"]).is_err() {
+        return left_out("what Git ignores", "git");
+    }
+    assert_eq!(in_folder(folder, folder, &["init", "real-time"]).code, Some(0));
+    let text = |output: std::process::Output| String::from_utf8(output.stdout).expect("UTF-8");
+    let written =
+        text(git(&["ls-files", "--others", "--ignored", "--exclude-standard"]).expect("git"));
+    assert_eq!(written, "", "a file that init writes is ignored");
+    for name in [
+        ".ivs-apply/emulator.json",
+        "plan.json",
+        "prod-plan.json",
+        "secrets.json",
+        "secrets-of-prod.json",
+        ".env",
+        "prod.env",
+        "private.pem",
+    ] {
+        let ignored = git(&["check-ignore", "--quiet", name]).expect("git");
+        assert!(ignored.status.success(), "{name} is not ignored");
+    }
+}
+
+/// The `run:` steps of the workflow by name.
+fn steps(workflow: &str) -> BTreeMap<String, String> {
+    let workflow: Value = serde_yaml::from_str(workflow).expect("YAML");
+    let steps = workflow["jobs"]["ivs-apply"]["steps"].as_array().expect("steps").clone();
+    let step = |it: &Value| Some((it["name"].as_str()?.into(), it["run"].as_str()?.into()));
+    steps.iter().filter_map(step).collect()
+}
+
+#[test]
+fn the_steps_of_the_workflow_do_what_they_say() {
+    let place = tempfile::tempdir().expect("a folder");
+    let folder = place.path().join("repository");
+    assert_eq!(
+        in_folder(place.path(), place.path(), &["init", "channel", "--out", "repository"]).code,
+        Some(0)
+    );
+    let program = Path::new(env!("CARGO_BIN_EXE_ivs-apply"));
+    let release = place.path().join("release/ivs-apply-v0-linux");
+    std::fs::create_dir_all(&release).expect("writable");
+    symlink(program, release.join("ivs-apply")).expect("a link");
+    let pack = "tar --create --gzip --file archive.tar.gz ivs-apply-v0-linux; \
+                sha256sum archive.tar.gz | cut -d ' ' -f 1";
+    let packed =
+        run(Command::new("sh").args(["-ec", pack]).current_dir(place.path().join("release")));
+    assert_eq!(packed.code, Some(0), "{packed:?}");
+    let workflow = std::fs::read_to_string(folder.join(".github/workflows/ivs-apply.yml"));
+    let steps = steps(&workflow.expect("written"));
+    let at = |name: &str| place.path().join(name);
+    let step = |name: &str, checksum: &str| {
+        let path = std::fs::read_to_string(at("path")).unwrap_or_default();
+        run(Command::new("bash")
+            .args(["-e", "-c", &steps[name]])
+            .current_dir(&folder)
+            .env_clear()
+            .env("HOME", place.path())
+            .env("PATH", format!("{}:/usr/bin:/bin", path.trim()))
+            .env("URL", format!("file://{}", at("release/archive.tar.gz").display()))
+            .env("SHA256", checksum)
+            .env("RUNNER_TEMP", at("temp"))
+            .env("GITHUB_PATH", at("path"))
+            .env("GITHUB_STEP_SUMMARY", at("summary.md"))
+            // The account of the test instead of one on AWS.
+            .env("IVS_APPLY_EMULATOR", at("emulator.json")))
+    };
+    let wrong = step("Install ivs-apply", &"0".repeat(64));
+    assert_ne!(wrong.code, Some(0), "an archive with another checksum is not unpacked: {wrong:?}");
+    assert!(!at("temp/ivs-apply/ivs-apply").exists());
+    for (name, checksum) in
+        [("Install ivs-apply", packed.stdout.trim()), ("Validate", ""), ("Plan", ""), ("Apply", "")]
+    {
+        let ran = step(name, checksum);
+        assert_eq!(ran.code, Some(0), "{name}: {ran:?}");
+    }
+    let summary = std::fs::read_to_string(at("summary.md")).expect("a summary");
+    assert!(summary.contains("Channel/main"), "{summary}");
+    let clean = run(ivs_apply(place.path())
+        .current_dir(&folder)
+        .args(["plan", "--detailed-exitcode"])
+        .env("IVS_APPLY_EMULATOR", at("emulator.json")));
+    assert_eq!(clean.code, Some(0), "{clean:?}");
+}
+
+#[test]
+fn the_schema_in_the_repository_and_the_one_that_init_writes_are_one() {
+    let shipped = std::fs::read_to_string(golden::root().join("schemas/manifest.json"));
+    assert_eq!(shipped.expect("readable"), ivs_apply::manifest::schema::file());
+}
+
+/// Five stages and two compositions of the stack `theirs`.
+fn theirs() -> Place {
+    let place = Place::new();
+    let mut text =
+        "apiVersion: ivs-apply.dev/v1\nkind: Stack\nmetadata: { name: theirs }\n".to_owned();
+    for index in 0..5 {
+        text.push_str(&format!(
+            "---\napiVersion: ivs-apply.dev/v1\nkind: Stage\nmetadata: {{ name: s{index} }}\nspec: {{}}\n"
+        ));
+    }
+    place.write("all.yaml", &text);
+    let ran = place.run("apply --yes");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    place
+}
+
+#[test]
+fn export_folds_remarks_of_one_sort_into_a_line_with_a_count_and_names_each_where_asked() {
+    let place = theirs();
+    let export = |words: &[&str]| {
+        let mut command = ivs_apply(place.folder.path());
+        run(command.current_dir(place.folder.path()).args(["export", "--emulator"]).args(words))
+    };
+    let folded = export(&["--stack", "mine"]);
+    assert_eq!(folded.code, Some(0), "{folded:?}");
+    let lines: Vec<&str> = folded.stderr.lines().filter(|it| it.starts_with("left out")).collect();
+    assert_eq!(lines.len(), 1, "{folded:?}");
+    assert!(
+        lines[0].starts_with("left out: 5 objects that belong to stack `theirs`: arn:aws:ivs:"),
+        "{folded:?}"
+    );
+    assert!(lines[0].ends_with(" and 2 more (`-v` names each)"), "{folded:?}");
+    let each = export(&["--stack", "mine", "-v"]);
+    assert_eq!(each.stderr.matches("left out: arn:aws:ivs:").count(), 5, "{each:?}");
+    assert!(each.stderr.contains("it belongs to stack `theirs` (as `s4`)"), "{each:?}");
+}
+
+#[test]
+fn what_export_writes_begins_with_the_line_for_editors_and_brings_the_schema_along() {
+    let place = theirs();
+    let folder = place.folder.path();
+    let export = |words: &[&str]| {
+        run(ivs_apply(folder)
+            .current_dir(folder)
+            .args(["export", "--emulator", "--stack", "theirs"])
+            .args(words))
+    };
+    let line = "# yaml-language-server: $schema=.schemas/ivs-apply.json\n";
+    let printed = export(&[]);
+    assert!(printed.stdout.starts_with(&format!("{line}---\n")), "{printed:?}");
+    assert_eq!(printed.stdout.matches(line).count(), 1, "{printed:?}");
+    let written = export(&["--out", "taken"]);
+    assert_eq!(written.code, Some(0), "{written:?}");
+    assert!(written.stderr.contains("5 resources in 2 files of taken"), "{written:?}");
+    let files = everything(&folder.join("taken"));
+    assert_eq!(files[Path::new(".schemas/ivs-apply.json")], ivs_apply::manifest::schema::file());
+    for name in ["Stage.yaml", "Stack.yaml"] {
+        assert!(files[Path::new(name)].starts_with(line), "{name}: {files:#?}");
+    }
+    let valid = run(ivs_apply(folder).current_dir(folder).args([
+        "validate",
+        "--deny-warnings",
+        "-f",
+        "taken",
+    ]));
+    assert_eq!(valid.code, Some(0), "{valid:?}");
+    // All that is in the way is named, and a schema that exists is not in the way.
+    let again = export(&["--out", "taken"]);
+    assert_eq!(again.code, Some(1), "{again:?}");
+    assert!(again.stderr.contains("`taken/Stage.yaml` already exists"), "{again:?}");
+    assert!(again.stderr.contains("`taken/Stack.yaml` already exists"), "{again:?}");
+    for name in ["Stage.yaml", "Stack.yaml"] {
+        std::fs::remove_file(folder.join("taken").join(name)).expect("removed");
+    }
+    std::fs::write(folder.join("taken/.schemas/ivs-apply.json"), "an older one").expect("writable");
+    assert_eq!(export(&["--out", "taken"]).code, Some(0));
+    let kept = std::fs::read_to_string(folder.join("taken/.schemas/ivs-apply.json"));
+    assert_eq!(kept.expect("there"), "an older one");
+}
