@@ -93,17 +93,22 @@ pub(super) fn scope<'a>(
 
 /// The resources, each after those that it refers to, by address among equals.
 fn in_dependency_order(desired: &[Desired]) -> Vec<&Desired> {
-    let by_address: BTreeMap<&Address, &Desired> =
-        desired.iter().map(|it| (&it.address, it)).collect();
-    let targets: Vec<(&Address, Vec<Address>)> =
-        desired.iter().map(|it| (&it.address, named_targets(&it.spec))).collect();
-    let edges = targets.iter().flat_map(|(from, to)| {
-        to.iter().filter_map(|to| Some((*from, *by_address.get_key_value(to)?.0)))
+    let mut order: Vec<&Desired> = desired.iter().collect();
+    order.sort_by_key(|it| &it.address);
+    // Numbers instead of addresses, which take longer to compare.
+    let numbers: BTreeMap<&Address, usize> =
+        order.iter().enumerate().map(|(number, it)| (&it.address, number)).collect();
+    let edges = order.iter().enumerate().flat_map(|(from, it)| {
+        let targets = named_targets(&it.spec).into_iter();
+        targets
+            .filter_map(|to| numbers.get(&to).copied())
+            .map(move |to| (from, to))
+            .collect::<Vec<_>>()
     });
-    let depths = graph::depths(by_address.keys().copied(), edges)
+    let depths = graph::depths(numbers.values().copied(), edges)
         .expect("no kind refers to itself, not even through others");
-    let mut order: Vec<&Desired> = by_address.into_values().collect();
     // Compositions come last: the steps that interrupt their channels are drafted by then.
-    order.sort_by_key(|it| (!it.spec.must_be_offline().is_empty(), depths[&it.address]));
+    let last = |it: &Desired| !it.spec.must_be_offline().is_empty();
+    order.sort_by_cached_key(|it| (last(it), depths[&numbers[&it.address]]));
     order
 }

@@ -18,20 +18,18 @@ pub fn left_out(objects: &[LeftOut<'_>], each: bool) -> String {
             None => groups.push((sort, vec![it])),
         }
     }
-    let line = |(sort, group): (String, Vec<&LeftOut<'_>>)| match group[..] {
-        [one] => {
+    let line = |(sort, group): (String, Vec<&LeftOut<'_>>)| {
+        if let [one] = group[..] {
             let arn = escape(one.observed.arn.as_str(), 200);
-            format!("left out: {arn}: {}\n", escape(&why(&one.why), 400))
+            return format!("left out: {arn}: {}\n", escape(&why(&one.why), 400));
         }
-        _ => {
-            let arns = group.iter().map(|it| it.observed.arn.as_str().to_owned());
-            format!(
-                "left out: {} objects that {}: {}\n",
-                group.len(),
-                escape(&sort, 200),
-                named(arns.collect())
-            )
-        }
+        let arns = group.iter().map(|it| it.observed.arn.as_str().to_owned());
+        format!(
+            "left out: {} objects that {}: {}\n",
+            group.len(),
+            escape(&sort, 200),
+            named(arns.collect())
+        )
     };
     groups.into_iter().map(line).collect()
 }

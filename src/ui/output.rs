@@ -61,8 +61,8 @@ pub enum NoVariables {
 
 /// For a shell: `IVS_CHANNEL_MAIN_PLAYBACK_URL='…'`.
 pub fn env(outputs: &Outputs) -> Result<String, NoVariables> {
-    let lines = variables(each(outputs))?.into_iter();
-    Ok(lines.map(|(name, value)| format!("{name}={}\n", quoted(value))).collect())
+    let line = |(name, value)| format!("{name}={}\n", quoted(value));
+    Ok(variables(each(outputs))?.into_iter().map(line).collect())
 }
 
 /// For readers of `.env` files.
@@ -74,7 +74,7 @@ pub fn dotenv(outputs: &Outputs) -> Result<String, NoVariables> {
     variables(each(outputs))?.into_iter().map(line).collect()
 }
 
-fn each<'a>(outputs: &'a Outputs) -> impl Iterator<Item = (&'a Address, &'a str, &'a str)> {
+fn each(outputs: &Outputs) -> impl Iterator<Item = (&Address, &str, &str)> {
     outputs.iter().flat_map(|(address, values)| {
         values.iter().map(move |(name, value)| (address, *name, value.as_str()))
     })
