@@ -274,6 +274,10 @@ mod tests {
                 Until::Settled { now: "CREATING".to_owned(), good: "ACTIVE", bad: "FAILED" },
                 json!({ "until": "settled", "now": "CREATING", "good": "ACTIVE", "bad": "FAILED" }),
             ),
+            (
+                Until::CarriedOut { resources: vec![address()] },
+                json!({ "until": "carriedOut", "resources": ["Channel/main"] }),
+            ),
             (Until::Readable, json!({ "until": "readable" })),
             (Until::Listed, json!({ "until": "listed" })),
             (Until::Unlisted, json!({ "until": "unlisted" })),

@@ -12,6 +12,7 @@ mod changed;
 mod confirm;
 mod copies;
 mod create;
+mod deferred;
 mod delete;
 mod duplicate;
 pub mod event;
@@ -30,6 +31,7 @@ mod unread;
 mod wait;
 
 pub use changed::Changed;
+pub use deferred::{Deferred, until_free};
 pub use event::Event;
 pub use failure::Failure;
 pub use outcome::{Copy, Counts, Left, Outcome, StepStatus};

@@ -7,7 +7,7 @@ use super::outcome::StepStatus;
 use crate::aws::CloudError;
 use crate::kinds::Kind;
 use crate::plan::{Action, Plan, Reason, Step, StepId};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Steps of one kind and action that run side by side: they call the same operations, and more of them would only wait
 /// for the rate limit. Steps of other kinds and actions never wait for them.
@@ -29,8 +29,16 @@ pub(super) struct Queue<'a> {
 /// Steps of one kind and action whose predecessors are done.
 #[derive(Default)]
 struct Line {
-    ready: VecDeque<StepId>,
+    /// With the viewers that each step would cut off, or that it has waited for: the smallest audience comes first.
+    ready: BTreeSet<(i64, StepId)>,
     running: usize,
+}
+
+impl Line {
+    fn add(&mut self, step: &Step) {
+        let viewers = step.impact.as_ref().and_then(|it| it.viewers).unwrap_or_default();
+        self.ready.insert((viewers, step.id));
+    }
 }
 
 impl<'a> Queue<'a> {
@@ -45,7 +53,7 @@ impl<'a> Queue<'a> {
                 step.after.iter().copied().filter(|it| steps.contains_key(it)).collect();
             let line = lines.entry((step.address.kind, step.action)).or_default();
             if needs.is_empty() {
-                line.ready.push_back(*id);
+                line.add(step);
             }
             waits.insert(*id, needs.len());
             for needed in needs {
@@ -58,7 +66,7 @@ impl<'a> Queue<'a> {
     pub(super) fn next(&mut self) -> Option<&'a Step> {
         let free = |line: &&mut Line| line.running < SIDE_BY_SIDE && !line.ready.is_empty();
         let line = self.lines.values_mut().find(free)?;
-        let id = line.ready.pop_front()?;
+        let (_, id) = line.ready.pop_first()?;
         line.running += 1;
         self.started.insert(id);
         Some(self.steps[&id])
@@ -93,7 +101,8 @@ impl<'a> Queue<'a> {
                     let waits = self.waits.get_mut(&next).expect("every step has a count");
                     *waits -= 1;
                     if *waits == 0 {
-                        self.line(next).ready.push_back(next);
+                        let step = self.steps[&next];
+                        self.line(next).add(step);
                     }
                 } else if matches!(status, StepStatus::NotStarted) {
                     open.push((next, StepStatus::NotStarted));

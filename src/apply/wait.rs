@@ -4,7 +4,7 @@
 
 use super::unread::Unread;
 use crate::aws::CloudError;
-use crate::kinds::Arn;
+use crate::kinds::{Address, Arn};
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 use std::fmt;
@@ -39,6 +39,11 @@ pub enum Until {
         good: &'static str,
         /// The state of failure.
         bad: &'static str,
+    },
+    /// Steps that the run has deferred can be carried out.
+    CarriedOut {
+        /// Their resources.
+        resources: Vec<Address>,
     },
     /// Two reads in a row return a new object with the tags of its create call.
     Readable,
@@ -81,6 +86,7 @@ impl fmt::Display for Until {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Settled { now, good, bad } => write!(f, "state {good} or {bad}, now {now}"),
+            Self::CarriedOut { resources } => carried_out(resources, f),
             Self::Readable => f.write_str("two reads in a row that return the new object"),
             Self::Listed => f.write_str("a listing that shows what AWS has made by itself"),
             Self::Unlisted => f.write_str("a listing without the deleted object"),
@@ -104,6 +110,18 @@ impl fmt::Display for Until {
             ),
         }
     }
+}
+
+/// The most deferred resources that are named.
+const NAMED: usize = 3;
+
+fn carried_out(resources: &[Address], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let names: Vec<String> = resources.iter().take(NAMED).map(ToString::to_string).collect();
+    let more = match resources.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    write!(f, "what was deferred: {}{more}", names.join(", "))
 }
 
 impl fmt::Display for Wait {
@@ -154,20 +172,45 @@ impl Backoff {
     }
 }
 
+/// How the pauses of a wait grow: each is twice as long as the one before.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    /// The first pause.
+    pub(super) first: Duration,
+    /// The longest pause.
+    pub(super) longest: Duration,
+}
+
+impl Pace {
+    /// The same, so many pauses later.
+    pub(super) fn after(self, pauses: u32) -> Self {
+        let first = self.first.saturating_mul(2_u32.saturating_pow(pauses)).min(self.longest);
+        Self { first, ..self }
+    }
+}
+
 /// A pause that doubles.
 #[derive(Debug)]
-pub(super) struct Pause(Duration);
+pub(super) struct Pause {
+    next: Duration,
+    longest: Duration,
+}
 
 impl Pause {
     /// Begins with so many milliseconds.
     pub(super) const fn from_millis(first: u64) -> Self {
-        Self(Duration::from_millis(first))
+        Self { next: Duration::from_millis(first), longest: LONGEST_PAUSE }
     }
 
     /// Lets it pass.
     pub(super) async fn pass(&mut self) {
-        sleep(self.0).await;
-        self.0 = (self.0 * 2).min(LONGEST_PAUSE);
+        self.pass_at_most(self.longest).await;
+    }
+
+    /// Lets it pass, or so much of it.
+    async fn pass_at_most(&mut self, most: Duration) {
+        sleep(self.next.min(most)).await;
+        self.next = (self.next * 2).min(self.longest);
     }
 }
 
@@ -179,22 +222,33 @@ pub(super) struct Watch<'a> {
     wait: Wait,
     start: Instant,
     pause: Pause,
+    /// Whether the last pause ends with the time.
+    ends_in_time: bool,
     tell: Tell<'a>,
 }
 
 impl<'a> Watch<'a> {
     pub(super) fn new(until: Until, at_most: Duration, tell: Tell<'a>) -> Self {
         let wait = Wait { until, at_most };
-        Self { wait, start: Instant::now(), pause: Pause::from_millis(250), tell }
+        let pause = Pause::from_millis(250);
+        Self { wait, start: Instant::now(), pause, ends_in_time: false, tell }
+    }
+
+    /// With pauses of another length, for a wait that may last for hours.
+    pub(super) fn at_pace(until: Until, at_most: Duration, pace: Pace, tell: Tell<'a>) -> Self {
+        let Pace { first, longest } = pace;
+        let pause = Pause { next: first, longest };
+        Self { pause, ends_in_time: true, ..Self::new(until, at_most, tell) }
     }
 
     /// Pauses before another look; false where the time is over.
     pub(super) async fn again(&mut self) -> bool {
-        if self.elapsed() > self.wait.at_most {
+        let left = self.wait.at_most.checked_sub(self.elapsed());
+        let Some(left) = left.filter(|it| !self.ends_in_time || !it.is_zero()) else {
             return false;
-        }
+        };
         (self.tell)(self.wait.clone());
-        self.pause.pass().await;
+        self.pause.pass_at_most(if self.ends_in_time { left } else { Duration::MAX }).await;
         true
     }
 

@@ -8,6 +8,7 @@ mod environment;
 mod exit_code;
 mod global;
 mod mistakes;
+mod time;
 
 pub(crate) use environment::{
     arguments, current_folder, program, restart_without_empty_variables, typed_filenames, variable,
@@ -17,3 +18,4 @@ pub use exit_code::ExitCode;
 pub(crate) use global::not_empty;
 pub use global::{Colour, EmulatorChoice, Format, Global, RatesWord};
 pub(crate) use mistakes::{add_tips, with_escaped_values};
+pub(crate) use time::time;

@@ -1,4 +1,5 @@
 use super::answer::pretty;
+use super::carry_out::carry_out;
 use super::connection::{Account, Connection};
 use super::events::EventsArgs;
 use super::failure::{Failure, refused};
@@ -6,7 +7,8 @@ use super::inputs;
 use super::lock::Guard;
 use super::plan::{PlanningArgs, policy};
 use super::session::{self, Session};
-use crate::apply::{Event, Outcome, Signal, StepStatus};
+use super::wait::{self, Waited};
+use crate::apply::{Outcome, Signal};
 use crate::cli::{ExitCode, Format, Global, not_empty, program};
 use crate::diag::Code;
 use crate::manifest::envelope::kind_names;
@@ -15,11 +17,12 @@ use crate::plan::{Approval, Difference, Policy, Status};
 use crate::ui::escape::escape;
 use crate::ui::events::Events;
 use crate::ui::html::Ran;
-use crate::ui::progress::{Progress, failures, left, report};
+use crate::ui::progress::{failures, left, report};
 use crate::ui::saved::difference;
 use crate::ui::shell::quote;
 use crate::ui::{Ui, json, output};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Apply the manifests to the account
 ///
@@ -38,6 +41,10 @@ pub(crate) struct ApplyArgs {
     consent: ConsentArgs,
     #[command(flatten)]
     pub(super) events: EventsArgs,
+    /// Stay until what is deferred can be carried out, at most so long, such as `3h`; exit 3 if
+    /// something is left
+    #[arg(long, value_name = "TIME", value_parser = wait::time, env = "IVS_APPLY_WAIT")]
+    wait: Option<Duration>,
 }
 
 /// What allows a plan to be carried out.
@@ -55,6 +62,9 @@ pub(crate) struct ConsentArgs {
     /// Carry on in a freeze of the stack; REASON is written into the output
     #[arg(long, value_name = "REASON", value_parser = not_empty, env = "IVS_APPLY_IGNORE_FREEZE")]
     pub(super) ignore_freeze: Option<String>,
+    /// `--wait`, which `apply` alone has.
+    #[arg(skip)]
+    wait: Option<Duration>,
 }
 
 pub(super) async fn run(
@@ -99,15 +109,18 @@ pub(super) async fn run(
     let guard = Guard::begin(&connection, &loaded.stack, ui).await?;
     let work = Box::pin(async {
         let session = Session::read(loaded, connection, &policy, terms.refresh_full).await?;
-        let consent =
-            ConsentArgs { confirm_deletes: terms.confirm_deletes, ..args.consent.clone() };
+        let consent = ConsentArgs {
+            confirm_deletes: terms.confirm_deletes,
+            wait: args.wait,
+            ..args.consent.clone()
+        };
         let Some(approval) = approval else {
             session.say_what_is_not_there(ui);
-            return carry_out("apply", session, &consent, None, &guard, global, ui).await;
+            return show_and_do("apply", session, &consent, None, &guard, global, ui).await;
         };
         let now = session.approval(terms, inputs::of(global))?;
         let differences = approval.differences(&now);
-        carry_out("apply", session, &consent, Some(&differences), &guard, global, ui).await
+        show_and_do("apply", session, &consent, Some(&differences), &guard, global, ui).await
     });
     let ended = guard.watch(work).await;
     guard.end(ended).await
@@ -153,9 +166,9 @@ fn is_manifest(path: &Path, text: &str) -> bool {
 
 /// Shows the plan, gets consent, and does it. `approved` says in what it differs from a plan that the user
 /// has approved already.
-pub(super) async fn carry_out(
+pub(super) async fn show_and_do(
     command: &str,
-    session: Session,
+    mut session: Session,
     consent: &ConsentArgs,
     approved: Option<&[Difference]>,
     guard: &Guard,
@@ -163,7 +176,9 @@ pub(super) async fn carry_out(
     ui: Ui,
 ) -> Result<ExitCode, Failure> {
     session.connection.events.planned(&session.planned.plan);
-    let carrying = Carrying { command, session: &session, consent, approved, guard, global, ui };
+    let waited = None;
+    let mut carrying =
+        Carrying { command, session: &mut session, consent, approved, guard, global, ui, waited };
     let ended = carrying.out().await;
     // The emulated account keeps all changes, however the run ended.
     let wrote = session.connection.aws().gate.writes() > 0;
@@ -177,12 +192,13 @@ pub(super) async fn carry_out(
 /// A plan on its way to being carried out.
 struct Carrying<'a> {
     command: &'a str,
-    session: &'a Session,
+    session: &'a mut Session,
     consent: &'a ConsentArgs,
     approved: Option<&'a [Difference]>,
     guard: &'a Guard,
     global: &'a Global,
     ui: Ui,
+    waited: Option<Waited>,
 }
 
 impl Carrying<'_> {
@@ -191,7 +207,7 @@ impl Carrying<'_> {
         matches!(self.global.format, Format::Json | Format::Html | Format::Github)
     }
 
-    async fn out(&self) -> Result<ExitCode, Failure> {
+    async fn out(&mut self) -> Result<ExitCode, Failure> {
         let consent = self.consent;
         // A reader that has gone away does not stop a run that was consented to; it only changes its end.
         let shown = if self.is_document() {
@@ -205,7 +221,7 @@ impl Carrying<'_> {
         if let Some(failure) = self.session.refused(self.guard.lock(), consent.confirm_deletes) {
             return self.refuse(failure);
         }
-        if !self.session.planned.plan.has_work() {
+        if !self.session.planned.plan.has_work() && !self.waits() {
             shown?;
             let nothing = Outcome::default();
             if self.is_document() {
@@ -220,8 +236,14 @@ impl Carrying<'_> {
         self.finish(shown).await
     }
 
+    /// Whether the run stays for what it defers.
+    fn waits(&self) -> bool {
+        let deferred = || self.session.planned.plan.summary().deferred > 0;
+        self.consent.wait.is_some() && deferred()
+    }
+
     /// Gets a person's consent.
-    async fn ask_first(&self) -> Result<ExitCode, Failure> {
+    async fn ask_first(&mut self) -> Result<ExitCode, Failure> {
         if !self.ui.can_ask() {
             return self.refuse(Failure::refused(
                 "there is no terminal for the confirmation prompt, so nothing was done",
@@ -286,9 +308,17 @@ impl Carrying<'_> {
     }
 
     /// Does it, and reports.
-    async fn finish(&self, shown: Result<(), Failure>) -> Result<ExitCode, Failure> {
-        let outcome =
-            do_it(self.session, self.consent.confirm_deletes, self.guard, self.ui).await?;
+    async fn finish(&mut self, shown: Result<(), Failure>) -> Result<ExitCode, Failure> {
+        let Session { connection, planned, .. } = &*self.session;
+        let confirmed = self.consent.confirm_deletes;
+        let carried = carry_out(planned, connection, confirmed, self.guard, self.ui).await;
+        let mut outcome = carried.map_err(refused)?;
+        if let Some(at_most) = self.consent.wait {
+            let waits =
+                wait::for_deferred(self.session, self.guard, &mut outcome, at_most, self.ui);
+            self.waited = Some(Box::pin(waits).await);
+        }
+        self.session.connection.events.applied(&self.session.planned.plan, &outcome);
         let reported = self.report(&outcome);
         // What went wrong comes last, where a reader of a long log looks.
         self.ui.say(&failures(&self.session.planned.plan, &outcome));
@@ -304,12 +334,17 @@ impl Carrying<'_> {
     }
 
     fn report(&self, outcome: &Outcome) -> Result<(), Failure> {
-        let Session { loaded, connection, planned } = self.session;
+        let Session { loaded, connection, planned } = &*self.session;
         let plan = &planned.plan;
         let said = match self.global.format {
             Format::Json => {
                 let frame = connection.frame(self.command, loaded);
-                pretty(&json::plan(&frame, plan, Some(outcome), &loaded.sources))
+                let mut document = json::plan(&frame, plan, Some(outcome), &loaded.sources);
+                if let Some(Waited { took, rounds }) = &self.waited {
+                    let left = wait::left(self.session, outcome);
+                    document["waited"] = json::waited(*took, rounds, &left);
+                }
+                pretty(&document)
             }
             Format::Github => {
                 let counts = outcome.counts(plan);
@@ -336,37 +371,16 @@ impl Carrying<'_> {
             self.ui.say(&left(plan, outcome, "not deleted"));
             return if counts.carried_out() > 0 { ExitCode::Partly } else { ExitCode::Refused };
         }
+        if self.waited.is_some() && counts.deferred > 0 {
+            self.ui.say(&left(plan, outcome, "still deferred when the time of `--wait` was up"));
+            return ExitCode::Partly;
+        }
         if self.consent.fail_on_deferred && counts.deferred > 0 {
             self.ui.say(&left(plan, outcome, "deferred to a later run"));
             return ExitCode::Partly;
         }
         ExitCode::Done
     }
-}
-
-async fn do_it(
-    session: &Session,
-    confirmed_deletes: Option<usize>,
-    guard: &Guard,
-    ui: Ui,
-) -> Result<Outcome, Failure> {
-    let progress = Progress::new(ui, &session.planned.plan);
-    let Session { connection, planned, .. } = session;
-    let tell = |event: Event| {
-        connection.events.happened(&event);
-        progress.show(&event);
-    };
-    let plan = &planned.plan;
-    let lock = guard.carry_out();
-    let carried =
-        Box::pin(planned.apply(&connection.session, lock, confirmed_deletes, &tell)).await;
-    let outcome = carried.map_err(refused)?;
-    progress.finish();
-    connection.events.applied(plan, &outcome);
-    let steps = plan.by_id();
-    let unknown = outcome.steps.iter().filter(|(_, it)| matches!(it, StepStatus::Unknown(_)));
-    guard.leaves_unclear(unknown.map(|(id, _)| steps[id].address.to_string()));
-    Ok(outcome)
 }
 
 fn exit_code(outcome: &Outcome) -> ExitCode {

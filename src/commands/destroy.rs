@@ -1,4 +1,4 @@
-use super::apply::{ConsentArgs, carry_out};
+use super::apply::{ConsentArgs, show_and_do};
 use super::completions::{addresses, patterns};
 use super::connection::Connection;
 use super::events::EventsArgs;
@@ -63,7 +63,7 @@ pub(super) async fn run(
         if !selection.is_everything() {
             session.planned.narrow(selection.among(session.planned.observed.owned.keys())?);
         }
-        carry_out("destroy", session, &args.consent, None, &guard, global, ui).await
+        show_and_do("destroy", session, &args.consent, None, &guard, global, ui).await
     });
     let ended = guard.watch(work).await;
     guard.end(ended).await

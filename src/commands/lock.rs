@@ -111,6 +111,25 @@ impl Guard {
         &self.lock
     }
 
+    /// What stopped the run, if anything did.
+    pub(super) fn stopped(&self) -> Option<Signal> {
+        self.stop.borrow().why()
+    }
+
+    /// Does work that only reads, until the run has to stop.
+    pub(super) async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut stop = self.stop.clone();
+        let stopped = async {
+            if stop.wait_for(|it| it.first.is_some()).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        match select(pin!(work), pin!(stopped)).await {
+            Either::Left((done, _)) => Some(done),
+            Either::Right(_) => None,
+        }
+    }
+
     /// The lock to apply the plan under. From here on the engine decides how to stop.
     pub(super) fn carry_out(&self) -> &RunLock {
         self.carrying.store(true, Ordering::Relaxed);

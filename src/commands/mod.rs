@@ -4,6 +4,7 @@
 
 mod answer;
 mod apply;
+mod carry_out;
 mod completions;
 mod connection;
 mod destroy;
@@ -29,6 +30,7 @@ mod start;
 mod status;
 mod unlock;
 mod validate;
+mod wait;
 
 pub use start::main;
 

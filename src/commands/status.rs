@@ -21,7 +21,6 @@ use crate::ui::screen::{self, Parts, Screen};
 use crate::ui::status;
 use crate::ui::{Ui, html, json};
 use futures_util::future::{Either, select as either};
-use jiff::SignedDuration;
 use std::collections::BTreeMap;
 use std::pin::{Pin, pin};
 use std::time::{Duration, Instant};
@@ -52,14 +51,7 @@ pub(crate) struct StatusArgs {
 const LONGEST: Duration = Duration::from_hours(24);
 
 fn interval(text: &str) -> Result<Duration, String> {
-    let number = text.parse::<u64>().ok().map(Duration::from_secs);
-    let time = || text.parse::<SignedDuration>().ok().and_then(|it| Duration::try_from(it).ok());
-    match number.or_else(time) {
-        Some(it) if it < Duration::from_secs(1) => Err("the pause is at least 1s".to_owned()),
-        Some(it) if it > LONGEST => Err("the pause is at most 24h".to_owned()),
-        Some(it) => Ok(it),
-        None => Err("write it as 5s, 1m or 1m30s".to_owned()),
-    }
+    crate::cli::time(text, "pause", Duration::from_secs(1), LONGEST)
 }
 
 /// What the view is of.

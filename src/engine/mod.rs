@@ -43,6 +43,7 @@
 
 mod error;
 mod lock;
+mod waiting;
 
 pub use crate::aws::{ConnectError, Rates, SharedBuckets, Target};
 pub use aws_config::SdkConfig;

@@ -129,6 +129,7 @@ impl Channel {
 impl Resource for Channel {
     const KIND: Kind = Kind::Channel;
     const FACTS: Facts = Facts {
+        lists_audiences: true,
         operations: &[
             Operation::list("ListChannels"),
             Operation::list("ListStreams"),

@@ -19,6 +19,8 @@ pub struct Facts {
     pub mutable: Mutable,
     /// Fields that an update changes without any effect on an audience.
     pub unobtrusive: &'static [&'static str],
+    /// Whether one listing shows all of its objects that have an audience.
+    pub lists_audiences: bool,
     /// Fields that AWS empties when the audience is sent away.
     pub emptied: &'static [&'static str],
     /// What a replacement does first.
@@ -64,6 +66,7 @@ impl Facts {
             arn_type: Some(arn_type),
             mutable: Mutable::All,
             unobtrusive: &[],
+            lists_audiences: false,
             emptied: &[],
             replace: Replace::CreateFirst,
             local: &[],

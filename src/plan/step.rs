@@ -359,6 +359,20 @@ impl Plan {
         parts.filter_map(|it| Some((it.id, *whole.get(it.arn.as_ref()?)?))).collect()
     }
 
+    /// Leaves only the steps that are wanted, without those that need one that is left out.
+    pub fn keep(&mut self, is_wanted: impl Fn(&Step) -> bool) {
+        let all = self.by_id();
+        let mut kept: BTreeSet<StepId> = BTreeSet::new();
+        // Each step stands behind those that it needs.
+        for step in &self.steps {
+            let ready = |it: &StepId| kept.contains(it) || !step.stands_on(all[it]);
+            if is_wanted(step) && step.after.iter().all(ready) {
+                kept.insert(step.id);
+            }
+        }
+        self.steps.retain(|it| kept.contains(&it.id));
+    }
+
     /// Whether this run would call AWS to change anything.
     pub fn has_work(&self) -> bool {
         self.steps.iter().any(|step| step.decision.is_do())

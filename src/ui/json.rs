@@ -8,11 +8,12 @@ use crate::diag::{Place, SourceMap};
 use crate::kinds::operation::PUBLISHED_RATES;
 use crate::kinds::{Address, Freeze, Stack};
 use crate::plan::{
-    Approval, Difference, FreezeEffect, NotDrift, Note, Plan, Reason, ResourceStatus, Selected,
-    Status, Step, StepId,
+    Action, Approval, Difference, FreezeEffect, NotDrift, Note, Plan, Reason, ResourceStatus,
+    Selected, Status, Step, StepId,
 };
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// Version of the documents; a change that could break a reader counts up its first number.
 pub const FORMAT_VERSION: &str = "2.0";
@@ -142,6 +143,26 @@ pub fn status(frame: &Frame<'_>, of: &status::Status<'_>, came_to: Status) -> Va
     document.insert("resourceStates".to_owned(), of.resources.iter().map(resource).collect());
     document.insert("notes".to_owned(), of.notes.iter().map(note).collect());
     Value::Object(tail(document, frame, None))
+}
+
+/// A plan that was carried out while a run waited for what it had deferred.
+#[derive(Debug)]
+pub struct Round {
+    /// How long the run had waited by its end.
+    pub after: Duration,
+    /// Its steps, and how each of them ended.
+    pub steps: Vec<(Address, Action, &'static str)>,
+}
+
+/// How long a run has waited for what it had deferred, what it has carried out meanwhile, and what is left.
+pub fn waited(took: Duration, rounds: &[Round], left: &BTreeSet<Address>) -> Value {
+    let step = |(address, action, status): &(Address, Action, &'static str)| json!({ "address": address, "action": action, "status": status });
+    let round = |it: &Round| {
+        let steps: Vec<Value> = it.steps.iter().map(step).collect();
+        json!({ "afterSeconds": it.after.as_secs(), "steps": steps })
+    };
+    let rounds: Vec<Value> = rounds.iter().map(round).collect();
+    json!({ "seconds": took.as_secs(), "rounds": rounds, "left": left })
 }
 
 /// What differs, or is not there, and is no drift.

@@ -14,6 +14,7 @@ mod completions;
 mod conformance;
 mod consent;
 mod credentials;
+mod deferred;
 mod delayed_stops;
 mod differential;
 mod drift;
