@@ -24,12 +24,8 @@ pub fn left_out(objects: &[LeftOut<'_>], each: bool) -> String {
             return format!("left out: {arn}: {}\n", escape(&why(&one.why), 400));
         }
         let arns = group.iter().map(|it| it.observed.arn.as_str().to_owned());
-        format!(
-            "left out: {} objects that {}: {}\n",
-            group.len(),
-            escape(&sort, 200),
-            named(arns.collect())
-        )
+        let (count, sort) = (group.len(), escape(&sort, 200));
+        format!("left out: {count} objects that {sort}: {}\n", named(arns.collect()))
     };
     groups.into_iter().map(line).collect()
 }

@@ -6,7 +6,10 @@ use std::path::Path;
 
 /// The files, and the next steps; `edits` are places that hold an example's value.
 pub fn text<'a>(folder: &Path, files: impl Iterator<Item = &'a str>, edits: &[&str]) -> String {
-    let name = escape(&quote(&folder.to_string_lossy()), 400);
+    let name = folder.to_string_lossy();
+    // `cd` would take it for an option.
+    let name = if name.starts_with('-') { format!("./{name}") } else { name.into_owned() };
+    let name = escape(&quote(&name), 400);
     let mut text = format!("Written to {name}:\n");
     for file in files {
         text.push_str(&format!("  {file}\n"));

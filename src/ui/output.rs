@@ -61,7 +61,7 @@ pub enum NoVariables {
 
 /// For a shell: `IVS_CHANNEL_MAIN_PLAYBACK_URL='…'`.
 pub fn env(outputs: &Outputs) -> Result<String, NoVariables> {
-    let line = |(name, value)| format!("{name}={}\n", quoted(value));
+    let line = |(name, value): (String, &str)| format!("{name}={}\n", quoted(value));
     Ok(variables(each(outputs))?.into_iter().map(line).collect())
 }
 

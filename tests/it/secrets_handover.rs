@@ -132,7 +132,7 @@ fn the_file_has_what_the_pipe_has() {
 /// What `sh` has for each variable after it has evaluated a text, and whether that did anything else.
 fn evaluated(text: &str, names: &[&str]) -> Vec<String> {
     let line = |it: &&str| format!("printf '%s\\n' \"${it}\"\n");
-    let print = names.iter().map(line).collect::<String>();
+    let print: String = names.iter().map(line).collect();
     let ran = run(Command::new("sh").args(["-euc", &format!("eval \"$1\"\n{print}"), "sh", text]));
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{ran:?}");
     ran.stdout.lines().map(str::to_owned).collect()
