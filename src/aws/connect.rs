@@ -91,6 +91,9 @@ pub enum ConnectError {
     /// This build has no client for S3.
     #[error("this build was made without the cargo feature `lock-s3`")]
     BuiltWithoutObjects,
+    /// This build has no client for CloudTrail.
+    #[error("this build was made without the cargo feature `blame`")]
+    BuiltWithoutTrail,
 }
 
 impl ConnectError {
@@ -123,6 +126,9 @@ impl ConnectError {
             }
             Self::NoCredentialsProvider => {
                 "set `credentials_provider` where the configuration is made".to_owned()
+            }
+            Self::BuiltWithoutTrail => {
+                "use a build made with `--features blame`, or leave `--blame` out".to_owned()
             }
             Self::BuiltWithoutObjects => {
                 "use a build made with `--features lock-s3`, or take `lock` out of the Stack"
@@ -211,22 +217,23 @@ pub async fn connect(target: &Target, published: &PublishedRates) -> Result<Clie
     let Reach { endpoints, local, asks_outside } = reach(target, &config, https.as_ref())?;
     let rates = target.rates.unwrap_or(if local { Rates::Off } else { Rates::Aws { share: 1.0 } });
     let gate = RequestGate::new(rates, published.clone());
-    let SdkClients { ivs, realtime, ivs_once, realtime_once, sts } =
-        sdk_clients(target, &config, &gate);
+    let clients = sdk_clients(target, &config, &gate);
     Ok(Clients {
-        ivs,
-        realtime,
-        ivs_once,
-        realtime_once,
-        sts,
+        ivs: clients.ivs,
+        realtime: clients.realtime,
+        ivs_once: clients.ivs_once,
+        realtime_once: clients.realtime_once,
+        sts: clients.sts,
+        #[cfg(feature = "blame")]
+        cloudtrail: clients.cloudtrail,
         account: Arc::default(),
         asked: Arc::default(),
         asks_outside,
         source_conflict: chosen.as_ref().and_then(|it| it.conflict.clone()),
         credentials: chosen.map(|it| it.chain),
-        #[cfg(feature = "lock-s3")]
+        #[cfg(any(feature = "blame", feature = "lock-s3"))]
         config,
-        #[cfg(feature = "lock-s3")]
+        #[cfg(any(feature = "blame", feature = "lock-s3"))]
         https,
         gate,
         region,
@@ -288,6 +295,8 @@ struct SdkClients {
     ivs_once: aws_sdk_ivs::Client,
     realtime_once: aws_sdk_ivsrealtime::Client,
     sts: aws_sdk_sts::Client,
+    #[cfg(feature = "blame")]
+    cloudtrail: aws_sdk_cloudtrail::Client,
 }
 
 /// Makes the clients, whose requests all pass the gate. Those for writes send each request once.
@@ -326,5 +335,7 @@ fn sdk_clients(target: &Target, config: &SdkConfig, gate: &RequestGate) -> SdkCl
         ivs_once: ivs(&once),
         realtime_once: realtime(&once),
         sts: aws_sdk_sts::Client::new(&hasty),
+        #[cfg(feature = "blame")]
+        cloudtrail: aws_sdk_cloudtrail::Client::new(&hasty),
     }
 }

@@ -461,7 +461,7 @@ fn refused(why: Unusable, response: &HttpResponse) -> ConnectorError {
 
 /// Whether an operation only reads.
 fn reads(operation: &str) -> bool {
-    ["Get", "List", "BatchGet"].iter().any(|verb| operation.starts_with(verb))
+    ["Get", "List", "BatchGet", "Lookup"].iter().any(|verb| operation.starts_with(verb))
 }
 
 /// Whether an answer says that the rate was too high. Not every operation models that, so the error's name
@@ -475,6 +475,12 @@ fn is_throttle(response: &HttpResponse) -> bool {
 /// The operation a request is for: its path, or for the three tag operations its method
 /// (`docs/service-reference.md` §4).
 fn operation_of(request: &HttpRequest) -> String {
+    // A protocol with one path for all operations names them in a header.
+    if let Some((_, operation)) =
+        request.headers().get("x-amz-target").and_then(|it| it.rsplit_once('.'))
+    {
+        return operation.to_owned();
+    }
     let path = request.uri().split("://").last().and_then(|rest| rest.split_once('/'));
     let path = path.map_or("", |(_, path)| path).split('?').next().unwrap_or_default();
     if path.starts_with("tags/") {

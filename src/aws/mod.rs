@@ -13,6 +13,7 @@ pub mod object;
 pub mod rates;
 pub mod secret;
 pub mod tags;
+pub mod trail;
 mod trust;
 mod turn;
 pub mod zeros;
@@ -28,13 +29,13 @@ pub use tags::Service;
 pub use trust::NoCertificates;
 pub use zeros::restore_zeros;
 
-#[cfg(feature = "lock-s3")]
+#[cfg(any(feature = "blame", feature = "lock-s3"))]
 use aws_config::SdkConfig;
 use credentials::CredentialChain;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-#[cfg(feature = "lock-s3")]
+#[cfg(any(feature = "blame", feature = "lock-s3"))]
 use trust::Https;
 
 /// The clients of one run. `ivs` and `realtime` repeat reads as the SDK sees fit; the `_once` pair never
@@ -50,6 +51,8 @@ pub struct Clients {
     /// Real-time service, for writes: one request a call.
     pub realtime_once: aws_sdk_ivsrealtime::Client,
     sts: aws_sdk_sts::Client,
+    #[cfg(feature = "blame")]
+    cloudtrail: aws_sdk_cloudtrail::Client,
     /// The account in force, once it is known.
     account: Arc<OnceLock<String>>,
     /// Whether it was asked for already.
@@ -61,10 +64,10 @@ pub struct Clients {
     /// What is to be said about them before anything is done.
     pub source_conflict: Option<SourceConflict>,
     /// As the SDK's chain resolved it, for clients of other services.
-    #[cfg(feature = "lock-s3")]
+    #[cfg(any(feature = "blame", feature = "lock-s3"))]
     config: SdkConfig,
     /// The client for the network, where the configuration brought none.
-    #[cfg(feature = "lock-s3")]
+    #[cfg(any(feature = "blame", feature = "lock-s3"))]
     https: Option<Https>,
     /// What was called, and the server's clock.
     pub gate: RequestGate,

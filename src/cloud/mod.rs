@@ -3,6 +3,7 @@
 //! Never writes, and never decides what to do about what it read.
 
 mod audience;
+mod blame;
 mod duplicates;
 mod early;
 mod listing;
@@ -13,6 +14,7 @@ mod reading;
 mod specs;
 mod users;
 
+pub use blame::{Question, blame};
 pub use live::look_up_live;
 pub use read::read;
 pub use reading::{ReadError, Reading};

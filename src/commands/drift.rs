@@ -3,10 +3,14 @@ use super::events::EventsArgs;
 use super::failure::Failure;
 use super::selection::{SelectionArgs, select};
 use super::session::{self, Session};
+use crate::aws::trail::Trail;
 use crate::cli::{ExitCode, Format, Global};
-use crate::plan::{Cause, Policy};
+use crate::cloud::{self, Question};
+use crate::plan::{Attention, Cause, Policy, Step};
+use crate::ui::blame::Blamed;
 use crate::ui::events::Events;
-use crate::ui::{Ui, drift, html, json};
+use crate::ui::{self, Ui, drift, html, json};
+use std::collections::BTreeSet;
 
 /// Show changes made outside ivs-apply
 ///
@@ -22,6 +26,13 @@ pub(crate) struct DriftArgs {
     /// Do not count a missing resource as drift, unless something shows that it was applied
     #[arg(long, env = "IVS_APPLY_MISSING_OK", value_parser = clap::builder::BoolishValueParser::new())]
     missing_ok: bool,
+    /// Ask CloudTrail who wrote to what differs: principal, time and operation of the last writes
+    ///
+    /// CloudTrail answers two requests a second, keeps 90 days, and records a write within about 15 minutes. Needs
+    /// `cloudtrail:LookupEvents`: `iam-policy drift --blame` prints it. The answer is the same drift where CloudTrail
+    /// does not answer.
+    #[arg(long, env = "IVS_APPLY_BLAME", value_parser = clap::builder::BoolishValueParser::new())]
+    blame: bool,
     #[command(flatten)]
     pub(super) events: EventsArgs,
 }
@@ -39,15 +50,25 @@ pub(super) async fn run(
     let selected = select(&args.selection.selection(), &loaded)?;
     let policy = Policy { selected, ..Policy::default() };
     let mut session = Session::open(loaded, global, &policy, false, events, ui).await?;
+    // A build without it refuses before anything is told.
+    let trail = if args.blame { Some(trail(&session)?) } else { None };
     let missing = session.planned.plan.steps.iter().any(|it| it.because.contains(&Cause::Missing));
     let count_missing = missing && !args.missing_ok && session.was_applied().await?;
     let others = session.planned.plan.keep_drift(&session.planned.observed.audience, count_missing);
     events.planned(&session.planned.plan);
     let drifted = !session.planned.plan.steps.is_empty();
+    let blamed = match &trail {
+        Some(trail) => Some(blame(trail, &session).await),
+        None => None,
+    };
+    let blamed = blamed.as_ref();
     let text = if global.format == Format::Json {
         let frame = session.connection.frame("drift", &session.loaded);
         let mut document = json::plan(&frame, &session.planned.plan, None, &session.loaded.sources);
         document["notDrift"] = json::not_drift(&others);
+        if let Some(blamed) = blamed {
+            document["blame"] = ui::blame::json(blamed);
+        }
         pretty(&document)
     } else if global.format == Format::Html {
         let report = html::Report {
@@ -56,12 +77,42 @@ pub(super) async fn run(
             sources: &session.loaded.sources,
             read_at: session.planned.observed.as_of,
         };
-        html::drift(&session.planned.plan, &others, &report)
+        html::drift(&session.planned.plan, &others, blamed, &report)
     } else {
         let header = session.connection.header(&session.loaded.stack);
-        drift::text(&session.planned.plan, &others, &header, &session.loaded.sources)
+        drift::text(&session.planned.plan, &others, blamed, &header, &session.loaded.sources)
     };
     ui.answer(&text)?;
     session.connection.close()?;
     Ok(if drifted { ExitCode::Changes } else { ExitCode::Done })
+}
+
+/// The events that are recorded of the account in force.
+fn trail(session: &Session) -> Result<Trail, Failure> {
+    let trail = session.connection.aws().trail();
+    trail.map_err(|error| Failure::error(error.to_string()).help(error.help()))
+}
+
+/// Who wrote to what has drifted, as CloudTrail has it.
+async fn blame(trail: &Trail, session: &Session) -> Blamed {
+    let observed = &session.planned.observed;
+    let question = |step: &Step| match step.attention() {
+        Attention::Gone | Attention::Missing => Some(Question::Deleted(step.address.kind)),
+        // AWS itself did this.
+        Attention::Degraded | Attention::Failed => None,
+        // Something without an ARN is a part of something else.
+        _ => step.arn.clone().filter(|_| has_arn(step)).map(Question::Changed),
+    };
+    let steps = &session.planned.plan.steps;
+    let (addresses, questions): (Vec<_>, Vec<_>) =
+        steps.iter().filter_map(|it| Some((it.address.clone(), question(it)?))).unzip();
+    let exists: BTreeSet<&str> =
+        observed.owned.values().chain(observed.others.values()).map(|it| it.arn.as_str()).collect();
+    let now = session.connection.aws().gate.server_time();
+    let answer = cloud::blame(trail, &questions, now, &|arn| exists.contains(arn)).await;
+    Blamed { addresses, answer }
+}
+
+fn has_arn(step: &Step) -> bool {
+    step.address.kind.facts().arn_type.is_some()
 }

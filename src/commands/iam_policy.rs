@@ -19,6 +19,9 @@ pub(crate) struct IamPolicyArgs {
     /// What the policy is for
     #[arg(value_enum, value_name = "COMMAND")]
     command: For,
+    /// Allow to look up in CloudTrail who changed something: for `drift --blame`
+    #[arg(long, env = "IVS_APPLY_BLAME", value_parser = clap::builder::BoolishValueParser::new())]
+    blame: bool,
     /// Cover deleting what no manifest declares, of every kind; the default is the Stack's `prune`
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = clap::builder::BoolishValueParser::new(), env = "IVS_APPLY_PRUNE")]
     prune: Option<bool>,
@@ -39,6 +42,8 @@ pub(crate) struct IamPolicyArgs {
 enum For {
     /// `plan`, `drift`, `status`, `graph`, `output` without secrets.
     Plan,
+    /// The same as `plan`; with `--blame` what `drift --blame` needs besides.
+    Drift,
     /// `apply`; with `--prune` also `destroy`.
     Apply,
 }
@@ -57,7 +62,12 @@ pub(super) fn run(args: &IamPolicyArgs, global: &Global, ui: Ui) -> Result<ExitC
         Err(code) => return Ok(code),
     };
     let purpose = match args.command {
-        For::Plan => Purpose::Plan,
+        For::Plan | For::Drift if args.blame => Purpose::Blame,
+        For::Plan | For::Drift => Purpose::Plan,
+        For::Apply if args.blame => {
+            return Err(Failure::error("`apply` asks CloudTrail nothing")
+                .help("use `iam-policy drift --blame`, or leave `--blame` out"));
+        }
         For::Apply => Purpose::Apply,
     };
     let prune = args.prune.unwrap_or(loaded.stack.prune);

@@ -101,7 +101,7 @@ pub(crate) async fn run(cli: Cli, ui: Ui) -> ExitCode {
     let format = if command.hands_over() { Format::Text } else { format };
     let ended = match Events::open(command.events(), name, ui) {
         Ok(events) => {
-            let ended = start_command(command, &global, &events, ui).await;
+            let ended = Box::pin(start_command(command, &global, &events, ui)).await;
             let code = match &ended {
                 Ok(code) => *code,
                 Err(failure) => {
@@ -153,7 +153,7 @@ async fn start_command(
         Command::Show(args) => show::run(&args, global, ui),
         Command::Apply(args) => Box::pin(apply::run(&args, global, events, ui)).await,
         Command::Status(args) => status::run(&args, global, ui).await,
-        Command::Drift(args) => drift::run(&args, global, events, ui).await,
+        Command::Drift(args) => Box::pin(drift::run(&args, global, events, ui)).await,
         Command::Export(args) => export::run(&args, global, ui).await,
         Command::Destroy(args) => Box::pin(destroy::run(&args, global, events, ui)).await,
         Command::Unlock(args) => unlock::run(&args, global, ui).await,

@@ -22,7 +22,7 @@ use super::reply::{self, Reply};
 use super::route;
 use super::signature::{self, Scope};
 use super::switches::{Stance, Switches};
-use super::{caller, tags};
+use super::{caller, tags, trail};
 
 /// The version of the state file. A file of another version is refused.
 pub(crate) const VERSION: u32 = 2;
@@ -190,6 +190,17 @@ impl Account {
         self.common.caller.clone_from(&scope.access_key);
         if caller::is_meant(request, &scope) {
             return Ok(reply::Body::Xml(caller::answer(&self.common.account, request, &scope)));
+        }
+        if trail::is_meant(request, &scope) {
+            let look_up = trail::LookUp {
+                account: &self.common.account,
+                region: &scope.region,
+                now,
+                delay_millis: fault_view.list_lag,
+                names_resources: self.common.switches.trail_names_resources,
+            };
+            let answer = look_up.answer(request, self.common.history.events());
+            return answer.map(reply::Body::Trail).map_err(|failure| (None, failure));
         }
         check_scope(&scope).map_err(|failure| (None, failure))?;
         let operation =

@@ -52,6 +52,11 @@ impl History {
         }
     }
 
+    /// The events, oldest first.
+    pub(crate) fn events(&self) -> impl DoubleEndedIterator<Item = &Event> {
+        self.events.iter()
+    }
+
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }

@@ -54,6 +54,7 @@ mod stream;
 mod stream_key;
 mod switches;
 mod tags;
+mod trail;
 mod viewer_session;
 
 use std::future::Future;

@@ -25,6 +25,8 @@ pub(crate) enum Body {
     Json(&'static Operation, Value),
     /// From the security token service: status and document.
     Xml((u16, String)),
+    /// From CloudTrail.
+    Trail(Value),
 }
 
 /// The values of the headers that the models let answers carry (`docs/service-reference.md` §4).
@@ -49,6 +51,11 @@ pub(crate) fn finish(outcome: Outcome, brief: bool, request_id: &str, now: Milli
             status,
             headers: vec![("Content-Type".to_owned(), "text/xml".to_owned())],
             body: document.replace("{request-id}", request_id).into_bytes(),
+        },
+        Ok(Body::Trail(value)) => Reply {
+            status: 200,
+            headers: vec![("Content-Type".to_owned(), "application/x-amz-json-1.1".to_owned())],
+            body: value.to_string().into_bytes(),
         },
         Err((operation, failure)) => error(operation, &failure, brief),
     };

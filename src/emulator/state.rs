@@ -12,7 +12,7 @@ use super::faults::{Effects, Faults, throttle};
 use super::model::Operation;
 use super::rates::Rates;
 use super::reply::Reply;
-use super::{caller, route, signature};
+use super::{caller, route, signature, trail};
 
 /// See the module.
 #[derive(Debug)]
@@ -72,10 +72,12 @@ impl EmulatorState {
         let now = self.account.pass_time(now);
         let scope = signature::scope(&request.headers).ok();
         let meant_for_sts = scope.as_ref().is_some_and(|scope| caller::is_meant(request, scope));
+        let meant_for_trail = scope.as_ref().is_some_and(|scope| trail::is_meant(request, scope));
         let operation = route::operation(&request.method, &request.path).ok();
         let name = match operation {
             Some(operation) => operation.name.as_str(),
             None if meant_for_sts => "GetCallerIdentity",
+            None if meant_for_trail => trail::OPERATION,
             None => return Admitted { operation, effects: Effects::default(), call: 0 },
         };
         *self.calls.entry(name.to_owned()).or_default() += 1;

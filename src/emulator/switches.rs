@@ -39,6 +39,7 @@ pub enum NameFilter {
 /// The open questions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an open question of two answers")]
 pub struct Switches {
     /// `UpdateStage` with a partial `autoParticipantRecordingConfiguration`. Default: reset.
     pub stage_update: Absent,
@@ -122,6 +123,8 @@ pub struct Switches {
     /// For how many seconds an ended stream is still answered, in state OFFLINE. Default: 0, since the API
     /// reference says not to rely on that state.
     pub offline_stream_seconds: u32,
+    /// CloudTrail names the resource of an event of IVS, so that events can be looked up by it. Default: false.
+    pub trail_names_resources: bool,
 }
 
 impl Default for Switches {
@@ -160,6 +163,7 @@ impl Default for Switches {
             stream_outlives_stop_seconds: 1,
             conflict_after_stop_seconds: 1,
             offline_stream_seconds: 0,
+            trail_names_resources: false,
         }
     }
 }

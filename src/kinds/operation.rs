@@ -5,7 +5,7 @@
 //! calls, both ways. Decides nothing about who may do what; that is `plan::permission`.
 
 use super::Kind;
-use crate::aws::PublishedRates;
+use crate::aws::{PublishedRates, trail};
 use std::sync::LazyLock;
 
 /// Calls a second that AWS allows for most operations.
@@ -17,11 +17,12 @@ const UNPUBLISHED: u32 = 3;
 /// Calls a second that AWS allows for each operation of [`TAGS`].
 const TAG_OPERATIONS: u32 = 10;
 
-/// The rate of every operation of the kinds and of tags (`docs/service-reference.md` §3).
+/// The rate of every operation of the kinds, of tags (`docs/service-reference.md` §3) and of CloudTrail.
 pub static PUBLISHED_RATES: LazyLock<PublishedRates> = LazyLock::new(|| {
     let of_kinds = Kind::ALL.iter().flat_map(|it| it.facts().operations);
     let of_kinds = of_kinds.map(|it| (it.name, it.rate));
-    of_kinds.chain(TAGS.map(|it| (it, TAG_OPERATIONS))).collect()
+    let tags = TAGS.map(|it| (it, TAG_OPERATIONS));
+    of_kinds.chain(tags).chain([(trail::LOOK_UP, trail::LOOK_UPS_A_SECOND)]).collect()
 });
 
 /// One operation of the API.

@@ -14,6 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub enum Purpose {
     /// Plans, drift, graphs: nothing is written.
     Plan,
+    /// The same, and CloudTrail is asked who changed something.
+    Blame,
     /// Carrying plans out.
     Apply,
 }
@@ -46,7 +48,7 @@ pub fn policy(
     let policy = Policy { stack, desired, declared, looked_at, prune };
     let mut statements = policy.look();
     match purpose {
-        Purpose::Plan => statements.push(json!({
+        Purpose::Plan | Purpose::Blame => statements.push(json!({
             "Sid": "DenyReadingStreamKeys",
             "Effect": "Deny",
             "Action": ["ivs:BatchGetStreamKey", "ivs:GetStreamKey"],
@@ -62,6 +64,15 @@ pub fn policy(
         }
     }
     statements.extend(policy.lock(purpose));
+    if purpose == Purpose::Blame {
+        // CloudTrail has no resources that this could be limited to.
+        statements.push(json!({
+            "Sid": "LookUpWhoWrote",
+            "Effect": "Allow",
+            "Action": "cloudtrail:LookupEvents",
+            "Resource": "*",
+        }));
+    }
     json!({ "Version": "2012-10-17", "Statement": statements })
 }
 
@@ -334,7 +345,7 @@ impl Policy<'_> {
     fn lock(&self, purpose: Purpose) -> Option<Value> {
         let location = self.stack.lock.as_ref()?;
         let actions: &[&str] = match purpose {
-            Purpose::Plan => &["s3:GetObject"],
+            Purpose::Plan | Purpose::Blame => &["s3:GetObject"],
             Purpose::Apply => &["s3:DeleteObject", "s3:GetObject", "s3:PutObject"],
         };
         Some(json!({

@@ -1,5 +1,6 @@
 //! Drift, from the view of the account: the observed value, then the applied one; what needs attention comes first.
 
+use super::blame::Blamed;
 use super::escape::escape;
 use super::plan::{Header, new_value, title, value};
 use super::reason::{self, on_air};
@@ -10,7 +11,13 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// Drift as text, and beside it what differs because its manifest changed, what is not adopted yet, and what is missing.
-pub fn text(plan: &Plan, others: &NotDrift, header: &Header<'_>, sources: &SourceMap) -> String {
+pub fn text(
+    plan: &Plan,
+    others: &NotDrift,
+    blamed: Option<&Blamed>,
+    header: &Header<'_>,
+    sources: &SourceMap,
+) -> String {
     let mut text = String::new();
     title("Drift", header, &mut text);
     let mut by_attention: BTreeMap<Attention, Vec<&Step>> = BTreeMap::new();
@@ -18,10 +25,10 @@ pub fn text(plan: &Plan, others: &NotDrift, header: &Header<'_>, sources: &Sourc
         by_attention.entry(step.attention()).or_default().push(step);
     }
     for (attention, steps) in &by_attention {
-        group(heading(*attention), AnsiColor::Red, steps, sources, &mut text);
+        group(heading(*attention), AnsiColor::Red, steps, blamed, sources, &mut text);
     }
     let not_drift: Vec<&Step> = others.missing.iter().collect();
-    group(NOT_COUNTED, AnsiColor::Yellow, &not_drift, sources, &mut text);
+    group(NOT_COUNTED, AnsiColor::Yellow, &not_drift, None, sources, &mut text);
     for note in &plan.notes {
         let said = match note {
             Note::Selected(selected) => super::notes::selected(selected),
@@ -37,6 +44,9 @@ pub fn text(plan: &Plan, others: &NotDrift, header: &Header<'_>, sources: &Sourc
             | Note::Quota { .. } => continue,
         };
         let _ = writeln!(text, "note: {}", escape(&said, 600));
+    }
+    for note in blamed.map(Blamed::notes).into_iter().flatten() {
+        let _ = writeln!(text, "note: {note}");
     }
     for line in summary(plan, others) {
         let _ = writeln!(text, "{line}");
@@ -105,6 +115,7 @@ fn group(
     heading: &str,
     colour: AnsiColor,
     steps: &[&Step],
+    blamed: Option<&Blamed>,
     sources: &SourceMap,
     text: &mut String,
 ) {
@@ -115,6 +126,9 @@ fn group(
     let _ = writeln!(text, "{bold}{heading}{bold:#}");
     for step in steps {
         one(step, colour, sources, text);
+        for line in blamed.map(|it| it.lines(&step.address)).into_iter().flatten() {
+            let _ = writeln!(text, "      {line}");
+        }
     }
     text.push('\n');
 }

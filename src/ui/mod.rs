@@ -2,6 +2,7 @@
 //!
 //! Everything that came from AWS or a manifest is escaped here. Decides nothing.
 
+pub mod blame;
 mod changed_lines;
 pub mod diagnostic;
 pub mod dotenv;

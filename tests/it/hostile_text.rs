@@ -54,7 +54,7 @@ spec: { channel: main }
 
 /// Every command that shows something of an account, in every form that it has. `show` shows what the plan before it
 /// saved, and the last one deletes everything.
-const SHOWN: [&str; 42] = [
+const SHOWN: [&str; 45] = [
     "status",
     "status --format json",
     "status --format markdown",
@@ -74,6 +74,9 @@ const SHOWN: [&str; 42] = [
     "drift --format html",
     "status --format html",
     "drift --refresh full",
+    "drift --blame",
+    "drift --blame --format json",
+    "drift --blame --format html",
     "export --stack other",
     "output",
     "output --format json",

@@ -1,5 +1,6 @@
 //! The page of a drift report.
 
+use super::super::blame::Blamed;
 use super::super::drift::{lines, summary};
 use super::super::escape::escape;
 use super::super::plan::symbol;
@@ -10,11 +11,16 @@ use crate::diag::SourceMap;
 use crate::plan::{NotDrift, Plan, Step};
 
 /// Drift, and what is missing and not counted.
-pub fn drift(plan: &Plan, others: &NotDrift, report: &Report<'_>) -> String {
+pub fn drift(
+    plan: &Plan,
+    others: &NotDrift,
+    blamed: Option<&Blamed>,
+    report: &Report<'_>,
+) -> String {
     let Report { header, sources, .. } = report;
     let drifted = plan.steps.iter().map(|it| (Section::Drift(it.attention()), it));
     let missing = others.missing.iter().map(|it| (Section::NotDriftMissing, it));
-    let rows = drifted.chain(missing).map(|(section, step)| (section, row(step, sources)));
+    let rows = drifted.chain(missing).map(|(section, step)| (section, row(step, blamed, sources)));
     let mut lines = summary(plan, others);
     let headline = lines.remove(0);
     let tone = if plan.steps.is_empty() { Tone::Good } else { Tone::Bad };
@@ -22,12 +28,15 @@ pub fn drift(plan: &Plan, others: &NotDrift, report: &Report<'_>) -> String {
     let mut page = Page::new(title, headline, tone, rows.collect());
     page.facts = facts(report);
     page.notes = lines;
+    page.notes.extend(blamed.map(Blamed::notes).into_iter().flatten());
     page.text()
 }
 
-fn row(step: &Step, sources: &SourceMap) -> Row {
+fn row(step: &Step, blamed: Option<&Blamed>, sources: &SourceMap) -> Row {
     let audience = step.impact.as_ref().map(|it| Line { tone: Tone::Bad, text: on_air(it) });
-    let differs = lines(step).into_iter().map(|text| Line { tone: Tone::Plain, text });
+    let blamed = blamed.map(|it| it.lines(&step.address)).into_iter().flatten();
+    let differs = lines(step).into_iter().chain(blamed);
+    let differs = differs.map(|text| Line { tone: Tone::Plain, text });
     let arn = step.arn.as_ref();
     let arn = arn.map(|it| Line { tone: Tone::Plain, text: escape(it.as_str(), CAP) });
     Row {
