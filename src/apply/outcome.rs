@@ -8,7 +8,7 @@ use super::stop::Signal;
 use super::unread::Unread;
 use crate::aws::CloudError;
 use crate::kinds::{Address, Arn};
-use crate::plan::{Decision, Plan, Reason, StepId};
+use crate::plan::{Decision, Plan, Reason, Status, StepId};
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -268,6 +268,11 @@ impl Outcome {
             && self.steps.iter().all(|(_, status)| status.is_well())
             && self.copies.iter().all(|it| it.left.is_none())
             && self.copies_unread.is_none()
+    }
+
+    /// The status of the run that carried `plan` out.
+    pub fn status(&self, plan: &Plan) -> Status {
+        if self.is_well() { plan.status() } else { Status::Failed }
     }
 
     /// Records that another object counts in the place of one that this run created.

@@ -1,7 +1,10 @@
 //! The arguments that every command takes, and what they mean for a run. Reads no manifest and calls no AWS.
 
+use super::environment::{current_folder, variable};
 use crate::aws::{REGIONS, Rates};
 use crate::ui::Ui;
+use crate::ui::ci::{Folders, Report, Settings};
+use crate::ui::markdown::LONGEST;
 use anstream::ColorChoice;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
@@ -85,6 +88,19 @@ pub struct Global {
     /// Output format
     #[arg(long, value_enum, global = true, default_value_t = Format::Text, env = "IVS_APPLY_FORMAT")]
     pub format: Format,
+    /// Longest answer of `--format markdown`, in bytes: GitHub takes 65,536, GitLab 1,000,000, Bitbucket 32,768
+    #[arg(
+        long,
+        value_name = "BYTES",
+        global = true,
+        default_value_t = LONGEST,
+        value_parser = markdown_limit,
+        env = "IVS_APPLY_MARKDOWN_LIMIT"
+    )]
+    pub markdown_limit: usize,
+    /// Annotations, outputs and a step summary for GitHub Actions: where `GITHUB_ACTIONS` is `true`, never, or always
+    #[arg(long, value_enum, global = true, default_value_t = Ci::Auto, env = "IVS_APPLY_CI")]
+    pub ci: Ci,
     /// Colour in text
     #[arg(long, value_enum, global = true, default_value_t = Colour::Auto, env = "IVS_APPLY_COLOR")]
     pub color: Colour,
@@ -115,7 +131,7 @@ pub enum Format {
     Text,
     /// JSON for other programs.
     Json,
-    /// A comment on a pull request; `plan`, `show` and `status` have it.
+    /// A comment on a pull request; `validate`, `plan`, `apply`, `destroy`, `drift`, `show` and `status` have it.
     Markdown,
     /// One HTML file without scripts; `plan`, `apply`, `destroy`, `drift`, `status` and `show` have it.
     Html,
@@ -123,7 +139,7 @@ pub enum Format {
     Env,
     /// Variables for readers of `.env` files; `output` alone has it.
     Dotenv,
-    /// Lines for `$GITHUB_OUTPUT`; `output`, `plan`, `apply` and `destroy` have it.
+    /// Lines for `$GITHUB_OUTPUT`; `output`, `validate`, `plan`, `apply`, `destroy` and `drift` have it.
     Github,
     /// For Graphviz; `graph` alone has it.
     Dot,
@@ -131,6 +147,17 @@ pub enum Format {
     Mermaid,
     /// A picture; `graph` alone has it.
     Svg,
+}
+
+/// The CI system that a run tells more than its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Ci {
+    /// GitHub Actions, where its variable says so.
+    Auto,
+    /// None.
+    Off,
+    /// GitHub Actions, or what reads the same commands.
+    Github,
 }
 
 /// Whether text has colour.
@@ -197,6 +224,14 @@ pub(crate) fn not_empty(text: &str) -> Result<String, String> {
     }
 }
 
+/// A comment that has room for its title and for what it leaves out.
+fn markdown_limit(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(limit) if limit >= 4_000 => Ok(limit),
+        _ => Err("it is a number of bytes, at least 4000".to_owned()),
+    }
+}
+
 fn verbosity(text: &str) -> Result<u8, String> {
     text.parse().map_err(|_| "it takes a number: 1 as for `-v`, 2 as for `-vv`".to_owned())
 }
@@ -223,6 +258,29 @@ impl Global {
     /// The manifests to read: those of `-f`, or the folder that the program runs in.
     pub(crate) fn paths(&self) -> Vec<PathBuf> {
         if self.filename.is_empty() { vec![".".into()] } else { self.filename.clone() }
+    }
+
+    /// What the run tells a CI system, and where.
+    pub(crate) fn ci(&self, reports: Vec<Report>) -> Settings {
+        let is_github = match self.ci {
+            Ci::Auto => variable("GITHUB_ACTIONS").is_some_and(|it| it == "true"),
+            Ci::Off => false,
+            Ci::Github => true,
+        };
+        let file = |name| variable(name).filter(|_| is_github).map(PathBuf::from);
+        let repository = variable("GITHUB_WORKSPACE").or_else(|| variable("CI_PROJECT_DIR"));
+        Settings {
+            annotates: is_github,
+            outputs: file("GITHUB_OUTPUT"),
+            step_summary: file("GITHUB_STEP_SUMMARY"),
+            folders: Folders {
+                repository: repository.map(PathBuf::from),
+                current: current_folder(),
+            },
+            answers_in_markdown: self.format == Format::Markdown,
+            markdown_limit: self.markdown_limit,
+            reports,
+        }
     }
 
     /// The two streams of output, in the colours asked for.

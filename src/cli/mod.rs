@@ -16,6 +16,6 @@ pub(crate) use environment::{
 };
 pub use exit_code::ExitCode;
 pub(crate) use global::not_empty;
-pub use global::{Colour, EmulatorChoice, Format, Global, RatesWord};
+pub use global::{Ci, Colour, EmulatorChoice, Format, Global, RatesWord};
 pub(crate) use mistakes::{add_tips, with_escaped_values};
 pub(crate) use time::time;

@@ -6,6 +6,7 @@ use super::failure::{Failure, refused};
 use super::inputs;
 use super::lock::Guard;
 use super::plan::{PlanningArgs, policy};
+use super::reports::ReportsArgs;
 use super::session::{self, Session};
 use super::wait::{self, Waited};
 use crate::apply::{Outcome, Signal};
@@ -13,14 +14,15 @@ use crate::cli::{ExitCode, Format, Global, not_empty, program};
 use crate::diag::Code;
 use crate::manifest::envelope::kind_names;
 use crate::manifest::source::read_named;
-use crate::plan::{Approval, Difference, Policy, Status};
+use crate::plan::{Approval, Difference, Policy};
+use crate::ui::ci::Left;
 use crate::ui::escape::escape;
 use crate::ui::events::Events;
 use crate::ui::html::Ran;
 use crate::ui::progress::{failures, left, report};
 use crate::ui::saved::difference;
 use crate::ui::shell::quote;
-use crate::ui::{Ui, json, output};
+use crate::ui::{Ui, json};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -45,6 +47,8 @@ pub(crate) struct ApplyArgs {
     /// something is left
     #[arg(long, value_name = "TIME", value_parser = wait::time, env = "IVS_APPLY_WAIT")]
     wait: Option<Duration>,
+    #[command(flatten)]
+    pub(super) reports: ReportsArgs,
 }
 
 /// What allows a plan to be carried out.
@@ -89,7 +93,7 @@ pub(super) async fn run(
         None => args.planning.terms(confirmed),
         Some(approval) => args.planning.approved(&approval.terms, confirmed)?,
     };
-    let loaded = match session::load("apply", global, ui) {
+    let loaded = match session::load("apply", global, events, ui) {
         Ok(loaded) => loaded,
         Err(code) => return Ok(code),
     };
@@ -175,7 +179,7 @@ pub(super) async fn show_and_do(
     global: &Global,
     ui: Ui,
 ) -> Result<ExitCode, Failure> {
-    session.connection.events.planned(&session.planned.plan);
+    session.tell();
     let waited = None;
     let mut carrying =
         Carrying { command, session: &mut session, consent, approved, guard, global, ui, waited };
@@ -204,7 +208,10 @@ struct Carrying<'a> {
 impl Carrying<'_> {
     /// Whether the result is one document for a program, which comes at the end, whole.
     fn is_document(&self) -> bool {
-        matches!(self.global.format, Format::Json | Format::Html | Format::Github)
+        matches!(
+            self.global.format,
+            Format::Json | Format::Html | Format::Github | Format::Markdown
+        )
     }
 
     async fn out(&mut self) -> Result<ExitCode, Failure> {
@@ -280,6 +287,7 @@ impl Carrying<'_> {
         differences: &[Difference],
         shown: Result<(), Failure>,
     ) -> Result<ExitCode, Failure> {
+        self.session.connection.events.record.is_stale(differences);
         let s = if differences.len() == 1 { "" } else { "s" };
         let message = format!("the saved plan is stale: {} difference{s}", differences.len());
         if !self.is_document() {
@@ -303,7 +311,7 @@ impl Carrying<'_> {
         self.session.show_refused(command, Some(&failure), differences, global, *ui)?;
         let message = escape(&failure.message, 2_000);
         self.ui.say(&format!("error: {message}\n"));
-        self.session.connection.events.failed(&failure.message, failure.help.as_deref());
+        failure.tell(&self.session.connection.events);
         Ok(failure.code)
     }
 
@@ -346,13 +354,8 @@ impl Carrying<'_> {
                 }
                 pretty(&document)
             }
-            Format::Github => {
-                let counts = outcome.counts(plan);
-                let status = if outcome.is_well() { plan.status() } else { Status::Failed };
-                let unchanged = ("unchanged", counts.unchanged);
-                let counts: Vec<_> = counts.steps().into_iter().chain([unchanged]).collect();
-                output::github_counts(&loaded.stack.name, status.as_str(), &counts)
-            }
+            // These are written at the end, from the record of the run.
+            Format::Github | Format::Markdown => return Ok(()),
             Format::Html => self.session.page(self.command, Ran::Applied(outcome), &[]),
             _ => report(plan, outcome),
         };
@@ -361,6 +364,14 @@ impl Carrying<'_> {
 
     /// How a run ends, given what came of its steps; says what it leaves where it must not leave anything.
     fn ended(&self, outcome: &Outcome) -> ExitCode {
+        let Session { loaded, connection, planned } = &*self.session;
+        let allowed = match () {
+            () if self.session.destroys() => Left::Nothing,
+            () if self.consent.fail_on_deferred => Left::NotDeferred,
+            () => Left::MayBeLeft,
+        };
+        let (header, sources) = (connection.header(&loaded.stack), &loaded.sources);
+        connection.events.record.applied(&planned.plan, outcome, allowed, &header, sources);
         let code = exit_code(outcome);
         if code != ExitCode::Done {
             return code;

@@ -4,6 +4,7 @@ use super::connection::Connection;
 use super::events::EventsArgs;
 use super::failure::Failure;
 use super::lock::Guard;
+use super::reports::ReportsArgs;
 use super::session::{Session, load};
 use crate::cli::{ExitCode, Global};
 use crate::kinds::Address;
@@ -32,6 +33,8 @@ pub(crate) struct DestroyArgs {
     exclude: Vec<Pattern>,
     #[command(flatten)]
     pub(super) events: EventsArgs,
+    #[command(flatten)]
+    pub(super) reports: ReportsArgs,
 }
 
 pub(super) async fn run(
@@ -40,7 +43,7 @@ pub(super) async fn run(
     events: &Events,
     ui: Ui,
 ) -> Result<ExitCode, Failure> {
-    let loaded = match load("destroy", global, ui) {
+    let loaded = match load("destroy", global, events, ui) {
         Ok(loaded) => loaded,
         Err(code) => return Ok(code),
     };

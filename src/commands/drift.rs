@@ -1,6 +1,7 @@
 use super::answer::pretty;
 use super::events::EventsArgs;
 use super::failure::Failure;
+use super::reports::ReportsArgs;
 use super::selection::{SelectionArgs, select};
 use super::session::{self, Session};
 use crate::aws::trail::Trail;
@@ -35,6 +36,8 @@ pub(crate) struct DriftArgs {
     blame: bool,
     #[command(flatten)]
     pub(super) events: EventsArgs,
+    #[command(flatten)]
+    pub(super) reports: ReportsArgs,
 }
 
 pub(super) async fn run(
@@ -43,7 +46,7 @@ pub(super) async fn run(
     events: &Events,
     ui: Ui,
 ) -> Result<ExitCode, Failure> {
-    let loaded = match session::load("drift", global, ui) {
+    let loaded = match session::load("drift", global, events, ui) {
         Ok(loaded) => loaded,
         Err(code) => return Ok(code),
     };
@@ -62,7 +65,12 @@ pub(super) async fn run(
         None => None,
     };
     let blamed = blamed.as_ref();
-    let text = if global.format == Format::Json {
+    let header = session.connection.header(&session.loaded.stack);
+    let Session { planned, loaded, .. } = &session;
+    events.record.drifted(&planned.plan, &others, blamed, &header, &loaded.sources);
+    let text = if matches!(global.format, Format::Github | Format::Markdown) {
+        String::new()
+    } else if global.format == Format::Json {
         let frame = session.connection.frame("drift", &session.loaded);
         let mut document = json::plan(&frame, &session.planned.plan, None, &session.loaded.sources);
         document["notDrift"] = json::not_drift(&others);
@@ -73,13 +81,12 @@ pub(super) async fn run(
     } else if global.format == Format::Html {
         let report = html::Report {
             command: "drift",
-            header: &session.connection.header(&session.loaded.stack),
+            header: &header,
             sources: &session.loaded.sources,
             read_at: session.planned.observed.as_of,
         };
         html::drift(&session.planned.plan, &others, blamed, &report)
     } else {
-        let header = session.connection.header(&session.loaded.stack);
         drift::text(&session.planned.plan, &others, blamed, &header, &session.loaded.sources)
     };
     ui.answer(&text)?;

@@ -3,6 +3,7 @@
 
 use crate::cli::ExitCode;
 use crate::engine::{self, Refusal};
+use crate::ui::events::Events;
 use crate::ui::file::Refused;
 use crate::ui::reason;
 
@@ -32,6 +33,14 @@ impl Failure {
                     .to_owned(),
             ),
         }
+    }
+
+    /// Tells other programs why the run does not do its work.
+    pub(super) fn tell(&self, events: &Events) {
+        let help = self.help.as_deref();
+        let is_refusal = matches!(self.code, ExitCode::Refused | ExitCode::Stale);
+        events.failed(&self.message, help);
+        events.record.failed(&self.message, help, is_refusal);
     }
 
     pub(super) fn help(mut self, help: impl Into<String>) -> Self {

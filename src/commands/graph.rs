@@ -21,8 +21,13 @@ pub(crate) struct GraphArgs {
     selection: SelectionArgs,
 }
 
-pub(super) async fn run(args: &GraphArgs, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
-    let loaded = match session::load("graph", global, ui) {
+pub(super) async fn run(
+    args: &GraphArgs,
+    global: &Global,
+    events: &Events,
+    ui: Ui,
+) -> Result<ExitCode, Failure> {
+    let loaded = match session::load("graph", global, events, ui) {
         Ok(loaded) => loaded,
         Err(code) => return Ok(code),
     };

@@ -5,6 +5,7 @@ use crate::cli::{ExitCode, Global};
 use crate::kinds::bucket_fault;
 use crate::plan::permission::{self, Purpose};
 use crate::ui::Ui;
+use crate::ui::events::Events;
 use clap::ValueEnum;
 
 /// Print the least-privilege IAM policy that the manifests need
@@ -56,8 +57,13 @@ fn bucket(text: &str) -> Result<String, String> {
     }
 }
 
-pub(super) fn run(args: &IamPolicyArgs, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
-    let loaded = match session::load("iam-policy", global, ui) {
+pub(super) fn run(
+    args: &IamPolicyArgs,
+    global: &Global,
+    events: &Events,
+    ui: Ui,
+) -> Result<ExitCode, Failure> {
+    let loaded = match session::load("iam-policy", global, events, ui) {
         Ok(loaded) => loaded,
         Err(code) => return Ok(code),
     };

@@ -22,6 +22,7 @@ mod lock;
 mod man;
 mod output;
 mod plan;
+mod reports;
 mod schema;
 mod selection;
 mod session;
@@ -35,7 +36,7 @@ mod wait;
 pub use start::main;
 
 use crate::cli::{ExitCode, Format, Global};
-use crate::plan::Status;
+use crate::ui::ci::{Record, Report, RunSummary};
 use crate::ui::events::Events;
 use crate::ui::{Ui, json};
 use answer::{frame_of, pretty};
@@ -99,25 +100,32 @@ pub(crate) async fn run(cli: Cli, ui: Ui) -> ExitCode {
     }
     // What reads secrets from a pipe must not take a failure for them.
     let format = if command.hands_over() { Format::Text } else { format };
-    let ended = match Events::open(command.events(), name, ui) {
+    let stack = global.stack.as_deref().unwrap_or("default");
+    let record = Record::new(RunSummary::new(name, stack), global.ci(command.reports()));
+    let opened = record.may_report();
+    let opened = opened.and_then(|()| Events::open(command.events(), name, record.clone(), ui));
+    let (events, ended) = match opened {
         Ok(events) => {
             let ended = Box::pin(start_command(command, &global, &events, ui)).await;
-            let code = match &ended {
-                Ok(code) => *code,
-                Err(failure) => {
-                    events.failed(&failure.message, failure.help.as_deref());
-                    failure.code
-                }
-            };
-            events.ended(code.number());
-            ended
+            (events, ended)
         }
-        Err(refused) => Err(refused.into()),
+        Err(refused) => (Events::without_file(record), Err(refused.into())),
     };
-    let failure = match ended {
-        Ok(code) => return code,
-        Err(failure) => failure,
+    let code = match &ended {
+        Ok(code) => *code,
+        Err(failure) => {
+            failure.tell(&events);
+            show_failure(name, format, failure, ui);
+            failure.code
+        }
     };
+    let code = end(code, name, format, &events.record, ui);
+    events.ended(code.number());
+    code
+}
+
+/// Says what went wrong, in the form that was asked for. What is written from the record of the run comes later.
+fn show_failure(name: &str, format: Format, failure: &Failure, ui: Ui) {
     let help = failure.help.as_deref();
     if format == Format::Json {
         let frame = frame_of(name);
@@ -127,9 +135,6 @@ pub(crate) async fn run(cli: Cli, ui: Ui) -> ExitCode {
     if format == Format::Html {
         let _ = ui.answer(&crate::ui::html::failure(name, &failure.message, help));
     }
-    if format == Format::Github && name != "output" {
-        let _ = ui.answer(&crate::ui::output::github_counts("", Status::Failed.as_str(), &[]));
-    }
     let red = anstyle::AnsiColor::Red.on_default().bold();
     let mut text =
         format!("{red}error{red:#}: {}\n", crate::ui::escape::escape(&failure.message, 2_000));
@@ -137,7 +142,40 @@ pub(crate) async fn run(cli: Cli, ui: Ui) -> ExitCode {
         text.push_str(&format!("  help: {}\n", crate::ui::escape::escape(help, 2_000)));
     }
     ui.say(&text);
-    failure.code
+}
+
+/// Writes what is made from the record of the run: an answer in Markdown or for GitHub, report files, and what is for
+/// the CI system. An answer or a report that cannot be written is an error, since the command line asks for it.
+fn end(code: ExitCode, name: &str, format: Format, record: &Record, ui: Ui) -> ExitCode {
+    record.ended(code.number());
+    let answer = match format {
+        Format::Github if name != "output" => Some(record.outputs()),
+        Format::Markdown => record.markdown(),
+        _ => None,
+    };
+    let answered = answer.map_or(Ok(()), |it| ui.answer(&it));
+    let mut missing: Vec<String> = answered
+        .err()
+        .map(|error| format!("the result could not be written: {error}"))
+        .into_iter()
+        .collect();
+    let code_of = |missing: &[String]| match code {
+        ExitCode::Done | ExitCode::Changes if missing.is_empty() => code,
+        ExitCode::Done | ExitCode::Changes if record.wrote() => ExitCode::Partly,
+        ExitCode::Done | ExitCode::Changes => ExitCode::Error,
+        other => other,
+    };
+    record.ended(code_of(&missing).number());
+    missing.extend(record.report(ui).iter().map(ToString::to_string));
+    let code = code_of(&missing);
+    record.ended(code.number());
+    for it in missing {
+        let it = crate::ui::escape::escape(&it, 1_000);
+        let applied = if record.wrote() { "all changes were applied, but " } else { "" };
+        ui.say(&format!("error: {applied}{it}\n"));
+    }
+    record.tell(ui);
+    code
 }
 
 async fn start_command(
@@ -148,18 +186,18 @@ async fn start_command(
 ) -> Result<ExitCode, Failure> {
     match command {
         Command::Init(args) => init::run(&args, global, ui),
-        Command::Validate(args) => validate::run(&args, global, ui),
+        Command::Validate(args) => validate::run(&args, global, events, ui),
         Command::Plan(args) => plan::run(&args, global, events, ui).await,
         Command::Show(args) => show::run(&args, global, ui),
         Command::Apply(args) => Box::pin(apply::run(&args, global, events, ui)).await,
-        Command::Status(args) => status::run(&args, global, ui).await,
+        Command::Status(args) => status::run(&args, global, events, ui).await,
         Command::Drift(args) => Box::pin(drift::run(&args, global, events, ui)).await,
         Command::Export(args) => export::run(&args, global, ui).await,
         Command::Destroy(args) => Box::pin(destroy::run(&args, global, events, ui)).await,
-        Command::Unlock(args) => unlock::run(&args, global, ui).await,
-        Command::Output(args) => output::run(&args, global, ui).await,
-        Command::Graph(args) => graph::run(&args, global, ui).await,
-        Command::IamPolicy(args) => iam_policy::run(&args, global, ui),
+        Command::Unlock(args) => unlock::run(&args, global, events, ui).await,
+        Command::Output(args) => output::run(&args, global, events, ui).await,
+        Command::Graph(args) => graph::run(&args, global, events, ui).await,
+        Command::IamPolicy(args) => iam_policy::run(&args, global, events, ui),
         Command::Explain(args) => explain::run(&args, ui),
         Command::Schema(args) => schema::run(&args, ui),
         Command::Completions(args) => completions::run(&args, ui),
@@ -186,20 +224,30 @@ impl Command {
         matches!(self, Self::Output(args) if args.hands_over())
     }
 
+    /// The reports that were asked for.
+    fn reports(&self) -> Vec<Report> {
+        let asked = match self {
+            Self::Validate(args) => &args.reports,
+            Self::Plan(args) => &args.reports,
+            Self::Apply(args) => &args.reports,
+            Self::Drift(args) => &args.reports,
+            Self::Destroy(args) => &args.reports,
+            _ => return Vec::new(),
+        };
+        asked.report.clone()
+    }
+
     /// The forms of its answer.
     fn formats(&self) -> &'static [Format] {
         match self {
             Self::Graph(_) => &[Format::Text, Format::Dot, Format::Mermaid, Format::Svg],
-            Self::Plan(_) => {
+            Self::Plan(_) | Self::Apply(_) | Self::Destroy(_) | Self::Drift(_) => {
                 &[Format::Text, Format::Json, Format::Markdown, Format::Html, Format::Github]
             }
+            Self::Validate(_) => &[Format::Text, Format::Json, Format::Markdown, Format::Github],
             Self::Show(_) | Self::Status(_) => {
                 &[Format::Text, Format::Json, Format::Markdown, Format::Html]
             }
-            Self::Apply(_) | Self::Destroy(_) => {
-                &[Format::Text, Format::Json, Format::Html, Format::Github]
-            }
-            Self::Drift(_) => &[Format::Text, Format::Json, Format::Html],
             Self::Init(_) | Self::Unlock(_) | Self::Export(_) | Self::Explain(_) => &[Format::Text],
             Self::Output(_) => {
                 &[Format::Text, Format::Json, Format::Env, Format::Dotenv, Format::Github]

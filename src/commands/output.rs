@@ -8,6 +8,7 @@ use crate::cloud::Reading;
 use crate::kinds::{
     Arn, Desired, Kind, NamedSecret, Observed, ObservedState, Pointer, WithSecrets,
 };
+use crate::ui::events::Events;
 use crate::ui::output::{self, NoVariables, Outputs};
 use crate::ui::secrets::{self, SECRETS_FILE, Secrets};
 use crate::ui::{Ui, escape::escape, file, json};
@@ -84,11 +85,16 @@ impl<'a> Handover<'a> {
     }
 }
 
-pub(super) async fn run(args: &OutputArgs, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
+pub(super) async fn run(
+    args: &OutputArgs,
+    global: &Global,
+    events: &Events,
+    ui: Ui,
+) -> Result<ExitCode, Failure> {
     let handover = Handover::of(args, global.format, ui)?;
     // Invalid manifests are told of on standard error alone where standard output is for secrets.
     let format = if args.hands_over() { Format::Text } else { global.format };
-    let loaded = match session::load("output", &Global { format, ..global.clone() }, ui) {
+    let loaded = match session::load("output", &Global { format, ..global.clone() }, events, ui) {
         Ok(loaded) => loaded,
         Err(code) => return Ok(code),
     };

@@ -2,6 +2,7 @@ use super::completions::addresses;
 use super::events::EventsArgs;
 use super::failure::Failure;
 use super::inputs::{self, Naming};
+use super::reports::ReportsArgs;
 use super::selection::{SelectionArgs, select};
 use super::session::{self, Session};
 use crate::cli::{ExitCode, Global};
@@ -33,6 +34,8 @@ pub(crate) struct PlanArgs {
     confirm_deletes: Option<usize>,
     #[command(flatten)]
     pub(super) events: EventsArgs,
+    #[command(flatten)]
+    pub(super) reports: ReportsArgs,
 }
 
 /// What decides how a plan comes out.
@@ -121,14 +124,14 @@ pub(super) async fn run(
     if let Some(out) = &args.out {
         file::may_write(out, SAVED)?;
     }
-    let loaded = match session::load("plan", global, ui) {
+    let loaded = match session::load("plan", global, events, ui) {
         Ok(loaded) => loaded,
         Err(code) => return Ok(code),
     };
     let terms = args.planning.terms(args.confirm_deletes);
     let policy = policy(&terms, &loaded)?;
     let session = Session::open(loaded, global, &policy, terms.refresh_full, events, ui).await?;
-    events.planned(&session.planned.plan);
+    session.tell();
     session.say_what_is_not_there(ui);
     let approval = match &args.out {
         Some(_) => Some(session.approval(terms, inputs::of(global))?),
@@ -139,7 +142,9 @@ pub(super) async fn run(
     let status = session.planned.plan.status();
     if let (Some(out), Some(approval)) = (&args.out, approval) {
         let naming = Naming::of(global, &session.connection.aws().endpoints);
-        save(out, &approval, status, &inputs::command(out, global, &naming), &naming, ui)?;
+        if save(out, &approval, status, &inputs::command(out, global, &naming), &naming, ui)? {
+            events.record.saved(out);
+        }
     }
     Ok(match status {
         Status::Blocked => ExitCode::Refused,
@@ -148,7 +153,7 @@ pub(super) async fn run(
     })
 }
 
-/// A plan that must not be carried out is not there to be approved.
+/// Saves the plan; whether it was saved, since a plan that must not be carried out cannot be approved.
 fn save(
     out: &std::path::Path,
     approval: &Approval,
@@ -156,11 +161,11 @@ fn save(
     command: &str,
     naming: &Naming,
     ui: Ui,
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     let name = escape(&out.display().to_string(), 200);
     if status == Status::Blocked {
         ui.say(&format!("not saved: a blocked plan cannot be approved; {name} is unchanged\n"));
-        return Ok(());
+        return Ok(false);
     }
     file::write(out, &crate::ui::escape::json(&approval.text()), SAVED)?;
     let command = escape(command, 2_000);
@@ -173,5 +178,5 @@ fn save(
         "saved: `{command}` applies it{whole} provided that neither the manifests nor the account \
          change\n"
     ));
-    Ok(())
+    Ok(true)
 }

@@ -16,13 +16,20 @@ use crate::ui::progress::Spinner;
 use crate::ui::{Ui, diagnostic, json};
 
 /// Manifests that are in order.
-pub(super) fn load(command: &str, global: &Global, ui: Ui) -> Result<Loaded, ExitCode> {
+pub(super) fn load(
+    command: &str,
+    global: &Global,
+    events: &Events,
+    ui: Ui,
+) -> Result<Loaded, ExitCode> {
     let folder = global.stdin_folder.as_deref();
     let stdin = StandardInput { text: &mut std::io::stdin(), folder };
     let mut loaded = manifest::load(&global.paths(), stdin, global.stack.as_deref());
     if global.deny_warnings {
         loaded.report.deny_warnings();
     }
+    let (stack, resources) = (&loaded.stack.name, loaded.desired.len());
+    events.record.checked(stack, resources, &loaded.report, &loaded.sources);
     if !loaded.report.is_empty() {
         ui.say(&diagnostic::text(&loaded.report, &loaded.sources, ui.colours_talk()));
     }
@@ -124,12 +131,21 @@ impl Session {
         holds.map_err(|it| failed(&it))
     }
 
+    /// Tells other programs what the plan comes to.
+    pub(super) fn tell(&self) {
+        let Self { loaded, connection, planned } = self;
+        let header = connection.header(&loaded.stack);
+        connection.events.planned(&planned.plan);
+        connection.events.record.planned(&planned.plan, &header, &loaded.sources);
+    }
+
     /// The plan in the form that was asked for.
     pub(super) fn show(&self, command: &str, global: &Global, ui: Ui) -> Result<(), Failure> {
         self.show_refused(command, None, &[], global, ui)
     }
 
-    /// The plan, and why nothing of it was carried out; for a saved one, in what it differs.
+    /// The plan, and why nothing of it was carried out; for a saved one, in what it differs. What is written from the
+    /// record of the run comes at its end.
     pub(super) fn show_refused(
         &self,
         command: &str,
@@ -138,6 +154,9 @@ impl Session {
         global: &Global,
         ui: Ui,
     ) -> Result<(), Failure> {
+        if matches!(global.format, Format::Github | Format::Markdown) {
+            return Ok(());
+        }
         let text = if global.format == Format::Json {
             let frame = self.connection.frame(command, &self.loaded);
             let mut document = json::plan(&frame, &self.planned.plan, None, &self.loaded.sources);
@@ -155,16 +174,6 @@ impl Session {
                 help: it.help.as_deref(),
             });
             self.page(command, ran, differences)
-        } else if global.format == Format::Github {
-            let status =
-                if refused.is_some() { Status::Blocked } else { self.planned.plan.status() };
-            let counts = self.planned.plan.summary().counts();
-            crate::ui::output::github_counts(&self.loaded.stack.name, status.as_str(), &counts)
-        } else if global.format == Format::Markdown {
-            crate::ui::markdown::text(
-                &self.planned.plan,
-                &self.connection.header(&self.loaded.stack),
-            )
         } else {
             let header = self.connection.header(&self.loaded.stack);
             crate::ui::plan::text(&self.planned.plan, &header, &self.loaded.sources)

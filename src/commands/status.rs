@@ -15,6 +15,7 @@ use crate::plan::{
     Note, Policy, ResourceState, ResourceStatus, Selection, Status, recorded_states,
 };
 use crate::ui::escape::escape;
+use crate::ui::events::Events;
 use crate::ui::plan::Header;
 use crate::ui::progress::Spinner;
 use crate::ui::screen::{self, Parts, Screen};
@@ -66,7 +67,12 @@ struct Subject {
 
 impl Subject {
     /// Manifests, or the name of a stack. Manifests that are not in order have been told about.
-    fn of(args: &StatusArgs, global: &Global, ui: Ui) -> Result<Result<Self, ExitCode>, Failure> {
+    fn of(
+        args: &StatusArgs,
+        global: &Global,
+        events: &Events,
+        ui: Ui,
+    ) -> Result<Result<Self, ExitCode>, Failure> {
         let selection = args.selection.selection();
         if let (Some(name), true) = (&global.stack, global.filename.is_empty()) {
             if !selection.labels.is_empty() {
@@ -84,7 +90,7 @@ impl Subject {
             let policy = Policy::default();
             return Ok(Ok(Self { loaded, policy, selection, declared: false }));
         }
-        let loaded = match session::load("status", global, ui) {
+        let loaded = match session::load("status", global, events, ui) {
             Ok(loaded) => loaded,
             Err(code) => return Ok(Err(code)),
         };
@@ -195,8 +201,13 @@ impl View {
     }
 }
 
-pub(super) async fn run(args: &StatusArgs, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
-    let subject = match Subject::of(args, global, ui)? {
+pub(super) async fn run(
+    args: &StatusArgs,
+    global: &Global,
+    events: &Events,
+    ui: Ui,
+) -> Result<ExitCode, Failure> {
+    let subject = match Subject::of(args, global, events, ui)? {
         Ok(subject) => subject,
         Err(code) => return Ok(code),
     };
@@ -219,7 +230,7 @@ pub(super) async fn run(args: &StatusArgs, global: &Global, ui: Ui) -> Result<Ex
     let shown = view.status(&subject, &connection);
     ui.answer(&match global.format {
         Format::Json => pretty(&document(&subject, &connection, &view)),
-        Format::Markdown => status::markdown(&shown),
+        Format::Markdown => status::markdown(&shown, global.markdown_limit),
         Format::Html => html::status(&shown),
         _ => status::parts(&shown, screen::width(), None).text(),
     })?;
@@ -314,6 +325,7 @@ struct Output {
     ui: Ui,
     pause: Duration,
     format: Format,
+    markdown_limit: usize,
     screen: Option<Screen>,
     /// What was shown last on a terminal, and when.
     last: Parts,
@@ -327,14 +339,9 @@ impl Output {
             && screen::width().is_some()
             && variable("TERM").is_some_and(|it| it != "dumb");
         let screen = redraws.then(|| Screen::new(ui));
-        Self {
-            ui,
-            pause,
-            format: global.format,
-            screen,
-            last: Parts::default(),
-            shown: Instant::now(),
-        }
+        let Global { format, markdown_limit, .. } = *global;
+        let (last, shown) = (Parts::default(), Instant::now());
+        Self { ui, pause, format, markdown_limit, screen, last, shown }
     }
 
     fn rendered(&self, subject: &Subject, connection: &Connection, view: &View) -> Shown {
@@ -345,7 +352,9 @@ impl Output {
                 let document = document(subject, connection, view);
                 Shown::Text(crate::ui::escape::json(&format!("{document}\n")))
             }
-            (Format::Markdown, _) => Shown::Text(format!("{}\n", status::markdown(&shown))),
+            (Format::Markdown, _) => {
+                Shown::Text(format!("{}\n", status::markdown(&shown, self.markdown_limit)))
+            }
             (_, Some(screen)) => {
                 let (_, columns) = screen.size();
                 Shown::Screen(status::parts(&shown, Some(columns), Some(self.pause)))

@@ -5,6 +5,7 @@ use super::session::load;
 use crate::apply::lock::{Unlocked, WINDOW};
 use crate::cli::{ExitCode, Global};
 use crate::ui::Ui;
+use crate::ui::events::Events;
 
 /// Release a stale lock
 ///
@@ -17,8 +18,13 @@ pub(crate) struct UnlockArgs {
     nonce: String,
 }
 
-pub(super) async fn run(args: &UnlockArgs, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
-    let loaded = match load("unlock", global, ui) {
+pub(super) async fn run(
+    args: &UnlockArgs,
+    global: &Global,
+    events: &Events,
+    ui: Ui,
+) -> Result<ExitCode, Failure> {
+    let loaded = match load("unlock", global, events, ui) {
         Ok(loaded) => loaded,
         Err(code) => return Ok(code),
     };

@@ -23,9 +23,22 @@ pub fn is_events_file(text: &str) -> bool {
     text.starts_with(EVENT)
 }
 
+/// What the name of each check in a Code Quality report begins with.
+pub const CHECK: &str = "ivs-apply/";
+
+/// Whether a text, or its beginning, is of a Code Quality report; one without findings is an empty list.
+pub fn is_code_quality(text: &str) -> bool {
+    let beginning: String =
+        text.chars().filter(|it| !it.is_ascii_whitespace()).take(1_000).collect();
+    beginning == "[]" || beginning.starts_with(&format!("[{{\"check_name\":\"{CHECK}"))
+}
+
 /// Whether a text, or its beginning, is of a file that this program wrote and that declares nothing.
 pub fn is_our_own(text: &str) -> bool {
-    is_saved_plan(text) || is_events_file(text) || begins_document(text, SECRETS)
+    is_saved_plan(text)
+        || is_events_file(text)
+        || is_code_quality(text)
+        || begins_document(text, SECRETS)
 }
 
 /// Whether a text is the beginning of a JSON document of `kind`, as far as that can be told without parsing

@@ -47,7 +47,8 @@ pub use calls::READS_LAG;
 pub use check::{Check, MOST_USER_TAGS, bucket_fault};
 pub use declared::DeclaredSet;
 pub use document::{
-    API_VERSION, SAVED_PLAN, SECRETS, begins_document, is_events_file, is_our_own, is_saved_plan,
+    API_VERSION, CHECK, SAVED_PLAN, SECRETS, begins_document, is_code_quality, is_events_file,
+    is_our_own, is_saved_plan,
 };
 pub use facts::{Facts, Mutable, Replace};
 pub use freeze::{Freeze, OnFreeze};

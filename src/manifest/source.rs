@@ -37,6 +37,9 @@ impl Default for Limits {
     }
 }
 
+/// The name of the text of standard input.
+pub const STANDARD_INPUT: &str = "<stdin>";
+
 /// Standard input, where `-` names it.
 pub struct StandardInput<'a> {
     /// Its text.
@@ -352,9 +355,9 @@ impl Collector<'_> {
         let Limits { file_bytes, total_bytes, .. } = *self.limits;
         match bounded(stdin.text, file_bytes, total_bytes, &mut self.bytes) {
             Ok(text) => {
-                self.sources.add(source("<stdin>".to_owned(), folder, text));
+                self.sources.add(source(STANDARD_INPUT.to_owned(), folder, text));
             }
-            Err(refused) => self.refuse(Path::new("<stdin>"), refused),
+            Err(refused) => self.refuse(Path::new(STANDARD_INPUT), refused),
         }
     }
 

@@ -52,15 +52,15 @@ pub fn text(report: &Report, sources: &SourceMap, colour: bool) -> String {
 }
 
 /// One mistake, and every place where it was found.
-struct Fold<'r> {
-    position: Option<Position>,
-    diagnostic: &'r Diagnostic,
-    places: Vec<&'r Place>,
+pub(super) struct Fold<'r> {
+    pub(super) position: Option<Position>,
+    pub(super) diagnostic: &'r Diagnostic,
+    pub(super) places: Vec<&'r Place>,
 }
 
 /// One report a mistake, in order: what has the same code, says the same and points at the same other places
 /// has the same cause.
-fn folded<'r>(report: &'r Report, sources: &SourceMap) -> Vec<Fold<'r>> {
+pub(super) fn folded<'r>(report: &'r Report, sources: &SourceMap) -> Vec<Fold<'r>> {
     let mut folds: Vec<Fold<'r>> = Vec::new();
     let mut known = BTreeMap::new();
     for (position, diagnostic) in report.sorted(sources) {
@@ -78,7 +78,7 @@ fn folded<'r>(report: &'r Report, sources: &SourceMap) -> Vec<Fold<'r>> {
 const PLACES: usize = 3;
 
 /// `the same in 40 places: a.yaml:3:5, a.yaml:9:5, b.yaml:2:5 and 37 more`.
-fn same(places: &[&Place], sources: &SourceMap) -> String {
+pub(super) fn same(places: &[&Place], sources: &SourceMap) -> String {
     let named = places.iter().take(PLACES).map(|place| {
         let name = place.source().map_or("", |it| sources.name(it));
         let name = escape(name, LONGEST);
@@ -96,7 +96,7 @@ fn same(places: &[&Place], sources: &SourceMap) -> String {
 }
 
 /// `2 errors, 1 warning`, or `1 error in 40 places`.
-fn summary(report: &Report, folds: &[Fold<'_>]) -> String {
+pub(super) fn summary(report: &Report, folds: &[Fold<'_>]) -> String {
     let count = |severity: Severity, word: &str| {
         let of_it = || folds.iter().filter(|it| report.severity(it.diagnostic) == severity);
         let (number, places) = (of_it().count(), of_it().map(|it| it.places.len()).sum::<usize>());

@@ -29,21 +29,8 @@ pub fn text(
     }
     let not_drift: Vec<&Step> = others.missing.iter().collect();
     group(NOT_COUNTED, AnsiColor::Yellow, &not_drift, None, sources, &mut text);
-    for note in &plan.notes {
-        let said = match note {
-            Note::Selected(selected) => super::notes::selected(selected),
-            Note::UnknownEnumValue { address, path } => {
-                super::notes::unknown_enum_value(address, path)
-            }
-            Note::UndeclaredKeys { .. }
-            | Note::Duplicate { .. }
-            | Note::Ambiguous { .. }
-            | Note::ManyDeletes { .. }
-            | Note::PossibleRename { .. }
-            | Note::Freeze { .. }
-            | Note::Quota { .. } => continue,
-        };
-        let _ = writeln!(text, "note: {}", escape(&said, 600));
+    for note in notes(plan) {
+        let _ = writeln!(text, "note: {}", escape(&note, 600));
     }
     for note in blamed.map(Blamed::notes).into_iter().flatten() {
         let _ = writeln!(text, "note: {note}");
@@ -52,6 +39,24 @@ pub fn text(
         let _ = writeln!(text, "{line}");
     }
     text
+}
+
+/// What a reader of a drift report must know beside it.
+pub(super) fn notes(plan: &Plan) -> Vec<String> {
+    let notes = plan.notes.iter().filter_map(|note| match note {
+        Note::Selected(selected) => Some(super::notes::selected(selected)),
+        Note::UnknownEnumValue { address, path } => {
+            Some(super::notes::unknown_enum_value(address, path))
+        }
+        Note::UndeclaredKeys { .. }
+        | Note::Duplicate { .. }
+        | Note::Ambiguous { .. }
+        | Note::ManyDeletes { .. }
+        | Note::PossibleRename { .. }
+        | Note::Freeze { .. }
+        | Note::Quota { .. } => None,
+    });
+    notes.collect()
 }
 
 /// The heading of the resources that need this attention.

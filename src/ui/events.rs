@@ -3,6 +3,7 @@
 //! A line is one write at the end of the file, so that a run that is killed leaves whole lines, and two runs can share
 //! a file. A file that cannot be written is told once and never stops a run.
 
+use super::ci::Record;
 use super::escape;
 use super::file::{Appended, Refused, Sort};
 use super::plan::Header;
@@ -151,9 +152,13 @@ pub fn schema() -> Value {
     })
 }
 
-/// The events of one run.
+/// What one run tells other programs: its events, and the record of what it came to.
 #[derive(Clone, Debug, Default)]
-pub struct Events(Option<Arc<Mutex<Told>>>);
+pub struct Events {
+    file: Option<Arc<Mutex<Told>>>,
+    /// What the run came to, for a CI system.
+    pub record: Record,
+}
 
 /// What was told so far, and where to.
 #[derive(Debug)]
@@ -178,9 +183,10 @@ impl Events {
     pub fn open(
         path: Option<&Path>,
         command: &'static str,
+        record: Record,
         ui: super::Ui,
     ) -> Result<Self, Refused> {
-        let Some(path) = path else { return Ok(Self(None)) };
+        let Some(path) = path else { return Ok(Self::without_file(record)) };
         let told = Told {
             command,
             run: ulid::Ulid::generate().to_string(),
@@ -192,7 +198,12 @@ impl Events {
             error: None,
             warn: Some(ui),
         };
-        Ok(Self(Some(Arc::new(Mutex::new(told)))))
+        Ok(Self { file: Some(Arc::new(Mutex::new(told))), record })
+    }
+
+    /// Events that are written to no file.
+    pub fn without_file(record: Record) -> Self {
+        Self { file: None, record }
     }
 
     /// The run is connected.
@@ -239,7 +250,7 @@ impl Events {
     }
 
     fn with(&self, tell: impl FnOnce(&mut Told)) {
-        if let Some(told) = &self.0 {
+        if let Some(told) = &self.file {
             // A line is whole or not counted, so that a panic elsewhere leaves nothing half done here.
             tell(&mut told.lock().unwrap_or_else(PoisonError::into_inner));
         }
@@ -289,7 +300,7 @@ mod tests {
         let path = folder.path().join("a");
         let ui = super::super::Ui::new(anstream::ColorChoice::Never);
         for run in 1..=2 {
-            let events = Events::open(Some(&path), "plan", ui).unwrap();
+            let events = Events::open(Some(&path), "plan", Record::default(), ui).unwrap();
             events.failed("one\nline \u{202e}", None);
             events.ended(1);
             let text = fs::read_to_string(&path).unwrap();
@@ -302,10 +313,9 @@ mod tests {
 
     #[test]
     fn events_without_a_file_are_told_to_nothing() {
-        let events = Events::default();
-        events.ended(0);
         let ui = super::super::Ui::new(anstream::ColorChoice::Never);
-        assert!(Events::open(None, "plan", ui).is_ok());
-        assert!(matches!(Events::open(Some(Path::new("-")), "plan", ui), Err(Refused::Dash)));
+        Events::open(None, "plan", Record::default(), ui).unwrap().ended(0);
+        let refused = Events::open(Some(Path::new("-")), "plan", Record::default(), ui);
+        assert!(matches!(refused, Err(Refused::Dash)));
     }
 }

@@ -115,9 +115,18 @@ fn begins_as(file: &mut File, sort: Sort) -> io::Result<bool> {
 /// Writes `text`, mode 0600: into a new file first, which then takes the place of the old one, so that a link
 /// put there meanwhile is replaced and not followed.
 pub fn write(path: &Path, text: &str, sort: Sort) -> Result<(), Refused> {
+    replace(path, text, sort, 0o600)
+}
+
+/// The same for a file without secrets that another user may have to read, with the mode that the umask says.
+pub fn write_shared(path: &Path, text: &str, sort: Sort) -> Result<(), Refused> {
+    replace(path, text, sort, 0o666)
+}
+
+fn replace(path: &Path, text: &str, sort: Sort, mode: u32) -> Result<(), Refused> {
     may_write(path, sort)?;
     let io = |source| Refused::Io { path: path.to_owned(), source };
-    let next = whole(path, text, 0o600).map_err(io)?;
+    let next = whole(path, text, mode).map_err(io)?;
     fs::rename(&next, path).map_err(|error| {
         let _ = fs::remove_file(&next);
         io(error)

@@ -55,10 +55,7 @@ pub fn plan(
         shown
     };
     let steps: Vec<Value> = plan.steps.iter().map(shown).collect();
-    let status = match outcome {
-        Some(outcome) if !outcome.is_well() => Status::Failed,
-        _ => plan.status(),
-    };
+    let status = outcome.map_or_else(|| plan.status(), |it| it.status(plan));
     let mut document = head(frame, status);
     document.insert("summary".to_owned(), json!(plan.summary()));
     if let Some(outcome) = outcome {

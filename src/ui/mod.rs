@@ -4,6 +4,7 @@
 
 pub mod blame;
 mod changed_lines;
+pub mod ci;
 pub mod diagnostic;
 pub mod dotenv;
 pub mod drift;

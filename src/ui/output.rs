@@ -1,6 +1,7 @@
 //! What the rest of a product needs to know of a stack: ARNs, playback URLs, ingest endpoints, by logical
 //! name; for people, for programs, for shells and for GitHub.
 
+use super::ci::output_line;
 use super::dotenv;
 use super::escape::{self, escape, is_unsafe};
 use crate::kinds::{Address, Observed};
@@ -129,28 +130,8 @@ pub fn github(outputs: &Outputs, stack: &str, account: Option<&str>, region: &st
         ("outputs", escape::json(&json(outputs).to_string())),
     ]
     .iter()
-    .map(|(key, value)| github_line(key, value))
+    .map(|(key, value)| output_line(key, value))
     .collect()
-}
-
-/// Counts of a run for `$GITHUB_OUTPUT`, under fixed names.
-pub fn github_counts(stack: &str, status: &str, counts: &[(&str, usize)]) -> String {
-    // A name of an output has no spaces.
-    let counts = counts.iter().map(|(key, count)| (key.replace(' ', "_"), count.to_string()));
-    let head = [("stack", stack), ("status", status)].map(|(key, it)| (key.into(), it.to_owned()));
-    let all = head.into_iter().chain(counts);
-    all.map(|(key, value): (String, String)| github_line(&key, &value)).collect()
-}
-
-/// `key=value`, or the form with a delimiter, one that the value does not contain.
-fn github_line(key: &str, value: &str) -> String {
-    if !value.contains(['\n', '\r']) {
-        return format!("{key}={value}\n");
-    }
-    let delimiters = (0..).map(|it| format!("ivs_apply_{it}"));
-    let mut unused = delimiters.filter(|it| !value.contains(it.as_str()));
-    let delimiter = unused.next().expect("a text contains finitely many delimiters");
-    format!("{key}<<{delimiter}\n{value}\n{delimiter}\n")
 }
 
 #[cfg(test)]
@@ -200,6 +181,5 @@ mod tests {
         let rest = lines.next().unwrap().strip_prefix("outputs=").unwrap();
         assert!(rest.contains("x\\nstack=evil"), "{rest}");
         assert_eq!(lines.next(), None);
-        assert!(github_line("k", "ivs_apply_0\n").starts_with("k<<ivs_apply_1\n"));
     }
 }

@@ -2,7 +2,8 @@
 
 use super::changed_lines::{ChangedLine, Sign};
 use super::escape::escape;
-use super::markdown::{LONGEST, span, whole_lines};
+use super::html::approved_section as section;
+use super::markdown::{Document, Item, grouped, span};
 use super::plan::{CAP, reasons, verdict};
 use super::reason;
 use crate::manifest::write::yaml;
@@ -43,24 +44,33 @@ pub fn text(approval: &Approval) -> String {
     text
 }
 
-/// A saved plan in Markdown.
-pub fn markdown(approval: &Approval) -> String {
+/// A saved plan in Markdown, in at most `limit` bytes.
+pub fn markdown(approval: &Approval, limit: usize) -> String {
     let place = &approval.place;
-    let mut text =
-        format!("### Saved plan for stack {} in {}\n\n", span(&place.stack), span(&place.region));
+    let (stack, region) = (span(&place.stack), span(&place.region));
+    let mut head = format!("### Saved plan for stack {stack} in {region}\n\n");
     if let Some(endpoint) = &place.endpoint {
-        let _ = writeln!(text, "At endpoint {}\n", span(endpoint));
+        let _ = writeln!(head, "At endpoint {}\n", span(endpoint));
     }
-    let _ = writeln!(text, "{}\n\n**{}**\n", span(&made_from(approval)), sum(approval));
-    for step in &approval.steps {
+    let _ = writeln!(head, "{}\n\n**{}**", span(&made_from(approval)), sum(approval));
+    let steps = approval.steps.iter().map(|step| {
         let verdict = verdict(step.action, &step.decision);
         let because = span(&reasons(Some(step.action), &step.causes()));
-        let _ = writeln!(text, "- {} **{verdict}**: {because}", span(&step.address));
-        for line in details(step) {
-            let _ = writeln!(text, "  - {}", span(&line.plain()));
+        let mut lines = format!("- {} **{verdict}**: {because}\n", span(&step.address));
+        for line in remarks(step) {
+            let _ = writeln!(lines, "  - {}", span(&line));
         }
-    }
-    whole_lines(text, LONGEST, "The rest does not fit into a comment; `ivs-apply show` has it.")
+        let changes = changes(step);
+        let address = (!changes.is_empty()).then(|| format!("# {}", escape(&step.address, CAP)));
+        let mut details = String::new();
+        let changes = changes.iter().map(ChangedLine::plain);
+        for line in address.into_iter().chain(changes) {
+            let _ = writeln!(details, "{line}");
+        }
+        (section(step), Item { lines, details })
+    });
+    let groups = grouped(steps);
+    Document { of: ("show".to_owned(), place.stack.clone()), head, groups }.text(limit)
 }
 
 pub(super) fn made_from(approval: &Approval) -> String {
@@ -115,17 +125,27 @@ fn changed_part(part: &PartChange) -> String {
 /// Why it is not carried out, whom it cuts off, what is lost by it, and the fields that change or the spec of what is
 /// made.
 pub(super) fn details(step: &ApprovedStep) -> Vec<ChangedLine> {
-    let remark = |text: String| ChangedLine { sign: Sign::Remark, text };
-    let value = |it: &Value| escape(&it.to_string(), CAP);
+    let remark = |text| ChangedLine { sign: Sign::Remark, text };
+    remarks(step).into_iter().map(remark).chain(changes(step)).collect()
+}
+
+/// Why it is not carried out, whom it cuts off, and what is lost by it.
+fn remarks(step: &ApprovedStep) -> Vec<String> {
     let reason = step.reason.as_ref().map(|it| escape(&reason::text(it), 2 * CAP));
     let cuts_off = step.cuts_off.iter().map(|it| format!("cuts off {}", escape(it, CAP)));
     let note = step.loss().map(|it| format!("note: {it}"));
-    let remarks = reason.into_iter().chain(cuts_off).chain(note);
-    let mut lines: Vec<ChangedLine> = remarks.map(remark).collect();
-    for (path, change) in &step.fields {
+    reason.into_iter().chain(cuts_off).chain(note).collect()
+}
+
+/// The fields that change, or the spec of what is made.
+fn changes(step: &ApprovedStep) -> Vec<ChangedLine> {
+    let value = |it: &Value| escape(&it.to_string(), CAP);
+    let fields = step.fields.iter().map(|(path, change)| {
         let (before, after) = (value(&change["before"]), value(&change["after"]));
-        lines.push(remark(format!("{}: {before} -> {after}", escape(path, CAP))));
-    }
+        let text = format!("{}: {before} -> {after}", escape(path, CAP));
+        ChangedLine { sign: Sign::Remark, text }
+    });
+    let mut lines: Vec<ChangedLine> = fields.collect();
     let spec = step.spec.as_ref().filter(|it| it.as_object().is_some_and(|it| !it.is_empty()));
     if let Some(spec) = spec.filter(|_| step.object.is_none()) {
         lines.extend(yaml(spec).lines().map(|it| ChangedLine::new(Sign::Added, it)));

@@ -1,7 +1,7 @@
 //! The state of a stack as a person on duty reads it: what is not in sync, what is on air, then the rest.
 
 use super::escape::escape;
-use super::markdown::{LONGEST, identified, span, whole_lines};
+use super::markdown::{identified, marker, span, whole_lines};
 use super::notes::selected;
 use super::on_air::on_air_words;
 use super::plan::{Header, reasons, title};
@@ -256,11 +256,12 @@ fn fitted(line: &str, width: usize) -> Vec<String> {
     table::wrap(&plain, width)
 }
 
-/// A view in Markdown.
-pub fn markdown(status: &Status<'_>) -> String {
+/// A view in Markdown, in at most `limit` bytes.
+pub fn markdown(status: &Status<'_>, limit: usize) -> String {
     let header = &status.header;
-    let mut text =
-        format!("### Status of stack {} in {}\n\n", span(&header.stack.name), span(header.region));
+    let mut text = marker("status", &header.stack.name);
+    let (stack, region) = (span(&header.stack.name), span(header.region));
+    let _ = writeln!(text, "### Status of stack {stack} in {region}\n");
     if let Some(endpoint) = header.endpoint {
         let _ = writeln!(text, "At endpoint {}\n", span(endpoint));
     }
@@ -306,13 +307,13 @@ pub fn markdown(status: &Status<'_>) -> String {
             quiet.concat()
         );
     }
-    if text.chars().count() <= LONGEST {
+    if text.len() <= limit {
         return text;
     }
     // Without the fold, whose end would be cut off.
     let text = text.split("\n<details>").next().unwrap_or_default().to_owned();
     let rest = "The rest does not fit into a comment; `ivs-apply status` shows it.";
-    let mut text = whole_lines(text, LONGEST, rest);
+    let mut text = whole_lines(text, limit.saturating_sub(rest.len() + 2), rest);
     if !text.ends_with(&format!("{rest}\n")) {
         text.push_str(&format!("\n{rest}\n"));
     }

@@ -54,7 +54,7 @@ spec: { channel: main }
 
 /// Every command that shows something of an account, in every form that it has. `show` shows what the plan before it
 /// saved, and the last one deletes everything.
-const SHOWN: [&str; 45] = [
+const SHOWN: [&str; 49] = [
     "status",
     "status --format json",
     "status --format markdown",
@@ -73,6 +73,8 @@ const SHOWN: [&str; 45] = [
     "drift --format json",
     "drift --format html",
     "status --format html",
+    "drift --format markdown",
+    "drift --format github",
     "drift --refresh full",
     "drift --blame",
     "drift --blame --format json",
@@ -92,11 +94,13 @@ const SHOWN: [&str; 45] = [
     "apply --yes",
     "apply --yes --format json",
     "apply --yes --format html",
+    "apply --yes --format markdown",
     "apply --yes --format github",
     "apply saved",
     "destroy",
     "destroy --format json",
     "destroy --format html",
+    "destroy --format markdown",
     "destroy --format github",
     "destroy --yes --confirm-deletes 4 --format json",
     "destroy --yes --confirm-deletes 4",
@@ -307,9 +311,12 @@ fn texts_of_manifests_in_json_too_never_leave_as_they_came() {
             for words in [
                 "validate",
                 "validate --format json",
+                "validate --format markdown",
+                "validate --format github",
                 "plan",
                 "plan --format json",
                 "plan --format markdown",
+                "plan --format github",
                 "graph --format mermaid",
                 "apply --yes",
                 "iam-policy plan",

@@ -16,7 +16,8 @@ fn no_value_of_a_manifest_is_markdown() {
     place.write("all.yaml", &manifest("IngestConfiguration", "main", &spec));
     let ran = place.run("plan --format markdown");
     assert_eq!(ran.code, Some(0), "{ran:?}");
-    assert!(ran.stdout.starts_with("### Plan for stack `default` in `us-west-2`\n"), "{ran:?}");
+    let begins = "<!-- ivs-apply:plan:default -->\n### Plan for stack `default` in `us-west-2`\n";
+    assert!(ran.stdout.starts_with(begins), "{ran:?}");
     assert!(
         ran.stdout.contains("- `IngestConfiguration/main` **create**: `does not exist`\n"),
         "{ran:?}"
@@ -37,9 +38,9 @@ fn a_large_plan_still_fits_into_a_comment() {
     place.write("all.yaml", &all);
     let ran = place.run("plan --format markdown");
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-    assert!(ran.stdout.chars().count() < 65_536, "{}", ran.stdout.len());
+    assert!(ran.stdout.len() <= 60_000, "{}", ran.stdout.len());
     assert!(ran.stdout.contains("**Plan: 2000 to create**"));
-    assert!(ran.stdout.ends_with("`ivs-apply plan` shows it.\n"));
+    assert!(ran.stdout.ends_with(" more, which do not fit\n"), "{ran:?}");
     assert_eq!(ran.stdout.matches('`').count() % 2, 0, "no code span is cut in two");
 }
 
@@ -54,5 +55,4 @@ fn manuals_know_every_command() {
     let none = ask(&["man", "aply"]);
     assert_eq!(none.code, Some(1));
     assert!(none.stderr.contains("did you mean `apply`?"), "{none:?}");
-    assert_eq!(ask(&["apply", "--format", "markdown"]).code, Some(1));
 }

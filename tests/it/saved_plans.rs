@@ -473,7 +473,7 @@ fn a_saved_plan_is_shown_in_text_in_json_and_in_markdown() {
     assert_eq!((&told["command"], &told["status"]), (&"show".into(), &"changes".into()));
     assert_eq!(told["plan"]["steps"][0]["address"], "Channel/main");
     let markdown = show("markdown").stdout;
-    assert!(markdown.starts_with("### Saved plan for stack `default`"), "{markdown}");
+    assert!(markdown.contains("\n### Saved plan for stack `default`"), "{markdown}");
     assert!(markdown.contains("- `Channel/main` **update**: "), "{markdown}");
     // What was tampered with is not shown as if it had been saved so.
     let saved = std::fs::read_to_string(&file).expect("readable");

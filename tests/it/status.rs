@@ -564,7 +564,7 @@ fn a_show_day_is_seen_at_a_glance() {
     assert!(ran.stderr.contains("`-l` needs manifests"), "{ran:?}");
 
     let ran = day.run("status -f manifests --format markdown");
-    assert!(ran.stdout.starts_with("### Status of stack `default` in `us-west-2`\n"), "{ran:?}");
+    assert!(ran.stdout.contains("-->\n### Status of stack `default` in `us-west-2`\n"), "{ran:?}");
     assert!(
         ran.stdout.contains("- `Channel/second` **deferred**: `configuration changed; "),
         "{ran:?}"

@@ -86,8 +86,8 @@ impl Appended {
         self.length() == Some(after) && self.file.set_len(before).is_ok()
     }
 
-    /// The length of a regular file.
-    fn length(&self) -> Option<u64> {
+    /// The length of a regular file, in bytes.
+    pub fn length(&self) -> Option<u64> {
         self.file.metadata().ok().filter(Metadata::is_file).map(|it| it.len())
     }
 }

@@ -10,8 +10,10 @@ mod saved;
 mod status;
 
 pub use drift::drift;
+pub(super) use plan::section;
 pub use plan::{Ran, plan};
 pub use saved::saved;
+pub(super) use saved::section as approved_section;
 pub use status::status;
 
 use super::drift::{NOT_COUNTED, heading as drift_heading};
@@ -60,7 +62,7 @@ impl Tone {
 
 /// A group of rows. The order is that of the page: what needs a decision comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Section {
+pub(super) enum Section {
     NotHealthy,
     Failed,
     CutsOff,
@@ -108,7 +110,7 @@ impl Section {
         }
     }
 
-    fn heading(self) -> &'static str {
+    pub(super) fn heading(self) -> &'static str {
         match self {
             Self::Failed => "Not carried out",
             Self::CutsOff => "Cuts off an audience",

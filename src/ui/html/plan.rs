@@ -153,7 +153,8 @@ fn graph(desired: &[Desired], plan: &Plan) -> Graph {
     }
 }
 
-fn section(step: &Step, status: Option<&StepStatus>) -> Section {
+/// The section of a step, or of what became of it.
+pub(in crate::ui) fn section(step: &Step, status: Option<&StepStatus>) -> Section {
     match status {
         Some(StepStatus::Deferred(_)) => return Section::Deferred,
         Some(

@@ -23,7 +23,8 @@ pub fn saved(approval: &Approval) -> String {
     page.text()
 }
 
-fn section(step: &ApprovedStep) -> Section {
+/// The section of a step of a saved plan.
+pub(in crate::ui) fn section(step: &ApprovedStep) -> Section {
     match (step.decision.as_str(), step.action) {
         ("interrupt", _) => Section::CutsOff,
         ("deferred", _) => Section::Deferred,

@@ -1,0 +1,333 @@
+//! What a run found that a person has to look at, as typed values: diagnostics of manifests, steps that must not be
+//! done or did not succeed, drift, and why a run did not do its work.
+
+use super::super::drift::{heading, lines};
+use super::super::escape::escape;
+use super::super::progress::ended;
+use super::super::reason;
+use crate::apply::{Outcome, StepStatus};
+use crate::diag::{self, Code, Diagnostic, Place, Severity, SourceMap};
+use crate::manifest::source::STANDARD_INPUT;
+use crate::plan::{Action, Attention, Decision, Plan, Step, StepId};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Longest message.
+const CAP: usize = 1_000;
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Level {
+    /// The run did not do its work, or a part of it.
+    Error,
+    /// The run did its work, and a person should look at it.
+    Warning,
+}
+
+/// What was found. Those that explain the others come first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Check {
+    /// The run did not do its work.
+    Run,
+    /// A rule about manifests.
+    Manifest(Code),
+    /// A step did not succeed; how it ended.
+    Step(&'static str),
+    /// A step is not to be carried out, for the reason with this code.
+    NotAllowed(&'static str),
+    /// Drift.
+    Drift(Attention),
+}
+
+impl Check {
+    /// A name that stays the same: `unknown-reference`, `drift-changed`.
+    pub(super) fn name(self) -> String {
+        match self {
+            Self::Run => "run".to_owned(),
+            Self::Manifest(code) => code.slug().to_owned(),
+            Self::Step(status) => format!("step-{}", hyphened(status)),
+            Self::NotAllowed(reason) => format!("not-allowed-{}", hyphened(reason)),
+            Self::Drift(attention) => format!("drift-{}", attention_name(attention)),
+        }
+    }
+}
+
+/// `LiveAudience` and `notStarted` as `live-audience` and `not-started`.
+fn hyphened(name: &str) -> String {
+    let mut words = String::new();
+    for c in name.chars() {
+        if c.is_ascii_uppercase() && !words.is_empty() {
+            words.push('-');
+        }
+        words.push(c.to_ascii_lowercase());
+    }
+    words
+}
+
+fn attention_name(attention: Attention) -> &'static str {
+    match attention {
+        Attention::Live => "live",
+        Attention::Changed => "changed",
+        Attention::Gone => "deleted",
+        Attention::Missing => "missing",
+        Attention::Degraded => "degraded",
+        Attention::Unclear => "unclear",
+        Attention::Failed => "failed",
+    }
+}
+
+/// Where a finding is in a manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Located {
+    /// The file as it was named. Untrusted: escape it.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column in characters, from 1, where the finding is about one place of the line.
+    pub column: Option<usize>,
+}
+
+/// One thing to look at. Its texts are safe to show and have no line feeds.
+#[derive(Clone, Debug)]
+pub(super) struct Finding {
+    /// How bad it is.
+    pub level: Level,
+    /// What was found.
+    pub check: Check,
+    /// What it is about, the same from run to run: a resource, or a field and a message.
+    pub subject: String,
+    /// A few words: the rule, or the resource.
+    pub title: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it, or further lines.
+    pub more: Vec<String>,
+    /// Where.
+    pub at: Option<Located>,
+    /// Whether the same was found at a place before this one.
+    pub is_repeated: bool,
+}
+
+impl Finding {
+    /// Sorts findings by importance: errors first, each mistake once before its repetitions, causes before what
+    /// follows from them.
+    pub(super) fn sort(findings: &mut [Self]) {
+        let rank = |check: Check| match check {
+            Check::Run => 0,
+            Check::Manifest(_) => 1,
+            Check::Step(_) => 2,
+            Check::NotAllowed(_) => 3,
+            Check::Drift(_) => 4,
+        };
+        findings.sort_by_key(|it| (it.level, it.is_repeated, rank(it.check)));
+    }
+}
+
+/// The diagnostics of manifests.
+pub(super) fn of_manifests(report: &diag::Report, sources: &SourceMap) -> Vec<Finding> {
+    let mut known = BTreeSet::new();
+    let findings = report.sorted(sources).into_iter().map(|(position, diagnostic)| {
+        let Diagnostic { code, message, at, help, .. } = diagnostic;
+        let is_repeated = !known.insert((code, message, help));
+        let position = position.map(|it| (it.source, it.line, Some(it.column)));
+        let of_file = at.source().map(|source| (source, 1, None));
+        let located = position.or(of_file).map(|(source, line, column)| Located {
+            file: sources.name(source).to_owned(),
+            line,
+            column,
+        });
+        let shown = escape(message, CAP);
+        let field = match at {
+            Place::Field { path, .. } => path.to_string(),
+            _ => String::new(),
+        };
+        Finding {
+            level: match report.severity(diagnostic) {
+                Severity::Error => Level::Error,
+                Severity::Warning => Level::Warning,
+            },
+            check: Check::Manifest(*code),
+            subject: format!("{field}\n{message}"),
+            title: format!("{code} {}", code.slug()),
+            message: match &located {
+                // A CI system cannot show a line of it.
+                Some(at) if at.file == STANDARD_INPUT => {
+                    format!("{STANDARD_INPUT}:{}: {shown}", at.line)
+                }
+                _ => shown,
+            },
+            more: help.iter().map(|it| format!("help: {}", escape(it, CAP))).collect(),
+            at: located.filter(|it| it.file != STANDARD_INPUT),
+            is_repeated,
+        }
+    });
+    findings.collect()
+}
+
+/// The line of the manifest of a step.
+fn located(step: &Step, sources: &SourceMap) -> Option<Located> {
+    let at = sources.position(&Place::value(step.origin?, "kind"))?;
+    let file = sources.name(at.source).to_owned();
+    Some(Located { file, line: at.line, column: None }).filter(|it| it.file != STANDARD_INPUT)
+}
+
+fn of_step(step: &Step, level: Level, check: Check, sources: &SourceMap) -> Finding {
+    let address = step.address.to_string();
+    Finding {
+        level,
+        check,
+        title: escape(&address, 200),
+        subject: format!("{address}\n{}", step.action.as_str()),
+        message: String::new(),
+        more: Vec::new(),
+        at: located(step, sources),
+        is_repeated: false,
+    }
+}
+
+/// The steps of a plan that keep the whole run from being carried out.
+pub(super) fn of_plan(plan: &Plan, sources: &SourceMap) -> Vec<Finding> {
+    let blocked = plan.steps.iter().filter_map(|step| match &step.decision {
+        Decision::Blocked(why) | Decision::Unmanaged(why) => Some((step, why)),
+        Decision::Do | Decision::Interrupt | Decision::Deferred(_) | Decision::Dormant(_) => None,
+    });
+    let findings = blocked.map(|(step, why)| Finding {
+        message: format!(
+            "{} must not be carried out: {}",
+            step.action.as_str(),
+            escape(&reason::text(why), CAP)
+        ),
+        ..of_step(step, Level::Error, Check::NotAllowed(why.code()), sources)
+    });
+    findings.collect()
+}
+
+/// Resources with drift.
+pub(super) fn of_drift(plan: &Plan, sources: &SourceMap) -> Vec<Finding> {
+    let findings = plan.steps.iter().map(|step| {
+        let attention = step.attention();
+        let address = step.address.to_string();
+        let impact = step.impact.as_ref().map(reason::on_air);
+        Finding {
+            subject: address,
+            message: heading(attention).to_owned(),
+            more: impact.into_iter().chain(lines(step)).collect(),
+            ..of_step(step, Level::Warning, Check::Drift(attention), sources)
+        }
+    });
+    findings.collect()
+}
+
+/// Which steps a run must not leave for a later one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// A later run may carry any step out.
+    MayBeLeft,
+    /// No step may be deferred.
+    NotDeferred,
+    /// Everything was to be deleted.
+    Nothing,
+}
+
+/// Steps that did not succeed, and those that were left and must not be.
+pub(super) fn of_outcome(
+    plan: &Plan,
+    outcome: &Outcome,
+    left: Left,
+    sources: &SourceMap,
+) -> Vec<Finding> {
+    let statuses: BTreeMap<StepId, &StepStatus> =
+        outcome.steps.iter().map(|(id, status)| (*id, status)).collect();
+    let parts = plan.halves_of_replacements();
+    let findings = plan.steps.iter().filter_map(|step| {
+        let status = statuses.get(&step.id).copied();
+        let level = level(step, status, left, parts.contains(&step.id))?;
+        let check = match (status, &step.decision) {
+            (Some(StepStatus::Deferred(why)), _) => Check::NotAllowed(why.code()),
+            (Some(status), _) => Check::Step(status.as_str()),
+            (None, decision) => Check::NotAllowed(decision.reason()?.code()),
+        };
+        let message = match (status, step.decision.reason()) {
+            (Some(status), _) => told(step.action, status),
+            (None, Some(why)) => format!(
+                "{} {}: {}",
+                step.action.as_str(),
+                step.decision.as_str(),
+                escape(&reason::text(why), CAP)
+            ),
+            (None, None) => return None,
+        };
+        Some(Finding { message, ..of_step(step, level, check, sources) })
+    });
+    let mut findings: Vec<Finding> = findings.collect();
+    let of_run = |message: String| Finding {
+        level: Level::Error,
+        check: Check::Run,
+        subject: message.clone(),
+        title: String::new(),
+        message: escape(&message, CAP),
+        more: Vec::new(),
+        at: None,
+        is_repeated: false,
+    };
+    for copy in &outcome.copies {
+        if let Some(why) = &copy.left {
+            let (address, arn) = (&copy.address, &copy.arn);
+            findings.push(of_run(format!(
+                "{address}: its copy {arn} is left beside {}: {}",
+                copy.of,
+                reason::left(why)
+            )));
+        }
+    }
+    findings.extend(outcome.copies_unread.as_ref().map(|it| of_run(reason::copies_unread(it))));
+    findings
+}
+
+/// How bad the end of a step is; `None` where it is well, or follows from the end of another step.
+fn level(step: &Step, status: Option<&StepStatus>, left: Left, is_part: bool) -> Option<Level> {
+    match status {
+        Some(StepStatus::Failed(_) | StepStatus::Unknown(_) | StepStatus::Stale(_)) => {
+            Some(Level::Error)
+        }
+        Some(StepStatus::Unconfirmed(_)) => Some(Level::Warning),
+        Some(StepStatus::Deferred(_)) if left != Left::MayBeLeft => Some(Level::Error),
+        Some(_) => None,
+        None if is_part => None,
+        None => match (&step.decision, left) {
+            (Decision::Do | Decision::Interrupt, _) | (_, Left::MayBeLeft) => None,
+            (Decision::Deferred(_), Left::NotDeferred) | (_, Left::Nothing) => Some(Level::Error),
+            (_, Left::NotDeferred) => None,
+        },
+    }
+}
+
+fn told(action: Action, status: &StepStatus) -> String {
+    anstream::adapter::strip_str(&ended(action, status)).to_string()
+}
+
+/// Why a run did not do its work.
+pub(super) fn of_failure(command: &str, message: &str, help: Option<&str>) -> Finding {
+    Finding {
+        level: Level::Error,
+        check: Check::Run,
+        subject: command.to_owned(),
+        title: format!("ivs-apply {command}"),
+        message: escape(message, 2 * CAP),
+        more: help.iter().map(|it| format!("help: {}", escape(it, 2 * CAP))).collect(),
+        at: None,
+        is_repeated: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_checks_are_words_with_hyphens() {
+        assert_eq!(Check::NotAllowed("LiveAudience").name(), "not-allowed-live-audience");
+        assert_eq!(Check::Step("notStarted").name(), "step-not-started");
+        assert_eq!(Check::Manifest(Code::UnknownReference).name(), "unknown-reference");
+        assert_eq!(Check::Drift(Attention::Gone).name(), "drift-deleted");
+    }
+}
