@@ -10,6 +10,7 @@ mod blame;
 mod bucket;
 mod calls;
 mod change;
+mod ci_files;
 mod ci_output;
 mod client;
 mod completions;
