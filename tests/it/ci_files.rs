@@ -239,6 +239,12 @@ fn inputs_of_the_action_are_words_and_never_shell_code() {
         let expected = if name == "stack" { Result::Success } else { Result::Failure };
         assert_eq!(job.result, expected, "{name}: {}", job.log);
     }
+    let job = runner.action(&json!({
+        "command": "plan", "working-directory": "ivs", "files": "prod", "plan-file": "plan.json",
+        "stack": "shows", "arguments": "--detailed-exitcode",
+    }));
+    let outputs = json!({ "status": "changes", "exit-code": "2" });
+    assert_eq!((job.result, &job.outputs), (Result::Failure, &outputs), "{}", job.log);
     let job = runner.action(&json!({ "command": "plan", "arguments": "--only 'Channel" }));
     assert!(job.annotations()[0].contains("the quotes in the input `arguments` do not match"));
     let job = runner.action(&json!({ "command": "drift", "plan-file": "plan.json" }));
@@ -248,17 +254,23 @@ fn inputs_of_the_action_are_words_and_never_shell_code() {
 }
 
 #[test]
-fn no_value_of_a_manifest_is_a_command_to_the_runner() {
+fn no_line_of_a_result_is_a_command_to_the_runner_and_a_killed_program_is_told() {
     let Some(project) = Project::new() else { return };
-    let hostile = "x\\n::error::forged\\n::set-env name=PATH::x\\n::stop-commands::y";
-    let tagged = format!("{CHANNEL}  # \n").replace(
-        "{ latencyMode: LOW }",
-        &format!("{{ latencyMode: LOW, tags: {{ note: \"{hostile}\" }} }}"),
-    );
-    project.write("channels.yaml", &tagged);
-    let job = project.runner().action(&json!({ "command": "plan", "files": "ivs/prod" }));
-    let forged: Vec<_> = job.annotations().into_iter().filter(|it| it.contains("forged")).collect();
-    assert!(forged.iter().all(|it| !it.starts_with("::error::forged")), "{forged:?}");
+    let folder = project.repository.path().join("programs");
+    std::fs::create_dir(&folder).expect("writable");
+    // Asked for its version, it says nothing.
+    let program = "#!/bin/sh\n[ $# -gt 1 ] || exit 0\necho '<!-- ivs-apply:drift:shows -->'\n\
+        echo ::error::forged\nkill -9 $$\n";
+    executable(&folder.join("ivs-apply"), program);
+    let runner = Runner { path: vec![folder], ..project.runner() };
+    let inputs = json!({ "command": "drift", "version": "path", "drift-issue": "true" });
+    let job = runner.action(&inputs);
+    assert_eq!(job.result, Result::Failure, "{}", job.log);
+    assert!(job.log.contains("\n::error::forged\n"), "the result is in the log: {}", job.log);
+    let [annotation] = job.annotations()[..] else { panic!("{}", job.log) };
+    assert!(annotation.contains("the drift of the stack is unknown"), "{annotation}");
+    assert_eq!(job.outputs["exit-code"], "137");
+    assert_eq!(project.github.state().issues.len(), 0);
 }
 
 #[test]

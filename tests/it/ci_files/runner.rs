@@ -22,6 +22,8 @@ pub(super) struct Runner<'a> {
     pub(super) sha: &'static str,
     /// What happens between the start of the workflow and this job, such as while its approval is waited for.
     pub(super) before_job: Option<(&'static str, &'a dyn Fn())>,
+    /// Folders with programs of the runner, before those of this machine.
+    pub(super) path: Vec<PathBuf>,
     /// Artifacts by name, from one job to the next.
     pub(super) artifacts: tempfile::TempDir,
 }
@@ -40,7 +42,7 @@ pub(super) struct Job {
     pub(super) result: Result,
     pub(super) log: String,
     pub(super) summary: String,
-    outputs: Value,
+    pub(super) outputs: Value,
 }
 
 impl Job {
@@ -89,6 +91,7 @@ impl<'a> Runner<'a> {
             event: json!({}),
             sha: "0123456789012345678901234567890123456789",
             before_job: None,
+            path: Vec::new(),
             artifacts: tempfile::tempdir().expect("a folder"),
         }
     }
@@ -144,21 +147,24 @@ impl<'a> Runner<'a> {
         ended
     }
 
-    /// Runs one job with one step, which is the action of this project with these inputs.
+    /// Runs one job with the action of this project and these inputs. Outputs of the job are two of the action.
     pub(super) fn action(&self, inputs: &Value) -> Job {
         let steps = json!([
             { "uses": "actions/checkout@0" },
             { "uses": "aws-actions/configure-aws-credentials@0", "with": { "role-to-assume": "r", "aws-region": "us-west-2" } },
             { "id": "it", "uses": "OWNER/ivs-apply@v0", "with": inputs },
         ]);
-        self.job(&json!({ "steps": steps }), &Scope { contexts: self.contexts(), failed: false })
+        let outputs = ["status", "exit-code"]
+            .map(|it| (it.to_owned(), json!(format!("${{{{ steps.it.outputs.{it} }}}}"))));
+        let job = json!({ "steps": steps, "outputs": Map::from_iter(outputs) });
+        self.job(&job, &Scope { contexts: self.contexts(), failed: false })
     }
 
     fn job(&self, job: &Value, scope: &Scope) -> Job {
         let mut machine = Machine {
             folder: tempfile::tempdir().expect("a folder"),
             environment: BTreeMap::new(),
-            path: Vec::new(),
+            path: self.path.clone(),
             log: String::new(),
             summary: String::new(),
         };
