@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::clock::Millis;
 use super::model::{Operation, Service};
+use super::trail;
 
 /// Stands in for the rates that are not published: that of most operations.
 const UNPUBLISHED: u32 = 5;
@@ -16,7 +17,7 @@ pub(crate) fn rate(operation: &str) -> u32 {
         | "ListTagsForResource"
         | "TagResource"
         | "UntagResource" => 10,
-        "BatchStartViewerSessionRevocation" => 2,
+        "BatchStartViewerSessionRevocation" | trail::OPERATION => 2,
         "PutMetadata" => 155,
         "CreateParticipantToken" => 50,
         name if ["PlaybackKeyPair", "PublicKey", "RecordingConfiguration"]
@@ -82,6 +83,12 @@ impl Rates {
         }
         let name = operation.name.clone();
         self.take(region, operation.service, name, rate(&operation.name), now)
+    }
+
+    /// Whether a request to CloudTrail may pass.
+    pub(crate) fn admit_look_up(&mut self, region: &str, now: Millis) -> bool {
+        let name = trail::OPERATION.to_owned();
+        self.take(region, Service::LowLatency, name, rate(trail::OPERATION), now)
     }
 
     fn take(

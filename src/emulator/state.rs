@@ -94,11 +94,16 @@ impl EmulatorState {
             now,
         );
         if self.enforce_rates
-            && let (Some(operation), Some(scope)) = (operation, scope)
+            && let Some(scope) = scope
         {
+            let passes = match operation {
+                Some(operation) => self.rates.admit(&scope.region, operation, &request.body, now),
+                None if meant_for_trail => self.rates.admit_look_up(&scope.region, now),
+                None => true,
+            };
             // A refused call takes no token from its bucket.
-            if !self.rates.admit(&scope.region, operation, &request.body, now) {
-                effects.refuse = Some(throttle(Some(operation), &common.switches));
+            if !passes {
+                effects.refuse = Some(throttle(operation, &common.switches));
                 *self.throttled.entry(name.to_owned()).or_default() += 1;
             }
         }

@@ -244,10 +244,13 @@ fn events_are_looked_up_at_two_requests_a_second() {
     work.names_resources(true);
     work.change(&["c0", "c1", "c2", "c3", "c4"]);
     work.look_ups();
+    work.client.control("POST", "rates", &json!({ "enforced": true }));
     let start = Instant::now();
     let ran = work.run("drift --blame --rates aws");
     assert_eq!(ran.code, Some(2), "{ran:?}");
     assert_eq!(work.look_ups(), 5);
+    let throttled = work.client.control("GET", "throttled", &Value::Null);
+    assert_eq!(throttled["LookupEvents"], Value::Null, "{throttled}");
     // The first one leaves at once.
     assert!(start.elapsed() >= Duration::from_secs(2), "{:?}", start.elapsed());
 }

@@ -6,6 +6,7 @@ mod adoption;
 mod answers;
 mod architecture;
 mod binary;
+#[cfg(feature = "blame")]
 mod blame;
 mod bucket;
 mod calls;
