@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 
 /// Write a first set of manifests
 ///
-/// Writes manifests with comments, the JSON Schema that their first line names for editors, a `.gitignore` and a
-/// workflow for GitHub Actions. Either all files are written or none: a file that exists is never overwritten, and
-/// each one in the way is named. The manifests are those of `examples/`; `--stack` and `--region` go into `stack.yaml`.
+/// Writes manifests with comments, the JSON Schema that their first line names for editors, a `.gitignore`, and workflows for
+/// GitHub Actions that plan pull requests, apply what is merged and look for drift. Either all files are written or none:
+/// a file that exists is never overwritten, and each one in the way is named. Manifests and workflows are those of
+/// `examples/`; `--stack` and `--region` go into `stack.yaml` and the workflows.
 #[derive(Debug, clap::Args)]
 pub(crate) struct InitArgs {
     /// What the manifests are for
@@ -103,7 +104,9 @@ impl Use {
 
 pub(super) fn run(args: &InitArgs, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
     let example = args.purpose.example();
-    let stack = stack(global.stack.as_deref().unwrap_or(example.stack), global.region.as_deref());
+    let (stack_name, region) =
+        (global.stack.as_deref().unwrap_or(example.stack), global.region.as_deref());
+    let stack = stack(stack_name, region);
     // A name or a region from the command line may be one that no stack can have.
     let loaded = manifest::load_text(STACK, &stack, None);
     if loaded.report.has_errors() {
@@ -116,11 +119,10 @@ pub(super) fn run(args: &InitArgs, global: &Global, ui: Ui) -> Result<ExitCode, 
         (name.to_owned(), without_stack(text)),
         (schema::FILE.to_owned(), schema::file()),
         (".gitignore".to_owned(), include_str!("init/gitignore").to_owned()),
-        (
-            ".github/workflows/ivs-apply.yml".to_owned(),
-            include_str!("init/ivs-apply.yml").to_owned(),
-        ),
     ]);
+    files.extend(WORKFLOWS.iter().map(|(name, text)| {
+        (format!(".github/workflows/{name}"), workflow(text, stack_name, region))
+    }));
     files.extend(example.others.iter().map(|(name, text)| ((*name).into(), (*text).into())));
     // Messages name files in the current folder without `./`.
     let folder = if args.out == Path::new(".") { Path::new("") } else { &args.out };
@@ -131,6 +133,27 @@ pub(super) fn run(args: &InitArgs, global: &Global, ui: Ui) -> Result<ExitCode, 
 
 /// The file of the Stack document.
 const STACK: &str = "stack.yaml";
+
+/// The workflows of the examples.
+const WORKFLOWS: [(&str, &str); 3] = [
+    ("apply.yml", include_str!("../../examples/ci/github/apply.yml")),
+    ("drift.yml", include_str!("../../examples/ci/github/drift.yml")),
+    ("plan.yml", include_str!("../../examples/ci/github/plan.yml")),
+];
+
+/// The text of a workflow for manifests in the root of a repository.
+fn workflow(example: &str, stack: &str, region: Option<&str>) -> String {
+    let text = example
+        .replace("files: ivs/prod", "files: .")
+        .replace("\"ivs/**\"", "\"*.yaml\", \"keys/**\"")
+        .replace("ivs-apply-prod", &format!("ivs-apply-{stack}"))
+        .replace("ivs-drift-prod", &format!("ivs-drift-{stack}"))
+        .replace(", the path of the manifests and OWNER replaced", " and OWNER replaced");
+    match region {
+        Some(region) => text.replace("us-west-2", region),
+        None => text,
+    }
+}
 
 /// The Stack document. Without a region it is of no account, so that it can be tried anywhere.
 fn stack(name: &str, region: Option<&str>) -> String {

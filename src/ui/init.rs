@@ -27,9 +27,9 @@ pub fn text<'a>(folder: &Path, files: impl Iterator<Item = &'a str>, edits: &[&s
         text.push_str(&format!("  {edit}\n"));
     }
     text.push_str(
-        "\n`ivs-apply iam-policy apply` prints the IAM policy that the manifests need, and\n\
-         `.github/workflows/ivs-apply.yml` begins with the variables that it needs.\n\
-         GitHub reads workflows in the root of a repository only.\n",
+        "\x20 `OWNER`, the region and the roles in `.github/workflows/*.yml`, which GitHub reads in the root of\n\
+         \x20 a repository only\n\
+         \n`ivs-apply iam-policy plan` and `ivs-apply iam-policy apply` print the policies of the roles.\n",
     );
     text
 }

@@ -650,6 +650,7 @@ fn help_and_every_commands_help_are_what_is_documented() {
     let place = Place::new();
     let commands = [
         "",
+        "init",
         "validate",
         "plan",
         "show",

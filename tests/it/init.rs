@@ -237,66 +237,34 @@ fn git_ignores_state_plans_and_secrets_and_nothing_that_init_writes() {
     }
 }
 
-/// The `run:` steps of the workflow by name.
-fn steps(workflow: &str) -> BTreeMap<String, String> {
-    let workflow: Value = serde_yaml::from_str(workflow).expect("YAML");
-    let steps = workflow["jobs"]["ivs-apply"]["steps"].as_array().expect("steps").clone();
-    let step = |it: &Value| Some((it["name"].as_str()?.into(), it["run"].as_str()?.into()));
-    steps.iter().filter_map(step).collect()
-}
-
+/// What the workflows do is tested where they come from, in `ci_files.rs`.
 #[test]
-fn the_steps_of_the_workflow_do_what_they_say() {
+fn the_workflows_are_those_of_the_examples_for_manifests_in_the_root() {
     let place = tempfile::tempdir().expect("a folder");
-    let folder = place.path().join("repository");
-    assert_eq!(
-        in_folder(place.path(), place.path(), &["init", "channel", "--out", "repository"]).code,
-        Some(0)
-    );
-    let program = Path::new(env!("CARGO_BIN_EXE_ivs-apply"));
-    let release = place.path().join("release/ivs-apply-v0-linux");
-    std::fs::create_dir_all(&release).expect("writable");
-    symlink(program, release.join("ivs-apply")).expect("a link");
-    let pack = "tar --create --gzip --file archive.tar.gz ivs-apply-v0-linux; \
-                sha256sum archive.tar.gz | cut -d ' ' -f 1";
-    let packed =
-        run(Command::new("sh").args(["-ec", pack]).current_dir(place.path().join("release")));
-    assert_eq!(packed.code, Some(0), "{packed:?}");
-    let workflow = std::fs::read_to_string(folder.join(".github/workflows/ivs-apply.yml"));
-    let steps = steps(&workflow.expect("written"));
-    let at = |name: &str| place.path().join(name);
-    let step = |name: &str, checksum: &str| {
-        let path = std::fs::read_to_string(at("path")).unwrap_or_default();
-        run(Command::new("bash")
-            .args(["-e", "-c", &steps[name]])
-            .current_dir(&folder)
-            .env_clear()
-            .env("HOME", place.path())
-            .env("PATH", format!("{}:/usr/bin:/bin", path.trim()))
-            .env("URL", format!("file://{}", at("release/archive.tar.gz").display()))
-            .env("SHA256", checksum)
-            .env("RUNNER_TEMP", at("temp"))
-            .env("GITHUB_PATH", at("path"))
-            .env("GITHUB_STEP_SUMMARY", at("summary.md"))
-            // The account of the test instead of one on AWS.
-            .env("IVS_APPLY_EMULATOR", at("emulator.json")))
-    };
-    let wrong = step("Install ivs-apply", &"0".repeat(64));
-    assert_ne!(wrong.code, Some(0), "an archive with another checksum is not unpacked: {wrong:?}");
-    assert!(!at("temp/ivs-apply/ivs-apply").exists());
-    for (name, checksum) in
-        [("Install ivs-apply", packed.stdout.trim()), ("Validate", ""), ("Plan", ""), ("Apply", "")]
-    {
-        let ran = step(name, checksum);
-        assert_eq!(ran.code, Some(0), "{name}: {ran:?}");
+    let folder = place.path();
+    let words = ["init", "private", "--stack", "members", "--region", "eu-west-1"];
+    assert_eq!(in_folder(folder, folder, &words).code, Some(0));
+    let examples = everything(&golden::root().join("examples/ci/github"));
+    assert!(examples.len() >= 3, "{examples:?}");
+    for (name, example) in examples {
+        let written = std::fs::read_to_string(folder.join(".github/workflows").join(&name));
+        let written = written.expect("each workflow of the examples is written");
+        for others in ["ivs/", "-prod", "us-west-2", "the path of the manifests"] {
+            assert!(!written.contains(others), "{others} in {}: {written}", name.display());
+        }
+        assert!(written.contains("files: .\n"), "{written}");
+        assert!(written.contains("AWS_REGION: eu-west-1\n"), "{written}");
+        assert_eq!(written.lines().count(), example.lines().count(), "nothing else is changed");
+        let (written, example): (Value, Value) = (
+            serde_yaml::from_str(&written).expect("YAML"),
+            serde_yaml::from_str(&example).expect("YAML"),
+        );
+        assert_eq!(written["name"], example["name"]);
+        let jobs = |it: &Value| -> Vec<String> {
+            it["jobs"].as_object().expect("jobs").keys().cloned().collect()
+        };
+        assert_eq!(jobs(&written), jobs(&example));
     }
-    let summary = std::fs::read_to_string(at("summary.md")).expect("a summary");
-    assert!(summary.contains("Channel/main"), "{summary}");
-    let clean = run(ivs_apply(place.path())
-        .current_dir(&folder)
-        .args(["plan", "--detailed-exitcode"])
-        .env("IVS_APPLY_EMULATOR", at("emulator.json")));
-    assert_eq!(clean.code, Some(0), "{clean:?}");
 }
 
 #[test]

@@ -245,6 +245,12 @@ fn recipe(name: &str) -> String {
     rest.split_once("```").expect("the end of the block").0.to_owned()
 }
 
+/// A program in the search path of the tests.
+fn found(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|it| it.join(name)).find(|it| it.is_file())
+}
+
 /// A folder of programs that note their arguments and then start the real ones, so that a test sees what every user of
 /// the machine could see.
 struct Watched {
@@ -281,10 +287,7 @@ impl Watched {
 
     /// The real program of this name, watched; false where there is none.
     fn real(&self, name: &str, path: Option<&Path>) -> bool {
-        let found = path.map(Path::to_owned).or_else(|| {
-            let path = std::env::var_os("PATH")?;
-            std::env::split_paths(&path).map(|it| it.join(name)).find(|it| it.is_file())
-        });
+        let found = path.map(Path::to_owned).or_else(|| found(name));
         if let Some(found) = &found {
             self.program(name, &format!("exec '{}' \"$@\"", found.display()));
         }
@@ -420,6 +423,21 @@ fn the_recipes_for_vault_and_kubernetes_give_the_secrets_on_standard_input() {
     assert_eq!(taken("vault"), wanted);
     let secret = taken("kubernetes");
     assert_eq!((&secret["kind"], &secret["stringData"]), (&"Secret".into(), &wanted));
+    // Creating a manifest needs no server: where there is a real `kubectl`, it reads the variables.
+    if let Some(kubectl) = found("kubectl") {
+        let lines = format!(
+            "if [ \"$1\" = create ]; then exec '{}' \"$@\"; fi\ncat > '{}'",
+            kubectl.display(),
+            given.display()
+        );
+        watched.program("kubectl", &lines);
+        let secret = taken("kubernetes-variables");
+        let encoded = secret["data"]["IVS_STREAM_KEY_MAIN_SRT_URL"].as_str().expect("a value");
+        let url = run(Command::new("sh").args(["-c", "printf %s \"$0\" | base64 -d", encoded]));
+        assert_eq!(url.stdout, wanted["srtUrl"]);
+    } else {
+        left_out("variables in a Secret", "kubectl");
+    }
     let arguments = std::fs::read_to_string(watched.path("arguments")).expect("noted");
     for line in ["vault kv put -mount=secret ivs/prod/main - ", "kubectl apply --server-side -f - "]
     {
