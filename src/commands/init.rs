@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 
 /// Write a first set of manifests
 ///
-/// Writes manifests with comments, the JSON Schema that their first line names for editors, a `.gitignore`, and workflows for
-/// GitHub Actions that plan pull requests, apply what is merged and look for drift. Either all files are written or none:
-/// a file that exists is never overwritten, and each one in the way is named. Manifests and workflows are those of
-/// `examples/`; `--stack` and `--region` go into `stack.yaml` and the workflows.
+/// Writes into the folder `ivs` manifests with comments and the JSON Schema that their first line names for editors, and
+/// beside it a `.gitignore` and workflows for GitHub Actions, which plan pull requests, apply what is merged and look for
+/// drift. Either all files are written or none: a file that exists is never overwritten, and each one in the way is
+/// named. Manifests and workflows are those of `examples/`; `--stack` and `--region` go into `ivs/stack.yaml` and the
+/// workflows.
 #[derive(Debug, clap::Args)]
 pub(crate) struct InitArgs {
     /// What the manifests are for
@@ -57,7 +58,7 @@ impl Use {
                     include_str!("../../examples/quickstart/channels.yaml"),
                 ),
                 others: &[],
-                edits: &["`bucketName` in `channels.yaml`: an S3 bucket of your account"],
+                edits: &["`bucketName` in `ivs/channels.yaml`: an S3 bucket of your account"],
             },
             Self::Broadcast => Example {
                 stack: "broadcast",
@@ -66,7 +67,7 @@ impl Use {
                     include_str!("../../examples/broadcast/broadcast.yaml"),
                 ),
                 others: &[],
-                edits: &["each `bucketName` in `broadcast.yaml`: S3 buckets of your account"],
+                edits: &["each `bucketName` in `ivs/broadcast.yaml`: S3 buckets of your account"],
             },
             Self::Private => Example {
                 stack: "private-playback",
@@ -79,8 +80,8 @@ impl Use {
                     include_str!("../../examples/private-playback/keys/viewers.pem"),
                 )],
                 edits: &[
-                    "`keys/viewers.pem`: your own public key, made with the commands at the top of `private-playback.yaml`",
-                    "`allowedCountries` and `allowedOrigins` in `private-playback.yaml`: yours",
+                    "`ivs/keys/viewers.pem`: your own public key, made in `ivs` with the commands at the top of `private-playback.yaml`",
+                    "`allowedCountries` and `allowedOrigins` in `ivs/private-playback.yaml`: yours",
                 ],
             },
             Self::RealTime => Example {
@@ -94,8 +95,8 @@ impl Use {
                     include_str!("../../examples/real-time/keys/participants.pem"),
                 )],
                 edits: &[
-                    "`keys/participants.pem`: your own public key, made with the commands at the top of `real-time.yaml`",
-                    "`bucketName` in `real-time.yaml`: an S3 bucket of your account",
+                    "`ivs/keys/participants.pem`: your own public key, made in `ivs` with the commands at the top of `real-time.yaml`",
+                    "`bucketName` in `ivs/real-time.yaml`: an S3 bucket of your account",
                 ],
             },
         }
@@ -116,14 +117,15 @@ pub(super) fn run(args: &InitArgs, global: &Global, ui: Ui) -> Result<ExitCode, 
     let (name, text) = example.manifests;
     let mut files = BTreeMap::from([
         (STACK.to_owned(), stack),
-        (name.to_owned(), without_stack(text)),
-        (schema::FILE.to_owned(), schema::file()),
+        (format!("{MANIFESTS}/{name}"), without_stack(text)),
+        (format!("{MANIFESTS}/{}", schema::FILE), schema::file()),
         (".gitignore".to_owned(), include_str!("init/gitignore").to_owned()),
     ]);
     files.extend(WORKFLOWS.iter().map(|(name, text)| {
         (format!(".github/workflows/{name}"), workflow(text, stack_name, region))
     }));
-    files.extend(example.others.iter().map(|(name, text)| ((*name).into(), (*text).into())));
+    let others = example.others.iter();
+    files.extend(others.map(|(name, text)| (format!("{MANIFESTS}/{name}"), (*text).to_owned())));
     // Messages name files in the current folder without `./`.
     let folder = if args.out == Path::new(".") { Path::new("") } else { &args.out };
     file::fill(folder, &files)?;
@@ -131,8 +133,11 @@ pub(super) fn run(args: &InitArgs, global: &Global, ui: Ui) -> Result<ExitCode, 
     Ok(ExitCode::Done)
 }
 
+/// The folder of the manifests: a repository may have YAML and JSON for other programs as well.
+const MANIFESTS: &str = "ivs";
+
 /// The file of the Stack document.
-const STACK: &str = "stack.yaml";
+const STACK: &str = "ivs/stack.yaml";
 
 /// The workflows of the examples.
 const WORKFLOWS: [(&str, &str); 3] = [
@@ -141,11 +146,10 @@ const WORKFLOWS: [(&str, &str); 3] = [
     ("plan.yml", include_str!("../../examples/ci/github/plan.yml")),
 ];
 
-/// The text of a workflow for manifests in the root of a repository.
+/// The text of a workflow for manifests in [`MANIFESTS`].
 fn workflow(example: &str, stack: &str, region: Option<&str>) -> String {
     let text = example
-        .replace("files: ivs/prod", "files: .")
-        .replace("\"ivs/**\"", "\"*.yaml\", \"keys/**\"")
+        .replace("files: ivs/prod", &format!("files: {MANIFESTS}"))
         .replace("ivs-apply-prod", &format!("ivs-apply-{stack}"))
         .replace("ivs-drift-prod", &format!("ivs-drift-{stack}"))
         .replace(", the path of the manifests and OWNER replaced", " and OWNER replaced");

@@ -19,9 +19,9 @@ pub fn text<'a>(folder: &Path, files: impl Iterator<Item = &'a str>, edits: &[&s
         text.push_str(&format!("  cd {name}\n"));
     }
     text.push_str(
-        "  ivs-apply apply --emulator --yes   try the manifests on an emulated account\n\
+        "  ivs-apply apply -f ivs --emulator --yes   try the manifests on an emulated account\n\
          \nBefore the first `ivs-apply plan` on a real account, edit:\n\
-         \x20 `region` and `account` in `stack.yaml`: those of your account\n",
+         \x20 `region` and `account` in `ivs/stack.yaml`: those of your account\n",
     );
     for edit in edits {
         text.push_str(&format!("  {edit}\n"));

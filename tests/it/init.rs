@@ -46,16 +46,22 @@ fn what_is_written_for_each_use_is_valid_applied_and_then_clean() {
     let validator = jsonschema::draft7::new(&schema).expect("a valid schema");
     for purpose in USES {
         let place = tempfile::tempdir().expect("a folder");
+        let folder = place.path().join("my shop");
+        // A repository has files for other programs as well.
+        std::fs::create_dir(&folder).expect("writable");
+        std::fs::write(folder.join("package.json"), "{ \"name\": \"shop\" }").expect("writable");
+        std::fs::write(folder.join("compose.yaml"), "services: {}\n").expect("writable");
         let ran = in_folder(place.path(), place.path(), &["init", purpose, "--out", "my shop"]);
         assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{ran:?}");
-        let folder = place.path().join("my shop");
         let written = everything(&folder);
-        for (name, text) in
-            written.iter().filter(|(name, _)| name.extension().is_some_and(|it| it == "yaml"))
-        {
+        let is_manifest = |name: &Path| {
+            name.starts_with("ivs") && name.extension().is_some_and(|it| it == "yaml")
+        };
+        for (name, text) in written.iter().filter(|(name, _)| is_manifest(name)) {
             let schema = text.strip_prefix("# yaml-language-server: $schema=").expect(text);
             let (schema, rest) = schema.split_once('\n').expect("a line");
-            assert!(folder.join(schema).is_file(), "{schema} of {}", name.display());
+            let beside = folder.join(name).with_file_name(schema);
+            assert!(beside.is_file(), "{schema} of {}", name.display());
             assert!(rest.contains("# "), "{} has comments: {text}", name.display());
             for document in serde_yaml::Deserializer::from_str(text) {
                 let document = Value::deserialize(document).expect("YAML");
@@ -65,21 +71,21 @@ fn what_is_written_for_each_use_is_valid_applied_and_then_clean() {
             }
         }
         let schema: Value =
-            serde_json::from_str(&written[Path::new(".schemas/ivs-apply.json")]).expect("JSON");
+            serde_json::from_str(&written[Path::new("ivs/.schemas/ivs-apply.json")]).expect("JSON");
         assert_eq!(schema["title"], "ivs-apply manifest");
 
         let here = |words: &[&str]| in_folder(place.path(), &folder, words);
-        let valid = here(&["validate", "--deny-warnings"]);
+        let valid = here(&["validate", "--deny-warnings", "-f", "ivs"]);
         assert_eq!((valid.code, valid.stderr.as_str()), (Some(0), ""), "{purpose}: {valid:?}");
-        let applied = here(&["apply", "--emulator", "--yes"]);
+        let applied = here(&["apply", "--emulator", "--yes", "-f", "ivs"]);
         assert_eq!(applied.code, Some(0), "{purpose}: {applied:?}");
-        let clean = here(&["plan", "--emulator", "--detailed-exitcode"]);
+        let clean = here(&["plan", "--emulator", "--detailed-exitcode", "-f", "ivs"]);
         assert_eq!(clean.code, Some(0), "{purpose}: {clean:?}");
         // From another folder as well.
         let valid = in_folder(
             place.path(),
             place.path(),
-            &["validate", "--deny-warnings", "-f", "my shop"],
+            &["validate", "--deny-warnings", "-f", "my shop/ivs"],
         );
         assert_eq!(valid.code, Some(0), "{purpose}: {valid:?}");
     }
@@ -116,7 +122,7 @@ fn variables_that_are_empty_are_as_if_they_were_not_set() {
     }
     let ran = run(&mut command);
     assert_eq!(ran.code, Some(0), "{ran:?}");
-    let stack = std::fs::read_to_string(place.path().join("stack.yaml")).expect("written");
+    let stack = std::fs::read_to_string(place.path().join("ivs/stack.yaml")).expect("written");
     assert!(stack.contains("  name: channel\n") && stack.contains("  # region: "), "{stack}");
 }
 
@@ -126,7 +132,7 @@ fn the_names_of_the_command_line_are_those_of_the_stack() {
     let words = ["init", "channel", "--stack", "no", "--region", "eu-west-1", "--out", "a"];
     let ran = in_folder(place.path(), place.path(), &words);
     assert_eq!(ran.code, Some(0), "{ran:?}");
-    let stack = std::fs::read_to_string(place.path().join("a/stack.yaml")).expect("written");
+    let stack = std::fs::read_to_string(place.path().join("a/ivs/stack.yaml")).expect("written");
     assert!(stack.contains("  name: \"no\"\n"), "YAML would take it for a boolean: {stack}");
     assert!(stack.contains("  region: eu-west-1\n"), "{stack}");
     let folder = place.path().join("a");
@@ -150,19 +156,20 @@ fn nothing_is_written_where_anything_is_in_the_way_and_each_is_named() {
     let folder = place.path();
     std::fs::write(folder.join("README.md"), "mine").expect("writable");
     std::fs::write(folder.join(".gitignore"), "mine").expect("writable");
-    symlink("nowhere", folder.join("stack.yaml")).expect("a link");
+    std::fs::create_dir(folder.join("ivs")).expect("writable");
+    symlink("nowhere", folder.join("ivs/stack.yaml")).expect("a link");
     std::fs::create_dir(folder.join("elsewhere")).expect("writable");
     symlink("elsewhere", folder.join(".github")).expect("a link");
-    std::fs::write(folder.join(".schemas"), "mine").expect("writable");
+    std::fs::write(folder.join("ivs/.schemas"), "mine").expect("writable");
     let before = everything(folder);
     for purpose in USES {
         let ran = in_folder(folder, folder, &["init", purpose]);
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{ran:?}");
         for named in [
             "`.gitignore` already exists",
-            "`stack.yaml` already exists",
+            "`ivs/stack.yaml` already exists",
             "`.github` is a link, which is not followed",
-            "`.schemas` is not a folder",
+            "`ivs/.schemas` is not a folder",
             "so nothing is written",
         ] {
             assert!(ran.stderr.contains(named), "{named}: {ran:?}");
@@ -170,7 +177,7 @@ fn nothing_is_written_where_anything_is_in_the_way_and_each_is_named() {
         assert!(!ran.stderr.contains("README.md"), "{ran:?}");
         assert_eq!(everything(folder), before, "{purpose}");
     }
-    for name in [".gitignore", "stack.yaml", ".github", ".schemas"] {
+    for name in [".gitignore", "ivs/stack.yaml", ".github", "ivs/.schemas"] {
         std::fs::remove_file(folder.join(name)).expect("removed");
     }
     let ran = in_folder(folder, folder, &["init", "private"]);
@@ -231,6 +238,7 @@ fn git_ignores_state_plans_and_secrets_and_nothing_that_init_writes() {
         ".env",
         "prod.env",
         "private.pem",
+        "ivs/private.pem",
     ] {
         let ignored = git(&["check-ignore", "--quiet", name]).expect("git");
         assert!(ignored.status.success(), "{name} is not ignored");
@@ -239,7 +247,7 @@ fn git_ignores_state_plans_and_secrets_and_nothing_that_init_writes() {
 
 /// What the workflows do is tested where they come from, in `ci_files.rs`.
 #[test]
-fn the_workflows_are_those_of_the_examples_for_manifests_in_the_root() {
+fn the_workflows_are_those_of_the_examples_for_the_manifests_that_are_written() {
     let place = tempfile::tempdir().expect("a folder");
     let folder = place.path();
     let words = ["init", "private", "--stack", "members", "--region", "eu-west-1"];
@@ -249,10 +257,10 @@ fn the_workflows_are_those_of_the_examples_for_manifests_in_the_root() {
     for (name, example) in examples {
         let written = std::fs::read_to_string(folder.join(".github/workflows").join(&name));
         let written = written.expect("each workflow of the examples is written");
-        for others in ["ivs/", "-prod", "us-west-2", "the path of the manifests"] {
+        for others in ["ivs/prod", "-prod", "us-west-2", "the path of the manifests"] {
             assert!(!written.contains(others), "{others} in {}: {written}", name.display());
         }
-        assert!(written.contains("files: .\n"), "{written}");
+        assert!(written.contains("files: ivs\n"), "{written}");
         assert!(written.contains("AWS_REGION: eu-west-1\n"), "{written}");
         assert_eq!(written.lines().count(), example.lines().count(), "nothing else is changed");
         let (written, example): (Value, Value) = (
