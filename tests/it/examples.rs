@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-fn examples() -> Vec<PathBuf> {
+/// The folders of `examples/` with manifests.
+pub(crate) fn examples() -> Vec<PathBuf> {
     let mut examples: Vec<PathBuf> = std::fs::read_dir(golden::root().join("examples"))
         .expect("there are examples")
         .map(|it| it.expect("readable").path())

@@ -489,9 +489,7 @@ fn actions(policy: &Value) -> BTreeSet<String> {
 #[test]
 fn every_example_is_allowed_what_it_calls() {
     let known: BTreeSet<String> = called("kinds").union(&called("aws/tags.rs")).cloned().collect();
-    let entries = std::fs::read_dir(root().join("examples")).expect("readable");
-    let mut examples: Vec<PathBuf> = entries.map(|it| it.expect("readable").path()).collect();
-    examples.retain(|it| it.is_dir());
+    let examples = crate::examples::examples();
     assert!(examples.len() >= 5);
     side_by_side(&examples, |example| is_allowed_what_it_calls(example, &known));
 }
