@@ -163,6 +163,7 @@ pub struct RequestGate(Arc<Inner>);
 struct Inner {
     buckets: RwLock<Arc<Buckets>>,
     calls: Mutex<BTreeMap<String, u64>>,
+    throttled: Mutex<BTreeMap<String, u64>>,
     /// What the server last said, and when it said so on this machine's monotonic clock.
     server_time: Mutex<Option<(Timestamp, Instant)>>,
     writes: AtomicU64,
@@ -176,6 +177,7 @@ impl RequestGate {
         Self(Arc::new(Inner {
             buckets: RwLock::new(Arc::new(Buckets::new(rates, published))),
             calls: Mutex::default(),
+            throttled: Mutex::default(),
             server_time: Mutex::default(),
             writes: AtomicU64::new(0),
             told_of_retries: AtomicBool::new(false),
@@ -196,6 +198,11 @@ impl RequestGate {
     /// Calls so far, by operation.
     pub fn calls(&self) -> BTreeMap<String, u64> {
         self.0.calls.lock().expect("counting does not panic").clone()
+    }
+
+    /// Calls so far that AWS refused because of its rate, by operation.
+    pub fn throttled(&self) -> BTreeMap<String, u64> {
+        self.0.throttled.lock().expect("counting does not panic").clone()
     }
 
     /// Requests so far that changed something, or may have.
@@ -313,6 +320,9 @@ impl HttpConnector for MeteredConnector {
                     Some((time.timestamp(), Instant::now()));
             }
             if is_throttle(&response) {
+                let mut throttled = gate.0.throttled.lock().expect("counting does not panic");
+                *throttled.entry(operation.clone()).or_default() += 1;
+                drop(throttled);
                 gate.buckets().throttled(&operation, left);
             } else {
                 gate.buckets().answered(&operation);

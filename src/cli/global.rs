@@ -122,6 +122,9 @@ pub struct Global {
         env = "IVS_APPLY_VERBOSE"
     )]
     pub verbose: u8,
+    /// Whether the command is carried out again and again, so that each answer in JSON is one line.
+    #[arg(skip)]
+    pub repeats: bool,
 }
 
 /// Form of the answer.

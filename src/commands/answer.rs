@@ -1,5 +1,6 @@
 //! The parts that the JSON answers of several commands have in common. Prints nothing.
 
+use crate::cli::Global;
 use crate::ui::json;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -18,7 +19,16 @@ pub(super) fn frame_of(command: &str) -> json::Frame<'_> {
     }
 }
 
-/// A document as it is printed.
+/// A document as it is printed: over many lines, or, of a run that repeats, on one.
+pub(super) fn printed(document: &Value, global: &Global) -> String {
+    if global.repeats {
+        crate::ui::escape::json(&format!("{document}\n"))
+    } else {
+        pretty(document)
+    }
+}
+
+/// A document over many lines.
 pub(super) fn pretty(document: &Value) -> String {
     crate::ui::escape::json(&format!("{document:#}\n"))
 }

@@ -1,4 +1,4 @@
-use super::answer::pretty;
+use super::answer::printed;
 use super::carry_out::carry_out;
 use super::connection::{Account, Connection};
 use super::events::EventsArgs;
@@ -7,6 +7,7 @@ use super::inputs;
 use super::lock::Guard;
 use super::plan::{PlanningArgs, policy};
 use super::reports::ReportsArgs;
+use super::rounds;
 use super::session::{self, Session};
 use super::wait::{self, Waited};
 use crate::apply::{Outcome, Signal};
@@ -49,6 +50,16 @@ pub(crate) struct ApplyArgs {
     wait: Option<Duration>,
     #[command(flatten)]
     pub(super) reports: ReportsArgs,
+    /// Repeat after each pause of so long, such as `1m`, until a signal comes; needs `--yes`
+    #[arg(long, value_name = "TIME", value_parser = rounds::interval, conflicts_with_all = ["plan", "wait"], env = "IVS_APPLY_INTERVAL")]
+    pub(super) interval: Option<Duration>,
+}
+
+impl ApplyArgs {
+    /// Whether the run asks nothing.
+    pub(super) fn is_confirmed(&self) -> bool {
+        self.consent.yes
+    }
 }
 
 /// What allows a plan to be carried out.
@@ -109,6 +120,7 @@ pub(super) async fn run(
     let connection = Connection::open_at(account, global, &loaded.stack, ui).await?;
     let connection = connection.telling(events, &loaded.stack);
     connection.may_write(&loaded.stack)?;
+    rounds::may_repeat(args.interval, &connection)?;
     // The plan that is carried out is made under the lock, so nothing has to be confirmed afterwards.
     let guard = Guard::begin(&connection, &loaded.stack, ui).await?;
     let work = Box::pin(async {
@@ -352,7 +364,7 @@ impl Carrying<'_> {
                     let left = wait::left(self.session, outcome);
                     document["waited"] = json::waited(*took, rounds, &left);
                 }
-                pretty(&document)
+                printed(&document, self.global)
             }
             // These are written at the end, from the record of the run.
             Format::Github | Format::Markdown => return Ok(()),

@@ -123,7 +123,7 @@ impl Connection {
 
     /// The same, and the events of the run are told from now on.
     pub(super) fn telling(self, events: &Events, stack: &Stack) -> Self {
-        events.started(&self.header(stack));
+        events.started(&self.header(stack), &self.aws().gate);
         Self { events: events.clone(), ..self }
     }
 

@@ -1,7 +1,8 @@
-use super::answer::pretty;
+use super::answer::printed;
 use super::events::EventsArgs;
 use super::failure::Failure;
 use super::reports::ReportsArgs;
+use super::rounds;
 use super::selection::{SelectionArgs, select};
 use super::session::{self, Session};
 use crate::aws::trail::Trail;
@@ -12,6 +13,7 @@ use crate::ui::blame::Blamed;
 use crate::ui::events::Events;
 use crate::ui::{self, Ui, drift, html, json};
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// Show changes made outside ivs-apply
 ///
@@ -38,6 +40,9 @@ pub(crate) struct DriftArgs {
     pub(super) events: EventsArgs,
     #[command(flatten)]
     pub(super) reports: ReportsArgs,
+    /// Repeat after each pause of so long, such as `1h`, until a signal comes
+    #[arg(long, value_name = "TIME", value_parser = rounds::interval, env = "IVS_APPLY_INTERVAL")]
+    pub(super) interval: Option<Duration>,
 }
 
 pub(super) async fn run(
@@ -55,10 +60,13 @@ pub(super) async fn run(
     let mut session = Session::open(loaded, global, &policy, false, events, ui).await?;
     // A build without it refuses before anything is told.
     let trail = if args.blame { Some(trail(&session)?) } else { None };
+    events.compared(&session.planned.plan, &session.planned.observed);
+    rounds::may_repeat(args.interval, &session.connection)?;
     let missing = session.planned.plan.steps.iter().any(|it| it.because.contains(&Cause::Missing));
     let count_missing = missing && !args.missing_ok && session.was_applied().await?;
     let others = session.planned.plan.keep_drift(&session.planned.observed.audience, count_missing);
     events.planned(&session.planned.plan);
+    events.drifted(session.planned.plan.steps.len());
     let drifted = !session.planned.plan.steps.is_empty();
     let blamed = match &trail {
         Some(trail) => Some(blame(trail, &session).await),
@@ -77,7 +85,7 @@ pub(super) async fn run(
         if let Some(blamed) = blamed {
             document["blame"] = ui::blame::json(blamed);
         }
-        pretty(&document)
+        printed(&document, global)
     } else if global.format == Format::Html {
         let report = html::Report {
             command: "drift",

@@ -45,14 +45,14 @@ fn duration(text: &str) -> Result<Duration, String> {
     duration.ok_or_else(|| "write it as 50ms, 2s or 1m30s".to_owned())
 }
 
-pub(super) async fn run(args: EmulatorArgs, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
+pub(super) async fn run(args: &EmulatorArgs, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
     if !args.listen.ip().is_loopback() {
         let message =
             format!("the emulator listens on loopback only, and {} is not", args.listen.ip());
         return Err(Failure::error(message).help("use 127.0.0.1 or [::1]"));
     }
     let settings = Settings {
-        account: args.account,
+        account: args.account.clone(),
         latency: args.latency,
         rates: global.rates == Some(RatesWord::Aws),
         ..Settings::default()

@@ -23,6 +23,7 @@ mod man;
 mod output;
 mod plan;
 mod reports;
+mod rounds;
 mod schema;
 mod selection;
 mod session;
@@ -39,11 +40,12 @@ use crate::cli::{ExitCode, Format, Global};
 use crate::ui::ci::{Record, Report, RunSummary};
 use crate::ui::events::Events;
 use crate::ui::{Ui, json};
-use answer::{frame_of, pretty};
+use answer::{frame_of, printed};
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::{ArgValueCandidates, CompletionCandidate};
 use failure::Failure;
 use std::path::Path;
+use std::time::Duration;
 
 /// Declarative reconciler for Amazon IVS: manifests in Git, no state file, live audiences protected
 #[derive(Debug, Parser)]
@@ -86,9 +88,21 @@ fn names() -> Vec<CompletionCandidate> {
     cli.get_subcommands().map(|it| CompletionCandidate::new(it.get_name())).collect()
 }
 
-/// Runs a command and says what went wrong, in the form that was asked for.
+/// Runs a command, or repeats it until a signal comes.
 pub(crate) async fn run(cli: Cli, ui: Ui) -> ExitCode {
-    let Cli { global, command } = cli;
+    let Cli { mut global, command } = cli;
+    let Some(interval) = command.interval() else { return once(&command, &global, ui).await };
+    global.repeats = true;
+    let writes = matches!(command, Command::Apply(_));
+    let is_confirmed = !matches!(&command, Command::Apply(args) if !args.is_confirmed());
+    if let Err(failure) = rounds::can_be_repeated(&global, is_confirmed) {
+        return say(&failure, ui);
+    }
+    Box::pin(rounds::repeat(interval, writes, ui, async || once(&command, &global, ui).await)).await
+}
+
+/// Runs a command once and says what went wrong, in the form that was asked for.
+async fn once(command: &Command, global: &Global, ui: Ui) -> ExitCode {
     let format = global.format;
     let name = command.name();
     if !command.formats().contains(&format) {
@@ -102,11 +116,12 @@ pub(crate) async fn run(cli: Cli, ui: Ui) -> ExitCode {
     let format = if command.hands_over() { Format::Text } else { format };
     let stack = global.stack.as_deref().unwrap_or("default");
     let record = Record::new(RunSummary::new(name, stack), global.ci(command.reports()));
+    let (events, metrics) = command.told();
     let opened = record.may_report();
-    let opened = opened.and_then(|()| Events::open(command.events(), name, record.clone(), ui));
+    let opened = opened.and_then(|()| Events::open(events, metrics, name, record.clone(), ui));
     let (events, ended) = match opened {
         Ok(events) => {
-            let ended = Box::pin(start_command(command, &global, &events, ui)).await;
+            let ended = Box::pin(start_command(command, global, &events, ui)).await;
             (events, ended)
         }
         Err(refused) => (Events::without_file(record), Err(refused.into())),
@@ -115,7 +130,7 @@ pub(crate) async fn run(cli: Cli, ui: Ui) -> ExitCode {
         Ok(code) => *code,
         Err(failure) => {
             failure.tell(&events);
-            show_failure(name, format, failure, ui);
+            show_failure(name, format, failure, global, ui);
             failure.code
         }
     };
@@ -125,23 +140,29 @@ pub(crate) async fn run(cli: Cli, ui: Ui) -> ExitCode {
 }
 
 /// Says what went wrong, in the form that was asked for. What is written from the record of the run comes later.
-fn show_failure(name: &str, format: Format, failure: &Failure, ui: Ui) {
+fn show_failure(name: &str, format: Format, failure: &Failure, global: &Global, ui: Ui) {
     let help = failure.help.as_deref();
     if format == Format::Json {
         let frame = frame_of(name);
         let document = json::failure(&frame, &failure.message, help);
-        let _ = ui.answer(&pretty(&document));
+        let _ = ui.answer(&printed(&document, global));
     }
     if format == Format::Html {
         let _ = ui.answer(&crate::ui::html::failure(name, &failure.message, help));
     }
+    say(failure, ui);
+}
+
+/// Says what went wrong, on standard error.
+fn say(failure: &Failure, ui: Ui) -> ExitCode {
     let red = anstyle::AnsiColor::Red.on_default().bold();
     let mut text =
         format!("{red}error{red:#}: {}\n", crate::ui::escape::escape(&failure.message, 2_000));
-    if let Some(help) = help {
+    if let Some(help) = &failure.help {
         text.push_str(&format!("  help: {}\n", crate::ui::escape::escape(help, 2_000)));
     }
     ui.say(&text);
+    failure.code
 }
 
 /// Writes what is made from the record of the run: an answer in Markdown or for GitHub, report files, and what is for
@@ -179,44 +200,53 @@ fn end(code: ExitCode, name: &str, format: Format, record: &Record, ui: Ui) -> E
 }
 
 async fn start_command(
-    command: Command,
+    command: &Command,
     global: &Global,
     events: &Events,
     ui: Ui,
 ) -> Result<ExitCode, Failure> {
     match command {
-        Command::Init(args) => init::run(&args, global, ui),
-        Command::Validate(args) => validate::run(&args, global, events, ui),
-        Command::Plan(args) => plan::run(&args, global, events, ui).await,
-        Command::Show(args) => show::run(&args, global, ui),
-        Command::Apply(args) => Box::pin(apply::run(&args, global, events, ui)).await,
-        Command::Status(args) => status::run(&args, global, events, ui).await,
-        Command::Drift(args) => Box::pin(drift::run(&args, global, events, ui)).await,
-        Command::Export(args) => export::run(&args, global, ui).await,
-        Command::Destroy(args) => Box::pin(destroy::run(&args, global, events, ui)).await,
-        Command::Unlock(args) => unlock::run(&args, global, events, ui).await,
-        Command::Output(args) => output::run(&args, global, events, ui).await,
-        Command::Graph(args) => graph::run(&args, global, events, ui).await,
-        Command::IamPolicy(args) => iam_policy::run(&args, global, events, ui),
-        Command::Explain(args) => explain::run(&args, ui),
-        Command::Schema(args) => schema::run(&args, ui),
-        Command::Completions(args) => completions::run(&args, ui),
-        Command::Man(args) => man::run(&args, Cli::command(), ui),
+        Command::Init(args) => init::run(args, global, ui),
+        Command::Validate(args) => validate::run(args, global, events, ui),
+        Command::Plan(args) => plan::run(args, global, events, ui).await,
+        Command::Show(args) => show::run(args, global, ui),
+        Command::Apply(args) => Box::pin(apply::run(args, global, events, ui)).await,
+        Command::Status(args) => status::run(args, global, events, ui).await,
+        Command::Drift(args) => Box::pin(drift::run(args, global, events, ui)).await,
+        Command::Export(args) => export::run(args, global, ui).await,
+        Command::Destroy(args) => Box::pin(destroy::run(args, global, events, ui)).await,
+        Command::Unlock(args) => unlock::run(args, global, events, ui).await,
+        Command::Output(args) => output::run(args, global, events, ui).await,
+        Command::Graph(args) => graph::run(args, global, events, ui).await,
+        Command::IamPolicy(args) => iam_policy::run(args, global, events, ui),
+        Command::Explain(args) => explain::run(args, ui),
+        Command::Schema(args) => schema::run(args, ui),
+        Command::Completions(args) => completions::run(args, ui),
+        Command::Man(args) => man::run(args, Cli::command(), ui),
         Command::Emulator(args) => emulator::run(args, global, ui).await,
     }
 }
 
 impl Command {
-    /// The file of events that was asked for.
-    fn events(&self) -> Option<&Path> {
+    /// The pause after which the command is carried out again.
+    fn interval(&self) -> Option<Duration> {
+        match self {
+            Self::Apply(args) => args.interval,
+            Self::Drift(args) => args.interval,
+            _ => None,
+        }
+    }
+
+    /// The files of events and of metrics that were asked for.
+    fn told(&self) -> (Option<&Path>, Option<&Path>) {
         let asked = match self {
             Self::Plan(args) => &args.events,
             Self::Apply(args) => &args.events,
             Self::Drift(args) => &args.events,
             Self::Destroy(args) => &args.events,
-            _ => return None,
+            _ => return (None, None),
         };
-        asked.events.as_deref()
+        (asked.events.as_deref(), asked.metrics.as_deref())
     }
 
     /// Whether standard output is for secrets alone.

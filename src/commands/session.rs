@@ -1,6 +1,6 @@
 //! What plan, apply, drift, destroy, export and graph have in common: load, connect, check, read, plan.
 
-use super::answer::{frame_of, pretty};
+use super::answer::{frame_of, printed};
 use super::connection::Connection;
 use super::failure::{Failure, failed, refused};
 use super::lock;
@@ -38,7 +38,7 @@ pub(super) fn load(
             let mut frame = frame_of(command);
             frame.diagnostics = diagnostic::json(&loaded.report, &loaded.sources);
             let document = json::checked(&frame, loaded.desired.len(), true);
-            let _ = ui.answer(&pretty(&document));
+            let _ = ui.answer(&printed(&document, global));
         }
         if global.format == Format::Html {
             let told = diagnostic::text(&loaded.report, &loaded.sources, false);
@@ -135,6 +135,7 @@ impl Session {
     pub(super) fn tell(&self) {
         let Self { loaded, connection, planned } = self;
         let header = connection.header(&loaded.stack);
+        connection.events.compared(&planned.plan, &planned.observed);
         connection.events.planned(&planned.plan);
         connection.events.record.planned(&planned.plan, &header, &loaded.sources);
     }
@@ -167,7 +168,7 @@ impl Session {
             if !differences.is_empty() {
                 document["differences"] = json::differences(differences);
             }
-            pretty(&document)
+            printed(&document, global)
         } else if global.format == Format::Html {
             let ran = refused.map_or(Ran::Planned, |it| Ran::Refused {
                 message: &it.message,

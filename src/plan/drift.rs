@@ -44,7 +44,7 @@ impl Cause {
 
 impl Step {
     /// Whether one of its causes is drift.
-    pub(super) fn is_drift(&self) -> bool {
+    pub fn is_drift(&self) -> bool {
         self.because.iter().any(Cause::is_drift)
     }
 
@@ -68,6 +68,11 @@ impl Step {
 }
 
 impl Plan {
+    /// How many steps repair drift.
+    pub fn drifted(&self) -> usize {
+        self.steps.iter().filter(|it| it.is_drift()).count()
+    }
+
     /// Leaves only the steps with drift, live resources first and those that AWS failed to create last. Returns
     /// the steps that are pending, and those of missing resources that are no drift: resources that end by
     /// themselves, and, unless `missing_is_drift`, those that may never have been applied. A change outside

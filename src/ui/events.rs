@@ -6,9 +6,11 @@
 use super::ci::Record;
 use super::escape;
 use super::file::{Appended, Refused, Sort};
+use super::metrics::Metrics;
 use super::plan::Header;
 use crate::apply::{Counts, Event, Outcome};
-use crate::kinds::{Freeze, is_events_file};
+use crate::aws::RequestGate;
+use crate::kinds::{Freeze, ObservedState, is_events_file};
 use crate::plan::{FreezeEffect, Note, Plan, Status, Summary};
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -152,10 +154,11 @@ pub fn schema() -> Value {
     })
 }
 
-/// What one run tells other programs: its events, and the record of what it came to.
+/// What one run tells other programs: its events, its metrics, and the record of what it came to.
 #[derive(Clone, Debug, Default)]
 pub struct Events {
-    file: Option<Arc<Mutex<Told>>>,
+    told: Option<Arc<Mutex<Told>>>,
+    metrics: Option<Arc<Mutex<Metrics>>>,
     /// What the run came to, for a CI system.
     pub record: Record,
 }
@@ -176,17 +179,21 @@ struct Told {
 }
 
 impl Events {
-    /// For the file at `path`, which is made where there is none; for no file, events that are told to nothing.
+    /// For the file of events at `path`, which is made where there is none, and the file of metrics; without files,
+    /// events that are told to nothing.
     ///
     /// # Errors
-    /// Where the file cannot be opened, or holds anything but events.
+    /// Where a file cannot be opened, or holds anything else.
     pub fn open(
         path: Option<&Path>,
+        metrics: Option<&Path>,
         command: &'static str,
         record: Record,
         ui: super::Ui,
     ) -> Result<Self, Refused> {
-        let Some(path) = path else { return Ok(Self::without_file(record)) };
+        let metrics = metrics.map(|it| Metrics::begin(it, command, ui)).transpose()?;
+        let metrics = metrics.map(|it| Arc::new(Mutex::new(it)));
+        let Some(path) = path else { return Ok(Self { told: None, metrics, record }) };
         let told = Told {
             command,
             run: ulid::Ulid::generate().to_string(),
@@ -198,17 +205,28 @@ impl Events {
             error: None,
             warn: Some(ui),
         };
-        Ok(Self { file: Some(Arc::new(Mutex::new(told))), record })
+        Ok(Self { told: Some(Arc::new(Mutex::new(told))), metrics, record })
     }
 
-    /// Events that are written to no file.
+    /// Events and metrics that are written to no file.
     pub fn without_file(record: Record) -> Self {
-        Self { file: None, record }
+        Self { told: None, metrics: None, record }
     }
 
     /// The run is connected.
-    pub fn started(&self, header: &Header<'_>) {
+    pub fn started(&self, header: &Header<'_>, gate: &RequestGate) {
         self.with(|it| it.start(Some(header)));
+        self.measure(|it| it.started(header, gate));
+    }
+
+    /// The account was read, and compared with the manifests.
+    pub fn compared(&self, plan: &Plan, observed: &ObservedState) {
+        self.measure(|it| it.compared(plan, observed));
+    }
+
+    /// So many resources have drifted, as `drift` counts them.
+    pub fn drifted(&self, count: usize) {
+        self.measure(|it| it.drifted(count));
     }
 
     /// The plan is made.
@@ -229,6 +247,7 @@ impl Events {
     /// The plan was applied.
     pub fn applied(&self, plan: &Plan, outcome: &Outcome) {
         self.with(|it| it.outcome = Some(outcome.counts(plan)));
+        self.measure(|it| it.applied(plan, outcome));
     }
 
     /// The run does not do its work: what is wrong, and what to do about it.
@@ -247,10 +266,17 @@ impl Events {
             let (summary, outcome) = (summary.as_ref(), outcome.as_ref());
             it.write(&RunEvent::Ended { exit_code, summary, outcome, error: error.as_ref() });
         });
+        self.measure(|it| it.write(exit_code));
+    }
+
+    fn measure(&self, note: impl FnOnce(&mut Metrics)) {
+        if let Some(metrics) = &self.metrics {
+            note(&mut metrics.lock().unwrap_or_else(PoisonError::into_inner));
+        }
     }
 
     fn with(&self, tell: impl FnOnce(&mut Told)) {
-        if let Some(told) = &self.file {
+        if let Some(told) = &self.told {
             // A line is whole or not counted, so that a panic elsewhere leaves nothing half done here.
             tell(&mut told.lock().unwrap_or_else(PoisonError::into_inner));
         }
@@ -300,7 +326,7 @@ mod tests {
         let path = folder.path().join("a");
         let ui = super::super::Ui::new(anstream::ColorChoice::Never);
         for run in 1..=2 {
-            let events = Events::open(Some(&path), "plan", Record::default(), ui).unwrap();
+            let events = Events::open(Some(&path), None, "plan", Record::default(), ui).unwrap();
             events.failed("one\nline \u{202e}", None);
             events.ended(1);
             let text = fs::read_to_string(&path).unwrap();
@@ -314,8 +340,8 @@ mod tests {
     #[test]
     fn events_without_a_file_are_told_to_nothing() {
         let ui = super::super::Ui::new(anstream::ColorChoice::Never);
-        Events::open(None, "plan", Record::default(), ui).unwrap().ended(0);
-        let refused = Events::open(Some(Path::new("-")), "plan", Record::default(), ui);
+        Events::open(None, None, "plan", Record::default(), ui).unwrap().ended(0);
+        let refused = Events::open(Some(Path::new("-")), None, "plan", Record::default(), ui);
         assert!(matches!(refused, Err(Refused::Dash)));
     }
 }

@@ -8,7 +8,7 @@ pub use append::Appended;
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Why a file is not written.
@@ -118,16 +118,18 @@ pub fn write(path: &Path, text: &str, sort: Sort) -> Result<(), Refused> {
     replace(path, text, sort, 0o600)
 }
 
-/// The same for a file without secrets that another user may have to read, with the mode that the umask says.
-pub fn write_shared(path: &Path, text: &str, sort: Sort) -> Result<(), Refused> {
-    replace(path, text, sort, 0o666)
+/// The same, mode 0644 whatever the umask says: for a file that another user's program reads.
+pub fn write_public(path: &Path, text: &str, sort: Sort) -> Result<(), Refused> {
+    replace(path, text, sort, 0o644)
 }
 
 fn replace(path: &Path, text: &str, sort: Sort, mode: u32) -> Result<(), Refused> {
     may_write(path, sort)?;
     let io = |source| Refused::Io { path: path.to_owned(), source };
     let next = whole(path, text, mode).map_err(io)?;
-    fs::rename(&next, path).map_err(|error| {
+    let named = fs::set_permissions(&next, fs::Permissions::from_mode(mode))
+        .and_then(|()| fs::rename(&next, path));
+    named.map_err(|error| {
         let _ = fs::remove_file(&next);
         io(error)
     })?;
@@ -276,7 +278,7 @@ fn folder_of(path: &Path) -> &Path {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::symlink;
 
     const SORT: Sort = Sort { what: "a note", is: |text| text.starts_with("note") };
 

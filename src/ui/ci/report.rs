@@ -67,6 +67,6 @@ impl Report {
     /// # Errors
     /// Where the file cannot be written.
     pub(super) fn write(&self, text: &str) -> Result<(), Refused> {
-        file::write_shared(&self.path, text, self.kind.sort())
+        file::write_public(&self.path, text, self.kind.sort())
     }
 }

@@ -1,0 +1,438 @@
+//! The metrics of a run, as `OpenMetrics` text for a collector of files (`--metrics`).
+//!
+//! All of them are gauges about the last run, so the text is at the same time one of Prometheus' older format, which the
+//! textfile collector of `node_exporter` reads. The writer is these few lines: a crate would bring registries and counters
+//! that outlive nothing here.
+
+use super::Ui;
+use super::escape::escape;
+use super::file::{self, Refused, Sort};
+use super::plan::Header;
+use crate::apply::{Outcome, StepStatus};
+use crate::aws::RequestGate;
+use crate::kinds::{Address, Audience, ObservedState};
+use crate::manifest::source::read_named;
+use crate::plan::{Action, Decision, Plan, Reason, ResourceState};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// The beginning of each name.
+const PREFIX: &str = "ivs_apply_";
+
+/// The metric that the next run keeps where it does not succeed.
+const SUCCESS: &str = "last_success_timestamp_seconds";
+
+/// What is written over.
+const METRICS: Sort =
+    Sort { what: "a file of metrics", is: |text| text.starts_with("# HELP ivs_apply_") };
+
+/// The most that the file of the run before may hold.
+const MOST_BYTES: u64 = 1024 * 1024;
+
+/// The labels of every metric.
+type Labels = BTreeMap<&'static str, String>;
+
+/// Where a run works, as labels that may be unknown.
+const PLACE: [&str; 3] = ["stack", "region", "account"];
+
+/// What is measured of a run.
+#[derive(Debug)]
+pub(super) struct Metrics {
+    path: PathBuf,
+    command: &'static str,
+    ui: Ui,
+    begun: Instant,
+    labels: Labels,
+    gate: Option<RequestGate>,
+    found: Option<Found>,
+    steps: BTreeMap<&'static str, usize>,
+}
+
+/// What a comparison of the account with the manifests has found.
+#[derive(Debug, Default)]
+struct Found {
+    states: BTreeMap<Address, ResourceState>,
+    drifted: usize,
+    deferred: usize,
+    viewers: i64,
+    audiences: BTreeMap<&'static str, Reached>,
+}
+
+/// An audience in numbers.
+#[derive(Clone, Copy, Debug, Default)]
+struct Reached {
+    viewers: i64,
+    sessions: usize,
+}
+
+impl Reached {
+    fn add(&mut self, audience: &Audience) {
+        match audience.viewers {
+            Some(viewers) => self.viewers = self.viewers.saturating_add(viewers),
+            None => self.sessions += 1,
+        }
+    }
+}
+
+/// What the file of the run before says.
+struct Former {
+    labels: BTreeMap<String, String>,
+    success: Option<String>,
+}
+
+impl Metrics {
+    /// For a run that begins now.
+    pub(super) fn begin(path: &Path, command: &'static str, ui: Ui) -> Result<Self, Refused> {
+        file::may_write(path, METRICS)?;
+        Ok(Self {
+            path: path.to_owned(),
+            command,
+            ui,
+            begun: Instant::now(),
+            labels: Labels::new(),
+            gate: None,
+            found: None,
+            steps: BTreeMap::new(),
+        })
+    }
+
+    pub(super) fn started(&mut self, header: &Header<'_>, gate: &RequestGate) {
+        let account = header.identity.and_then(|it| it.account()).unwrap_or_default();
+        let place = [&header.stack.name, header.region, account];
+        self.labels = PLACE.into_iter().zip(place.map(ToOwned::to_owned)).collect();
+        self.gate = Some(gate.clone());
+    }
+
+    pub(super) fn compared(&mut self, plan: &Plan, observed: &ObservedState) {
+        let states = plan.resource_states(observed);
+        let mut audiences: BTreeMap<&'static str, Reached> =
+            ["at_stake", "cut", "deferred"].map(|it| (it, Reached::default())).into();
+        let parts = plan.halves_of_replacements();
+        for step in plan.steps.iter().filter(|it| !parts.contains(&it.id)) {
+            let reason = step.decision.reason();
+            let audience = reason.and_then(audience_of).or(step.impact.as_ref());
+            let Some(audience) = audience else { continue };
+            let effect = match &step.decision {
+                Decision::Interrupt => "cut",
+                Decision::Deferred(_) => "deferred",
+                _ => "at_stake",
+            };
+            for effect in
+                ["at_stake", effect].into_iter().take(1 + usize::from(effect != "at_stake"))
+            {
+                audiences.entry(effect).or_default().add(audience);
+            }
+        }
+        let viewers =
+            observed.owned.values().filter_map(|it| observed.audience.get(&it.arn)?.viewers);
+        self.found = Some(Found {
+            drifted: plan.drifted(),
+            deferred: plan.summary().deferred,
+            viewers: viewers.fold(0, i64::saturating_add),
+            audiences,
+            states: states.into_iter().map(|it| (it.address, it.state)).collect(),
+        });
+    }
+
+    pub(super) fn drifted(&mut self, count: usize) {
+        if let Some(found) = &mut self.found {
+            found.drifted = count;
+        }
+    }
+
+    pub(super) fn applied(&mut self, plan: &Plan, outcome: &Outcome) {
+        let counts = outcome.counts(plan);
+        self.steps = counts.steps().into_iter().collect();
+        let Some(found) = &mut self.found else { return };
+        found.deferred = counts.deferred;
+        let steps = plan.by_id();
+        let mut drifted = plan.drifted();
+        for (id, status) in &outcome.steps {
+            let step = steps[id];
+            match status {
+                StepStatus::Done(_) | StepStatus::Unconfirmed(_) => {
+                    drifted -= usize::from(step.is_drift());
+                    let declared = step.spec.is_some();
+                    if declared {
+                        found.states.insert(step.address.clone(), ResourceState::InSync);
+                    } else if step.action == Action::Delete
+                        && !outcome.steps.iter().any(|(id, _)| {
+                            steps[id].address == step.address && steps[id].spec.is_some()
+                        })
+                    {
+                        found.states.remove(&step.address);
+                    }
+                }
+                StepStatus::Deferred(_) => {
+                    found.states.insert(step.address.clone(), ResourceState::Deferred);
+                }
+                _ => {}
+            }
+        }
+        found.drifted = drifted;
+    }
+
+    /// Writes the file. Where that fails it is told, and the run ends as it would have.
+    pub(super) fn write(&self, exit_code: u8) {
+        let former = read_named(&self.path, MOST_BYTES).ok().map(|it| Former::read(&it));
+        let text = self.text(exit_code, former, Timestamp::now());
+        if let Err(refused) = file::write_public(&self.path, &text, METRICS) {
+            let refused = escape(&refused.to_string(), 400);
+            self.ui.say(&format!("warning: the metrics were not written: {refused}\n"));
+        }
+    }
+
+    fn text(&self, exit_code: u8, former: Option<Former>, now: Timestamp) -> String {
+        let mut labels = self.labels.clone();
+        labels.insert("command", self.command.to_owned());
+        let same_command =
+            former.filter(|it| it.labels.get("command").is_some_and(|it| it == self.command));
+        // A run that did not come to know its place is about that of the run before.
+        for name in PLACE {
+            let before = || same_command.as_ref()?.labels.get(name).cloned();
+            if labels.get(name).is_none_or(String::is_empty) {
+                labels.insert(name, before().unwrap_or_default());
+            }
+        }
+        let mut text = Text { labels, text: String::new() };
+        let whole = |name: &str, help: &str, value: u64, text: &mut Text| {
+            text.metric(name, help, [(&[][..], value.to_string())]);
+        };
+        let version = [("version", env!("CARGO_PKG_VERSION").to_owned())];
+        text.metric("build_info", "The program that wrote this.", [(&version[..], "1".to_owned())]);
+        let now = now.as_second().to_string();
+        text.metric(
+            "last_run_timestamp_seconds",
+            "When the last run ended.",
+            [(&[][..], now.clone())],
+        );
+        // What was found is a success of `plan` and `drift` too.
+        let success = if matches!(exit_code, 0 | 2) {
+            Some(now)
+        } else {
+            let same = |it: &Former| {
+                PLACE.iter().all(|name| it.labels.get(*name) == text.labels.get(name))
+            };
+            same_command.filter(same).and_then(|it| it.success)
+        };
+        text.metric(
+            SUCCESS,
+            "When the last run that succeeded ended: one with exit code 0 or 2.",
+            success.map(|it| (&[][..], it)),
+        );
+        let seconds = format!("{:.3}", self.begun.elapsed().as_secs_f64());
+        text.metric(
+            "last_run_duration_seconds",
+            "How long the last run took.",
+            [(&[][..], seconds)],
+        );
+        whole("last_run_exit_code", "The exit code of the last run.", exit_code.into(), &mut text);
+        if let Some(found) = &self.found {
+            found.write(&mut text);
+        }
+        let steps =
+            self.steps.iter().map(|(status, count)| ([("status", (*status).to_owned())], count));
+        let steps: Vec<_> = steps.map(|(label, count)| (label, count.to_string())).collect();
+        text.metric(
+            "last_run_steps",
+            "Steps of the last run by how they ended, a replacement counted as one.",
+            steps.iter().map(|(label, count)| (&label[..], count.clone())),
+        );
+        let calls = self.gate.as_ref().map(RequestGate::calls).unwrap_or_default();
+        let throttled = self.gate.as_ref().map(RequestGate::throttled).unwrap_or_default();
+        for (name, help, calls) in [
+            ("last_run_calls", "Calls of the last run by operation.", calls),
+            (
+                "last_run_throttled_calls",
+                "Calls of the last run that AWS refused because of its rate, by operation.",
+                throttled,
+            ),
+        ] {
+            let calls =
+                calls.into_iter().map(|(name, count)| ([("operation", name)], count.to_string()));
+            let calls: Vec<_> = calls.collect();
+            text.metric(name, help, calls.iter().map(|(label, count)| (&label[..], count.clone())));
+        }
+        text.text.push_str("# EOF\n");
+        text.text
+    }
+}
+
+impl Found {
+    fn write(&self, text: &mut Text) {
+        let mut states: BTreeMap<&'static str, usize> =
+            ResourceState::CODES.iter().map(|it| (*it, 0)).collect();
+        for state in self.states.values() {
+            *states.entry(state.code()).or_default() += 1;
+        }
+        let states =
+            states.into_iter().map(|(state, count)| ([("state", state.to_owned())], count));
+        let states: Vec<_> = states.map(|(label, count)| (label, count.to_string())).collect();
+        text.metric(
+            "resources",
+            "Resources of the stack by state, after the last run.",
+            states.iter().map(|(label, count)| (&label[..], count.clone())),
+        );
+        for (name, help, count) in [
+            (
+                "drifted_resources",
+                "Resources that were changed or deleted outside ivs-apply.",
+                self.drifted,
+            ),
+            ("deferred_steps", "Steps that are left for a later run.", self.deferred),
+        ] {
+            text.metric(name, help, [(&[][..], count.to_string())]);
+        }
+        text.metric(
+            "viewers",
+            "Viewers of the stack's channels when the account was read.",
+            [(&[][..], self.viewers.to_string())],
+        );
+        let effects: Vec<_> = self
+            .audiences
+            .iter()
+            .map(|(effect, it)| ([("effect", (*effect).to_owned())], it))
+            .collect();
+        text.metric(
+            "audience_viewers",
+            "Viewers whom the plan concerns: all at stake, cut off by it, and those for whom steps are deferred.",
+            effects.iter().map(|(label, it)| (&label[..], it.viewers.to_string())),
+        );
+        text.metric(
+            "audience_sessions",
+            "The same for sessions with participants, whose number takes further calls.",
+            effects.iter().map(|(label, it)| (&label[..], it.sessions.to_string())),
+        );
+    }
+}
+
+/// The audience in the reason of a step.
+fn audience_of(reason: &Reason) -> Option<&Audience> {
+    match reason {
+        Reason::LiveAudience { audience, .. }
+        | Reason::LiveThroughComposition { audience, .. }
+        | Reason::TargetLive { audience, .. } => Some(audience),
+        _ => None,
+    }
+}
+
+/// Metrics as text, each with the labels of the run.
+struct Text {
+    labels: Labels,
+    text: String,
+}
+
+impl Text {
+    /// A metric with its samples; nothing where it has none.
+    fn metric<'a>(
+        &mut self,
+        name: &str,
+        help: &str,
+        samples: impl IntoIterator<Item = (&'a [(&'static str, String)], String)>,
+    ) {
+        let mut samples = samples.into_iter().peekable();
+        if samples.peek().is_none() {
+            return;
+        }
+        let _ = writeln!(self.text, "# HELP {PREFIX}{name} {help}\n# TYPE {PREFIX}{name} gauge");
+        for (labels, value) in samples {
+            let all = self.labels.iter().map(|(name, value)| (*name, value));
+            let all = all.chain(labels.iter().map(|(name, value)| (*name, value)));
+            let all: Vec<String> =
+                all.map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect();
+            let _ = writeln!(self.text, "{PREFIX}{name}{{{}}} {value}", all.join(","));
+        }
+    }
+}
+
+/// The value of a label as it is written.
+fn escaped(value: &str) -> String {
+    escape(value, 200).replace('\\', "\\\\").replace('"', "\\\"")
+}
+
+impl Former {
+    /// Reads what [`Metrics::text`] has written; anything else says nothing.
+    fn read(text: &str) -> Self {
+        let sample = |name: &str| -> Option<(&str, &str)> {
+            let line = text
+                .lines()
+                .find_map(|it| it.strip_prefix(PREFIX)?.strip_prefix(name)?.strip_prefix('{'))?;
+            line.rsplit_once("} ")
+        };
+        let labels = sample("last_run_timestamp_seconds").map(|(labels, _)| read_labels(labels));
+        let success = sample(SUCCESS).filter(|(_, value)| value.parse::<f64>().is_ok());
+        Self {
+            labels: labels.unwrap_or_default(),
+            success: success.map(|(_, value)| value.to_owned()),
+        }
+    }
+}
+
+/// Reads `name="value",name="value"`.
+fn read_labels(text: &str) -> BTreeMap<String, String> {
+    let mut labels = BTreeMap::new();
+    let mut rest = text;
+    while let Some((name, quoted)) = rest.split_once("=\"") {
+        let mut value = String::new();
+        let mut letters = quoted.char_indices();
+        let end = loop {
+            match letters.next() {
+                Some((_, '\\')) => value.extend(letters.next().map(|(_, it)| it)),
+                Some((at, '"')) => break at,
+                Some((_, other)) => value.push(other),
+                None => return labels,
+            }
+        };
+        labels.insert(name.trim_start_matches(',').to_owned(), value);
+        rest = &quoted[end + 1..];
+    }
+    labels
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metrics(stack: Option<&str>) -> Metrics {
+        let folder = tempfile::tempdir().expect("a folder");
+        let ui = Ui::new(anstream::ColorChoice::Never);
+        let mut metrics = Metrics::begin(&folder.path().join("a"), "apply", ui).expect("free");
+        if let Some(stack) = stack {
+            let place = [stack, "us-west-2", "000000000000"].map(ToOwned::to_owned);
+            metrics.labels = PLACE.into_iter().zip(place).collect();
+        }
+        metrics
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).expect("a moment")
+    }
+
+    fn success(text: &str) -> Option<&str> {
+        let line = text.lines().find(|it| it.starts_with(&format!("{PREFIX}{SUCCESS}{{")));
+        line.and_then(|it| it.rsplit_once(' ')).map(|(_, value)| value)
+    }
+
+    #[test]
+    fn the_last_success_is_kept_where_a_run_fails_also_before_it_knows_its_stack() {
+        let hostile = "a\"b\\c\n}  1 2";
+        let first = metrics(Some(hostile)).text(0, None, at(100));
+        assert_eq!(success(&first), Some("100"));
+        let former = || Some(Former::read(&first));
+        let failed = metrics(Some(hostile)).text(3, former(), at(200));
+        assert_eq!(success(&failed), Some("100"), "{failed}");
+        let early = metrics(None).text(1, former(), at(300));
+        assert_eq!(success(&early), Some("100"), "{early}");
+        let other = metrics(Some("other")).text(1, former(), at(300));
+        assert_eq!(success(&other), None, "of another stack: {other}");
+        let drift = Metrics { command: "drift", ..metrics(None) };
+        assert_eq!(success(&drift.text(1, former(), at(300))), None, "of another command");
+        assert_eq!(success(&drift.text(2, former(), at(300))), Some("300"));
+        for broken in ["", "ivs_apply_last_run_timestamp_seconds{a=\"", "x} 1", &first[..150]] {
+            let _ = Former::read(broken);
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! The file of `--metrics`: as Prometheus and `OpenMetrics` read it, with what the run did; and the rules and the dashboard
+//! that are made for it.
+
+use crate::binary::{Place, Ran, run};
+use crate::first_applies::document as manifest;
+use crate::golden::root;
+use crate::killed::Stage;
+use crate::left_out::left_out;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+#[track_caller]
+fn code(ran: &Ran, code: i32) {
+    assert_eq!(ran.code, Some(code), "{ran:?}");
+}
+
+/// The value of the one sample whose name and labels contain all of these.
+#[track_caller]
+fn sample(text: &str, parts: &[&str]) -> i64 {
+    let found: Vec<&str> = text
+        .lines()
+        .filter(|it| !it.starts_with('#') && parts.iter().all(|part| it.contains(part)))
+        .collect();
+    let [line] = found[..] else { panic!("one line with {parts:?}: {text}") };
+    line.rsplit_once(' ').and_then(|(_, value)| value.parse().ok()).expect("a number")
+}
+
+fn read(path: &Path) -> String {
+    let text = std::fs::read_to_string(path).expect("written");
+    assert!(text.ends_with("\n# EOF\n"), "{text}");
+    text
+}
+
+/// Whether `promtool` is there; where it is not, a test is left out.
+fn has_promtool() -> bool {
+    let there = Command::new("promtool").arg("--version").output().is_ok();
+    if !there {
+        left_out("what Prometheus makes of the metrics", "the package `prometheus`");
+    }
+    there
+}
+
+/// What `promtool` says of metrics.
+fn checked(text: &str) {
+    let mut command = Command::new("promtool");
+    command.args(["check", "metrics"]).stdin(Stdio::piped());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
+    let mut input = child.stdin.take().expect("piped");
+    std::io::Write::write_all(&mut input, text.as_bytes()).expect("it reads");
+    drop(input);
+    let output = child.wait_with_output().expect("it ends");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && told.is_empty(), "{told}: {text}");
+}
+
+/// The names of all metrics: an apply with a throttled call writes each.
+fn all_metrics() -> String {
+    let stage = Stage::new(&[]);
+    let fault = json!({ "operation": "ListChannels", "kind": "throttle", "nth": 1 });
+    stage.control("POST", "faults", &fault);
+    code(&run(&mut stage.command("apply --yes --metrics a.prom")), 0);
+    read(&stage.place.folder.path().join("a.prom"))
+}
+
+#[test]
+fn an_apply_writes_what_it_did_for_a_collector_of_files() {
+    let text = all_metrics();
+    let labels = "account=\"000000000000\",command=\"apply\",region=\"us-west-2\",stack=\"killed\"";
+    let samples = text.lines().filter(|it| !it.starts_with('#'));
+    assert!(samples.clone().all(|it| it.contains(&format!("{{{labels}"))), "{text}");
+    assert_eq!(sample(&text, &["calls", "\"CreateStage\""]), 1);
+    assert_eq!(sample(&text, &["throttled_calls", "\"ListChannels\""]), 1);
+    assert_eq!(sample(&text, &["exit_code"]), 0);
+    assert_eq!(sample(&text, &["last_run_steps", "\"done\""]), 12);
+    assert_eq!(sample(&text, &["resources", "\"InSync\""]), 12);
+    assert_eq!(sample(&text, &["resources", "\"Missing\""]), 0);
+    let now = jiff::Timestamp::now().as_second();
+    let success = sample(&text, &["last_success_timestamp_seconds"]);
+    assert!((now - 60..=now).contains(&success), "{text}");
+    if has_promtool() {
+        checked(&text);
+    }
+}
+
+#[test]
+fn the_file_can_be_read_by_another_user_and_replaces_nothing_else() {
+    let place = Place::new();
+    place.write("a.yaml", &manifest("Channel", "main", "{}", ""));
+    let home = place.folder.path();
+    let mut command = Command::new("sh");
+    let inner = place.command("plan --metrics a.prom");
+    command.args(["-c", "umask 077; exec \"$0\" \"$@\""]).arg(inner.get_program());
+    command.args(inner.get_args()).current_dir(home).env("HOME", home);
+    code(&run(&mut command), 0);
+    let mode = home.join("a.prom").metadata().expect("written").permissions().mode();
+    assert_eq!(mode & 0o777, 0o644);
+    let rest = std::fs::read_dir(home).expect("readable").filter_map(Result::ok);
+    let rest: Vec<String> = rest.map(|it| it.file_name().to_string_lossy().into_owned()).collect();
+    assert!(!rest.iter().any(|it| it.starts_with(".a.prom")), "{rest:?}");
+
+    std::fs::write(home.join("other"), "kind: Channel").expect("writable");
+    symlink("other", home.join("link")).expect("a link");
+    for file in ["other", "link", "no/such", "-", "."] {
+        let ran = place.run(&format!("plan --metrics {file}"));
+        code(&ran, 1);
+    }
+    assert_eq!(std::fs::read_to_string(home.join("other")).expect("readable"), "kind: Channel");
+}
+
+#[test]
+fn a_run_that_fails_keeps_the_last_success_and_the_labels() {
+    let place = Place::new();
+    let stack = manifest("Stack", "prod", "{ region: eu-west-1 }", "");
+    let main = manifest("Channel", "main", "{}", "");
+    place.write("a.yaml", &[stack.clone(), main.clone()].concat());
+    let file = place.folder.path().join("a.prom");
+    code(&place.run("apply --yes --metrics a.prom"), 0);
+    let success = sample(&read(&file), &["last_success"]);
+    place.write("a.yaml", &[stack, main.replace("Channel", "Chanel")].concat());
+    code(&place.run("apply --yes --metrics a.prom"), 1);
+    let text = read(&file);
+    assert_eq!(sample(&text, &["last_success", "stack=\"prod\""]), success, "{text}");
+    assert_eq!(sample(&text, &["exit_code", "region=\"eu-west-1\""]), 1);
+    if has_promtool() {
+        checked(&text);
+    }
+}
+
+#[test]
+fn drift_and_deferred_steps_and_audiences_are_counted() {
+    let stage = Stage::new(&[]);
+    let channel = |spec: &str| {
+        let stack = "{ region: us-west-2, account: \"000000000000\" }";
+        let channels = ["a", "b"].map(|it| manifest("Channel", it, spec, "")).concat();
+        manifest("Stack", "shows", stack, "") + &channels
+    };
+    stage.place.write("all.yaml", &channel("{}"));
+    code(&run(&mut stage.command("apply --yes")), 0);
+    let arn = stage.objects()["Channel/a"][0].clone();
+    let mut client = crate::client::Client::new(&stage.served.url);
+    client.call("UpdateChannel", &json!({ "arn": arn, "authorized": true }));
+    stage.control("POST", "streams", &json!({ "channelArn": arn, "viewerCount": 12 }));
+    let file = stage.place.folder.path().join("a.prom");
+    code(&run(&mut stage.command("drift --metrics a.prom")), 2);
+    let text = read(&file);
+    assert_eq!(sample(&text, &["drifted_resources"]), 1);
+    assert_eq!(sample(&text, &["ivs_apply_viewers{"]), 12, "{text}");
+    stage.place.write("all.yaml", &channel("{ latencyMode: NORMAL }"));
+    code(&run(&mut stage.command("apply --yes --metrics a.prom")), 0);
+    let text = read(&file);
+    assert_eq!(sample(&text, &["deferred_steps"]), 1);
+    assert_eq!(sample(&text, &["audience_viewers", "\"deferred\""]), 12);
+    assert_eq!(sample(&text, &["audience_viewers", "\"cut\""]), 0);
+    assert_eq!(sample(&text, &["ivs_apply_resources", "\"InSync\""]), 1, "{text}");
+}
+
+#[test]
+fn rules_and_dashboard_use_metrics_that_exist_and_the_rules_pass_their_tests() {
+    let text = all_metrics();
+    let written: BTreeSet<&str> =
+        text.lines().filter_map(|it| it.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    let name = regex::Regex::new("ivs_apply_[a-z_]+").expect("a pattern");
+    let folder = root().join("examples/monitoring");
+    for file in ["alerts.yaml", "alerts_test.yaml", "dashboard.json", "../../docs/operations.md"] {
+        let text = std::fs::read_to_string(folder.join(file)).expect("readable");
+        let used: BTreeSet<&str> = name.find_iter(&text).map(|it| it.as_str()).collect();
+        assert!(!used.is_empty());
+        let unknown: Vec<&&str> = used.difference(&written).collect();
+        assert!(unknown.is_empty(), "{file}: {unknown:?}");
+    }
+    let dashboard = std::fs::read_to_string(folder.join("dashboard.json")).expect("readable");
+    let dashboard: Value = serde_json::from_str(&dashboard).expect("JSON");
+    let shown = dashboard["panels"].to_string();
+    let missing: Vec<&&str> = written.iter().filter(|it| !shown.contains(**it)).collect();
+    assert!(missing.is_empty(), "the dashboard shows every metric: {missing:?}");
+    if !has_promtool() {
+        return;
+    }
+    for words in [&["check", "rules", "alerts.yaml"][..], &["test", "rules", "alerts_test.yaml"]] {
+        let output = Command::new("promtool").args(words).current_dir(&folder).output();
+        let output = output.expect("it runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
