@@ -21,7 +21,7 @@ pub(super) fn run(args: &ShowArgs, global: &Global, ui: Ui) -> Result<ExitCode, 
     let text = match global.format {
         Format::Json => pretty(&json::saved(&frame_of("show"), &approval)),
         Format::Html => html::saved(&approval),
-        Format::Markdown => saved::markdown(&approval, global.markdown_limit),
+        Format::Markdown => saved::document(&approval).text(global.markdown_limit),
         _ => saved::text(&approval),
     };
     ui.answer(&text)?;

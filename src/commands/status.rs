@@ -228,12 +228,14 @@ pub(super) async fn run(
     spinner.finish();
     let view = view.map_err(Unread::into_failure)?;
     let shown = view.status(&subject, &connection);
-    ui.answer(&match global.format {
-        Format::Json => pretty(&document(&subject, &connection, &view)),
-        Format::Markdown => status::markdown(&shown, global.markdown_limit),
-        Format::Html => html::status(&shown),
-        _ => status::parts(&shown, screen::width(), None).text(),
-    })?;
+    events.record.shown(|| status::document(&shown));
+    match global.format {
+        // It is written at the end, from the record of the run.
+        Format::Markdown => {}
+        Format::Json => ui.answer(&pretty(&document(&subject, &connection, &view)))?,
+        Format::Html => ui.answer(&html::status(&shown))?,
+        _ => ui.answer(&status::parts(&shown, screen::width(), None).text())?,
+    }
     connection.close()?;
     Ok(ExitCode::Done)
 }
@@ -353,7 +355,7 @@ impl Output {
                 Shown::Text(crate::ui::escape::json(&format!("{document}\n")))
             }
             (Format::Markdown, _) => {
-                Shown::Text(format!("{}\n", status::markdown(&shown, self.markdown_limit)))
+                Shown::Text(format!("{}\n", status::document(&shown).text(self.markdown_limit)))
             }
             (_, Some(screen)) => {
                 let (_, columns) = screen.size();

@@ -6,7 +6,7 @@
 mod document;
 
 pub use document::Document;
-pub(super) use document::{Group, Item, marker};
+pub(super) use document::{Group, Item, Weight};
 
 use super::blame::Blamed;
 use super::changed_lines::changed_lines;
@@ -22,7 +22,6 @@ use crate::apply::{Outcome, StepStatus};
 use crate::aws::{Identity, SignedIn};
 use crate::diag::{Diagnostic, Position, Report, Severity, SourceMap};
 use crate::plan::{Attention, Decision, Difference, NotDrift, Plan, Step, StepId};
-use document::Weight;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 

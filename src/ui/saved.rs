@@ -44,8 +44,8 @@ pub fn text(approval: &Approval) -> String {
     text
 }
 
-/// A saved plan in Markdown, in at most `limit` bytes.
-pub fn markdown(approval: &Approval, limit: usize) -> String {
+/// A saved plan in Markdown.
+pub fn document(approval: &Approval) -> Document {
     let place = &approval.place;
     let (stack, region) = (span(&place.stack), span(&place.region));
     let mut head = format!("### Saved plan for stack {stack} in {region}\n\n");
@@ -70,7 +70,7 @@ pub fn markdown(approval: &Approval, limit: usize) -> String {
         (section(step), Item { lines, details })
     });
     let groups = grouped(steps);
-    Document { of: ("show".to_owned(), place.stack.clone()), head, groups }.text(limit)
+    Document { of: ("show".to_owned(), place.stack.clone()), head, groups }
 }
 
 pub(super) fn made_from(approval: &Approval) -> String {

@@ -1,7 +1,7 @@
 //! The state of a stack as a person on duty reads it: what is not in sync, what is on air, then the rest.
 
 use super::escape::escape;
-use super::markdown::{identified, marker, span, whole_lines};
+use super::markdown::{Document, Group, Item, Weight, identified, span};
 use super::notes::selected;
 use super::on_air::on_air_words;
 use super::plan::{Header, reasons, title};
@@ -256,68 +256,48 @@ fn fitted(line: &str, width: usize) -> Vec<String> {
     table::wrap(&plain, width)
 }
 
-/// A view in Markdown, in at most `limit` bytes.
-pub fn markdown(status: &Status<'_>, limit: usize) -> String {
+/// A view in Markdown.
+pub fn document(status: &Status<'_>) -> Document {
     let header = &status.header;
-    let mut text = marker("status", &header.stack.name);
     let (stack, region) = (span(&header.stack.name), span(header.region));
-    let _ = writeln!(text, "### Status of stack {stack} in {region}\n");
+    let mut head = format!("### Status of stack {stack} in {region}\n\n");
     if let Some(endpoint) = header.endpoint {
-        let _ = writeln!(text, "At endpoint {}\n", span(endpoint));
+        let _ = writeln!(head, "At endpoint {}\n", span(endpoint));
     }
     if let Some(identity) = header.identity {
-        let _ = writeln!(text, "{}\n", identified(identity));
+        let _ = writeln!(head, "{}\n", identified(identity));
     }
-    let _ = writeln!(text, "**{}**\n\n{}\n", status.summary(), status.on_air_summary());
-    let _ = writeln!(text, "{}\n", status.read_with());
-    let mut listed = |heading: &str, lines: Vec<String>| {
-        if !lines.is_empty() {
-            let _ = writeln!(text, "#### {heading}\n\n{}", lines.concat());
-        }
-    };
-    let of = |quiet: bool| -> Vec<String> {
+    let _ = writeln!(head, "**{}**\n\n{}\n", status.summary(), status.on_air_summary());
+    let _ = writeln!(head, "{}", status.read_with());
+    let item = |lines| Item { lines, details: String::new() };
+    let of = |quiet: bool| -> Vec<Item> {
         let all = status.resources.iter().filter(|it| is_quiet(it.state) == quiet);
         all.map(|it| {
             let detail = detail(it);
             let detail = if detail.is_empty() { detail } else { format!(": {}", span(&detail)) };
-            format!("- {} **{}**{detail}\n", span(&it.address.to_string()), word(it.state))
+            let address = span(&it.address.to_string());
+            item(format!("- {address} **{}**{detail}\n", word(it.state)))
         })
         .collect()
     };
-    let on_air = |troubled: bool| -> Vec<String> {
+    let on_air = |troubled: bool| -> Vec<Item> {
         let all = status.on_air().into_iter().filter(|it| it.is_troubled() == troubled);
         all.map(|it| {
             let words = on_air_words(it.audience, it.live, status.observed.as_of);
-            format!("- {}: {}\n", span(&it.status.address.to_string()), span(&words))
+            item(format!("- {}: {}\n", span(&it.status.address.to_string()), span(&words)))
         })
         .collect()
     };
-    listed(NOT_HEALTHY, on_air(true));
-    listed(NOT_IN_SYNC, of(false));
-    listed(ON_AIR, on_air(false));
-    for it in status.remarks() {
-        let _ = writeln!(text, "- {}", span(&it));
-    }
-    let quiet = of(true);
-    if !quiet.is_empty() {
-        let summary = status.quiet_heading();
-        let _ = write!(
-            text,
-            "\n<details><summary>{summary}</summary>\n\n{}\n</details>\n",
-            quiet.concat()
-        );
-    }
-    if text.len() <= limit {
-        return text;
-    }
-    // Without the fold, whose end would be cut off.
-    let text = text.split("\n<details>").next().unwrap_or_default().to_owned();
-    let rest = "The rest does not fit into a comment; `ivs-apply status` shows it.";
-    let mut text = whole_lines(text, limit.saturating_sub(rest.len() + 2), rest);
-    if !text.ends_with(&format!("{rest}\n")) {
-        text.push_str(&format!("\n{rest}\n"));
-    }
-    text
+    let remarks = status.remarks().into_iter().map(|it| item(format!("- {}\n", span(&it))));
+    let quiet = Group::new(status.quiet_heading(), Weight::Quiet, of(true));
+    let groups = vec![
+        Group::new(NOT_HEALTHY, Weight::Audience, on_air(true)),
+        Group::new(NOT_IN_SYNC, Weight::Drift, of(false)),
+        Group::new(ON_AIR, Weight::Audience, on_air(false)),
+        Group::new("Notes", Weight::Note, remarks.collect()),
+        Group { is_folded: true, ..quiet },
+    ];
+    Document { of: ("status".to_owned(), header.stack.name.clone()), head, groups }
 }
 
 /// Whether a state needs the attention of an operator.

@@ -18,6 +18,7 @@ fn kit(python: &Path, command: &str, url: &str) -> Command {
     kit.arg(root().join("tests/acceptance/kit.py"))
         .args([command, "--emulator", url])
         .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("IVS_APPLY_CI", "off")
         .stdin(Stdio::null());
     kit
 }

@@ -243,6 +243,68 @@ fn a_plan_and_an_apply_tell_what_they_came_to() {
 }
 
 #[test]
+fn the_summary_of_a_step_has_the_states_that_status_read_and_nothing_of_other_commands() {
+    let runner = Runner::new(&(stack("prod") + &manifest("Channel", "a", "{}")));
+    let ran = runner.step("status");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let summary = runner.summary();
+    assert!(
+        summary.starts_with("<!-- ivs-apply:status:prod -->\n### Status of stack"),
+        "{summary}"
+    );
+    assert!(summary.contains("#### Not in sync: 1\n\n- `Channel/a` **missing**"), "{summary}");
+    assert_eq!(runner.read("runner/output"), "");
+    for words in ["output", "graph --offline", "iam-policy plan", "schema"] {
+        let ran = runner.step(words);
+        assert_eq!(runner.summary() + &runner.read("runner/output"), "", "{words}: {ran:?}");
+    }
+    runner.place.write("all.yaml", "nonsense");
+    let ran = runner.step("output");
+    assert!(!annotations(&ran).is_empty(), "mistakes are annotations of each command: {ran:?}");
+    assert_eq!(runner.summary() + &runner.read("runner/output"), "", "{ran:?}");
+}
+
+#[test]
+fn an_answer_that_cannot_be_written_is_an_error_that_the_outputs_tell() {
+    let runner = Runner::new(&manifest("Channel", "a", "{}"));
+    for (words, code) in [("plan", 1), ("apply --yes", 3), ("drift", 1)] {
+        for format in ["markdown", "github"] {
+            let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux");
+            let mut command = runner.on_github(&format!("{words} --format {format}"));
+            let ran = run(command.stdout(full));
+            // Nothing is left to apply for the second format.
+            let code = if words.starts_with("apply") && format == "github" { 1 } else { code };
+            assert_eq!(ran.code, Some(code), "{words} {format}: {ran:?}");
+            assert!(ran.stderr.contains("the result could not be written"), "{ran:?}");
+            assert_output(&runner.outputs(), "exit-code", &code.to_string());
+        }
+    }
+}
+
+#[test]
+fn a_warning_about_a_manifest_is_an_annotation_and_stands_in_the_summary_of_a_valid_set() {
+    let countries = "{ allowedCountries: [], allowedOrigins: [\"*\"] }";
+    let text = manifest("PlaybackRestrictionPolicy", "p", countries)
+        + &manifest("Channel", "a", "{ insecureIngest: true }");
+    let runner = Runner::new(&text);
+    let ran = runner.step("validate");
+    let warned = of_level(&annotations(&ran), "warning").len();
+    assert_eq!(warned > 0, ran.stderr.contains("warning[W"), "{ran:?}");
+    assert!(warned > 0, "{ran:?}");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_output(&runner.outputs(), "warnings", &warned.to_string());
+    assert!(runner.summary().contains("**2 resources valid**"), "{}", runner.summary());
+    assert!(
+        runner.summary().contains("#### Warnings about the manifests: "),
+        "{}",
+        runner.summary()
+    );
+    let ran = runner.step("plan --deny-warnings");
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert_eq!(of_level(&annotations(&ran), "error").len(), warned, "{ran:?}");
+}
+
+#[test]
 fn the_same_lines_are_printed_by_format_github_and_appended_for_the_step() {
     let runner = Runner::new(&manifest("Channel", "a", "{}"));
     for words in ["validate", "plan", "apply --yes", "drift", "apply", "destroy --yes"] {

@@ -70,6 +70,7 @@ pub(crate) fn holds(script: &str, words: &[&str], least: u32) {
     let served = Served::with_defaults(home.path(), &[]);
     let output = Command::new(python)
         .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("IVS_APPLY_CI", "off")
         .arg(root().join("tests/conformance").join(script))
         .arg(&served.url)
         .args(words)

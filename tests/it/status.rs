@@ -814,5 +814,5 @@ fn a_large_stack_still_fits_into_a_comment() {
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     assert!(ran.stdout.chars().count() < 65_536, "{}", ran.stdout.len());
     assert!(ran.stdout.contains("**2000 resources: 2000 missing**"));
-    assert!(ran.stdout.ends_with("`ivs-apply status` shows it.\n"));
+    assert!(ran.stdout.ends_with(" more, which do not fit\n"));
 }

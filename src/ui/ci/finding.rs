@@ -8,7 +8,7 @@ use super::super::reason;
 use crate::apply::{Outcome, StepStatus};
 use crate::diag::{self, Code, Diagnostic, Place, Severity, SourceMap};
 use crate::manifest::source::STANDARD_INPUT;
-use crate::plan::{Action, Attention, Decision, Plan, Step, StepId};
+use crate::plan::{Action, Attention, Decision, Note, Plan, Step, StepId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Longest message.
@@ -198,7 +198,34 @@ pub(super) fn of_plan(plan: &Plan, sources: &SourceMap) -> Vec<Finding> {
         ),
         ..of_step(step, Level::Error, Check::NotAllowed(why.code()), sources)
     });
-    findings.collect()
+    let quotas = plan.notes.iter().filter_map(|note| match note {
+        Note::Quota { kind, wanted, quota } => Some(of_run(format!(
+            "{wanted} objects of kind {kind} exceed the quota of {quota}, so nothing will be written"
+        ))),
+        Note::Selected(_)
+        | Note::Freeze { .. }
+        | Note::Duplicate { .. }
+        | Note::UndeclaredKeys { .. }
+        | Note::Ambiguous { .. }
+        | Note::PossibleRename { .. }
+        | Note::UnknownEnumValue { .. }
+        | Note::ManyDeletes { .. } => None,
+    });
+    quotas.chain(findings).collect()
+}
+
+/// An error that is about no resource alone.
+fn of_run(message: String) -> Finding {
+    Finding {
+        level: Level::Error,
+        check: Check::Run,
+        title: String::new(),
+        message: escape(&message, CAP),
+        subject: message,
+        more: Vec::new(),
+        at: None,
+        is_repeated: false,
+    }
 }
 
 /// Resources with drift.
@@ -259,16 +286,6 @@ pub(super) fn of_outcome(
         Some(Finding { message, ..of_step(step, level, check, sources) })
     });
     let mut findings: Vec<Finding> = findings.collect();
-    let of_run = |message: String| Finding {
-        level: Level::Error,
-        check: Check::Run,
-        subject: message.clone(),
-        title: String::new(),
-        message: escape(&message, CAP),
-        more: Vec::new(),
-        at: None,
-        is_repeated: false,
-    };
     for copy in &outcome.copies {
         if let Some(why) = &copy.left {
             let (address, arn) = (&copy.address, &copy.arn);

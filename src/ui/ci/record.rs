@@ -52,6 +52,9 @@ impl Told {
 
     /// The document with all that goes into it; none where the command has shown its own.
     fn whole(&self) -> Option<Document> {
+        if !self.summary.has_markdown() {
+            return None;
+        }
         let mut document = match (&self.document, &self.summary.error) {
             (Some(document), _) => document.clone(),
             (None, None) if !self.summary.has_members() => return None,
@@ -177,6 +180,14 @@ impl Record {
         }
         if told.documents() {
             told.document = Some(markdown::plan(told.summary.command, plan, Some(outcome), header));
+        }
+    }
+
+    /// The command has another document than those of plans.
+    pub fn shown(&self, document: impl FnOnce() -> Document) {
+        let mut told = self.told();
+        if told.documents() {
+            told.document = Some(document());
         }
     }
 

@@ -63,6 +63,11 @@ impl RunSummary {
         matches!(self.command, "validate" | "plan" | "apply" | "destroy" | "drift")
     }
 
+    /// Whether the command can answer in Markdown.
+    pub(super) fn has_markdown(&self) -> bool {
+        self.has_members() || matches!(self.command, "status" | "show")
+    }
+
     /// Every member that the command has, known or not: at most twenty, since GitLab takes no more of them.
     pub(super) fn members(&self) -> Vec<Member> {
         let number = |count: Option<usize>| count.map(|it| it.to_string());

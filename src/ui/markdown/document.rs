@@ -75,7 +75,7 @@ pub struct Document {
 }
 
 /// The line that a comment begins with, the same for each run of one command on one stack.
-pub(in crate::ui) fn marker(command: &str, stack: &str) -> String {
+fn marker(command: &str, stack: &str) -> String {
     let plain = |it: char| it.is_ascii_alphanumeric() || matches!(it, '.' | '_' | '-');
     let stack: String = stack.chars().take(63).map(|it| if plain(it) { it } else { '_' }).collect();
     format!("<!-- ivs-apply:{command}:{stack} -->\n")
