@@ -2,6 +2,7 @@
 
 use super::environment::{current_folder, variable};
 use crate::aws::{REGIONS, Rates};
+use crate::manifest::values::{GivenValues, Setting};
 use crate::ui::Ui;
 use crate::ui::ci::{Folders, Report, Settings};
 use crate::ui::markdown::LONGEST;
@@ -11,6 +12,7 @@ use clap::{Args, ValueEnum};
 use clap_complete::{ArgValueCandidates, CompletionCandidate};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 /// What every command takes.
 #[derive(Clone, Debug, Args)]
@@ -27,6 +29,20 @@ pub struct Global {
     /// Folder that file names in manifests from standard input are relative to, and cannot lead out of
     #[arg(long, value_name = "FOLDER", global = true, env = "IVS_APPLY_STDIN_FOLDER")]
     pub stdin_folder: Option<PathBuf>,
+    /// Value of a name that the Stack declares, for `${NAME}` in manifests; comes before `--values`
+    // A value may hold any character, so there is no delimiter; in the variable each line is one.
+    #[arg(long, value_name = "NAME=VALUE", global = true, env = "IVS_APPLY_SET")]
+    pub(crate) set: Vec<SetValues>,
+    /// File with values, `NAME: VALUE` on each line, as YAML; a later file comes before an earlier one
+    #[arg(
+        long,
+        value_name = "FILE",
+        global = true,
+        value_parser = OsStringValueParser::new().map(Files::from),
+        value_hint = clap::ValueHint::FilePath,
+        env = "IVS_APPLY_VALUES"
+    )]
+    pub(crate) values: Vec<Files>,
     /// Stack to work on, where no Stack document says so
     #[arg(
         long,
@@ -212,6 +228,36 @@ impl From<OsString> for EmulatorChoice {
     }
 }
 
+/// What one `--set` or its variable says: a value on each line.
+#[derive(Clone, Debug)]
+pub(crate) struct SetValues(Vec<Setting>);
+
+impl FromStr for SetValues {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        // The last line of a variable is often empty. A text without any value is a mistake.
+        let lines = text.lines().filter(|it| !it.trim().is_empty());
+        let settings: Vec<Setting> = lines.map(str::parse).collect::<Result<_, _>>()?;
+        if settings.is_empty() { Err("it is empty".to_owned()) } else { Ok(Self(settings)) }
+    }
+}
+
+/// What one `--values` or its variable names: a file on each line.
+#[derive(Clone, Debug)]
+pub(crate) struct Files(Vec<PathBuf>);
+
+impl From<OsString> for Files {
+    fn from(text: OsString) -> Self {
+        match text.to_str() {
+            Some(text) if text.contains('\n') => {
+                Self(text.lines().filter(|it| !it.is_empty()).map(PathBuf::from).collect())
+            }
+            _ => Self(vec![text.into()]),
+        }
+    }
+}
+
 fn share(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(share) if share > 0.0 && share <= 1.0 => Ok(share),
@@ -240,6 +286,25 @@ fn verbosity(text: &str) -> Result<u8, String> {
 }
 
 impl Global {
+    /// What the command line gives for the values of the Stack.
+    pub fn given_values(&self) -> GivenValues {
+        GivenValues {
+            files: self.values.iter().flat_map(|it| it.0.clone()).collect(),
+            set: self.set.iter().flat_map(|it| it.0.clone()).collect(),
+        }
+    }
+
+    /// Takes these values where the command line gives none: the files where it names none, and the settings where it has
+    /// none.
+    pub(crate) fn or_given_values(&mut self, other: GivenValues) {
+        if self.values.is_empty() {
+            self.values = vec![Files(other.files)];
+        }
+        if self.set.is_empty() {
+            self.set = vec![SetValues(other.set)];
+        }
+    }
+
     /// The emulator's state file, where the account is emulated.
     pub fn emulator_file(&self) -> Option<&Path> {
         match &self.emulator {

@@ -1,7 +1,8 @@
 use super::failure::Failure;
 use crate::cli::{ExitCode, program, typed_filenames};
 use crate::manifest::envelope::kind_names;
-use crate::manifest::{StandardInput, load};
+use crate::manifest::values::GivenValues;
+use crate::manifest::{Loaded, StandardInput, load};
 use crate::ui::Ui;
 use clap::ValueEnum;
 use clap_complete::env::Shells;
@@ -74,7 +75,18 @@ fn candidates(typed: &OsStr, all: BTreeSet<String>) -> Vec<CompletionCandidate> 
 }
 
 fn declared() -> BTreeSet<String> {
+    loaded().desired.iter().map(|it| it.address.to_string()).collect()
+}
+
+/// The names of values that the manifests declare, as far as `--set` names them.
+pub(super) fn value_names(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let names = loaded().stack_spec.values.into_keys().map(|it| format!("{it}="));
+    candidates(typed, names.collect())
+}
+
+/// The manifests that the line names.
+fn loaded() -> Loaded {
     let mut nothing = std::io::empty();
-    let loaded = load(&typed_filenames(), StandardInput { text: &mut nothing, folder: None }, None);
-    loaded.desired.iter().map(|it| it.address.to_string()).collect()
+    let stdin = StandardInput { text: &mut nothing, folder: None };
+    load(&typed_filenames(), stdin, None, &GivenValues::default())
 }

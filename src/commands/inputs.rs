@@ -4,6 +4,7 @@ use super::failure::Failure;
 use crate::aws::Endpoints;
 use crate::aws::endpoint::{Address, SERVICES, is_server, variable};
 use crate::cli::{EmulatorChoice, Global, current_folder, program};
+use crate::manifest::values::GivenValues;
 use crate::plan::Approval;
 use crate::plan::approval::Inputs;
 use crate::ui::shell::quote;
@@ -15,11 +16,14 @@ const STANDARD_INPUT: &str = "-";
 /// What this run is made from.
 pub(super) fn of(global: &Global) -> Inputs {
     let text = |path: &Path| path.to_string_lossy().into_owned();
+    let given = global.given_values();
     Inputs {
         folder: current_folder().as_deref().map(text).unwrap_or_default(),
         manifests: global.paths().iter().map(|it| text(it)).collect(),
         stdin_folder: global.stdin_folder.as_deref().map(text),
         stack: global.stack.clone(),
+        values: given.files.iter().map(|it| text(it)).collect(),
+        set: given.set.iter().map(ToString::to_string).collect(),
         emulator: global.emulator_file().map(text),
         // A password or a query in an address may be a secret, which is not written to a file.
         endpoint_url: global.endpoint_url.clone().filter(|it| Address::of(it).whole),
@@ -173,6 +177,15 @@ pub(super) fn restored(
     if global.stdin_folder.is_none() {
         global.stdin_folder = saved.stdin_folder.as_ref().map(PathBuf::from);
     }
+    global.or_given_values(GivenValues {
+        // A file that is not found here is looked for beside the manifests.
+        files: saved
+            .values
+            .iter()
+            .map(|it| found(saved, it).unwrap_or_else(|| PathBuf::from(it)))
+            .collect(),
+        set: saved.set.iter().filter_map(|it| it.parse().ok()).collect(),
+    });
     if global.emulator.is_none() && global.endpoint_url.is_none() {
         global.endpoint_url.clone_from(&saved.endpoint_url);
         global.emulator = saved.emulator.as_ref().map(|it| {

@@ -22,6 +22,7 @@ mod lock;
 mod man;
 mod output;
 mod plan;
+mod render;
 mod reports;
 mod rounds;
 mod schema;
@@ -42,7 +43,7 @@ use crate::ui::events::Events;
 use crate::ui::{Ui, json};
 use answer::{frame_of, printed};
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
-use clap_complete::{ArgValueCandidates, CompletionCandidate};
+use clap_complete::{ArgValueCandidates, ArgValueCompleter, CompletionCandidate};
 use failure::Failure;
 use std::path::Path;
 use std::time::Duration;
@@ -50,6 +51,7 @@ use std::time::Duration;
 /// Declarative reconciler for Amazon IVS: manifests in Git, no state file, live audiences protected
 #[derive(Debug, Parser)]
 #[command(name = "ivs-apply", version, max_term_width = 100, infer_subcommands = false)]
+#[command(mut_arg("set", |it| it.add(ArgValueCompleter::new(completions::value_names))))]
 pub struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -62,6 +64,7 @@ pub struct Cli {
 pub(crate) enum Command {
     Init(init::InitArgs),
     Validate(validate::ValidateArgs),
+    Render(render::RenderArgs),
     #[command(alias = "diff")]
     Plan(plan::PlanArgs),
     Show(show::ShowArgs),
@@ -208,6 +211,7 @@ async fn start_command(
     match command {
         Command::Init(args) => init::run(args, global, ui),
         Command::Validate(args) => validate::run(args, global, events, ui),
+        Command::Render(args) => render::run(args, global, events, ui),
         Command::Plan(args) => plan::run(args, global, events, ui).await,
         Command::Show(args) => show::run(args, global, ui),
         Command::Apply(args) => Box::pin(apply::run(args, global, events, ui)).await,
@@ -290,6 +294,7 @@ impl Command {
         match self {
             Self::Init(_) => "init",
             Self::Validate(_) => "validate",
+            Self::Render(_) => "render",
             Self::Plan(_) => "plan",
             Self::Show(_) => "show",
             Self::Apply(_) => "apply",

@@ -24,7 +24,8 @@ pub(super) fn load(
 ) -> Result<Loaded, ExitCode> {
     let folder = global.stdin_folder.as_deref();
     let stdin = StandardInput { text: &mut std::io::stdin(), folder };
-    let mut loaded = manifest::load(&global.paths(), stdin, global.stack.as_deref());
+    let given = global.given_values();
+    let mut loaded = manifest::load(&global.paths(), stdin, global.stack.as_deref(), &given);
     if global.deny_warnings {
         loaded.report.deny_warnings();
     }

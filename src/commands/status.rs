@@ -11,6 +11,7 @@ use crate::diag::{Report, SourceMap};
 use crate::engine;
 use crate::kinds::{ObservedState, Stack};
 use crate::manifest::Loaded;
+use crate::manifest::envelope::StackSpec;
 use crate::plan::{
     Note, Policy, ResourceState, ResourceStatus, Selection, Status, recorded_states,
 };
@@ -85,6 +86,7 @@ impl Subject {
                 sources: SourceMap::default(),
                 report: Report::new(),
                 stack: Stack::named(name),
+                stack_spec: StackSpec::default(),
                 desired: Vec::new(),
             };
             let policy = Policy::default();

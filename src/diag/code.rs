@@ -130,6 +130,14 @@ codes! {
     E0116 "malformed-glob" MalformedGlob;
     /// A `freeze` of the Stack has no reason, ends before it begins, or has no moment in RFC 3339 with an offset.
     E0119 "malformed-freeze" MalformedFreeze;
+    /// A `${name}`, an entry of a file of `--values` or a `--set` names a value that `spec.values` of the Stack does not declare.
+    E0121 "undeclared-value" UndeclaredValue;
+    /// A value that is used has no default, and neither `--set` nor a file of `--values` gives it.
+    E0122 "missing-value" MissingValue;
+    /// A `${name}` stands where no value can be put in: in a key, a kind, a name, another value, or a field that a review must be able to read.
+    E0123 "misplaced-value" MisplacedValue;
+    /// A `${` does not begin a reference to a value, such as `${region}`. Write `$${` for a plain `${`.
+    E0124 "malformed-value-reference" MalformedValueReference;
 
     /// A number or a length is outside of what AWS takes.
     E0201 "out-of-range" OutOfRange;
@@ -158,6 +166,8 @@ codes! {
     W0301 "ineffective-setting" IneffectiveSetting;
     /// A setting that is allowed and often regretted.
     W0302 "risky-setting" RiskySetting;
+    /// A value that the Stack declares and that no manifest uses.
+    W0303 "unused-value" UnusedValue;
 }
 
 #[cfg(test)]

@@ -39,6 +39,10 @@ pub fn in_tree(tree: &Tree, text: &str, path: &FieldPath, part: Part) -> Range<u
         (Some(key), Part::Value) => match &node.shape {
             Shape::Scalar { text: value, plain: true } if value.is_empty() => word(text, key),
             Shape::Scalar { .. } | Shape::Alias(_) if whole => value(tree, text, id),
+            // A list was put in for `${name}`, and the path leads into it.
+            Shape::Scalar { text: value, .. } if value.starts_with("${") => {
+                self::value(tree, text, id)
+            }
             _ => word(text, key),
         },
         (None, _) => value(tree, text, id),
@@ -93,6 +97,9 @@ pub fn word(text: &str, start: usize) -> Range<usize> {
                 ends
             });
             closing.map_or(line.len(), |(at, _)| at + 1)
+        }
+        Some((_, '$')) if line.starts_with("${") && line.contains('}') => {
+            line.find('}').map_or(line.len(), |it| it + 1)
         }
         Some(_) => {
             let space = line.find([' ', '\t', ',', ']', '}']).unwrap_or(line.len());

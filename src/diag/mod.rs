@@ -14,7 +14,7 @@ pub mod tree;
 pub use code::{Code, Severity};
 pub use locate::locate;
 pub use path::{FieldPath, Segment};
-pub use source::{DocumentSpan, Folder, Origin, Position, Source, SourceId, SourceMap};
+pub use source::{DocumentSpan, Folder, Origin, Position, Source, SourceId, SourceMap, list_items};
 pub use suggest::suggest;
 
 use std::fmt;
@@ -187,6 +187,11 @@ impl Report {
     /// All, in the order they were found.
     pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
         self.found.iter()
+    }
+
+    /// Changes each of them, in the order they were found.
+    pub fn amend(&mut self, change: impl FnMut(&mut Diagnostic)) {
+        self.found.iter_mut().for_each(change);
     }
 
     /// From now on warnings are errors, those already found too.

@@ -2,9 +2,11 @@
 //!
 //! Holds texts; never reads a file.
 
-use super::tree::{Broken, Tree};
+use super::tree::{Broken, NodeId, Shape, Tree};
 use super::{Part, Place, locate};
 use serde::Serialize;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -29,6 +31,8 @@ pub struct DocumentSpan {
     pub range: Range<usize>,
     /// The line its first byte is in, from 1.
     pub line: usize,
+    /// Which item of the list that these bytes are, from 0, where they are a `List`.
+    pub item: Option<usize>,
 }
 
 /// One text: a file, or standard input.
@@ -42,6 +46,8 @@ pub struct Source {
     pub text: String,
     /// Its documents.
     pub documents: Vec<DocumentSpan>,
+    /// Whether it was found in a folder, and not named itself.
+    pub in_folder: bool,
 }
 
 /// Where the files that a text names are.
@@ -72,11 +78,49 @@ pub struct SourceMap {
     sources: Vec<Source>,
     /// The document read last: a document is guarded, read twice and perhaps shown, in a row.
     recent: Mutex<Option<Recent>>,
+    /// The list read last, of which each item is a document.
+    recent_list: Mutex<Option<Recent>>,
+    /// The files that other programs say documents were written in.
+    written_in: BTreeMap<Origin, String>,
     /// Of each text, made when first asked for.
     lines: Vec<OnceLock<Lines>>,
 }
 
 type Recent = (Origin, Arc<Result<Tree, Broken>>);
+
+/// What was read last, if it is what is asked for; else it is read and kept.
+fn recall(
+    recent: &Mutex<Option<Recent>>,
+    origin: Origin,
+    read: impl FnOnce() -> Arc<Result<Tree, Broken>>,
+) -> Arc<Result<Tree, Broken>> {
+    let mut recent = recent.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((held, tree)) = &*recent
+        && *held == origin
+    {
+        return Arc::clone(tree);
+    }
+    let tree = read();
+    *recent = Some((origin, Arc::clone(&tree)));
+    tree
+}
+
+/// The items of a document that is a list of others, as Kubernetes writes them; nothing for any other document.
+pub fn list_items(tree: &Tree) -> Option<&[NodeId]> {
+    let text = |key| match &tree.resolve(tree.member(Tree::ROOT, key)?)?.shape {
+        Shape::Scalar { text, .. } => Some(text.as_str()),
+        _ => None,
+    };
+    if text("kind")? != "List" || text("apiVersion")? != "v1" {
+        return None;
+    }
+    match &tree.resolve(tree.member(Tree::ROOT, "items")?)?.shape {
+        Shape::Seq(items) => Some(items),
+        // `items:` and nothing behind it.
+        Shape::Scalar { text, plain: true } if text.is_empty() => Some(&[]),
+        _ => None,
+    }
+}
 
 /// What is worth finding only once in a text.
 #[derive(Debug)]
@@ -161,15 +205,66 @@ impl SourceMap {
 
     /// One document with the place of every value in it.
     pub fn tree(&self, origin: Origin) -> Arc<Result<Tree, Broken>> {
-        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((held, tree)) = &*recent
-            && *held == origin
-        {
-            return Arc::clone(tree);
+        let read = || match self.document(origin).and_then(|it| it.item) {
+            None => Arc::new(Tree::read(self.document_text(origin))),
+            Some(item) => match &*self.whole_tree(origin) {
+                Ok(list) => Arc::new(Ok(list_items(list).map_or_else(
+                    || list.part(Tree::ROOT),
+                    |items| list.part(items.get(item).copied().unwrap_or(Tree::ROOT)),
+                ))),
+                Err(broken) => Arc::new(Err(broken.clone())),
+            },
+        };
+        recall(&self.recent, origin, read)
+    }
+
+    /// The same, of an item of a list the whole list.
+    pub fn whole_tree(&self, origin: Origin) -> Arc<Result<Tree, Broken>> {
+        let Some(item) = self.document(origin).and_then(|it| it.item) else {
+            return self.tree(origin);
+        };
+        let first = u32::try_from(item).map_or(0, |it| origin.document.saturating_sub(it));
+        let origin = Origin { document: first, ..origin };
+        let read = || Arc::new(Tree::read(self.document_text(origin)));
+        recall(&self.recent_list, origin, read)
+    }
+
+    /// Notes in which file a document was written, where another program made this text from several.
+    pub fn note_written_in(&mut self, origin: Origin, file: String) {
+        self.written_in.insert(origin, file);
+    }
+
+    /// In which file a document was written, where this text was made from several. Untrusted: escape it.
+    pub fn written_in(&self, origin: Origin) -> Option<&str> {
+        self.written_in.get(&origin).map(String::as_str)
+    }
+
+    /// The document that a place is in; nothing where that cannot be told.
+    pub fn document_at(&self, place: &Place) -> Option<Origin> {
+        match place {
+            Place::Nowhere | Place::File(_) => None,
+            Place::Field { origin, .. } => Some(*origin),
+            Place::Position { source, line, .. } => {
+                let documents = &self.get(*source)?.documents;
+                let index = documents.partition_point(|it| it.line <= *line).checked_sub(1)?;
+                let is_item = documents[index].item.is_some();
+                let document = u32::try_from(index).ok()?;
+                (!is_item).then_some(Origin { source: *source, document })
+            }
         }
-        let tree = Arc::new(Tree::read(self.document_text(origin)));
-        *recent = Some((origin, Arc::clone(&tree)));
-        tree
+    }
+
+    /// The name of the text that a place is in, with the file that its document was written in, if another program
+    /// made the text: `base/channels.yaml (document 3 of <stdin>)`. Untrusted: escape it.
+    pub fn cited_name(&self, place: &Place) -> Option<Cow<'_, str>> {
+        let name = self.name(place.source()?);
+        let file = self.document_at(place).and_then(|it| Some((it, self.written_in(it)?)));
+        Some(match file {
+            None => Cow::Borrowed(name),
+            Some((origin, file)) => {
+                Cow::Owned(format!("{file} (document {} of {name})", origin.document + 1))
+            }
+        })
     }
 
     /// Line and column of a byte of a document, as a place.

@@ -16,6 +16,7 @@ mod yaml_error;
 
 use super::Code;
 use build::Builder;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use yaml_error::{Problem, YamlError};
 
@@ -39,13 +40,13 @@ const BRACKETS: usize = 1024;
 pub type NodeId = usize;
 
 /// A document with the place of every value. Places are bytes from the start of the document.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Tree {
     nodes: Vec<Node>,
 }
 
 /// One value.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Node {
     /// Where its text starts, anchor and tag left out.
     pub at: usize,
@@ -58,7 +59,7 @@ pub struct Node {
 }
 
 /// What a value is.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Shape {
     /// A text; plain when it stands without quotes and may mean a number, a truth value or nothing.
     Scalar {
@@ -76,7 +77,7 @@ pub enum Shape {
 }
 
 /// One key of a mapping with its value.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Entry {
     /// The key.
     pub key: String,
@@ -112,7 +113,12 @@ impl Tree {
         let broken = |code, message: &str| {
             Err(Broken { code, offset: 0, message: message.to_owned(), help: None })
         };
-        if text.bytes().filter(|b| matches!(b, b'[' | b'{')).count() > BRACKETS {
+        let brackets = text.bytes().filter(|b| matches!(b, b'[' | b'{')).count();
+        // Of JSON it is known that they are never open at the same time in such numbers.
+        if brackets > BRACKETS
+            && (text.len() > DOCUMENT_BYTES
+                || serde_json::from_str::<serde::de::IgnoredAny>(text).is_err())
+        {
             return broken(Code::TooDeep, "the document has more than 1,024 opening brackets");
         }
         if text.len() > DOCUMENT_BYTES {
@@ -141,6 +147,68 @@ impl Tree {
     /// All values, in the order they are written.
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
+    }
+
+    /// A value of this document as a document of its own, with the places that it has here.
+    #[must_use]
+    pub fn part(&self, id: NodeId) -> Self {
+        let mut part = Self { nodes: Vec::new() };
+        self.copy(id, &mut part, &mut BTreeMap::new());
+        part
+    }
+
+    /// Copies a value with all that it holds and all that its aliases stand for.
+    fn copy(&self, id: NodeId, to: &mut Self, copied: &mut BTreeMap<NodeId, NodeId>) -> NodeId {
+        if let Some(there) = copied.get(&id) {
+            return *there;
+        }
+        let node = &self.nodes[id];
+        let there = to.nodes.len();
+        copied.insert(id, there);
+        let shape = Shape::Scalar { text: String::new(), plain: true };
+        to.nodes.push(Node { at: node.at, tag: node.tag.clone(), shape, weight: node.weight });
+        to.nodes[there].shape = match &node.shape {
+            Shape::Map(entries) => {
+                let copy = |it: &Entry| {
+                    let value = self.copy(it.value, to, copied);
+                    let Entry { key, at, plain, tag, value: _ } = it.clone();
+                    Entry { key, at, plain, tag, value }
+                };
+                Shape::Map(entries.iter().map(copy).collect())
+            }
+            Shape::Seq(items) => {
+                Shape::Seq(items.iter().map(|it| self.copy(*it, to, copied)).collect())
+            }
+            Shape::Alias(target) => Shape::Alias(self.copy(*target, to, copied)),
+            Shape::Scalar { text, plain } => Shape::Scalar { text: text.clone(), plain: *plain },
+        };
+        there
+    }
+
+    /// The value of a key in the mapping `id`, of several the first; `None` where there is none.
+    pub fn member(&self, id: NodeId, key: &str) -> Option<NodeId> {
+        let Shape::Map(entries) = &self.resolve(id)?.shape else { return None };
+        entries.iter().find(|it| it.key == key).map(|it| it.value)
+    }
+
+    /// Puts a text in the place of a value.
+    pub fn put_text(&mut self, id: NodeId, text: String, plain: bool) {
+        if let Some(node) = self.nodes.get_mut(id) {
+            node.shape = Shape::Scalar { text, plain };
+        }
+    }
+
+    /// Puts a list of texts, each with whether it is plain, in the place of a value.
+    pub fn put_list(&mut self, id: NodeId, items: impl IntoIterator<Item = (String, bool)>) {
+        let Some(at) = self.nodes.get(id).map(|it| it.at) else { return };
+        let first = self.nodes.len();
+        self.nodes.extend(items.into_iter().map(|(text, plain)| Node {
+            at,
+            tag: None,
+            shape: Shape::Scalar { text, plain },
+            weight: None,
+        }));
+        self.nodes[id].shape = Shape::Seq((first..self.nodes.len()).collect());
     }
 }
 
@@ -171,9 +239,9 @@ fn explain(error: &serde_yaml::Error, text: &str) -> Broken {
             Some("write the character itself: `\\u` cannot give half of a surrogate pair in YAML")
         }
         Problem::OpenQuote => Some("look for a quote that is never closed"),
-        Problem::OpenBracket if before.ends_with('$') => Some(
-            "ivs-apply does not fill in variables: fill them in before, such as with `envsubst`",
-        ),
+        Problem::OpenBracket if before.ends_with('$') => {
+            Some("between `{` and `}`, or `[` and `]`, a value needs quotes: write `\"${name}\"`")
+        }
         Problem::OpenBracket | Problem::NoValue if after.trim().is_empty() => {
             Some("look for a `{` or `[` that is never closed")
         }

@@ -52,15 +52,17 @@ pub(super) struct Read<T> {
     pub(super) left_out: Vec<FieldPath>,
 }
 
-/// Reads the document as a `T`. Faults go into the report; there is a value if it can be had without them.
+/// Reads the document as a `T`, without the fields of `without`, of which the report says already what is wrong.
+/// Faults go into the report; there is a value if it can be had without them.
 pub(super) fn decode<T: DeserializeOwned>(
     tree: &Tree,
     origin: Origin,
+    without: &[(NodeId, FieldPath)],
     outline: &dyn Outline,
     report: &mut Report,
 ) -> Option<Read<T>> {
-    let mut skipped = BTreeSet::new();
-    let mut left_out = Vec::new();
+    let mut skipped: BTreeSet<Skip> = without.iter().map(|it| it.0).collect();
+    let mut left_out: Vec<FieldPath> = without.iter().map(|it| it.1.clone()).collect();
     for _ in 0..ROUNDS {
         let here = Here { tree, skipped: &skipped, node: Tree::ROOT, trail: Trail::ROOT };
         let fault = match T::deserialize(here) {
@@ -160,7 +162,7 @@ struct Here<'t, 'p> {
 }
 
 /// What a plain text means, by YAML 1.2.
-enum Meaning<'t> {
+pub(super) enum Meaning<'t> {
     Nothing,
     Truth(bool),
     Unsigned(u64),
@@ -169,7 +171,8 @@ enum Meaning<'t> {
     Text(&'t str),
 }
 
-fn meaning(text: &str, plain: bool) -> Meaning<'_> {
+/// What a text of a manifest means.
+pub(super) fn meaning(text: &str, plain: bool) -> Meaning<'_> {
     if !plain {
         return Meaning::Text(text);
     }

@@ -3,7 +3,9 @@
 //! Nothing here reads a file, and nothing knows a kind.
 
 use super::decode;
-use crate::diag::{Diagnostic, DocumentSpan, Origin, Report, SourceMap};
+use super::values::Filled;
+use crate::diag::tree::Tree;
+use crate::diag::{Diagnostic, DocumentSpan, Report, SourceMap, list_items};
 use serde::de::DeserializeOwned;
 
 pub(super) use super::decode::{Outline, Read};
@@ -40,6 +42,25 @@ pub fn split(text: &str) -> Vec<DocumentSpan> {
     documents
 }
 
+/// The documents of a text, with each item of a `List` as one of them.
+pub(super) fn documents(text: &str) -> Vec<DocumentSpan> {
+    let expanded = |it: DocumentSpan| {
+        let inside = &text[it.range.clone()];
+        // Parsing is left to those that may be one.
+        let count = (inside.contains("List") && inside.contains("items"))
+            .then(|| Tree::read(inside).ok())
+            .flatten()
+            .and_then(|it| list_items(&it).map(<[_]>::len));
+        match count {
+            None => vec![it],
+            Some(count) => {
+                (0..count).map(|item| DocumentSpan { item: Some(item), ..it.clone() }).collect()
+            }
+        }
+    };
+    split(text).into_iter().flat_map(expanded).collect()
+}
+
 /// A document being collected.
 struct Chunk {
     start: usize,
@@ -56,7 +77,8 @@ impl Chunk {
     }
 
     fn close(&self, end: usize) -> Option<DocumentSpan> {
-        self.content.then_some(DocumentSpan { range: self.start..end, line: self.line })
+        let range = self.start..end;
+        self.content.then_some(DocumentSpan { range, line: self.line, item: None })
     }
 }
 
@@ -83,26 +105,27 @@ fn is_null(text: &str) -> bool {
 /// One document as a value. What does not fit goes into the report, all of it as far as one fault
 /// does not hide another; then there is no value.
 pub(super) fn parse<T: DeserializeOwned>(
-    origin: Origin,
+    document: &Filled,
     sources: &SourceMap,
     outline: &dyn Outline,
     report: &mut Report,
 ) -> Option<T> {
-    let read = parse_in_part(origin, sources, outline, report)?;
+    let read = parse_in_part(document, sources, outline, report)?;
     read.left_out.is_empty().then_some(read.value)
 }
 
 /// The same, with a value also where some of it had to be left out.
 pub(super) fn parse_in_part<T: DeserializeOwned>(
-    origin: Origin,
+    document: &Filled,
     sources: &SourceMap,
     outline: &dyn Outline,
     report: &mut Report,
 ) -> Option<Read<T>> {
-    match &*sources.tree(origin) {
-        Ok(tree) => decode::decode(tree, origin, outline, report),
+    let Filled { origin, tree, left_out, .. } = document;
+    match &**tree {
+        Ok(tree) => decode::decode(tree, *origin, left_out, outline, report),
         Err(broken) => {
-            let place = sources.place(origin, broken.offset);
+            let place = sources.place(*origin, broken.offset);
             let mut diagnostic = Diagnostic::new(broken.code, place, &broken.message);
             diagnostic.help = broken.help.map(str::to_owned);
             report.push(diagnostic);
@@ -114,7 +137,7 @@ pub(super) fn parse_in_part<T: DeserializeOwned>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diag::{Code, FieldPath, Part, SourceId};
+    use crate::diag::{Code, FieldPath, Origin, Part, SourceId};
     use crate::manifest::guard::guard;
     use crate::manifest::source::from_text;
     use proptest::prelude::*;
@@ -180,7 +203,10 @@ tags:
         let sources = from_text("a.yaml", text);
         let mut report = Report::new();
         let value = guard(FIRST, &sources, &mut report)
-            .then(|| parse::<Sample>(FIRST, &sources, &(), &mut report))
+            .then(|| {
+                let document = Filled::plain(FIRST, &sources);
+                parse::<Sample>(&document, &sources, &(), &mut report)
+            })
             .flatten();
         let told = report.sorted(&sources).into_iter().map(|(position, it)| {
             let at = position
@@ -417,7 +443,8 @@ tags:
             for origin in sources.origins().collect::<Vec<_>>() {
                 let mut report = Report::new();
                 let readable = guard(origin, &sources, &mut report);
-                let value = parse::<Sample>(origin, &sources, &(), &mut report);
+                let document = Filled::plain(origin, &sources);
+                let value = parse::<Sample>(&document, &sources, &(), &mut report);
                 prop_assert!(readable || !report.is_empty());
                 prop_assert!(value.is_some() || report.has_errors());
                 for it in &report {

@@ -3,6 +3,7 @@
 pub use crate::kinds::API_VERSION;
 
 use super::document::Outline;
+use super::values::ValueSpec;
 use crate::aws::Tags;
 use crate::diag::FieldPath;
 use crate::kinds::{Kind, Lifecycle, OnFreeze};
@@ -123,6 +124,8 @@ pub struct StackSpec {
     pub freeze: Vec<FreezeSpec>,
     /// What `apply` and `destroy` do in a freeze: end with exit code 4, or defer each step.
     pub on_freeze: OnFreeze,
+    /// Values that the manifests use as `${name}`, by name; `--set` and `--values` give them.
+    pub values: BTreeMap<String, ValueSpec>,
 }
 
 /// A period in which nothing is written. `--ignore-freeze REASON` of `apply` and `destroy` carries on all the same.

@@ -19,15 +19,27 @@ const TOLD: usize = 20;
 
 /// Refuses what no document may hold, all of it in one go.
 ///
+/// Of an item of a list the whole list is looked at: call it for the first item.
+///
 /// The answer is whether the document can be read. After `false`, `parse` would only say the same
 /// again, or quote from beside a private key; after `true` it may still find more, whatever the guard has put into the report.
 pub fn guard(origin: Origin, sources: &SourceMap, report: &mut Report) -> bool {
+    guard_as(origin, sources, true, report)
+}
+
+/// The same for a document that may be no manifest, but a file of values.
+pub(super) fn guard_as(
+    origin: Origin,
+    sources: &SourceMap,
+    is_manifest: bool,
+    report: &mut Report,
+) -> bool {
     let text = sources.document_text(origin);
     let mut found = Found { origin, sources, report };
     let control = control_characters(text, &mut found);
     let secret = private_key(text, &mut found);
     directives(text, &mut found);
-    match &*sources.tree(origin) {
+    match &*sources.whole_tree(origin) {
         Ok(tree) => {
             tags(tree, text, &mut found);
             keys(tree, &mut found);
@@ -40,7 +52,7 @@ pub fn guard(origin: Origin, sources: &SourceMap, report: &mut Report) -> bool {
             let json = is_json(origin, sources).then(|| json_fault(text)).flatten();
             let cut_off = json.as_ref().is_some_and(|it| it.cut_off);
             let not_yaml = broken.code == Code::InvalidYaml;
-            if not_yaml && !cut_off && !resembles_manifest(origin, sources) {
+            if is_manifest && not_yaml && !cut_off && !resembles_manifest(origin, sources) {
                 found.report.push(super::not_a_manifest(Place::Position {
                     source: origin.source,
                     line: 1,
@@ -146,7 +158,7 @@ impl Found<'_> {
 }
 
 /// Whether a character steers a terminal or breaks a line where no editor shows one.
-fn is_control(c: char) -> bool {
+pub(super) fn is_control(c: char) -> bool {
     c.is_control() && !matches!(c, '\n' | '\t') || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}')
 }
 

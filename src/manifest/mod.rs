@@ -7,11 +7,13 @@ pub mod document;
 pub mod envelope;
 pub mod export;
 pub mod guard;
+mod kustomize;
 mod resource;
 pub mod schema;
 mod set;
 pub mod source;
 mod stack;
+pub mod values;
 pub mod write;
 
 use crate::aws::Tags;
@@ -21,13 +23,14 @@ use crate::kinds::{Address, Desired, Kind, Lifecycle, Resource, Spec, Stack};
 use document::Outline;
 use envelope::{
     API_VERSION, Document, Envelope, EnvelopeOutline, Metadata, Named, STACK, StackDocument,
-    kind_names,
+    StackSpec, kind_names,
 };
 use schema::DocumentOutline;
 use serde::de::value::{Error as NotAllDefaults, MapDeserializer};
 pub use source::StandardInput;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use values::{Filled, GivenValues, Uses, Values};
 
 /// What the manifests of a run say.
 #[derive(Debug)]
@@ -38,37 +41,97 @@ pub struct Loaded {
     pub report: Report,
     /// The stack, from its document or by name alone.
     pub stack: Stack,
+    /// What its document says, with the values put in.
+    pub stack_spec: StackSpec,
     /// Every resource that could be read, in the order of the files.
     pub desired: Vec<Desired>,
 }
 
-/// Reads and checks the manifests at `paths`; `stack` is the name to use without a `Stack` document.
-pub fn load(paths: &[PathBuf], stdin: StandardInput<'_>, stack: Option<&str>) -> Loaded {
+/// Reads and checks the manifests at `paths`; `stack` is the name to use without a `Stack` document, `given` what the
+/// command line gives for the values that it declares.
+pub fn load(
+    paths: &[PathBuf],
+    stdin: StandardInput<'_>,
+    stack: Option<&str>,
+    given: &GivenValues,
+) -> Loaded {
     let mut report = Report::new();
-    let sources = source::collect(paths, stdin, &source::Limits::default(), &mut report);
-    understand(sources, report, stack)
+    let files: Vec<_> = given.files.iter().map(|it| source::locate(it, paths)).collect();
+    let real: Vec<PathBuf> = files.iter().filter_map(|it| it.real.clone()).collect();
+    let limits = source::Limits::default();
+    let mut sources = source::collect(paths, &real, stdin, &limits, &mut report);
+    let origins: Vec<Origin> = sources.origins().collect();
+    let mut of_files = Vec::new();
+    for file in &files {
+        of_files.extend(source::add_values(&mut sources, file, &mut report));
+    }
+    of_files.retain(|it| {
+        let readable = guard::guard_as(*it, &sources, false, &mut report);
+        if it.document > 0 {
+            let message = "a file of values is one document";
+            let place = Place::value(*it, "");
+            report.push(Diagnostic::new(Code::WrongType, place, message).help("remove the `---`"));
+        }
+        readable && it.document == 0
+    });
+    understand(sources, &origins, &of_files, report, stack, given)
 }
 
 /// The same for a text that is not in a file.
 pub fn load_text(name: &str, text: &str, stack: Option<&str>) -> Loaded {
-    understand(source::from_text(name, text), Report::new(), stack)
+    load_text_with(name, text, stack, &[])
 }
 
-fn understand(sources: SourceMap, mut report: Report, stack: Option<&str>) -> Loaded {
+/// The same for a text that is not in a file, with values as `--set` gives them.
+pub fn load_text_with(
+    name: &str,
+    text: &str,
+    stack: Option<&str>,
+    set: &[values::Setting],
+) -> Loaded {
+    let sources = source::from_text(name, text);
     let origins: Vec<Origin> = sources.origins().collect();
+    let given = GivenValues { set: set.to_vec(), ..GivenValues::default() };
+    understand(sources, &origins, &[], Report::new(), stack, &given)
+}
+
+fn understand(
+    mut sources: SourceMap,
+    origins: &[Origin],
+    files_of_values: &[Origin],
+    mut report: Report,
+    stack: Option<&str>,
+    given: &GivenValues,
+) -> Loaded {
     if origins.is_empty() && !report.has_errors() {
         report.push(
             Diagnostic::new(Code::NoManifests, Place::Nowhere, "there is no manifest to read")
                 .help("name files or folders with `-f`; a folder is searched for *.yaml, *.yml and *.json"),
         );
     }
+    let values = Values::new(&sources, origins, files_of_values, given, &mut report);
     let mut documents = Documents::default();
+    let mut readable = true;
     for origin in origins {
-        if guard::guard(origin, &sources, &mut report) {
-            documents.read(origin, &sources, &mut report);
+        // A list is looked at once, and not for each of its items.
+        if !matches!(sources.document(*origin).and_then(|it| it.item), Some(1..)) {
+            readable = guard::guard(*origin, &sources, &mut report);
+        }
+        if readable {
+            documents.read(*origin, &sources, &values, &mut report);
+        } else {
+            documents.unread = true;
         }
     }
-    let Documents { stacks, mut desired, mut in_part, broken } = documents;
+    let Documents { stacks, mut desired, mut in_part, broken, uses, kustomized, unread } =
+        documents;
+    for (origin, file) in kustomized {
+        sources.note_written_in(origin, file);
+    }
+    if !unread {
+        values.warn_of_unused(&mut report);
+    }
+    let stack_spec = stacks.first().map(|it| it.1.spec.clone()).unwrap_or_default();
     let stack = stack::the_stack(stacks, stack, &sources, &mut report);
     let known: BTreeSet<Address> =
         desired.iter().map(|it| it.address.clone()).chain(broken).collect();
@@ -88,7 +151,8 @@ fn understand(sources: SourceMap, mut report: Report, stack: Option<&str>) -> Lo
         set::references(&stack, std::slice::from_ref(it), &known, &mut found);
         report.extend(found.iter().filter(|it| stands_without(it, left_out)).cloned());
     }
-    Loaded { sources, report, stack, desired }
+    values.explain_uses(&uses, &mut report);
+    Loaded { sources, report, stack, stack_spec, desired }
 }
 
 /// The documents of a run, each read by itself.
@@ -101,15 +165,37 @@ struct Documents {
     in_part: Vec<(Desired, Vec<FieldPath>)>,
     /// Resources that are declared and not read to the end: a reference to one of them is no error.
     broken: BTreeSet<Address>,
+    /// The values that documents have put in.
+    uses: BTreeMap<Origin, Uses>,
+    /// The files that kustomize says documents were written in.
+    kustomized: Vec<(Origin, String)>,
+    /// Whether a document could not be read at all.
+    unread: bool,
 }
 
 impl Documents {
     /// Reads one document; what is wrong with it goes into the report.
-    fn read(&mut self, origin: Origin, sources: &SourceMap, report: &mut Report) {
-        let Some(envelope) = envelope(origin, sources, report) else { return };
+    fn read(&mut self, origin: Origin, sources: &SourceMap, values: &Values, report: &mut Report) {
+        if let Ok(tree) = &*sources.tree(origin)
+            && values.is_values_file(tree)
+        {
+            if !sources.get(origin.source).is_some_and(|it| it.in_folder) {
+                let place = Place::value(origin, "");
+                report.push(not_a_manifest(place).help("give a file of values with `--values`"));
+            }
+            return;
+        }
+        let mut filled = values.put_in(origin, sources, report);
+        if let Ok(tree) = &*filled.tree {
+            self.kustomized.extend(kustomize::origin(tree).map(|it| (origin, it)));
+        }
+        if !filled.uses.is_empty() {
+            self.uses.insert(origin, std::mem::take(&mut filled.uses));
+        }
+        let Some(envelope) = envelope(&filled, sources, report) else { return };
         if envelope.kind == STACK {
             let outline = DocumentOutline::Stack;
-            let document = document::parse(origin, sources, &outline, report);
+            let document = document::parse(&filled, sources, &outline, report);
             self.stacks.extend(document.map(|it| (origin, it)));
             return;
         }
@@ -123,7 +209,7 @@ impl Documents {
             );
             return;
         };
-        let typed = Typed { origin, sources, report };
+        let typed = Typed { document: &filled, sources, report };
         if let Some((spec, (metadata, lifecycle, left_out))) = kind.parse_with(typed) {
             let it = resource(origin, spec, metadata, lifecycle);
             if left_out.is_empty() {
@@ -132,18 +218,22 @@ impl Documents {
                 self.broken.insert(it.address.clone());
                 self.in_part.push((it, left_out));
             }
-        } else if let Some(it) = document::parse::<Named>(origin, sources, &(), &mut Report::new())
+        } else if let Some(it) =
+            document::parse_in_part::<Named>(&filled, sources, &(), &mut Report::new())
         {
-            self.broken.insert(Address::new(kind, it.metadata.name));
+            self.broken.insert(Address::new(kind, it.value.metadata.name));
         }
     }
 }
 
 /// The envelope of a document, if it is a manifest of this program.
-fn envelope(origin: Origin, sources: &SourceMap, report: &mut Report) -> Option<Envelope> {
+fn envelope(filled: &Filled, sources: &SourceMap, report: &mut Report) -> Option<Envelope> {
+    let origin = filled.origin;
     let mut found = Report::new();
-    let envelope = document::parse::<Envelope>(origin, sources, &EnvelopeOutline, &mut found);
-    let Some(envelope) = envelope else {
+    let envelope =
+        document::parse_in_part::<Envelope>(filled, sources, &EnvelopeOutline, &mut found);
+    // Fields further in that have no value are not those of the envelope.
+    let Some(envelope) = envelope.map(|it| it.value).filter(|_| found.is_empty()) else {
         if is_no_manifest(&found) {
             report.push(not_a_manifest(Place::value(origin, "")));
         } else {
@@ -193,7 +283,7 @@ fn stands_without(found: &Diagnostic, left_out: &[FieldPath]) -> bool {
 
 /// Parses a document as that of one kind.
 struct Typed<'a> {
-    origin: Origin,
+    document: &'a Filled,
     sources: &'a SourceMap,
     report: &'a mut Report,
 }
@@ -207,7 +297,7 @@ impl crate::kinds::ParseSpec for Typed<'_> {
     {
         let outline = DocumentOutline::Of(K::KIND);
         let document::Read { value, left_out } = document::parse_in_part::<Document<K>>(
-            self.origin,
+            self.document,
             self.sources,
             &outline,
             self.report,
@@ -234,7 +324,7 @@ impl Typed<'_> {
         }
         for name in outline.required(&FieldPath::from("spec")) {
             let path = FieldPath::from("spec").key(name.clone());
-            let place = Place::Field { origin: self.origin, path, part: Part::Key };
+            let place = Place::Field { origin: self.document.origin, path, part: Part::Key };
             let message = format!("missing field `{name}`");
             let diagnostic = Diagnostic::new(Code::MissingField, place, message);
             self.report.push(diagnostic.help("it belongs in `spec`, which is empty"));
@@ -307,13 +397,14 @@ fn read_file_field(desired: &mut Desired, sources: &SourceMap, report: &mut Repo
     let Some(pair) = desired.spec.file_source() else { return };
     let Some(file) = pair.file.as_deref() else { return };
     let place = Place::value(origin, spec_path().key(pair.file_field));
+    let written_in = sources.written_in(origin);
     if pair.text.is_some() {
         let message = format!("`{}` and `{}` are both given", pair.file_field, pair.text_field);
         report.push(Diagnostic::new(Code::ConflictingFields, place, message));
         return;
     }
     let Some(source) = sources.get(origin.source) else { return };
-    match source::read_relative(source, file, BESIDE) {
+    match source::read_relative(source, written_in, file, BESIDE) {
         Ok(text) if text.contains("PRIVATE KEY") => report.push(
             Diagnostic::new(Code::SecretInManifest, place, "the file holds a private key")
                 .help("only public keys go to AWS: `openssl ec -in private.pem -pubout`"),

@@ -14,6 +14,9 @@ use std::fmt::Write;
 /// The parts of a document that hold fields.
 const PARTS: [&str; 3] = ["spec", "metadata", "lifecycle"];
 
+/// Stands in the reference for a name that the user chooses, as in `spec.values.NAME.type`.
+const ANY_NAME: &str = "NAME";
+
 const DRAFT: &str = "http://json-schema.org/draft-07/schema#";
 
 fn part<T: JsonSchema>() -> Value {
@@ -29,15 +32,24 @@ fn trimmed(mut schema: Value) -> Value {
     schema
 }
 
-/// The schema of a document of one kind.
+/// The schema of a document of one kind, for editors: fields take `${name}` too.
 pub fn of_kind(kind: Kind) -> Value {
+    super::values::schema::admitting(without_values(kind))
+}
+
+/// The schema of the `Stack` document, for editors.
+pub fn of_stack() -> Value {
+    super::values::schema::admitting(stack_without_values())
+}
+
+/// The schema of a document of one kind with its values put in.
+pub fn without_values(kind: Kind) -> Value {
     let spec = trimmed(kind.schema(&mut schema_generator()).to_value());
     let description = spec.get("description").cloned().unwrap_or_default();
     document(kind.name(), &description, &spec, Some(part::<Lifecycle>()))
 }
 
-/// The schema of the `Stack` document.
-pub fn of_stack() -> Value {
+fn stack_without_values() -> Value {
     document(STACK, &json!("Settings of a whole run."), &part::<StackSpec>(), None)
 }
 
@@ -79,8 +91,8 @@ pub(super) enum DocumentOutline {
 impl DocumentOutline {
     fn schema(&self) -> Value {
         match self {
-            Self::Of(kind) => of_kind(*kind),
-            Self::Stack => of_stack(),
+            Self::Of(kind) => without_values(*kind),
+            Self::Stack => stack_without_values(),
         }
     }
 }
@@ -103,7 +115,9 @@ impl Outline for DocumentOutline {
             return Some("metadata.name".to_owned());
         }
         let parts = PARTS.map(|it| FieldPath::root().key(it));
-        let found = known.into_iter().map(|it| it.path).chain(parts);
+        let named_by_user = |it: &FieldPath| it.keys().contains(&ANY_NAME);
+        let found =
+            known.into_iter().map(|it| it.path).filter(|it| !named_by_user(it)).chain(parts);
         let named = found.filter(|path| path.segments().last() == Some(last));
         named.map(|it| shown(&it)).min_by_key(String::len)
     }
@@ -211,8 +225,8 @@ fn reference() -> String {
     );
     for name in kind_names() {
         let schema = match Kind::named(name) {
-            Some(kind) => of_kind(kind),
-            None => of_stack(),
+            Some(kind) => without_values(kind),
+            None => stack_without_values(),
         };
         let about = schema["description"].as_str().unwrap_or_default();
         let _ = write!(
@@ -271,8 +285,8 @@ fn shown(path: &FieldPath) -> String {
 /// Every field of a document of this kind, outermost first; `None` for no kind.
 pub fn fields_of(name: &str) -> Option<(String, Vec<Field>)> {
     let schema = match Kind::named(name) {
-        Some(kind) => of_kind(kind),
-        None if name == STACK => of_stack(),
+        Some(kind) => without_values(kind),
+        None if name == STACK => stack_without_values(),
         None => return None,
     };
     let about = schema["description"].as_str().unwrap_or_default().to_owned();
@@ -322,6 +336,7 @@ fn fields(path: &FieldPath, schema: &Value, found: &mut Vec<Field>) {
             about: field["description"].as_str().unwrap_or_default().to_owned(),
         });
         fields(&path, &field, found);
+        fields(&path.clone().key(ANY_NAME), &field["additionalProperties"], found);
         fields(&path.index(0), &field["items"], found);
     }
 }

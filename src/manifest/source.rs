@@ -4,7 +4,12 @@
 //! of the folder it was given, nothing but regular files is read, and how much is bounded. Nothing
 //! in the texts is interpreted.
 
-use super::document::split;
+mod beside;
+
+pub(super) use beside::{add_values, locate};
+pub use beside::{read_named, read_relative};
+
+use super::document::documents;
 use crate::diag::{Code, Diagnostic, Folder, Place, Report, Source, SourceId, SourceMap};
 use crate::kinds::is_our_own;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, fstat, openat, statat};
@@ -15,7 +20,7 @@ use std::fs::{File, canonicalize};
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 /// How much is read at most.
 #[derive(Clone, Copy, Debug)]
@@ -53,8 +58,11 @@ pub struct StandardInput<'a> {
 ///
 /// A folder stands for its `*.yaml`, `*.yml` and `*.json`, hidden ones left out, sorted by name.
 /// A link is followed when it is itself the path; inside a folder it is an error.
+///
+/// The files of `values` are no manifests, also in such a folder.
 pub fn collect(
     paths: &[PathBuf],
+    values: &[PathBuf],
     mut stdin: StandardInput<'_>,
     limits: &Limits,
     report: &mut Report,
@@ -63,7 +71,7 @@ pub fn collect(
         limits,
         report,
         sources: SourceMap::default(),
-        seen: BTreeSet::new(),
+        seen: values.iter().cloned().collect(),
         stdin_read: false,
         looked_at: 0,
         bytes: 0,
@@ -114,8 +122,8 @@ pub fn from_text(name: impl Into<String>, text: impl Into<String>) -> SourceMap 
 }
 
 fn source(name: String, folder: Option<Folder>, text: String) -> Source {
-    let documents = split(&text);
-    Source { name, folder, text, documents }
+    let documents = documents(&text);
+    Source { name, folder, text, documents, in_folder: false }
 }
 
 /// Why a file was not read.
@@ -175,57 +183,6 @@ fn is_link() -> Refused {
 
 fn not_regular() -> Refused {
     Refused::new(Code::NotARegularFile, "is not a regular file")
-}
-
-/// A text that a manifest names by a path relative to itself, such as a public key.
-///
-/// It must be a regular file of at most `limit` bytes inside the folder that was given with `-f`,
-/// links resolved. A manifest from standard input can name one where a folder was given for that.
-pub fn read_relative(source: &Source, relative: &str, limit: u64) -> Result<String, Refused> {
-    let Some(Folder { base, root }) = &source.folder else {
-        let mut refused = Refused::new(
-            Code::OutsideRoot,
-            "cannot be read: a manifest from standard input has no folder of its own",
-        );
-        refused.help = Some(
-            "give the folder that the path is relative to with `--stdin-folder`, such as \
-             `--stdin-folder .`, or write the text itself into the manifest"
-                .to_owned(),
-        );
-        return Err(refused);
-    };
-    let relative = Path::new(relative);
-    let inside = |it: Component<'_>| {
-        matches!(it, Component::Normal(_) | Component::CurDir | Component::ParentDir)
-    };
-    if relative.as_os_str().is_empty() || !relative.components().all(inside) {
-        let message = "is not a path relative to the manifest";
-        return Err(Refused::new(Code::OutsideRoot, message)
-            .help("write the path from the manifest's folder, such as `keys/public.pem`"));
-    }
-    let found = canonicalize(base.join(relative)).map_err(|error| {
-        let missing = error.kind() == std::io::ErrorKind::NotFound;
-        let refused = Refused::from(error);
-        if missing {
-            refused.help("check the path: it is relative to the manifest's folder")
-        } else {
-            refused
-        }
-    })?;
-    if !found.starts_with(root) {
-        let message = "leads out of the folder that was given with `-f`";
-        return Err(Refused::new(Code::OutsideRoot, message).help(
-            "put the file into that folder, or give `-f` a folder that holds both the manifest and the file; \
-             with `-f FILE` it is the folder of FILE",
-        ));
-    }
-    let mut bytes = 0;
-    read(&open(CWD, found.as_os_str())?, limit, u64::MAX, &mut bytes)
-}
-
-/// A file that the command line names and that is no manifest, such as a saved plan.
-pub fn read_named(path: &Path, limit: u64) -> Result<String, Refused> {
-    read(&open(CWD, path.as_os_str())?, limit, u64::MAX, &mut 0)
 }
 
 /// Opens without following a link and without waiting for the other end of a pipe.
@@ -377,12 +334,12 @@ impl Collector<'_> {
             }
             Ok((_, real, file)) => {
                 let root = real.parent().unwrap_or(&real).to_owned();
-                self.file(&file, path, &real, &root);
+                self.file(&file, path, &real, &root, false);
             }
         }
     }
 
-    fn file(&mut self, file: &OwnedFd, shown: &Path, real: &Path, root: &Path) {
+    fn file(&mut self, file: &OwnedFd, shown: &Path, real: &Path, root: &Path, in_folder: bool) {
         if !self.seen.insert(real.to_owned()) {
             return;
         }
@@ -395,7 +352,8 @@ impl Collector<'_> {
                 let name = shown.display().to_string();
                 let base = real.parent().unwrap_or(root).to_owned();
                 let folder = Folder { base, root: root.to_owned() };
-                self.sources.add(source(name, Some(folder), text));
+                let source = source(name, Some(folder), text);
+                self.sources.add(Source { in_folder, ..source });
             }
         }
     }
@@ -471,7 +429,7 @@ impl Collector<'_> {
             }
             _ if wanted => match open(at, name) {
                 Err(refused) => self.refuse(&shown, refused),
-                Ok(file) => self.file(&file, &shown, &real, folder.root),
+                Ok(file) => self.file(&file, &shown, &real, folder.root, true),
             },
             _ => {}
         }
@@ -512,7 +470,7 @@ mod tests {
         let paths: Vec<PathBuf> = paths.iter().map(|it| it.to_path_buf()).collect();
         let sources = {
             let text = &mut "kind: Channel\n".as_bytes();
-            collect(&paths, StandardInput { text, folder: None }, limits, &mut report)
+            collect(&paths, &[], StandardInput { text, folder: None }, limits, &mut report)
         };
         let told = report.iter().map(|it| (it.code, it.message.clone())).collect();
         (sources, told)
@@ -672,9 +630,9 @@ mod tests {
         symlink(outside.path().join("a.yaml"), path.join("link.pem")).unwrap();
         let (sources, _) = read(&[path]);
         let (_, source) = sources.iter().find(|(_, it)| it.name.ends_with("b.yaml")).unwrap();
-        assert_eq!(read_relative(source, "../key.pem", 100).unwrap(), "pem");
+        assert_eq!(read_relative(source, None, "../key.pem", 100).unwrap(), "pem");
         let refused =
-            |relative: &str, limit| read_relative(source, relative, limit).unwrap_err().code;
+            |relative: &str, limit| read_relative(source, None, relative, limit).unwrap_err().code;
         assert_eq!(refused("../../etc/passwd", 100), Code::UnreadableFile);
         assert_eq!(refused("/etc/passwd", 100), Code::OutsideRoot);
         assert_eq!(refused("../link.pem", 100), Code::OutsideRoot);

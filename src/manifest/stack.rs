@@ -225,5 +225,8 @@ fn is_unquoted(origin: Origin, path: &FieldPath, sources: &SourceMap) -> bool {
         }
     });
     let node = value.and_then(|it| tree.resolve(it));
-    node.is_some_and(|it| matches!(it.shape, Shape::Scalar { plain: true, .. }))
+    // A value that is put in has its own type.
+    node.is_some_and(
+        |it| matches!(&it.shape, Shape::Scalar { plain: true, text } if !text.contains("${")),
+    )
 }

@@ -3,21 +3,61 @@
 //! Emits block style by hand, since no emitter quotes the strings that YAML 1.1 readers take for other
 //! types (`NO`, `1e3`, `12:30`): a string that any reader could take for another type is quoted.
 
-use super::envelope::{API_VERSION, STACK};
+use super::envelope::{API_VERSION, STACK, StackSpec};
+use super::values::reference::escape;
 use crate::kinds::{Desired, Lifecycle, OnLive, Stack};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
 /// A resource as a manifest that says no more than it must.
 pub fn manifest(desired: &Desired) -> String {
+    document(&resource(desired))
+}
+
+/// The document of a stack that says where it is.
+pub fn stack(stack: &Stack) -> String {
+    let (region, account) = (stack.region.clone(), stack.account.clone());
+    document(&stack_document(stack, &StackSpec { region, account, ..StackSpec::default() }))
+}
+
+/// One document of a file with several.
+pub fn document(document: &Value) -> String {
+    format!("---\n{}", yaml(document))
+}
+
+/// The manifests of a run as they are understood: the Stack, then the resources by address.
+pub fn documents(stack: &Stack, spec: &StackSpec, desired: &[Desired]) -> Vec<Value> {
+    let mut sorted: Vec<&Desired> = desired.iter().collect();
+    sorted.sort_by(|a, b| a.address.cmp(&b.address));
+    let resources = sorted.into_iter().map(|it| {
+        let mut own = it.clone();
+        if let Some(tags) = own.spec.tags_mut() {
+            // The Stack has them, and gives them to the resource.
+            tags.retain(|key, value| stack.tags.get(key) != Some(value));
+        }
+        resource(&own)
+    });
+    std::iter::once(stack_document(stack, spec)).chain(resources).collect()
+}
+
+/// Several documents in one, as Kubernetes writes them.
+pub fn list(documents: &[Value]) -> Value {
+    json!({ "apiVersion": "v1", "kind": "List", "items": documents })
+}
+
+fn resource(desired: &Desired) -> Value {
     let mut spec = desired.spec.minimal();
+    // While a former name is listed, a display name that is only the default stays as it was.
+    let may_go = desired.name_is_default || desired.previous_names.is_empty();
     if let Value::Object(spec) = &mut spec
+        && may_go
         && spec.get("name").and_then(Value::as_str) == Some(desired.address.name.as_str())
     {
-        spec.remove("name");
+        spec.shift_remove("name");
     }
     let mut metadata = Map::from_iter([("name".to_owned(), json!(desired.address.name))]);
     if !desired.labels.is_empty() {
-        metadata.insert("labels".to_owned(), json!(desired.labels));
+        metadata.insert("labels".to_owned(), escaped(json!(desired.labels)));
     }
     if !desired.previous_names.is_empty() {
         metadata.insert("previousNames".to_owned(), json!(desired.previous_names));
@@ -26,28 +66,47 @@ pub fn manifest(desired: &Desired) -> String {
         ("apiVersion".to_owned(), json!(API_VERSION)),
         ("kind".to_owned(), json!(desired.address.kind)),
         ("metadata".to_owned(), Value::Object(metadata)),
-        ("spec".to_owned(), spec),
+        ("spec".to_owned(), escaped(spec)),
     ]);
     let lifecycle = lifecycle(&desired.lifecycle);
     if !lifecycle.is_empty() {
-        document.insert("lifecycle".to_owned(), Value::Object(lifecycle));
+        document.insert("lifecycle".to_owned(), escaped(Value::Object(lifecycle)));
     }
-    format!("---\n{}", yaml(&Value::Object(document)))
+    Value::Object(document)
 }
 
-/// The document of a stack that says where it is.
-pub fn stack(stack: &Stack) -> String {
-    let mut spec = Map::new();
-    if let Some(region) = &stack.region {
-        spec.insert("region".to_owned(), json!(region));
+/// The Stack without what is as its default. Its values were put in, so they are not declared.
+fn stack_document(stack: &Stack, spec: &StackSpec) -> Value {
+    let spec = StackSpec { values: BTreeMap::new(), ..spec.clone() };
+    let mut spec = json!(spec);
+    if let Value::Object(fields) = &mut spec {
+        fields.retain(|_, value| !is_empty(value));
     }
-    if let Some(account) = &stack.account {
-        spec.insert("account".to_owned(), json!(account));
+    json!({
+        "apiVersion": API_VERSION,
+        "kind": STACK,
+        "metadata": { "name": stack.name },
+        "spec": escaped(spec),
+    })
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Array(list) => list.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        _ => false,
     }
-    let document = json!({
-        "apiVersion": API_VERSION, "kind": STACK, "metadata": { "name": stack.name }, "spec": spec,
-    });
-    format!("---\n{}", yaml(&document))
+}
+
+/// Texts as they are written where `${name}` stands for a value.
+fn escaped(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(escape(&text)),
+        Value::Array(list) => list.into_iter().map(escaped).collect(),
+        Value::Object(map) => map.into_iter().map(|(key, value)| (key, escaped(value))).collect(),
+        other => other,
+    }
 }
 
 fn lifecycle(it: &Lifecycle) -> Map<String, Value> {

@@ -45,6 +45,12 @@ pub struct Inputs {
     pub stdin_folder: Option<String>,
     /// `--stack`, where it was given.
     pub stack: Option<String>,
+    /// The files of `--values`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<String>,
+    /// `--set`, each as `name=value`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub set: Vec<String>,
     /// State file of the emulator, where the account is emulated.
     pub emulator: Option<String>,
     /// `--endpoint-url`, where it was given.

@@ -80,8 +80,7 @@ const PLACES: usize = 3;
 /// `the same in 40 places: a.yaml:3:5, a.yaml:9:5, b.yaml:2:5 and 37 more`.
 pub(super) fn same(places: &[&Place], sources: &SourceMap) -> String {
     let named = places.iter().take(PLACES).map(|place| {
-        let name = place.source().map_or("", |it| sources.name(it));
-        let name = escape(name, LONGEST);
+        let name = escape(&sources.cited_name(place).unwrap_or_default(), LONGEST);
         match sources.position(place) {
             Some(Position { line, column, .. }) => format!("{name}:{line}:{column}"),
             None => name,
@@ -115,8 +114,8 @@ fn shown(
     label: Option<&String>,
     sources: &SourceMap,
 ) -> Vec<Element<'static>> {
-    let Some(source) = place.source() else { return Vec::new() };
-    let name = escape(sources.name(source), LONGEST);
+    let Some(name) = sources.cited_name(place) else { return Vec::new() };
+    let name = escape(&name, LONGEST);
     let label = label.map(|it| escape(it, LONGEST));
     if let Some((position, line)) = position.and_then(|it| Some((it, visible_line(it, sources)?))) {
         let kind = match label {
@@ -175,8 +174,8 @@ fn visible_line(position: &Position, sources: &SourceMap) -> Option<Line> {
 pub fn concise(report: &Report, sources: &SourceMap) -> String {
     let mut out = String::new();
     for (position, diagnostic) in report.sorted(sources) {
-        if let Some(source) = diagnostic.at.source() {
-            let _ = write!(out, "{}:", escape(sources.name(source), LONGEST));
+        if let Some(name) = sources.cited_name(&diagnostic.at) {
+            let _ = write!(out, "{}:", escape(&name, LONGEST));
             if let Some(Position { line, column, .. }) = position {
                 let _ = write!(out, "{line}:{column}:");
             }
@@ -222,7 +221,7 @@ fn entry(
             })
         })
         .collect();
-    json!({
+    let mut entry = json!({
         "code": code.code(),
         "slug": code.slug(),
         "severity": report.severity(diagnostic).to_string(),
@@ -233,7 +232,11 @@ fn entry(
         "path": path(at),
         "help": help,
         "related": related,
-    })
+    });
+    if let Some(file) = sources.document_at(at).and_then(|it| sources.written_in(it)) {
+        entry["writtenIn"] = json!(file);
+    }
+    entry
 }
 
 fn file<'s>(place: &Place, sources: &'s SourceMap) -> Option<&'s str> {

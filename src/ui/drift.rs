@@ -145,8 +145,9 @@ fn one(step: &Step, colour: AnsiColor, sources: &SourceMap, text: &mut String) {
     if let Some(audience) = &step.impact {
         let _ = write!(text, "  {}", on_air(audience));
     }
-    if let Some(at) = step.origin.and_then(|it| sources.position(&Place::value(it, "kind"))) {
-        let _ = write!(text, "  {dim}{}:{}{dim:#}", escape(sources.name(at.source), 200), at.line);
+    let place = step.origin.map_or(Place::Nowhere, |it| Place::value(it, "kind"));
+    if let Some((at, name)) = sources.position(&place).zip(sources.cited_name(&place)) {
+        let _ = write!(text, "  {dim}{}:{}{dim:#}", escape(&name, 200), at.line);
     }
     text.push('\n');
     for line in lines(step) {

@@ -262,6 +262,9 @@ fn step(
         "message": step.decision.reason().map(reason::text),
         "source": position.map(|it| json!({ "file": sources.name(it.source), "line": it.line })),
     });
+    if let Some(file) = step.origin.and_then(|it| sources.written_in(it)) {
+        value["source"]["writtenIn"] = json!(file);
+    }
     if let (None, Some(_), Value::Object(map)) = (status, outcome, &mut value) {
         // What was not to be done has a status as well: that it was not.
         map.insert("status".to_owned(), json!(step.decision.as_str()));

@@ -129,7 +129,7 @@ fn one_step(step: &Step, width: usize, sources: &SourceMap, text: &mut String) {
     if let Some(origin) = step.origin {
         let place = crate::diag::Place::value(origin, "kind");
         if let Some(at) = sources.position(&place) {
-            let name = escape(sources.name(at.source), CAP);
+            let name = escape(&sources.cited_name(&place).unwrap_or_default(), CAP);
             let _ = write!(text, "  {dim}{name}:{}{dim:#}", at.line);
         }
     }

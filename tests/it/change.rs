@@ -7,6 +7,7 @@ use crate::account::Account;
 use ivs_apply::cloud::Reading;
 use ivs_apply::diag::{FieldPath, Segment};
 use ivs_apply::kinds::{Address, Desired, Kind, ObservedState, owner};
+use ivs_apply::manifest::values::GivenValues;
 use ivs_apply::manifest::{Loaded, StandardInput, load, schema};
 use ivs_apply::plan::{Action, Cause, Plan, Policy, Step as PlanStep, plan};
 use serde_json::{Map, Value, json};
@@ -150,7 +151,7 @@ enum Step {
 /// Every field of a kind, from its JSON Schema.
 pub(crate) fn fields_of(kind: Kind) -> Vec<Field> {
     let mut fields = Vec::new();
-    let schema = &schema::of_kind(kind)["properties"]["spec"];
+    let schema = &schema::without_values(kind)["properties"]["spec"];
     visit(kind, schema, "", &[], &mut |field| fields.push(field), &mut |_| {});
     fields
 }
@@ -158,7 +159,7 @@ pub(crate) fn fields_of(kind: Kind) -> Vec<Field> {
 /// The mappings of a kind that are not there unless they are written: of a choice, all but one are absent.
 fn choices_of(kind: Kind) -> Vec<Field> {
     let mut choices = Vec::new();
-    let schema = &schema::of_kind(kind)["properties"]["spec"];
+    let schema = &schema::without_values(kind)["properties"]["spec"];
     visit(kind, schema, "", &[], &mut |_| {}, &mut |choice| choices.push(choice));
     choices
 }
@@ -440,6 +441,7 @@ impl Manifests {
             &[self.folder.path().to_owned()],
             StandardInput { text: &mut std::io::empty(), folder: None },
             None,
+            &GivenValues::default(),
         )
     }
 

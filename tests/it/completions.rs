@@ -7,10 +7,14 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 const MANIFESTS: &str = "apiVersion: ivs-apply.dev/v1\nkind: Stage\nmetadata: { name: studio }\n\
-    ---\napiVersion: ivs-apply.dev/v1\nkind: Channel\nmetadata: { name: main }\n";
+    ---\napiVersion: ivs-apply.dev/v1\nkind: Channel\nmetadata: { name: main }\n\
+    ---\napiVersion: ivs-apply.dev/v1\nkind: Stack\nmetadata: { name: live }\n\
+    spec: { values: { mode: { type: string, default: LOW } } }\n";
 
 /// Lines as typed up to the Tab key, and the completed line.
-const LINES: [(&str, &str); 6] = [
+const LINES: [(&str, &str); 8] = [
+    ("ivs-apply render -f manifests --set mo", "ivs-apply render -f manifests --set mode="),
+    ("ivs-apply render --valu", "ivs-apply render --values"),
     ("ivs-apply valid", "ivs-apply validate"),
     ("ivs-apply plan --refr", "ivs-apply plan --refresh"),
     ("ivs-apply -f manifests apply --confirm", "ivs-apply -f manifests apply --confirm-deletes"),

@@ -18,11 +18,23 @@ pub(crate) fn examples() -> Vec<PathBuf> {
     let mut examples: Vec<PathBuf> = std::fs::read_dir(golden::root().join("examples"))
         .expect("there are examples")
         .map(|it| it.expect("readable").path())
-        .filter(|it| it.is_dir() && !manifests(it).is_empty())
+        .filter(|it| it.is_dir())
+        // The other folders hold files for other programs, or environments (`company.rs`).
+        .filter(|it| {
+            let is_manifest = |text: &String| text.starts_with("apiVersion: ivs-apply.dev/");
+            let texts = manifests(it).into_iter().map(|it| it.1);
+            texts.map(|it| without_comments(&it)).any(|it| is_manifest(&it))
+        })
         .collect();
     examples.sort();
     assert!(examples.len() >= 2, "{examples:?}");
     examples
+}
+
+/// A text from its first line that says something.
+fn without_comments(text: &str) -> String {
+    let lines = text.lines().skip_while(|it| it.starts_with('#') || it.trim() == "---");
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn manifests(example: &Path) -> Vec<(String, String)> {

@@ -32,6 +32,10 @@ fn fields(schema: &Value, path: &str, found: &mut BTreeSet<String>) {
     for option in schema["anyOf"].as_array().into_iter().flatten() {
         fields(option, path, found);
     }
+    if !schema["additionalProperties"]["properties"].is_null() {
+        // The name of a value is the user's.
+        fields(&schema["additionalProperties"], &format!("{path}.NAME"), found);
+    }
     if let Some(items) = schema.get("items") {
         fields(items, &format!("{path}[]"), found);
     }

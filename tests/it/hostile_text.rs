@@ -108,7 +108,7 @@ const SHOWN: [&str; 49] = [
 
 /// Commands that show nothing of an account. What `unlock` shows is the text of a lock, for which there is a test of
 /// its own.
-const WITHOUT_AN_ACCOUNT: [&str; 9] = [
+const WITHOUT_AN_ACCOUNT: [&str; 10] = [
     "completions",
     "emulator",
     "explain",
@@ -116,6 +116,7 @@ const WITHOUT_AN_ACCOUNT: [&str; 9] = [
     "iam-policy",
     "init",
     "man",
+    "render",
     "schema",
     "validate",
 ];

@@ -6,6 +6,7 @@ use ivs_apply::cloud::Reading;
 use ivs_apply::diag::Code;
 use ivs_apply::kinds::owner::{NAME, RECORD};
 use ivs_apply::kinds::{Address, Kind, Stack};
+use ivs_apply::manifest::values::GivenValues;
 use ivs_apply::manifest::{Loaded, StandardInput, export, load, load_text, write};
 use ivs_apply::plan::{Note, Plan, Policy, Status, plan};
 use ivs_apply::ui::reason;
@@ -26,7 +27,8 @@ fn inline(key: &str) -> String {
 
 fn read(folder: &Path, text: &str) -> Loaded {
     std::fs::write(folder.join("a.yaml"), text).expect("writable");
-    load(&[folder.to_owned()], StandardInput { text: &mut std::io::empty(), folder: None }, None)
+    let stdin = StandardInput { text: &mut std::io::empty(), folder: None };
+    load(&[folder.to_owned()], stdin, None, &GivenValues::default())
 }
 
 fn codes(loaded: &Loaded) -> Vec<Code> {

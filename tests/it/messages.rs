@@ -135,7 +135,7 @@ fn the_error_for_a_file_that_is_neither_yaml_nor_json_says_so() {
 fn the_error_for_a_manifest_that_is_not_yaml_says_what_the_parser_found() {
     for (text, help) in [
         ("spec: { tags: { a: *  } }\n", "a value that begins with `*` or `&` needs quotes"),
-        ("spec: { name: ${NAME} }\n", "ivs-apply does not fill in variables"),
+        ("spec: { name: ${NAME} }\n", "a value needs quotes: write `\"${name}\"`"),
         ("spec: { name: {{ .Values.name }} }\n", "`{{ … }}` is a template's"),
         ("spec: { name: a\n", "look for a `{` or `[` that is never closed"),
         ("spec:\n  name:\u{a0}a\n  latencyMode: LOW\n", "a no-break space (U+00A0) is in the text"),

@@ -10,6 +10,7 @@ use ivs_apply::kinds::{
     Address, Arn, Desired, Kind, Observed, ObservedState, OwnershipTags, Pointer, Spec, Stack,
 };
 use ivs_apply::manifest::load_text;
+use ivs_apply::manifest::values::GivenValues;
 use ivs_apply::plan::{Policy, ResourceState, ResourceStatus, plan, recorded_states};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
@@ -119,7 +120,7 @@ fn examples() -> Vec<(String, Vec<Desired>, Stack)> {
         let paths = [root().join("examples").join(name)];
         let stdin =
             ivs_apply::manifest::StandardInput { text: &mut std::io::empty(), folder: None };
-        let loaded = ivs_apply::manifest::load(&paths, stdin, None);
+        let loaded = ivs_apply::manifest::load(&paths, stdin, None, &GivenValues::default());
         assert!(!loaded.report.has_errors(), "{name}: {:#?}", loaded.report);
         kinds.extend(loaded.desired.iter().map(|it| it.address.kind));
         let stack = Stack { account: None, region: None, lock: None, ..loaded.stack };

@@ -236,8 +236,9 @@ fn row(step: &Step, status: Option<&StepStatus>, after: &[&Step], sources: &Sour
 
 /// Where the manifest of a step stands.
 pub(super) fn place(step: &Step, sources: &SourceMap) -> Option<String> {
-    let at = sources.position(&Place::value(step.origin?, "kind"))?;
-    Some(format!("{}:{}", escape(sources.name(at.source), CAP), at.line))
+    let place = Place::value(step.origin?, "kind");
+    let at = sources.position(&place)?;
+    Some(format!("{}:{}", escape(&sources.cited_name(&place)?, CAP), at.line))
 }
 
 /// A line of a diff, with its sign first.
