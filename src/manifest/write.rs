@@ -80,7 +80,8 @@ fn stack_document(stack: &Stack, spec: &StackSpec) -> Value {
     let spec = StackSpec { values: BTreeMap::new(), ..spec.clone() };
     let mut spec = json!(spec);
     if let Value::Object(fields) = &mut spec {
-        fields.retain(|_, value| !is_empty(value));
+        let defaults = json!(StackSpec::default());
+        fields.retain(|name, value| *value != defaults[name]);
     }
     json!({
         "apiVersion": API_VERSION,
@@ -88,15 +89,6 @@ fn stack_document(stack: &Stack, spec: &StackSpec) -> Value {
         "metadata": { "name": stack.name },
         "spec": escaped(spec),
     })
-}
-
-fn is_empty(value: &Value) -> bool {
-    match value {
-        Value::Null | Value::Bool(false) => true,
-        Value::Array(list) => list.is_empty(),
-        Value::Object(map) => map.is_empty(),
-        _ => false,
-    }
 }
 
 /// Texts as they are written where `${name}` stands for a value.

@@ -119,7 +119,9 @@ pub(super) fn grouped(items: impl Iterator<Item = (Section, Item)>) -> Vec<Group
 fn weight(section: Section) -> Weight {
     match section {
         Section::Failed => Weight::Error,
-        Section::CutsOff | Section::Drift(Attention::Live) => Weight::Audience,
+        Section::CutsOff | Section::NotHealthy | Section::Drift(Attention::Live) => {
+            Weight::Audience
+        }
         Section::Blocked | Section::Unmanaged => Weight::Blocked,
         Section::Drift(_) => Weight::Drift,
         Section::Delete | Section::Replace => Weight::Loss,
@@ -127,7 +129,6 @@ fn weight(section: Section) -> Weight {
         Section::Update => Weight::Update,
         Section::Adopt => Weight::Adopt,
         Section::Create => Weight::Create,
-        Section::NotHealthy => Weight::Audience,
         Section::NotDriftMissing | Section::Dormant | Section::OnAir | Section::State(_) => {
             Weight::Quiet
         }

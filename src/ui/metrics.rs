@@ -186,7 +186,8 @@ impl Metrics {
     }
 
     fn text(&self, exit_code: u8, former: Option<Former>, now: Timestamp) -> String {
-        let mut labels = self.labels.clone();
+        let mut labels: Labels =
+            self.labels.iter().map(|(name, value)| (*name, escape(value, 200))).collect();
         labels.insert("command", self.command.to_owned());
         let same_command =
             former.filter(|it| it.labels.get("command").is_some_and(|it| it == self.command));
@@ -350,7 +351,7 @@ impl Text {
 
 /// The value of a label as it is written.
 fn escaped(value: &str) -> String {
-    escape(value, 200).replace('\\', "\\\\").replace('"', "\\\"")
+    value.replace('\\', "\\\\").replace('"', "\\\"")
 }
 
 impl Former {
