@@ -9,6 +9,7 @@ use super::answer::{self, Refused, Unusable};
 use super::endpoint::is_loopback;
 use super::error::Class;
 use super::rates::{Buckets, PublishedRates, Rates, SharedBuckets};
+use super::received::Received;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
     SharedHttpConnector,
@@ -36,44 +37,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 tokio::task_local! {
     static LAST_WRITE: WriteTracker;
-    static RECEIVED: Received;
     /// The operation of which this work has a turn that no request has used.
     static TURN: Cell<Option<&'static str>>;
-}
-
-/// The size of the answers to some work, and the time since each request left. Kept apart from other work as in
-/// [`WriteTracker`].
-#[derive(Clone, Debug, Default)]
-pub struct Received(Arc<Mutex<(u64, Duration)>>);
-
-impl Received {
-    /// The same work, with its answers counted here.
-    pub fn by<W: Future>(&self, work: W) -> impl Future<Output = W::Output> + use<W> {
-        RECEIVED.scope(self.clone(), work)
-    }
-
-    /// Bytes so far.
-    pub fn bytes(&self) -> u64 {
-        self.so_far().0
-    }
-
-    /// Time that the answers took, without what the requests waited for their turn.
-    pub fn time(&self) -> Duration {
-        self.so_far().1
-    }
-
-    fn so_far(&self) -> MutexGuard<'_, (u64, Duration)> {
-        self.0.lock().expect("counting does not panic")
-    }
-
-    fn count(bytes: usize, time: Duration) {
-        // Most work does not count.
-        let _ = RECEIVED.try_with(|it| {
-            let mut so_far = it.so_far();
-            so_far.0 += u64::try_from(bytes).unwrap_or(u64::MAX);
-            so_far.1 += time;
-        });
-    }
 }
 
 /// The writes of some work: how far it is with them, AWS's request id of the last one, and whether it may begin
