@@ -57,7 +57,8 @@ pub(super) fn may_repeat(
     Ok(())
 }
 
-/// Carries out rounds until a signal comes, or the first one fails: then a flag or the credentials are wrong. A round
+/// Carries out rounds until a signal comes, the reader of the answers closes its end, or the first one fails: then a flag or
+/// the credentials are wrong. A round
 /// that `finishes` ends by itself on a signal; any other is dropped.
 pub(super) async fn repeat(
     interval: Duration,
@@ -88,6 +89,10 @@ pub(super) async fn repeat(
             ExitCode::Error | ExitCode::Partly | ExitCode::Refused | ExitCode::Stale => {
                 failures += 1;
             }
+        }
+        // As of `status --watch`: nothing reads the answers any more.
+        if ui.reader_is_gone() {
+            return code;
         }
         is_first = false;
         let pause = pause(interval, failures);

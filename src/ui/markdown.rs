@@ -232,10 +232,9 @@ pub(super) fn diagnostics(report: &Report, sources: &SourceMap) -> Vec<Group> {
         let folds = folds.iter().filter(|it| report.severity(it.diagnostic) == severity);
         let items = folds.map(|fold| {
             let Diagnostic { code, message, help, at, .. } = fold.diagnostic;
-            let file = at.source().map(|it| sources.name(it));
-            let place = file.map(|file| match &fold.position {
+            let place = sources.cited_name(at).map(|file| match &fold.position {
                 Some(Position { line, column, .. }) => span(&format!("{file}:{line}:{column}")),
-                None => span(file),
+                None => span(&file),
             });
             let place = place.map(|it| format!("{it} ")).unwrap_or_default();
             let mut lines = format!("- {place}**{code}**: {}\n", long_span(message));

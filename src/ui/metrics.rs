@@ -14,7 +14,7 @@ use crate::kinds::{Address, Audience, ObservedState};
 use crate::manifest::source::read_named;
 use crate::plan::{Action, Decision, Plan, Reason, ResourceState};
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -111,6 +111,8 @@ impl Metrics {
         let mut audiences: BTreeMap<&'static str, Reached> =
             ["at_stake", "cut", "deferred"].map(|it| (it, Reached::default())).into();
         let parts = plan.halves_of_replacements();
+        // A channel and its stream key have one audience.
+        let mut counted: BTreeSet<(&str, &str)> = BTreeSet::new();
         for step in plan.steps.iter().filter(|it| !parts.contains(&it.id)) {
             let reason = step.decision.reason();
             let audience = reason.and_then(audience_of).or(step.impact.as_ref());
@@ -123,11 +125,19 @@ impl Metrics {
             for effect in
                 ["at_stake", effect].into_iter().take(1 + usize::from(effect != "at_stake"))
             {
-                audiences.entry(effect).or_default().add(audience);
+                let session = audience.session.as_deref();
+                if session.is_none_or(|it| counted.insert((effect, it))) {
+                    audiences.entry(effect).or_default().add(audience);
+                }
             }
         }
-        let viewers =
-            observed.owned.values().filter_map(|it| observed.audience.get(&it.arn)?.viewers);
+        // What comes with another object has the audience of that, and a composition that of its channels.
+        let viewers = observed.owned.values().filter_map(|it| {
+            let audience = observed.audience.get(&it.arn)?;
+            let own = it.kind.facts().created_by.is_none()
+                && audience.composition.as_ref() != Some(&it.arn);
+            audience.viewers.filter(|_| own)
+        });
         self.found = Some(Found {
             drifted: plan.drifted(),
             deferred: plan.summary().deferred,

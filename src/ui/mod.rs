@@ -35,6 +35,10 @@ mod table;
 
 use anstream::{AutoStream, ColorChoice};
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Whether the reader of standard output has closed its end: there is one standard output for the whole process.
+static READER_IS_GONE: AtomicBool = AtomicBool::new(false);
 
 /// Standard output, standard error, and how to write to them.
 #[derive(Clone, Copy, Debug)]
@@ -58,9 +62,17 @@ impl Ui {
     pub fn answer_again(self, text: &str) -> io::Result<bool> {
         let mut out = AutoStream::new(io::stdout().lock(), self.colour);
         match out.write_all(escape::guarded(text).as_bytes()).and_then(|()| out.flush()) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                READER_IS_GONE.store(true, Ordering::Relaxed);
+                Ok(false)
+            }
             written => written.map(|()| true),
         }
+    }
+
+    /// Whether the reader of an answer of this process has closed its end.
+    pub fn reader_is_gone(self) -> bool {
+        READER_IS_GONE.load(Ordering::Relaxed)
     }
 
     /// Writes secrets as they are to standard output: to a pipe or a file, and never to a terminal, which keeps what it

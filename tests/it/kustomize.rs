@@ -302,6 +302,12 @@ spec:
     let document: Value = serde_json::from_str(&ran.stdout).expect("JSON");
     assert_eq!(document["diagnostics"][0]["writtenIn"], "../../base/channels.yaml");
     assert_eq!(document["diagnostics"][0]["file"], "<stdin>");
+    let place = "../../base/channels.yaml (document 2 of <stdin>):14";
+    let words = ["validate", "-f", "-", "--format", "markdown", "--ci", "github"];
+    let ran = piped(folder.path(), folder.path(), &words, text);
+    assert!(ran.stdout.contains(place), "{}", ran.stdout);
+    let annotation = ran.stderr.lines().find(|it| it.starts_with("::error")).expect("one");
+    assert!(annotation.contains(place), "{annotation}");
     // The plan names it too, and the annotation is no part of the resource.
     let good = text.replace("SLOW", "NORMAL");
     let ran = piped(folder.path(), folder.path(), &["plan", "-f", "-", "--emulator"], &good);

@@ -130,6 +130,26 @@ fn a_run_that_fails_keeps_the_last_success_and_the_labels() {
 }
 
 #[test]
+fn a_channel_and_its_stream_key_have_one_audience() {
+    let stage = Stage::new(&[]);
+    let stack = "{ region: us-west-2, account: \"000000000000\" }";
+    let manifests = |authorized: bool| {
+        manifest("Stack", "shows", stack, "")
+            + &manifest("Channel", "a", &format!("{{ authorized: {authorized} }}"), "")
+            + &manifest("StreamKey", "a", "{ channel: a }", "")
+    };
+    stage.place.write("all.yaml", &manifests(false));
+    code(&run(&mut stage.command("apply --yes")), 0);
+    let arn = stage.objects()["Channel/a"][0].clone();
+    stage.control("POST", "streams", &json!({ "channelArn": arn, "viewerCount": 12 }));
+    stage.place.write("all.yaml", &manifests(true));
+    code(&run(&mut stage.command("plan --metrics a.prom")), 0);
+    let text = read(&stage.place.folder.path().join("a.prom"));
+    assert_eq!(sample(&text, &["ivs_apply_viewers{"]), 12, "{text}");
+    assert_eq!(sample(&text, &["audience_viewers", "\"at_stake\""]), 12, "{text}");
+}
+
+#[test]
 fn drift_and_deferred_steps_and_audiences_are_counted() {
     let stage = Stage::new(&[]);
     let channel = |spec: &str| {

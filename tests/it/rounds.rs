@@ -99,6 +99,31 @@ fn a_drift_that_repeats_tells_each_answer_and_ends_on_a_signal_in_a_pause() {
 }
 
 #[test]
+fn rounds_end_when_nothing_reads_their_answers_any_more() {
+    let stage = Stage::new(&[]);
+    stage.place.write("all.yaml", &channels(1, "{}"));
+    for words in [
+        "apply --yes --interval 50ms --format json",
+        "apply --yes --interval 50ms",
+        "drift --interval 50ms",
+    ] {
+        let mut running = Repeated::start(&mut stage.command(words));
+        let mut line = String::new();
+        running.answers.read_line(&mut line).expect("a first answer");
+        drop(running.answers);
+        let begun = Instant::now();
+        let code = loop {
+            if let Some(status) = running.child.try_wait().expect("a child") {
+                break status.code();
+            }
+            assert!(begun.elapsed() < Duration::from_secs(20), "{words} goes on without a reader");
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        assert_eq!(code, Some(0), "{words}");
+    }
+}
+
+#[test]
 fn what_cannot_be_repeated_is_refused() {
     let place = Place::new();
     place.write("a.yaml", &channels(1, "{}"));

@@ -150,8 +150,9 @@ pub(super) fn of_manifests(report: &diag::Report, sources: &SourceMap) -> Vec<Fi
             title: format!("{code} {}", code.slug()),
             message: match &located {
                 // A CI system cannot show a line of it.
-                Some(at) if at.file == STANDARD_INPUT => {
-                    format!("{STANDARD_INPUT}:{}: {shown}", at.line)
+                Some(located) if located.file == STANDARD_INPUT => {
+                    let file = sources.cited_name(at).unwrap_or(STANDARD_INPUT.into());
+                    format!("{}:{}: {shown}", escape(&file, CAP), located.line)
                 }
                 _ => shown,
             },
