@@ -172,6 +172,8 @@ fn a_saved_plan_waits_as_well_and_so_does_the_end_of_a_freeze() {
 fn a_wait_of_three_hours_takes_few_calls_and_begins_with_the_smallest_audience() {
     on_paused_time(async {
         let account = Account::empty().await;
+        // The calls are those of whole pages.
+        account.answers(json!({ "largestPage": 0 }));
         let stack = Stack::named("shows");
         let names: Vec<String> = (0..20).map(|it| format!("c{it:02}")).collect();
         let text = |spec: &str| -> String {
