@@ -1,4 +1,4 @@
-//! `cloudtrail:LookupEvents`: the mutations of the history as CloudTrail tells of them, so that a client can ask who
+//! `cloudtrail:LookupEvents`: the mutations of the history as events of CloudTrail, so that a client can ask who
 //! changed something. No other operation of CloudTrail is answered, and reads are not recorded.
 
 use serde_json::{Map, Value, json};

@@ -383,6 +383,14 @@ impl ObservedState {
         self.audience.get(stage)?.session.as_deref()
     }
 
+    /// The viewers of an object, unless another object counts them as well: what comes with an object has the audience of
+    /// that, and a composition the audience of its channels.
+    pub fn own_viewers(&self, kind: Kind, arn: &Arn) -> Option<i64> {
+        let audience = self.audience.get(arn)?;
+        let own = kind.facts().created_by.is_none() && audience.composition.as_ref() != Some(arn);
+        audience.viewers.filter(|_| own)
+    }
+
     /// Whether the tags of an object are those of the object that it came with, copied by AWS: nothing else has
     /// the name of the create attempt that made that one.
     pub fn is_tagged_as_its_parent(&self, observed: &Observed) -> bool {

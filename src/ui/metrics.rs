@@ -122,22 +122,15 @@ impl Metrics {
                 Decision::Deferred(_) => "deferred",
                 _ => "at_stake",
             };
-            for effect in
-                ["at_stake", effect].into_iter().take(1 + usize::from(effect != "at_stake"))
-            {
+            for effect in BTreeSet::from(["at_stake", effect]) {
                 let session = audience.session.as_deref();
                 if session.is_none_or(|it| counted.insert((effect, it))) {
                     audiences.entry(effect).or_default().add(audience);
                 }
             }
         }
-        // What comes with another object has the audience of that, and a composition that of its channels.
-        let viewers = observed.owned.values().filter_map(|it| {
-            let audience = observed.audience.get(&it.arn)?;
-            let own = it.kind.facts().created_by.is_none()
-                && audience.composition.as_ref() != Some(&it.arn);
-            audience.viewers.filter(|_| own)
-        });
+        let owned = observed.owned.values();
+        let viewers = owned.filter_map(|it| observed.own_viewers(it.kind, &it.arn));
         self.found = Some(Found {
             drifted: plan.drifted(),
             deferred: plan.summary().deferred,

@@ -98,8 +98,10 @@ impl<'a> Status<'a> {
 
     /// The viewers of all channels on air, as far as AWS counted them. Those of a composition watch its channels.
     pub(super) fn viewers(&self) -> i64 {
-        let own = |it: &OnAir<'_>| it.audience.composition != it.status.arn;
-        let counts = self.on_air().into_iter().filter(own).filter_map(|it| it.audience.viewers);
+        let counts = self
+            .resources
+            .iter()
+            .filter_map(|it| self.observed.own_viewers(it.address.kind, it.arn.as_ref()?));
         counts.fold(0, i64::saturating_add)
     }
 

@@ -394,7 +394,7 @@ fn a_refused_run_says_why_in_an_annotation_in_its_summary_and_in_its_outputs() {
     assert_output(&runner.outputs(), "exit-code", "4");
     assert!(runner.summary().contains("\n**Error**: "), "{}", runner.summary());
     assert!(runner.summary().contains("#### Blocked: 1\n"), "{}", runner.summary());
-    // Where nobody can be asked, the plan is in the summary as well.
+    // Without a terminal there is no question, and the plan is in the summary as well.
     runner.place.write("all.yaml", &(text + &replaced));
     let ran = runner.step("apply --format markdown");
     assert_eq!(ran.code, Some(4), "{ran:?}");

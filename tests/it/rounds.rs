@@ -177,7 +177,7 @@ fn memory_and_open_files_do_not_grow_with_the_number_of_rounds() {
     let words = "apply --yes --interval 1ms --format json --metrics a.prom";
     let mut running = Repeated::start(&mut stage.command(words));
     let process = running.child.id();
-    // The allocator and the connections have the size by then that they keep.
+    // By then the allocator and the connections have reached the size that they keep.
     let warm = 150;
     for _ in 0..warm {
         running.next();

@@ -650,7 +650,7 @@ fn read(text: &str) -> (Vec<Desired>, Vec<String>) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// A text means the same whether or not there are values that it does not use.
+    /// A document without a reference to a value reads the same whether or not values are declared.
     #[test]
     fn values_change_nothing_where_no_reference_is(
         name in "[ -#%-~é]{0,20}",

@@ -5,6 +5,8 @@ use crate::diag::tree::{NodeId, Shape, Tree};
 use crate::diag::{Code, quote};
 use regex::{Regex, RegexBuilder};
 use schemars::JsonSchema;
+use serde::de::IntoDeserializer;
+use serde::de::value::StrDeserializer;
 use serde::{Deserialize, Serialize};
 
 /// What a value of a stack may be, and what it is where nothing else is given.
@@ -57,8 +59,8 @@ impl ValueType {
     }
 
     fn named(word: &str) -> Option<Self> {
-        let all = [Self::String, Self::Integer, Self::Number, Self::Boolean, Self::List];
-        all.into_iter().find(|it| it.word() == word)
+        let word: StrDeserializer<'_, serde::de::value::Error> = word.into_deserializer();
+        Self::deserialize(word).ok()
     }
 
     const fn expected(self) -> &'static str {

@@ -19,7 +19,7 @@ pub(super) use summary::output_line;
 
 use std::path::{Component, Path, PathBuf};
 
-/// Where a run tells what.
+/// What a run writes for a CI system, and where to.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// Whether annotations are written as GitHub Actions reads them.

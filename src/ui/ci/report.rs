@@ -62,7 +62,7 @@ impl Report {
         file::may_write(&self.path, self.kind.sort())
     }
 
-    /// Writes it, whole, readable as the umask says.
+    /// Writes it, whole, with mode 0644: the runner that uploads it may be another user.
     ///
     /// # Errors
     /// Where the file cannot be written.

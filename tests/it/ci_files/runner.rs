@@ -182,7 +182,7 @@ impl<'a> Runner<'a> {
         Job { result, log: machine.log, summary: machine.summary, outputs }
     }
 
-    /// Runs steps; afterwards the scope tells whether one of them has failed, and their outputs.
+    /// Runs steps. Their outputs, and whether one of them has failed, are in the scope afterwards.
     fn steps(
         &self,
         steps: &[Value],
