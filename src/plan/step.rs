@@ -295,7 +295,10 @@ impl Step {
     /// The spec to send, given the observed one: ignored fields keep their values.
     pub fn wanted(&self, there: Option<&Spec>) -> Option<Spec> {
         let spec = self.spec.as_ref()?;
-        Some(there.map_or_else(|| spec.clone(), |there| spec.with_ignored(there, &self.ignored)))
+        Some(there.map_or_else(
+            || spec.clone(),
+            |there| spec.with_ignored(there, &self.ignored).into_owned(),
+        ))
     }
 
     /// Whether `needed`, which comes before this step, has to be done for this one to be possible. An
