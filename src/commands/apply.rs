@@ -16,7 +16,7 @@ use crate::diag::Code;
 use crate::manifest::envelope::kind_names;
 use crate::manifest::source::read_named;
 use crate::plan::{Approval, Difference, Policy};
-use crate::ui::ci::Left;
+use crate::ui::ci::{Known, Left};
 use crate::ui::escape::escape;
 use crate::ui::events::Events;
 use crate::ui::html::Ran;
@@ -91,6 +91,8 @@ pub(super) async fn run(
     let approval = args.plan.as_deref().map(|it| read_approval(it, "apply")).transpose()?;
     let (global, account) = match (&args.plan, &approval) {
         (Some(file), Some(approval)) => {
+            let (stack, region) = (approval.place.stack.clone(), approval.place.region.clone());
+            events.record.is_about(Known { stack: Some(stack), region: Some(region) });
             let restored = inputs::restored(file, approval, global)?;
             let account = Account::of(&restored).await?;
             inputs::at_its_endpoint(file, approval, global, account.endpoints())?;

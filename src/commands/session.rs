@@ -1,7 +1,7 @@
 //! What plan, apply, drift, destroy, export and graph have in common: load, connect, check, read, plan.
 
 use super::answer::{frame_of, printed};
-use super::connection::Connection;
+use super::connection::{Connection, region_named};
 use super::failure::{Failure, failed, refused};
 use super::lock;
 use crate::cli::{ExitCode, Format, Global};
@@ -29,14 +29,14 @@ pub(super) fn load(
     if global.deny_warnings {
         loaded.report.deny_warnings();
     }
-    let (stack, resources) = (&loaded.stack.name, loaded.desired.len());
-    events.record.checked(stack, resources, &loaded.report, &loaded.sources);
+    events.record.checked(&loaded, region_named(global, Some(&loaded.stack)));
     if !loaded.report.is_empty() {
         ui.say(&diagnostic::text(&loaded.report, &loaded.sources, ui.colours_talk()));
     }
     if loaded.report.has_errors() {
         if global.format == Format::Json {
             let mut frame = frame_of(command);
+            frame.stack = loaded.known_stack();
             frame.diagnostics = diagnostic::json(&loaded.report, &loaded.sources);
             let document = json::checked(&frame, loaded.desired.len(), true);
             let _ = ui.answer(&printed(&document, global));

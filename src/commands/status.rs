@@ -86,6 +86,7 @@ impl Subject {
                 sources: SourceMap::default(),
                 report: Report::new(),
                 stack: Stack::named(name),
+                is_stack_known: true,
                 stack_spec: StackSpec::default(),
                 desired: Vec::new(),
             };

@@ -3,7 +3,7 @@
 //! A line is one write at the end of the file, so that a run that is killed leaves whole lines, and two runs can share
 //! a file. A file that cannot be written is told once and never stops a run.
 
-use super::ci::Record;
+use super::ci::{Known, Record};
 use super::escape;
 use super::file::{Appended, Refused, Sort};
 use super::metrics::Metrics;
@@ -29,8 +29,8 @@ const EVENTS: Sort = Sort { what: "a file of events", is: is_events_file };
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(tag = "event", rename_all_fields = "camelCase")]
 enum RunEvent<'a> {
-    /// The run is connected to its account. A run that ends before that tells it at its end, with `null` for what it
-    /// does not know.
+    /// The run is connected to its account. A run that ends before that tells it at its end, with the stack and the region
+    /// that the command line, the variables or the manifests name, and `null` for what it does not know.
     #[serde(rename = "run.started")]
     Started {
         /// The command.
@@ -215,7 +215,7 @@ impl Events {
 
     /// The run is connected.
     pub fn started(&self, header: &Header<'_>, gate: &RequestGate) {
-        self.with(|it| it.start(Some(header)));
+        self.with(|it| it.start(Some(header), &Known::default()));
         self.measure(|it| it.started(header, gate));
     }
 
@@ -258,15 +258,16 @@ impl Events {
 
     /// The run is over.
     pub fn ended(&self, exit_code: u8) {
+        let known = self.record.known();
         self.with(|it| {
             if !it.started {
-                it.start(None);
+                it.start(None, &known);
             }
             let (summary, outcome, error) = (it.summary.take(), it.outcome.take(), it.error.take());
             let (summary, outcome) = (summary.as_ref(), outcome.as_ref());
             it.write(&RunEvent::Ended { exit_code, summary, outcome, error: error.as_ref() });
         });
-        self.measure(|it| it.write(exit_code));
+        self.measure(|it| it.write(exit_code, &known));
     }
 
     fn measure(&self, note: impl FnOnce(&mut Metrics)) {
@@ -284,16 +285,16 @@ impl Events {
 }
 
 impl Told {
-    fn start(&mut self, header: Option<&Header<'_>>) {
+    fn start(&mut self, header: Option<&Header<'_>>, known: &Known) {
         self.started = true;
         let identity = header.and_then(|it| it.identity);
         self.write(&RunEvent::Started {
             command: self.command,
             tool: Tool { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") },
-            stack: header.map(|it| it.stack.name.as_str()),
+            stack: header.map(|it| it.stack.name.as_str()).or(known.stack.as_deref()),
             account: identity.and_then(|it| it.account()),
             caller: identity.and_then(|it| it.caller()),
-            region: header.map(|it| it.region),
+            region: header.map(|it| it.region).or(known.region.as_deref()),
             endpoint: header.and_then(|it| it.endpoint),
         });
     }

@@ -5,6 +5,7 @@
 //! that outlive nothing here.
 
 use super::Ui;
+use super::ci::Known;
 use super::escape::escape;
 use super::file::{self, Refused, Sort};
 use super::plan::Header;
@@ -179,7 +180,13 @@ impl Metrics {
     }
 
     /// Writes the file. Where that fails it is told, and the run ends as it would have.
-    pub(super) fn write(&self, exit_code: u8) {
+    pub(super) fn write(&mut self, exit_code: u8, known: &Known) {
+        let of_manifests = [("stack", &known.stack), ("region", &known.region)];
+        for (name, value) in of_manifests {
+            if let (None, Some(value)) = (self.labels.get(name), value) {
+                self.labels.insert(name, value.clone());
+            }
+        }
         let former = read_named(&self.path, MOST_BYTES).ok().map(|it| Former::read(&it));
         let text = self.text(exit_code, former, Timestamp::now());
         if let Err(refused) = file::write_public(&self.path, &text, METRICS) {
@@ -194,9 +201,14 @@ impl Metrics {
         labels.insert("command", self.command.to_owned());
         let same_command =
             former.filter(|it| it.labels.get("command").is_some_and(|it| it == self.command));
-        // A run that did not come to know its place is about that of the run before.
+        let is_known = |name: &str| labels.get(name).filter(|it| !it.is_empty());
+        let agrees = |former: &&Former| {
+            PLACE.iter().all(|name| is_known(name).is_none_or(|it| former.labels.get(*name) == Some(it)))
+        };
+        let same_place = same_command.as_ref().filter(agrees).map(|it| it.labels.clone());
+        // A run that did not come to know its place is about that of the run before, unless it is about another one.
         for name in PLACE {
-            let before = || same_command.as_ref()?.labels.get(name).cloned();
+            let before = || same_place.as_ref()?.get(name).cloned();
             if labels.get(name).is_none_or(String::is_empty) {
                 labels.insert(name, before().unwrap_or_default());
             }
@@ -430,6 +442,10 @@ mod tests {
         assert_eq!(success(&failed), Some("100"), "{failed}");
         let early = metrics(None).text(1, former(), at(300));
         assert_eq!(success(&early), Some("100"), "{early}");
+        let mut named = metrics(None);
+        named.labels.insert("stack", "other".to_owned());
+        let named = named.text(1, former(), at(300));
+        assert!(named.contains("account=\"\",") && named.contains("stack=\"other\""), "{named}");
         let other = metrics(Some("other")).text(1, former(), at(300));
         assert_eq!(success(&other), None, "of another stack: {other}");
         let drift = Metrics { command: "drift", ..metrics(None) };

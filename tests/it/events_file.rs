@@ -106,6 +106,7 @@ fn a_run_that_does_not_do_its_work_tells_its_start_its_end_and_why() {
     let lines = of_one_run(&file(&stage, "a.jsonl"));
     let [started, ended] = &lines[..] else { panic!("{lines:#?}") };
     assert_eq!((&started["event"], &started["account"]), (&json!("run.started"), &Value::Null));
+    assert_eq!((&started["stack"], &started["region"]), (&json!("killed"), &json!("us-west-2")));
     assert_eq!(ended["exitCode"], 1);
     assert_eq!(
         ended["error"]["message"],

@@ -130,6 +130,25 @@ fn a_run_that_fails_keeps_the_last_success_and_the_labels() {
 }
 
 #[test]
+fn a_first_run_with_an_invalid_manifest_has_the_labels_of_its_stack() {
+    let place = Place::new();
+    let stack = manifest("Stack", "prod", "{ region: eu-west-1 }", "");
+    place.write("a.yaml", &(stack + &manifest("Chanel", "main", "{}", "")));
+    let file = place.folder.path().join("a.prom");
+    code(&place.run("plan --metrics a.prom"), 1);
+    let text = read(&file);
+    assert_eq!(sample(&text, &["exit_code", "stack=\"prod\"", "region=\"eu-west-1\""]), 1);
+    // A Stack document that is broken elsewhere has a name; a document that is no YAML may be the Stack.
+    let broken = manifest("Stack", "prod", "{ region: 7 }", "");
+    for (text, stack) in [(broken.as_str(), "stack=\"prod\""), ("a: [", "stack=\"\"")] {
+        place.write("a.yaml", text);
+        std::fs::remove_file(&file).expect("written before");
+        code(&place.run("plan --metrics a.prom"), 1);
+        assert_eq!(sample(&read(&file), &["exit_code", stack]), 1, "{text}");
+    }
+}
+
+#[test]
 fn a_channel_and_its_stream_key_have_one_audience() {
     let stage = Stage::new(&[]);
     let stack = "{ region: us-west-2, account: \"000000000000\" }";
