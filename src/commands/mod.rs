@@ -260,9 +260,10 @@ impl Command {
             Self::Apply(args) => &args.events,
             Self::Drift(args) => &args.events,
             Self::Destroy(args) => &args.events,
+            Self::Status(args) => return (None, args.metrics.metrics.as_deref()),
             _ => return (None, None),
         };
-        (asked.events.as_deref(), asked.metrics.as_deref())
+        (asked.events.as_deref(), asked.metrics.metrics.as_deref())
     }
 
     /// Whether standard output is for secrets alone.

@@ -1,5 +1,6 @@
 use super::answer::{frame_of, pretty};
 use super::connection::Connection;
+use super::events::MetricsArgs;
 use super::failure::{Failure, failed};
 use super::lock;
 use super::plan::policy;
@@ -45,8 +46,10 @@ pub(crate) struct StatusArgs {
     #[command(flatten)]
     selection: SelectionArgs,
     /// Read the account again after each pause, until Ctrl-C: 5s if no time is given. Manifests are read once
-    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "5s", value_parser = interval, env = "IVS_APPLY_WATCH")]
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "5s", value_parser = interval, conflicts_with = "metrics", env = "IVS_APPLY_WATCH")]
     watch: Option<Duration>,
+    #[command(flatten)]
+    pub(super) metrics: MetricsArgs,
 }
 
 /// The longest pause.
@@ -121,6 +124,8 @@ impl Subject {
             let is_about = |it: &_| self.policy.is_about(it);
             engine.look_up_live(&mut planned.observed, &is_about).await.map_err(Unread::Account)?;
             let resources = planned.plan.resource_states(&planned.observed);
+            connection.events.compared(&planned.plan, &planned.observed);
+            connection.events.viewed(&resources, &planned.observed);
             let came_to = planned.plan.status();
             let engine::Planned { observed, plan, .. } = planned;
             return Ok(View { resources, observed, notes: plan.notes, came_to, calls: calls() });
@@ -138,6 +143,7 @@ impl Subject {
             .await
             .map_err(Unread::Account)?;
         let resources = recorded_states(stack, &observed, &policy);
+        connection.events.viewed(&resources, &observed);
         let differs = |it: &ResourceStatus| {
             !matches!(it.state, ResourceState::InSync | ResourceState::NotCompared)
         };
@@ -225,6 +231,7 @@ pub(super) async fn run(
         return Box::pin(watch(&subject, pause, global, ui, stopped)).await;
     }
     let connection = Connection::open(global, &subject.loaded.stack, ui).await?;
+    let connection = connection.telling(events, &subject.loaded.stack);
     lock::look(&connection, &subject.loaded.stack, ui).await;
     let spinner = Spinner::new(ui, &connection.aws().gate);
     let view = subject.view(&connection).await;

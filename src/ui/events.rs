@@ -11,7 +11,7 @@ use super::plan::Header;
 use crate::apply::{Counts, Event, Outcome};
 use crate::aws::RequestGate;
 use crate::kinds::{Freeze, ObservedState, is_events_file};
-use crate::plan::{FreezeEffect, Note, Plan, Status, Summary};
+use crate::plan::{FreezeEffect, Note, Plan, ResourceStatus, Status, Summary};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -222,6 +222,11 @@ impl Events {
     /// The account was read, and compared with the manifests.
     pub fn compared(&self, plan: &Plan, observed: &ObservedState) {
         self.measure(|it| it.compared(plan, observed));
+    }
+
+    /// The states of resources were read, and who publishes in sessions of stages.
+    pub fn viewed(&self, resources: &[ResourceStatus], observed: &ObservedState) {
+        self.measure(|it| it.viewed(resources, observed));
     }
 
     /// So many resources have drifted, as `drift` counts them.
