@@ -6,10 +6,11 @@ use super::super::escape::escape;
 use super::super::progress::ended;
 use super::super::reason;
 use crate::apply::{Outcome, StepStatus};
-use crate::diag::{self, Code, Diagnostic, Place, Severity, SourceMap};
+use crate::diag::{self, Code, Diagnostic, Place, Severity, SourceId, SourceMap};
 use crate::manifest::source::STANDARD_INPUT;
 use crate::plan::{Action, Attention, Decision, Note, Plan, Step, StepId};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path};
 
 /// Longest message.
 const CAP: usize = 1_000;
@@ -75,11 +76,16 @@ fn attention_name(attention: Attention) -> &'static str {
     }
 }
 
+/// The path that stands for standard input where a path must be given and no file is known.
+pub(super) const NO_FILE: &str = "stdin";
+
 /// Where a finding is in a manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Located {
-    /// The file as it was named. Untrusted: escape it.
+    /// The file as it was named; of standard input the file that kustomize names, or [`NO_FILE`]. Untrusted: escape it.
     pub file: String,
+    /// Whether the manifest was read from standard input, so that a CI system cannot show its line.
+    pub is_piped: bool,
     /// The line, from 1.
     pub line: usize,
     /// The column in characters, from 1, where the finding is about one place of the line.
@@ -130,11 +136,10 @@ pub(super) fn of_manifests(report: &diag::Report, sources: &SourceMap) -> Vec<Fi
         let is_repeated = !known.insert((code, message, help));
         let position = position.map(|it| (it.source, it.line, Some(it.column)));
         let of_file = at.source().map(|source| (source, 1, None));
-        let located = position.or(of_file).map(|(source, line, column)| Located {
-            file: sources.name(source).to_owned(),
-            line,
-            column,
-        });
+        let position = position.or(of_file);
+        let line = position.map_or(1, |it| it.1);
+        let located = position
+            .map(|(source, line, column)| located_at(at, source, line, column, sources));
         let shown = escape(message, CAP);
         let field = match at {
             Place::Field { path, .. } => path.to_string(),
@@ -150,25 +155,63 @@ pub(super) fn of_manifests(report: &diag::Report, sources: &SourceMap) -> Vec<Fi
             title: format!("{code} {}", code.slug()),
             message: match &located {
                 // A CI system cannot show a line of it.
-                Some(located) if located.file == STANDARD_INPUT => {
+                Some(located) if located.is_piped => {
                     let file = sources.cited_name(at).unwrap_or(STANDARD_INPUT.into());
-                    format!("{}:{}: {shown}", escape(&file, CAP), located.line)
+                    format!("{}:{line}: {shown}", escape(&file, CAP))
                 }
                 _ => shown,
             },
             more: help.iter().map(|it| format!("help: {}", escape(it, CAP))).collect(),
-            at: located.filter(|it| it.file != STANDARD_INPUT),
+            at: located,
             is_repeated,
         }
     });
     findings.collect()
 }
 
+/// A place as a CI system is told it. The line of standard input is not that of the file that kustomize names.
+fn located_at(
+    at: &Place,
+    source: SourceId,
+    line: usize,
+    column: Option<usize>,
+    sources: &SourceMap,
+) -> Located {
+    let file = sources.name(source).to_owned();
+    if file != STANDARD_INPUT {
+        return Located { file, is_piped: false, line, column };
+    }
+    let of_kustomize = sources.document_at(at).and_then(|it| sources.written_in(it));
+    let folder = sources.get(source).and_then(|it| it.folder.as_ref());
+    match of_kustomize.and_then(within_base) {
+        Some(file) => {
+            let file = folder.map_or_else(|| file.to_owned(), |it| it.base.join(file));
+            let file = file.to_string_lossy().into_owned();
+            Located { file, is_piped: true, line: 1, column: None }
+        }
+        None => Located { file: NO_FILE.to_owned(), is_piped: true, line, column: None },
+    }
+}
+
+/// The path that kustomize names without its leading `..`, which lead out of the folder of an overlay: the folder
+/// that holds the base and the overlays is the one of `--stdin-folder`. Nothing for a file of another repository.
+fn within_base(file: &str) -> Option<&Path> {
+    let path = Path::new(file);
+    let is_inside = |it: Component<'_>| matches!(it, Component::Normal(_) | Component::CurDir);
+    let mut parts = path.components();
+    let mut inside = parts.as_path();
+    while let Some(Component::ParentDir | Component::CurDir) = parts.next() {
+        inside = parts.as_path();
+    }
+    let is_remote = file.contains("://");
+    (!is_remote && inside != Path::new("") && inside.components().all(is_inside)).then_some(inside)
+}
+
 /// The line of the manifest of a step.
 fn located(step: &Step, sources: &SourceMap) -> Option<Located> {
-    let at = sources.position(&Place::value(step.origin?, "kind"))?;
-    let file = sources.name(at.source).to_owned();
-    Some(Located { file, line: at.line, column: None }).filter(|it| it.file != STANDARD_INPUT)
+    let place = Place::value(step.origin?, "kind");
+    let at = sources.position(&place)?;
+    Some(located_at(&place, at.source, at.line, None, sources))
 }
 
 fn of_step(step: &Step, level: Level, check: Check, sources: &SourceMap) -> Finding {
@@ -340,6 +383,16 @@ pub(super) fn of_failure(command: &str, message: &str, help: Option<&str>) -> Fi
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_of_kustomize_is_cited_without_the_way_out_of_the_overlay() {
+        let told = |file| within_base(file).map(|it| it.to_string_lossy().into_owned());
+        assert_eq!(told("../../base/a.yaml").as_deref(), Some("base/a.yaml"));
+        assert_eq!(told("patch.yaml").as_deref(), Some("patch.yaml"));
+        for file in ["", "..", "../", "/etc/a.yaml", "a/../../b.yaml", "https://example.com/a.yaml"] {
+            assert_eq!(told(file), None, "{file}");
+        }
+    }
 
     #[test]
     fn names_of_checks_are_words_with_hyphens() {
