@@ -2,6 +2,7 @@
 //! GitHub Actions, reports for GitLab, and Markdown for comments.
 
 use crate::binary::{Place, Ran, ivs_apply, run};
+use crate::kustomize::{piped, with_input};
 use crate::saved_plans::by_hand;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

@@ -92,6 +92,18 @@ fn a_name_that_cannot_be_one_is_one_error() {
 }
 
 #[test]
+fn the_error_for_a_display_name_says_what_to_write_where_it_is_written() {
+    let channel = |metadata: &str, spec: &str| {
+        let head = "apiVersion: ivs-apply.dev/v1\nkind: Channel\n";
+        format!("{head}metadata: {{ name: {metadata} }}\nspec: {spec}\n")
+    };
+    let cannot = "a name cannot contain ";
+    one_error(&channel("main", "{ name: main show! }"), cannot, "4:15", "write `main-show-`");
+    let help = "set `spec.name`: it may differ from `metadata.name`, which is its default";
+    one_error(&channel("main.show", "{}"), cannot, "3:19", help);
+}
+
+#[test]
 fn an_origin_with_a_path_is_shown_without_it() {
     let text = "apiVersion: ivs-apply.dev/v1\nkind: PlaybackRestrictionPolicy\nmetadata: { name: p }\n\
                 spec: { allowedOrigins: [\"https://a.com/\"] }\n";
