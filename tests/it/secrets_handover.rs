@@ -164,6 +164,7 @@ fn standard_output_is_for_secrets_alone() {
     let place = applied();
     for (words, said) in [
         ("--format github", "`output --secrets-to -` answers in json, env, dotenv"),
+        ("--format text", "`output --secrets-to -` answers in json, env, dotenv"),
         ("--format json --only Chanel/*", "matches nothing"),
     ] {
         let ran = place.run(&format!("output --secrets-to - {words}"));
