@@ -327,6 +327,7 @@ fn note(note: &Note) -> Value {
             json!({ "note": "unknownWord", "address": address, "path": path })
         }
         Note::Freeze { freeze, effect } => freeze_note(freeze, effect),
+        Note::NothingExists { missing } => json!({ "note": "nothingExists", "missing": missing }),
         Note::Quota { kind, wanted, quota } => {
             json!({ "note": "quota", "kind": kind, "wanted": wanted, "quota": quota })
         }

@@ -3,6 +3,7 @@
 
 use super::super::drift::{heading, lines};
 use super::super::escape::escape;
+use super::super::notes;
 use super::super::progress::ended;
 use super::super::reason;
 use crate::apply::{Outcome, StepStatus};
@@ -37,6 +38,8 @@ pub(super) enum Check {
     NotAllowed(&'static str),
     /// Drift.
     Drift(Attention),
+    /// Nothing of the stack exists.
+    NothingExists,
 }
 
 impl Check {
@@ -48,6 +51,7 @@ impl Check {
             Self::Step(status) => format!("step-{}", hyphened(status)),
             Self::NotAllowed(reason) => format!("not-allowed-{}", hyphened(reason)),
             Self::Drift(attention) => format!("drift-{}", attention_name(attention)),
+            Self::NothingExists => "nothing-exists".to_owned(),
         }
     }
 }
@@ -122,7 +126,7 @@ impl Finding {
             Check::Manifest(_) => 1,
             Check::Step(_) => 2,
             Check::NotAllowed(_) => 3,
-            Check::Drift(_) => 4,
+            Check::Drift(_) | Check::NothingExists => 4,
         };
         findings.sort_by_key(|it| (it.level, it.is_repeated, rank(it.check)));
     }
@@ -243,10 +247,11 @@ pub(super) fn of_plan(plan: &Plan, sources: &SourceMap) -> Vec<Finding> {
         ..of_step(step, Level::Error, Check::NotAllowed(why.code()), sources)
     });
     let quotas = plan.notes.iter().filter_map(|note| match note {
-        Note::Quota { kind, wanted, quota } => Some(of_run(format!(
-            "{wanted} objects of kind {kind} exceed the quota of {quota}, so nothing will be written"
-        ))),
-        Note::Selected(_)
+        Note::Quota { kind, wanted, quota } => {
+            Some(of_run(notes::quota(*kind, *wanted, *quota), Level::Error))
+        }
+        Note::NothingExists { .. }
+        | Note::Selected(_)
         | Note::Freeze { .. }
         | Note::Duplicate { .. }
         | Note::UndeclaredKeys { .. }
@@ -258,10 +263,10 @@ pub(super) fn of_plan(plan: &Plan, sources: &SourceMap) -> Vec<Finding> {
     quotas.chain(findings).collect()
 }
 
-/// An error that is about no resource alone.
-fn of_run(message: String) -> Finding {
+/// A finding that is about no resource alone.
+fn of_run(message: String, level: Level) -> Finding {
     Finding {
-        level: Level::Error,
+        level,
         check: Check::Run,
         title: String::new(),
         message: escape(&message, CAP),
@@ -285,7 +290,14 @@ pub(super) fn of_drift(plan: &Plan, sources: &SourceMap) -> Vec<Finding> {
             ..of_step(step, Level::Warning, Check::Drift(attention), sources)
         }
     });
-    findings.collect()
+    let nothing = plan.notes.iter().filter_map(|note| match note {
+        Note::NothingExists { missing } => Some(Finding {
+            check: Check::NothingExists,
+            ..of_run(notes::nothing_exists(*missing), Level::Warning)
+        }),
+        _ => None,
+    });
+    nothing.chain(findings).collect()
 }
 
 /// Which steps a run must not leave for a later one.
@@ -337,10 +349,10 @@ pub(super) fn of_outcome(
                 "{address}: its copy {arn} is left beside {}: {}",
                 copy.of,
                 reason::left(why)
-            )));
+            ), Level::Error));
         }
     }
-    findings.extend(outcome.copies_unread.as_ref().map(|it| of_run(reason::copies_unread(it))));
+    findings.extend(outcome.copies_unread.as_ref().map(|it| of_run(reason::copies_unread(it), Level::Error)));
     findings
 }
 
