@@ -71,7 +71,7 @@ pub(super) async fn run(
         session.planned.plan.notes.push(Note::NothingExists { missing: others.missing.len() });
     }
     events.planned(&session.planned.plan);
-    events.drifted(session.planned.plan.steps.len());
+    events.drifted(&session.planned.plan);
     let drifted = !session.planned.plan.steps.is_empty();
     let blamed = match &trail {
         Some(trail) => Some(blame(trail, &session).await),

@@ -138,6 +138,7 @@ impl Session {
         let header = connection.header(&loaded.stack);
         connection.events.compared(&planned.plan, &planned.observed);
         connection.events.planned(&planned.plan);
+        connection.events.steps(&planned.plan);
         connection.events.record.planned(&planned.plan, &header, &loaded.sources);
     }
 

@@ -405,7 +405,8 @@ spec: { ingestProtocol: RTMPS, stage: studio }
 #[test]
 fn a_stack_of_which_everything_was_deleted_is_told_in_every_form_by_a_code() {
     let place = Place::new();
-    place.write("all.yaml", &manifest("Channel", "main", "{}"));
+    let channel = "apiVersion: ivs-apply.dev/v1\nkind: Channel\nmetadata: { name: main }\n";
+    place.write("all.yaml", channel);
     assert_eq!(place.run("apply --yes").code, Some(0));
     by_hand(&place, async |account| {
         let channels = account.aws.ivs.list_channels().send().await.expect("listed").channels;

@@ -50,7 +50,7 @@ impl Check {
             Self::Manifest(code) => code.slug().to_owned(),
             Self::Step(status) => format!("step-{}", hyphened(status)),
             Self::NotAllowed(reason) => format!("not-allowed-{}", hyphened(reason)),
-            Self::Drift(attention) => format!("drift-{}", attention_name(attention)),
+            Self::Drift(attention) => format!("drift-{}", attention.code()),
             Self::NothingExists => "nothing-exists".to_owned(),
         }
     }
@@ -66,18 +66,6 @@ fn hyphened(name: &str) -> String {
         words.push(c.to_ascii_lowercase());
     }
     words
-}
-
-fn attention_name(attention: Attention) -> &'static str {
-    match attention {
-        Attention::Live => "live",
-        Attention::Changed => "changed",
-        Attention::Gone => "deleted",
-        Attention::Missing => "missing",
-        Attention::Degraded => "degraded",
-        Attention::Unclear => "unclear",
-        Attention::Failed => "failed",
-    }
 }
 
 /// The path that stands for standard input where a path must be given and no file is known.
