@@ -144,14 +144,20 @@ async fn settle(run: &Run<'_>, plan: &Plan, observed: &ObservedState) {
 /// Carries out one step, and tells when its first write is sent: until then a signal keeps it from starting.
 async fn told(run: &Run<'_>, step: &Step, write: &WriteTracker) -> StepStatus {
     let mut work = pin!(write.of(carry_out_step(run, step)));
-    tokio::select! {
+    let ended = tokio::select! {
         biased;
-        status = &mut work => return if write.kept_back() { StepStatus::NotStarted } else { status },
-        () = write.begins() => {}
+        status = &mut work => Some(status),
+        () = write.begins() => None,
+    };
+    if write.begun() {
+        let (id, address, action) = (step.id, step.address.clone(), step.action);
+        (run.tell)(Event::Started { id, address, action });
     }
-    let (id, address, action) = (step.id, step.address.clone(), step.action);
-    (run.tell)(Event::Started { id, address, action });
-    work.await
+    let status = match ended {
+        Some(status) => status,
+        None => work.await,
+    };
+    if write.kept_back() { StepStatus::NotStarted } else { status }
 }
 
 /// Carries out one step.

@@ -275,17 +275,17 @@ async fn watch(
                 Either::Right((code, _)) => return Ok(code),
             }
         };
-        let goes_on = match read {
+        match read {
             Ok(shown) => output.show(shown)?,
             Err(unread) => {
                 // Later an operator may sign in again, or a permission come back, while the last view stays.
                 if is_first && unread.ends_a_watch() {
                     return Err(unread.into_failure());
                 }
-                output.show_failure(&unread.into_failure())?
+                output.show_failure(&unread.into_failure(), &subject.loaded.stack.name)?;
             }
-        };
-        if !goes_on {
+        }
+        if ui.reader_is_gone() {
             return Ok(ExitCode::Done);
         }
         is_first = false;
@@ -375,10 +375,10 @@ impl Output {
         }
     }
 
-    /// Shows a view; whether anybody still reads.
-    fn show(&mut self, shown: Shown) -> Result<bool, Failure> {
+    /// Shows a view.
+    fn show(&mut self, shown: Shown) -> Result<(), Failure> {
         match shown {
-            Shown::Text(text) => Ok(self.ui.answer_again(&text)?),
+            Shown::Text(text) => Ok(self.ui.answer(&text)?),
             Shown::Screen(parts) => {
                 (self.last, self.shown) = (parts, Instant::now());
                 self.draw(&self.last.clone())
@@ -386,8 +386,8 @@ impl Output {
         }
     }
 
-    /// Says why there is no new view; whether anybody still reads.
-    fn show_failure(&mut self, failure: &Failure) -> Result<bool, Failure> {
+    /// Says why there is no new view.
+    fn show_failure(&mut self, failure: &Failure, stack: &str) -> Result<(), Failure> {
         let help = failure.help.as_ref().map(|it| format!(" ({it})")).unwrap_or_default();
         let again = self.pause.as_secs();
         let said = format!("error: {}{help}; trying again in {again} s", failure.message);
@@ -400,19 +400,19 @@ impl Output {
         }
         self.ui.say(&format!("{said}\n"));
         if self.format != Format::Json {
-            return Ok(true);
+            return Ok(());
         }
-        let frame = frame_of("status");
+        let frame = json::Frame { stack: Some(stack), ..frame_of("status") };
         let document = json::failure(&frame, &failure.message, failure.help.as_deref());
         let text = crate::ui::escape::json(&format!("{document}\n"));
-        Ok(self.ui.answer_again(&text)?)
+        Ok(self.ui.answer(&text)?)
     }
 
-    fn draw(&mut self, parts: &Parts) -> Result<bool, Failure> {
+    fn draw(&mut self, parts: &Parts) -> Result<(), Failure> {
         if let Some(screen) = &mut self.screen {
             let rows = screen.size().0.saturating_sub(1);
             screen.draw(&parts.within(rows))?;
         }
-        Ok(true)
+        Ok(())
     }
 }
