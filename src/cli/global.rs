@@ -128,7 +128,7 @@ pub struct Global {
         value_parser = clap::builder::BoolishValueParser::new()
     )]
     pub deny_warnings: bool,
-    /// Show progress; twice (-vv) also every call of the API
+    /// Show progress, and in plans where each manifest is; twice (-vv) also every call of the API
     #[arg(
         short,
         long,

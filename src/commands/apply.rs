@@ -288,8 +288,8 @@ impl Carrying<'_> {
         if self.is_document() {
             // The plan has to be shown before the question.
             let header = self.session.connection.header(&self.session.loaded.stack);
-            let sources = &self.session.loaded.sources;
-            self.ui.say(&crate::ui::plan::text(&self.session.planned.plan, &header, sources));
+            let places = self.session.places(self.global);
+            self.ui.say(&crate::ui::plan::text(&self.session.planned.plan, &header, places));
         }
         let ui = self.ui;
         // Ctrl-C must work as an answer to the question.

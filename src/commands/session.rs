@@ -5,6 +5,7 @@ use super::connection::{Connection, region_named};
 use super::failure::{Failure, failed, refused};
 use super::lock;
 use crate::cli::{ExitCode, Format, Global};
+use crate::diag::SourceMap;
 use crate::engine::{Planned, RunLock};
 use crate::manifest::{self, Loaded, StandardInput};
 use crate::plan::approval::Inputs;
@@ -179,10 +180,15 @@ impl Session {
             self.page(command, ran, differences)
         } else {
             let header = self.connection.header(&self.loaded.stack);
-            crate::ui::plan::text(&self.planned.plan, &header, &self.loaded.sources)
+            crate::ui::plan::text(&self.planned.plan, &header, self.places(global))
         };
         ui.answer(&text)?;
         Ok(())
+    }
+
+    /// Where the manifests are, for a plan that shows it (`-v`).
+    pub(super) fn places(&self, global: &Global) -> Option<&SourceMap> {
+        (global.verbose > 0).then_some(&self.loaded.sources)
     }
 
     /// The plan as an HTML page, and what became of it.

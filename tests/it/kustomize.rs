@@ -313,7 +313,7 @@ spec:
     assert!(annotation.contains(place), "{annotation}");
     // The plan names it too, and the annotation is no part of the resource.
     let good = text.replace("SLOW", "NORMAL");
-    let ran = piped(folder.path(), folder.path(), &["plan", "-f", "-", "--emulator"], &good);
+    let ran = piped(folder.path(), folder.path(), &["plan", "-v", "-f", "-", "--emulator"], &good);
     assert!(
         ran.stdout.contains("../../base/channels.yaml (document 2 of <stdin>):7"),
         "{}",
