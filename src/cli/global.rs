@@ -128,7 +128,7 @@ pub struct Global {
         value_parser = clap::builder::BoolishValueParser::new()
     )]
     pub deny_warnings: bool,
-    /// Show progress; twice (-vv) also every call of the API
+    /// Show progress, and in plans where each manifest is; twice (-vv) also every call of the API
     #[arg(
         short,
         long,
@@ -138,6 +138,9 @@ pub struct Global {
         env = "IVS_APPLY_VERBOSE"
     )]
     pub verbose: u8,
+    /// Whether the command line or its variable says the format.
+    #[arg(skip)]
+    pub is_format_given: bool,
     /// Whether the command is carried out again and again, so that each answer in JSON is one line.
     #[arg(skip)]
     pub repeats: bool,

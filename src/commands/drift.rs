@@ -8,7 +8,7 @@ use super::session::{self, Session};
 use crate::aws::trail::Trail;
 use crate::cli::{ExitCode, Format, Global};
 use crate::cloud::{self, Question};
-use crate::plan::{Attention, Cause, Policy, Step};
+use crate::plan::{Attention, Cause, Note, Policy, Step};
 use crate::ui::blame::Blamed;
 use crate::ui::events::Events;
 use crate::ui::{self, Ui, drift, html, json};
@@ -21,7 +21,8 @@ use std::time::Duration;
 /// drift: a field or tag that was changed, also where the manifest changed since; a resource that was deleted, or
 /// that is missing while other resources of the stack exist. A manifest that changed, an object that is not adopted
 /// yet, a deferred change, a composition that is dormant or runs only while its stage is active and a stack that was
-/// never applied are not drift.
+/// never applied are not drift. A stack of which nothing exists may also have been deleted as a whole, and its tags with
+/// it: that is a warning, and the note `nothingExists` in JSON.
 #[derive(Debug, clap::Args)]
 pub(crate) struct DriftArgs {
     #[command(flatten)]
@@ -65,8 +66,12 @@ pub(super) async fn run(
     let missing = session.planned.plan.steps.iter().any(|it| it.because.contains(&Cause::Missing));
     let count_missing = missing && !args.missing_ok && session.was_applied().await?;
     let others = session.planned.plan.keep_drift(&session.planned.observed.audience, count_missing);
+    let nothing_exists = missing && !args.missing_ok && !count_missing;
+    if nothing_exists && !others.missing.is_empty() {
+        session.planned.plan.notes.push(Note::NothingExists { missing: others.missing.len() });
+    }
     events.planned(&session.planned.plan);
-    events.drifted(session.planned.plan.steps.len());
+    events.drifted(&session.planned.plan);
     let drifted = !session.planned.plan.steps.is_empty();
     let blamed = match &trail {
         Some(trail) => Some(blame(trail, &session).await),
@@ -98,6 +103,9 @@ pub(super) async fn run(
         drift::text(&session.planned.plan, &others, blamed, &header, &session.loaded.sources)
     };
     ui.answer(&text)?;
+    if let Some(warning) = drift::warning(&session.planned.plan) {
+        ui.say(&warning);
+    }
     session.connection.close()?;
     Ok(if drifted { ExitCode::Changes } else { ExitCode::Done })
 }

@@ -38,7 +38,7 @@ mod wait;
 pub use start::main;
 
 use crate::cli::{ExitCode, Format, Global};
-use crate::ui::ci::{Record, Report, RunSummary};
+use crate::ui::ci::{Known, Record, Report, RunSummary};
 use crate::ui::events::Events;
 use crate::ui::{Ui, json};
 use answer::{frame_of, printed};
@@ -119,6 +119,10 @@ async fn once(command: &Command, global: &Global, ui: Ui) -> ExitCode {
     let format = if command.hands_over() { Format::Text } else { format };
     let stack = global.stack.as_deref().unwrap_or("default");
     let record = Record::new(RunSummary::new(name, stack), global.ci(command.reports()));
+    record.is_about(Known {
+        stack: global.stack.clone(),
+        region: connection::region_named(global, None),
+    });
     let (events, metrics) = command.told();
     let opened = record.may_report();
     let opened = opened.and_then(|()| Events::open(events, metrics, name, record.clone(), ui));
@@ -133,7 +137,7 @@ async fn once(command: &Command, global: &Global, ui: Ui) -> ExitCode {
         Ok(code) => *code,
         Err(failure) => {
             failure.tell(&events);
-            show_failure(name, format, failure, global, ui);
+            show_failure(name, format, failure, &events.record.known(), global, ui);
             failure.code
         }
     };
@@ -143,10 +147,18 @@ async fn once(command: &Command, global: &Global, ui: Ui) -> ExitCode {
 }
 
 /// Says what went wrong, in the form that was asked for. What is written from the record of the run comes later.
-fn show_failure(name: &str, format: Format, failure: &Failure, global: &Global, ui: Ui) {
+fn show_failure(
+    name: &str,
+    format: Format,
+    failure: &Failure,
+    known: &Known,
+    global: &Global,
+    ui: Ui,
+) {
     let help = failure.help.as_deref();
     if format == Format::Json {
-        let frame = frame_of(name);
+        let (stack, region) = (known.stack.as_deref(), known.region.as_deref());
+        let frame = json::Frame { stack, region, ..frame_of(name) };
         let document = json::failure(&frame, &failure.message, help);
         let _ = ui.answer(&printed(&document, global));
     }
@@ -248,9 +260,10 @@ impl Command {
             Self::Apply(args) => &args.events,
             Self::Drift(args) => &args.events,
             Self::Destroy(args) => &args.events,
+            Self::Status(args) => return (None, args.metrics.metrics.as_deref()),
             _ => return (None, None),
         };
-        (asked.events.as_deref(), asked.metrics.as_deref())
+        (asked.events.as_deref(), asked.metrics.metrics.as_deref())
     }
 
     /// Whether standard output is for secrets alone.

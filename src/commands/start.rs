@@ -10,7 +10,8 @@ use crate::cli::{
 use crate::ui::Ui;
 use crate::ui::escape::GuardedTalk;
 use anstream::ColorChoice;
-use clap::{CommandFactory, Parser};
+use clap::parser::ValueSource;
+use clap::{CommandFactory, FromArgMatches};
 use clap_complete::CompleteEnv;
 
 /// Parses the command line and runs it.
@@ -31,7 +32,7 @@ pub fn main() -> std::process::ExitCode {
             return ExitCode::Error.into();
         }
     }
-    let cli = match Cli::try_parse() {
+    let cli = match parsed() {
         Ok(cli) => cli,
         Err(mut error) => {
             add_tips(&mut error, &Cli::command());
@@ -63,6 +64,16 @@ pub fn main() -> std::process::ExitCode {
         }
     };
     code.into()
+}
+
+/// The command line, with what only clap knows of it.
+fn parsed() -> Result<Cli, clap::Error> {
+    let matches = Cli::command().try_get_matches()?;
+    let mut cli =
+        Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut Cli::command()))?;
+    let source = matches.subcommand().and_then(|(_, of_command)| of_command.value_source("format"));
+    cli.global.is_format_given = source.is_some_and(|it| it != ValueSource::DefaultValue);
+    Ok(cli)
 }
 
 /// Logs of this program only. The SDK's own logs print credentials and request bodies, so they are shut

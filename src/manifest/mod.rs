@@ -41,10 +41,19 @@ pub struct Loaded {
     pub report: Report,
     /// The stack, from its document or by name alone.
     pub stack: Stack,
+    /// Whether the name of the stack is known: a document that cannot be read may be the one that names it.
+    pub is_stack_known: bool,
     /// What its document says, with the values put in.
     pub stack_spec: StackSpec,
     /// Every resource that could be read, in the order of the files.
     pub desired: Vec<Desired>,
+}
+
+impl Loaded {
+    /// The name of the stack, where it is known.
+    pub fn known_stack(&self) -> Option<&str> {
+        self.is_stack_known.then_some(self.stack.name.as_str())
+    }
 }
 
 /// Reads and checks the manifests at `paths`; `stack` is the name to use without a `Stack` document, `given` what the
@@ -110,7 +119,7 @@ fn understand(
         );
     }
     let values = Values::new(&sources, origins, files_of_values, given, &mut report);
-    let mut documents = Documents::default();
+    let mut documents = Documents { unnamed: report.has_errors(), ..Documents::default() };
     let mut readable = true;
     for origin in origins {
         // A list is looked at once, and not for each of its items.
@@ -123,8 +132,17 @@ fn understand(
             documents.unread = true;
         }
     }
-    let Documents { stacks, mut desired, mut in_part, broken, uses, kustomized, unread } =
-        documents;
+    let Documents {
+        stacks,
+        broken_stack,
+        mut desired,
+        mut in_part,
+        broken,
+        uses,
+        kustomized,
+        unread,
+        unnamed,
+    } = documents;
     for (origin, file) in kustomized {
         sources.note_written_in(origin, file);
     }
@@ -132,6 +150,9 @@ fn understand(
         values.warn_of_unused(&mut report);
     }
     let stack_spec = stacks.first().map(|it| it.1.spec.clone()).unwrap_or_default();
+    let is_stack_known =
+        !stacks.is_empty() || broken_stack.is_some() || stack.is_some() || !(unread || unnamed);
+    let stack = broken_stack.as_deref().or(stack);
     let stack = stack::the_stack(stacks, stack, &sources, &mut report);
     let known: BTreeSet<Address> =
         desired.iter().map(|it| it.address.clone()).chain(broken).collect();
@@ -152,13 +173,15 @@ fn understand(
         report.extend(found.iter().filter(|it| stands_without(it, left_out)).cloned());
     }
     values.explain_uses(&uses, &mut report);
-    Loaded { sources, report, stack, stack_spec, desired }
+    Loaded { sources, report, stack, is_stack_known, stack_spec, desired }
 }
 
 /// The documents of a run, each read by itself.
 #[derive(Default)]
 struct Documents {
     stacks: Vec<(Origin, StackDocument)>,
+    /// The name in a Stack document that was not read to the end.
+    broken_stack: Option<String>,
     /// Resources that were read to the end.
     desired: Vec<Desired>,
     /// Resources of which something was left out, and what.
@@ -171,6 +194,8 @@ struct Documents {
     kustomized: Vec<(Origin, String)>,
     /// Whether a document could not be read at all.
     unread: bool,
+    /// Whether a text was not found, or the kind of a document is not known: either may be the Stack.
+    unnamed: bool,
 }
 
 impl Documents {
@@ -192,14 +217,22 @@ impl Documents {
         if !filled.uses.is_empty() {
             self.uses.insert(origin, std::mem::take(&mut filled.uses));
         }
-        let Some(envelope) = envelope(&filled, sources, report) else { return };
+        let Some(envelope) = envelope(&filled, sources, report) else {
+            self.unnamed = true;
+            return;
+        };
         if envelope.kind == STACK {
             let outline = DocumentOutline::Stack;
             let document = document::parse(&filled, sources, &outline, report);
-            self.stacks.extend(document.map(|it| (origin, it)));
+            if let Some(document) = document {
+                self.stacks.push((origin, document));
+            } else {
+                self.broken_stack = name(&filled, sources).or(self.broken_stack.take());
+            }
             return;
         }
         let Some(kind) = Kind::named(&envelope.kind) else {
+            self.unnamed = true;
             let message = format!("unknown kind {}", crate::diag::quote(&envelope.kind));
             let names: Vec<&str> = kind_names().collect();
             report.push(
@@ -218,12 +251,16 @@ impl Documents {
                 self.broken.insert(it.address.clone());
                 self.in_part.push((it, left_out));
             }
-        } else if let Some(it) =
-            document::parse_in_part::<Named>(&filled, sources, &(), &mut Report::new())
-        {
-            self.broken.insert(Address::new(kind, it.value.metadata.name));
+        } else if let Some(name) = name(&filled, sources) {
+            self.broken.insert(Address::new(kind, name));
         }
     }
+}
+
+/// The name of a document that is broken elsewhere.
+fn name(filled: &Filled, sources: &SourceMap) -> Option<String> {
+    let named = document::parse_in_part::<Named>(filled, sources, &(), &mut Report::new());
+    named.map(|it| it.value.metadata.name)
 }
 
 /// The envelope of a document, if it is a manifest of this program.

@@ -245,6 +245,11 @@ pub enum Note {
         /// What it means for a run.
         effect: FreezeEffect,
     },
+    /// Nothing of the stack exists: it was never applied, or everything was deleted, and its tags with it.
+    NothingExists {
+        /// Resources that are declared and do not exist.
+        missing: usize,
+    },
     /// A plan that cannot fit into the account.
     Quota {
         /// Which kind.
