@@ -265,7 +265,9 @@ impl Metrics {
             former.filter(|it| it.labels.get("command").is_some_and(|it| it == self.command));
         let is_known = |name: &str| labels.get(name).filter(|it| !it.is_empty());
         let agrees = |former: &&Former| {
-            PLACE.iter().all(|name| is_known(name).is_none_or(|it| former.labels.get(*name) == Some(it)))
+            PLACE
+                .iter()
+                .all(|name| is_known(name).is_none_or(|it| former.labels.get(*name) == Some(it)))
         };
         let same_place = same_command.as_ref().filter(agrees).map(|it| it.labels.clone());
         // A run that did not come to know its place is about that of the run before, unless it is about another one.
@@ -391,9 +393,8 @@ impl Compared {
             viewers.iter().map(|(labels, count)| (&labels[..], count.to_string())),
         );
         let audiences = self.audiences.iter().flat_map(|(name, reached)| {
-            Watched::ALL.map(|(of, word)| {
-                ([effect(name), ("of", word.to_owned())], reached.count(of))
-            })
+            Watched::ALL
+                .map(|(of, word)| ([effect(name), ("of", word.to_owned())], reached.count(of)))
         });
         let audiences: Vec<_> = audiences.collect();
         text.metric(
