@@ -308,8 +308,7 @@ mod tests {
         let mut watch = Watch::at_pace(Until::Unlisted, Duration::from_secs(60), pace, &tell);
         while watch.again().await {}
         assert_eq!(watch.ended().at_most, Duration::from_secs(60));
-        let told: Vec<u64> =
-            told.lock().expect("no panic").iter().map(Duration::as_secs).collect();
+        let told: Vec<u64> = told.lock().expect("no panic").iter().map(Duration::as_secs).collect();
         assert_eq!(told, [60, 55, 45, 25]);
     }
 

@@ -176,8 +176,9 @@ pub(super) fn read_approval(path: &Path, reader: &str) -> Result<Approval, Failu
     if let Some(command) = value.as_ref().and_then(answered) {
         let message =
             format!("`{name}` is what `{command} --format json` printed, not a saved plan");
-        return Err(Failure::error(message)
-            .help("save the plan with `plan --out FILE`, and give that FILE to `apply` or `show`"));
+        return Err(Failure::error(message).help(
+            "save the plan with `plan --out FILE`, and give that FILE to `apply` or `show`",
+        ));
     }
     Approval::read(&text).map_err(|why| Failure::stale(format!("`{name}` {why}")))
 }

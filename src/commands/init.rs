@@ -1,7 +1,7 @@
 use super::failure::Failure;
 use crate::cli::{ExitCode, Global};
-use crate::manifest::{self, schema, write};
 use crate::manifest::source::read_named;
+use crate::manifest::{self, schema, write};
 use crate::ui::file::{Appended, Sort};
 use crate::ui::{Ui, diagnostic, file, init};
 use clap::ValueEnum;

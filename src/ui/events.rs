@@ -13,7 +13,8 @@ use crate::apply::{Counts, Event, Outcome};
 use crate::aws::RequestGate;
 use crate::kinds::{Address, Freeze, ObservedState, is_events_file};
 use crate::plan::{
-    Action, Decision, FreezeEffect, Note, Plan, Reason, ResourceStatus, Status, Step, StepId, Summary,
+    Action, Decision, FreezeEffect, Note, Plan, Reason, ResourceStatus, Status, Step, StepId,
+    Summary,
 };
 use jiff::Timestamp;
 use schemars::JsonSchema;

@@ -4,6 +4,8 @@
 //! textfile collector of `node_exporter` reads. The writer is these few lines: a crate would bring registries and counters
 //! that outlive nothing here.
 
+mod audiences;
+
 use super::Ui;
 use super::ci::Known;
 use super::escape::escape;
@@ -11,11 +13,12 @@ use super::file::{self, Refused, Sort};
 use super::plan::Header;
 use crate::apply::{Outcome, StepStatus};
 use crate::aws::RequestGate;
-use crate::kinds::{Address, Audience, ObservedState};
+use crate::kinds::{Address, ObservedState};
 use crate::manifest::source::read_named;
-use crate::plan::{Action, Decision, Plan, Reason, ResourceState, ResourceStatus};
+use crate::plan::{Action, Plan, ResourceState, ResourceStatus};
+use audiences::{Reached, Watched};
 use jiff::Timestamp;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -69,64 +72,6 @@ struct Compared {
     audiences: BTreeMap<&'static str, Reached>,
 }
 
-/// What an audience watches or takes part in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Watched {
-    Stream,
-    Session,
-    Composition,
-    Publisher,
-}
-
-impl Watched {
-    const ALL: [(Self, &'static str); 4] = [
-        (Self::Stream, "stream"),
-        (Self::Session, "session"),
-        (Self::Composition, "composition"),
-        (Self::Publisher, "publisher"),
-    ];
-}
-
-/// Audiences, each of them once: by what it watches and the id of that.
-#[derive(Debug, Default)]
-struct Reached {
-    viewers: i64,
-    audiences: BTreeSet<(Watched, String)>,
-}
-
-impl Reached {
-    /// Adds the audience of a step about the object `arn`.
-    fn add(&mut self, audience: &Audience, arn: &str, observed: &ObservedState) {
-        let Audience { viewers, session, composition, .. } = audience;
-        let (watched, id) = match (session, composition) {
-            (Some(session), _) => {
-                let is_of_stage = observed.all().any(|it| it.session.as_ref() == Some(session));
-                (if is_of_stage { Watched::Session } else { Watched::Stream }, session.as_str())
-            }
-            (None, Some(composition)) => (Watched::Composition, composition.as_str()),
-            (None, None) if audience.publishing => (Watched::Publisher, arn),
-            (None, None) => (Watched::Stream, arn),
-        };
-        if !self.audiences.insert((watched, id.to_owned())) {
-            return;
-        }
-        if watched != Watched::Composition {
-            self.viewers = self.viewers.saturating_add(viewers.unwrap_or_default());
-            return;
-        }
-        // The viewers of a composition watch its channels, and those may have steps of their own.
-        for (arn, channel) in &observed.audience {
-            if channel.composition == *composition && channel.session.is_some() {
-                self.add(channel, arn.as_str(), observed);
-            }
-        }
-    }
-
-    fn count(&self, of: Watched) -> usize {
-        self.audiences.iter().filter(|(it, _)| *it == of).count()
-    }
-}
-
 /// What the file of the run before says.
 struct Former {
     labels: BTreeMap<String, String>,
@@ -158,24 +103,6 @@ impl Metrics {
 
     pub(super) fn compared(&mut self, plan: &Plan, observed: &ObservedState) {
         let states = plan.resource_states(observed);
-        let mut audiences: BTreeMap<&'static str, Reached> =
-            ["at_stake", "cut", "deferred"].map(|it| (it, Reached::default())).into();
-        let parts = plan.halves_of_replacements();
-        for step in plan.steps.iter().filter(|it| !parts.contains(&it.id)) {
-            let reason = step.decision.reason();
-            let audience = reason.and_then(audience_of).or(step.impact.as_ref());
-            let Some(audience) = audience else { continue };
-            let effect = match &step.decision {
-                Decision::Interrupt => "cut",
-                Decision::Deferred(_) => "deferred",
-                _ => "at_stake",
-            };
-            let name = || step.address.to_string();
-            let object = step.arn.as_ref().map_or_else(name, |it| it.as_str().to_owned());
-            for effect in BTreeSet::from(["at_stake", effect]) {
-                audiences.entry(effect).or_default().add(audience, &object, observed);
-            }
-        }
         self.found = Some(Found {
             viewers: viewers(observed),
             publishers: None,
@@ -183,7 +110,7 @@ impl Metrics {
             planned: Some(Compared {
                 drifted: plan.drifted(),
                 deferred: plan.summary().deferred,
-                audiences,
+                audiences: audiences::of(plan, observed),
             }),
         });
     }
@@ -265,7 +192,9 @@ impl Metrics {
             former.filter(|it| it.labels.get("command").is_some_and(|it| it == self.command));
         let is_known = |name: &str| labels.get(name).filter(|it| !it.is_empty());
         let agrees = |former: &&Former| {
-            PLACE.iter().all(|name| is_known(name).is_none_or(|it| former.labels.get(*name) == Some(it)))
+            PLACE
+                .iter()
+                .all(|name| is_known(name).is_none_or(|it| former.labels.get(*name) == Some(it)))
         };
         let same_place = same_command.as_ref().filter(agrees).map(|it| it.labels.clone());
         // A run that did not come to know its place is about that of the run before, unless it is about another one.
@@ -391,9 +320,8 @@ impl Compared {
             viewers.iter().map(|(labels, count)| (&labels[..], count.to_string())),
         );
         let audiences = self.audiences.iter().flat_map(|(name, reached)| {
-            Watched::ALL.map(|(of, word)| {
-                ([effect(name), ("of", word.to_owned())], reached.count(of))
-            })
+            Watched::ALL
+                .map(|(of, word)| ([effect(name), ("of", word.to_owned())], reached.count(of)))
         });
         let audiences: Vec<_> = audiences.collect();
         text.metric(
@@ -408,16 +336,6 @@ impl Compared {
 fn viewers(observed: &ObservedState) -> i64 {
     let counts = observed.owned.values().filter_map(|it| observed.own_viewers(it.kind, &it.arn));
     counts.fold(0, i64::saturating_add)
-}
-
-/// The audience in the reason of a step.
-fn audience_of(reason: &Reason) -> Option<&Audience> {
-    match reason {
-        Reason::LiveAudience { audience, .. }
-        | Reason::LiveThroughComposition { audience, .. }
-        | Reason::TargetLive { audience, .. } => Some(audience),
-        _ => None,
-    }
 }
 
 /// Metrics as text, each with the labels of the run.

@@ -4,8 +4,8 @@ use super::escape::escape;
 use super::plan::CAP;
 use super::reason::{self, moment, on_air};
 use crate::diag::FieldPath;
-use crate::kinds::{Address, Kind};
 use crate::kinds::owner::PREFIX;
+use crate::kinds::{Address, Kind};
 use crate::plan::{DuplicateCopy, Note, Plan, Selected};
 
 /// Longest sentence of a note.
@@ -99,7 +99,8 @@ fn possible_rename(from: &Address, to: &Address) -> String {
 
 /// A stack of which no object is there.
 pub(super) fn nothing_exists(missing: usize) -> String {
-    let resources = if missing == 1 { "1 resource".to_owned() } else { format!("{missing} resources") };
+    let resources =
+        if missing == 1 { "1 resource".to_owned() } else { format!("{missing} resources") };
     format!(
         "nothing of the stack exists, and {resources} should: it was never applied, or everything was deleted outside \
          ivs-apply, which cannot be told apart, so this does not count as drift"
@@ -108,7 +109,9 @@ pub(super) fn nothing_exists(missing: usize) -> String {
 
 /// More objects than the account may have.
 pub(super) fn quota(kind: Kind, wanted: u32, quota: u32) -> String {
-    format!("{wanted} objects of kind {kind} exceed the quota of {quota}, so nothing will be written")
+    format!(
+        "{wanted} objects of kind {kind} exceed the quota of {quota}, so nothing will be written"
+    )
 }
 
 /// A field that a newer version may understand.

@@ -363,7 +363,10 @@ spec: { ingestProtocol: RTMPS, stage: studio }
     let ran = place.run("drift");
     assert_eq!(ran.code, Some(0), "never applied: {ran:?}");
     assert!(ran.stdout.contains("Missing, not counted as drift"), "{ran:?}");
-    assert!(ran.stderr.contains("warning: nothing of the stack exists, and 3 resources should"), "{ran:?}");
+    assert!(
+        ran.stderr.contains("warning: nothing of the stack exists, and 3 resources should"),
+        "{ran:?}"
+    );
     assert_eq!(place.run("apply --yes").code, Some(0));
     let ran = place.run("drift");
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));

@@ -135,7 +135,10 @@ fn what_has_drifted_is_deferred_or_blocked_has_a_line_of_its_own_with_its_reason
             format!("{head}kind: Channel\nmetadata: {{ name: {name} }}\nspec: {{ {spec} }}\n")
         });
         let place = "{ region: us-west-2, account: \"000000000000\" }";
-        format!("{head}kind: Stack\nmetadata: {{ name: shows }}\nspec: {place}\n{}", channels.concat())
+        format!(
+            "{head}kind: Stack\nmetadata: {{ name: shows }}\nspec: {place}\n{}",
+            channels.concat()
+        )
     };
     stage.place.write("all.yaml", &stack(""));
     assert_code(&run(&mut stage.command("apply --yes")), 0);
@@ -153,7 +156,10 @@ fn what_has_drifted_is_deferred_or_blocked_has_a_line_of_its_own_with_its_reason
     let plan = of_one_run(&file(&stage, "plan.jsonl"));
     let names: Vec<&Value> = plan.iter().map(|it| &it["event"]).collect();
     assert_eq!(names, ["run.started", "run.planned", "drifted", "deferred", "run.ended"]);
-    assert_eq!((&plan[3]["address"], &plan[3]["reason"]), (&json!("Channel/a"), &json!("LiveAudience")));
+    assert_eq!(
+        (&plan[3]["address"], &plan[3]["reason"]),
+        (&json!("Channel/a"), &json!("LiveAudience"))
+    );
     assert!(plan[3]["message"].as_str().is_some_and(|it| it.contains("12 viewers")), "{plan:#?}");
     let named_a = "metadata: { name: a }\n";
     let fails = format!("lifecycle: {{ onLive: fail }}\n{named_a}");

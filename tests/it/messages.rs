@@ -42,7 +42,9 @@ fn the_error_for_a_quoted_number_or_boolean_says_to_remove_the_quotes() {
 #[test]
 fn the_json_of_a_run_that_fails_names_the_stack_where_that_is_known() {
     let stack = |spec: &str| {
-        format!("apiVersion: ivs-apply.dev/v1\nkind: Stack\nmetadata: {{ name: prod }}\nspec: {spec}\n")
+        format!(
+            "apiVersion: ivs-apply.dev/v1\nkind: Stack\nmetadata: {{ name: prod }}\nspec: {spec}\n"
+        )
     };
     let invalid = format!("---\n{CHANNEL}spec: {{ nonsense: 1 }}\n");
     let place = Place::new();

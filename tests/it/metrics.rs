@@ -193,13 +193,21 @@ fn status_writes_metrics_and_its_participants_are_no_sessions() {
     };
     assert_eq!(of(&text, "session"), 0, "the plan has no step: {text}");
     // A change of both: one session, and one participant that publishes.
-    let studio = manifest("Stage", "studio", "{ autoParticipantRecordingConfiguration: { mediaTypes: [AUDIO_ONLY], storageConfiguration: tape } }", "")
-        + &manifest("StorageConfiguration", "tape", "{ s3: { bucketName: tape } }", "");
+    let studio = manifest(
+        "Stage",
+        "studio",
+        "{ autoParticipantRecordingConfiguration: { mediaTypes: [AUDIO_ONLY], storageConfiguration: tape } }",
+        "",
+    ) + &manifest("StorageConfiguration", "tape", "{ s3: { bucketName: tape } }", "");
     stage.place.write("all.yaml", &[stack, studio, ingest("two")].concat());
     code(&run(&mut stage.command("plan --metrics a.prom")), 0);
     let text = read(&file);
     assert!(!text.contains("ivs_apply_publishers"), "{text}");
-    assert_eq!(["stream", "session", "composition", "publisher"].map(|it| of(&text, it)), [0, 1, 0, 1], "{text}");
+    assert_eq!(
+        ["stream", "session", "composition", "publisher"].map(|it| of(&text, it)),
+        [0, 1, 0, 1],
+        "{text}"
+    );
     if has_promtool() {
         checked(&text);
     }

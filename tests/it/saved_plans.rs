@@ -260,7 +260,10 @@ fn the_json_of_a_plan_is_said_to_be_no_saved_plan() {
             let ran = place.run(reader);
             let said = format!("`plan.json` is what `{command} --format json` printed");
             assert_eq!(ran.code, Some(1), "{reader}: {ran:?}");
-            assert!(ran.stderr.contains(&said) && ran.stderr.contains("`plan --out FILE`"), "{ran:?}");
+            assert!(
+                ran.stderr.contains(&said) && ran.stderr.contains("`plan --out FILE`"),
+                "{ran:?}"
+            );
         }
     }
 }

@@ -99,12 +99,7 @@ mod tests {
             title: "E1".to_owned(),
             message: "wrong".to_owned(),
             more: Vec::new(),
-            at: Some(Located {
-                file: "./a.yaml".to_owned(),
-                is_piped: false,
-                line,
-                column: None,
-            }),
+            at: Some(Located { file: "./a.yaml".to_owned(), is_piped: false, line, column: None }),
             is_repeated: false,
         }
     }

@@ -130,8 +130,8 @@ pub(super) fn of_manifests(report: &diag::Report, sources: &SourceMap) -> Vec<Fi
         let of_file = at.source().map(|source| (source, 1, None));
         let position = position.or(of_file);
         let line = position.map_or(1, |it| it.1);
-        let located = position
-            .map(|(source, line, column)| located_at(at, source, line, column, sources));
+        let located =
+            position.map(|(source, line, column)| located_at(at, source, line, column, sources));
         let shown = escape(message, CAP);
         let field = match at {
             Place::Field { path, .. } => path.to_string(),
@@ -333,14 +333,19 @@ pub(super) fn of_outcome(
     for copy in &outcome.copies {
         if let Some(why) = &copy.left {
             let (address, arn) = (&copy.address, &copy.arn);
-            findings.push(of_run(format!(
-                "{address}: its copy {arn} is left beside {}: {}",
-                copy.of,
-                reason::left(why)
-            ), Level::Error));
+            findings.push(of_run(
+                format!(
+                    "{address}: its copy {arn} is left beside {}: {}",
+                    copy.of,
+                    reason::left(why)
+                ),
+                Level::Error,
+            ));
         }
     }
-    findings.extend(outcome.copies_unread.as_ref().map(|it| of_run(reason::copies_unread(it), Level::Error)));
+    findings.extend(
+        outcome.copies_unread.as_ref().map(|it| of_run(reason::copies_unread(it), Level::Error)),
+    );
     findings
 }
 
@@ -389,7 +394,8 @@ mod tests {
         let told = |file| within_base(file).map(|it| it.to_string_lossy().into_owned());
         assert_eq!(told("../../base/a.yaml").as_deref(), Some("base/a.yaml"));
         assert_eq!(told("patch.yaml").as_deref(), Some("patch.yaml"));
-        for file in ["", "..", "../", "/etc/a.yaml", "a/../../b.yaml", "https://example.com/a.yaml"] {
+        for file in ["", "..", "../", "/etc/a.yaml", "a/../../b.yaml", "https://example.com/a.yaml"]
+        {
             assert_eq!(told(file), None, "{file}");
         }
     }
