@@ -178,10 +178,9 @@ fn secrets_are_refused_on_a_terminal_before_anything_is_read() {
         return left_out("secrets on a terminal", "script (util-linux)");
     }
     let program = env!("CARGO_BIN_EXE_ivs-apply");
-    for format in ["text", "json", "env", "dotenv"] {
-        let line = format!(
-            "{program} output --secrets-to - --format {format} -f manifests --emulator 2> said"
-        );
+    for format in ["", "--format json", "--format env", "--format dotenv"] {
+        let line =
+            format!("{program} output --secrets-to - {format} -f manifests --emulator 2> said");
         let ran = run(Command::new("script")
             .args(["--quiet", "--return", "--command", &line, "typescript"])
             .current_dir(place.folder.path())

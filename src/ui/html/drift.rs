@@ -1,7 +1,7 @@
 //! The page of a drift report.
 
 use super::super::blame::Blamed;
-use super::super::drift::{lines, summary};
+use super::super::drift::{lines, notes, summary};
 use super::super::escape::escape;
 use super::super::plan::symbol;
 use super::super::reason::on_air;
@@ -28,6 +28,7 @@ pub fn drift(
     let mut page = Page::new(title, headline, tone, rows.collect());
     page.facts = facts(report);
     page.notes = lines;
+    page.notes.extend(notes(plan).iter().map(|it| escape(it, 600)));
     page.notes.extend(blamed.map(Blamed::notes).into_iter().flatten());
     page.text()
 }

@@ -70,8 +70,7 @@ impl Reached {
 pub(super) fn of(plan: &Plan, observed: &ObservedState) -> BTreeMap<&'static str, Reached> {
     let mut audiences: BTreeMap<&'static str, Reached> =
         ["at_stake", "cut", "deferred"].map(|it| (it, Reached::default())).into();
-    let parts = plan.halves_of_replacements();
-    for step in plan.steps.iter().filter(|it| !parts.contains(&it.id)) {
+    for step in &plan.steps {
         let reason = step.decision.reason();
         let audience = reason.and_then(audience_of).or(step.impact.as_ref());
         let Some(audience) = audience else { continue };
