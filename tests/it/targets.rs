@@ -177,13 +177,18 @@ fn an_account_that_is_not_the_targets_is_refused_before_anything_is_read() {
 #[test]
 fn what_contradicts_a_target_is_an_error() {
     let fleet = Fleet::new(&target("one", ONE, ""));
-    let with = |words: &[&str]| fleet.run(&[&["validate", "--target", "targets.yaml"], words].concat());
+    let with =
+        |words: &[&str]| fleet.run(&[&["validate", "--target", "targets.yaml"], words].concat());
     let good = with(&[]);
     assert_eq!((good.code, good.stdout.as_str()), (Some(0), "1 resource valid\n"), "{good:?}");
-    fails(&with(&["--region", "eu-west-1"]), &["`--region eu-west-1` contradicts the Target `one`"]);
+    fails(
+        &with(&["--region", "eu-west-1"]),
+        &["`--region eu-west-1` contradicts the Target `one`"],
+    );
     fails(&with(&["--stack", "other"]), &["`--stack other` contradicts the Target `one`"]);
     assert_eq!(with(&["--stack", "live", "--region", "us-west-2"]).code, Some(0));
-    let stack = STACK.replace("spec: { values", "spec: { region: eu-west-1, account: \"222222222222\", values");
+    let stack = STACK
+        .replace("spec: { values", "spec: { region: eu-west-1, account: \"222222222222\", values");
     fleet.place.write("stack.yaml", &stack);
     let differ = with(&[]);
     fails(&differ, &["manifests/stack.yaml:4:", "of account 222222222222", "in region eu-west-1"]);
@@ -275,7 +280,8 @@ fn a_target_among_manifests_is_an_error_where_its_file_is_named_and_a_warning_in
 
 #[test]
 fn a_saved_plan_of_a_target_is_applied_from_any_folder_without_naming_it_again() {
-    let mut fleet = Fleet::new(&target("one", ONE, &(role(ONE) + "  values: { latency: NORMAL }\n")));
+    let mut fleet =
+        Fleet::new(&target("one", ONE, &(role(ONE) + "  values: { latency: NORMAL }\n")));
     let saved = fleet.run(&["plan", "--target", "targets.yaml#one", "--out", "saved"]);
     assert_eq!(saved.code, Some(0), "{saved:?}");
     let elsewhere = tempfile::tempdir().expect("a folder");
@@ -353,7 +359,8 @@ fn each_account_of_an_emulator_has_rates_of_its_own() {
 #[test]
 fn the_example_of_a_fleet_is_in_order() {
     let found = targets(&[root().join("examples/fleet/targets")]);
-    let good: Vec<_> = found.iter().map(|it| it.as_ref().expect("in order").name.as_str()).collect();
+    let good: Vec<_> =
+        found.iter().map(|it| it.as_ref().expect("in order").name.as_str()).collect();
     assert_eq!(good, ["staging-usw2", "prod-euw1"]);
     let home = tempfile::tempdir().expect("a folder");
     for name in good {
