@@ -94,7 +94,7 @@ pub(super) async fn run(
         (Some(file), Some(approval)) => {
             let (stack, region) = (approval.place.stack.clone(), approval.place.region.clone());
             events.record.is_about(Known { stack: Some(stack), region: Some(region) });
-            let restored = inputs::restored(file, approval, global)?;
+            let restored = inputs::restored(file, approval, global, ui)?;
             let account = Account::of(&restored).await?;
             inputs::at_its_endpoint(file, approval, global, account.endpoints())?;
             (restored, Some(account))

@@ -2,6 +2,7 @@
 
 use super::envelope::{FreezeSpec, StackDocument};
 use super::resource;
+use super::target::{Target, TargetSpec};
 use crate::aws::REGIONS;
 use crate::aws::object::Location;
 use crate::diag::tree::{Shape, Tree};
@@ -61,6 +62,41 @@ pub(super) fn the_stack(
     }
 }
 
+/// Puts a stack where a Target says that it is. What the Stack document (at `at`) says otherwise is reported, with the place
+/// of the Target (`written`).
+pub(super) fn at_target(
+    stack: &mut Stack,
+    at: Option<Origin>,
+    target: &Target,
+    written: Origin,
+    report: &mut Report,
+) {
+    let mut differ = |code, field: &str, of_target: &str, was: &str, now: &str| {
+        let Some(at) = at else { return };
+        let message = format!("the Stack is {was}, and the Target `{}` is {now}", target.name);
+        report.push(
+            Diagnostic::new(code, Place::value(at, field), message)
+                .also(Place::value(written, of_target), "the Target says so here")
+                .help("give the Target the manifests of its own stack, or leave the field out of the Stack"),
+        );
+    };
+    let TargetSpec { account, region, stack: name, .. } = &target.spec;
+    if let Some(was) = stack.account.as_ref().filter(|it| *it != account) {
+        let (was, now) = (format!("of account {was}"), format!("of account {account}"));
+        differ(Code::WrongAccount, "spec.account", "spec.account", &was, &now);
+    }
+    if let Some(was) = stack.region.as_ref().filter(|it| *it != region) {
+        let (was, now) = (format!("in region {was}"), format!("in region {region}"));
+        differ(Code::WrongRegion, "spec.region", "spec.region", &was, &now);
+    }
+    if let Some(name) = name.as_ref().filter(|it| **it != stack.name) {
+        let (was, now) = (format!("`{}`", stack.name), format!("of stack `{name}`"));
+        differ(Code::SeveralStacks, "metadata.name", "spec.stack", &was, &now);
+    }
+    stack.account = Some(account.clone());
+    stack.region = Some(region.clone());
+}
+
 /// Reports a stack name that no stack can have, or that is not the one that the command line asks for.
 fn check_stack_name(origin: Origin, written: &str, asked: Option<&str>, report: &mut Report) {
     resource::logical_name(written, origin, "metadata.name", report);
@@ -77,8 +113,8 @@ fn check_stack_name(origin: Origin, written: &str, asked: Option<&str>, report: 
     }
 }
 
-/// Reports a region that does not have Amazon IVS.
-fn check_region(origin: Origin, region: &str, report: &mut Report) {
+/// Reports a `spec.region` that does not have Amazon IVS.
+pub(super) fn check_region(origin: Origin, region: &str, report: &mut Report) {
     if REGIONS.contains(&region) {
         return;
     }
@@ -90,8 +126,13 @@ fn check_region(origin: Origin, region: &str, report: &mut Report) {
     );
 }
 
-/// Reports an account that does not have twelve digits, or that is written as a number.
-fn check_account(origin: Origin, account: &str, sources: &SourceMap, report: &mut Report) {
+/// Reports a `spec.account` that does not have twelve digits, or that is written as a number.
+pub(super) fn check_account(
+    origin: Origin,
+    account: &str,
+    sources: &SourceMap,
+    report: &mut Report,
+) {
     let place = Place::value(origin, "spec.account");
     if account.len() != 12 || !account.chars().all(|it| it.is_ascii_digit()) {
         let message = format!("{} is not an account: that is twelve digits", quote(account));
