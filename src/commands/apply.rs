@@ -36,7 +36,9 @@ use std::time::Duration;
 /// unless `--fail-on-deferred` says so; `--format json` and `github` carry the count either way.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ApplyArgs {
-    /// Saved plan of `plan --out`: do this and nothing else; it was saved with its flags
+    /// Saved plan of `plan --out`, to be carried out and nothing else
+    ///
+    /// It was saved with its flags.
     #[arg(value_name = "PLAN")]
     plan: Option<PathBuf>,
     #[command(flatten)]
@@ -45,8 +47,9 @@ pub(crate) struct ApplyArgs {
     consent: ConsentArgs,
     #[command(flatten)]
     pub(super) events: EventsArgs,
-    /// Stay until what is deferred can be carried out, at most so long, such as `3h`; exit 3 if
-    /// something is left
+    /// Stay so long, such as `3h`, for what is deferred
+    ///
+    /// The run ends once everything is carried out. Exit 3 if something is left.
     #[arg(long, value_name = "TIME", value_parser = wait::time, env = "IVS_APPLY_WAIT")]
     wait: Option<Duration>,
     #[command(flatten)]

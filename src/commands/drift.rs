@@ -27,12 +27,14 @@ use std::time::Duration;
 pub(crate) struct DriftArgs {
     #[command(flatten)]
     selection: SelectionArgs,
-    /// Do not count a missing resource as drift, unless something shows that it was applied
+    /// Do not count a missing resource as drift
+    ///
+    /// It counts where something shows that it was applied.
     #[arg(long, env = "IVS_APPLY_MISSING_OK", value_parser = clap::builder::BoolishValueParser::new())]
     missing_ok: bool,
-    /// Ask CloudTrail who wrote to what differs: principal, time and operation of the last writes
+    /// Ask CloudTrail who wrote to what differs
     ///
-    /// CloudTrail answers two requests a second, keeps 90 days, and records a write within about 15 minutes. Needs
+    /// The answer is the principal, the time and the operation of the last writes. CloudTrail answers two requests a second, keeps 90 days, and records a write within about 15 minutes. Needs
     /// `cloudtrail:LookupEvents`: `iam-policy drift --blame` prints it. The answer is the same drift where CloudTrail
     /// does not answer.
     #[arg(long, env = "IVS_APPLY_BLAME", value_parser = clap::builder::BoolishValueParser::new())]

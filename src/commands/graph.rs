@@ -10,8 +10,7 @@ use crate::ui::graph::Picture;
 
 /// Draw the dependency graph, coloured by what would happen
 ///
-/// Reads the account to know what would happen; `--offline` draws the manifests alone. `--format` is dot
-/// (default), mermaid or svg.
+/// Reads the account to know what would happen; `--offline` draws the manifests alone.
 #[derive(Debug, clap::Args)]
 pub(crate) struct GraphArgs {
     /// Do not read the account: references only, without colours

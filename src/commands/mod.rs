@@ -15,6 +15,7 @@ mod explain;
 mod export;
 mod failure;
 mod graph;
+mod help;
 mod iam_policy;
 mod init;
 mod inputs;
@@ -31,6 +32,7 @@ mod session;
 mod show;
 mod start;
 mod status;
+mod takes;
 mod target;
 mod unlock;
 mod validate;
@@ -43,17 +45,20 @@ use crate::ui::ci::{Known, Record, Report, RunSummary};
 use crate::ui::events::Events;
 use crate::ui::{Ui, json};
 use answer::{frame_of, printed};
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
-use clap_complete::{ArgValueCandidates, ArgValueCompleter, CompletionCandidate};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::{ArgValueCandidates, CompletionCandidate};
 use failure::Failure;
 use std::path::Path;
 use std::time::Duration;
 
-/// Declarative reconciler for Amazon IVS: manifests in Git, no state file, live audiences protected
+/// Declarative reconciler for Amazon IVS: no state file, live audiences protected
+///
+/// Manifests in Git say what there is to be; `plan` shows what differs in an account, and `apply` changes it. A flag that a
+/// command does not have is an error. A variable of such a flag is ignored, so that one set of variables serves several
+/// commands. Flags can stand before or after the command, and come before their variables.
 #[derive(Debug, Parser)]
 #[command(name = "ivs-apply", version, max_term_width = 100, infer_subcommands = false)]
-#[command(mut_arg("set", |it| it.add(ArgValueCompleter::new(completions::value_names))))]
-#[command(mut_arg("target", |it| it.add(ArgValueCompleter::new(completions::targets))))]
+#[command(mut_subcommands(|it| it.defer(help::arranged)), defer(help::arranged_program))]
 pub struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -96,6 +101,10 @@ fn names() -> Vec<CompletionCandidate> {
 /// Runs a command, or repeats it until a signal comes.
 pub(crate) async fn run(cli: Cli, ui: Ui) -> ExitCode {
     let Cli { mut global, command } = cli;
+    // A variable may ask every command of a pipeline for a form, and this one has no `--format`.
+    if let [only] = command.formats() {
+        global.format = *only;
+    }
     let Some(interval) = command.interval() else { return once(&command, &global, ui).await };
     global.repeats = true;
     let writes = matches!(command, Command::Apply(_));
@@ -110,16 +119,10 @@ pub(crate) async fn run(cli: Cli, ui: Ui) -> ExitCode {
 async fn once(command: &Command, global: &Global, ui: Ui) -> ExitCode {
     let format = global.format;
     let name = command.name();
-    if !command.formats().contains(&format) {
-        let names: Vec<_> =
-            command.formats().iter().filter_map(ValueEnum::to_possible_value).collect();
-        let names: Vec<&str> = names.iter().map(clap::builder::PossibleValue::get_name).collect();
-        ui.say(&format!("error: `{name}` answers in {}\n", names.join(", ")));
-        return ExitCode::Error;
-    }
     // What reads secrets from a pipe must not take a failure for them.
     let format = if command.hands_over() { Format::Text } else { format };
-    let resolved = if command.has_target() { target::resolved(global, ui) } else { Ok(None) };
+    let has_target = takes::of(name).is_some_and(|it| it.takes("target"));
+    let resolved = if has_target { target::resolved(global, ui) } else { Ok(None) };
     let (resolved, refused) = match resolved {
         Ok(resolved) => (resolved, None),
         Err(failure) => (None, Some(failure)),
@@ -255,20 +258,6 @@ async fn start_command(
 }
 
 impl Command {
-    /// Whether `--target` means anything to it: it reads manifests or an account.
-    fn has_target(&self) -> bool {
-        !matches!(
-            self,
-            Self::Init(_)
-                | Self::Show(_)
-                | Self::Schema(_)
-                | Self::Explain(_)
-                | Self::Completions(_)
-                | Self::Man(_)
-                | Self::Emulator(_)
-        )
-    }
-
     /// The pause after which the command is carried out again.
     fn interval(&self) -> Option<Duration> {
         match self {
@@ -311,21 +300,7 @@ impl Command {
 
     /// The forms of its answer.
     fn formats(&self) -> &'static [Format] {
-        match self {
-            Self::Graph(_) => &[Format::Text, Format::Dot, Format::Mermaid, Format::Svg],
-            Self::Plan(_) | Self::Apply(_) | Self::Destroy(_) | Self::Drift(_) => {
-                &[Format::Text, Format::Json, Format::Markdown, Format::Html, Format::Github]
-            }
-            Self::Validate(_) => &[Format::Text, Format::Json, Format::Markdown, Format::Github],
-            Self::Show(_) | Self::Status(_) => {
-                &[Format::Text, Format::Json, Format::Markdown, Format::Html]
-            }
-            Self::Init(_) | Self::Unlock(_) | Self::Export(_) | Self::Explain(_) => &[Format::Text],
-            Self::Output(_) => {
-                &[Format::Text, Format::Json, Format::Env, Format::Dotenv, Format::Github]
-            }
-            _ => &[Format::Text, Format::Json],
-        }
+        takes::of(self.name()).map_or(&[Format::Text], |it| it.formats)
     }
 
     fn name(&self) -> &'static str {

@@ -24,8 +24,10 @@ use std::path::{Path, PathBuf};
 pub(crate) struct OutputArgs {
     #[command(flatten)]
     selection: SelectionArgs,
-    /// Write stream keys and SRT passphrases, with the addresses that encoders publish to, to this file, readable by
-    /// its owner alone; `-`: to standard output instead of the answer, unless that is a terminal
+    /// Write secrets to this file, or with `-` to standard output
+    ///
+    /// Secrets are stream keys and SRT passphrases, with the addresses that encoders publish to. A file is readable by its
+    /// owner alone; standard output has them instead of the answer, and is not a terminal.
     ///
     /// A file has JSON. `-` has JSON, or what `--format env` or `dotenv` asks for. For each resource there are the
     /// server and the key alone, and both in one URL: RTMPS and SRT of a stream key, RTMP or RTMPS of an ingest

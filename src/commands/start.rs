@@ -2,7 +2,7 @@
 //! the exit code. Decides nothing about manifests or AWS.
 
 use super::completions::VARIABLE;
-use super::{Cli, run};
+use super::{Cli, help, run};
 use crate::cli::{
     ExitCode, add_tips, arguments, current_folder, restart_without_empty_variables,
     with_escaped_values,
@@ -35,7 +35,9 @@ pub fn main() -> std::process::ExitCode {
     let cli = match parsed() {
         Ok(cli) => cli,
         Err(mut error) => {
-            add_tips(&mut error, &Cli::command());
+            let mut program = Cli::command();
+            program.build();
+            add_tips(&mut error, &program);
             // clap writes help to standard output and mistakes to standard error; a mistake is 1, not 2,
             // since 2 means changes.
             if !error.use_stderr() {
@@ -66,12 +68,16 @@ pub fn main() -> std::process::ExitCode {
     code.into()
 }
 
-/// The command line, with what only clap knows of it.
+/// The command line with what only clap knows of it, or what is wrong with it, or the help that it asks for.
 fn parsed() -> Result<Cli, clap::Error> {
-    let matches = Cli::command().try_get_matches()?;
+    let mut program = Cli::command();
+    let mut matches = program.try_get_matches_from_mut(arguments())?;
+    if let Some(error) = help::refused(&matches, Cli::command) {
+        return Err(error);
+    }
+    let source = matches.value_source("format");
     let mut cli =
-        Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut Cli::command()))?;
-    let source = matches.subcommand().and_then(|(_, of_command)| of_command.value_source("format"));
+        Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut program))?;
     cli.global.is_format_given = source.is_some_and(|it| it != ValueSource::DefaultValue);
     Ok(cli)
 }

@@ -38,14 +38,12 @@ use std::time::{Duration, Instant};
 /// With `--stack NAME` and without `-f` no manifests are read: the ownership tags show what the stack owns, and whether
 /// that is as it was applied. That reads every kind, as `plan --prune` does.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
-  ivs-apply status -f manifests                  what needs attention, what is on air, and the rest
-  ivs-apply status -f manifests --watch=10s      the same, read anew every ten seconds
-  ivs-apply status --stack prod --format json    what the stack `prod` owns, without manifests")]
 pub(crate) struct StatusArgs {
     #[command(flatten)]
     selection: SelectionArgs,
-    /// Read the account again after each pause, until Ctrl-C: 5s if no time is given. Manifests are read once
+    /// Read the account again after each pause, until Ctrl-C
+    ///
+    /// The pause is 5s if no time is given. Manifests are read once.
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "5s", value_parser = interval, conflicts_with = "metrics", env = "IVS_APPLY_WATCH")]
     watch: Option<Duration>,
     #[command(flatten)]

@@ -39,6 +39,7 @@ mod fuzz;
 mod generated;
 mod generators;
 mod golden;
+mod help;
 mod hostile;
 mod hostile_text;
 mod html;

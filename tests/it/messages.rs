@@ -456,9 +456,10 @@ fn the_error_for_manifests_without_a_flag_names_the_flag_f() {
     };
     let commands = [
         "validate",
+        "render",
         "plan",
         "drift",
-        "export",
+        "status",
         "destroy",
         "output",
         "graph",

@@ -88,7 +88,8 @@ fn outputs_are_printed_by_logical_name_in_each_format() {
     assert!(text.stdout.contains("Channel/main\n  arn             arn:"), "{text:?}");
     assert_eq!(place.run("plan --format env").code, Some(1));
     let refused = place.run("output --format svg");
-    assert!(refused.stderr.contains("answers in text, json, env, dotenv, github"), "{refused:?}");
+    let forms = "[possible values: text, json, env, dotenv, github]";
+    assert!(refused.stderr.contains(forms), "{refused:?}");
 }
 
 /// Collects texts that are secrets, by their names and their looks.
