@@ -94,13 +94,14 @@ pub(super) async fn run(
         }
         printed(&document, global)
     } else if global.format == Format::Html {
+        let desired = policy.in_scope(&session.planned.desired);
         let report = html::Report {
             command: "drift",
             header: &header,
             sources: &session.loaded.sources,
             read_at: session.planned.observed.as_of,
         };
-        html::drift(&session.planned.plan, &others, blamed, &report)
+        html::drift(&session.planned.plan, &others, blamed, &report, &desired)
     } else {
         drift::text(&session.planned.plan, &others, blamed, &header, &session.loaded.sources)
     };
