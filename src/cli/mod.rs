@@ -11,7 +11,7 @@ mod mistakes;
 mod time;
 
 pub(crate) use environment::{
-    arguments, current_folder, program, restart_without_empty_variables, typed_filenames, variable,
+    arguments, current_folder, program, program_file, restart_without_empty_variables, typed_filenames, variable,
     who,
 };
 pub use exit_code::ExitCode;
