@@ -138,6 +138,8 @@ codes! {
     E0123 "misplaced-value" MisplacedValue;
     /// A `${` does not begin a reference to a value, such as `${region}`. Write `$${` for a plain `${`.
     E0124 "malformed-value-reference" MalformedValueReference;
+    /// `-f` names a file with a document of kind `Target`, which is no manifest. Give it with `--target`.
+    E0125 "misplaced-target" MisplacedTarget;
 
     /// A number or a length is outside of what AWS takes.
     E0201 "out-of-range" OutOfRange;
@@ -168,6 +170,8 @@ codes! {
     W0302 "risky-setting" RiskySetting;
     /// A value that the Stack declares and that no manifest uses.
     W0303 "unused-value" UnusedValue;
+    /// A folder of manifests has documents of kind `Target`, and the run was not given one with `--target`.
+    W0304 "unused-target" UnusedTarget;
 }
 
 #[cfg(test)]

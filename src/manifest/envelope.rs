@@ -3,6 +3,7 @@
 pub use crate::kinds::API_VERSION;
 
 use super::document::Outline;
+use super::target::TARGET;
 use super::values::ValueSpec;
 use crate::aws::Tags;
 use crate::diag::FieldPath;
@@ -145,5 +146,5 @@ pub struct FreezeSpec {
 
 /// Every `kind` a document may have.
 pub fn kind_names() -> impl Iterator<Item = &'static str> {
-    Kind::ALL.iter().map(|it| it.name()).chain([STACK])
+    Kind::ALL.iter().map(|it| it.name()).chain([STACK, TARGET])
 }

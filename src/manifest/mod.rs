@@ -13,6 +13,7 @@ pub mod schema;
 mod set;
 pub mod source;
 mod stack;
+pub mod target;
 pub mod values;
 pub mod write;
 
@@ -123,7 +124,7 @@ fn understand(
             documents.unread = true;
         }
     }
-    let Documents { stacks, mut desired, mut in_part, broken, uses, kustomized, unread } =
+    let Documents { stacks, mut desired, mut in_part, broken, uses, kustomized, targets, unread } =
         documents;
     for (origin, file) in kustomized {
         sources.note_written_in(origin, file);
@@ -131,6 +132,7 @@ fn understand(
     if !unread {
         values.warn_of_unused(&mut report);
     }
+    report.extend(target::without_effect(&targets, &sources));
     let stack_spec = stacks.first().map(|it| it.1.spec.clone()).unwrap_or_default();
     let stack = stack::the_stack(stacks, stack, &sources, &mut report);
     let known: BTreeSet<Address> =
@@ -169,6 +171,8 @@ struct Documents {
     uses: BTreeMap<Origin, Uses>,
     /// The files that kustomize says documents were written in.
     kustomized: Vec<(Origin, String)>,
+    /// Documents of kind Target, which are no manifests.
+    targets: Vec<Origin>,
     /// Whether a document could not be read at all.
     unread: bool,
 }
@@ -193,6 +197,11 @@ impl Documents {
             self.uses.insert(origin, std::mem::take(&mut filled.uses));
         }
         let Some(envelope) = envelope(&filled, sources, report) else { return };
+        if envelope.kind == target::TARGET {
+            self.targets.push(origin);
+            target::document(&filled, sources, report);
+            return;
+        }
         if envelope.kind == STACK {
             let outline = DocumentOutline::Stack;
             let document = document::parse(&filled, sources, &outline, report);

@@ -4,6 +4,7 @@
 
 use super::document::Outline;
 use super::envelope::{API_VERSION, Metadata, STACK, StackSpec, kind_names};
+use super::target::{TARGET, TargetMetadata, TargetSpec};
 use crate::diag::{FieldPath, Segment};
 use crate::kinds::spec::{schema_generator, spec_path};
 use crate::kinds::{Kind, Lifecycle};
@@ -53,6 +54,24 @@ fn stack_without_values() -> Value {
     document(STACK, &json!("Settings of a whole run."), &part::<StackSpec>(), None)
 }
 
+/// The schema of the `Target` document, which takes no `${name}`.
+pub fn of_target() -> Value {
+    let about = json!("A place that a stack is applied to, for `--target` and `fleet`.");
+    let mut schema = document(TARGET, &about, &part::<TargetSpec>(), None);
+    schema["properties"]["metadata"] = part::<TargetMetadata>();
+    schema["required"] = json!(["apiVersion", "kind", "metadata", "spec"]);
+    schema
+}
+
+/// The schema of a document that is no resource, with its values put in.
+fn of_settings(name: &str) -> Option<Value> {
+    match name {
+        STACK => Some(stack_without_values()),
+        TARGET => Some(of_target()),
+        _ => None,
+    }
+}
+
 fn document(kind: &str, description: &Value, spec: &Value, lifecycle: Option<Value>) -> Value {
     let mut properties = Map::from_iter([
         ("apiVersion".to_owned(), json!({ "const": API_VERSION })),
@@ -86,6 +105,8 @@ pub(super) enum DocumentOutline {
     Of(Kind),
     /// The `Stack` document.
     Stack,
+    /// A `Target` document.
+    Target,
 }
 
 impl DocumentOutline {
@@ -93,6 +114,7 @@ impl DocumentOutline {
         match self {
             Self::Of(kind) => without_values(*kind),
             Self::Stack => stack_without_values(),
+            Self::Target => of_target(),
         }
     }
 }
@@ -125,6 +147,11 @@ impl Outline for DocumentOutline {
     fn example(&self, missing: &FieldPath) -> Option<String> {
         let in_list = missing.segments().iter().any(|it| matches!(it, Segment::Index(_)));
         Some(match (self, missing.keys().as_slice()) {
+            (Self::Target, ["metadata"] | ["metadata", "name"]) => {
+                "give it a name, unique among the targets: `metadata: { name: prod-usw2 }`"
+                    .to_owned()
+            }
+            (Self::Target, _) => format!("`ivs-apply explain {TARGET}` tells what it takes"),
             (_, ["metadata"] | ["metadata", "name"]) => {
                 "give it a name, unique among those of its kind: `metadata: { name: main }`"
                     .to_owned()
@@ -160,6 +187,7 @@ pub fn of_manifest() -> Value {
     for name in kind_names() {
         let schema = match Kind::named(name) {
             Some(kind) => of_kind(kind),
+            None if name == TARGET => of_target(),
             None => of_stack(),
         };
         let mut schema = schema;
@@ -204,6 +232,7 @@ pub fn files() -> Vec<(String, String)> {
     let mut files: Vec<(String, String)> =
         Kind::ALL.iter().map(|kind| (format!("{kind}.json"), pretty(&of_kind(*kind)))).collect();
     files.push((format!("{STACK}.json"), pretty(&of_stack())));
+    files.push((format!("{TARGET}.json"), pretty(&of_target())));
     files.push(("manifest.json".to_owned(), file()));
     files.push(("README.md".to_owned(), reference()));
     files
@@ -226,7 +255,7 @@ fn reference() -> String {
     for name in kind_names() {
         let schema = match Kind::named(name) {
             Some(kind) => without_values(kind),
-            None => stack_without_values(),
+            None => of_settings(name).unwrap_or_default(),
         };
         let about = schema["description"].as_str().unwrap_or_default();
         let _ = write!(
@@ -286,8 +315,7 @@ fn shown(path: &FieldPath) -> String {
 pub fn fields_of(name: &str) -> Option<(String, Vec<Field>)> {
     let schema = match Kind::named(name) {
         Some(kind) => without_values(kind),
-        None if name == STACK => stack_without_values(),
-        None => return None,
+        None => of_settings(name)?,
     };
     let about = schema["description"].as_str().unwrap_or_default().to_owned();
     let mut found = Vec::new();

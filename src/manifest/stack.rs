@@ -77,8 +77,8 @@ fn check_stack_name(origin: Origin, written: &str, asked: Option<&str>, report: 
     }
 }
 
-/// Reports a region that does not have Amazon IVS.
-fn check_region(origin: Origin, region: &str, report: &mut Report) {
+/// Reports a `spec.region` that does not have Amazon IVS.
+pub(super) fn check_region(origin: Origin, region: &str, report: &mut Report) {
     if REGIONS.contains(&region) {
         return;
     }
@@ -90,8 +90,13 @@ fn check_region(origin: Origin, region: &str, report: &mut Report) {
     );
 }
 
-/// Reports an account that does not have twelve digits, or that is written as a number.
-fn check_account(origin: Origin, account: &str, sources: &SourceMap, report: &mut Report) {
+/// Reports a `spec.account` that does not have twelve digits, or that is written as a number.
+pub(super) fn check_account(
+    origin: Origin,
+    account: &str,
+    sources: &SourceMap,
+    report: &mut Report,
+) {
     let place = Place::value(origin, "spec.account");
     if account.len() != 12 || !account.chars().all(|it| it.is_ascii_digit()) {
         let message = format!("{} is not an account: that is twelve digits", quote(account));

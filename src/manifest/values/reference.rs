@@ -38,7 +38,7 @@ pub(super) enum Malformed {
 pub(super) const OPEN: &str = "${";
 
 /// Whether a text can be the name of a value: a letter or `_`, then letters, digits, `_` and `-`, 63 at most.
-pub(super) fn is_name(text: &str) -> bool {
+pub(in super::super) fn is_name(text: &str) -> bool {
     let begins = text.starts_with(|it: char| it.is_ascii_alphabetic() || it == '_');
     let good = |it: char| it.is_ascii_alphanumeric() || it == '_' || it == '-';
     begins && text.len() <= 63 && text.chars().all(good)
