@@ -334,7 +334,8 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_latest_result_of_a_target_counts_and_one_that_was_not_started_never_hides_one_that_was() {
+    fn the_latest_result_of_a_target_counts_and_one_that_was_not_started_never_hides_one_that_was()
+    {
         let of = |second, rows: &[(&str, Outcome)]| {
             let rows = rows.iter().map(|(name, it)| row(name, *it, second)).collect();
             Results::new(run("drift", second), rows)

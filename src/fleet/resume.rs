@@ -36,17 +36,15 @@ pub fn left<'a>(
         }
     }
     let done = before.targets.iter().filter(|it| it.outcome.is_done());
-    let done: BTreeMap<(&str, &str), &Row> = done
-        .filter_map(|it| Some(((it.target.as_deref()?, it.digest.as_deref()?), it)))
-        .collect();
+    let done: BTreeMap<(&str, &str), &Row> =
+        done.filter_map(|it| Some(((it.target.as_deref()?, it.digest.as_deref()?), it))).collect();
     let mut kept = BTreeMap::new();
     let mut left = Vec::new();
     for it in targets.iter().filter(|it| it.fault.is_none()) {
         let reference = it.reference();
-        match done.get(&(reference.as_str(), it.digest.as_str())) {
-            Some(row) => {
-                kept.insert(reference, Row { run: 0, kept: true, ..(*row).clone() });
-            }
+        let row = done.get(&(reference.as_str(), it.digest.as_str())).copied().cloned();
+        match row {
+            Some(row) => drop(kept.insert(reference, Row { run: 0, kept: true, ..row })),
             None => left.push(it),
         }
     }

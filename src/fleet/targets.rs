@@ -30,6 +30,16 @@ pub enum Fault {
     SameStack(Vec<String>),
 }
 
+impl Fault {
+    /// The other documents: where they are, or their names.
+    pub fn others(&self) -> &[String] {
+        match self {
+            Self::SameName(places) => places,
+            Self::SameStack(names) => names,
+        }
+    }
+}
+
 /// A target that could be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -189,9 +199,8 @@ pub(super) mod tests {
     fn the_order_is_that_of_waves_and_names_whatever_the_order_of_the_documents() {
         let all = [entry("b", 1, 1), entry("a", 2, 2), entry("c", 1, 1), entry("d", 3, 0)];
         let fleet = Fleet::new(all.to_vec(), Vec::new());
-        let names = |it: &Fleet| -> Vec<String> {
-            it.targets.iter().map(|it| it.name.clone()).collect()
-        };
+        let names =
+            |it: &Fleet| -> Vec<String> { it.targets.iter().map(|it| it.name.clone()).collect() };
         assert_eq!(names(&fleet), ["d", "b", "c", "a"]);
         let reversed = all.iter().rev().cloned().collect();
         assert_eq!(Fleet::new(reversed, Vec::new()), fleet);

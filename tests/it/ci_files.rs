@@ -492,10 +492,9 @@ const FLEET_DRIFT: &str = "examples/ci/fleet/drift.yml";
 fn write_targets(project: &Project, wrong: usize) {
     let folder = project.repository.path();
     std::fs::create_dir_all(folder.join("targets")).expect("writable");
-    for (path, text) in [
-        ("stacks/good", CHANNEL.to_owned()),
-        ("stacks/wrong", CHANNEL.replace("LOW", "SLOW")),
-    ] {
+    for (path, text) in
+        [("stacks/good", CHANNEL.to_owned()), ("stacks/wrong", CHANNEL.replace("LOW", "SLOW"))]
+    {
         std::fs::create_dir_all(folder.join(path)).expect("writable");
         std::fs::write(folder.join(path).join("a.yaml"), text).expect("writable");
     }
@@ -542,7 +541,8 @@ fn the_workflows_of_a_fleet_stay_within_the_jobs_that_github_runs() {
         let file = yaml(&root().join(path));
         let mut scripts = Vec::new();
         members(&file, "run", &mut scripts);
-        let shards = scripts.iter().filter_map(|it| it.split_once("--shards ")?.1.split(' ').next());
+        let shards =
+            scripts.iter().filter_map(|it| it.split_once("--shards ")?.1.split(' ').next());
         let shards: Vec<usize> = shards.map(|it| it.parse().expect("a number")).collect();
         assert!(!shards.is_empty() && shards.iter().sum::<usize>() <= 256, "{path}: {shards:?}");
     }

@@ -213,7 +213,10 @@ fn of_a_hundred_targets_five_fail_in_five_ways_and_the_others_are_done() {
     }
     let mut work = Work::new();
     work.targets(95);
-    work.write("targets/broken.yaml", &format!("{}  wave: [\n", target("broken", REGIONS[0], "x", "")));
+    work.write(
+        "targets/broken.yaml",
+        &format!("{}  wave: [\n", target("broken", REGIONS[0], "x", "")),
+    );
     // Nobody has signed in to its account.
     let foreign = target("foreign", REGIONS[0], "manifests", "").replace(ACCOUNT, "111111111111");
     work.write("targets/foreign.yaml", &foreign);
@@ -256,7 +259,10 @@ fn of_a_hundred_targets_five_fail_in_five_ways_and_the_others_are_done() {
     ] {
         assert!(report.stdout.contains(told), "{told}: {}", report.stdout);
     }
-    assert!(!work.path("results/killed/answer.json").exists() || row(&results, "killed")["calls"].is_null());
+    assert!(
+        !work.path("results/killed/answer.json").exists()
+            || row(&results, "killed")["calls"].is_null()
+    );
     // What a report says to repeat is what a person can type.
     let line = report.stdout.lines().find_map(|it| it.trim().strip_prefix("repeat: "));
     assert!(line.is_some_and(|it| it.contains(" drift --target targets/")), "{line:?}");
@@ -370,7 +376,8 @@ fn the_targets_of_a_queue_are_applied_one_after_another() {
     work.write("manifests/b.yaml", &CHANNEL.replace("main", "second"));
     for parallel in ["16", "1"] {
         work.client.control("DELETE", "history", &Value::Null);
-        let words = format!("apply -f targets --out results-{parallel} --parallel {parallel} --yes");
+        let words =
+            format!("apply -f targets --out results-{parallel} --parallel {parallel} --yes");
         let ran = work.run(&words);
         assert_eq!(ran.code, Some(0), "{ran:?}");
         if parallel == "1" {
@@ -496,7 +503,8 @@ fn without_a_target_nothing_runs_and_an_empty_shard_is_done() {
 fn a_document_whose_name_is_no_name_is_invalid_and_two_of_one_name_or_stack_are_duplicates() {
     let work = Work::new();
     for (at, name) in ["\"a#b\"", "\"a b\"", "\"../x\"", "zürich", "\"\""].iter().enumerate() {
-        let text = target("x", REGIONS[0], "manifests", "").replace("name: x", &format!("name: {name}"));
+        let text =
+            target("x", REGIONS[0], "manifests", "").replace("name: x", &format!("name: {name}"));
         work.write(&format!("targets/bad-{at}.yaml"), &text);
     }
     for file in ["one", "two"] {
@@ -515,7 +523,10 @@ fn a_document_whose_name_is_no_name_is_invalid_and_two_of_one_name_or_stack_are_
     assert!(text(&row(&results, "twice")["others"][0]).starts_with("targets/"));
     let list = work.run("list -f targets");
     assert_eq!(list.code, Some(3), "{list:?}");
-    assert!(list.stdout.contains("duplicate: the same account, region and stack as good"), "{list:?}");
+    assert!(
+        list.stdout.contains("duplicate: the same account, region and stack as good"),
+        "{list:?}"
+    );
 }
 
 #[test]
@@ -566,7 +577,10 @@ fn labels_choose_targets_and_flags_after_the_dashes_are_for_each_of_them() {
     let error = text(&row(&results, "labelled")["error"]["message"]);
     assert!(error.contains("Stage/*"), "{error}");
     let repeat = text(&row(&results, "labelled")["repeat"]);
-    assert!(repeat.ends_with(&format!("--only 'Stage/*' --endpoint-url {}", work.served.url)), "{repeat}");
+    assert!(
+        repeat.ends_with(&format!("--only 'Stage/*' --endpoint-url {}", work.served.url)),
+        "{repeat}"
+    );
     for flag in ["--format text", "--target x", "--out=x", "--events x", "-f x", "--interval 1h"] {
         let ran = work.run(&format!("plan -f targets --out refused -- {flag}"));
         assert_eq!(ran.code, Some(1), "{flag}: {ran:?}");
@@ -653,7 +667,13 @@ fn a_report_has_every_form_and_no_text_of_it_steers_anything() {
         }
     }
     // Documents as a list shows them.
-    work.write("targets/hostile.yaml", &format!("apiVersion: ivs-apply.dev/v1\nkind: Target\nmetadata: {{ name: {} }}\nspec: {{}}\n", json!(HOSTILE)));
+    work.write(
+        "targets/hostile.yaml",
+        &format!(
+            "apiVersion: ivs-apply.dev/v1\nkind: Target\nmetadata: {{ name: {} }}\nspec: {{}}\n",
+            json!(HOSTILE)
+        ),
+    );
     for format in ["text", "json", "github"] {
         let ran = work.run(&format!("list -f targets --format {format}"));
         assert_inert(&ran, &format!("fleet list --format {format}"));

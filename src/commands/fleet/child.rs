@@ -53,7 +53,8 @@ pub(super) async fn run(
     let send = |signal: Signal| {
         let Some(group) = group else { return };
         // A process that has ended already needs no signal; one that is suspended takes it only when it goes on.
-        let _ = kill_process_group(group, signal).and_then(|()| kill_process_group(group, Signal::CONT));
+        let _ = kill_process_group(group, signal)
+            .and_then(|()| kill_process_group(group, Signal::CONT));
     };
     let mut deadline = pin!(sleep(limit));
     let (mut is_late, mut is_stopped) = (false, false);

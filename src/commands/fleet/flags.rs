@@ -10,12 +10,18 @@ use std::process::{Command, Stdio};
 /// Flags that each target has from its document, or that would name one file for all of them.
 const NOT_FOR_TARGETS: [(&str, &str); 12] = [
     ("--target", "the targets are those of `-f` and `-l`"),
-    ("--format", "the answer of each target is JSON, and the report has the form of `--format` before `--`"),
+    (
+        "--format",
+        "the answer of each target is JSON, and the report has the form of `--format` before `--`",
+    ),
     ("--interval", "repeat the fleet as a whole"),
     ("--out", "every target would write the same file"),
     ("--report", "every target would write the same file; `fleet report` writes one of all"),
     ("--events", "every target would write the same file"),
-    ("--metrics", "every target would write the same file; `fleet report --format metrics` writes one of all"),
+    (
+        "--metrics",
+        "every target would write the same file; `fleet report --format metrics` writes one of all",
+    ),
     ("--secrets-to", "every target would write the same file"),
     ("--emulator", "start `ivs-apply emulator`, and give its address with `--endpoint-url`"),
     ("--stack", "the document of each target names its stack"),
@@ -73,8 +79,9 @@ impl Program {
             "apply" => variables.push(("IVS_APPLY_YES", "true".to_owned())),
             _ => {}
         }
-        let file = program_file()
-            .map_err(|error| Failure::error(format!("the program does not find itself: {error}")))?;
+        let file = program_file().map_err(|error| {
+            Failure::error(format!("the program does not find itself: {error}"))
+        })?;
         let typed = typed(global);
         Ok(Self { file, command, arguments: given.to_vec(), variables, typed })
     }
@@ -151,7 +158,8 @@ fn check(given: &[OsString], global: &Global) -> Result<(), Failure> {
         }
     }
     if global.emulator_file().is_some() {
-        let message = "`--emulator` keeps one account in one process, and a fleet has many processes";
+        let message =
+            "`--emulator` keeps one account in one process, and a fleet has many processes";
         return Err(Failure::error(message)
             .help("start `ivs-apply emulator`, and give its address with `--endpoint-url`"));
     }
@@ -166,5 +174,7 @@ fn check(given: &[OsString], global: &Global) -> Result<(), Failure> {
 /// Whether a word of a command line is this flag, with or without a value behind an equals sign.
 fn is_flag(word: &OsStr, flag: &str) -> bool {
     let word = word.to_string_lossy();
-    word.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+    // A short flag has its value right behind it, too.
+    let is_short = flag.len() == 2;
+    word.strip_prefix(flag).is_some_and(|it| is_short || it.is_empty() || it.starts_with('='))
 }

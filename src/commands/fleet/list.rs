@@ -1,7 +1,8 @@
 //! `fleet list`.
 
 use super::super::failure::Failure;
-use super::{ListArgs, read};
+use super::args::ListArgs;
+use super::read;
 use crate::cli::{ExitCode, Format, Global};
 use crate::ui::Ui;
 use crate::ui::fleet::{Listed, list_github, list_json, list_text};

@@ -4,7 +4,7 @@ use super::super::failure::Failure;
 use crate::cli::Global;
 use crate::fleet::{Entry, Fleet, Queue, Unread};
 use crate::manifest::target::{BrokenTarget, Target, targets};
-use std::path::PathBuf;
+use std::path::Path;
 
 /// All targets of the files and folders, and what should be one and is not.
 pub(super) fn fleet(global: &Global) -> Result<Fleet, Failure> {
@@ -20,8 +20,9 @@ pub(super) fn fleet(global: &Global) -> Result<Fleet, Failure> {
     if fleet.is_empty() {
         let names: Vec<String> = paths.iter().map(|it| format!("`{}`", it.display())).collect();
         let message = format!("there is no document of kind Target in {}", names.join(", "));
-        return Err(Failure::error(message)
-            .help("name the files or folders that have them with `-f`"));
+        return Err(
+            Failure::error(message).help("name the files or folders that have them with `-f`")
+        );
     }
     Ok(fleet)
 }
@@ -42,7 +43,7 @@ fn entry(target: Target) -> Entry {
     }
 }
 
-fn shown(path: &PathBuf) -> String {
+fn shown(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 

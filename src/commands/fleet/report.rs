@@ -1,7 +1,7 @@
 //! `fleet report`: the results of one or several runs.
 
 use super::super::failure::Failure;
-use super::ReportArgs;
+use super::args::ReportArgs;
 use crate::cli::{ExitCode, Format, Global};
 use crate::fleet::{FORMAT_VERSION, Gate, Results};
 use crate::ui::file::results;

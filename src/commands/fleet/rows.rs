@@ -4,7 +4,6 @@ use super::answer::Answer;
 use super::child::Ended;
 use crate::fleet::{Entry, Error, Outcome, Row, Unread};
 use crate::ui::file::ResultsFolder;
-use crate::ui::fleet::fault;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -52,7 +51,7 @@ pub(super) fn of_entry(it: &Entry, repeat: String) -> Row {
         region: Some(it.queue.region.clone()),
         stack: it.stack.clone(),
         digest: Some(it.digest.clone()),
-        others: it.fault.as_ref().map(|it| fault(it).to_vec()).unwrap_or_default(),
+        others: it.fault.as_ref().map(|it| it.others().to_vec()).unwrap_or_default(),
         repeat: Some(repeat).filter(|_| it.fault.is_none()),
         ..empty(&it.place, outcome)
     }

@@ -2,11 +2,12 @@
 
 use super::super::failure::Failure;
 use super::super::lock::Signals;
+use super::args::RunArgs;
 use super::child::Stop;
 use super::flags::Program;
-use super::report::{shown, parsed};
+use super::report::{parsed, shown};
 use super::schedule::{Schedule, State, key};
-use super::{RunArgs, read, rows};
+use super::{read, rows};
 use crate::cli::{ExitCode, Global};
 use crate::fleet::{
     self, Difference, Entry, Fleet, Gate, MaxFailures, Outcome, Results, Row, Run, Selected,
@@ -67,7 +68,6 @@ pub(super) async fn run(
             run,
             rows: all.into_iter().map(|it| (key(&it), it)).collect(),
             written: Instant::now(),
-            unwritten: None,
         }),
     };
     schedule.write()?;
@@ -146,8 +146,9 @@ fn left<'a>(
             Difference::Selection => "other labels or another wave",
             Difference::Shard => "another shard",
         };
-        Failure::error(format!("the run in the folder has {what}, so it cannot be resumed"))
-            .help("name a new folder with `--out`, or repeat the command of that run with `--resume`")
+        Failure::error(format!("the run in the folder has {what}, so it cannot be resumed")).help(
+            "name a new folder with `--out`, or repeat the command of that run with `--resume`",
+        )
     })
 }
 
@@ -175,7 +176,7 @@ async fn waves(schedule: &Schedule<'_>, fleet: &Fleet, left: &[&Entry], most: Ma
         let failed = schedule.not_done(all.map(|it| (it.reference(), it.place.clone())));
         // It is not known which wave a document is of that cannot be read, so none comes before it.
         let unread = if at == 0 { unread } else { 0 };
-        let state = &mut *schedule.state.borrow_mut();
+        let mut state = schedule.state.borrow_mut();
         let told = &mut state.run.waves[at];
         told.targets += unread;
         told.failed = failed + unread;

@@ -35,8 +35,6 @@ pub(super) struct State {
     /// By `FILE#NAME` and the place of the document.
     pub(super) rows: BTreeMap<(String, String), Row>,
     pub(super) written: Instant,
-    /// Why `fleet.json` could not be written the last time.
-    pub(super) unwritten: Option<String>,
 }
 
 /// What tells a row from others.
@@ -129,8 +127,6 @@ impl Schedule<'_> {
     pub(super) fn write(&self) -> Result<(), Failure> {
         let mut state = self.state.borrow_mut();
         state.written = Instant::now();
-        let written = self.folder.write(&fleet::json(&state.results()));
-        state.unwritten = written.as_ref().err().map(ToString::to_string);
-        written.map_err(Failure::from)
+        self.folder.write(&fleet::json(&state.results())).map_err(Failure::from)
     }
 }

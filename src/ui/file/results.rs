@@ -80,7 +80,9 @@ impl ResultsFolder {
         match fs::metadata(path) {
             Ok(it) if !it.is_dir() => return Err(FolderRefused::NotAFolder(path.to_owned())),
             Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Made::default().folder(path)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Made::default().folder(path)?
+            }
             Err(error) => return Err(io_at(path)(error)),
         }
         let lock = File::open(path).map_err(io_at(path))?;
@@ -268,7 +270,10 @@ mod tests {
         fs::create_dir(&other).unwrap();
         fs::write(other.join("mine"), "").unwrap();
         for resumes in [false, true] {
-            assert!(matches!(ResultsFolder::open(&other, resumes), Err(FolderRefused::NotEmpty(_))));
+            assert!(matches!(
+                ResultsFolder::open(&other, resumes),
+                Err(FolderRefused::NotEmpty(_))
+            ));
         }
         let file = other.join("mine");
         assert!(matches!(ResultsFolder::open(&file, false), Err(FolderRefused::NotAFolder(_))));

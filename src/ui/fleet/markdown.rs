@@ -52,7 +52,8 @@ fn item(row: &Row, results: &Results) -> Item {
     Item { lines, details }
 }
 
-fn weight(outcome: Outcome) -> Weight {
+/// What a reader misses without the targets that ended so.
+pub(in crate::ui) fn weight(outcome: Outcome) -> Weight {
     match outcome {
         Outcome::Refused => Weight::Blocked,
         Outcome::Changes => Weight::Drift,

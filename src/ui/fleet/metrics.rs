@@ -106,7 +106,8 @@ fn metric(
             .into_iter()
             .map(|(name, value)| format!("{name}=\"{}\"", escaped(&escape(&value, CAP))))
             .collect();
-        let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+        let labels =
+            if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
         let _ = writeln!(text, "{PREFIX}{name}{labels} {value}");
     }
 }

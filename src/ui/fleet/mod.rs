@@ -9,12 +9,13 @@ mod text;
 
 pub use list::{Listed, list_github, list_json, list_text};
 pub use markdown::document;
+pub(super) use markdown::weight;
 pub use metrics::metrics;
 pub use progress::FleetProgress;
 pub use text::text;
 
 use super::escape::escape;
-use crate::fleet::{Fault, Outcome, Results, Row, Run, WaveStatus};
+use crate::fleet::{Outcome, Results, Row, Run, WaveStatus};
 use std::fmt::Write;
 
 /// Longest value shown of anything that came from outside.
@@ -120,16 +121,16 @@ pub(super) fn why(row: &Row) -> Vec<String> {
         Outcome::Duplicate if row.others.iter().any(|it| it.contains(':')) => {
             lines.push(format!("another target has the same name: {}", others()));
         }
-        Outcome::Duplicate => lines.push(format!(
-            "another target has the same account, region and stack: {}",
-            others()
-        )),
+        Outcome::Duplicate => lines
+            .push(format!("another target has the same account, region and stack: {}", others())),
         Outcome::Killed => lines.push(format!("its process was ended by {ended} from outside")),
         Outcome::TimedOut => {
             lines.push("it took longer than `--timeout` allows and was ended".to_owned());
         }
         Outcome::Unfinished => {
-            lines.push("the fleet ended before this run did: what it has done is unknown".to_owned());
+            lines.push(
+                "the fleet ended before this run did: what it has done is unknown".to_owned(),
+            );
         }
         Outcome::Panicked => lines.push(format!("the program has a defect ({ended})")),
         Outcome::Failed | Outcome::Partly | Outcome::Refused | Outcome::Interrupted
@@ -221,12 +222,4 @@ pub(super) fn run_line(run: &Run) -> String {
     }
     let _ = write!(text, ", {}", run.started_at.strftime("%Y-%m-%d %H:%M:%S UTC"));
     text
-}
-
-/// Why a target that could be read is not run, as its row has it.
-pub fn fault(fault: &Fault) -> &[String] {
-    match fault {
-        Fault::SameName(places) => places,
-        Fault::SameStack(names) => names,
-    }
 }

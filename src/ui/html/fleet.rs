@@ -29,8 +29,7 @@ pub fn fleet(results: &Results) -> String {
 
 fn row(it: &fleet::Row, results: &Results) -> Row {
     let tone = tone(it.outcome);
-    let mut lines: Vec<Line> =
-        why(it).into_iter().map(|text| Line { tone, text }).collect();
+    let mut lines: Vec<Line> = why(it).into_iter().map(|text| Line { tone, text }).collect();
     let sums = sums(it);
     if !sums.is_empty() {
         lines.insert(0, Line { tone: Tone::Plain, text: sums });
