@@ -4,6 +4,7 @@
 
 use super::credentials::{self, Chosen};
 use super::endpoint::{self, Address, Endpoints, is_loopback, is_server};
+use super::role::{self, RoleToAssume};
 use super::trust::{self, Https};
 use super::turn::InTurn;
 use super::{Clients, NoCertificates, PublishedRates, Rates, RequestGate, SharedBuckets};
@@ -43,6 +44,10 @@ pub struct Target {
     pub profile_variable: Option<String>,
     /// Whether keys are in the environment.
     pub keys_in_environment: bool,
+    /// The role to assume with the credentials found; without one they are used as they are.
+    pub role: Option<RoleToAssume>,
+    /// The account of an emulator in this process, where it is not the emulator's own and no role leads there.
+    pub emulated_account: Option<String>,
     /// One address for all services, instead of AWS's own.
     pub endpoint_url: Option<String>,
     /// Pacing; `None` means the published rates, or none on a loopback endpoint.
@@ -158,9 +163,12 @@ async fn configuration(target: &Target) -> Result<Configuration, ConnectError> {
     let config = if target.in_process.is_some() {
         // An emulated account takes any signature.
         let region = target.region.clone().unwrap_or_else(|| EMULATOR_REGION.to_owned());
+        // To the emulator a key of twelve digits is one of the account with that id.
+        let key = target.emulated_account.clone().filter(|_| target.role.is_none());
+        let key = key.unwrap_or_else(|| "emulator".to_owned());
         aws_config::defaults(BehaviorVersion::latest())
             .region(Region::new(region))
-            .credentials_provider(Credentials::new("emulator", "emulator", None, None, "emulator"))
+            .credentials_provider(Credentials::new(key, "emulator", None, None, "emulator"))
             .endpoint_url("http://127.0.0.1")
             .load()
             .await
@@ -203,6 +211,16 @@ async fn configuration(target: &Target) -> Result<Configuration, ConnectError> {
         .retry_config(RetryConfig::standard().with_max_attempts(8))
         .timeout_config(timeouts)
         .build();
+    let config = match &target.role {
+        None => config,
+        Some(role) => {
+            let http = target.in_process.clone().or_else(|| config.http_client());
+            let mut asking = config.to_builder();
+            asking.set_http_client(http);
+            let credentials = role::assumed(role, &asking.build()).await;
+            config.into_builder().credentials_provider(credentials).build()
+        }
+    };
     Ok(Configuration { config, chosen, https })
 }
 

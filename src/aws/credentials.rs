@@ -4,6 +4,7 @@
 //! line names comes before keys in the environment, `-v` says which source answered, and where none did the
 //! error names each one that was asked.
 
+use super::role::NotAssumed;
 use super::{ConnectError, Target};
 use aws_config::Region;
 use aws_config::default_provider::region::DefaultRegionChain;
@@ -85,6 +86,23 @@ pub(super) enum NoCredentials {
     Nowhere(Vec<CredentialSource>),
     /// This source should have had some, and failed.
     Failed(CredentialSource, String),
+    /// The role was not assumed.
+    Role {
+        /// Its ARN.
+        arn: String,
+        /// Why.
+        why: NotAssumed,
+    },
+}
+
+impl NoCredentials {
+    /// A code of this program, where there is more to say about what to do.
+    pub(super) const fn code(&self) -> Option<&'static str> {
+        match self {
+            Self::Nowhere(_) | Self::Failed(..) => None,
+            Self::Role { why, .. } => Some(why.code()),
+        }
+    }
 }
 
 impl fmt::Display for NoCredentials {
@@ -97,6 +115,7 @@ impl fmt::Display for NoCredentials {
             Self::Failed(source, why) => {
                 write!(f, "{source} gave no AWS credentials: {why}")
             }
+            Self::Role { arn, why } => write!(f, "the role `{arn}` could not be assumed: {why}"),
         }
     }
 }

@@ -107,6 +107,9 @@ impl CloudError {
             }
             _ => {}
         }
+        if let Some(help) = self.code.as_deref().and_then(super::role::help) {
+            return Some(help);
+        }
         Some(match self.class {
             Class::NoCredentials => {
                 "set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, name a profile with `--profile`, sign in \
@@ -137,13 +140,15 @@ impl CloudError {
     {
         let (class, code, message) = match error {
             SdkError::ConstructionFailure(_) => match within::<NoCredentials>(error) {
-                Some(none) => (Class::NoCredentials, None, none.to_string()),
+                Some(none) => {
+                    (Class::NoCredentials, none.code().map(str::to_owned), none.to_string())
+                }
                 None => (Class::NotSent, None, chain(error)),
             },
             SdkError::DispatchFailure(failure) => {
                 // A credentials provider that fails, and a refused connection, surface here too.
                 if let Some(none) = within::<NoCredentials>(error) {
-                    (Class::NoCredentials, None, none.to_string())
+                    (Class::NoCredentials, none.code().map(str::to_owned), none.to_string())
                 } else if let Some(none) = within::<NoAnswer>(error) {
                     let code = none.speaks_no_tls().then(|| NOT_TLS.to_owned());
                     (none.class(), code, none.to_string())

@@ -2,6 +2,7 @@
 
 use super::environment::{current_folder, variable};
 use crate::aws::{REGIONS, Rates};
+use crate::manifest::target::Target;
 use crate::manifest::values::{GivenValues, Setting};
 use crate::ui::Ui;
 use crate::ui::ci::{Folders, Report, Settings};
@@ -13,6 +14,7 @@ use clap_complete::{ArgValueCandidates, CompletionCandidate};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// What every command takes.
 #[derive(Clone, Debug, Args)]
@@ -26,6 +28,19 @@ pub struct Global {
         env = "IVS_APPLY_FILENAME"
     )]
     pub filename: Vec<PathBuf>,
+    /// Target to work on: a file with one document of kind Target, or with several and the NAME of one; gives account,
+    /// region, stack, role and values, and the manifests where `-f` is absent
+    #[arg(
+        long,
+        value_name = "FILE[#NAME]",
+        global = true,
+        value_parser = not_empty,
+        env = "IVS_APPLY_TARGET"
+    )]
+    pub target: Option<String>,
+    /// The Target itself, once it was read.
+    #[arg(skip)]
+    pub(crate) at: Option<Arc<Target>>,
     /// Folder that file names in manifests from standard input are relative to, and cannot lead out of
     #[arg(long, value_name = "FOLDER", global = true, env = "IVS_APPLY_STDIN_FOLDER")]
     pub stdin_folder: Option<PathBuf>,

@@ -91,7 +91,7 @@ pub(super) async fn run(
     let approval = args.plan.as_deref().map(|it| read_approval(it, "apply")).transpose()?;
     let (global, account) = match (&args.plan, &approval) {
         (Some(file), Some(approval)) => {
-            let restored = inputs::restored(file, approval, global)?;
+            let restored = inputs::restored(file, approval, global, ui)?;
             let account = Account::of(&restored).await?;
             inputs::at_its_endpoint(file, approval, global, account.endpoints())?;
             (restored, Some(account))

@@ -2,9 +2,10 @@ use super::failure::Failure;
 use crate::cli::{ExitCode, program, typed_filenames};
 use crate::manifest::envelope::kind_names;
 use crate::manifest::values::GivenValues;
-use crate::manifest::{Loaded, StandardInput, load};
+use crate::manifest::{self, Loaded, StandardInput, load};
 use crate::ui::Ui;
 use clap::ValueEnum;
+use clap_complete::engine::{PathCompleter, ValueCompleter};
 use clap_complete::env::Shells;
 use clap_complete::{CompletionCandidate, Shell};
 use std::collections::BTreeSet;
@@ -82,6 +83,20 @@ fn declared() -> BTreeSet<String> {
 pub(super) fn value_names(typed: &OsStr) -> Vec<CompletionCandidate> {
     let names = loaded().stack_spec.values.into_keys().map(|it| format!("{it}="));
     candidates(typed, names.collect())
+}
+
+/// Files, and behind the `#` of one the names of its Targets.
+pub(super) fn targets(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let text = typed.to_string_lossy();
+    let file = text.rsplit_once('#').map_or(&*text, |it| it.0);
+    let names = |file: &str| -> BTreeSet<String> {
+        let found = manifest::target::targets(&[file.into()]);
+        found.into_iter().flatten().map(|it| format!("{file}#{}", it.name)).collect()
+    };
+    if Path::new(file).is_file() {
+        return candidates(typed, names(file));
+    }
+    PathCompleter::any().complete(typed)
 }
 
 /// The manifests that the line names.

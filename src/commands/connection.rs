@@ -1,18 +1,19 @@
 //! The connection of a command to its account, on AWS or emulated in this process. Plans and writes nothing.
 
 use super::failure::{Failure, chain, failed, refused};
-use crate::aws::{Clients, Endpoints, Target};
+use crate::aws::{Clients, Endpoints, RoleToAssume, Target};
 use crate::cli::{Global, variable};
 use crate::cloud::{Reading, read};
 use crate::emulator::{Emulator, Settings};
 use crate::engine;
 use crate::kinds::{Desired, ObservedState, Stack};
-use crate::manifest::Loaded;
+use crate::manifest::{self, Loaded};
 use crate::ui::escape::escape;
 use crate::ui::events::Events;
 use crate::ui::plan::Header;
 use crate::ui::progress::Spinner;
 use crate::ui::{Ui, diagnostic, json};
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 /// An account to work on.
@@ -33,11 +34,34 @@ fn target(global: &Global) -> Target {
         profile_variable: variable("AWS_PROFILE"),
         keys_in_environment: variable("AWS_ACCESS_KEY_ID").is_some(),
         endpoint_url: global.endpoint_url.clone(),
+        role: global.at.as_ref().and_then(|it| role(it)),
+        emulated_account: None,
         rates: global.rates(),
         shared: None,
         in_process: None,
         clock: None,
     }
+}
+
+/// The role that a Target names.
+fn role(target: &manifest::target::Target) -> Option<RoleToAssume> {
+    let role = target.spec.role.as_ref()?;
+    Some(RoleToAssume {
+        arn: role.arn.clone(),
+        session_name: target.session_name(),
+        external_id: role.external_id.clone(),
+    })
+}
+
+/// The stack with the account and region of the Target, which the connection must have also where no manifests are read.
+fn guarded<'a>(global: &Global, stack: &'a Stack) -> Cow<'a, Stack> {
+    let mut stack = Cow::Borrowed(stack);
+    if let Some(target) = &global.at {
+        let own = stack.to_mut();
+        own.account = Some(target.spec.account.clone());
+        own.region = Some(target.spec.region.clone());
+    }
+    stack
 }
 
 /// The account of a run, before the run knows its stack.
@@ -77,12 +101,15 @@ async fn emulated(
     global: &Global,
     stack: &Stack,
 ) -> Result<(Emulator, Clients), Failure> {
-    let account = stack.account.clone().unwrap_or_else(|| Settings::default().account);
+    // An emulated account of a Target is one of several in the file, which are entered by a role or by a key.
+    let own = stack.account.clone().filter(|_| global.at.is_none());
+    let account = own.unwrap_or_else(|| Settings::default().account);
     let settings = Settings { account, ..Settings::default() };
     let opened = Emulator::open(file, settings);
     let emulator = opened.map_err(|error| Failure::error(chain(&error)))?;
     let target = Target {
         region: global.region.clone().or_else(|| stack.region.clone()),
+        emulated_account: global.at.as_ref().map(|it| it.spec.account.clone()),
         in_process: Some(emulator.http_client()),
         clock: Some(emulator.time_source()),
         ..target(global)
@@ -111,12 +138,18 @@ impl Connection {
                 (clients, Some(emulator))
             }
         };
-        let session = engine::Session::with(clients, stack).await.map_err(|it| failed(&it))?;
+        let guarded = guarded(global, stack);
+        let session = engine::Session::with(clients, &guarded).await.map_err(|it| failed(&it))?;
         if let Some(conflict) = &session.aws.source_conflict {
             ui.say(&format!("warning: {}\n", escape(&conflict.to_string(), 400)));
         }
         if let Some(source) = session.aws.credential_source() {
             tracing::info!("credentials: {}", escape(&source.to_string(), 400));
+        }
+        if let Some(RoleToAssume { arn, session_name, .. }) =
+            global.at.as_ref().and_then(|it| role(it))
+        {
+            tracing::info!("role: {} as session {}", escape(&arn, 400), escape(&session_name, 100));
         }
         Ok(Self { session, emulator, events: Events::default(), ui })
     }

@@ -30,7 +30,7 @@ pub(crate) struct EmulatorArgs {
     /// Wait this long before every answer, such as 50ms
     #[arg(long, value_name = "TIME", default_value = "0ms", value_parser = duration, env = "IVS_APPLY_LATENCY")]
     latency: Duration,
-    /// Account of everything in it, twelve digits
+    /// Its own account, twelve digits; the keys of a role lead to others
     #[arg(long, default_value = "000000000000", env = "IVS_APPLY_ACCOUNT")]
     account: String,
 }

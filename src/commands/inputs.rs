@@ -1,12 +1,14 @@
 //! What a saved plan was made from: noted by `plan --out`, found again by `apply PLAN` from any folder.
 
 use super::failure::Failure;
+use super::target;
 use crate::aws::Endpoints;
 use crate::aws::endpoint::{Address, SERVICES, is_server, variable};
 use crate::cli::{EmulatorChoice, Global, current_folder, program};
 use crate::manifest::values::GivenValues;
 use crate::plan::Approval;
 use crate::plan::approval::Inputs;
+use crate::ui::Ui;
 use crate::ui::shell::quote;
 use std::path::{Path, PathBuf};
 
@@ -24,6 +26,7 @@ pub(super) fn of(global: &Global) -> Inputs {
         stack: global.stack.clone(),
         values: given.files.iter().map(|it| text(it)).collect(),
         set: given.set.iter().map(ToString::to_string).collect(),
+        target: global.target.clone().filter(|_| global.at.is_some()),
         emulator: global.emulator_file().map(text),
         // A password or a query in an address may be a secret, which is not written to a file.
         endpoint_url: global.endpoint_url.clone().filter(|it| Address::of(it).whole),
@@ -151,6 +154,7 @@ pub(super) fn restored(
     plan: &Path,
     approval: &Approval,
     global: &Global,
+    ui: Ui,
 ) -> Result<Global, Failure> {
     let saved = &approval.inputs;
     let naming = Naming::of_saved(approval);
@@ -194,6 +198,13 @@ pub(super) fn restored(
     }
     global.stack = global.stack.or_else(|| saved.stack.clone());
     global.region = global.region.or_else(|| Some(approval.place.region.clone()));
+    if let (None, Some(reference)) = (&global.at, &saved.target) {
+        let (file, name) = target::parts(reference);
+        let file = found(saved, file).unwrap_or_else(|| PathBuf::from(file));
+        let name = name.map(|it| format!("#{it}")).unwrap_or_default();
+        global.target = Some(format!("{}{name}", file.to_string_lossy()));
+        global = target::resolved(&global, ui)?.unwrap_or(global);
+    }
     Ok(global)
 }
 

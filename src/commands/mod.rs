@@ -32,6 +32,7 @@ mod session;
 mod show;
 mod start;
 mod status;
+mod target;
 mod unlock;
 mod validate;
 mod wait;
@@ -53,6 +54,7 @@ use std::time::Duration;
 #[derive(Debug, Parser)]
 #[command(name = "ivs-apply", version, max_term_width = 100, infer_subcommands = false)]
 #[command(mut_arg("set", |it| it.add(ArgValueCompleter::new(completions::value_names))))]
+#[command(mut_arg("target", |it| it.add(ArgValueCompleter::new(completions::targets))))]
 pub struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -119,6 +121,12 @@ async fn once(command: &Command, global: &Global, ui: Ui) -> ExitCode {
     }
     // What reads secrets from a pipe must not take a failure for them.
     let format = if command.hands_over() { Format::Text } else { format };
+    let resolved = if command.has_target() { target::resolved(global, ui) } else { Ok(None) };
+    let (resolved, refused) = match resolved {
+        Ok(resolved) => (resolved, None),
+        Err(failure) => (None, Some(failure)),
+    };
+    let global = resolved.as_ref().unwrap_or(global);
     let stack = global.stack.as_deref().unwrap_or("default");
     // A fleet is no run on one stack: a CI system is told by what `fleet report` writes.
     let is_fleet = matches!(command, Command::Fleet(_));
@@ -129,7 +137,10 @@ async fn once(command: &Command, global: &Global, ui: Ui) -> ExitCode {
     let opened = opened.and_then(|()| Events::open(events, metrics, name, record.clone(), ui));
     let (events, ended) = match opened {
         Ok(events) => {
-            let ended = Box::pin(start_command(command, global, &events, ui)).await;
+            let ended = match refused {
+                Some(failure) => Err(failure),
+                None => Box::pin(start_command(command, global, &events, ui)).await,
+            };
             (events, ended)
         }
         Err(refused) => (Events::without_file(record), Err(refused.into())),
@@ -238,6 +249,20 @@ async fn start_command(
 }
 
 impl Command {
+    /// Whether `--target` means anything to it: it reads manifests or an account.
+    fn has_target(&self) -> bool {
+        !matches!(
+            self,
+            Self::Init(_)
+                | Self::Show(_)
+                | Self::Schema(_)
+                | Self::Explain(_)
+                | Self::Completions(_)
+                | Self::Man(_)
+                | Self::Emulator(_)
+        )
+    }
+
     /// The pause after which the command is carried out again.
     fn interval(&self) -> Option<Duration> {
         match self {

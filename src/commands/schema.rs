@@ -5,6 +5,7 @@ use crate::cli::ExitCode;
 use crate::kinds::Kind;
 use crate::manifest::envelope::STACK;
 use crate::manifest::schema;
+use crate::manifest::target::TARGET;
 use crate::ui::Ui;
 use clap_complete::ArgValueCandidates;
 
@@ -20,6 +21,7 @@ pub(super) fn run(args: &SchemaArgs, ui: Ui) -> Result<ExitCode, Failure> {
     let schema = match args.kind.as_deref() {
         None => schema::of_manifest(),
         Some(STACK) => schema::of_stack(),
+        Some(TARGET) => schema::of_target(),
         Some(name) => {
             let kind = Kind::named(name).ok_or_else(|| {
                 let names = Kind::ALL.iter().map(|it| it.name());

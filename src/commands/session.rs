@@ -25,7 +25,10 @@ pub(super) fn load(
     let folder = global.stdin_folder.as_deref();
     let stdin = StandardInput { text: &mut std::io::stdin(), folder };
     let given = global.given_values();
-    let mut loaded = manifest::load(&global.paths(), stdin, global.stack.as_deref(), &given);
+    let mut loaded = {
+        let stack = global.stack.as_deref();
+        manifest::load_for(&global.paths(), stdin, stack, &given, global.at.as_deref())
+    };
     if global.deny_warnings {
         loaded.report.deny_warnings();
     }

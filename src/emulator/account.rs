@@ -132,6 +132,39 @@ impl Account {
         self.common.quotas = quotas;
     }
 
+    /// Another account that is as empty as a new one, with the settings and the clock of this one.
+    pub(crate) fn beside(&self, account: &str) -> Self {
+        // What is generated depends on the account and its requests alone.
+        let seed =
+            account.bytes().fold(7_u64, |it, byte| it.wrapping_mul(31).wrapping_add(byte.into()));
+        let mut other = Self::new(account, seed);
+        other.share(&self.common);
+        other.latest = self.latest;
+        other
+    }
+
+    /// Takes the settings and the clock of another account.
+    pub(crate) fn share(&mut self, of: &Common) {
+        let common = &mut self.common;
+        common.ahead_millis = of.ahead_millis;
+        common.stopped = of.stopped;
+        common.settle_millis = of.settle_millis;
+        common.switches = of.switches.clone();
+        common.quotas = of.quotas.clone();
+    }
+
+    /// The id.
+    pub(crate) fn id(&self) -> &str {
+        &self.common.account
+    }
+
+    /// A reply that the security token service gives: status and document.
+    pub(crate) fn reply_in_xml(&mut self, answer: (u16, String), now: Millis) -> Reply {
+        let now = self.pass_time(now);
+        let request_id = self.common.generator.uuid();
+        reply::finish(Ok(reply::Body::Xml(answer)), false, &request_id, now)
+    }
+
     /// Answers one request.
     pub fn handle(&mut self, request: &Request, now: Millis) -> Reply {
         self.handle_through(request, now, &FaultView::default())

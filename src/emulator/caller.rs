@@ -1,5 +1,5 @@
-//! `sts:GetCallerIdentity`, so that a client which sends everything to one endpoint can check the
-//! account. No other operation of the security token service is answered.
+//! `sts:GetCallerIdentity` for keys with which no role was assumed, so that a client which sends everything to one endpoint
+//! can check the account. `sts.rs` answers for roles; no other operation of the security token service is answered.
 
 use super::account::Request;
 use super::route;
@@ -10,19 +10,26 @@ pub(crate) fn is_meant(request: &Request, scope: &Scope) -> bool {
     scope.service == "sts" && request.path == "/"
 }
 
-/// Status and document. `{request-id}` is filled in by the caller.
-pub(crate) fn answer(account: &str, request: &Request, scope: &Scope) -> (u16, String) {
+/// Whether the request asks for the identity of its caller.
+pub(crate) fn asks_for_identity(request: &Request) -> bool {
+    action(request).as_deref() == Some("GetCallerIdentity")
+}
+
+fn action(request: &Request) -> Option<String> {
     let form = String::from_utf8_lossy(&request.body);
     let parameters = if request.method == "POST" { &*form } else { request.query.as_str() };
-    let action =
-        route::query(parameters, "Action").ok().and_then(|values| values.into_iter().next());
-    let known = action.as_ref().and_then(|action| action.as_str()) == Some("GetCallerIdentity");
-    if !known {
+    let values = route::query(parameters, "Action").ok()?;
+    values.into_iter().next().and_then(|it| it.as_str().map(ToOwned::to_owned))
+}
+
+/// Status and document. `{request-id}` is filled in by the caller.
+pub(crate) fn answer(account: &str, request: &Request, scope: &Scope) -> (u16, String) {
+    if !asks_for_identity(request) {
         return (
             400,
             "<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error>\
              <Type>Sender</Type><Code>InvalidAction</Code>\
-             <Message>The emulator answers GetCallerIdentity only</Message></Error>\
+             <Message>The emulator answers GetCallerIdentity, AssumeRole and AssumeRoleWithWebIdentity only</Message></Error>\
              <RequestId>{request-id}</RequestId></ErrorResponse>"
                 .to_owned(),
         );

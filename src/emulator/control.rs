@@ -30,6 +30,11 @@ pub(crate) fn control(
     body: Value,
     now: Millis,
 ) -> (u16, Value) {
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    if let Err((status, message)) = enter(state, query, &body) {
+        return (status, json!({ "message": message }));
+    }
+    let clock = now;
     let now = state.account.pass_time(now);
     let told = match (method, path.strip_prefix(ROOT).unwrap_or(path)) {
         ("POST", "streams") => on_channel(state, &body, |region, common, channel| {
@@ -56,7 +61,22 @@ pub(crate) fn control(
             ingest_configuration::cease(region, ingest, now)
         }),
         ("POST", "tags") => tag(state, &body),
-        ("POST", "clock") => advance(state, &body, now),
+        ("POST", "clock") => {
+            let told = advance(state, &body, now);
+            state.share_clock(clock);
+            told
+        }
+        ("GET", "accounts") => {
+            let ids: Vec<&str> = state.accounts().iter().map(|it| it.id()).collect();
+            Ok(json!({ "accounts": ids }))
+        }
+        ("GET", "roles") => Ok(state.sts.shown()),
+        ("POST", "roles") => state.sts.set_role(body).map_err(|message| (400, message)),
+        ("DELETE", "roles") => {
+            state.sts.clear();
+            Ok(json!({}))
+        }
+        ("POST", "tokens") => state.sts.expire_tokens(&body).map_err(|message| (400, message)),
         ("GET", "clock") => Ok(json!({ "now": now.to_iso(), "nowMillis": now.0 })),
         ("POST", "faults") => add_fault(state, body, now),
         ("GET", "faults") => Ok(json!({ "faults": state.faults.list(), "held": state.held })),
@@ -85,13 +105,13 @@ pub(crate) fn control(
         ("POST", "quotas") => merge(&mut state.account.common.quotas, body),
         ("GET", "objects") => Ok(objects(state)),
         ("POST", "reset") => {
-            state.account.reset();
+            state.reset_accounts();
             state.faults.clear();
             state.calls.clear();
             state.marks.clear();
             state.held = 0;
             state.throttled.clear();
-            state.rates = super::rates::Rates::default();
+            state.rates.clear();
             Ok(json!({}))
         }
         _ => Err((404, format!("no control request is at {method} {path}"))),
@@ -100,6 +120,26 @@ pub(crate) fn control(
         |(status, message)| (status, json!({ "message": message })),
         |told| (200, told),
     )
+}
+
+/// Goes on with the account that a request is about: the one of `?account=`, or of the ARN in its body, or the emulator's
+/// own.
+fn enter(state: &mut EmulatorState, query: &str, body: &Value) -> Result<(), (u16, String)> {
+    let given = super::route::query(query, "account").map_err(|it| (400, it.message))?;
+    if let Some(id) = given.first().and_then(Value::as_str) {
+        if !super::sts::is_account(id) {
+            return Err((400, "`account` must have twelve digits".to_owned()));
+        }
+        state.enter(id);
+        return Ok(());
+    }
+    let arns = ["channelArn", "stageArn", "ingestConfigurationArn", "resourceArn"];
+    let named = arns.iter().find_map(|it| body.get(*it)?.as_str()?.split(':').nth(4));
+    match named.filter(|it| state.has_account(it)).map(ToOwned::to_owned) {
+        Some(id) => state.enter(&id),
+        None => state.enter_own(),
+    }
+    Ok(())
 }
 
 fn member<'a>(body: &'a Value, name: &str) -> Result<&'a str, (u16, String)> {
@@ -306,7 +346,7 @@ fn enforce_rates(state: &mut EmulatorState, body: &Value) -> ControlResult {
     let enforced = body.get("enforced").and_then(Value::as_bool);
     state.enforce_rates =
         enforced.ok_or_else(|| (400, "`enforced` must be true or false".to_owned()))?;
-    state.rates = super::rates::Rates::default();
+    state.rates.clear();
     Ok(json!({ "enforced": state.enforce_rates }))
 }
 

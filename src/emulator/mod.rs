@@ -52,6 +52,7 @@ mod storage_configuration;
 mod store;
 mod stream;
 mod stream_key;
+mod sts;
 mod switches;
 mod tags;
 mod trail;
@@ -75,7 +76,7 @@ pub use switches::{Absent, NameFilter, Stance, Switches};
 use client::{SharedHttpClient, SharedTimeSource};
 use clock::Watch;
 use state::{Admitted, EmulatorState};
-use store::{Saver, Store};
+use store::{Content, Saver, Store};
 
 /// How an emulator behaves.
 #[derive(Clone, Debug)]
@@ -146,12 +147,15 @@ impl Emulator {
     /// An account whose state is kept in `file`, which is created if it does not exist and locked
     /// while the emulator runs.
     pub fn open(file: &Path, settings: Settings) -> Result<Self, OpenError> {
-        let (store, account) = Store::open(file)?;
-        let fresh = account.is_none();
-        let account = account.unwrap_or_else(|| Account::new(&settings.account, settings.seed));
-        let emulator = Self::with(account, settings);
+        let (store, accounts) = Store::open(file)?;
+        let fresh = accounts.is_empty();
+        let mut accounts = accounts.into_iter();
+        let first = accounts.next();
+        let first = first.unwrap_or_else(|| Account::new(&settings.account, settings.seed));
+        let emulator = Self::with(first, settings);
+        emulator.state().restore(accounts);
         let state = emulator.0.state.clone();
-        let content = move || serde_json::to_vec(&locked(&state).account).map_err(io::Error::from);
+        let content = move || Content::of(locked(&state).accounts());
         if fresh {
             // A file that cannot be written must be an error before the first request, not after the last.
             content()
@@ -269,7 +273,8 @@ impl Emulator {
         Ok(response(reply))
     }
 
-    /// Carries out a control request (`/_emulator/…`) and gives status and answer.
+    /// Carries out a control request (`/_emulator/…`) and gives status and answer. `?account=` behind the path names the
+    /// account that it is about.
     pub fn control(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
         let told = control::control(&mut self.state(), method, path, body, self.0.watch.now());
         if method != "GET" {
@@ -285,7 +290,10 @@ impl Emulator {
             serde_json::from_slice(request.body())
         };
         let (status, told) = match body {
-            Ok(body) => self.control(request.method().as_str(), request.uri().path(), body),
+            Ok(body) => {
+                let path = request.uri().path_and_query().map_or("", |it| it.as_str());
+                self.control(request.method().as_str(), path, body)
+            }
             Err(error) => (400, serde_json::json!({ "message": error.to_string() })),
         };
         let headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];

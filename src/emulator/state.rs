@@ -12,14 +12,22 @@ use super::faults::{Effects, Faults, throttle};
 use super::model::Operation;
 use super::rates::Rates;
 use super::reply::Reply;
+use super::sts::{self, Action, Sts, is_account};
 use super::{caller, route, signature, trail};
 
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct EmulatorState {
+    /// The account of the request that is answered; [`Self::enter`] changes it.
     pub(crate) account: Account,
+    /// The emulator's own account, of every key that says no other.
+    own: String,
+    /// All other accounts, by id.
+    others: BTreeMap<String, Account>,
+    pub(crate) sts: Sts,
     pub(crate) faults: Faults,
-    pub(crate) rates: Rates,
+    /// The buckets of each account.
+    pub(crate) rates: BTreeMap<String, Rates>,
     pub(crate) calls: BTreeMap<String, u64>,
     /// The number of calls that were throttled.
     pub(crate) throttled: BTreeMap<String, u64>,
@@ -55,9 +63,12 @@ impl Admitted {
 impl EmulatorState {
     pub(crate) fn new(account: Account, enforce_rates: bool) -> Self {
         Self {
+            own: account.id().to_owned(),
             account,
+            others: BTreeMap::new(),
+            sts: Sts::default(),
             faults: Faults::default(),
-            rates: Rates::default(),
+            rates: BTreeMap::new(),
             calls: BTreeMap::new(),
             throttled: BTreeMap::new(),
             enforce_rates,
@@ -67,15 +78,114 @@ impl EmulatorState {
         }
     }
 
+    /// Goes on with the account of this id, a new one where there is none.
+    pub(crate) fn enter(&mut self, id: &str) {
+        if self.account.id() == id {
+            return;
+        }
+        let next = self.others.remove(id).unwrap_or_else(|| self.account.beside(id));
+        let left = std::mem::replace(&mut self.account, next);
+        self.others.insert(left.id().to_owned(), left);
+    }
+
+    /// Goes on with the emulator's own account.
+    pub(crate) fn enter_own(&mut self) {
+        let own = self.own.clone();
+        self.enter(&own);
+    }
+
+    /// Goes on with the account whose keys have signed a request.
+    fn enter_of(&mut self, request: &Request) {
+        let scope = signature::scope(&request.headers).ok();
+        let signer = scope.map(|it| self.sts.signer(&it.access_key));
+        match signer.as_ref().and_then(sts::Signer::account) {
+            Some(account) => self.enter(account),
+            None => self.enter_own(),
+        }
+    }
+
+    /// Every account, the emulator's own first.
+    pub(crate) fn accounts(&self) -> Vec<&Account> {
+        let mut all: Vec<&Account> = self.others.values().chain([&self.account]).collect();
+        all.sort_by_key(|it| (it.id() != self.own, it.id().to_owned()));
+        all
+    }
+
+    /// Whether there is an account with this id.
+    pub(crate) fn has_account(&self, id: &str) -> bool {
+        is_account(id) && (self.account.id() == id || self.others.contains_key(id))
+    }
+
+    /// Takes other accounts that were saved.
+    pub(crate) fn restore(&mut self, accounts: impl Iterator<Item = Account>) {
+        for mut account in accounts {
+            account.share(&self.account.common);
+            self.others.insert(account.id().to_owned(), account);
+        }
+    }
+
+    /// Gives every account the clock of the one that is entered.
+    pub(crate) fn share_clock(&mut self, now: Millis) {
+        for other in self.others.values_mut() {
+            other.common.ahead_millis = self.account.common.ahead_millis;
+            other.common.stopped = self.account.common.stopped;
+            other.pass_time(now);
+        }
+    }
+
+    /// Forgets all accounts but the emulator's own, and empties that one.
+    pub(crate) fn reset_accounts(&mut self) {
+        self.enter_own();
+        self.account.reset();
+        self.others.clear();
+        self.sts.clear();
+    }
+
+    /// Answers a request to the security token service that is about a role; nothing for any other.
+    fn of_role(&mut self, request: &Request, now: Millis) -> Option<Reply> {
+        let scope = signature::scope(&request.headers);
+        let later = self.account.pass_time(now);
+        let action = Action::of(request);
+        let answer = match (&scope, action) {
+            (Ok(scope), None) if caller::is_meant(request, scope) => {
+                match self.sts.check(request, scope, later) {
+                    Err(failure) => sts::refusal(&failure),
+                    Ok(()) => {
+                        let wanted = caller::asks_for_identity(request);
+                        let identity = self.sts.identity(&scope.access_key).filter(|_| wanted)?;
+                        (200, identity)
+                    }
+                }
+            }
+            (_, None) => return None,
+            (Ok(scope), Some(_)) if scope.service != "sts" => return None,
+            (scope, Some(_)) => {
+                let scope = scope.as_ref().ok();
+                let checked = scope.map_or(Ok(()), |it| self.sts.check(request, it, later));
+                let generator = &mut self.account.common.generator;
+                let assumed = checked
+                    .and_then(|()| self.sts.assume(request, scope, &self.own, generator, later));
+                match assumed {
+                    Ok(document) => (200, document),
+                    Err(failure) => sts::refusal(&failure),
+                }
+            }
+        };
+        Some(self.account.reply_in_xml(answer, now))
+    }
+
     /// Counts a request, checks the call rates and finds the faults that apply.
     pub(crate) fn admit(&mut self, request: &Request, now: Millis) -> Admitted {
+        self.enter_of(request);
         let now = self.account.pass_time(now);
         let scope = signature::scope(&request.headers).ok();
         let meant_for_sts = scope.as_ref().is_some_and(|scope| caller::is_meant(request, scope));
         let meant_for_trail = scope.as_ref().is_some_and(|scope| trail::is_meant(request, scope));
         let operation = route::operation(&request.method, &request.path).ok();
+        let action = Action::of(request);
         let name = match operation {
             Some(operation) => operation.name.as_str(),
+            None if action.is_some() => action.map_or("", Action::name),
             None if meant_for_sts => "GetCallerIdentity",
             None if meant_for_trail => trail::OPERATION,
             None => return Admitted { operation, effects: Effects::default(), call: 0 },
@@ -96,9 +206,10 @@ impl EmulatorState {
         if self.enforce_rates
             && let Some(scope) = scope
         {
+            let rates = self.rates.entry(common.account.clone()).or_default();
             let passes = match operation {
-                Some(operation) => self.rates.admit(&scope.region, operation, &request.body, now),
-                None if meant_for_trail => self.rates.admit_look_up(&scope.region, now),
+                Some(operation) => rates.admit(&scope.region, operation, &request.body, now),
+                None if meant_for_trail => rates.admit_look_up(&scope.region, now),
                 None => true,
             };
             // A refused call takes no token from its bucket.
@@ -130,15 +241,31 @@ impl EmulatorState {
         admitted: Admitted,
         now: Millis,
     ) -> Reply {
+        self.enter_of(request);
         let Admitted { operation, effects, call } = admitted;
-        let refuse =
-            |state: &mut Self, failure: Failure| state.account.refuse(operation, failure, now);
+        let action = Action::of(request);
+        let refuse = |state: &mut Self, failure: Failure| match action {
+            Some(_) => state.account.reply_in_xml(sts::refusal(&failure), now),
+            None => state.account.refuse(operation, failure, now),
+        };
         if let Some(failure) = effects.refuse {
             return refuse(self, failure);
         }
         if effects.drop == Some(false) {
             // The connection is dropped, so this answer is not sent.
             return refuse(self, Failure::validation("dropped"));
+        }
+        if let Some(reply) = self.of_role(request, now) {
+            return match effects.fail {
+                Some(failure) => refuse(self, failure),
+                None => reply,
+            };
+        }
+        if let Ok(scope) = signature::scope(&request.headers) {
+            let later = self.account.pass_time(now);
+            if let Err(failure) = self.sts.check(request, &scope, later) {
+                return refuse(self, failure);
+            }
         }
         let mut reply = self.account.handle_through(request, now, &effects.fault_view);
         if effects.twice {

@@ -1,8 +1,8 @@
 //! The state file: locked while open, private, written whole and at once, and read only as it was written. The
 //! only file of the emulator that touches the disk.
 //!
-//! The first line says what follows: the version, the length and the SHA-256 of the account, which is the second
-//! line. A file that was cut off or changed by something else is refused, so that no request meets an account
+//! The first line says what follows: the version, the length and the SHA-256 of the account, or of the list of accounts,
+//! which is the second line. A file that was cut off or changed by something else is refused, so that no request meets an account
 //! that the emulator could not have made.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -57,7 +57,7 @@ pub enum OpenError {
     },
     /// Written by another version.
     #[error(
-        "the emulator's state {} has version {found}, this program reads {VERSION}; delete it to start with an \
+        "the emulator's state {} has version {found}, this program reads {VERSION} and {SEVERAL}; delete it to start with an \
          empty account", path.display()
     )]
     Version {
@@ -91,6 +91,26 @@ pub enum OpenError {
     },
 }
 
+/// The version of a file with more than one account, which programs that know one account refuse.
+const SEVERAL: u32 = 3;
+
+/// What is saved.
+pub(crate) struct Content {
+    version: u32,
+    text: Vec<u8>,
+}
+
+impl Content {
+    /// These accounts. A file with one account is as it was before there could be more.
+    pub(crate) fn of(accounts: Vec<&Account>) -> io::Result<Self> {
+        let (version, text) = match accounts.as_slice() {
+            [one] => (VERSION, serde_json::to_vec(one)?),
+            all => (SEVERAL, serde_json::to_vec(all)?),
+        };
+        Ok(Self { version, text })
+    }
+}
+
 /// The first line of the file.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -109,8 +129,8 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Locks the file and reads it, if it is there.
-    pub(crate) fn open(path: &Path) -> Result<(Self, Option<Account>), OpenError> {
+    /// Locks the file and reads it, if it is there: its accounts, the emulator's own first.
+    pub(crate) fn open(path: &Path) -> Result<(Self, Vec<Account>), OpenError> {
         let io = |source| OpenError::Io { path: path.to_owned(), source };
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             fs::create_dir_all(folder).map_err(io)?;
@@ -123,7 +143,7 @@ impl Store {
             }
             Err(TryLockError::Error(source)) => return Err(io(source)),
         }
-        let account = match fs::symlink_metadata(path) {
+        let accounts = match fs::symlink_metadata(path) {
             Ok(there) if !there.is_file() => {
                 return Err(OpenError::NotAFile { path: path.to_owned() });
             }
@@ -134,35 +154,36 @@ impl Store {
                 let mut text = Vec::new();
                 let file = no_link(OpenOptions::new().read(true)).open(path);
                 file.and_then(|file| file.take(LARGEST).read_to_end(&mut text)).map_err(io)?;
-                Some(read(path, &text)?)
+                read(path, &text)?
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(io(error)),
         };
-        Ok((Self { path: path.to_owned(), _lock: lock }, account))
+        Ok((Self { path: path.to_owned(), _lock: lock }, accounts))
     }
 
     /// Replaces the content; a crash leaves the old or the new, never a part.
-    pub(crate) fn save(&self, account: &[u8]) -> io::Result<()> {
+    pub(crate) fn save(&self, content: &Content) -> io::Result<()> {
         let next = with_ending(&self.path, ".tmp");
-        let written = self.replace(&next, account);
+        let written = self.replace(&next, content);
         if written.is_err() {
             let _ = fs::remove_file(&next);
         }
         written
     }
 
-    fn replace(&self, next: &Path, account: &[u8]) -> io::Result<()> {
+    fn replace(&self, next: &Path, content: &Content) -> io::Result<()> {
         // The temporary file of an earlier process is overwritten; the lock keeps other processes from writing here.
         match fs::remove_file(next) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
         let mut file = private(OpenOptions::new().write(true).create_new(true)).open(next)?;
-        let header = Header { version: VERSION, bytes: account.len(), sha256: digest(account) };
+        let Content { version, text } = content;
+        let header = Header { version: *version, bytes: text.len(), sha256: digest(text) };
         file.write_all(&serde_json::to_vec(&header)?)?;
         file.write_all(b"\n")?;
-        file.write_all(account)?;
+        file.write_all(text)?;
         file.write_all(b"\n")?;
         file.sync_all()?;
         fs::rename(next, &self.path)?;
@@ -175,14 +196,14 @@ impl Store {
     }
 }
 
-fn read(path: &Path, text: &[u8]) -> Result<Account, OpenError> {
+fn read(path: &Path, text: &[u8]) -> Result<Vec<Account>, OpenError> {
     let changed = || OpenError::Changed { path: path.to_owned() };
     let corrupt = |source| OpenError::Corrupt { path: path.to_owned(), source };
     let end = text.iter().position(|byte| *byte == b'\n').unwrap_or(text.len());
     let (first, rest) = text.split_at(end);
     let header: serde_json::Value = serde_json::from_slice(first).map_err(corrupt)?;
     match header.get("version") {
-        Some(version) if *version == VERSION => {}
+        Some(version) if *version == VERSION || *version == SEVERAL => {}
         found => {
             return Err(OpenError::Version {
                 path: path.to_owned(),
@@ -196,7 +217,11 @@ fn read(path: &Path, text: &[u8]) -> Result<Account, OpenError> {
     if account.len() != header.bytes || digest(account) != header.sha256 {
         return Err(changed());
     }
-    serde_json::from_slice(account).map_err(corrupt)
+    if header.version == VERSION {
+        return Ok(vec![serde_json::from_slice(account).map_err(corrupt)?]);
+    }
+    let accounts: Vec<Account> = serde_json::from_slice(account).map_err(corrupt)?;
+    if accounts.is_empty() { Err(changed()) } else { Ok(accounts) }
 }
 
 fn digest(content: &[u8]) -> String {
@@ -243,7 +268,7 @@ pub(crate) struct Saver {
 impl Saver {
     pub(crate) fn start(
         store: Store,
-        content: impl Fn() -> io::Result<Vec<u8>> + Send + 'static,
+        content: impl Fn() -> io::Result<Content> + Send + 'static,
     ) -> io::Result<Self> {
         let (changed, changes) = mpsc::channel();
         let work = move || {

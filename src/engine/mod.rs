@@ -45,7 +45,7 @@ mod error;
 mod lock;
 mod waiting;
 
-pub use crate::aws::{ConnectError, Rates, SharedBuckets, Target};
+pub use crate::aws::{ConnectError, Rates, RoleToAssume, SharedBuckets, Target};
 pub use aws_config::SdkConfig;
 pub use error::{Error, Refusal};
 pub use lock::{LockError, RunLock};

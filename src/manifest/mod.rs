@@ -31,7 +31,8 @@ use serde::de::value::{Error as NotAllDefaults, MapDeserializer};
 pub use source::StandardInput;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use values::{Filled, GivenValues, Uses, Values};
+use target::Target;
+use values::{Filled, GivenValues, Mapping, Uses, Values};
 
 /// What the manifests of a run say.
 #[derive(Debug)]
@@ -56,6 +57,17 @@ pub fn load(
     stack: Option<&str>,
     given: &GivenValues,
 ) -> Loaded {
+    load_for(paths, stdin, stack, given, None)
+}
+
+/// The same for a Target, whose account, region and stack must be those of the manifests, and which gives values.
+pub fn load_for(
+    paths: &[PathBuf],
+    stdin: StandardInput<'_>,
+    stack: Option<&str>,
+    given: &GivenValues,
+    target: Option<&Target>,
+) -> Loaded {
     let mut report = Report::new();
     let files: Vec<_> = given.files.iter().map(|it| source::locate(it, paths)).collect();
     let real: Vec<PathBuf> = files.iter().filter_map(|it| it.real.clone()).collect();
@@ -75,7 +87,11 @@ pub fn load(
         }
         readable && it.document == 0
     });
-    understand(sources, &origins, &of_files, report, stack, given)
+    let at = target.and_then(|it| it.add_to(&mut sources).map(|origin| (it, origin)));
+    let of_target = at.map(|it| Mapping { origin: it.1, path: "spec.values".into() });
+    let of_files = of_files.into_iter().map(|origin| Mapping { origin, path: FieldPath::root() });
+    let mappings: Vec<Mapping> = of_target.into_iter().chain(of_files).collect();
+    understand(sources, &origins, &mappings, report, (stack, at), given)
 }
 
 /// The same for a text that is not in a file.
@@ -93,15 +109,15 @@ pub fn load_text_with(
     let sources = source::from_text(name, text);
     let origins: Vec<Origin> = sources.origins().collect();
     let given = GivenValues { set: set.to_vec(), ..GivenValues::default() };
-    understand(sources, &origins, &[], Report::new(), stack, &given)
+    understand(sources, &origins, &[], Report::new(), (stack, None), &given)
 }
 
 fn understand(
     mut sources: SourceMap,
     origins: &[Origin],
-    files_of_values: &[Origin],
+    files_of_values: &[Mapping],
     mut report: Report,
-    stack: Option<&str>,
+    (stack, target): (Option<&str>, Option<(&Target, Origin)>),
     given: &GivenValues,
 ) -> Loaded {
     if origins.is_empty() && !report.has_errors() {
@@ -111,7 +127,7 @@ fn understand(
         );
     }
     let values = Values::new(&sources, origins, files_of_values, given, &mut report);
-    let mut documents = Documents::default();
+    let mut documents = Documents { is_for_target: target.is_some(), ..Documents::default() };
     let mut readable = true;
     for origin in origins {
         // A list is looked at once, and not for each of its items.
@@ -124,17 +140,36 @@ fn understand(
             documents.unread = true;
         }
     }
-    let Documents { stacks, mut desired, mut in_part, broken, uses, kustomized, targets, unread } =
-        documents;
+    let Documents {
+        stacks,
+        mut desired,
+        mut in_part,
+        broken,
+        uses,
+        kustomized,
+        targets,
+        unread,
+        ..
+    } = documents;
     for (origin, file) in kustomized {
         sources.note_written_in(origin, file);
     }
     if !unread {
         values.warn_of_unused(&mut report);
     }
-    report.extend(target::without_effect(&targets, &sources));
+    if target.is_none() {
+        report.extend(target::without_effect(&targets, &sources));
+    }
     let stack_spec = stacks.first().map(|it| it.1.spec.clone()).unwrap_or_default();
-    let stack = stack::the_stack(stacks, stack, &sources, &mut report);
+    let at = stacks.first().map(|it| it.0);
+    // Where the Target names the stack, a Stack document of another name contradicts the Target, and not the flag.
+    let named =
+        |it: &&str| target.is_none_or(|(target, _)| target.spec.stack.as_deref() != Some(*it));
+    let asked = stack.filter(|it| at.is_none() || named(it));
+    let mut stack = stack::the_stack(stacks, asked, &sources, &mut report);
+    if let Some((target, written)) = target {
+        stack::at_target(&mut stack, at, target, written, &mut report);
+    }
     let known: BTreeSet<Address> =
         desired.iter().map(|it| it.address.clone()).chain(broken).collect();
     for it in desired.iter_mut().chain(in_part.iter_mut().map(|it| &mut it.0)) {
@@ -171,6 +206,8 @@ struct Documents {
     uses: BTreeMap<Origin, Uses>,
     /// The files that kustomize says documents were written in.
     kustomized: Vec<(Origin, String)>,
+    /// Whether the run is for a Target.
+    is_for_target: bool,
     /// Documents of kind Target, which are no manifests.
     targets: Vec<Origin>,
     /// Whether a document could not be read at all.
@@ -199,7 +236,10 @@ impl Documents {
         let Some(envelope) = envelope(&filled, sources, report) else { return };
         if envelope.kind == target::TARGET {
             self.targets.push(origin);
-            target::document(&filled, sources, report);
+            // What another Target says does not matter to a run for one.
+            if !self.is_for_target {
+                target::document(&filled, sources, report);
+            }
             return;
         }
         if envelope.kind == STACK {

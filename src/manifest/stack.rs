@@ -2,6 +2,7 @@
 
 use super::envelope::{FreezeSpec, StackDocument};
 use super::resource;
+use super::target::{Target, TargetSpec};
 use crate::aws::REGIONS;
 use crate::aws::object::Location;
 use crate::diag::tree::{Shape, Tree};
@@ -59,6 +60,41 @@ pub(super) fn the_stack(
         freezes,
         on_freeze: spec.on_freeze,
     }
+}
+
+/// Puts a stack where a Target says that it is. What the Stack document (at `at`) says otherwise is reported, with the place
+/// of the Target (`written`).
+pub(super) fn at_target(
+    stack: &mut Stack,
+    at: Option<Origin>,
+    target: &Target,
+    written: Origin,
+    report: &mut Report,
+) {
+    let mut differ = |code, field: &str, of_target: &str, was: &str, now: &str| {
+        let Some(at) = at else { return };
+        let message = format!("the Stack is {was}, and the Target `{}` is {now}", target.name);
+        report.push(
+            Diagnostic::new(code, Place::value(at, field), message)
+                .also(Place::value(written, of_target), "the Target says so here")
+                .help("give the Target the manifests of its own stack, or leave the field out of the Stack"),
+        );
+    };
+    let TargetSpec { account, region, stack: name, .. } = &target.spec;
+    if let Some(was) = stack.account.as_ref().filter(|it| *it != account) {
+        let (was, now) = (format!("of account {was}"), format!("of account {account}"));
+        differ(Code::WrongAccount, "spec.account", "spec.account", &was, &now);
+    }
+    if let Some(was) = stack.region.as_ref().filter(|it| *it != region) {
+        let (was, now) = (format!("in region {was}"), format!("in region {region}"));
+        differ(Code::WrongRegion, "spec.region", "spec.region", &was, &now);
+    }
+    if let Some(name) = name.as_ref().filter(|it| **it != stack.name) {
+        let (was, now) = (format!("`{}`", stack.name), format!("of stack `{name}`"));
+        differ(Code::SeveralStacks, "metadata.name", "spec.stack", &was, &now);
+    }
+    stack.account = Some(account.clone());
+    stack.region = Some(region.clone());
 }
 
 /// Reports a stack name that no stack can have, or that is not the one that the command line asks for.

@@ -51,6 +51,9 @@ pub struct Inputs {
     /// `--set`, each as `name=value`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub set: Vec<String>,
+    /// `--target`, where it was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
     /// State file of the emulator, where the account is emulated.
     pub emulator: Option<String>,
     /// `--endpoint-url`, where it was given.

@@ -108,6 +108,11 @@ fn every_operation_takes_what_its_shapes_allow_and_refuses_what_they_forbid() {
 }
 
 #[test]
+fn boto3_assumes_roles_in_two_accounts_of_one_emulator() {
+    holds("roles.py", &[], 45);
+}
+
+#[test]
 fn the_aws_command_line_manages_channels_on_the_emulator() {
     holds("aws_cli.py", &[], 20);
 }

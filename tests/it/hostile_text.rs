@@ -207,6 +207,7 @@ fn values_of_flags_and_variables_never_leave_as_they_came_where_they_are_refused
         "--selector",
         "--no-such",
         "--color",
+        "--target",
     ] {
         for given in [vec![flag.to_owned(), hostile.to_owned()], vec![format!("{flag}={hostile}")]]
         {
@@ -227,6 +228,7 @@ fn values_of_flags_and_variables_never_leave_as_they_came_where_they_are_refused
         "PRUNE",
         "SELECTOR",
         "DENY_WARNINGS",
+        "TARGET",
     ] {
         let name = format!("IVS_APPLY_{name}");
         let ran = run(ivs_apply(place.folder.path()).arg("plan").env(&name, hostile));
@@ -237,6 +239,45 @@ fn values_of_flags_and_variables_never_leave_as_they_came_where_they_are_refused
         let ran = run(ivs_apply(place.folder.path()).args(&words));
         assert_eq!(ran.code, Some(1), "{ran:?}");
         assert_inert(&ran, "a command");
+    }
+}
+
+#[test]
+fn what_a_target_and_sts_say_never_leaves_as_it_came() {
+    let work = ServedPlace::applied(MANIFESTS);
+    let mut client = work.client;
+    let file = work.place.folder.path().join("target.yaml");
+    let target = |name: &str, more: &str| {
+        json!({
+            "apiVersion": "ivs-apply.dev/v1", "kind": "Target", "metadata": { "name": name },
+            "spec": {
+                "account": "111111111111", "region": "us-west-2", "manifests": { "path": "manifests" },
+                "role": { "arn": "arn:aws:iam::111111111111:role/apply" }, "values": if more.is_empty() { json!({}) } else { json!({ "x": more }) },
+            },
+        })
+    };
+    let run_with = |words: &[&str], target: &Value| {
+        std::fs::write(&file, target.to_string()).expect("writable");
+        let mut command = ivs_apply(work.place.folder.path());
+        command.current_dir(work.place.folder.path()).args(words);
+        command.args(["--target", "target.yaml", "--endpoint-url", &work.served.url]);
+        run(command.envs(crate::binary::KEYS))
+    };
+    let hostile = format!("x{HOSTILE}");
+    for words in [&["plan"][..], &["plan", "--format", "json"], &["plan", "--format", "html"]] {
+        for target in [target(&hostile, "x"), target("one", &hostile)] {
+            let ran = run_with(words, &target);
+            assert_eq!(ran.code, Some(1), "{ran:?}");
+            assert_inert(&ran, "a Target");
+        }
+        let message = format!("no{HOSTILE}");
+        let fault = json!({ "operation": "AssumeRole", "kind": "error", "name": "AccessDenied", "message": message });
+        client.control("POST", "faults", &fault);
+        let ran = run_with(words, &target("one", ""));
+        client.control("DELETE", "faults", &Value::Null);
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        assert!(ran.stderr.contains("could not be assumed"), "{ran:?}");
+        assert_inert(&ran, "a role");
     }
 }
 

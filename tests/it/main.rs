@@ -77,6 +77,7 @@ mod sessions;
 mod simulation;
 mod stages;
 mod status;
+mod targets;
 mod unknown_enum_values;
 mod values;
 mod variables;

@@ -7,7 +7,7 @@ use super::super::source::{self, Limits, StandardInput};
 use super::super::values::Filled;
 use super::{TARGET, TargetMetadata, TargetSpec, check};
 use crate::diag::tree::{Shape, Tree};
-use crate::diag::{Code, Diagnostic, Origin, Place, Report, Source, SourceMap, quote};
+use crate::diag::{Code, Diagnostic, Origin, Place, Report, SourceMap, quote};
 use crate::kinds::Kind;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -67,9 +67,10 @@ impl Target {
         given.unwrap_or_else(|| format!("ivs-apply-{}", self.name).chars().take(64).collect())
     }
 
-    /// The text of its file, and which of the documents there it is.
-    pub(in super::super) fn source(&self) -> Option<(&Source, u32)> {
-        Some((self.sources.get(self.origin.source)?, self.origin.document))
+    /// Adds the text of its file to those of a run, so that places in it can be shown. The answer is its document there.
+    pub(in super::super) fn add_to(&self, sources: &mut SourceMap) -> Option<Origin> {
+        let source = sources.add(self.sources.get(self.origin.source)?.clone());
+        Some(Origin { source, ..self.origin })
     }
 }
 

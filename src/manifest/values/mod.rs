@@ -1,8 +1,8 @@
 //! Values: what differs between environments, declared with a type in the Stack and put into documents that were
 //! parsed already.
 //!
-//! `--set` comes before the files of `--values`, of which a later one comes before an earlier one, and both come
-//! before the default. Nothing is read from the environment, and a value is put in once: it is not searched for
+//! `--set` comes before the files of `--values`, of which a later one comes before an earlier one, both come before the
+//! values of the Target of `--target`, and all of them come before the default. Nothing is read from the environment, and a value is put in once: it is not searched for
 //! further references. The rules are in `docs/environments.md`.
 
 mod declared;
@@ -15,7 +15,7 @@ pub use declared::{ValueSpec, ValueType};
 pub use given::{GivenValues, Setting};
 pub(super) use put_in::{Filled, Uses};
 
-use crate::diag::tree::{Shape, Tree};
+use crate::diag::tree::{NodeId, Shape, Tree};
 use crate::diag::{Code, Diagnostic, FieldPath, Origin, Place, Report, SourceMap, quote};
 use declared::{Declared, Unfit, Value};
 use std::cell::RefCell;
@@ -29,6 +29,22 @@ pub(super) struct Values {
     has_stack: bool,
     /// The names that documents use.
     used: RefCell<BTreeSet<String>>,
+}
+
+/// A mapping of names to values: a file of `--values`, or a part of a Target.
+#[derive(Debug)]
+pub(super) struct Mapping {
+    /// The document.
+    pub(super) origin: Origin,
+    /// The way to the mapping in it.
+    pub(super) path: FieldPath,
+}
+
+impl Mapping {
+    /// The mapping, if it is there.
+    fn node(&self, tree: &Tree) -> Option<NodeId> {
+        self.path.keys().into_iter().try_fold(Tree::ROOT, |node, key| tree.member(node, key))
+    }
 }
 
 /// A declared value.
@@ -58,7 +74,7 @@ impl Values {
     pub(super) fn new(
         sources: &SourceMap,
         origins: &[Origin],
-        files: &[Origin],
+        files: &[Mapping],
         given: &GivenValues,
         report: &mut Report,
     ) -> Self {
@@ -99,7 +115,7 @@ impl Values {
         origin: Origin,
         sources: &SourceMap,
         given: &GivenValues,
-        files: &[Origin],
+        files: &[Mapping],
         report: &mut Report,
     ) {
         let node = tree.member(Tree::ROOT, "spec").and_then(|it| tree.member(it, "values"));
@@ -138,9 +154,9 @@ impl Values {
             }
         }
         for file in files {
-            let tree = sources.tree(*file);
+            let tree = sources.tree(file.origin);
             let Ok(tree) = &*tree else { continue };
-            self.take_file(tree, *file, &declared, report);
+            self.take_file(tree, file, &declared, report);
         }
         for setting in &given.set {
             let name = &setting.name;
@@ -155,31 +171,32 @@ impl Values {
         }
     }
 
-    /// Takes the values of one file.
+    /// Takes the values of one file, or of a Target.
     fn take_file(
         &mut self,
         tree: &Tree,
-        file: Origin,
+        file: &Mapping,
         declared: &BTreeMap<&str, Option<Declared>>,
         report: &mut Report,
     ) {
-        let Some(Shape::Map(entries)) = tree.resolve(Tree::ROOT).map(|it| &it.shape) else {
+        let Some(node) = file.node(tree) else { return };
+        let Some(Shape::Map(entries)) = tree.resolve(node).map(|it| &it.shape) else {
             let message = "a file of values is a mapping of names to values";
             report.push(
-                Diagnostic::new(Code::WrongType, Place::value(file, ""), message)
+                Diagnostic::new(Code::WrongType, Place::value(file.origin, ""), message)
                     .help("write `name: value` on each line"),
             );
             return;
         };
         for entry in entries {
-            let path = FieldPath::root().key(entry.key.clone());
+            let path = file.path.clone().key(entry.key.clone());
             let Some(known) = self.known.get_mut(&entry.key) else {
-                let place = Place::key(file, path);
+                let place = Place::key(file.origin, path);
                 report.push(undeclared(&entry.key, place, self.known.keys()));
                 continue;
             };
             if let Some(Some(declared)) = declared.get(entry.key.as_str()) {
-                let from = From::Text(Place::value(file, path));
+                let from = From::Text(Place::value(file.origin, path));
                 known.take(declared.fit(tree, entry.value), from, &entry.key, report);
             }
         }
@@ -189,16 +206,17 @@ impl Values {
     fn refuse_undeclared(
         &self,
         sources: &SourceMap,
-        files: &[Origin],
+        files: &[Mapping],
         given: &GivenValues,
         report: &mut Report,
     ) {
         for file in files {
-            let tree = sources.tree(*file);
+            let tree = sources.tree(file.origin);
             let Ok(tree) = &*tree else { continue };
-            if let Some(Shape::Map(entries)) = tree.resolve(Tree::ROOT).map(|it| &it.shape) {
+            let node = file.node(tree).and_then(|it| tree.resolve(it));
+            if let Some(Shape::Map(entries)) = node.map(|it| &it.shape) {
                 for entry in entries {
-                    let place = Place::key(*file, FieldPath::root().key(entry.key.clone()));
+                    let place = Place::key(file.origin, file.path.clone().key(entry.key.clone()));
                     report.push(undeclared(&entry.key, place, self.known.keys()));
                 }
             }

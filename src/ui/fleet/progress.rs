@@ -40,12 +40,16 @@ impl FleetProgress {
 
     /// A target is started.
     pub fn started(&self, name: &str) {
-        self.show(|running| drop(running.insert(name.to_owned())));
+        self.show(|running| {
+            running.insert(name.to_owned());
+        });
     }
 
     /// A target has ended.
     pub fn ended(&self, row: &Row) {
-        self.show(|running| drop(running.remove(row.shown())));
+        self.show(|running| {
+            running.remove(row.shown());
+        });
         self.bar.inc(1);
         if self.ui.is_watched() && matches!(row.outcome, Outcome::Clean) {
             return;
