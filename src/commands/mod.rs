@@ -249,11 +249,12 @@ async fn start_command(
 }
 
 impl Command {
-    /// Whether `--target` means anything to it: it reads manifests or an account.
+    /// Whether `--target` means anything to it: it reads manifests or an account. The targets of a fleet are those of `-f`.
     fn has_target(&self) -> bool {
         !matches!(
             self,
             Self::Init(_)
+                | Self::Fleet(_)
                 | Self::Show(_)
                 | Self::Schema(_)
                 | Self::Explain(_)

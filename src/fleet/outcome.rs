@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_failure_outweighs_a_refusal_and_a_refusal_outweighs_changes() {
-        use Outcome::*;
+        use Outcome::{Changes, Clean, Duplicate, Invalid, Killed, NotStarted, Refused};
         for (outcomes, expected) in [
             (&[][..], Status::Clean),
             (&[Clean, Clean], Status::Clean),

@@ -8,11 +8,15 @@ use crate::hostile_text::{HOSTILE, assert_inert};
 use crate::left_out::left_out;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 const ACCOUNT: &str = "000000000000";
+
+/// All of them in one emulator.
+const ACCOUNTS: [&str; 3] = [ACCOUNT, "222222222222", "333333333333"];
 
 const REGIONS: [&str; 7] = ivs_apply::aws::REGIONS;
 
@@ -54,6 +58,14 @@ fn target(name: &str, region: &str, manifests: &str, more: &str) -> String {
     )
 }
 
+/// The role of a target, which the emulator's own account does not need.
+fn role(account: &str) -> String {
+    if account == ACCOUNT {
+        return String::new();
+    }
+    format!("  role: {{ arn: \"arn:aws:iam::{account}:role/ivs-apply\" }}\n")
+}
+
 impl Work {
     fn new() -> Self {
         let place = Place::new();
@@ -79,11 +91,12 @@ impl Work {
         std::fs::write(path, text).expect("writable");
     }
 
-    /// So many good targets, each in a file of its own, over all regions.
+    /// So many good targets, each in a file of its own, over all regions of three accounts. In two of these a role is assumed.
     fn targets(&self, count: usize) {
         for it in 0..count {
             let (name, region) = (format!("t-{it:03}"), REGIONS[it % REGIONS.len()]);
-            let text = target(&name, region, "manifests", "");
+            let account = ACCOUNTS[it / REGIONS.len() % ACCOUNTS.len()];
+            let text = target(&name, region, "manifests", &role(account)).replace(ACCOUNT, account);
             self.write(&format!("targets/{name}.yaml"), &text);
         }
     }
@@ -146,8 +159,9 @@ fn fits(results: &Value) {
     assert!(errors.is_empty(), "{errors:#?}\n{results:#}");
 }
 
-/// The process of a target, once it has begun.
-fn process_of(name: &str) -> Option<u32> {
+/// The process of a target, where there is one. Other tests have targets of this name in other folders.
+fn process_of(work: &Work, name: &str) -> Option<u32> {
+    let folder = work.place.folder.path().canonicalize().expect("there");
     for entry in std::fs::read_dir("/proc").ok()?.flatten() {
         let number = entry.file_name().to_string_lossy().parse::<u32>();
         let Ok(number) = number else { continue };
@@ -155,7 +169,8 @@ fn process_of(name: &str) -> Option<u32> {
         let words: Vec<&[u8]> = line.split(|it| *it == 0).collect();
         let reference = format!("#{name}");
         let is_target = words.iter().any(|it| it.ends_with(reference.as_bytes()));
-        if is_target && words.contains(&b"--target".as_slice()) {
+        let is_here = std::fs::read_link(entry.path().join("cwd")).is_ok_and(|it| it == folder);
+        if is_here && is_target && words.contains(&b"--target".as_slice()) {
             return Some(number);
         }
     }
@@ -217,17 +232,19 @@ fn of_a_hundred_targets_five_fail_in_five_ways_and_the_others_are_done() {
         "targets/broken.yaml",
         &format!("{}  wave: [\n", target("broken", REGIONS[0], "x", "")),
     );
-    // Nobody has signed in to its account.
-    let foreign = target("foreign", REGIONS[0], "manifests", "").replace(ACCOUNT, "111111111111");
-    work.write("targets/foreign.yaml", &foreign);
+    // A role that nobody may assume.
+    let arn = "arn:aws:iam::444444444444:role/ivs-apply";
+    work.client.control("POST", "roles", &json!({ "arn": arn, "refused": true }));
+    let foreign = target("foreign", REGIONS[0], "manifests", &role("444444444444"));
+    work.write("targets/foreign.yaml", &foreign.replace(ACCOUNT, "444444444444"));
     for (name, region) in [("hangs", 0), ("killed", 1), ("frozen", 2)] {
         let text = target(name, REGIONS[region], "slow", "");
         // The first one of its queue, so that it waits while others run.
         work.write(&format!("targets/{name}.yaml"), &text);
     }
     let child = started(&mut work, "drift -f targets --out results --timeout 20s", 3);
-    signal("-9", process_of("killed").expect("it runs"));
-    signal("-STOP", process_of("frozen").expect("it runs"));
+    signal("-9", process_of(&work, "killed").expect("it runs"));
+    signal("-STOP", process_of(&work, "frozen").expect("it runs"));
     let ran = ended(child);
     assert_eq!(ran.code, Some(3), "{ran:?}");
     let results = work.results("results");
@@ -252,7 +269,7 @@ fn of_a_hundred_targets_five_fail_in_five_ways_and_the_others_are_done() {
     for told in [
         "100 targets: 1 invalid, 1 failed, 1 killed, 2 timed out, 95 clean",
         "targets/broken.yaml:",
-        "111111111111",
+        "444444444444:role/ivs-apply",
         "its process was ended by signal 9 from outside",
         "it took longer than `--timeout` allows and was ended",
         "drift --target targets/foreign.yaml#foreign",
@@ -423,7 +440,7 @@ fn an_interrupted_fleet_passes_the_signal_on_and_writes_its_report() {
         assert_eq!(results["runs"][0]["exitCode"], code);
         // No process is left behind.
         if has_proc() {
-            assert_eq!(process_of("a"), None);
+            assert_eq!(process_of(&work, "a"), None);
         }
     }
     // What was interrupted is left to do.
@@ -440,8 +457,8 @@ fn a_second_signal_ends_the_targets_at_once() {
     }
     let mut work = Work::new();
     work.write("targets/a.yaml", &target("second-signal", REGIONS[0], "slow", ""));
-    let child = started(&mut work, "plan -f targets --out results", 1);
-    let process = process_of("second-signal").expect("it runs");
+    let mut child = started(&mut work, "plan -f targets --out results", 1);
+    let process = process_of(&work, "second-signal").expect("it runs");
     // A process that is stopped again at once hears no signal but the one that none can ignore.
     let stopping = std::thread::spawn(move || {
         while Command::new("kill")
@@ -452,10 +469,12 @@ fn a_second_signal_ends_the_targets_at_once() {
         {}
     });
     signal("-TERM", child.id());
-    wait_for("the first signal", || {
-        std::thread::sleep(Duration::from_millis(200));
-        Some(())
-    });
+    let mut talk = BufReader::new(child.stderr.take().expect("piped"));
+    let mut line = String::new();
+    while !line.starts_with("stopping") {
+        line.clear();
+        assert_ne!(talk.read_line(&mut line).expect("text"), 0, "it says that it stops");
+    }
     let _ = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
     let ran = ended(child);
     stopping.join().expect("it ends with the process");
@@ -544,9 +563,9 @@ fn a_list_is_the_same_twice_and_feeds_a_matrix() {
         lines.lines().map(|it| it.split_once('=').expect("name=value")).collect();
     let matrix: Value = serde_json::from_str(outputs["matrix"]).expect("JSON");
     let jobs = matrix["include"].as_array().expect("jobs");
-    // There are no more jobs than queues.
-    assert_eq!(jobs.len(), REGIONS.len());
-    assert_eq!((outputs["targets"], outputs["shards"], outputs["invalid"]), ("20", "7", "0"));
+    // There are no more jobs than queues: seven regions in two accounts, six in the third.
+    assert_eq!(jobs.len(), 20);
+    assert_eq!((outputs["targets"], outputs["shards"], outputs["invalid"]), ("20", "20", "0"));
     let mut seen = 0;
     for job in jobs {
         let shard = job["shard"].as_str().expect("a shard");
@@ -698,10 +717,8 @@ fn a_fleet_that_was_killed_left_what_it_knew() {
     let gate = work.run("report results --max-failures 100%");
     assert_eq!(gate.code, Some(3), "{gate:?}");
     // Its lock is gone with it, and a resumed run does the rest.
-    if has_proc() {
-        if let Some(left) = process_of("b") {
-            signal("-9", left);
-        }
+    if let Some(left) = process_of(&work, "b") {
+        signal("-9", left);
     }
     let ran = work.run("plan -f targets --out results --resume");
     assert_eq!(ran.code, Some(2), "{ran:?}");
