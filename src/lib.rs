@@ -34,6 +34,7 @@ pub mod diag;
 #[cfg(feature = "emulator")]
 pub mod emulator;
 pub mod engine;
+pub mod fleet;
 pub mod kinds;
 pub mod manifest;
 #[cfg(feature = "mutants")]

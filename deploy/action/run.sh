@@ -4,6 +4,8 @@
 set -euo pipefail
 # shellcheck source=deploy/action/messages.sh
 . "$(dirname "${BASH_SOURCE[0]}")/messages.sh"
+# The next steps run the program themselves.
+if [ "${INPUT_COMMAND:-}" = install ]; then exit; fi
 need xargs
 
 plan=${INPUT_PLAN_FILE:-}
@@ -12,7 +14,7 @@ case "${words[0]}" in
   validate | drift) [ -z "$plan" ] || fail "the input \`plan-file\` is for \`plan\` and \`apply\`, not for \`${words[0]}\`" ;;
   plan) if [ -n "$plan" ]; then words+=(--out="$plan"); fi ;;
   apply) ;;
-  *) fail "the input \`command\` is validate, plan, apply or drift, not \`${words[0]}\`" ;;
+  *) fail "the input \`command\` is install, validate, plan, apply or drift, not \`${words[0]}\`" ;;
 esac
 if [ -n "${INPUT_STACK:-}" ]; then words+=(--stack="$INPUT_STACK"); fi
 while IFS= read -r file; do

@@ -46,6 +46,11 @@ pub(crate) fn program() -> String {
     name.filter(|it| !it.is_empty()).unwrap_or_else(|| env!("CARGO_PKG_NAME").to_owned())
 }
 
+/// The file of the program, for another process of it.
+pub(crate) fn program_file() -> std::io::Result<PathBuf> {
+    std::env::current_exe()
+}
+
 /// The paths of `-f` in a command line that is being typed, or those of its variable.
 pub(crate) fn typed_filenames() -> Vec<PathBuf> {
     let mut paths = Vec::new();

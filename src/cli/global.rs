@@ -160,6 +160,8 @@ pub enum Format {
     Dotenv,
     /// Lines for `$GITHUB_OUTPUT`.
     Github,
+    /// For a collector of metrics.
+    Metrics,
     /// The language of Graphviz.
     Dot,
     /// The language of Mermaid, for Markdown.
@@ -321,6 +323,24 @@ impl Global {
             None if self.rate_share < 1.0 => Some(Rates::Aws { share: self.rate_share }),
             None => None,
         }
+    }
+
+    /// The flags of the connection as variables, for a process of this program that works with the same ones; its own
+    /// flags come before them.
+    pub(crate) fn variables_of_connection(&self) -> Vec<(&'static str, String)> {
+        let word = |it: RatesWord| if it == RatesWord::Aws { "aws" } else { "off" }.to_owned();
+        let share = (self.rate_share < 1.0).then(|| self.rate_share.to_string());
+        [
+            ("IVS_APPLY_PROFILE", self.profile.clone()),
+            ("IVS_APPLY_ENDPOINT_URL", self.endpoint_url.clone()),
+            ("IVS_APPLY_RATES", self.rates.map(word)),
+            ("IVS_APPLY_RATE_SHARE", share),
+            ("IVS_APPLY_DENY_WARNINGS", self.deny_warnings.then(|| "true".to_owned())),
+            ("IVS_APPLY_VERBOSE", (self.verbose > 0).then(|| self.verbose.to_string())),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+        .collect()
     }
 
     /// The manifests to read: those of `-f`, or the folder that the program runs in.

@@ -92,7 +92,24 @@ fn place(flag: &str) -> (Option<&'static str>, usize) {
 /// A command with the arguments that it takes of those that several commands have, all of them arranged. clap calls it
 /// once a command is needed, so that a start arranges one command and not all.
 pub(super) fn arranged(command: Command) -> Command {
-    let Some(taken) = takes::of(command.get_name()) else { return command };
+    let name = command.get_name().to_owned();
+    if name == FLEET {
+        let command = command.mut_subcommands(|it| it.defer(arranged_of_fleet));
+        return command.after_long_help(examples(&name));
+    }
+    arranged_as(command, &name)
+}
+
+/// The command that has commands of its own.
+const FLEET: &str = "fleet";
+
+fn arranged_of_fleet(command: Command) -> Command {
+    let name = format!("{FLEET} {}", command.get_name());
+    arranged_as(command, &name)
+}
+
+fn arranged_as(command: Command, name: &str) -> Command {
+    let Some(taken) = takes::of(name) else { return command };
     let shared = Global::augment_args(Command::new(""));
     let shared =
         shared.get_arguments().filter(|it| it.get_long().is_some_and(|it| taken.takes(it)));
@@ -185,8 +202,9 @@ pub(super) fn refused(
     matches: &ArgMatches,
     program: impl FnOnce() -> Command,
 ) -> Option<clap::Error> {
-    let (name, _) = matches.subcommand()?;
-    let taken = takes::of(name)?;
+    let (name, below) = matches.subcommand()?;
+    let names = || [Some(name), below.subcommand_name()].into_iter().flatten();
+    let taken = takes::of(&names().collect::<Vec<_>>().join(" "))?;
     let is_given = |flag: &str| {
         matches.value_source(&flag.replace('-', "_")) == Some(ValueSource::CommandLine)
     };
@@ -198,7 +216,7 @@ pub(super) fn refused(
     }
     let mut program = program();
     program.build();
-    let command = program.find_subcommand(name)?.clone();
+    let command = names().try_fold(&program, |it, name| it.find_subcommand(name))?.clone();
     let text = |it: &str| ContextValue::String(it.to_owned());
     let names = |formats: &[Format]| -> Vec<String> {
         let values = formats.iter().filter_map(Format::to_possible_value);

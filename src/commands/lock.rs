@@ -231,16 +231,36 @@ fn stopped_early(why: Option<Signal>) -> Failure {
     Failure { code, message: "stopped before anything was written".to_owned(), help: None }
 }
 
+/// SIGINT (Ctrl-C), SIGTERM and SIGHUP, as they come.
+pub(super) struct Signals {
+    hangup: Option<unix::Signal>,
+    interrupt: Option<unix::Signal>,
+    terminate: Option<unix::Signal>,
+}
+
+impl Signals {
+    /// From now on.
+    pub(super) fn listen() -> Self {
+        Self {
+            hangup: hangup(),
+            interrupt: unix::signal(unix::SignalKind::interrupt()).ok(),
+            terminate: unix::signal(unix::SignalKind::terminate()).ok(),
+        }
+    }
+
+    /// The next one: how a program ends that it stops.
+    pub(super) async fn next(&mut self) -> ExitCode {
+        tokio::select! {
+            () = received(&mut self.interrupt) => ExitCode::Interrupted,
+            () = received(&mut self.terminate) => ExitCode::Terminated,
+            () = received(&mut self.hangup) => ExitCode::HungUp,
+        }
+    }
+}
+
 /// Waits for SIGINT (Ctrl-C), SIGTERM or SIGHUP, for commands that go on until one comes: how they end then.
 pub(super) async fn stopped() -> ExitCode {
-    let mut hangup = hangup();
-    let mut interrupt = unix::signal(unix::SignalKind::interrupt()).ok();
-    let mut terminate = unix::signal(unix::SignalKind::terminate()).ok();
-    tokio::select! {
-        () = received(&mut interrupt) => ExitCode::Interrupted,
-        () = received(&mut terminate) => ExitCode::Terminated,
-        () = received(&mut hangup) => ExitCode::HungUp,
-    }
+    Signals::listen().next().await
 }
 
 /// Listens for SIGHUP, unless the program was started with that signal ignored, as `nohup` does: such a program

@@ -14,6 +14,7 @@ mod events;
 mod explain;
 mod export;
 mod failure;
+mod fleet;
 mod graph;
 mod help;
 mod iam_policy;
@@ -41,7 +42,7 @@ mod wait;
 pub use start::main;
 
 use crate::cli::{ExitCode, Format, Global};
-use crate::ui::ci::{Known, Record, Report, RunSummary};
+use crate::ui::ci::{Known, Record, Report, RunSummary, Settings};
 use crate::ui::events::Events;
 use crate::ui::{Ui, json};
 use answer::{frame_of, printed};
@@ -77,6 +78,7 @@ pub(crate) enum Command {
     Show(show::ShowArgs),
     Apply(apply::ApplyArgs),
     Drift(drift::DriftArgs),
+    Fleet(fleet::FleetArgs),
     Status(status::StatusArgs),
     Export(export::ExportArgs),
     Destroy(destroy::DestroyArgs),
@@ -121,7 +123,7 @@ async fn once(command: &Command, global: &Global, ui: Ui) -> ExitCode {
     let name = command.name();
     // What reads secrets from a pipe must not take a failure for them.
     let format = if command.hands_over() { Format::Text } else { format };
-    let has_target = takes::of(name).is_some_and(|it| it.takes("target"));
+    let has_target = takes::of(name).is_some_and(|it| it.heeds("target"));
     let resolved = if has_target { target::resolved(global, ui) } else { Ok(None) };
     let (resolved, refused) = match resolved {
         Ok(resolved) => (resolved, None),
@@ -129,7 +131,10 @@ async fn once(command: &Command, global: &Global, ui: Ui) -> ExitCode {
     };
     let global = resolved.as_ref().unwrap_or(global);
     let stack = global.stack.as_deref().unwrap_or("default");
-    let record = Record::new(RunSummary::new(name, stack), global.ci(command.reports()));
+    // A fleet is no run on one stack: a CI system is told by what `fleet report` writes.
+    let is_fleet = matches!(command, Command::Fleet(_));
+    let told = if is_fleet { Settings::default() } else { global.ci(command.reports()) };
+    let record = Record::new(RunSummary::new(name, stack), told);
     record.is_about(Known {
         stack: global.stack.clone(),
         region: connection::region_named(global, None),
@@ -199,7 +204,7 @@ fn say(failure: &Failure, ui: Ui) -> ExitCode {
 fn end(code: ExitCode, name: &str, format: Format, record: &Record, ui: Ui) -> ExitCode {
     record.ended(code.number());
     let answer = match format {
-        Format::Github if name != "output" => Some(record.outputs()),
+        Format::Github if name != "output" && !name.starts_with("fleet") => Some(record.outputs()),
         Format::Markdown => record.markdown(),
         _ => None,
     };
@@ -243,6 +248,7 @@ async fn start_command(
         Command::Apply(args) => Box::pin(apply::run(args, global, events, ui)).await,
         Command::Status(args) => status::run(args, global, events, ui).await,
         Command::Drift(args) => Box::pin(drift::run(args, global, events, ui)).await,
+        Command::Fleet(args) => Box::pin(fleet::run(args, global, ui)).await,
         Command::Export(args) => export::run(args, global, ui).await,
         Command::Destroy(args) => Box::pin(destroy::run(args, global, events, ui)).await,
         Command::Unlock(args) => unlock::run(args, global, events, ui).await,
@@ -312,6 +318,7 @@ impl Command {
             Self::Show(_) => "show",
             Self::Apply(_) => "apply",
             Self::Drift(_) => "drift",
+            Self::Fleet(args) => args.name(),
             Self::Status(_) => "status",
             Self::Export(_) => "export",
             Self::Destroy(_) => "destroy",
@@ -336,7 +343,8 @@ mod tests {
     #[test]
     fn every_flag_has_its_variable() {
         let cli = Cli::command();
-        for command in cli.get_subcommands().chain([&cli]) {
+        let all = cli.get_subcommands().chain([&cli]);
+        for command in all.flat_map(|it| it.get_subcommands().chain([it])) {
             for flag in command.get_arguments().filter_map(|it| Some((it, it.get_long()?))) {
                 let (argument, name) = flag;
                 if matches!(name, "help" | "version") {

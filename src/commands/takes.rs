@@ -20,6 +20,8 @@ pub(super) struct Taken {
     account: bool,
     /// Flags of a command that reads manifests or works on an account, where it does not do that.
     further: &'static [&'static str],
+    /// Flags that it takes only to say what to give instead of them.
+    refuses: &'static [&'static str],
     /// Flags that its short help shows, and that of other commands does not.
     pub(super) shown: &'static [&'static str],
 }
@@ -57,19 +59,21 @@ impl Taken {
         match flag {
             "format" => self.formats.len() > 1,
             "markdown-limit" => self.formats.contains(&Format::Markdown),
-            TARGET => self.manifests || self.account,
+            TARGET => self.manifests || self.account || self.refuses.contains(&flag),
             _ => {
                 EVERYWHERE.contains(&flag)
                     || self.manifests && MANIFESTS.contains(&flag)
                     || self.account && ACCOUNT.contains(&flag)
                     || self.further.contains(&flag)
+                    || self.refuses.contains(&flag)
             }
         }
     }
 
     /// Whether a flag that the command takes makes a difference to it.
     pub(super) fn heeds(&self, flag: &str) -> bool {
-        self.takes(flag) && (flag != "emulator" || self.account)
+        let is_told_better = self.refuses.contains(&flag);
+        self.takes(flag) && !is_told_better && (flag != "emulator" || self.account)
     }
 }
 
@@ -88,6 +92,7 @@ const fn command(command: &'static str) -> Taken {
         manifests: false,
         account: false,
         further: &[],
+        refuses: &[],
         shown: &[],
     }
 }
@@ -102,8 +107,19 @@ const fn worker(name: &'static str) -> Taken {
     Taken { account: true, ..reader(name) }
 }
 
-/// Every command.
-const COMMANDS: [Taken; 19] = [
+/// A command that starts others with the flags of the connection.
+const fn fleet(command: &'static str) -> Taken {
+    Taken {
+        command,
+        formats: VIEWS,
+        further: &["filename", "profile", "endpoint-url", "rates", "rate-share", "deny-warnings"],
+        refuses: &["stack", "region", "target", "set", "values", "stdin-folder"],
+        ..self::command(command)
+    }
+}
+
+/// Every command, and every command of a command.
+const COMMANDS: [Taken; 26] = [
     Taken { further: &["stack", "region"], shown: &["stack"], ..command("init") },
     Taken {
         formats: &[Format::Text, Format::Json, Format::Markdown, Format::Github],
@@ -131,6 +147,20 @@ const COMMANDS: [Taken; 19] = [
         ..worker("graph")
     },
     Taken { formats: JSON, shown: &["values", "stack"], ..reader("iam-policy") },
+    command("fleet"),
+    Taken {
+        formats: &[Format::Text, Format::Json, Format::Github],
+        further: &["filename"],
+        ..fleet("fleet list")
+    },
+    fleet("fleet validate"),
+    fleet("fleet plan"),
+    fleet("fleet apply"),
+    fleet("fleet drift"),
+    Taken {
+        formats: &[Format::Text, Format::Json, Format::Markdown, Format::Html, Format::Metrics],
+        ..command("fleet report")
+    },
     command("schema"),
     command("explain"),
     Taken { further: &["rates"], shown: &["rates"], ..command("emulator") },
@@ -152,8 +182,10 @@ mod tests {
         let all: BTreeSet<String> = global.get_arguments().filter_map(named).collect();
         assert_eq!(all, shared().map(ToOwned::to_owned).collect());
         for taken in COMMANDS {
-            let known = |it: &&&str| shared().any(|flag| flag == **it);
-            assert_eq!(taken.further.iter().filter(known).count(), taken.further.len());
+            let known = |it: &str| shared().any(|flag| flag == it);
+            for flag in taken.further.iter().chain(taken.refuses) {
+                assert!(known(flag), "{}: --{flag}", taken.command);
+            }
             assert!(!taken.formats.is_empty(), "{}", taken.command);
         }
         for flag in shared() {

@@ -1,9 +1,12 @@
 //! Output to a file that the user named: readable by its owner only, complete or not written at all, and it replaces
-//! nothing but earlier output of the same sort; and the file that events are appended to (`append.rs`).
+//! nothing but earlier output of the same sort; the file that events are appended to (`append.rs`), and the folder of a fleet's
+//! results (`results.rs`).
 
 mod append;
+mod results;
 
 pub use append::Appended;
+pub use results::{FolderRefused, ResultsFolder, results};
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};

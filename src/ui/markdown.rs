@@ -132,6 +132,7 @@ fn weight(section: Section) -> Weight {
         Section::NotDriftMissing | Section::Dormant | Section::OnAir | Section::State(_) => {
             Weight::Quiet
         }
+        Section::Fleet(outcome) => super::fleet::weight(outcome),
     }
 }
 

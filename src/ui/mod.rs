@@ -13,6 +13,7 @@ pub mod events;
 pub mod explain;
 pub mod export;
 pub mod file;
+pub mod fleet;
 pub mod graph;
 pub mod html;
 pub mod init;

@@ -485,6 +485,69 @@ fn drift_has_one_issue_that_is_opened_updated_and_closed() {
     assert_eq!(issues(&project).len(), 2);
 }
 
+const FLEET_APPLY: &str = "examples/ci/fleet/apply.yml";
+const FLEET_DRIFT: &str = "examples/ci/fleet/drift.yml";
+
+/// Targets in two waves, of which some have manifests with a mistake.
+fn write_targets(project: &Project, wrong: usize) {
+    let folder = project.repository.path();
+    std::fs::create_dir_all(folder.join("targets")).expect("writable");
+    for (path, text) in
+        [("stacks/good", CHANNEL.to_owned()), ("stacks/wrong", CHANNEL.replace("LOW", "SLOW"))]
+    {
+        std::fs::create_dir_all(folder.join(path)).expect("writable");
+        std::fs::write(folder.join(path).join("a.yaml"), text).expect("writable");
+    }
+    for it in 0..6 {
+        let (wave, region) = (1 + it / 4, ["us-west-2", "eu-west-1"][it % 2]);
+        let stack = if it < wrong { "wrong" } else { "good" };
+        let text = format!(
+            "apiVersion: ivs-apply.dev/v1\nkind: Target\nmetadata: {{ name: t-{it} }}\nspec:\n  account: \"000000000000\"\n  \
+             region: {region}\n  stack: t-{it}\n  wave: {wave}\n  manifests: {{ path: ../stacks/{stack} }}\n"
+        );
+        std::fs::write(folder.join(format!("targets/t-{it}.yaml")), text).expect("writable");
+    }
+}
+
+#[test]
+fn the_waves_of_a_fleet_are_applied_one_after_another_as_long_as_few_enough_targets_fail() {
+    let Some(project) = Project::new() else { return };
+    write_targets(&project, 1);
+    let results = |jobs: &BTreeMap<String, runner::Job>| {
+        ["wave-1", "gate-1", "wave-2", "report"].map(|it| jobs[it].result)
+    };
+    // One of four is more than a tenth.
+    let jobs = project.runner().workflow(FLEET_APPLY);
+    let log = &jobs["wave-1"].log;
+    let expected = [Result::Failure, Result::Failure, Result::Skipped, Result::Success];
+    assert_eq!(results(&jobs), expected, "{log}");
+    let summary = &jobs["report"].summary;
+    assert!(summary.contains("4 targets: 1 failed, 3 clean"), "{summary}");
+    assert!(summary.contains("SLOW") && summary.contains("t-0"), "{summary}");
+    write_targets(&project, 0);
+    let jobs = project.runner().workflow(FLEET_APPLY);
+    assert_eq!(results(&jobs), [Result::Success; 4], "{}", jobs["gate-1"].log);
+    let summary = &jobs["report"].summary;
+    assert!(summary.contains("6 targets: 6 clean"), "{summary}");
+    // Every night after that.
+    let jobs = project.runner().workflow(FLEET_DRIFT);
+    assert_eq!(jobs["drift"].result, Result::Success, "{}", jobs["drift"].log);
+    assert!(jobs["report"].summary.contains("6 targets: 6 clean"), "{}", jobs["report"].summary);
+}
+
+#[test]
+fn the_workflows_of_a_fleet_stay_within_the_jobs_that_github_runs() {
+    for path in [FLEET_APPLY, FLEET_DRIFT] {
+        let file = yaml(&root().join(path));
+        let mut scripts = Vec::new();
+        members(&file, "run", &mut scripts);
+        let shards =
+            scripts.iter().filter_map(|it| it.split_once("--shards ")?.1.split(' ').next());
+        let shards: Vec<usize> = shards.map(|it| it.parse().expect("a number")).collect();
+        assert!(!shards.is_empty() && shards.iter().sum::<usize>() <= 256, "{path}: {shards:?}");
+    }
+}
+
 /// One job of GitLab: the variables, and the lines of its scripts in one shell.
 struct GitLab<'a> {
     project: &'a Project,
@@ -780,8 +843,10 @@ fn the_lines_of_the_crontab_print_only_what_should_be_mailed() {
 
 /// The files with workflows for others to copy, and the action.
 fn github_files() -> Vec<PathBuf> {
-    let folder = std::fs::read_dir(root().join("examples/ci/github")).expect("readable");
-    let mut files: Vec<PathBuf> = folder.map(|it| it.expect("readable").path()).collect();
+    let folders = ["examples/ci/github", "examples/ci/fleet"];
+    let folders = folders.map(|it| std::fs::read_dir(root().join(it)).expect("readable"));
+    let files = folders.into_iter().flatten();
+    let mut files: Vec<PathBuf> = files.map(|it| it.expect("readable").path()).collect();
     files.sort();
     files
 }

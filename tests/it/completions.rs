@@ -12,7 +12,9 @@ const MANIFESTS: &str = "apiVersion: ivs-apply.dev/v1\nkind: Stage\nmetadata: { 
     spec: { values: { mode: { type: string, default: LOW } } }\n";
 
 /// Lines as typed up to the Tab key, and the completed line.
-const LINES: [(&str, &str); 8] = [
+const LINES: [(&str, &str); 10] = [
+    ("ivs-apply fleet dr", "ivs-apply fleet drift"),
+    ("ivs-apply fleet apply --max", "ivs-apply fleet apply --max-failures"),
     ("ivs-apply render -f manifests --set mo", "ivs-apply render -f manifests --set mode="),
     ("ivs-apply render --valu", "ivs-apply render --values"),
     ("ivs-apply valid", "ivs-apply validate"),

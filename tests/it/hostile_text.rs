@@ -13,11 +13,11 @@ fn steers(c: char) -> bool {
             | '\u{e0000}'..='\u{e0fff}')
 }
 
-const HOSTILE: &str = "\n::error::x\r\u{1b}[2J\u{1b}]0;t\u{7}\u{9b}31m\u{85}\u{202e}\u{2066}\u{200b}\u{7f}\u{e0041}##[error]x##vso[a]`|<b>";
+pub(crate) const HOSTILE: &str = "\n::error::x\r\u{1b}[2J\u{1b}]0;t\u{7}\u{9b}31m\u{85}\u{202e}\u{2066}\u{200b}\u{7f}\u{e0041}##[error]x##vso[a]`|<b>";
 
 /// Looks at each byte of both streams.
 #[track_caller]
-fn assert_inert(ran: &Ran, what: &str) {
+pub(crate) fn assert_inert(ran: &Ran, what: &str) {
     for (stream, text) in [("stdout", &ran.stdout), ("stderr", &ran.stderr)] {
         for line in text.split('\n') {
             let at = line.chars().position(steers);
@@ -106,12 +106,13 @@ const SHOWN: [&str; 49] = [
     "destroy --yes --confirm-deletes 4",
 ];
 
-/// Commands that show nothing of an account. What `unlock` shows is the text of a lock, for which there is a test of
-/// its own.
-const WITHOUT_AN_ACCOUNT: [&str; 10] = [
+/// Commands that show nothing of an account. What `unlock` shows is the text of a lock, and what `fleet` shows is what its targets
+/// have written, for which there are tests of their own.
+const WITHOUT_AN_ACCOUNT: [&str; 11] = [
     "completions",
     "emulator",
     "explain",
+    "fleet",
     "help",
     "iam-policy",
     "init",

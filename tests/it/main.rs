@@ -33,6 +33,7 @@ mod faults;
 mod fields;
 mod files;
 mod first_applies;
+mod fleet;
 mod foreign;
 mod freeze;
 mod fuzz;

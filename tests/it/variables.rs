@@ -68,6 +68,7 @@ fn commands() -> Vec<(Vec<String>, BTreeSet<String>)> {
             "emulator" => &["--listen", "192.0.2.1:1"],
             "completions" => &["bash"],
             "show" => &["no-such-plan.json"],
+            "fleet" => &["list", "-f", "manifests"],
             _ => &["--emulator", "-f", "manifests"],
         };
         let words = [name].iter().chain(arguments).map(|it| (*it).to_owned()).collect();

@@ -18,7 +18,7 @@ const fn example(what: &'static str, line: &'static str) -> Example {
     Example { what, line }
 }
 
-const EXAMPLES: [(&str, [Example; 3]); 20] = [
+const EXAMPLES: [(&str, [Example; 3]); 27] = [
     (
         "ivs-apply",
         [
@@ -223,6 +223,98 @@ const EXAMPLES: [(&str, [Example; 3]); 20] = [
             example(
                 "What a role that looks for drift and its author may do",
                 "ivs-apply iam-policy drift -f manifests --blame",
+            ),
+        ],
+    ),
+    (
+        "fleet",
+        [
+            example("List the targets and their queues", "ivs-apply fleet list -f targets"),
+            example("Plan every target", "ivs-apply fleet plan -f targets --out results"),
+            example("Report what it came to", "ivs-apply fleet report results"),
+        ],
+    ),
+    (
+        "fleet list",
+        [
+            example("List the targets and their queues", "ivs-apply fleet list -f targets"),
+            example("Deal them to two machines", "ivs-apply fleet list -f targets --shards 2"),
+            example(
+                "Write a matrix for GitHub Actions",
+                "ivs-apply fleet list -f targets --shards 8 --format github",
+            ),
+        ],
+    ),
+    (
+        "fleet validate",
+        [
+            example(
+                "Check the manifests of every target",
+                "ivs-apply fleet validate -f targets --out checked",
+            ),
+            example(
+                "Check those of one environment",
+                "ivs-apply fleet validate -f targets -l env=prod --out checked",
+            ),
+            example(
+                "Check them on the first of two machines",
+                "ivs-apply fleet validate -f targets --shard 0/2 --out checked",
+            ),
+        ],
+    ),
+    (
+        "fleet plan",
+        [
+            example("Plan every target", "ivs-apply fleet plan -f targets --out planned"),
+            example(
+                "Plan the first wave, for a comment",
+                "ivs-apply fleet plan -f targets --wave 1 --out planned --format markdown",
+            ),
+            example(
+                "Plan the channels of every target",
+                "ivs-apply fleet plan -f targets --out planned -- --only 'Channel/*'",
+            ),
+        ],
+    ),
+    (
+        "fleet apply",
+        [
+            example("Apply wave by wave", "ivs-apply fleet apply -f targets --yes --out applied"),
+            example(
+                "Go on with a run that has stopped",
+                "ivs-apply fleet apply -f targets --yes --out applied --resume",
+            ),
+            example(
+                "Put up with failures in one target out of ten",
+                "ivs-apply fleet apply -f targets --yes --out applied --max-failures 10%",
+            ),
+        ],
+    ),
+    (
+        "fleet drift",
+        [
+            example("Look for drift", "ivs-apply fleet drift -f targets --out drift"),
+            example(
+                "Look for it in 64 targets at a time",
+                "ivs-apply fleet drift -f targets --parallel 64 --out drift",
+            ),
+            example(
+                "Look for it on the second of eight machines",
+                "ivs-apply fleet drift -f targets --shard 1/8 --out drift",
+            ),
+        ],
+    ),
+    (
+        "fleet report",
+        [
+            example("Report what a run came to", "ivs-apply fleet report results"),
+            example(
+                "Report the runs of several machines as one page",
+                "ivs-apply fleet report shard-0 shard-1 --format html",
+            ),
+            example(
+                "Fail where more than one target in ten is not done",
+                "ivs-apply fleet report results --max-failures 10%",
             ),
         ],
     ),

@@ -1,15 +1,17 @@
-//! A plan, a drift report, a saved plan or the state of a stack as one HTML file: no script, no request to anywhere, and a policy in the
+//! A plan, a drift report, a saved plan, the state of a stack or what a fleet came to as one HTML file: no script, no request to anywhere, and a policy in the
 //! file that forbids both.
 //!
 //! A page is a typed value first (`Page`), and every text in it is escaped by the template. Decides nothing, and never
 //! reads the account.
 
 mod drift;
+mod fleet;
 mod plan;
 mod saved;
 mod status;
 
 pub use drift::drift;
+pub use fleet::fleet;
 pub(super) use plan::section;
 pub use plan::{Ran, plan};
 pub use saved::saved;
@@ -18,10 +20,12 @@ pub use status::status;
 
 use super::drift::{NOT_COUNTED, heading as drift_heading};
 use super::escape::escape;
+use super::fleet::heading as fleet_heading;
 use super::graph::Picture;
 use super::plan::Header;
 use super::status::{NOT_HEALTHY, ON_AIR, state_heading};
 use crate::diag::SourceMap;
+use crate::fleet::Outcome;
 use crate::plan::{Attention, ResourceState};
 use askama::Template;
 use base64::Engine;
@@ -80,6 +84,7 @@ pub(super) enum Section {
     Dormant,
     OnAir,
     State(ResourceState),
+    Fleet(Outcome),
 }
 
 impl Section {
@@ -108,6 +113,7 @@ impl Section {
             Self::NotHealthy => "not-healthy",
             Self::OnAir => "on-air",
             Self::State(state) => state.code(),
+            Self::Fleet(outcome) => outcome.code(),
         }
     }
 
@@ -129,6 +135,7 @@ impl Section {
             Self::NotHealthy => NOT_HEALTHY,
             Self::OnAir => ON_AIR,
             Self::State(state) => state_heading(state),
+            Self::Fleet(outcome) => fleet_heading(outcome),
         }
     }
 }

@@ -34,6 +34,12 @@ impl Scope {
         (any_state || !self.failed) && is_true(&self.value(text))
     }
 
+    /// The value of a text that is one expression.
+    pub(super) fn evaluated(&self, text: &str) -> Value {
+        let inner = text.trim().strip_prefix("${{").and_then(|it| it.strip_suffix("}}"));
+        self.value(inner.expect("one expression"))
+    }
+
     fn value(&self, expression: &str) -> Value {
         let tokens = tokens(expression);
         let mut reader = Reader { tokens: &tokens, at: 0, scope: self };
@@ -150,6 +156,12 @@ impl Reader<'_> {
             Token::Name(name) => name.as_str(),
             Token::Sign(sign) => panic!("{sign} is no value"),
         };
+        if name == "fromJSON" {
+            assert!(self.takes("("), "fromJSON has an argument");
+            let text = as_text(&self.either());
+            assert!(self.takes(")"), "a parenthesis is open");
+            return serde_json::from_str(&text).expect("JSON");
+        }
         if self.takes("(") {
             assert!(self.takes(")"), "{name} has arguments");
             return json!(match name {
@@ -185,4 +197,8 @@ fn expressions_have_the_values_that_github_gives_them() {
     assert!(!holds(&failed, "${{ !cancelled() && steps.run.outputs.none != '' }}"));
     assert!(holds(&ok, "!(inputs.empty || steps.other.outputs.none) && success()"));
     assert!(!failed.holds(None) && ok.holds(None));
+    let contexts = json!({ "needs": { "list": { "outputs": { "jobs": "[1, {\"a\": 2}]" } } } });
+    let scope = Scope { contexts, failed: false };
+    let jobs = scope.evaluated("${{ fromJSON(needs.list.outputs.jobs) }}");
+    assert_eq!(jobs, json!([1, { "a": 2 }]));
 }

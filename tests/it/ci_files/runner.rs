@@ -108,6 +108,7 @@ impl<'a> Runner<'a> {
             },
             "env": {},
             "inputs": {},
+            "matrix": {},
             "needs": {},
             "steps": {},
         })
@@ -129,15 +130,16 @@ impl<'a> Runner<'a> {
             };
             scope.contexts["needs"] = json!({});
             for need in &needs {
-                let outputs = &ended[*need].outputs;
-                scope.contexts["needs"][need] = json!({ "outputs": outputs });
+                let Job { outputs, result, .. } = &ended[*need];
+                let result = format!("{result:?}").to_lowercase();
+                scope.contexts["needs"][need] = json!({ "outputs": outputs, "result": result });
             }
             scope.failed = needs.iter().any(|it| ended[*it].result != Result::Success);
             if let Some((_, happens)) = self.before_job.filter(|it| it.0 == name) {
                 happens();
             }
             let job = if scope.holds(job.get("if")) {
-                self.job(job, &Scope { failed: false, ..scope.clone() })
+                self.jobs(job, &Scope { failed: false, ..scope.clone() })
             } else {
                 let (log, summary, outputs) = (String::new(), String::new(), json!({}));
                 Job { result: Result::Skipped, log, summary, outputs }
@@ -145,6 +147,28 @@ impl<'a> Runner<'a> {
             ended.insert(name.clone(), job);
         }
         ended
+    }
+
+    /// Runs a job, or one for each entry of its matrix, as one: it fails where one of them does.
+    fn jobs(&self, job: &Value, scope: &Scope) -> Job {
+        let Some(matrix) = job["strategy"]["matrix"].as_str() else { return self.job(job, scope) };
+        assert_eq!(job["strategy"]["fail-fast"], false, "one failure must not cancel the others");
+        let matrix = scope.evaluated(matrix);
+        let include = matrix["include"].as_array().expect("jobs");
+        assert!((1..=256).contains(&include.len()), "GitHub runs 1 to 256 jobs of a matrix");
+        let (log, summary, outputs) = (String::new(), String::new(), json!({}));
+        let mut all = Job { result: Result::Success, log, summary, outputs };
+        for entry in include {
+            let mut scope = scope.clone();
+            scope.contexts["matrix"] = entry.clone();
+            let one = self.job(job, &scope);
+            if one.result == Result::Failure {
+                all.result = Result::Failure;
+            }
+            all.log.push_str(&one.log);
+            all.summary.push_str(&one.summary);
+        }
+        all
     }
 
     /// Runs one job with the action of this project and these inputs. Outputs of the job are two of the action.
@@ -233,7 +257,24 @@ impl<'a> Runner<'a> {
                     return (input("if-no-files-found") != "error", json!({}));
                 }
                 std::fs::create_dir_all(&artifact).expect("writable");
+                if file.is_dir() {
+                    // Of a folder, what is in it.
+                    copy(&file, &artifact);
+                    return (true, json!({}));
+                }
                 std::fs::copy(&file, artifact.join(input("path"))).expect("copied");
+            }
+            "actions/download-artifact" if with.contains_key("pattern") => {
+                let pattern = input("pattern");
+                let start = pattern.strip_suffix('*').expect("a pattern with a star at its end");
+                for entry in std::fs::read_dir(self.artifacts.path()).expect("readable") {
+                    let entry = entry.expect("readable");
+                    let name = entry.file_name().to_string_lossy().into_owned();
+                    if name.starts_with(start) {
+                        let to = machine.workspace().join(input("path")).join(name);
+                        copy(&entry.path(), &to);
+                    }
+                }
             }
             "actions/download-artifact" => copy(&artifact, &machine.workspace()),
             "OWNER/ivs-apply" => return self.composite(&with, scope, machine),
