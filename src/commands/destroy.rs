@@ -28,7 +28,7 @@ pub(crate) struct DestroyArgs {
     /// Only what matches, such as `Channel/test-*`
     ///
     /// What something else still refers to stays.
-    #[arg(long, alias = "target", value_name = "GLOB", value_delimiter = ' ', add = ArgValueCompleter::new(patterns), env = "IVS_APPLY_ONLY")]
+    #[arg(long, value_name = "GLOB", value_delimiter = ' ', add = ArgValueCompleter::new(patterns), env = "IVS_APPLY_ONLY")]
     only: Vec<Pattern>,
     /// Keep what matches
     #[arg(long, value_name = "GLOB", value_delimiter = ' ', add = ArgValueCompleter::new(patterns), env = "IVS_APPLY_EXCLUDE")]

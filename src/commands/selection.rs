@@ -13,7 +13,7 @@ pub(crate) struct SelectionArgs {
     /// Only what matches, such as `Channel/*`
     ///
     /// What it needs comes with it, and nothing is pruned.
-    #[arg(long, alias = "target", value_name = "GLOB", value_delimiter = ' ', add = ArgValueCompleter::new(patterns), env = "IVS_APPLY_ONLY")]
+    #[arg(long, value_name = "GLOB", value_delimiter = ' ', add = ArgValueCompleter::new(patterns), env = "IVS_APPLY_ONLY")]
     only: Vec<Pattern>,
     /// Leave out what matches, such as `*/test-?`
     ///
