@@ -1,6 +1,5 @@
 //! The arguments of `fleet` and of its commands.
 
-use crate::cli::Format;
 use crate::fleet::{MaxFailures, Selection, Shard};
 use clap::Subcommand;
 use std::ffi::OsString;
@@ -144,17 +143,6 @@ impl FleetArgs {
             FleetCommand::Apply(_) => "fleet apply",
             FleetCommand::Drift(_) => "fleet drift",
             FleetCommand::Report(_) => "fleet report",
-        }
-    }
-
-    /// The forms of its answer.
-    pub(crate) fn formats(&self) -> &'static [Format] {
-        match self.command {
-            FleetCommand::List(_) => &[Format::Text, Format::Json, Format::Github],
-            FleetCommand::Report(_) => {
-                &[Format::Text, Format::Json, Format::Markdown, Format::Html, Format::Metrics]
-            }
-            _ => &[Format::Text, Format::Json, Format::Markdown, Format::Html],
         }
     }
 }
