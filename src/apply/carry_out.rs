@@ -77,7 +77,7 @@ pub(super) async fn carry_out(
         while let Some(step) = if goes_on { queue.next() } else { None } {
             let write = WriteTracker::unless(&halted);
             writes.insert(step.id, write.clone());
-            running.push(async move { (step.id, told(run, step, &write).await) });
+            running.push(async move { (step.id, Box::pin(told(run, step, &write)).await) });
         }
         if running.is_empty() {
             break;

@@ -93,8 +93,10 @@ pub(super) fn help(code: &str) -> Option<&'static str> {
 impl fmt::Display for NotAssumed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoBase(why) | Self::BaseRefused(why) | Self::Refused(why) => f.write_str(why),
-            Self::Denied(why, _) => f.write_str(why),
+            Self::NoBase(why)
+            | Self::BaseRefused(why)
+            | Self::Refused(why)
+            | Self::Denied(why, _) => f.write_str(why),
             Self::NoAnswer(why) => write!(f, "STS gave no answer: {why}"),
         }
     }

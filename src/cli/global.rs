@@ -24,12 +24,14 @@ pub struct Global {
     /// A folder is searched for *.yaml, *.yml and *.json. The default is the current folder. Can be given several times.
     #[arg(short = 'f', long = "filename", value_name = "PATH", env = "IVS_APPLY_FILENAME")]
     pub filename: Vec<PathBuf>,
-    /// Target to work on: a file with one document of kind Target, or with several and the NAME of one; gives account,
-    /// region, stack, role and values, and the manifests where `-f` is absent
+    /// A document of kind Target: account, region, stack, role
+    ///
+    /// The file has one such document, or several, and NAME is one of them. It gives account, region, stack, role and values,
+    /// and the manifests where `-f` is absent.
     #[arg(
         long,
         value_name = "FILE[#NAME]",
-        global = true,
+
         value_parser = not_empty,
         env = "IVS_APPLY_TARGET"
     )]

@@ -131,7 +131,7 @@ async fn emulated(
 impl Connection {
     /// Connects, and makes sure that it is to where the stack belongs, before any call to IVS.
     pub(super) async fn open(global: &Global, stack: &Stack, ui: Ui) -> Result<Self, Failure> {
-        Self::open_at(Account::of(global).await?, global, stack, ui).await
+        Self::open_at(Box::pin(Account::of(global)).await?, global, stack, ui).await
     }
 
     /// The same at an account that is known already.

@@ -155,7 +155,7 @@ impl Emulator {
         let emulator = Self::with(first, settings);
         emulator.state().restore(accounts);
         let state = emulator.0.state.clone();
-        let content = move || Content::of(locked(&state).accounts());
+        let content = move || Content::of(&locked(&state).accounts());
         if fresh {
             // A file that cannot be written must be an error before the first request, not after the last.
             content()

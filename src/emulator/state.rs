@@ -148,13 +148,11 @@ impl EmulatorState {
         let action = Action::of(request);
         let answer = match (&scope, action) {
             (Ok(scope), None) if caller::is_meant(request, scope) => {
-                match self.sts.check(request, scope, later) {
-                    Err(failure) => sts::refusal(&failure),
-                    Ok(()) => {
-                        let wanted = caller::asks_for_identity(request);
-                        let identity = self.sts.identity(&scope.access_key).filter(|_| wanted)?;
-                        (200, identity)
-                    }
+                if let Err(failure) = self.sts.check(request, scope, later) {
+                    sts::refusal(&failure)
+                } else {
+                    let wanted = caller::asks_for_identity(request);
+                    (200, self.sts.identity(&scope.access_key).filter(|_| wanted)?)
                 }
             }
             (_, None) => return None,

@@ -102,8 +102,8 @@ pub(crate) struct Content {
 
 impl Content {
     /// These accounts. A file with one account is as it was before there could be more.
-    pub(crate) fn of(accounts: Vec<&Account>) -> io::Result<Self> {
-        let (version, text) = match accounts.as_slice() {
+    pub(crate) fn of(accounts: &[&Account]) -> io::Result<Self> {
+        let (version, text) = match accounts {
             [one] => (VERSION, serde_json::to_vec(one)?),
             all => (SEVERAL, serde_json::to_vec(all)?),
         };

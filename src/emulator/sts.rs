@@ -146,12 +146,12 @@ impl Sts {
         let role = RoleArn::read(&asked.role_arn)?;
         let settings = self.roles.get(&asked.role_arn).cloned().unwrap_or_default();
         let signer = scope.map(|it| self.signer(&it.access_key));
-        let caller = || match scope.and_then(|it| self.sessions.get(&it.access_key)) {
-            Some(session) => session.arn.clone(),
-            None => {
-                let account = signer.as_ref().and_then(Signer::account).unwrap_or(own);
-                format!("arn:aws:iam::{account}:user/emulator")
+        let caller = || {
+            if let Some(session) = scope.and_then(|it| self.sessions.get(&it.access_key)) {
+                return session.arn.clone();
             }
+            let account = signer.as_ref().and_then(Signer::account).unwrap_or(own);
+            format!("arn:aws:iam::{account}:user/emulator")
         };
         let denied = || {
             let message = format!(

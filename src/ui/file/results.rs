@@ -81,7 +81,7 @@ impl ResultsFolder {
             Ok(it) if !it.is_dir() => return Err(FolderRefused::NotAFolder(path.to_owned())),
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Made::default().folder(path)?
+                Made::default().folder(path)?;
             }
             Err(error) => return Err(io_at(path)(error)),
         }
@@ -292,7 +292,7 @@ mod tests {
         assert_eq!(text, "{}");
         assert!(place.path().join("a/answer.json").exists());
         assert_eq!(folder.end_of_talk("a", 100).unwrap(), "first line\n\u{fc}ber\nlast");
-        assert_eq!(folder.end_of_talk("a", 12).unwrap(), "last", "only whole lines");
+        assert_eq!(folder.end_of_talk("a", 10).unwrap(), "last", "only whole lines");
         // Again: what was there before is gone.
         folder.streams("a").unwrap();
         assert!(!place.path().join("a/answer.json").exists());
