@@ -77,10 +77,7 @@ pub(super) async fn carry_out(
         while let Some(step) = if goes_on { queue.next() } else { None } {
             let write = WriteTracker::unless(&halted);
             writes.insert(step.id, write.clone());
-            running.push(async move {
-                let status = write.of(carry_out_step(run, step)).await;
-                (step.id, if write.kept_back() { StepStatus::NotStarted } else { status })
-            });
+            running.push(async move { (step.id, told(run, step, &write).await) });
         }
         if running.is_empty() {
             break;
@@ -144,11 +141,28 @@ async fn settle(run: &Run<'_>, plan: &Plan, observed: &ObservedState) {
     futures_util::future::join_all(waits.collect::<Vec<_>>()).await;
 }
 
+/// Carries out one step, and tells when its first write is sent: until then a signal keeps it from starting.
+async fn told(run: &Run<'_>, step: &Step, write: &WriteTracker) -> StepStatus {
+    let mut work = pin!(write.of(carry_out_step(run, step)));
+    let ended = tokio::select! {
+        biased;
+        status = &mut work => Some(status),
+        () = write.begins() => None,
+    };
+    if write.begun() {
+        let (id, address, action) = (step.id, step.address.clone(), step.action);
+        (run.tell)(Event::Started { id, address, action });
+    }
+    let status = match ended {
+        Some(status) => status,
+        None => work.await,
+    };
+    if write.kept_back() { StepStatus::NotStarted } else { status }
+}
+
 /// Carries out one step.
 async fn carry_out_step(run: &Run<'_>, step: &Step) -> StepStatus {
-    let (id, address, action) = (step.id, step.address.clone(), step.action);
-    (run.tell)(Event::Started { id, address, action });
-    let done = match action {
+    let done = match step.action {
         Action::Create | Action::Replace => create(run, step).await,
         Action::Adopt if step.arn.is_none() => create(run, step).await,
         Action::Update | Action::Adopt | Action::Rename | Action::Retag => {

@@ -13,7 +13,8 @@ use std::time::Duration;
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Event {
-    /// A step begins.
+    /// A step begins: its first write is sent. A step that ends before that (skipped, stale, kept back by a signal or a
+    /// freeze, or with a read that failed) has no such event.
     Started {
         /// The number of the step.
         id: StepId,

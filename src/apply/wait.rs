@@ -21,7 +21,7 @@ pub struct Wait {
     /// What ends it.
     #[serde(flatten)]
     pub until: Until,
-    /// How long it lasts at most.
+    /// How long it lasts at most: in an event from then on, in an error as a whole.
     #[serde(rename = "atMostSeconds", serialize_with = "seconds")]
     #[schemars(with = "f64")]
     pub at_most: Duration,
@@ -247,7 +247,7 @@ impl<'a> Watch<'a> {
         let Some(left) = left.filter(|it| !self.ends_in_time || !it.is_zero()) else {
             return false;
         };
-        (self.tell)(self.wait.clone());
+        (self.tell)(Wait { at_most: left, ..self.wait.clone() });
         self.pause.pass_at_most(if self.ends_in_time { left } else { Duration::MAX }).await;
         true
     }
@@ -296,6 +296,20 @@ mod tests {
         }
         assert_eq!(pauses, [500, 1_500, 3_500]);
         assert_eq!(start.elapsed().as_millis(), 3_500);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watch_tells_the_time_that_is_left() {
+        let told = std::sync::Mutex::new(Vec::new());
+        let tell = |wait: Wait| {
+            told.lock().expect("no test panics while it holds the lock").push(wait.at_most);
+        };
+        let pace = Pace { first: Duration::from_secs(5), longest: Duration::from_secs(30) };
+        let mut watch = Watch::at_pace(Until::Unlisted, Duration::from_secs(60), pace, &tell);
+        while watch.again().await {}
+        assert_eq!(watch.ended().at_most, Duration::from_secs(60));
+        let told: Vec<u64> = told.lock().expect("no panic").iter().map(Duration::as_secs).collect();
+        assert_eq!(told, [60, 55, 45, 25]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio::time::error::Elapsed;
 
@@ -47,6 +47,7 @@ tokio::task_local! {
 #[derive(Clone, Debug)]
 pub struct WriteTracker {
     noted: Arc<Mutex<Noted>>,
+    begins: Arc<Notify>,
     /// Whether work that has written nothing yet is to leave it at that.
     halted: watch::Receiver<bool>,
 }
@@ -61,7 +62,12 @@ struct Noted {
 impl WriteTracker {
     /// Of work that has written nothing, and writes nothing once `halted` is true.
     pub fn unless(halted: &watch::Receiver<bool>) -> Self {
-        Self { noted: Arc::default(), halted: halted.clone() }
+        Self { noted: Arc::default(), begins: Arc::default(), halted: halted.clone() }
+    }
+
+    /// Waits until the first write leaves this machine. For one waiter.
+    pub async fn begins(&self) {
+        self.begins.notified().await;
     }
 
     /// Whether a write has left this machine.
@@ -108,6 +114,9 @@ impl WriteTracker {
         };
         let mut noted = noted.lock().expect("noting does not panic");
         (noted.begun, noted.kept_back) = (turn.is_some(), turn.is_none());
+        if noted.begun {
+            its.begins.notify_one();
+        }
         turn
     }
 

@@ -1,6 +1,6 @@
 //! The exit codes of the program. Nothing else in the crate ends the process.
 
-/// How a run ends (`README.md`).
+/// How a run ends (`docs/commands.md`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExitCode {
     /// Done, or nothing to do.

@@ -1,4 +1,4 @@
-//! The arguments that every command takes, and what they mean for a run. Reads no manifest and calls no AWS.
+//! The arguments that several commands take, and what they mean for a run. Reads no manifest and calls no AWS.
 
 use super::environment::{current_folder, variable};
 use crate::aws::{REGIONS, Rates};
@@ -16,17 +16,13 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// What every command takes.
+/// What several commands take. `commands::takes` says which; without it no command has any of them.
 #[derive(Clone, Debug, Args)]
 pub struct Global {
-    /// Manifests: a file, a folder (searched for *.yaml, *.yml, *.json), or `-` for standard input
-    #[arg(
-        short = 'f',
-        long = "filename",
-        value_name = "PATH",
-        global = true,
-        env = "IVS_APPLY_FILENAME"
-    )]
+    /// Manifests: a file, a folder, or `-` (standard input)
+    ///
+    /// A folder is searched for *.yaml, *.yml and *.json. The default is the current folder. Can be given several times.
+    #[arg(short = 'f', long = "filename", value_name = "PATH", env = "IVS_APPLY_FILENAME")]
     pub filename: Vec<PathBuf>,
     /// Target to work on: a file with one document of kind Target, or with several and the NAME of one; gives account,
     /// region, stack, role and values, and the manifests where `-f` is absent
@@ -42,60 +38,48 @@ pub struct Global {
     #[arg(skip)]
     pub(crate) at: Option<Arc<Target>>,
     /// Folder that file names in manifests from standard input are relative to, and cannot lead out of
-    #[arg(long, value_name = "FOLDER", global = true, env = "IVS_APPLY_STDIN_FOLDER")]
+    #[arg(long, value_name = "FOLDER", env = "IVS_APPLY_STDIN_FOLDER")]
     pub stdin_folder: Option<PathBuf>,
-    /// Value of a name that the Stack declares, for `${NAME}` in manifests; comes before `--values`
+    /// Value of a name that the Stack declares
+    ///
+    /// It stands for `${NAME}` in manifests, and comes before `--values`.
     // A value may hold any character, so there is no delimiter; in the variable each line is one.
-    #[arg(long, value_name = "NAME=VALUE", global = true, env = "IVS_APPLY_SET")]
+    #[arg(long, value_name = "NAME=VALUE", env = "IVS_APPLY_SET")]
     pub(crate) set: Vec<SetValues>,
-    /// File with values, `NAME: VALUE` on each line, as YAML; a later file comes before an earlier one
+    /// File with values, `NAME: VALUE` on each line
+    ///
+    /// It is YAML. A later file comes before an earlier one.
     #[arg(
         long,
         value_name = "FILE",
-        global = true,
         value_parser = OsStringValueParser::new().map(Files::from),
         value_hint = clap::ValueHint::FilePath,
         env = "IVS_APPLY_VALUES"
     )]
     pub(crate) values: Vec<Files>,
     /// Stack to work on, where no Stack document says so
-    #[arg(
-        long,
-        value_name = "NAME",
-        global = true,
-        value_parser = not_empty,
-        env = "IVS_APPLY_STACK"
-    )]
+    #[arg(long, value_name = "NAME", value_parser = not_empty, env = "IVS_APPLY_STACK")]
     pub stack: Option<String>,
     /// AWS region
     #[arg(
         long,
-        global = true,
         value_parser = not_empty,
         add = ArgValueCandidates::new(regions),
         env = "IVS_APPLY_REGION"
     )]
     pub region: Option<String>,
     /// AWS profile; comes before keys in the environment
-    #[arg(long, global = true, value_parser = not_empty, env = "IVS_APPLY_PROFILE")]
+    #[arg(long, value_parser = not_empty, env = "IVS_APPLY_PROFILE")]
     pub profile: Option<String>,
     /// Override the endpoint URL of both services
-    // `--help` shows the values of variables, and an address may have a password in it.
-    #[arg(
-        long,
-        value_name = "URL",
-        global = true,
-        value_parser = not_empty,
-        env = "IVS_APPLY_ENDPOINT_URL",
-        hide_env_values = true
-    )]
+    #[arg(long, value_name = "URL", value_parser = not_empty, env = "IVS_APPLY_ENDPOINT_URL")]
     pub endpoint_url: Option<String>,
-    /// Work on an emulated account in this process, with its state in FILE [`true`:
-    /// .ivs-apply/emulator.json; `false`: work on AWS]
+    /// Work on an emulated account in this process
+    ///
+    /// Its state is in FILE; `true`, or no FILE, is .ivs-apply/emulator.json. `false` works on AWS.
     #[arg(
         long,
         value_name = "FILE",
-        global = true,
         num_args = 0..=1,
         require_equals = true,
         default_missing_value = "true",
@@ -103,56 +87,57 @@ pub struct Global {
         env = "IVS_APPLY_EMULATOR"
     )]
     pub emulator: Option<EmulatorChoice>,
-    /// Pace calls at the rates AWS publishes, or not at all; off by default on a loopback endpoint
-    #[arg(long, value_enum, global = true, env = "IVS_APPLY_RATES")]
+    /// Pace of calls; not at all is the default on a loopback endpoint
+    #[arg(long, value_enum, env = "IVS_APPLY_RATES")]
     pub rates: Option<RatesWord>,
     /// Part of the published rates to use, leaving the rest to the live product
     #[arg(
         long,
         value_name = "SHARE",
-        global = true,
         default_value_t = 1.0,
         value_parser = share,
         env = "IVS_APPLY_RATE_SHARE"
     )]
     pub rate_share: f64,
-    /// Output format
-    #[arg(long, value_enum, global = true, default_value_t = Format::Text, env = "IVS_APPLY_FORMAT")]
+    /// Form of the answer
+    #[arg(long, value_enum, default_value_t = Format::Text, env = "IVS_APPLY_FORMAT")]
     pub format: Format,
     /// Longest answer of `--format markdown`, in bytes: GitHub takes 65,536, GitLab 1,000,000, Bitbucket 32,768
     #[arg(
         long,
         value_name = "BYTES",
-        global = true,
         default_value_t = LONGEST,
         value_parser = markdown_limit,
         env = "IVS_APPLY_MARKDOWN_LIMIT"
     )]
     pub markdown_limit: usize,
     /// Annotations, outputs and a step summary for GitHub Actions: where `GITHUB_ACTIONS` is `true`, never, or always
-    #[arg(long, value_enum, global = true, default_value_t = Ci::Auto, env = "IVS_APPLY_CI")]
+    #[arg(long, value_enum, default_value_t = Ci::Auto, env = "IVS_APPLY_CI")]
     pub ci: Ci,
     /// Colour in text
-    #[arg(long, value_enum, global = true, default_value_t = Colour::Auto, env = "IVS_APPLY_COLOR")]
+    #[arg(long, value_enum, default_value_t = Colour::Auto, env = "IVS_APPLY_COLOR")]
     pub color: Colour,
     /// Treat warnings as errors
     #[arg(
         long,
-        global = true,
         env = "IVS_APPLY_DENY_WARNINGS",
         value_parser = clap::builder::BoolishValueParser::new()
     )]
     pub deny_warnings: bool,
     /// Show progress; twice (-vv) also every call of the API
+    ///
+    /// Plans in text show where each manifest is.
     #[arg(
         short,
         long,
         action = clap::ArgAction::Count,
-        global = true,
         value_parser = verbosity,
         env = "IVS_APPLY_VERBOSE"
     )]
     pub verbose: u8,
+    /// Whether the command line or its variable says the format.
+    #[arg(skip)]
+    pub is_format_given: bool,
     /// Whether the command is carried out again and again, so that each answer in JSON is one line.
     #[arg(skip)]
     pub repeats: bool,
@@ -161,27 +146,27 @@ pub struct Global {
 /// Form of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// Text for a terminal.
+    /// Text to read.
     Text,
     /// JSON for other programs.
     Json,
-    /// A comment on a pull request; `validate`, `plan`, `apply`, `destroy`, `drift`, `show` and `status` have it.
+    /// A comment on a pull request.
     Markdown,
-    /// One HTML file without scripts; `plan`, `apply`, `destroy`, `drift`, `status` and `show` have it.
+    /// One HTML file without scripts.
     Html,
-    /// Variables for a shell; `output` alone has it.
+    /// Variables for a shell.
     Env,
-    /// Variables for readers of `.env` files; `output` alone has it.
+    /// Variables for readers of `.env` files.
     Dotenv,
-    /// Lines for `$GITHUB_OUTPUT`; `output`, `validate`, `plan`, `apply`, `destroy`, `drift` and `fleet list` have it.
+    /// Lines for `$GITHUB_OUTPUT`.
     Github,
-    /// For a collector of metrics; `fleet report` alone has it.
+    /// For a collector of metrics.
     Metrics,
-    /// For Graphviz; `graph` alone has it.
+    /// The language of Graphviz.
     Dot,
-    /// For Markdown; `graph` alone has it.
+    /// The language of Mermaid, for Markdown.
     Mermaid,
-    /// A picture; `graph` alone has it.
+    /// A picture.
     Svg,
 }
 

@@ -84,22 +84,8 @@ const FLAGS_ELSEWHERE: [(&str, &str); 3] = [
     ),
 ];
 
-/// The commands that read the manifests of `-f`.
-const READ_MANIFESTS: [&str; 11] = [
-    "validate",
-    "plan",
-    "apply",
-    "drift",
-    "status",
-    "export",
-    "destroy",
-    "unlock",
-    "output",
-    "graph",
-    "iam-policy",
-];
-
-/// Adds what was probably meant to the message of clap, which would suggest something else or nothing.
+/// Adds what was probably meant to the message of clap, which would suggest something else or nothing. `cli` is built,
+/// so that each command has all of its arguments.
 pub(crate) fn add_tips(error: &mut clap::Error, cli: &clap::Command) {
     let tip = |text: String| ContextValue::StyledStrs(vec![StyledStr::from(text)]);
     if let Some(name) = variable_of_mistake(error, cli) {
@@ -136,6 +122,10 @@ pub(crate) fn add_tips(error: &mut clap::Error, cli: &clap::Command) {
         } else if let Some(long) = with_one_dash(cli) {
             let text = format!("a long flag has two dashes: `--{long}`");
             error.insert(ContextKind::Suggested, tip(text));
+        } else if let Some(text) = flag_of_others(error, cli) {
+            error.remove(ContextKind::SuggestedArg);
+            error.remove(ContextKind::Usage);
+            error.insert(ContextKind::Suggested, tip(text));
         } else if let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg)
             && let Some(text) = instead_of_positional(word, cli)
         {
@@ -144,31 +134,57 @@ pub(crate) fn add_tips(error: &mut clap::Error, cli: &clap::Command) {
     }
 }
 
+/// The command that the line is about.
+fn command(cli: &clap::Command) -> Option<&clap::Command> {
+    words().skip(1).find_map(|it| cli.find_subcommand(it))
+}
+
+/// The commands that have the flag which this one has not.
+fn flag_of_others(error: &clap::Error, cli: &clap::Command) -> Option<String> {
+    let Some(ContextValue::String(flag)) = error.get(ContextKind::InvalidArg) else { return None };
+    let its = command(cli)?;
+    let is_it = |it: &clap::Arg| match (flag.strip_prefix("--"), flag.strip_prefix('-')) {
+        (Some(long), _) => {
+            it.get_long() == Some(long) || it.get_all_aliases().unwrap_or_default().contains(&long)
+        }
+        (None, Some(short)) => it.get_short().is_some_and(|it| short.chars().eq([it])),
+        (None, None) => false,
+    };
+    let has = |it: &&clap::Command| it.get_arguments().any(|it| !it.is_hide_set() && is_it(it));
+    let others = cli.get_subcommands().filter(has).map(|it| format!("`{}`", it.get_name()));
+    let others: Vec<String> = others.collect();
+    let name = its.get_name();
+    match others.as_slice() {
+        [] => None,
+        [one] => Some(format!("`{name}` has no `{flag}`; {one} has it")),
+        [most @ .., last] => {
+            Some(format!("`{name}` has no `{flag}`; {} and {last} have it", most.join(", ")))
+        }
+    }
+}
+
 /// The flag that was probably left out before `word`.
 fn instead_of_positional(word: &str, cli: &clap::Command) -> Option<String> {
-    let mut words = words().skip(1);
-    let command = words.find_map(|it| cli.find_subcommand(&it).cloned())?;
-    let name = command.get_name();
-    if word.starts_with('-') || !READ_MANIFESTS.contains(&name) {
+    let command = command(cli)?;
+    let has = |flag| command.get_arguments().any(|it| it.get_long() == Some(flag));
+    if word.starts_with('-') || !has("filename") {
         return None;
     }
-    if let Some(flag) = flag_before(word, &command, cli) {
+    if let Some(flag) = flag_before(word, command) {
         return Some(format!("to give `--{flag}` a value, use `--{flag}={}`", quote(word)));
     }
     let of_resource = word.split_once('/').is_some_and(|(kind, _)| Kind::named(kind).is_some());
-    let has_only = command.get_arguments().any(|it| it.get_long() == Some("only"));
-    if of_resource && has_only && !Path::new(word).exists() {
+    if of_resource && has("only") && !Path::new(word).exists() {
         return Some(format!("to name a part of the manifests, use `--only {}`", quote(word)));
     }
     Some(format!("to name manifests, use `-f {}`", quote(word)))
 }
 
 /// The flag right before `word`, where it takes its value only behind an equals sign.
-fn flag_before(word: &str, command: &clap::Command, cli: &clap::Command) -> Option<String> {
+fn flag_before(word: &str, command: &clap::Command) -> Option<String> {
     let before = words().zip(words().skip(1)).find(|(_, it)| it == word)?.0;
     let long = before.strip_prefix("--")?;
-    let mut all = command.get_arguments().chain(cli.get_arguments());
-    let flag = all.find(|it| it.get_long() == Some(long))?;
+    let flag = command.get_arguments().find(|it| it.get_long() == Some(long))?;
     (flag.is_require_equals_set() && flag.get_action().takes_values()).then(|| long.to_owned())
 }
 

@@ -16,7 +16,7 @@ use crate::diag::Code;
 use crate::manifest::envelope::kind_names;
 use crate::manifest::source::read_named;
 use crate::plan::{Approval, Difference, Policy};
-use crate::ui::ci::Left;
+use crate::ui::ci::{Known, Left};
 use crate::ui::escape::escape;
 use crate::ui::events::Events;
 use crate::ui::html::Ran;
@@ -24,6 +24,7 @@ use crate::ui::progress::{failures, left, report};
 use crate::ui::saved::difference;
 use crate::ui::shell::quote;
 use crate::ui::{Ui, json};
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -35,7 +36,9 @@ use std::time::Duration;
 /// unless `--fail-on-deferred` says so; `--format json` and `github` carry the count either way.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ApplyArgs {
-    /// Saved plan of `plan --out`: do this and nothing else; it was saved with its flags
+    /// Saved plan of `plan --out`, to be carried out and nothing else
+    ///
+    /// It was saved with its flags.
     #[arg(value_name = "PLAN")]
     plan: Option<PathBuf>,
     #[command(flatten)]
@@ -44,8 +47,9 @@ pub(crate) struct ApplyArgs {
     consent: ConsentArgs,
     #[command(flatten)]
     pub(super) events: EventsArgs,
-    /// Stay until what is deferred can be carried out, at most so long, such as `3h`; exit 3 if
-    /// something is left
+    /// Stay so long, such as `3h`, for what is deferred
+    ///
+    /// The run ends once everything is carried out. Exit 3 if something is left.
     #[arg(long, value_name = "TIME", value_parser = wait::time, env = "IVS_APPLY_WAIT")]
     wait: Option<Duration>,
     #[command(flatten)]
@@ -91,6 +95,8 @@ pub(super) async fn run(
     let approval = args.plan.as_deref().map(|it| read_approval(it, "apply")).transpose()?;
     let (global, account) = match (&args.plan, &approval) {
         (Some(file), Some(approval)) => {
+            let (stack, region) = (approval.place.stack.clone(), approval.place.region.clone());
+            events.record.is_about(Known { stack: Some(stack), region: Some(region) });
             let restored = inputs::restored(file, approval, global, ui)?;
             let account = Account::of(&restored).await?;
             inputs::at_its_endpoint(file, approval, global, account.endpoints())?;
@@ -166,18 +172,32 @@ pub(super) fn read_approval(path: &Path, reader: &str) -> Result<Approval, Failu
             "a saved plan is the file of `plan --out FILE`; for manifests use `{command}`"
         ))
     })?;
-    if is_manifest(path, &text) {
+    let value = serde_json::from_str::<Value>(&text).ok();
+    if is_manifest(path, value.as_ref()) {
         return Err(no_plan("a manifest"));
+    }
+    if let Some(command) = value.as_ref().and_then(answered) {
+        let message =
+            format!("`{name}` is what `{command} --format json` printed, not a saved plan");
+        return Err(Failure::error(message).help(
+            "save the plan with `plan --out FILE`, and give that FILE to `apply` or `show`",
+        ));
     }
     Approval::read(&text).map_err(|why| Failure::stale(format!("`{name}` {why}")))
 }
 
 /// Whether the path of a saved plan names a manifest.
-fn is_manifest(path: &Path, text: &str) -> bool {
+fn is_manifest(path: &Path, value: Option<&Value>) -> bool {
     let yaml = path.extension().is_some_and(|it| it == "yaml" || it == "yml");
-    let kind = serde_json::from_str::<serde_json::Value>(text).ok();
-    let kind = kind.as_ref().and_then(|it| it["kind"].as_str());
+    let kind = value.and_then(|it| it["kind"].as_str());
     yaml || kind.is_some_and(|kind| kind_names().any(|it| it == kind))
+}
+
+/// The command that has answered this in JSON.
+fn answered(value: &Value) -> Option<&'static str> {
+    let is_ours = value["tool"]["name"] == env!("CARGO_PKG_NAME") && value["steps"].is_array();
+    let command = value["command"].as_str().filter(|_| is_ours)?;
+    ["plan", "apply", "destroy", "drift"].into_iter().find(|it| *it == command)
 }
 
 /// Shows the plan, gets consent, and does it. `approved` says in what it differs from a plan that the user
@@ -272,8 +292,8 @@ impl Carrying<'_> {
         if self.is_document() {
             // The plan has to be shown before the question.
             let header = self.session.connection.header(&self.session.loaded.stack);
-            let sources = &self.session.loaded.sources;
-            self.ui.say(&crate::ui::plan::text(&self.session.planned.plan, &header, sources));
+            let places = self.session.places(self.global);
+            self.ui.say(&crate::ui::plan::text(&self.session.planned.plan, &header, places));
         }
         let ui = self.ui;
         // Ctrl-C must work as an answer to the question.

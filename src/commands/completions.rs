@@ -17,10 +17,8 @@ pub(super) const VARIABLE: &str = "IVS_APPLY_COMPLETE";
 
 /// Print a completion script for a shell
 ///
-/// The script asks the program itself, so it also completes kinds, and addresses of the manifests that `-f`
-/// names. For bash: `ivs-apply completions bash > ~/.local/share/bash-completion/completions/ivs-apply`; for
-/// zsh: `ivs-apply completions zsh > "${fpath[1]}/_ivs-apply"`; for fish: `ivs-apply completions fish >
-/// ~/.config/fish/completions/ivs-apply.fish`
+/// The script asks the program itself, so it also completes kinds, and addresses of the manifests that `-f` names. For
+/// every bash: `ivs-apply completions bash > ~/.local/share/bash-completion/completions/ivs-apply`
 #[derive(Debug, clap::Args)]
 pub(crate) struct CompletionsArgs {
     /// The shell

@@ -43,6 +43,16 @@ fn target(global: &Global) -> Target {
     }
 }
 
+/// The region that the command line, the variables or the Stack name, for a run that is not connected yet.
+pub(super) fn region_named(global: &Global, stack: Option<&Stack>) -> Option<String> {
+    let of_stack = stack.and_then(|it| it.region.clone());
+    let of_variables = || ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().find_map(variable);
+    global.region.clone().or_else(|| match global.emulator_file() {
+        Some(_) => of_stack.or_else(of_variables),
+        None => of_variables().or(of_stack),
+    })
+}
+
 /// The role that a Target names.
 fn role(target: &manifest::target::Target) -> Option<RoleToAssume> {
     let role = target.spec.role.as_ref()?;
@@ -194,7 +204,7 @@ impl Connection {
     pub(super) fn frame<'a>(&'a self, command: &'a str, loaded: &'a Loaded) -> json::Frame<'a> {
         json::Frame {
             command,
-            stack: Some(&loaded.stack),
+            stack: Some(&loaded.stack.name),
             account: self.session.signed_in.account(),
             caller: self.session.signed_in.caller(),
             region: Some(&self.aws().region),

@@ -25,8 +25,10 @@ pub(crate) struct DestroyArgs {
     /// Resource whose audience may be cut off
     #[arg(long, value_name = "KIND/NAME", value_delimiter = ' ', add = ArgValueCompleter::new(addresses), env = "IVS_APPLY_ALLOW_LIVE")]
     allow_live: Vec<Address>,
-    /// Only what matches, such as `Channel/test-*`; what something else still refers to stays
-    #[arg(long, alias = "target", value_name = "GLOB", value_delimiter = ' ', add = ArgValueCompleter::new(patterns), env = "IVS_APPLY_ONLY")]
+    /// Only what matches, such as `Channel/test-*`
+    ///
+    /// What something else still refers to stays.
+    #[arg(long, value_name = "GLOB", value_delimiter = ' ', add = ArgValueCompleter::new(patterns), env = "IVS_APPLY_ONLY")]
     only: Vec<Pattern>,
     /// Keep what matches
     #[arg(long, value_name = "GLOB", value_delimiter = ' ', add = ArgValueCompleter::new(patterns), env = "IVS_APPLY_EXCLUDE")]

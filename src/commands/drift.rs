@@ -8,7 +8,7 @@ use super::session::{self, Session};
 use crate::aws::trail::Trail;
 use crate::cli::{ExitCode, Format, Global};
 use crate::cloud::{self, Question};
-use crate::plan::{Attention, Cause, Policy, Step};
+use crate::plan::{Attention, Cause, Note, Policy, Step};
 use crate::ui::blame::Blamed;
 use crate::ui::events::Events;
 use crate::ui::{self, Ui, drift, html, json};
@@ -21,17 +21,20 @@ use std::time::Duration;
 /// drift: a field or tag that was changed, also where the manifest changed since; a resource that was deleted, or
 /// that is missing while other resources of the stack exist. A manifest that changed, an object that is not adopted
 /// yet, a deferred change, a composition that is dormant or runs only while its stage is active and a stack that was
-/// never applied are not drift.
+/// never applied are not drift. A stack of which nothing exists may also have been deleted as a whole, and its tags with
+/// it: that is a warning, and the note `nothingExists` in JSON.
 #[derive(Debug, clap::Args)]
 pub(crate) struct DriftArgs {
     #[command(flatten)]
     selection: SelectionArgs,
-    /// Do not count a missing resource as drift, unless something shows that it was applied
+    /// Do not count a missing resource as drift
+    ///
+    /// It counts where something shows that it was applied.
     #[arg(long, env = "IVS_APPLY_MISSING_OK", value_parser = clap::builder::BoolishValueParser::new())]
     missing_ok: bool,
-    /// Ask CloudTrail who wrote to what differs: principal, time and operation of the last writes
+    /// Ask CloudTrail who wrote to what differs
     ///
-    /// CloudTrail answers two requests a second, keeps 90 days, and records a write within about 15 minutes. Needs
+    /// The answer is the principal, the time and the operation of the last writes. CloudTrail answers two requests a second, keeps 90 days, and records a write within about 15 minutes. Needs
     /// `cloudtrail:LookupEvents`: `iam-policy drift --blame` prints it. The answer is the same drift where CloudTrail
     /// does not answer.
     #[arg(long, env = "IVS_APPLY_BLAME", value_parser = clap::builder::BoolishValueParser::new())]
@@ -65,8 +68,12 @@ pub(super) async fn run(
     let missing = session.planned.plan.steps.iter().any(|it| it.because.contains(&Cause::Missing));
     let count_missing = missing && !args.missing_ok && session.was_applied().await?;
     let others = session.planned.plan.keep_drift(&session.planned.observed.audience, count_missing);
+    let nothing_exists = missing && !args.missing_ok && !count_missing;
+    if nothing_exists && !others.missing.is_empty() {
+        session.planned.plan.notes.push(Note::NothingExists { missing: others.missing.len() });
+    }
     events.planned(&session.planned.plan);
-    events.drifted(session.planned.plan.steps.len());
+    events.drifted(&session.planned.plan);
     let drifted = !session.planned.plan.steps.is_empty();
     let blamed = match &trail {
         Some(trail) => Some(blame(trail, &session).await),
@@ -87,17 +94,21 @@ pub(super) async fn run(
         }
         printed(&document, global)
     } else if global.format == Format::Html {
+        let desired = policy.in_scope(&session.planned.desired);
         let report = html::Report {
             command: "drift",
             header: &header,
             sources: &session.loaded.sources,
             read_at: session.planned.observed.as_of,
         };
-        html::drift(&session.planned.plan, &others, blamed, &report)
+        html::drift(&session.planned.plan, &others, blamed, &report, &desired)
     } else {
         drift::text(&session.planned.plan, &others, blamed, &header, &session.loaded.sources)
     };
     ui.answer(&text)?;
+    if let Some(warning) = drift::warning(&session.planned.plan) {
+        ui.say(&warning);
+    }
     session.connection.close()?;
     Ok(if drifted { ExitCode::Changes } else { ExitCode::Done })
 }

@@ -9,7 +9,7 @@ use crate::ui::explain;
 use crate::ui::shell::quote;
 use clap_complete::ArgValueCandidates;
 
-/// Explain a kind, a field such as `Channel.latencyMode`, or an error code such as `E0103`
+/// Explain a kind, a field or the code of an error
 ///
 /// Type, default and meaning of each field, from the same source as the JSON Schemas. Without an argument: every
 /// kind. Upper and lower case are the same.

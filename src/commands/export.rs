@@ -24,10 +24,14 @@ use std::path::{Path, PathBuf};
 /// not exist; `ivs-apply schema > .schemas/ivs-apply.json` writes it anew.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ExportArgs {
-    /// Only what matches, such as `Channel/*`, and what that needs
+    /// Only what matches, such as `Channel/*`
+    ///
+    /// What it needs comes with it.
     #[arg(long, value_name = "GLOB", value_delimiter = ' ', env = "IVS_APPLY_ONLY")]
     only: Vec<Pattern>,
-    /// Write into this folder, one new file a kind and a Stack, instead of standard output
+    /// Write into this folder instead of standard output
+    ///
+    /// One new file a kind, and one for the Stack.
     #[arg(long, value_name = "FOLDER", env = "IVS_APPLY_OUT")]
     out: Option<PathBuf>,
 }

@@ -2,7 +2,6 @@ use super::failure::Failure;
 use super::selection::{SelectionArgs, select};
 use super::session::{self, Session};
 use crate::cli::{ExitCode, Format, Global};
-use crate::kinds::Desired;
 use crate::plan::Policy;
 use crate::ui::Ui;
 use crate::ui::events::Events;
@@ -10,8 +9,7 @@ use crate::ui::graph::Picture;
 
 /// Draw the dependency graph, coloured by what would happen
 ///
-/// Reads the account to know what would happen; `--offline` draws the manifests alone. `--format` is dot
-/// (default), mermaid or svg.
+/// Reads the account to know what would happen; `--offline` draws the manifests alone.
 #[derive(Debug, clap::Args)]
 pub(crate) struct GraphArgs {
     /// Do not read the account: references only, without colours
@@ -33,20 +31,17 @@ pub(super) async fn run(
     };
     let selected = select(&args.selection.selection(), &loaded)?;
     let policy = Policy { selected, ..Policy::default() };
-    let in_scope = |desired: &[Desired]| -> Vec<Desired> {
-        desired.iter().filter(|it| policy.is_about(&it.address)).cloned().collect()
-    };
-    let draw = |picture: Picture<'_>| match global.format {
+    let draw = |picture: Picture| match global.format {
         Format::Mermaid => picture.mermaid(),
         Format::Svg => picture.svg(),
         _ => picture.dot(),
     };
     if args.offline {
-        ui.answer(&draw(Picture::new(&in_scope(&loaded.desired), None)))?;
+        ui.answer(&draw(Picture::new(&policy.in_scope(&loaded.desired), None)))?;
         return Ok(ExitCode::Done);
     }
     let session = Session::open(loaded, global, &policy, false, &Events::default(), ui).await?;
-    let desired = in_scope(&session.planned.desired);
+    let desired = policy.in_scope(&session.planned.desired);
     ui.answer(&draw(Picture::new(&desired, Some(&session.planned.plan))))?;
     session.connection.close()?;
     Ok(ExitCode::Done)

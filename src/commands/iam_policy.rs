@@ -20,14 +20,17 @@ pub(crate) struct IamPolicyArgs {
     /// What the policy is for
     #[arg(value_enum, value_name = "COMMAND")]
     command: For,
-    /// Allow to look up in CloudTrail who changed something: for `drift --blame`
+    /// Allow what `drift --blame` asks CloudTrail
     #[arg(long, env = "IVS_APPLY_BLAME", value_parser = clap::builder::BoolishValueParser::new())]
     blame: bool,
-    /// Cover deleting what no manifest declares, of every kind; the default is the Stack's `prune`
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = clap::builder::BoolishValueParser::new(), env = "IVS_APPLY_PRUNE")]
+    /// Cover deleting what no manifest declares
+    ///
+    /// It covers every kind. The default is the Stack's `prune`.
+    #[arg(long, value_name = "BOOL", hide_possible_values = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = clap::builder::BoolishValueParser::new(), env = "IVS_APPLY_PRUNE")]
     prune: Option<bool>,
-    /// Bucket of a recording or storage configuration that is to be replaced or deleted, where no manifest
-    /// names it any more
+    /// Bucket that no manifest names any more
+    ///
+    /// It is one of a recording or storage configuration that is to be replaced or deleted.
     #[arg(
         long,
         value_name = "NAME",

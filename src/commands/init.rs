@@ -1,6 +1,8 @@
 use super::failure::Failure;
 use crate::cli::{ExitCode, Global};
+use crate::manifest::source::read_named;
 use crate::manifest::{self, schema, write};
+use crate::ui::file::{Appended, Sort};
 use crate::ui::{Ui, diagnostic, file, init};
 use clap::ValueEnum;
 use serde_json::json;
@@ -12,7 +14,7 @@ use std::path::{Path, PathBuf};
 /// Writes into the folder `ivs` manifests with comments and the JSON Schema that their first line names for editors, and
 /// beside it a `.gitignore` and workflows for GitHub Actions, which plan pull requests, apply what is merged and look for
 /// drift. Either all files are written or none: a file that exists is never overwritten, and each one in the way is
-/// named. Manifests and workflows are those of `examples/`; `--stack` and `--region` go into `ivs/stack.yaml` and the
+/// named. To a `.gitignore` that exists the missing lines are added. Manifests and workflows are those of `examples/`; `--stack` and `--region` go into `ivs/stack.yaml` and the
 /// workflows.
 #[derive(Debug, clap::Args)]
 pub(crate) struct InitArgs {
@@ -119,7 +121,7 @@ pub(super) fn run(args: &InitArgs, global: &Global, ui: Ui) -> Result<ExitCode, 
         (STACK.to_owned(), stack),
         (format!("{MANIFESTS}/{name}"), without_stack(text)),
         (format!("{MANIFESTS}/{}", schema::FILE), schema::file()),
-        (".gitignore".to_owned(), include_str!("init/gitignore").to_owned()),
+        (IGNORED.to_owned(), include_str!("init/gitignore").to_owned()),
     ]);
     files.extend(WORKFLOWS.iter().map(|(name, text)| {
         (format!(".github/workflows/{name}"), workflow(text, stack_name, region))
@@ -128,9 +130,46 @@ pub(super) fn run(args: &InitArgs, global: &Global, ui: Ui) -> Result<ExitCode, 
     files.extend(others.map(|(name, text)| (format!("{MANIFESTS}/{name}"), (*text).to_owned())));
     // Messages name files in the current folder without `./`.
     let folder = if args.out == Path::new(".") { Path::new("") } else { &args.out };
-    file::fill(folder, &files)?;
-    ui.answer(&init::text(&args.out, files.keys().map(String::as_str), example.edits))?;
+    let patterns = missing_patterns(&folder.join(IGNORED))?;
+    if patterns.is_some() {
+        files.remove(IGNORED);
+    }
+    let added = patterns.unwrap_or_default();
+    if added.is_empty() {
+        file::fill(folder, &files)?;
+    } else {
+        // Opened before anything is written, so that one that cannot be written keeps the rest from being written too.
+        let mut ignored = Appended::open(&folder.join(IGNORED), GITIGNORE)?;
+        file::fill(folder, &files)?;
+        ignored.append(&format!("# ivs-apply\n{}", added.join("\n")))?;
+    }
+    let written = files.keys().map(String::as_str);
+    ui.answer(&init::text(&args.out, written, &added, example.edits))?;
     Ok(ExitCode::Done)
+}
+
+/// The file that names what Git ignores.
+const IGNORED: &str = ".gitignore";
+
+/// What lines are added to: any text that Git reads.
+const GITIGNORE: Sort = Sort { what: "a text", is: |_| true };
+
+/// The most that an existing file of patterns may hold.
+const IGNORED_BYTES: u64 = 1024 * 1024;
+
+/// The patterns that an existing file does not have; nothing where there is no such file, or something that no line is
+/// added to.
+fn missing_patterns(file: &Path) -> Result<Option<Vec<&'static str>>, Failure> {
+    if !file.is_file() || file.is_symlink() {
+        return Ok(None);
+    }
+    let text = read_named(file, IGNORED_BYTES).map_err(|refused| {
+        let name = file.display();
+        Failure::error(format!("`{name}` {}, so nothing is written", refused.message))
+    })?;
+    let has = |pattern: &str| text.lines().any(|it| it.trim_end() == pattern);
+    let patterns = include_str!("init/gitignore").lines().filter(|it| !it.starts_with('#'));
+    Ok(Some(patterns.filter(|it| !has(it)).collect()))
 }
 
 /// The folder of the manifests: a repository may have YAML and JSON for other programs as well.

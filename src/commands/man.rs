@@ -1,7 +1,9 @@
 use super::failure::Failure;
+use super::help::{Example, examples_of};
 use crate::cli::ExitCode;
 use crate::ui::Ui;
 use clap_mangen::Man;
+use clap_mangen::roff::{Roff, bold, roman};
 
 /// Print the manual page, or that of one command
 ///
@@ -26,8 +28,16 @@ pub(super) fn run(args: &ManArgs, mut program: clap::Command, ui: Ui) -> Result<
             }
         })?,
     };
+    let examples = examples_of(command.get_name());
     let mut page = Vec::new();
-    Man::new(command).render(&mut page)?;
+    // They would come under a heading that says nothing.
+    Man::new(command.after_long_help(None::<&str>)).render(&mut page)?;
+    let mut section = Roff::new();
+    section.control("SH", ["EXAMPLES"]);
+    for Example { what, line } in examples {
+        section.control("TP", []).text([roman(*what)]).text([bold(*line)]);
+    }
+    section.to_writer(&mut page)?;
     ui.answer(&String::from_utf8_lossy(&page))?;
     Ok(ExitCode::Done)
 }

@@ -16,6 +16,7 @@ mod export;
 mod failure;
 mod fleet;
 mod graph;
+mod help;
 mod iam_policy;
 mod init;
 mod inputs;
@@ -32,6 +33,7 @@ mod session;
 mod show;
 mod start;
 mod status;
+mod takes;
 mod target;
 mod unlock;
 mod validate;
@@ -40,21 +42,24 @@ mod wait;
 pub use start::main;
 
 use crate::cli::{ExitCode, Format, Global};
-use crate::ui::ci::{Record, Report, RunSummary, Settings};
+use crate::ui::ci::{Known, Record, Report, RunSummary, Settings};
 use crate::ui::events::Events;
 use crate::ui::{Ui, json};
 use answer::{frame_of, printed};
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
-use clap_complete::{ArgValueCandidates, ArgValueCompleter, CompletionCandidate};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::{ArgValueCandidates, CompletionCandidate};
 use failure::Failure;
 use std::path::Path;
 use std::time::Duration;
 
-/// Declarative reconciler for Amazon IVS: manifests in Git, no state file, live audiences protected
+/// Declarative reconciler for Amazon IVS: no state file, live audiences protected
+///
+/// Manifests in Git say what there is to be; `plan` shows what differs in an account, and `apply` changes it. A flag that a
+/// command does not have is an error. A variable of such a flag is ignored, so that one set of variables serves several
+/// commands. Flags can stand before or after the command, and come before their variables.
 #[derive(Debug, Parser)]
 #[command(name = "ivs-apply", version, max_term_width = 100, infer_subcommands = false)]
-#[command(mut_arg("set", |it| it.add(ArgValueCompleter::new(completions::value_names))))]
-#[command(mut_arg("target", |it| it.add(ArgValueCompleter::new(completions::targets))))]
+#[command(mut_subcommands(|it| it.defer(help::arranged)), defer(help::arranged_program))]
 pub struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -98,6 +103,10 @@ fn names() -> Vec<CompletionCandidate> {
 /// Runs a command, or repeats it until a signal comes.
 pub(crate) async fn run(cli: Cli, ui: Ui) -> ExitCode {
     let Cli { mut global, command } = cli;
+    // A variable may ask every command of a pipeline for a form, and this one has no `--format`.
+    if let [only] = command.formats() {
+        global.format = *only;
+    }
     let Some(interval) = command.interval() else { return once(&command, &global, ui).await };
     global.repeats = true;
     let writes = matches!(command, Command::Apply(_));
@@ -112,16 +121,10 @@ pub(crate) async fn run(cli: Cli, ui: Ui) -> ExitCode {
 async fn once(command: &Command, global: &Global, ui: Ui) -> ExitCode {
     let format = global.format;
     let name = command.name();
-    if !command.formats().contains(&format) {
-        let names: Vec<_> =
-            command.formats().iter().filter_map(ValueEnum::to_possible_value).collect();
-        let names: Vec<&str> = names.iter().map(clap::builder::PossibleValue::get_name).collect();
-        ui.say(&format!("error: `{name}` answers in {}\n", names.join(", ")));
-        return ExitCode::Error;
-    }
     // What reads secrets from a pipe must not take a failure for them.
     let format = if command.hands_over() { Format::Text } else { format };
-    let resolved = if command.has_target() { target::resolved(global, ui) } else { Ok(None) };
+    let has_target = takes::of(name).is_some_and(|it| it.heeds("target"));
+    let resolved = if has_target { target::resolved(global, ui) } else { Ok(None) };
     let (resolved, refused) = match resolved {
         Ok(resolved) => (resolved, None),
         Err(failure) => (None, Some(failure)),
@@ -132,6 +135,10 @@ async fn once(command: &Command, global: &Global, ui: Ui) -> ExitCode {
     let is_fleet = matches!(command, Command::Fleet(_));
     let told = if is_fleet { Settings::default() } else { global.ci(command.reports()) };
     let record = Record::new(RunSummary::new(name, stack), told);
+    record.is_about(Known {
+        stack: global.stack.clone(),
+        region: connection::region_named(global, None),
+    });
     let (events, metrics) = command.told();
     let opened = record.may_report();
     let opened = opened.and_then(|()| Events::open(events, metrics, name, record.clone(), ui));
@@ -149,7 +156,7 @@ async fn once(command: &Command, global: &Global, ui: Ui) -> ExitCode {
         Ok(code) => *code,
         Err(failure) => {
             failure.tell(&events);
-            show_failure(name, format, failure, global, ui);
+            show_failure(name, format, failure, &events.record.known(), global, ui);
             failure.code
         }
     };
@@ -159,10 +166,18 @@ async fn once(command: &Command, global: &Global, ui: Ui) -> ExitCode {
 }
 
 /// Says what went wrong, in the form that was asked for. What is written from the record of the run comes later.
-fn show_failure(name: &str, format: Format, failure: &Failure, global: &Global, ui: Ui) {
+fn show_failure(
+    name: &str,
+    format: Format,
+    failure: &Failure,
+    known: &Known,
+    global: &Global,
+    ui: Ui,
+) {
     let help = failure.help.as_deref();
     if format == Format::Json {
-        let frame = frame_of(name);
+        let (stack, region) = (known.stack.as_deref(), known.region.as_deref());
+        let frame = json::Frame { stack, region, ..frame_of(name) };
         let document = json::failure(&frame, &failure.message, help);
         let _ = ui.answer(&printed(&document, global));
     }
@@ -249,21 +264,6 @@ async fn start_command(
 }
 
 impl Command {
-    /// Whether `--target` means anything to it: it reads manifests or an account. The targets of a fleet are those of `-f`.
-    fn has_target(&self) -> bool {
-        !matches!(
-            self,
-            Self::Init(_)
-                | Self::Fleet(_)
-                | Self::Show(_)
-                | Self::Schema(_)
-                | Self::Explain(_)
-                | Self::Completions(_)
-                | Self::Man(_)
-                | Self::Emulator(_)
-        )
-    }
-
     /// The pause after which the command is carried out again.
     fn interval(&self) -> Option<Duration> {
         match self {
@@ -280,9 +280,10 @@ impl Command {
             Self::Apply(args) => &args.events,
             Self::Drift(args) => &args.events,
             Self::Destroy(args) => &args.events,
+            Self::Status(args) => return (None, args.metrics.metrics.as_deref()),
             _ => return (None, None),
         };
-        (asked.events.as_deref(), asked.metrics.as_deref())
+        (asked.events.as_deref(), asked.metrics.metrics.as_deref())
     }
 
     /// Whether standard output is for secrets alone.
@@ -305,22 +306,7 @@ impl Command {
 
     /// The forms of its answer.
     fn formats(&self) -> &'static [Format] {
-        match self {
-            Self::Fleet(args) => args.formats(),
-            Self::Graph(_) => &[Format::Text, Format::Dot, Format::Mermaid, Format::Svg],
-            Self::Plan(_) | Self::Apply(_) | Self::Destroy(_) | Self::Drift(_) => {
-                &[Format::Text, Format::Json, Format::Markdown, Format::Html, Format::Github]
-            }
-            Self::Validate(_) => &[Format::Text, Format::Json, Format::Markdown, Format::Github],
-            Self::Show(_) | Self::Status(_) => {
-                &[Format::Text, Format::Json, Format::Markdown, Format::Html]
-            }
-            Self::Init(_) | Self::Unlock(_) | Self::Export(_) | Self::Explain(_) => &[Format::Text],
-            Self::Output(_) => {
-                &[Format::Text, Format::Json, Format::Env, Format::Dotenv, Format::Github]
-            }
-            _ => &[Format::Text, Format::Json],
-        }
+        takes::of(self.name()).map_or(&[Format::Text], |it| it.formats)
     }
 
     fn name(&self) -> &'static str {

@@ -24,8 +24,10 @@ use std::path::{Path, PathBuf};
 pub(crate) struct OutputArgs {
     #[command(flatten)]
     selection: SelectionArgs,
-    /// Write stream keys and SRT passphrases, with the addresses that encoders publish to, to this file, readable by
-    /// its owner alone; `-`: to standard output instead of the answer, unless that is a terminal
+    /// Write secrets to this file, or with `-` to standard output
+    ///
+    /// Secrets are stream keys and SRT passphrases, with the addresses that encoders publish to. A file is readable by its
+    /// owner alone; standard output has them instead of the answer, and is not a terminal.
     ///
     /// A file has JSON. `-` has JSON, or what `--format env` or `dotenv` asks for. For each resource there are the
     /// server and the key alone, and both in one URL: RTMPS and SRT of a stream key, RTMP or RTMPS of an ingest
@@ -60,19 +62,21 @@ enum Form {
 
 impl<'a> Handover<'a> {
     /// Where the secrets may go, if they were asked for; refused before anything is read.
-    fn of(args: &'a OutputArgs, format: Format, ui: Ui) -> Result<Option<Self>, Failure> {
+    fn of(args: &'a OutputArgs, global: &Global, ui: Ui) -> Result<Option<Self>, Failure> {
         let Some(file) = &args.secrets_to else { return Ok(None) };
         if !args.hands_over() {
             file::may_write(file, SECRETS_FILE)?;
             return Ok(Some(Self::File(file)));
         }
-        let form = match format {
-            Format::Text | Format::Json => Form::Json,
+        let form = match global.format {
+            Format::Json => Form::Json,
+            Format::Text if !global.is_format_given => Form::Json,
             Format::Env => Form::Env,
             Format::Dotenv => Form::Dotenv,
             _ => {
                 let message = "`output --secrets-to -` answers in json, env, dotenv";
-                return Err(Failure::error(message));
+                return Err(Failure::error(message)
+                    .help("secrets have no other form; without `--format` it is json"));
             }
         };
         if ui.answers_terminal() {
@@ -91,7 +95,7 @@ pub(super) async fn run(
     events: &Events,
     ui: Ui,
 ) -> Result<ExitCode, Failure> {
-    let handover = Handover::of(args, global.format, ui)?;
+    let handover = Handover::of(args, global, ui)?;
     // Invalid manifests are told of on standard error alone where standard output is for secrets.
     let format = if args.hands_over() { Format::Text } else { global.format };
     let loaded = match session::load("output", &Global { format, ..global.clone() }, events, ui) {

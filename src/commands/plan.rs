@@ -29,7 +29,7 @@ pub(crate) struct PlanArgs {
     /// Save the plan, to be approved and given to `apply`
     #[arg(long, value_name = "FILE", env = "IVS_APPLY_OUT")]
     out: Option<PathBuf>,
-    /// The exact number of deletes, where a saved plan has many
+    /// Exact number of deletes, where a saved plan has many
     #[arg(long, value_name = "N", env = "IVS_APPLY_CONFIRM_DELETES")]
     confirm_deletes: Option<usize>,
     #[command(flatten)]
@@ -41,16 +41,17 @@ pub(crate) struct PlanArgs {
 /// What decides how a plan comes out.
 #[derive(Debug, clap::Args)]
 pub(crate) struct PlanningArgs {
-    /// Delete owned resources that no manifest declares; `--prune=false` overrides the Stack
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = clap::builder::BoolishValueParser::new(), env = "IVS_APPLY_PRUNE")]
+    /// Delete what is owned and no manifest declares
+    ///
+    /// `--prune=false` overrides the Stack.
+    #[arg(long, value_name = "BOOL", hide_possible_values = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = clap::builder::BoolishValueParser::new(), env = "IVS_APPLY_PRUNE")]
     prune: Option<bool>,
     /// Resource whose audience may be cut off
     #[arg(long, value_name = "KIND/NAME", value_delimiter = ' ', add = ArgValueCompleter::new(addresses), env = "IVS_APPLY_ALLOW_LIVE")]
     allow_live: Vec<Address>,
     #[command(flatten)]
     selection: SelectionArgs,
-    /// How much to read: `full` reads every object even where its digest already answers [default:
-    /// auto]
+    /// How much of the account is read [default: auto]
     #[arg(long, value_enum, env = "IVS_APPLY_REFRESH")]
     refresh: Option<Refresh>,
 }
@@ -60,7 +61,7 @@ pub(crate) struct PlanningArgs {
 pub(crate) enum Refresh {
     /// What is needed.
     Auto,
-    /// Everything.
+    /// Every object, even where its digest already answers.
     Full,
 }
 

@@ -10,13 +10,19 @@ use clap_complete::ArgValueCompleter;
 /// Which part of the manifests a run is about.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct SelectionArgs {
-    /// Only what matches, such as `Channel/*`, and what that needs; nothing is pruned
-    #[arg(long, alias = "target", value_name = "GLOB", value_delimiter = ' ', add = ArgValueCompleter::new(patterns), env = "IVS_APPLY_ONLY")]
+    /// Only what matches, such as `Channel/*`
+    ///
+    /// What it needs comes with it, and nothing is pruned.
+    #[arg(long, value_name = "GLOB", value_delimiter = ' ', add = ArgValueCompleter::new(patterns), env = "IVS_APPLY_ONLY")]
     only: Vec<Pattern>,
-    /// Leave out what matches, such as `*/test-?`, and what depends on it; nothing is pruned
+    /// Leave out what matches, such as `*/test-?`
+    ///
+    /// What depends on it stays out with it, and nothing is pruned.
     #[arg(long, value_name = "GLOB", value_delimiter = ' ', add = ArgValueCompleter::new(patterns), env = "IVS_APPLY_EXCLUDE")]
     exclude: Vec<Pattern>,
-    /// Only what has this label in its metadata, and what that needs; nothing is pruned
+    /// Only what has this label in its metadata
+    ///
+    /// What it needs comes with it, and nothing is pruned.
     #[arg(short = 'l', long = "selector", value_name = "KEY=VALUE", value_parser = label, value_delimiter = ',', env = "IVS_APPLY_SELECTOR")]
     labels: Vec<(String, String)>,
 }

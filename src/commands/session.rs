@@ -1,10 +1,11 @@
 //! What plan, apply, drift, destroy, export and graph have in common: load, connect, check, read, plan.
 
 use super::answer::{frame_of, printed};
-use super::connection::Connection;
+use super::connection::{Connection, region_named};
 use super::failure::{Failure, failed, refused};
 use super::lock;
 use crate::cli::{ExitCode, Format, Global};
+use crate::diag::SourceMap;
 use crate::engine::{Planned, RunLock};
 use crate::manifest::{self, Loaded, StandardInput};
 use crate::plan::approval::Inputs;
@@ -32,14 +33,14 @@ pub(super) fn load(
     if global.deny_warnings {
         loaded.report.deny_warnings();
     }
-    let (stack, resources) = (&loaded.stack.name, loaded.desired.len());
-    events.record.checked(stack, resources, &loaded.report, &loaded.sources);
+    events.record.checked(&loaded, region_named(global, Some(&loaded.stack)));
     if !loaded.report.is_empty() {
         ui.say(&diagnostic::text(&loaded.report, &loaded.sources, ui.colours_talk()));
     }
     if loaded.report.has_errors() {
         if global.format == Format::Json {
             let mut frame = frame_of(command);
+            frame.stack = loaded.known_stack();
             frame.diagnostics = diagnostic::json(&loaded.report, &loaded.sources);
             let document = json::checked(&frame, loaded.desired.len(), true);
             let _ = ui.answer(&printed(&document, global));
@@ -141,6 +142,7 @@ impl Session {
         let header = connection.header(&loaded.stack);
         connection.events.compared(&planned.plan, &planned.observed);
         connection.events.planned(&planned.plan);
+        connection.events.steps(&planned.plan);
         connection.events.record.planned(&planned.plan, &header, &loaded.sources);
     }
 
@@ -181,10 +183,15 @@ impl Session {
             self.page(command, ran, differences)
         } else {
             let header = self.connection.header(&self.loaded.stack);
-            crate::ui::plan::text(&self.planned.plan, &header, &self.loaded.sources)
+            crate::ui::plan::text(&self.planned.plan, &header, self.places(global))
         };
         ui.answer(&text)?;
         Ok(())
+    }
+
+    /// Where the manifests are, for a plan that shows it (`-v`).
+    pub(super) fn places(&self, global: &Global) -> Option<&SourceMap> {
+        (global.verbose > 0).then_some(&self.loaded.sources)
     }
 
     /// The plan as an HTML page, and what became of it.

@@ -2,7 +2,7 @@
 //! the exit code. Decides nothing about manifests or AWS.
 
 use super::completions::VARIABLE;
-use super::{Cli, run};
+use super::{Cli, help, run};
 use crate::cli::{
     ExitCode, add_tips, arguments, current_folder, restart_without_empty_variables,
     with_escaped_values,
@@ -10,7 +10,8 @@ use crate::cli::{
 use crate::ui::Ui;
 use crate::ui::escape::GuardedTalk;
 use anstream::ColorChoice;
-use clap::{CommandFactory, Parser};
+use clap::parser::ValueSource;
+use clap::{CommandFactory, FromArgMatches};
 use clap_complete::CompleteEnv;
 
 /// Parses the command line and runs it.
@@ -31,10 +32,12 @@ pub fn main() -> std::process::ExitCode {
             return ExitCode::Error.into();
         }
     }
-    let cli = match Cli::try_parse() {
+    let cli = match parsed() {
         Ok(cli) => cli,
         Err(mut error) => {
-            add_tips(&mut error, &Cli::command());
+            let mut program = Cli::command();
+            program.build();
+            add_tips(&mut error, &program);
             // clap writes help to standard output and mistakes to standard error; a mistake is 1, not 2,
             // since 2 means changes.
             if !error.use_stderr() {
@@ -63,6 +66,20 @@ pub fn main() -> std::process::ExitCode {
         }
     };
     code.into()
+}
+
+/// The command line with what only clap knows of it, or what is wrong with it, or the help that it asks for.
+fn parsed() -> Result<Cli, clap::Error> {
+    let mut program = Cli::command();
+    let mut matches = program.try_get_matches_from_mut(arguments())?;
+    if let Some(error) = help::refused(&matches, Cli::command) {
+        return Err(error);
+    }
+    let source = matches.value_source("format");
+    let mut cli =
+        Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut program))?;
+    cli.global.is_format_given = source.is_some_and(|it| it != ValueSource::DefaultValue);
+    Ok(cli)
 }
 
 /// Logs of this program only. The SDK's own logs print credentials and request bodies, so they are shut

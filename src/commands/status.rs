@@ -1,5 +1,6 @@
 use super::answer::{frame_of, pretty};
 use super::connection::Connection;
+use super::events::MetricsArgs;
 use super::failure::{Failure, failed};
 use super::lock;
 use super::plan::policy;
@@ -37,16 +38,16 @@ use std::time::{Duration, Instant};
 /// With `--stack NAME` and without `-f` no manifests are read: the ownership tags show what the stack owns, and whether
 /// that is as it was applied. That reads every kind, as `plan --prune` does.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
-  ivs-apply status -f manifests                  what needs attention, what is on air, and the rest
-  ivs-apply status -f manifests --watch=10s      the same, read anew every ten seconds
-  ivs-apply status --stack prod --format json    what the stack `prod` owns, without manifests")]
 pub(crate) struct StatusArgs {
     #[command(flatten)]
     selection: SelectionArgs,
-    /// Read the account again after each pause, until Ctrl-C: 5s if no time is given. Manifests are read once
-    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "5s", value_parser = interval, env = "IVS_APPLY_WATCH")]
+    /// Read the account again after each pause, until Ctrl-C
+    ///
+    /// The pause is 5s if no time is given. Manifests are read once.
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "5s", value_parser = interval, conflicts_with = "metrics", env = "IVS_APPLY_WATCH")]
     watch: Option<Duration>,
+    #[command(flatten)]
+    pub(super) metrics: MetricsArgs,
 }
 
 /// The longest pause.
@@ -86,6 +87,7 @@ impl Subject {
                 sources: SourceMap::default(),
                 report: Report::new(),
                 stack: Stack::named(name),
+                is_stack_known: true,
                 stack_spec: StackSpec::default(),
                 desired: Vec::new(),
             };
@@ -120,6 +122,8 @@ impl Subject {
             let is_about = |it: &_| self.policy.is_about(it);
             engine.look_up_live(&mut planned.observed, &is_about).await.map_err(Unread::Account)?;
             let resources = planned.plan.resource_states(&planned.observed);
+            connection.events.compared(&planned.plan, &planned.observed);
+            connection.events.viewed(&resources, &planned.observed);
             let came_to = planned.plan.status();
             let engine::Planned { observed, plan, .. } = planned;
             return Ok(View { resources, observed, notes: plan.notes, came_to, calls: calls() });
@@ -137,6 +141,7 @@ impl Subject {
             .await
             .map_err(Unread::Account)?;
         let resources = recorded_states(stack, &observed, &policy);
+        connection.events.viewed(&resources, &observed);
         let differs = |it: &ResourceStatus| {
             !matches!(it.state, ResourceState::InSync | ResourceState::NotCompared)
         };
@@ -224,6 +229,7 @@ pub(super) async fn run(
         return Box::pin(watch(&subject, pause, global, ui, stopped)).await;
     }
     let connection = Connection::open(global, &subject.loaded.stack, ui).await?;
+    let connection = connection.telling(events, &subject.loaded.stack);
     lock::look(&connection, &subject.loaded.stack, ui).await;
     let spinner = Spinner::new(ui, &connection.aws().gate);
     let view = subject.view(&connection).await;
@@ -267,17 +273,17 @@ async fn watch(
                 Either::Right((code, _)) => return Ok(code),
             }
         };
-        let goes_on = match read {
+        match read {
             Ok(shown) => output.show(shown)?,
             Err(unread) => {
                 // Later an operator may sign in again, or a permission come back, while the last view stays.
                 if is_first && unread.ends_a_watch() {
                     return Err(unread.into_failure());
                 }
-                output.show_failure(&unread.into_failure())?
+                output.show_failure(&unread.into_failure(), &subject.loaded.stack.name)?;
             }
-        };
-        if !goes_on {
+        }
+        if ui.reader_is_gone() {
             return Ok(ExitCode::Done);
         }
         is_first = false;
@@ -367,10 +373,10 @@ impl Output {
         }
     }
 
-    /// Shows a view; whether anybody still reads.
-    fn show(&mut self, shown: Shown) -> Result<bool, Failure> {
+    /// Shows a view.
+    fn show(&mut self, shown: Shown) -> Result<(), Failure> {
         match shown {
-            Shown::Text(text) => Ok(self.ui.answer_again(&text)?),
+            Shown::Text(text) => Ok(self.ui.answer(&text)?),
             Shown::Screen(parts) => {
                 (self.last, self.shown) = (parts, Instant::now());
                 self.draw(&self.last.clone())
@@ -378,8 +384,8 @@ impl Output {
         }
     }
 
-    /// Says why there is no new view; whether anybody still reads.
-    fn show_failure(&mut self, failure: &Failure) -> Result<bool, Failure> {
+    /// Says why there is no new view.
+    fn show_failure(&mut self, failure: &Failure, stack: &str) -> Result<(), Failure> {
         let help = failure.help.as_ref().map(|it| format!(" ({it})")).unwrap_or_default();
         let again = self.pause.as_secs();
         let said = format!("error: {}{help}; trying again in {again} s", failure.message);
@@ -392,19 +398,19 @@ impl Output {
         }
         self.ui.say(&format!("{said}\n"));
         if self.format != Format::Json {
-            return Ok(true);
+            return Ok(());
         }
-        let frame = frame_of("status");
+        let frame = json::Frame { stack: Some(stack), ..frame_of("status") };
         let document = json::failure(&frame, &failure.message, failure.help.as_deref());
         let text = crate::ui::escape::json(&format!("{document}\n"));
-        Ok(self.ui.answer_again(&text)?)
+        Ok(self.ui.answer(&text)?)
     }
 
-    fn draw(&mut self, parts: &Parts) -> Result<bool, Failure> {
+    fn draw(&mut self, parts: &Parts) -> Result<(), Failure> {
         if let Some(screen) = &mut self.screen {
             let rows = screen.size().0.saturating_sub(1);
             screen.draw(&parts.within(rows))?;
         }
-        Ok(true)
+        Ok(())
     }
 }

@@ -4,6 +4,7 @@
 use super::failure::Failure;
 use crate::cli::Global;
 use crate::diag::suggest;
+use crate::kinds::Kind;
 use crate::manifest::target::{BrokenTarget, TARGET, Target, targets};
 use crate::ui::{Ui, diagnostic};
 use std::path::Path;
@@ -51,6 +52,15 @@ pub(super) fn resolved(global: &Global, ui: Ui) -> Result<Option<Global>, Failur
 /// The Target that a reference names.
 fn find(reference: &str, ui: Ui) -> Result<Target, Failure> {
     let (file, name) = parts(reference);
+    // Other tools name resources with this flag.
+    let is_resource =
+        reference.split_once(['/', '.']).is_some_and(|it| Kind::named(it.0).is_some());
+    if is_resource && !Path::new(file).exists() {
+        let message =
+            format!("`--target {reference}` names a resource, and takes a file of Targets");
+        return Err(Failure::error(message)
+            .help("to work on a part of the stack, write `--only KIND/NAME`"));
+    }
     let found = targets(&[file.into()]);
     let named = |it: &Result<Target, BrokenTarget>| match it {
         Ok(target) => Some(target.name.clone()),

@@ -13,7 +13,9 @@ use crate::ui::events::Events;
 /// in progress renews it in that time and keeps it; requests of a killed run are complete after that time.
 #[derive(Debug, clap::Args)]
 pub(crate) struct UnlockArgs {
-    /// Nonce of the lock to release; a lock that was taken since then stays
+    /// Nonce of the lock to release
+    ///
+    /// A lock that was taken since then stays.
     #[arg(long, env = "IVS_APPLY_NONCE")]
     nonce: String,
 }

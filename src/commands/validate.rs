@@ -32,7 +32,7 @@ pub(super) fn run(
     let count = loaded.desired.len();
     let text = if global.format == Format::Json {
         let mut frame = frame_of("validate");
-        frame.stack = Some(&loaded.stack);
+        frame.stack = Some(&loaded.stack.name);
         frame.diagnostics = diagnostic::json(&loaded.report, &loaded.sources);
         pretty(&json::checked(&frame, count, false))
     } else {

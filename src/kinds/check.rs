@@ -52,15 +52,15 @@ impl<'a> Check<'a> {
         if value.chars().count() > 128 {
             self.report(Code::OutOfRange, field, "a name has at most 128 characters");
         }
-        if let Some(odd) =
-            value.chars().find(|it| !it.is_ascii_alphanumeric() && !"-_".contains(*it))
-        {
+        let is_odd = |it: char| !it.is_ascii_alphanumeric() && !"-_".contains(it);
+        if let Some(odd) = value.chars().find(|it| is_odd(*it)) {
+            let fits = value.replace(is_odd, "-");
             self.report(
                 Code::PatternMismatch,
                 field,
                 format!("a name cannot contain {odd:?}: letters, digits, `-` and `_` are allowed"),
             )
-            .help("set `spec.name`: it may differ from `metadata.name`, which is its default");
+            .help(format!("write `{fits}`"));
         }
     }
 

@@ -22,6 +22,7 @@ use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 use value::{at_mut, every_path, remove, resolve, take, without_zeros};
@@ -93,15 +94,15 @@ impl Spec {
     /// This spec with the fields at `paths` (`spec.latencyMode`) as they are in `observed`: others look after
     /// those, so they are neither compared nor overwritten.
     #[must_use]
-    pub fn with_ignored(&self, observed: &Spec, paths: &[FieldPath]) -> Spec {
+    pub fn with_ignored(&self, observed: &Spec, paths: &[FieldPath]) -> Cow<'_, Spec> {
         if paths.is_empty() {
-            return self.clone();
+            return Cow::Borrowed(self);
         }
         let (mut wanted, observed) = (json(self), json(observed));
         for inside in paths.iter().filter_map(below_spec) {
             take(&mut wanted, &observed, inside);
         }
-        self.kind().from_json(wanted).unwrap_or_else(|| self.clone())
+        self.kind().from_json(wanted).map_or(Cow::Borrowed(self), Cow::Owned)
     }
 
     /// Where this spec has an enum value that the service model does not have, because AWS added it since; of a list,

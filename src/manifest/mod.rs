@@ -43,10 +43,19 @@ pub struct Loaded {
     pub report: Report,
     /// The stack, from its document or by name alone.
     pub stack: Stack,
+    /// Whether the name of the stack is known: a document that cannot be read may be the one that names it.
+    pub is_stack_known: bool,
     /// What its document says, with the values put in.
     pub stack_spec: StackSpec,
     /// Every resource that could be read, in the order of the files.
     pub desired: Vec<Desired>,
+}
+
+impl Loaded {
+    /// The name of the stack, where it is known.
+    pub fn known_stack(&self) -> Option<&str> {
+        self.is_stack_known.then_some(self.stack.name.as_str())
+    }
 }
 
 /// Reads and checks the manifests at `paths`; `stack` is the name to use without a `Stack` document, `given` what the
@@ -127,7 +136,11 @@ fn understand(
         );
     }
     let values = Values::new(&sources, origins, files_of_values, given, &mut report);
-    let mut documents = Documents { is_for_target: target.is_some(), ..Documents::default() };
+    let mut documents = Documents {
+        is_for_target: target.is_some(),
+        unnamed: report.has_errors(),
+        ..Documents::default()
+    };
     let mut readable = true;
     for origin in origins {
         // A list is looked at once, and not for each of its items.
@@ -142,6 +155,7 @@ fn understand(
     }
     let Documents {
         stacks,
+        broken_stack,
         mut desired,
         mut in_part,
         broken,
@@ -149,6 +163,7 @@ fn understand(
         kustomized,
         targets,
         unread,
+        unnamed,
         ..
     } = documents;
     for (origin, file) in kustomized {
@@ -161,6 +176,9 @@ fn understand(
         report.extend(target::without_effect(&targets, &sources));
     }
     let stack_spec = stacks.first().map(|it| it.1.spec.clone()).unwrap_or_default();
+    let is_stack_known =
+        !stacks.is_empty() || broken_stack.is_some() || stack.is_some() || !(unread || unnamed);
+    let stack = broken_stack.as_deref().or(stack);
     let at = stacks.first().map(|it| it.0);
     // Where the Target names the stack, a Stack document of another name contradicts the Target, and not the flag.
     let named =
@@ -189,13 +207,15 @@ fn understand(
         report.extend(found.iter().filter(|it| stands_without(it, left_out)).cloned());
     }
     values.explain_uses(&uses, &mut report);
-    Loaded { sources, report, stack, stack_spec, desired }
+    Loaded { sources, report, stack, is_stack_known, stack_spec, desired }
 }
 
 /// The documents of a run, each read by itself.
 #[derive(Default)]
 struct Documents {
     stacks: Vec<(Origin, StackDocument)>,
+    /// The name in a Stack document that was not read to the end.
+    broken_stack: Option<String>,
     /// Resources that were read to the end.
     desired: Vec<Desired>,
     /// Resources of which something was left out, and what.
@@ -212,6 +232,8 @@ struct Documents {
     targets: Vec<Origin>,
     /// Whether a document could not be read at all.
     unread: bool,
+    /// Whether a text was not found, or the kind of a document is not known: either may be the Stack.
+    unnamed: bool,
 }
 
 impl Documents {
@@ -233,7 +255,10 @@ impl Documents {
         if !filled.uses.is_empty() {
             self.uses.insert(origin, std::mem::take(&mut filled.uses));
         }
-        let Some(envelope) = envelope(&filled, sources, report) else { return };
+        let Some(envelope) = envelope(&filled, sources, report) else {
+            self.unnamed = true;
+            return;
+        };
         if envelope.kind == target::TARGET {
             self.targets.push(origin);
             // What another Target says does not matter to a run for one.
@@ -245,10 +270,15 @@ impl Documents {
         if envelope.kind == STACK {
             let outline = DocumentOutline::Stack;
             let document = document::parse(&filled, sources, &outline, report);
-            self.stacks.extend(document.map(|it| (origin, it)));
+            if let Some(document) = document {
+                self.stacks.push((origin, document));
+            } else {
+                self.broken_stack = name(&filled, sources).or(self.broken_stack.take());
+            }
             return;
         }
         let Some(kind) = Kind::named(&envelope.kind) else {
+            self.unnamed = true;
             let message = format!("unknown kind {}", crate::diag::quote(&envelope.kind));
             let names: Vec<&str> = kind_names().collect();
             report.push(
@@ -267,12 +297,16 @@ impl Documents {
                 self.broken.insert(it.address.clone());
                 self.in_part.push((it, left_out));
             }
-        } else if let Some(it) =
-            document::parse_in_part::<Named>(&filled, sources, &(), &mut Report::new())
-        {
-            self.broken.insert(Address::new(kind, it.value.metadata.name));
+        } else if let Some(name) = name(&filled, sources) {
+            self.broken.insert(Address::new(kind, name));
         }
     }
+}
+
+/// The name of a document that is broken elsewhere.
+fn name(filled: &Filled, sources: &SourceMap) -> Option<String> {
+    let named = document::parse_in_part::<Named>(filled, sources, &(), &mut Report::new());
+    named.map(|it| it.value.metadata.name)
 }
 
 /// The envelope of a document, if it is a manifest of this program.

@@ -48,8 +48,11 @@ pub(super) fn check(desired: &mut Desired, of_stack: usize, report: &mut Report)
         Check::new(origin, &mut found).name("name", &name);
         // The display name that defaults to the logical name stands where that one is written.
         if desired.name_is_default {
-            let at_its_source =
-                |it: Diagnostic| Diagnostic { at: Place::value(origin, "metadata.name"), ..it };
+            let help = "set `spec.name`: it may differ from `metadata.name`, which is its default";
+            let at_its_source = |it: Diagnostic| {
+                let at = Place::value(origin, "metadata.name");
+                Diagnostic { at, help: Some(help.to_owned()), ..it }
+            };
             report.extend(found.into_iter().map(at_its_source).filter(|_| named_well));
         } else {
             report.extend(found);

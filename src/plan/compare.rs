@@ -144,6 +144,9 @@ fn replaced_references(
     fields: &mut Vec<FieldChange>,
 ) -> Vec<(FieldPath, Address)> {
     let mut upstream = Vec::new();
+    if replaced.is_empty() && fields.is_empty() {
+        return upstream;
+    }
     for edge in spec.refs() {
         let Pointer::Named(address) = &edge.to else { continue };
         let path = edge.path();

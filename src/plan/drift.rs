@@ -42,6 +42,21 @@ impl Cause {
     }
 }
 
+impl Attention {
+    /// A word that stays the same.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Changed => "changed",
+            Self::Gone => "deleted",
+            Self::Missing => "missing",
+            Self::Degraded => "degraded",
+            Self::Unclear => "unclear",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 impl Step {
     /// Whether one of its causes is drift.
     pub fn is_drift(&self) -> bool {

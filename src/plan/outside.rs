@@ -22,7 +22,7 @@ pub(super) fn was_changed(
     }
     // The digest is of the desired spec: ignored fields had the manifest's values, and write-only fields, which AWS
     // never returns, may have had any.
-    let mut candidates = vec![before.clone(), before.with_ignored(manifest, ignored)];
+    let mut candidates = vec![before.clone(), before.with_ignored(manifest, ignored).into_owned()];
     candidates.extend(before.write_only_variants());
     // Each of them again with the tags that the observed spec leaves out because of `ignoreTags`.
     for mut it in candidates.clone() {

@@ -32,6 +32,11 @@ impl Policy {
         self.selected.as_ref().is_none_or(|it| it.has(address))
     }
 
+    /// Those of the declared resources that the run is about.
+    pub fn in_scope(&self, desired: &[Desired]) -> Vec<Desired> {
+        desired.iter().filter(|it| self.is_about(&it.address)).cloned().collect()
+    }
+
     /// Why the freezes of the stack do not count, if they do not.
     pub fn ignores_freezes(&self) -> Option<&str> {
         self.ignore_freeze.as_deref().map(str::trim).filter(|it| !it.is_empty())

@@ -245,6 +245,11 @@ pub enum Note {
         /// What it means for a run.
         effect: FreezeEffect,
     },
+    /// Nothing of the stack exists: it was never applied, or everything was deleted, and its tags with it.
+    NothingExists {
+        /// Resources that are declared and do not exist.
+        missing: usize,
+    },
     /// A plan that cannot fit into the account.
     Quota {
         /// Which kind.
@@ -295,7 +300,10 @@ impl Step {
     /// The spec to send, given the observed one: ignored fields keep their values.
     pub fn wanted(&self, there: Option<&Spec>) -> Option<Spec> {
         let spec = self.spec.as_ref()?;
-        Some(there.map_or_else(|| spec.clone(), |there| spec.with_ignored(there, &self.ignored)))
+        Some(there.map_or_else(
+            || spec.clone(),
+            |there| spec.with_ignored(there, &self.ignored).into_owned(),
+        ))
     }
 
     /// Whether `needed`, which comes before this step, has to be done for this one to be possible. An

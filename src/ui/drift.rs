@@ -48,6 +48,7 @@ pub(super) fn notes(plan: &Plan) -> Vec<String> {
         Note::UnknownEnumValue { address, path } => {
             Some(super::notes::unknown_enum_value(address, path))
         }
+        Note::NothingExists { missing } => Some(super::notes::nothing_exists(*missing)),
         Note::UndeclaredKeys { .. }
         | Note::Duplicate { .. }
         | Note::Ambiguous { .. }
@@ -74,6 +75,16 @@ pub(super) fn heading(attention: Attention) -> &'static str {
 
 /// The heading of missing resources that do not count as drift.
 pub(super) const NOT_COUNTED: &str = "Missing, not counted as drift";
+
+/// That nothing of the stack exists, for those who see only messages.
+pub fn warning(plan: &Plan) -> Option<String> {
+    plan.notes.iter().find_map(|note| match note {
+        Note::NothingExists { missing } => {
+            Some(format!("warning: {}\n", super::notes::nothing_exists(*missing)))
+        }
+        _ => None,
+    })
+}
 
 /// How much has drifted; then what else differs, a line each.
 pub(super) fn summary(plan: &Plan, others: &NotDrift) -> Vec<String> {

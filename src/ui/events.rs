@@ -3,15 +3,19 @@
 //! A line is one write at the end of the file, so that a run that is killed leaves whole lines, and two runs can share
 //! a file. A file that cannot be written is told once and never stops a run.
 
-use super::ci::Record;
+use super::ci::{Known, Record};
 use super::escape;
 use super::file::{Appended, Refused, Sort};
 use super::metrics::Metrics;
 use super::plan::Header;
+use super::reason;
 use crate::apply::{Counts, Event, Outcome};
 use crate::aws::RequestGate;
-use crate::kinds::{Freeze, ObservedState, is_events_file};
-use crate::plan::{FreezeEffect, Note, Plan, Status, Summary};
+use crate::kinds::{Address, Freeze, ObservedState, is_events_file};
+use crate::plan::{
+    Action, Decision, FreezeEffect, Note, Plan, Reason, ResourceStatus, Status, Step, StepId,
+    Summary,
+};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -29,8 +33,8 @@ const EVENTS: Sort = Sort { what: "a file of events", is: is_events_file };
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(tag = "event", rename_all_fields = "camelCase")]
 enum RunEvent<'a> {
-    /// The run is connected to its account. A run that ends before that tells it at its end, with `null` for what it
-    /// does not know.
+    /// The run is connected to its account. A run that ends before that tells it at its end, with the stack and the region
+    /// that the command line, the variables or the manifests name, and `null` for what it does not know.
     #[serde(rename = "run.started")]
     Started {
         /// The command.
@@ -59,6 +63,26 @@ enum RunEvent<'a> {
         /// output; `null` where there is none.
         freeze: Option<FreezeLine<'a>>,
     },
+    /// A resource was changed or deleted outside ivs-apply.
+    #[serde(rename = "drifted")]
+    Drifted {
+        /// The resource.
+        address: &'a Address,
+        /// What was found: `live` (changed, and it has an audience), `changed`, `deleted`, `missing`, `degraded`, `unclear`
+        /// or `failed`.
+        attention: &'static str,
+        /// The action that repairs it.
+        action: Action,
+    },
+    /// A step of the plan is left for a later run.
+    #[serde(rename = "deferred")]
+    Deferred(Left<'a>),
+    /// A step of the plan is not carried out until something else happens that ivs-apply does not do.
+    #[serde(rename = "dormant")]
+    Dormant(Left<'a>),
+    /// A step must not be carried out, and with it nothing of the plan.
+    #[serde(rename = "blocked")]
+    Blocked(Left<'a>),
     /// The run is over. No later line has its `run`.
     #[serde(rename = "run.ended")]
     Ended {
@@ -71,6 +95,29 @@ enum RunEvent<'a> {
         /// Why the run did not do its work; `null` also where the manifests are invalid, which standard error explains.
         error: Option<&'a RunError>,
     },
+}
+
+/// A step that the plan does not carry out.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Left<'a> {
+    /// The number of the step.
+    id: StepId,
+    /// The resource.
+    address: &'a Address,
+    /// The action of the step.
+    action: Action,
+    /// Why it is not carried out, by the code of the reason.
+    reason: &'static str,
+    /// The same for people.
+    message: String,
+}
+
+impl<'a> Left<'a> {
+    fn of(step: &'a Step, reason: &Reason) -> Self {
+        let Step { id, ref address, action, .. } = *step;
+        Self { id, address, action, reason: reason.code(), message: reason::text(reason) }
+    }
 }
 
 /// A freeze, and what it means for the run.
@@ -215,7 +262,7 @@ impl Events {
 
     /// The run is connected.
     pub fn started(&self, header: &Header<'_>, gate: &RequestGate) {
-        self.with(|it| it.start(Some(header)));
+        self.with(|it| it.start(Some(header), &Known::default()));
         self.measure(|it| it.started(header, gate));
     }
 
@@ -224,9 +271,35 @@ impl Events {
         self.measure(|it| it.compared(plan, observed));
     }
 
-    /// So many resources have drifted, as `drift` counts them.
-    pub fn drifted(&self, count: usize) {
-        self.measure(|it| it.drifted(count));
+    /// The states of resources were read, and who publishes in sessions of stages.
+    pub fn viewed(&self, resources: &[ResourceStatus], observed: &ObservedState) {
+        self.measure(|it| it.viewed(resources, observed));
+    }
+
+    /// The resources of these steps have drifted, as `drift` counts them.
+    pub fn drifted(&self, plan: &Plan) {
+        self.with(|it| plan.steps.iter().for_each(|step| it.write_drifted(step)));
+        self.measure(|it| it.drifted(plan.steps.len()));
+    }
+
+    /// What the plan says of single steps: what has drifted, and what is not carried out.
+    pub fn steps(&self, plan: &Plan) {
+        self.with(|it| {
+            for step in &plan.steps {
+                if step.is_drift() {
+                    it.write_drifted(step);
+                }
+                let left = |reason| Left::of(step, reason);
+                match &step.decision {
+                    Decision::Do | Decision::Interrupt => {}
+                    Decision::Deferred(why) => it.write(&RunEvent::Deferred(left(why))),
+                    Decision::Dormant(why) => it.write(&RunEvent::Dormant(left(why))),
+                    Decision::Blocked(why) | Decision::Unmanaged(why) => {
+                        it.write(&RunEvent::Blocked(left(why)));
+                    }
+                }
+            }
+        });
     }
 
     /// The plan is made.
@@ -258,15 +331,16 @@ impl Events {
 
     /// The run is over.
     pub fn ended(&self, exit_code: u8) {
+        let known = self.record.known();
         self.with(|it| {
             if !it.started {
-                it.start(None);
+                it.start(None, &known);
             }
             let (summary, outcome, error) = (it.summary.take(), it.outcome.take(), it.error.take());
             let (summary, outcome) = (summary.as_ref(), outcome.as_ref());
             it.write(&RunEvent::Ended { exit_code, summary, outcome, error: error.as_ref() });
         });
-        self.measure(|it| it.write(exit_code));
+        self.measure(|it| it.write(exit_code, &known));
     }
 
     fn measure(&self, note: impl FnOnce(&mut Metrics)) {
@@ -284,18 +358,23 @@ impl Events {
 }
 
 impl Told {
-    fn start(&mut self, header: Option<&Header<'_>>) {
+    fn start(&mut self, header: Option<&Header<'_>>, known: &Known) {
         self.started = true;
         let identity = header.and_then(|it| it.identity);
         self.write(&RunEvent::Started {
             command: self.command,
             tool: Tool { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") },
-            stack: header.map(|it| it.stack.name.as_str()),
+            stack: header.map(|it| it.stack.name.as_str()).or(known.stack.as_deref()),
             account: identity.and_then(|it| it.account()),
             caller: identity.and_then(|it| it.caller()),
-            region: header.map(|it| it.region),
+            region: header.map(|it| it.region).or(known.region.as_deref()),
             endpoint: header.and_then(|it| it.endpoint),
         });
+    }
+
+    fn write_drifted(&mut self, step: &Step) {
+        let (address, attention) = (&step.address, step.attention().code());
+        self.write(&RunEvent::Drifted { address, attention, action: step.action });
     }
 
     fn write(&mut self, event: &impl Serialize) {

@@ -4,8 +4,14 @@ use super::escape::escape;
 use super::shell::quote;
 use std::path::Path;
 
-/// The files, and the next steps; `edits` are places that hold an example's value.
-pub fn text<'a>(folder: &Path, files: impl Iterator<Item = &'a str>, edits: &[&str]) -> String {
+/// The files, the lines that were added to a `.gitignore`, and the next steps; `edits` are places that hold an example's
+/// value.
+pub fn text<'a>(
+    folder: &Path,
+    files: impl Iterator<Item = &'a str>,
+    added: &[&str],
+    edits: &[&str],
+) -> String {
     let name = folder.to_string_lossy();
     // `cd` would take it for an option.
     let name = if name.starts_with('-') { format!("./{name}") } else { name.into_owned() };
@@ -13,6 +19,12 @@ pub fn text<'a>(folder: &Path, files: impl Iterator<Item = &'a str>, edits: &[&s
     let mut text = format!("Written to {name}:\n");
     for file in files {
         text.push_str(&format!("  {file}\n"));
+    }
+    if !added.is_empty() {
+        text.push_str("Added to `.gitignore`:\n");
+        for line in added {
+            text.push_str(&format!("  {line}\n"));
+        }
     }
     text.push_str("\nNext:\n");
     if folder != Path::new(".") {

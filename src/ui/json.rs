@@ -6,7 +6,7 @@ use super::status::{self, OnAir};
 use crate::apply::{Outcome, StepStatus};
 use crate::diag::{Place, SourceMap};
 use crate::kinds::operation::PUBLISHED_RATES;
-use crate::kinds::{Address, Freeze, Stack};
+use crate::kinds::{Address, Freeze};
 use crate::plan::{
     Action, Approval, Difference, FreezeEffect, NotDrift, Note, Plan, Reason, ResourceStatus,
     Selected, Status, Step, StepId,
@@ -24,7 +24,7 @@ pub struct Frame<'a> {
     /// The command's name.
     pub command: &'a str,
     /// The stack, once known.
-    pub stack: Option<&'a Stack>,
+    pub stack: Option<&'a str>,
     /// Account of the credentials, once known.
     pub account: Option<&'a str>,
     /// ARN of the user or role that is signed in, once known.
@@ -211,7 +211,7 @@ fn head(frame: &Frame<'_>, status: Status) -> Map<String, Value> {
         "formatVersion": FORMAT_VERSION,
         "command": frame.command,
         "tool": { "name": env!("CARGO_PKG_NAME"), "version": env!("CARGO_PKG_VERSION") },
-        "stack": frame.stack.map(|it| &it.name),
+        "stack": frame.stack,
         "account": frame.account,
         "caller": frame.caller,
         "region": frame.region,
@@ -327,6 +327,7 @@ fn note(note: &Note) -> Value {
             json!({ "note": "unknownWord", "address": address, "path": path })
         }
         Note::Freeze { freeze, effect } => freeze_note(freeze, effect),
+        Note::NothingExists { missing } => json!({ "note": "nothingExists", "missing": missing }),
         Note::Quota { kind, wanted, quota } => {
             json!({ "note": "quota", "kind": kind, "wanted": wanted, "quota": quota })
         }

@@ -4,17 +4,21 @@
 //! textfile collector of `node_exporter` reads. The writer is these few lines: a crate would bring registries and counters
 //! that outlive nothing here.
 
+mod audiences;
+
 use super::Ui;
+use super::ci::Known;
 use super::escape::escape;
 use super::file::{self, Refused, Sort};
 use super::plan::Header;
 use crate::apply::{Outcome, StepStatus};
 use crate::aws::RequestGate;
-use crate::kinds::{Address, Audience, ObservedState};
+use crate::kinds::{Address, ObservedState};
 use crate::manifest::source::read_named;
-use crate::plan::{Action, Decision, Plan, Reason, ResourceState};
+use crate::plan::{Action, Plan, ResourceState, ResourceStatus};
+use audiences::{Reached, Watched};
 use jiff::Timestamp;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -55,26 +59,17 @@ pub(super) struct Metrics {
 #[derive(Debug, Default)]
 struct Found {
     states: BTreeMap<Address, ResourceState>,
+    viewers: i64,
+    publishers: Option<usize>,
+    planned: Option<Compared>,
+}
+
+/// What a plan comes to.
+#[derive(Debug, Default)]
+struct Compared {
     drifted: usize,
     deferred: usize,
-    viewers: i64,
     audiences: BTreeMap<&'static str, Reached>,
-}
-
-/// An audience in numbers.
-#[derive(Clone, Copy, Debug, Default)]
-struct Reached {
-    viewers: i64,
-    sessions: usize,
-}
-
-impl Reached {
-    fn add(&mut self, audience: &Audience) {
-        match audience.viewers {
-            Some(viewers) => self.viewers = self.viewers.saturating_add(viewers),
-            None => self.sessions += 1,
-        }
-    }
 }
 
 /// What the file of the run before says.
@@ -108,41 +103,31 @@ impl Metrics {
 
     pub(super) fn compared(&mut self, plan: &Plan, observed: &ObservedState) {
         let states = plan.resource_states(observed);
-        let mut audiences: BTreeMap<&'static str, Reached> =
-            ["at_stake", "cut", "deferred"].map(|it| (it, Reached::default())).into();
-        let parts = plan.halves_of_replacements();
-        // A channel and its stream key have one audience.
-        let mut counted: BTreeSet<(&str, &str)> = BTreeSet::new();
-        for step in plan.steps.iter().filter(|it| !parts.contains(&it.id)) {
-            let reason = step.decision.reason();
-            let audience = reason.and_then(audience_of).or(step.impact.as_ref());
-            let Some(audience) = audience else { continue };
-            let effect = match &step.decision {
-                Decision::Interrupt => "cut",
-                Decision::Deferred(_) => "deferred",
-                _ => "at_stake",
-            };
-            for effect in BTreeSet::from(["at_stake", effect]) {
-                let session = audience.session.as_deref();
-                if session.is_none_or(|it| counted.insert((effect, it))) {
-                    audiences.entry(effect).or_default().add(audience);
-                }
-            }
-        }
-        let owned = observed.owned.values();
-        let viewers = owned.filter_map(|it| observed.own_viewers(it.kind, &it.arn));
         self.found = Some(Found {
-            drifted: plan.drifted(),
-            deferred: plan.summary().deferred,
-            viewers: viewers.fold(0, i64::saturating_add),
-            audiences,
+            viewers: viewers(observed),
+            publishers: None,
             states: states.into_iter().map(|it| (it.address, it.state)).collect(),
+            planned: Some(Compared {
+                drifted: plan.drifted(),
+                deferred: plan.summary().deferred,
+                audiences: audiences::of(plan, observed),
+            }),
         });
     }
 
+    /// The states of resources were read, and the publishers of every stage with a session were counted.
+    pub(super) fn viewed(&mut self, resources: &[ResourceStatus], observed: &ObservedState) {
+        let found = self.found.get_or_insert_default();
+        found.viewers = viewers(observed);
+        found.states = resources.iter().map(|it| (it.address.clone(), it.state)).collect();
+        let owned = observed.owned.values();
+        let counts = owned.filter_map(|it| observed.live.get(&it.arn)?.publishers);
+        found.publishers = Some(counts.sum());
+    }
+
     pub(super) fn drifted(&mut self, count: usize) {
-        if let Some(found) = &mut self.found {
-            found.drifted = count;
+        if let Some(compared) = self.found.as_mut().and_then(|it| it.planned.as_mut()) {
+            compared.drifted = count;
         }
     }
 
@@ -150,7 +135,6 @@ impl Metrics {
         let counts = outcome.counts(plan);
         self.steps = counts.steps().into_iter().collect();
         let Some(found) = &mut self.found else { return };
-        found.deferred = counts.deferred;
         let steps = plan.by_id();
         let mut drifted = plan.drifted();
         for (id, status) in &outcome.steps {
@@ -175,11 +159,23 @@ impl Metrics {
                 _ => {}
             }
         }
-        found.drifted = drifted;
+        if let Some(compared) = &mut found.planned {
+            *compared = Compared {
+                drifted,
+                deferred: counts.deferred,
+                audiences: std::mem::take(&mut compared.audiences),
+            };
+        }
     }
 
     /// Writes the file. Where that fails it is told, and the run ends as it would have.
-    pub(super) fn write(&self, exit_code: u8) {
+    pub(super) fn write(&mut self, exit_code: u8, known: &Known) {
+        let of_manifests = [("stack", &known.stack), ("region", &known.region)];
+        for (name, value) in of_manifests {
+            if let (None, Some(value)) = (self.labels.get(name), value) {
+                self.labels.insert(name, value.clone());
+            }
+        }
         let former = read_named(&self.path, MOST_BYTES).ok().map(|it| Former::read(&it));
         let text = self.text(exit_code, former, Timestamp::now());
         if let Err(refused) = file::write_public(&self.path, &text, METRICS) {
@@ -194,9 +190,16 @@ impl Metrics {
         labels.insert("command", self.command.to_owned());
         let same_command =
             former.filter(|it| it.labels.get("command").is_some_and(|it| it == self.command));
-        // A run that did not come to know its place is about that of the run before.
+        let is_known = |name: &str| labels.get(name).filter(|it| !it.is_empty());
+        let agrees = |former: &&Former| {
+            PLACE
+                .iter()
+                .all(|name| is_known(name).is_none_or(|it| former.labels.get(*name) == Some(it)))
+        };
+        let same_place = same_command.as_ref().filter(agrees).map(|it| it.labels.clone());
+        // A run that did not come to know its place is about that of the run before, unless it is about another one.
         for name in PLACE {
-            let before = || same_command.as_ref()?.labels.get(name).cloned();
+            let before = || same_place.as_ref()?.get(name).cloned();
             if labels.get(name).is_none_or(String::is_empty) {
                 labels.insert(name, before().unwrap_or_default());
             }
@@ -280,6 +283,24 @@ impl Found {
             "Resources of the stack by state, after the last run.",
             states.iter().map(|(label, count)| (&label[..], count.clone())),
         );
+        text.metric(
+            "viewers",
+            "Viewers of the stack's channels when the account was read.",
+            [(&[][..], self.viewers.to_string())],
+        );
+        text.metric(
+            "publishers",
+            "Participants that published in sessions of the stack's stages when the account was read.",
+            self.publishers.map(|it| (&[][..], it.to_string())),
+        );
+        if let Some(compared) = &self.planned {
+            compared.write(text);
+        }
+    }
+}
+
+impl Compared {
+    fn write(&self, text: &mut Text) {
         for (name, help, count) in [
             (
                 "drifted_resources",
@@ -290,37 +311,31 @@ impl Found {
         ] {
             text.metric(name, help, [(&[][..], count.to_string())]);
         }
-        text.metric(
-            "viewers",
-            "Viewers of the stack's channels when the account was read.",
-            [(&[][..], self.viewers.to_string())],
-        );
-        let effects: Vec<_> = self
-            .audiences
-            .iter()
-            .map(|(effect, it)| ([("effect", (*effect).to_owned())], it))
-            .collect();
+        let effect = |it: &'static str| ("effect", it.to_owned());
+        let viewers: Vec<_> =
+            self.audiences.iter().map(|(name, it)| ([effect(name)], it.viewers)).collect();
         text.metric(
             "audience_viewers",
             "Viewers whom the plan concerns: all at stake, cut off by it, and those for whom steps are deferred.",
-            effects.iter().map(|(label, it)| (&label[..], it.viewers.to_string())),
+            viewers.iter().map(|(labels, count)| (&labels[..], count.to_string())),
         );
+        let audiences = self.audiences.iter().flat_map(|(name, reached)| {
+            Watched::ALL
+                .map(|(of, word)| ([effect(name), ("of", word.to_owned())], reached.count(of)))
+        });
+        let audiences: Vec<_> = audiences.collect();
         text.metric(
-            "audience_sessions",
-            "The same for sessions with participants, whose number takes further calls.",
-            effects.iter().map(|(label, it)| (&label[..], it.sessions.to_string())),
+            "audiences",
+            "Streams, sessions of stages, compositions and publishers of ingest configurations that the plan concerns.",
+            audiences.iter().map(|(labels, count)| (&labels[..], count.to_string())),
         );
     }
 }
 
-/// The audience in the reason of a step.
-fn audience_of(reason: &Reason) -> Option<&Audience> {
-    match reason {
-        Reason::LiveAudience { audience, .. }
-        | Reason::LiveThroughComposition { audience, .. }
-        | Reason::TargetLive { audience, .. } => Some(audience),
-        _ => None,
-    }
+/// The viewers of all channels of a stack.
+fn viewers(observed: &ObservedState) -> i64 {
+    let counts = observed.owned.values().filter_map(|it| observed.own_viewers(it.kind, &it.arn));
+    counts.fold(0, i64::saturating_add)
 }
 
 /// Metrics as text, each with the labels of the run.
@@ -430,6 +445,10 @@ mod tests {
         assert_eq!(success(&failed), Some("100"), "{failed}");
         let early = metrics(None).text(1, former(), at(300));
         assert_eq!(success(&early), Some("100"), "{early}");
+        let mut named = metrics(None);
+        named.labels.insert("stack", "other".to_owned());
+        let named = named.text(1, former(), at(300));
+        assert!(named.contains("account=\"\",") && named.contains("stack=\"other\""), "{named}");
         let other = metrics(Some("other")).text(1, former(), at(300));
         assert_eq!(success(&other), None, "of another stack: {other}");
         let drift = Metrics { command: "drift", ..metrics(None) };

@@ -54,20 +54,15 @@ impl Ui {
     }
 
     /// Writes the answer. A reader that closed its end early, as `head` does, has read what it wanted: that is
-    /// no error.
+    /// no error, and `reader_is_gone` says so from then on.
     pub fn answer(self, text: &str) -> io::Result<()> {
-        self.answer_again(text).map(|_| ())
-    }
-
-    /// The same for an answer that is not the last one: whether anybody still reads.
-    pub fn answer_again(self, text: &str) -> io::Result<bool> {
         let mut out = AutoStream::new(io::stdout().lock(), self.colour);
         match out.write_all(escape::guarded(text).as_bytes()).and_then(|()| out.flush()) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                 READER_IS_GONE.store(true, Ordering::Relaxed);
-                Ok(false)
+                Ok(())
             }
-            written => written.map(|()| true),
+            written => written,
         }
     }
 

@@ -4,8 +4,8 @@ use super::escape::escape;
 use super::plan::CAP;
 use super::reason::{self, moment, on_air};
 use crate::diag::FieldPath;
-use crate::kinds::Address;
 use crate::kinds::owner::PREFIX;
+use crate::kinds::{Address, Kind};
 use crate::plan::{DuplicateCopy, Note, Plan, Selected};
 
 /// Longest sentence of a note.
@@ -59,9 +59,8 @@ fn note(note: &Note) -> NoteText {
             "{deletes} of {of} resources of the stack would be deleted: confirm with `--confirm-deletes {deletes}`"
         )),
         Note::Freeze { freeze, effect } => sentence(&reason::freeze(freeze, effect)),
-        Note::Quota { kind, wanted, quota } => sentence(&format!(
-            "{wanted} objects of kind {kind} exceed the quota of {quota}; nothing will be written"
-        )),
+        Note::NothingExists { missing } => sentence(&nothing_exists(*missing)),
+        Note::Quota { kind, wanted, quota } => sentence(&self::quota(*kind, *wanted, *quota)),
     }
 }
 
@@ -95,6 +94,23 @@ fn possible_rename(from: &Address, to: &Address) -> String {
         "{to} is created with the spec of {from}, which no manifest declares any more: if it was renamed, add \
          `previousNames: [{}]` to the metadata of {to}, and the object is kept",
         from.name
+    )
+}
+
+/// A stack of which no object is there.
+pub(super) fn nothing_exists(missing: usize) -> String {
+    let resources =
+        if missing == 1 { "1 resource".to_owned() } else { format!("{missing} resources") };
+    format!(
+        "nothing of the stack exists, and {resources} should: it was never applied, or everything was deleted outside \
+         ivs-apply, which cannot be told apart, so this does not count as drift"
+    )
+}
+
+/// More objects than the account may have.
+pub(super) fn quota(kind: Kind, wanted: u32, quota: u32) -> String {
+    format!(
+        "{wanted} objects of kind {kind} exceed the quota of {quota}, so nothing will be written"
     )
 }
 

@@ -34,13 +34,14 @@ pub struct Header<'a> {
 /// Longest value shown of anything that came from outside.
 pub(super) const CAP: usize = 200;
 
-/// A plan as text, coloured.
-pub fn text(plan: &Plan, header: &Header<'_>, sources: &SourceMap) -> String {
+/// A plan as text, coloured; with `places`, the line of each manifest beside its step. Without, the same resources from other
+/// files give the same text below the header.
+pub fn text(plan: &Plan, header: &Header<'_>, places: Option<&SourceMap>) -> String {
     let mut text = String::new();
     title("Plan", header, &mut text);
     let width = plan.steps.iter().map(|it| it.address.to_string().len()).max().unwrap_or(0);
     for step in &plan.steps {
-        one_step(step, width, sources, &mut text);
+        one_step(step, width, places, &mut text);
     }
     let yellow = AnsiColor::Yellow.on_default();
     if !plan.steps.is_empty() {
@@ -118,7 +119,7 @@ pub(super) fn symbol(action: Action) -> (&'static str, AnsiColor) {
     }
 }
 
-fn one_step(step: &Step, width: usize, sources: &SourceMap, text: &mut String) {
+fn one_step(step: &Step, width: usize, places: Option<&SourceMap>, text: &mut String) {
     let (symbol, colour) = symbol(step.action);
     let style = if step.decision.is_do() { colour.on_default() } else { Style::new().dimmed() };
     let dim = Style::new().dimmed();
@@ -126,7 +127,7 @@ fn one_step(step: &Step, width: usize, sources: &SourceMap, text: &mut String) {
     let address = escape(&step.address.to_string(), CAP);
     let _ =
         write!(text, "{style}{symbol:>3} {address:<width$}  {verdict}{style:#}: {}", because(step));
-    if let Some(origin) = step.origin {
+    if let (Some(origin), Some(sources)) = (step.origin, places) {
         let place = crate::diag::Place::value(origin, "kind");
         if let Some(at) = sources.position(&place) {
             let name = escape(&sources.cited_name(&place).unwrap_or_default(), CAP);

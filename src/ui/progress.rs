@@ -3,7 +3,7 @@
 use super::Ui;
 use super::escape::escape;
 use super::reason;
-use crate::apply::{Event, Failure, Outcome, Signal, StepStatus, Wait};
+use crate::apply::{Event, Failure, Outcome, Signal, StepStatus, Until};
 use crate::aws::RequestGate;
 use crate::kinds::Address;
 use crate::plan::{Action, Plan, StepId};
@@ -25,7 +25,7 @@ pub struct Progress {
     bar: ProgressBar,
     /// Parts of replacements, which are not counted again.
     parts: BTreeSet<StepId>,
-    waiting: Mutex<BTreeMap<Option<Address>, Wait>>,
+    waiting: Mutex<BTreeMap<Option<Address>, Until>>,
     /// Whether the wait for listings was shown.
     confirming: AtomicBool,
 }
@@ -62,8 +62,9 @@ impl Progress {
             Event::Waiting { address, wait } => {
                 let mut waiting =
                     self.waiting.lock().expect("no task panics while it holds the lock");
-                // The same wait again is not worth another line.
-                if waiting.insert(address.clone(), wait.clone()).as_ref() != Some(wait) {
+                // The same wait again, with less time left, is not worth another line.
+                let until = &wait.until;
+                if waiting.insert(address.clone(), until.clone()).as_ref() != Some(until) {
                     let of = address.as_ref().map(|it| format!("{it}: ")).unwrap_or_default();
                     let wait = escape(&wait.to_string(), CAP);
                     self.line(&format!("  {}{wait}", escape(&of, CAP)));

@@ -51,10 +51,10 @@ def control(path, body):
 def program(folder, *words):
     """Exit code and both streams."""
     ran = subprocess.run(
-        [PROGRAM, *words, "--endpoint-url", EMULATOR, "--region", REGION], cwd=folder, capture_output=True,
-        text=True, timeout=300, check=False,
+        [PROGRAM, *words], cwd=folder, capture_output=True, text=True, timeout=300, check=False,
+        # Variables, since not every command has their flags.
         env={"HOME": str(folder), "AWS_ACCESS_KEY_ID": "AKIDEMULATOR", "AWS_SECRET_ACCESS_KEY": "secret",
-             "AWS_EC2_METADATA_DISABLED": "true"})
+             "AWS_EC2_METADATA_DISABLED": "true", "IVS_APPLY_ENDPOINT_URL": EMULATOR, "IVS_APPLY_REGION": REGION})
     return ran.returncode, ran.stdout, ran.stderr
 
 

@@ -96,9 +96,18 @@ impl Place {
     pub(crate) fn command(&self, words: &str) -> Command {
         let mut command = ivs_apply(self.folder.path());
         command.current_dir(self.folder.path()).args(words.split_whitespace());
-        command.args(["-f", "manifests", "--emulator"]);
+        if reads_manifests(words) {
+            command.args(["-f", "manifests"]);
+        }
+        command.arg("--emulator");
         command
     }
+}
+
+/// Whether the command of a line takes `-f`.
+pub(crate) fn reads_manifests(words: &str) -> bool {
+    let without = ["completions", "emulator", "explain", "export", "init", "man", "schema", "show"];
+    words.split_whitespace().next().is_none_or(|it| !without.contains(&it))
 }
 
 /// The emulator as a process of its own.
@@ -181,7 +190,8 @@ pub(crate) fn run_at(place: &Place, served: &Served, words: &str) -> Ran {
         .envs(SIGNED_IN)
         .current_dir(place.folder.path())
         .args(words.split_whitespace())
-        .args(["--endpoint-url", &served.url]);
+        // Not a flag, which `show` does not have.
+        .env("IVS_APPLY_ENDPOINT_URL", &served.url);
     run(&mut command)
 }
 

@@ -2,7 +2,7 @@
 //! a small GitHub on loopback; and checked by schemas and linters.
 
 mod expression;
-mod github;
+pub(crate) mod github;
 mod runner;
 
 use crate::binary::{Ran, SIGNED_IN, Served, run};
@@ -929,8 +929,11 @@ fn workflows() -> Vec<PathBuf> {
 }
 
 fn scripts() -> Vec<PathBuf> {
-    let folder = std::fs::read_dir(root().join("deploy/action")).expect("readable");
-    let mut files: Vec<PathBuf> = folder.map(|it| it.expect("readable").path()).collect();
+    let mut files = Vec::new();
+    for folder in ["deploy/action", "tests/week"] {
+        let entries = std::fs::read_dir(root().join(folder)).expect("readable");
+        files.extend(entries.map(|it| it.expect("readable").path()));
+    }
     files.push(root().join(".ci/run"));
     files.sort();
     files

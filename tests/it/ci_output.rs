@@ -2,6 +2,7 @@
 //! GitHub Actions, reports for GitLab, and Markdown for comments.
 
 use crate::binary::{Place, Ran, ivs_apply, run};
+use crate::kustomize::{piped, with_input};
 use crate::saved_plans::by_hand;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -611,6 +612,42 @@ fn gitlab_gets_code_quality_and_variables_from_every_run() {
     assert_eq!(code, Some(1));
     assert!(found.iter().any(|it| it["check_name"] == "ivs-apply/unknown-field"), "{found:#?}");
     assert_eq!(told["IVS_RUN_PLAN_STATUS"], "failed");
+}
+
+#[test]
+fn what_is_wrong_with_standard_input_is_cited_by_the_file_of_kustomize_or_by_a_name_for_no_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |path: &str, spec: &str| {
+        let note = format!("annotations: {{ config.kubernetes.io/origin: \"path: {path}\\n\" }}");
+        let metadata = format!("metadata: {{ name: x, {note} }}");
+        format!("---\napiVersion: ivs-apply.dev/v1\nkind: Channel\n{metadata}\nspec: {spec}\n")
+    };
+    let plain = manifest("Channel", "plain", "{ nonsense: 1 }");
+    let both = at("../../base/a.yaml", "{ nonsense: 1 }") + &plain;
+    std::fs::create_dir_all(folder.path().join("live/base")).expect("writable");
+    let validated = |text: &str, more: &[&str]| {
+        let words = ["validate", "-f", "-", "--report", "codequality=q.json"];
+        let ran = piped(folder.path(), folder.path(), &[&words[..], more].concat(), text);
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        let found = code_quality(&folder.path().join("q.json")).into_iter();
+        found.map(|it| it["location"].clone()).collect::<Vec<_>>()
+    };
+    let place = |path: &str, line: usize| json!({ "path": path, "lines": { "begin": line } });
+    let cited = validated(&both, &[]);
+    assert_eq!(cited[0], place("base/a.yaml", 1));
+    assert_eq!((cited.len(), &cited[1]["path"]), (2, &json!("stdin")));
+    assert!(cited[1]["lines"]["begin"].as_u64() > Some(5), "the line of standard input: {cited:?}");
+    assert_eq!(validated("", &[]), [place("stdin", 1)], "no manifest at all");
+    let remote = at("https://example.com/a.yaml", "{ nonsense: 1 }");
+    assert_eq!(validated(&remote, &[])[0]["path"], "stdin");
+    // The folder that the names are relative to may be deeper in the repository.
+    let mut command = ivs_apply(folder.path());
+    command.current_dir(folder.path()).env("CI_PROJECT_DIR", folder.path());
+    let words = ["validate", "-f", "-", "--stdin-folder", "live", "--report", "codequality=q.json"];
+    let ran = with_input(command.args(words), &both);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    let found = code_quality(&folder.path().join("q.json"));
+    assert_eq!(found[0]["location"]["path"], "live/base/a.yaml", "{found:#?}");
 }
 
 #[test]

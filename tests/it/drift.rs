@@ -363,8 +363,13 @@ spec: { ingestProtocol: RTMPS, stage: studio }
     let ran = place.run("drift");
     assert_eq!(ran.code, Some(0), "never applied: {ran:?}");
     assert!(ran.stdout.contains("Missing, not counted as drift"), "{ran:?}");
+    assert!(
+        ran.stderr.contains("warning: nothing of the stack exists, and 3 resources should"),
+        "{ran:?}"
+    );
     assert_eq!(place.run("apply --yes").code, Some(0));
-    assert_eq!(place.run("drift").code, Some(0));
+    let ran = place.run("drift");
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
     let deletes = |kind: &'static str| {
         by_hand(&place, async |account| {
             let objects = account.control("GET", "/_emulator/objects", serde_json::Value::Null);
@@ -398,6 +403,34 @@ spec: { ingestProtocol: RTMPS, stage: studio }
         document(&place.run("drift --format json"))["steps"][0]["because"][0]["cause"],
         "missing"
     );
+}
+
+#[test]
+fn a_stack_of_which_everything_was_deleted_is_told_in_every_form_by_a_code() {
+    let place = Place::new();
+    let channel = "apiVersion: ivs-apply.dev/v1\nkind: Channel\nmetadata: { name: main }\n";
+    place.write("all.yaml", channel);
+    assert_eq!(place.run("apply --yes").code, Some(0));
+    by_hand(&place, async |account| {
+        let channels = account.aws.ivs.list_channels().send().await.expect("listed").channels;
+        let arn = channels[0].arn.clone().expect("an ARN");
+        account.aws.ivs.delete_channel().arn(arn).send().await.expect("deleted");
+    });
+    let warning = "warning: nothing of the stack exists, and 1 resource should";
+    let ran = place.run("drift --format json --ci github --report codequality=q.json");
+    assert_eq!(ran.code, Some(0), "the tags went with the objects: {ran:?}");
+    assert!(ran.stderr.contains(warning) && ran.stderr.contains("::warning"), "{}", ran.stderr);
+    let notes = document(&ran)["notes"].clone();
+    assert_eq!(notes, serde_json::json!([{ "note": "nothingExists", "missing": 1 }]));
+    let report = std::fs::read_to_string(place.folder.path().join("q.json")).expect("written");
+    assert!(report.contains("ivs-apply/nothing-exists"), "{report}");
+    for format in ["text", "markdown", "html"] {
+        let ran = place.run(&format!("drift --format {format}"));
+        assert!(ran.stderr.contains(warning), "{format}: {ran:?}");
+        assert!(ran.stdout.contains("nothing of the stack exists"), "{format}: {}", ran.stdout);
+    }
+    let told = place.run("drift --missing-ok");
+    assert_eq!((told.code, told.stderr.as_str()), (Some(0), ""));
 }
 
 #[test]

@@ -106,6 +106,7 @@ fn a_run_that_does_not_do_its_work_tells_its_start_its_end_and_why() {
     let lines = of_one_run(&file(&stage, "a.jsonl"));
     let [started, ended] = &lines[..] else { panic!("{lines:#?}") };
     assert_eq!((&started["event"], &started["account"]), (&json!("run.started"), &Value::Null));
+    assert_eq!((&started["stack"], &started["region"]), (&json!("killed"), &json!("us-west-2")));
     assert_eq!(ended["exitCode"], 1);
     assert_eq!(
         ended["error"]["message"],
@@ -123,6 +124,49 @@ fn a_run_that_does_not_do_its_work_tells_its_start_its_end_and_why() {
     assert_code(&run(&mut stage.command("apply --yes --events b.jsonl")), 1);
     let lines = of_one_run(&file(&stage, "b.jsonl"));
     assert_eq!((lines.len(), &lines[1]["exitCode"]), (2, &json!(1)));
+}
+
+#[test]
+fn what_has_drifted_is_deferred_or_blocked_has_a_line_of_its_own_with_its_reason() {
+    let stage = Stage::new(&[]);
+    let stack = |spec: &str| {
+        let head = "---\napiVersion: ivs-apply.dev/v1\n";
+        let channels = ["a", "b"].map(|name| {
+            format!("{head}kind: Channel\nmetadata: {{ name: {name} }}\nspec: {{ {spec} }}\n")
+        });
+        let place = "{ region: us-west-2, account: \"000000000000\" }";
+        format!(
+            "{head}kind: Stack\nmetadata: {{ name: shows }}\nspec: {place}\n{}",
+            channels.concat()
+        )
+    };
+    stage.place.write("all.yaml", &stack(""));
+    assert_code(&run(&mut stage.command("apply --yes")), 0);
+    let arn = stage.objects()["Channel/a"][0].clone();
+    let mut client = crate::client::Client::new(&stage.served.url);
+    client.call("UpdateChannel", &json!({ "arn": arn, "authorized": true }));
+    assert_code(&run(&mut stage.command("drift --events drift.jsonl")), 2);
+    let drift = of_one_run(&file(&stage, "drift.jsonl"));
+    let [drifted] = named(&drift, "drifted")[..] else { panic!("one line: {drift:#?}") };
+    let of = |it: &Value| json!([it["address"], it["attention"], it["action"]]);
+    assert_eq!(of(drifted), json!(["Channel/a", "changed", "update"]));
+    stage.control("POST", "streams", &json!({ "channelArn": arn, "viewerCount": 12 }));
+    stage.place.write("all.yaml", &stack("latencyMode: NORMAL"));
+    assert_code(&run(&mut stage.command("plan --events plan.jsonl")), 0);
+    let plan = of_one_run(&file(&stage, "plan.jsonl"));
+    let names: Vec<&Value> = plan.iter().map(|it| &it["event"]).collect();
+    assert_eq!(names, ["run.started", "run.planned", "drifted", "deferred", "run.ended"]);
+    assert_eq!(
+        (&plan[3]["address"], &plan[3]["reason"]),
+        (&json!("Channel/a"), &json!("LiveAudience"))
+    );
+    assert!(plan[3]["message"].as_str().is_some_and(|it| it.contains("12 viewers")), "{plan:#?}");
+    let named_a = "metadata: { name: a }\n";
+    let fails = format!("lifecycle: {{ onLive: fail }}\n{named_a}");
+    stage.place.write("all.yaml", &stack("latencyMode: NORMAL").replace(named_a, &fails));
+    assert_code(&run(&mut stage.command("plan --events blocked.jsonl")), 4);
+    let plan = of_one_run(&file(&stage, "blocked.jsonl"));
+    assert_eq!(named(&plan, "blocked")[0]["address"], "Channel/a", "{plan:#?}");
 }
 
 #[test]

@@ -18,7 +18,7 @@ fn schemas() -> Vec<(String, Value)> {
             schemas.push((kind.to_owned(), schema));
         }
     }
-    assert_eq!(schemas.len(), 15, "fourteen kinds and Stack");
+    assert_eq!(schemas.len(), 16, "fourteen kinds, Stack and Target");
     schemas
 }
 

@@ -15,7 +15,8 @@ fn the_schemas_are_current() {
     let made: Vec<String> = schema::files().into_iter().map(|(name, _)| name).collect();
     for file in std::fs::read_dir(golden::root().join("schemas")).expect("there are schemas") {
         let name = file.expect("readable").file_name().to_string_lossy().into_owned();
-        let elsewhere = matches!(name.as_str(), "events.json" | "fleet.json" | "output.json" | "plan.json");
+        let elsewhere =
+            matches!(name.as_str(), "events.json" | "fleet.json" | "output.json" | "plan.json");
         assert!(elsewhere || made.contains(&name), "{name} is left over");
     }
 }

@@ -10,7 +10,7 @@ pub(crate) fn root() -> PathBuf {
 }
 
 /// Whether files are to be rewritten, which is for people who read the difference, and not for CI.
-fn rewrites() -> bool {
+pub(crate) fn rewrites() -> bool {
     let asked = std::env::var_os("UPDATE").is_some();
     assert!(!asked || std::env::var_os("CI").is_none(), "UPDATE is refused where CI is set");
     asked

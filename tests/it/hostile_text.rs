@@ -1,7 +1,7 @@
 //! Text that steers a terminal, a document or a CI system never leaves the program as it came, whatever it stands in
 //! and in whatever form it is shown.
 
-use crate::binary::{Place, Ran, ServedPlace, ivs_apply, run};
+use crate::binary::{Place, Ran, ServedPlace, ivs_apply, reads_manifests, run};
 use serde_json::{Value, json};
 
 /// What must not be written raw. Line feeds separate lines, and nothing here is coloured.
@@ -129,7 +129,8 @@ fn every_command_that_shows_an_account_is_tried_in_every_form_that_it_has() {
         SHOWN.iter().any(|it| {
             let words: Vec<&str> = it.split_whitespace().collect();
             let at = words.iter().position(|it| *it == "--format");
-            words[0] == command && at.map_or("text", |at| words[at + 1]) == format
+            let default = if command == "graph" { "dot" } else { "text" };
+            words[0] == command && at.map_or(default, |at| words[at + 1]) == format
         })
     };
     let help = run(ivs_apply(place.folder.path()).arg("--help")).stdout;
@@ -143,20 +144,25 @@ fn every_command_that_shows_an_account_is_tried_in_every_form_that_it_has() {
         .collect();
     assert!(commands.len() >= 8, "{commands:?}");
     for command in commands {
-        // A form that no command but `graph` or `output` has is answered with those that there are.
-        let wrong = if command == "output" { "svg" } else { "env" };
+        // A form that there is not is answered with those that there are.
         let words: &[&str] = if command == "show" { &["show", "saved"] } else { &[command] };
-        let ran = run(ivs_apply(place.folder.path()).args(words).args(["--format", wrong]));
-        let forms = ran.stderr.split(" answers in ").nth(1);
-        let forms = forms.unwrap_or_else(|| panic!("{command}: {ran:?}"));
-        for form in forms.trim().split(", ") {
+        let ran = run(ivs_apply(place.folder.path()).args(words).args(["--format", "none"]));
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        let forms = ran.stderr.split("[possible values: ").nth(1);
+        let forms = match forms.and_then(|it| it.split(']').next()) {
+            Some(forms) => forms,
+            None if ran.stderr.contains("unexpected argument '--format'") => "text",
+            None => panic!("{command}: {ran:?}"),
+        };
+        for form in forms.split(", ") {
             assert!(tried(command, form), "{command} --format {form}");
         }
     }
 }
 
 fn run_on(work: &ServedPlace, words: &str) -> Ran {
-    work.run(&format!("{words} -vv -f manifests"))
+    let manifests = if reads_manifests(words) { " -f manifests" } else { "" };
+    work.run(&format!("{words} -vv{manifests}"))
 }
 
 /// Runs every command while a fault is in force, on an account that is as the manifests say.

@@ -51,7 +51,7 @@ fn go_live(work: &mut ServedPlace) {
 
 /// A whole page that loads nothing and allows nothing but its own style sheet.
 #[track_caller]
-fn assert_page(text: &str) {
+pub(crate) fn assert_page(text: &str) {
     assert!(text.starts_with("<!doctype html>") && text.trim_end().ends_with("</html>"), "{text}");
     let (_, rest) = text.split_once("<style>").expect("a style sheet");
     let (style, body) = rest.split_once("</style>").expect("its end");
@@ -106,6 +106,9 @@ fn every_command_with_html_writes_one_page_and_ends_as_it_does_with_text() {
         "- latencyMode: NORMAL",
         "Stage/atelier",
         "manifests/a.yaml:13",
+        "<title>Channel/main (update deferred)</title>",
+        ">update deferred</text>",
+        ">no change</text>",
     ] {
         assert!(plan.contains(told), "{told}: {plan}");
     }
@@ -120,7 +123,16 @@ fn every_command_with_html_writes_one_page_and_ends_as_it_does_with_text() {
     let shown = work.run("show p.json --format html");
     assert_eq!(shown.code, Some(0), "{shown:?}");
     assert_page(&shown.stdout);
-    assert!(shown.stdout.contains("Saved plan for stack shows"), "{}", shown.stdout);
+    for told in [
+        "Saved plan for stack shows",
+        "<title>Channel/main (update deferred)</title>",
+        "<title>Stage/atelier (create)</title>",
+        // No step is about it, and the channel refers to it.
+        "<title>RecordingConfiguration/archive</title>",
+        "<path class=\"edge\" ",
+    ] {
+        assert!(shown.stdout.contains(told), "{told}: {}", shown.stdout);
+    }
     let ran = work.run("destroy --yes -f manifests --format html");
     assert_eq!(ran.code, Some(3), "a live channel is left: {ran:?}");
     assert_page(&ran.stdout);
@@ -193,10 +205,18 @@ fn a_page_of_drift_shows_what_is_live_and_was_changed_first() {
         ran.stdout
     );
     assert!(ran.stdout.contains("Drift: 2 resources"), "{}", ran.stdout);
+    for told in [
+        "<title>Channel/main (live, changed outside)</title>",
+        "<title>Stage/studio (missing)</title>",
+        "<title>RecordingConfiguration/archive</title>",
+        ">no change</text>",
+    ] {
+        assert!(ran.stdout.contains(told), "{told}: {}", ran.stdout);
+    }
 }
 
 /// Chromium, or nothing where there is none.
-fn browser() -> Option<&'static str> {
+pub(crate) fn browser() -> Option<&'static str> {
     let names = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
     let found = names.into_iter().find(|it| Path::new(it).exists());
     if found.is_none() {
@@ -206,14 +226,17 @@ fn browser() -> Option<&'static str> {
 }
 
 /// What a browser made of a page.
-struct Seen {
-    picture: Vec<u8>,
-    console: Vec<String>,
+pub(crate) struct Seen {
+    pub(crate) picture: Vec<u8>,
+    pub(crate) console: Vec<String>,
     requests: Vec<String>,
 }
 
-/// Opens a page and takes a picture of it.
-fn open(browser: &str, page: &Path, dark: bool) -> Seen {
+/// The width and the height of a window.
+const WINDOW: (u32, u32) = (1000, 1400);
+
+/// Opens a page in a window of this size and takes a picture of it.
+pub(crate) fn open(browser: &str, page: &Path, dark: bool, size: (u32, u32)) -> Seen {
     let profile = tempfile::tempdir().expect("a folder");
     let (picture, log) = (profile.path().join("page.png"), profile.path().join("net.json"));
     let mut command = Command::new("timeout");
@@ -228,7 +251,8 @@ fn open(browser: &str, page: &Path, dark: bool) -> Seen {
             "--no-first-run",
         ])
         .args(["--disable-background-networking", "--disable-component-update", "--disable-sync"])
-        .args(["--hide-scrollbars", "--window-size=1000,1400", "--enable-logging=stderr"])
+        .args(["--hide-scrollbars", "--enable-logging=stderr"])
+        .arg(format!("--window-size={},{}", size.0, size.1))
         .arg(format!("--blink-settings=preferredColorScheme={}", i32::from(!dark)))
         .arg(format!("--user-data-dir={}", profile.path().join("profile").display()))
         .arg(format!("--log-net-log={}", log.display()))
@@ -246,7 +270,7 @@ fn open(browser: &str, page: &Path, dark: bool) -> Seen {
     Seen { picture, console, requests }
 }
 
-fn written(folder: &Path, name: &str, text: &str) -> PathBuf {
+pub(crate) fn written(folder: &Path, name: &str, text: &str) -> PathBuf {
     let file = folder.join(name);
     std::fs::write(&file, text).expect("written");
     file
@@ -302,7 +326,8 @@ fn in_a_browser_a_page_runs_no_script_and_asks_for_nothing_whatever_stands_in_it
     for (index, text) in hostile.iter().enumerate() {
         let page = on_paused_time(hostile_page(text));
         assert_page(&page);
-        let seen = open(browser, &written(folder.path(), &format!("{index}.html"), &page), false);
+        let seen =
+            open(browser, &written(folder.path(), &format!("{index}.html"), &page), false, WINDOW);
         assert_eq!(seen.console, Vec::<String>::new(), "{text}");
         let request = seen.requests.iter().find(|it| it.contains(&url));
         assert_eq!(request, None, "{text}");
@@ -311,7 +336,7 @@ fn in_a_browser_a_page_runs_no_script_and_asks_for_nothing_whatever_stands_in_it
     // The test would notice: without its policy and its escapes a page does ask.
     let open_page =
         format!("<!doctype html><title>x</title><img src={url}><script>console.log(3)</script>");
-    let seen = open(browser, &written(folder.path(), "open.html", &open_page), false);
+    let seen = open(browser, &written(folder.path(), "open.html", &open_page), false, WINDOW);
     assert!(asked.load(Ordering::SeqCst) > 0 && !seen.console.is_empty(), "{:?}", seen.console);
     assert!(seen.requests.iter().any(|it| it.contains(&url)), "{:?}", seen.requests);
 }
@@ -325,8 +350,11 @@ fn in_a_browser_a_page_looks_the_same_each_time_and_is_light_or_dark_as_the_read
     let folder = tempfile::tempdir().expect("a folder");
     let page = work.run("plan -f manifests --format html --prune").stdout;
     let file = written(folder.path(), "plan.html", &page);
-    let (light, again, dark) =
-        (open(browser, &file, false), open(browser, &file, false), open(browser, &file, true));
+    let (light, again, dark) = (
+        open(browser, &file, false, WINDOW),
+        open(browser, &file, false, WINDOW),
+        open(browser, &file, true, WINDOW),
+    );
     assert!(light.console.is_empty() && dark.console.is_empty(), "{:?}", light.console);
     assert!(light.picture == again.picture, "two pictures of one page differ");
     assert!(light.picture != dark.picture, "the page ignores the preference for dark");
@@ -334,7 +362,7 @@ fn in_a_browser_a_page_looks_the_same_each_time_and_is_light_or_dark_as_the_read
     let (box_of, unticked) = ("id=\"show-deferred\" checked", "id=\"show-deferred\"");
     assert!(page.contains(box_of), "{page}");
     let hidden = page.replace(box_of, unticked);
-    let hidden = open(browser, &written(folder.path(), "hidden.html", &hidden), false);
+    let hidden = open(browser, &written(folder.path(), "hidden.html", &hidden), false, WINDOW);
     assert!(hidden.console.is_empty(), "{:?}", hidden.console);
     // The group takes most of this page.
     assert!(hidden.picture.len() < light.picture.len(), "the group is still shown");
@@ -364,8 +392,8 @@ fn in_a_browser_a_page_of_ten_thousand_steps_opens_folded_and_unfolded() {
     let folded = "<details class=\"group\" id=\"create\">";
     assert!(ran.stdout.contains(folded), "a large group is folded at first");
     let unfolded = ran.stdout.replace(folded, "<details class=\"group\" id=\"create\" open>");
-    let first = open(browser, &written(folder.path(), "folded.html", &ran.stdout), false);
-    let second = open(browser, &written(folder.path(), "unfolded.html", &unfolded), false);
+    let first = open(browser, &written(folder.path(), "folded.html", &ran.stdout), false, WINDOW);
+    let second = open(browser, &written(folder.path(), "unfolded.html", &unfolded), false, WINDOW);
     assert!(first.console.is_empty() && second.console.is_empty());
     assert!(first.picture.len() < second.picture.len(), "unfolding shows no rows");
 }

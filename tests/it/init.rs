@@ -155,7 +155,7 @@ fn nothing_is_written_where_anything_is_in_the_way_and_each_is_named() {
     let place = tempfile::tempdir().expect("a folder");
     let folder = place.path();
     std::fs::write(folder.join("README.md"), "mine").expect("writable");
-    std::fs::write(folder.join(".gitignore"), "mine").expect("writable");
+    std::fs::create_dir(folder.join(".gitignore")).expect("writable");
     std::fs::create_dir(folder.join("ivs")).expect("writable");
     symlink("nowhere", folder.join("ivs/stack.yaml")).expect("a link");
     std::fs::create_dir(folder.join("elsewhere")).expect("writable");
@@ -177,7 +177,8 @@ fn nothing_is_written_where_anything_is_in_the_way_and_each_is_named() {
         assert!(!ran.stderr.contains("README.md"), "{ran:?}");
         assert_eq!(everything(folder), before, "{purpose}");
     }
-    for name in [".gitignore", "ivs/stack.yaml", ".github", "ivs/.schemas"] {
+    std::fs::remove_dir(folder.join(".gitignore")).expect("removed");
+    for name in ["ivs/stack.yaml", ".github", "ivs/.schemas"] {
         std::fs::remove_file(folder.join(name)).expect("removed");
     }
     let ran = in_folder(folder, folder, &["init", "private"]);
@@ -243,6 +244,37 @@ fn git_ignores_state_plans_and_secrets_and_nothing_that_init_writes() {
         let ignored = git(&["check-ignore", "--quiet", name]).expect("git");
         assert!(ignored.status.success(), "{name} is not ignored");
     }
+}
+
+#[test]
+fn a_gitignore_that_exists_keeps_its_lines_and_gets_the_missing_ones() {
+    let fresh = tempfile::tempdir().expect("a folder");
+    assert_eq!(in_folder(fresh.path(), fresh.path(), &["init", "channel"]).code, Some(0));
+    let whole = std::fs::read_to_string(fresh.path().join(".gitignore")).expect("written");
+    let patterns: Vec<&str> = whole.lines().filter(|it| !it.starts_with('#')).collect();
+    for (mine, is_added) in [("target/\n.env\r\nlast line", true), (whole.as_str(), false)] {
+        let place = tempfile::tempdir().expect("a folder");
+        let file = place.path().join(".gitignore");
+        std::fs::write(&file, mine).expect("writable");
+        let ran = in_folder(place.path(), place.path(), &["init", "channel"]);
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        let text = std::fs::read_to_string(&file).expect("there");
+        let added = text.strip_prefix(mine).expect("what was there stays as it was");
+        assert_eq!(ran.stdout.contains("Added to `.gitignore`:\n"), is_added, "{}", ran.stdout);
+        assert_eq!(added.is_empty(), !is_added, "{added}");
+        for pattern in &patterns {
+            assert_eq!(text.lines().filter(|it| it == pattern).count(), 1, "{pattern}: {text}");
+        }
+        // A run that writes nothing adds nothing.
+        let again = in_folder(place.path(), place.path(), &["init", "channel"]);
+        assert_eq!(again.code, Some(1), "{again:?}");
+        assert_eq!(std::fs::read_to_string(&file).expect("there"), text);
+    }
+    let place = tempfile::tempdir().expect("a folder");
+    symlink("elsewhere", place.path().join(".gitignore")).expect("a link");
+    let ran = in_folder(place.path(), place.path(), &["init", "channel"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(!place.path().join("elsewhere").exists() && !place.path().join("ivs").exists());
 }
 
 /// What the workflows do is tested where they come from, in `ci_files.rs`.

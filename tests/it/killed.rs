@@ -2,7 +2,7 @@
 //! real socket: nothing made twice, nothing lost, nothing said that is secret (`docs/reliability.md` §7, level 2).
 
 use crate::account::named;
-use crate::binary::{KEYS, Place, Ran, Served, ivs_apply, run, side_by_side};
+use crate::binary::{KEYS, Place, Ran, Served, ivs_apply, reads_manifests, run, side_by_side};
 use crate::left_out::every_case;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -179,9 +179,12 @@ impl Stage {
         command
             .current_dir(home)
             .args(words.split_whitespace())
-            .args(["-f", "manifests", "--region", "us-west-2", "--endpoint-url", &self.served.url])
+            .args(["--region", "us-west-2", "--endpoint-url", &self.served.url])
             .envs(KEYS)
             .envs(self.store.iter().map(|it| ("AWS_ENDPOINT_URL_S3", it)));
+        if reads_manifests(words) {
+            command.args(["-f", "manifests"]);
+        }
         command
     }
 

@@ -27,10 +27,13 @@ pub(crate) fn kustomize(folder: &Path) -> Option<String> {
 
 /// The program with this on its standard input.
 pub(crate) fn piped(home: &Path, folder: &Path, words: &[&str], text: &str) -> Ran {
-    let mut command = ivs_apply(home);
-    command.current_dir(folder).args(words).stdin(Stdio::piped());
-    let mut child =
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    with_input(ivs_apply(home).current_dir(folder).args(words), text)
+}
+
+/// A command with this on its standard input.
+pub(crate) fn with_input(command: &mut Command, text: &str) -> Ran {
+    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("it starts");
     child.stdin.take().expect("piped").write_all(text.as_bytes()).expect("it reads");
     let output = child.wait_with_output().expect("it ends");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
@@ -310,7 +313,7 @@ spec:
     assert!(annotation.contains(place), "{annotation}");
     // The plan names it too, and the annotation is no part of the resource.
     let good = text.replace("SLOW", "NORMAL");
-    let ran = piped(folder.path(), folder.path(), &["plan", "-f", "-", "--emulator"], &good);
+    let ran = piped(folder.path(), folder.path(), &["plan", "-v", "-f", "-", "--emulator"], &good);
     assert!(
         ran.stdout.contains("../../base/channels.yaml (document 2 of <stdin>):7"),
         "{}",

@@ -40,6 +40,37 @@ fn the_error_for_a_quoted_number_or_boolean_says_to_remove_the_quotes() {
 }
 
 #[test]
+fn the_json_of_a_run_that_fails_names_the_stack_where_that_is_known() {
+    let stack = |spec: &str| {
+        format!(
+            "apiVersion: ivs-apply.dev/v1\nkind: Stack\nmetadata: {{ name: prod }}\nspec: {spec}\n"
+        )
+    };
+    let invalid = format!("---\n{CHANNEL}spec: {{ nonsense: 1 }}\n");
+    let place = Place::new();
+    let named = |text: &str, words: &str| {
+        place.write("a.yaml", text);
+        let ran = place.run(&format!("{words} --format json"));
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        let document: serde_json::Value = serde_json::from_str(&ran.stdout).expect("JSON");
+        document["stack"].as_str().map(ToOwned::to_owned)
+    };
+    let prod = Some("prod".to_owned());
+    for command in ["validate", "plan", "apply --yes", "drift", "status"] {
+        assert_eq!(named(&(stack("{}") + &invalid), command), prod, "{command}");
+    }
+    assert_eq!(named(&stack("{ prune: 7 }"), "plan"), prod, "the name stands in a broken Stack");
+    assert_eq!(named(&invalid, "plan").as_deref(), Some("default"), "no document names another");
+    assert_eq!(named(&invalid, "plan --stack staging").as_deref(), Some("staging"));
+    // What cannot be read may be the Stack.
+    for unread in ["a: [\n".to_owned(), CHANNEL.replace("Channel", "Chanel")] {
+        assert_eq!(named(&unread, "plan"), None, "{unread}");
+    }
+    // The manifests are valid, and the run fails later.
+    assert_eq!(named(&stack("{ region: eu-west-1 }"), "plan --region us-west-2"), prod);
+}
+
+#[test]
 fn a_missing_document_mark_is_one_error_that_names_the_line() {
     let two = format!("{CHANNEL}spec: {{}}\n{}spec: {{}}\n", CHANNEL.replace("main", "other"));
     one_error(
@@ -89,6 +120,18 @@ fn a_name_that_cannot_be_one_is_one_error() {
     one_error(&bad, "`a b` cannot be a logical name", "3:19", "use 1 to 63 letters");
     let dotted = CHANNEL.replace("main", "a.b");
     one_error(&dotted, "a name cannot contain '.'", "3:19", "set `spec.name`");
+}
+
+#[test]
+fn the_error_for_a_display_name_says_what_to_write_where_it_is_written() {
+    let channel = |metadata: &str, spec: &str| {
+        let head = "apiVersion: ivs-apply.dev/v1\nkind: Channel\n";
+        format!("{head}metadata: {{ name: {metadata} }}\nspec: {spec}\n")
+    };
+    let cannot = "a name cannot contain ";
+    one_error(&channel("main", "{ name: main show! }"), cannot, "4:15", "write `main-show-`");
+    let help = "set `spec.name`: it may differ from `metadata.name`, which is its default";
+    one_error(&channel("main.show", "{}"), cannot, "3:19", help);
 }
 
 #[test]
@@ -413,9 +456,10 @@ fn the_error_for_manifests_without_a_flag_names_the_flag_f() {
     };
     let commands = [
         "validate",
+        "render",
         "plan",
         "drift",
-        "export",
+        "status",
         "destroy",
         "output",
         "graph",

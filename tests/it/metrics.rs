@@ -1,7 +1,7 @@
 //! The file of `--metrics`: as Prometheus and `OpenMetrics` read it, with what the run did; and the rules and the dashboard
 //! that are made for it.
 
-use crate::binary::{Place, Ran, run};
+use crate::binary::{Place, Ran, SIGNED_IN, ivs_apply, run};
 use crate::first_applies::document as manifest;
 use crate::golden::root;
 use crate::killed::Stage;
@@ -56,7 +56,7 @@ fn checked(text: &str) {
     assert!(output.status.success() && told.is_empty(), "{told}: {text}");
 }
 
-/// The names of all metrics: an apply with a throttled call writes each.
+/// The metrics of an apply with a throttled call.
 fn all_metrics() -> String {
     let stage = Stage::new(&[]);
     let fault = json!({ "operation": "ListChannels", "kind": "throttle", "nth": 1 });
@@ -130,6 +130,25 @@ fn a_run_that_fails_keeps_the_last_success_and_the_labels() {
 }
 
 #[test]
+fn a_first_run_with_an_invalid_manifest_has_the_labels_of_its_stack() {
+    let place = Place::new();
+    let stack = manifest("Stack", "prod", "{ region: eu-west-1 }", "");
+    place.write("a.yaml", &(stack + &manifest("Chanel", "main", "{}", "")));
+    let file = place.folder.path().join("a.prom");
+    code(&place.run("plan --metrics a.prom"), 1);
+    let text = read(&file);
+    assert_eq!(sample(&text, &["exit_code", "stack=\"prod\"", "region=\"eu-west-1\""]), 1);
+    // A Stack document that is broken elsewhere has a name; a document that is no YAML may be the Stack.
+    let broken = manifest("Stack", "prod", "{ region: 7 }", "");
+    for (text, stack) in [(broken.as_str(), "stack=\"prod\""), ("a: [", "stack=\"\"")] {
+        place.write("a.yaml", text);
+        std::fs::remove_file(&file).expect("written before");
+        code(&place.run("plan --metrics a.prom"), 1);
+        assert_eq!(sample(&read(&file), &["exit_code", stack]), 1, "{text}");
+    }
+}
+
+#[test]
 fn a_channel_and_its_stream_key_have_one_audience() {
     let stage = Stage::new(&[]);
     let stack = "{ region: us-west-2, account: \"000000000000\" }";
@@ -147,6 +166,63 @@ fn a_channel_and_its_stream_key_have_one_audience() {
     let text = read(&stage.place.folder.path().join("a.prom"));
     assert_eq!(sample(&text, &["ivs_apply_viewers{"]), 12, "{text}");
     assert_eq!(sample(&text, &["audience_viewers", "\"at_stake\""]), 12, "{text}");
+}
+
+#[test]
+fn status_writes_metrics_and_its_participants_are_no_sessions() {
+    let stage = Stage::new(&[]);
+    let stack = manifest("Stack", "shows", "{ region: us-west-2, account: \"000000000000\" }", "");
+    let studio = manifest("Stage", "studio", "{}", "");
+    let ingest = |user: &str| {
+        let spec = format!("{{ stage: studio, ingestProtocol: RTMPS, userId: {user} }}");
+        manifest("IngestConfiguration", "camera", &spec, "")
+    };
+    stage.place.write("all.yaml", &[stack.clone(), studio.clone(), ingest("one")].concat());
+    code(&run(&mut stage.command("apply --yes")), 0);
+    let objects = stage.objects();
+    let (arn, camera) = (&objects["Stage/studio"][0], &objects["IngestConfiguration/camera"][0]);
+    stage.control("POST", "participants", &json!({ "stageArn": arn }));
+    stage.control("POST", "ingests", &json!({ "ingestConfigurationArn": camera }));
+    let file = stage.place.folder.path().join("a.prom");
+    code(&run(&mut stage.command("status --metrics a.prom")), 0);
+    let text = read(&file);
+    assert_eq!(sample(&text, &["ivs_apply_publishers{", "command=\"status\""]), 2, "{text}");
+    assert_eq!(sample(&text, &["ivs_apply_resources", "\"InSync\""]), 2);
+    let of = |text: &str, of: &str| {
+        sample(text, &["ivs_apply_audiences{", "\"at_stake\"", &format!("of=\"{of}\"")])
+    };
+    assert_eq!(of(&text, "session"), 0, "the plan has no step: {text}");
+    // A change of both: one session, and one participant that publishes.
+    let studio = manifest(
+        "Stage",
+        "studio",
+        "{ autoParticipantRecordingConfiguration: { mediaTypes: [AUDIO_ONLY], storageConfiguration: tape } }",
+        "",
+    ) + &manifest("StorageConfiguration", "tape", "{ s3: { bucketName: tape } }", "");
+    stage.place.write("all.yaml", &[stack, studio, ingest("two")].concat());
+    code(&run(&mut stage.command("plan --metrics a.prom")), 0);
+    let text = read(&file);
+    assert!(!text.contains("ivs_apply_publishers"), "{text}");
+    assert_eq!(
+        ["stream", "session", "composition", "publisher"].map(|it| of(&text, it)),
+        [0, 1, 0, 1],
+        "{text}"
+    );
+    if has_promtool() {
+        checked(&text);
+    }
+    // Without manifests there is no plan, and `--watch` never ends.
+    let home = stage.place.folder.path();
+    let url = &stage.served.url;
+    let mut command = ivs_apply(home);
+    command.current_dir(home).envs(SIGNED_IN);
+    let words = ["status", "--stack", "shows", "--endpoint-url", url, "--metrics", "b.prom"];
+    code(&run(command.args(words)), 0);
+    let text = read(&home.join("b.prom"));
+    assert_eq!(sample(&text, &["ivs_apply_publishers{", "stack=\"shows\""]), 2, "{text}");
+    assert!(!text.contains("ivs_apply_audiences") && !text.contains("drifted"), "{text}");
+    let refused = run(&mut stage.command("status --watch --metrics c.prom"));
+    assert!(refused.code != Some(0) && refused.stderr.contains("--metrics"), "{refused:?}");
 }
 
 #[test]
@@ -179,7 +255,10 @@ fn drift_and_deferred_steps_and_audiences_are_counted() {
 
 #[test]
 fn rules_and_dashboard_use_metrics_that_exist_and_the_rules_pass_their_tests() {
-    let text = all_metrics();
+    let stage = Stage::new(&[]);
+    code(&run(&mut stage.command("status --metrics status.prom")), 0);
+    // Each metric is written by one of the two.
+    let text = all_metrics() + &read(&stage.place.folder.path().join("status.prom"));
     let written: BTreeSet<&str> =
         text.lines().filter_map(|it| it.strip_prefix("# TYPE ")?.split(' ').next()).collect();
     let name = regex::Regex::new("ivs_apply_[a-z_]+").expect("a pattern");

@@ -3,7 +3,8 @@
 use crate::binary::{Place, document, run};
 use std::os::unix::fs::{PermissionsExt, symlink};
 
-const MANIFESTS: &str = "apiVersion: ivs-apply.dev/v1
+/// A channel with its stream key, and a stage.
+pub(crate) const CHANNEL_AND_STAGE: &str = "apiVersion: ivs-apply.dev/v1
 kind: Channel
 metadata: { name: main }
 spec: {}
@@ -17,7 +18,9 @@ apiVersion: ivs-apply.dev/v1
 kind: Stage
 metadata: { name: studio }
 spec: {}
----
+";
+
+const MORE: &str = "---
 apiVersion: ivs-apply.dev/v1
 kind: IngestConfiguration
 metadata: { name: camera }
@@ -31,9 +34,14 @@ spec:
   destinations: [{ name: out, channel: { channel: main } }]
 ";
 
-fn applied() -> Place {
+fn manifests() -> String {
+    format!("{CHANNEL_AND_STAGE}{MORE}")
+}
+
+/// A place in which these manifests are applied.
+pub(crate) fn applied(manifests: &str) -> Place {
     let place = Place::new();
-    place.write("all.yaml", MANIFESTS);
+    place.write("all.yaml", manifests);
     let ran = place.run("apply --yes");
     assert_eq!(ran.code, Some(0), "{ran:?}");
     place
@@ -41,7 +49,7 @@ fn applied() -> Place {
 
 #[test]
 fn outputs_are_printed_by_logical_name_in_each_format() {
-    let place = applied();
+    let place = applied(&manifests());
     let told = place.run("output --format json");
     assert_eq!(told.code, Some(0), "{told:?}");
     let document = document(&told);
@@ -80,7 +88,8 @@ fn outputs_are_printed_by_logical_name_in_each_format() {
     assert!(text.stdout.contains("Channel/main\n  arn             arn:"), "{text:?}");
     assert_eq!(place.run("plan --format env").code, Some(1));
     let refused = place.run("output --format svg");
-    assert!(refused.stderr.contains("answers in text, json, env, dotenv, github"), "{refused:?}");
+    let forms = "[possible values: text, json, env, dotenv, github]";
+    assert!(refused.stderr.contains(forms), "{refused:?}");
 }
 
 /// Collects texts that are secrets, by their names and their looks.
@@ -115,7 +124,7 @@ fn canaries(place: &Place) -> Vec<String> {
 
 #[test]
 fn secrets_go_into_the_file_that_was_named_and_nowhere_else() {
-    let place = applied();
+    let place = applied(&manifests());
     let canaries = canaries(&place);
     for format in ["text", "json", "env", "github"] {
         for to in ["", " --secrets-to keys.json"] {
@@ -154,7 +163,7 @@ fn secrets_go_into_the_file_that_was_named_and_nowhere_else() {
 
 #[test]
 fn secrets_are_never_written_through_a_link_or_over_another_file() {
-    let place = applied();
+    let place = applied(&manifests());
     let folder = place.folder.path();
     symlink("public.txt", folder.join("keys.json")).expect("linked");
     std::fs::write(folder.join("notes.txt"), "mine").expect("writable");

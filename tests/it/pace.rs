@@ -221,10 +221,15 @@ fn after_the_first_signal_nothing_leaves_that_waits_for_its_turn() {
             stopper.send_replace(Stop { first: Some(Signal::Terminate), ..Stop::default() });
             made
         };
-        let tell = |_: Event| {};
+        let started = std::sync::atomic::AtomicUsize::new(0);
+        let tell = |event: Event| {
+            let is_start = usize::from(matches!(event, Event::Started { .. }));
+            started.fetch_add(is_start, std::sync::atomic::Ordering::Relaxed);
+        };
         let run = apply::apply(&account.aws, &it.stack, &plan, &observed, stop, &tell);
         let (outcome, made) = futures_util::future::join(Box::pin(run), signal).await;
         assert_eq!(account.calls()["CreateStage"], made, "none is sent after the signal");
+        assert_eq!(json!(started.into_inner()), made, "what is not sent is not told as started");
         let done = outcome.steps.iter().filter(|(_, it)| it.is_done()).count();
         assert_eq!(json!(done), made);
         let waiting = outcome.steps.iter().filter(|(_, it)| !it.is_done());

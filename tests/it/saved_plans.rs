@@ -250,6 +250,25 @@ fn an_edited_or_broken_plan_is_refused() {
 }
 
 #[test]
+fn the_json_of_a_plan_is_said_to_be_no_saved_plan() {
+    let place = Place::new();
+    place.write("all.yaml", &normal());
+    for (words, command) in [("plan --format json", "plan"), ("drift --format json", "drift")] {
+        let printed = place.run(words).stdout;
+        std::fs::write(place.folder.path().join("plan.json"), printed).expect("writable");
+        for reader in ["show plan.json", "apply plan.json"] {
+            let ran = place.run(reader);
+            let said = format!("`plan.json` is what `{command} --format json` printed");
+            assert_eq!(ran.code, Some(1), "{reader}: {ran:?}");
+            assert!(
+                ran.stderr.contains(&said) && ran.stderr.contains("`plan --out FILE`"),
+                "{ran:?}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_plan_of_another_account_region_or_stack_is_stale() {
     let (place, _) = approved(&normal());
     let other = place.folder.path().join("other.json");

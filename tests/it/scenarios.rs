@@ -275,7 +275,7 @@ async fn tell(folder: &Path) -> String {
             endpoint: None,
             calls: serde_json::from_value(calls.clone()).expect("counts by operation"),
         };
-        let text = ui::plan::text(&plan, &header, &loaded.sources);
+        let text = ui::plan::text(&plan, &header, Some(&loaded.sources));
         let _ = writeln!(story, "{}", anstream::adapter::strip_str(&text));
         let _ = writeln!(story, "calls to plan: {calls}\n");
         if plan.status() == Status::Blocked {

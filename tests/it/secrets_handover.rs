@@ -5,6 +5,7 @@ use crate::binary::{Place, Ran, run};
 use crate::conformance::python;
 use crate::golden;
 use crate::left_out::left_out;
+use crate::output::{self, CHANNEL_AND_STAGE};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -12,16 +13,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-const MANIFESTS: &str = "apiVersion: ivs-apply.dev/v1
-kind: Channel
-metadata: { name: main }
-spec: {}
----
-apiVersion: ivs-apply.dev/v1
-kind: StreamKey
-metadata: { name: main }
-spec: { channel: main }
----
+const MORE: &str = "---
 apiVersion: ivs-apply.dev/v1
 kind: Channel
 metadata: { name: open }
@@ -31,11 +23,6 @@ apiVersion: ivs-apply.dev/v1
 kind: StreamKey
 metadata: { name: open }
 spec: { channel: open }
----
-apiVersion: ivs-apply.dev/v1
-kind: Stage
-metadata: { name: studio }
-spec: {}
 ---
 apiVersion: ivs-apply.dev/v1
 kind: IngestConfiguration
@@ -53,12 +40,13 @@ metadata: { name: loose }
 spec: { ingestProtocol: RTMPS }
 ";
 
+/// A channel and a stage of `output.rs`, and every other sort of ingest.
+fn manifests() -> String {
+    format!("{CHANNEL_AND_STAGE}{MORE}")
+}
+
 fn applied() -> Place {
-    let place = Place::new();
-    place.write("all.yaml", MANIFESTS);
-    let ran = place.run("apply --yes");
-    assert_eq!(ran.code, Some(0), "{ran:?}");
-    place
+    output::applied(&manifests())
 }
 
 /// The secrets of a stack as the pipe has them.
@@ -164,6 +152,7 @@ fn standard_output_is_for_secrets_alone() {
     let place = applied();
     for (words, said) in [
         ("--format github", "`output --secrets-to -` answers in json, env, dotenv"),
+        ("--format text", "`output --secrets-to -` answers in json, env, dotenv"),
         ("--format json --only Chanel/*", "matches nothing"),
     ] {
         let ran = place.run(&format!("output --secrets-to - {words}"));
@@ -174,7 +163,7 @@ fn standard_output_is_for_secrets_alone() {
     let invalid = place.run("output --secrets-to - --format json");
     assert_eq!((invalid.code, invalid.stdout.as_str()), (Some(1), ""), "{invalid:?}");
     let place = Place::new();
-    place.write("all.yaml", MANIFESTS);
+    place.write("all.yaml", &manifests());
     let missing = place.run("output --secrets-to - --format json");
     assert_eq!(missing.code, Some(0), "{missing:?}");
     assert!(missing.stderr.contains("no object exists for: Channel/main"), "{missing:?}");
@@ -189,10 +178,9 @@ fn secrets_are_refused_on_a_terminal_before_anything_is_read() {
         return left_out("secrets on a terminal", "script (util-linux)");
     }
     let program = env!("CARGO_BIN_EXE_ivs-apply");
-    for format in ["text", "json", "env", "dotenv"] {
-        let line = format!(
-            "{program} output --secrets-to - --format {format} -f manifests --emulator 2> said"
-        );
+    for format in ["", "--format json", "--format env", "--format dotenv"] {
+        let line =
+            format!("{program} output --secrets-to - {format} -f manifests --emulator 2> said");
         let ran = run(Command::new("script")
             .args(["--quiet", "--return", "--command", &line, "typescript"])
             .current_dir(place.folder.path())

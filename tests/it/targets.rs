@@ -212,6 +212,7 @@ fn a_target_is_named_where_a_file_has_several_and_found_whatever_the_others_are(
     fails(&with("targets.yaml#bad"), &["unknown field `acount`", "did you mean `account`?"]);
     fails(&with("nothing.yaml"), &["there is no such file or folder"]);
     fails(&with("manifests/stack.yaml"), &["has no document of kind Target"]);
+    fails(&with("Channel/main"), &["names a resource", "`--only KIND/NAME`"]);
     let all = targets(&[fleet.place.folder.path().join("targets.yaml")]);
     let names: Vec<_> = all.iter().map(|it| it.as_ref().map(|it| it.name.as_str()).ok()).collect();
     assert_eq!(names, [Some("one"), None, Some("two")]);

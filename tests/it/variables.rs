@@ -60,6 +60,8 @@ fn commands() -> Vec<(Vec<String>, BTreeSet<String>)> {
             "apply" => &["--yes", "--emulator", "-f", "manifests"],
             "iam-policy" => &["plan", "-f", "manifests"],
             "unlock" => &["--nonce", "n", "-f", "manifests"],
+            "init" => &["channel", "--out", "made"],
+            "export" => &["--emulator"],
             "explain" => &["Channel"],
             "schema" | "man" => &[],
             // It would serve until it is stopped; this address is refused.
@@ -81,11 +83,13 @@ fn at(place: &Place, words: &[String]) -> Command {
     command
 }
 
-/// Takes the emulated account away.
+/// Takes away the emulated account, and what `init` has made.
 fn forget(place: &Place) {
-    let state = place.folder.path().join(".ivs-apply");
-    if state.exists() {
-        std::fs::remove_dir_all(&state).expect("writable");
+    for name in [".ivs-apply", "made"] {
+        let made = place.folder.path().join(name);
+        if made.exists() {
+            std::fs::remove_dir_all(&made).expect("writable");
+        }
     }
 }
 

@@ -13,7 +13,7 @@ fn flags_and_commands_of_other_tools_are_hidden_aliases_or_lead_to_ours() {
     place.write("channel.yaml", CHANNEL);
     let on = |words: &str| place.run(words);
     assert_eq!(on("diff --detailed-exitcode").code, Some(2));
-    assert_eq!(on("apply --auto-approve --target Channel/main").code, Some(0));
+    assert_eq!(on("apply --auto-approve --only Channel/main").code, Some(0));
     assert!(!on("plan --help").stdout.contains("auto-approve"));
     let list = on("list");
     assert_eq!(list.code, Some(1), "{list:?}");

@@ -63,7 +63,8 @@ class Program:
             self.log.append(text)
 
     def start(self, command, *args):
-        full = [command, *args, "--endpoint-url", self.url, "--region", REGION]
+        account = [] if command == "validate" else ["--endpoint-url", self.url, "--region", REGION]
+        full = [command, *args, *account]
         return full, subprocess.Popen([self.path, *full], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.env,
                                       stdin=subprocess.DEVNULL), time.time()
 

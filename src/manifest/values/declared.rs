@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::de::IntoDeserializer;
 use serde::de::value::StrDeserializer;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// What a value of a stack may be, and what it is where nothing else is given.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -46,18 +47,14 @@ pub enum ValueType {
     List,
 }
 
-impl ValueType {
-    /// The word of manifests.
-    pub(super) const fn word(self) -> &'static str {
-        match self {
-            Self::String => "string",
-            Self::Integer => "integer",
-            Self::Number => "number",
-            Self::Boolean => "boolean",
-            Self::List => "list",
-        }
+/// The word of manifests.
+impl fmt::Display for ValueType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
     }
+}
 
+impl ValueType {
     fn named(word: &str) -> Option<Self> {
         let word: StrDeserializer<'_, serde::de::value::Error> = word.into_deserializer();
         Self::deserialize(word).ok()
@@ -271,7 +268,7 @@ impl Declared {
 }
 
 fn pattern_of_no_text(of: ValueType) -> Unfit {
-    let message = format!("a value of type `{}` has no pattern", of.word());
+    let message = format!("a value of type `{of}` has no pattern");
     let mut unfit = Unfit::new(Code::ConflictingFields, message);
     unfit.help = Some("remove `pattern`, or declare the type `string`".to_owned());
     unfit

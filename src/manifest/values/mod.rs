@@ -241,7 +241,7 @@ impl Values {
     fn explain(&self, name: &str, found: &mut Diagnostic) {
         let Some(known) = self.known.get(name) else { return };
         let Some((_, from)) = &known.value else { return };
-        let of_type = known.r#type.map_or("string", declared::ValueType::word);
+        let of_type = known.r#type.unwrap_or(declared::ValueType::String);
         if found.code == Code::WrongType {
             found.help = Some(format!(
                 "the value `{name}` is of type `{of_type}`: declare the type that the field takes"

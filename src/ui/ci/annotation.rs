@@ -38,7 +38,7 @@ pub(super) fn lines(findings: &[Finding], command: &str, folders: &Folders) -> S
 
 fn line(word: &str, finding: &Finding, folders: &Folders) -> String {
     let mut properties = Vec::new();
-    if let Some(at) = &finding.at {
+    if let Some(at) = finding.at.as_ref().filter(|it| !it.is_piped) {
         let file = escape(&folders.within_repository(&at.file), 1_000);
         properties.push(format!("file={}", property(&file)));
         properties.push(format!("line={}", at.line));
@@ -78,7 +78,12 @@ mod tests {
             title: "E1 a,b:c".to_owned(),
             message: message.to_owned(),
             more: vec!["help: 100%".to_owned()],
-            at: Some(Located { file: "a,b:c%.yaml".to_owned(), line: 3, column: Some(7) }),
+            at: Some(Located {
+                file: "a,b:c%.yaml".to_owned(),
+                is_piped: false,
+                line: 3,
+                column: Some(7),
+            }),
             is_repeated: false,
         }
     }

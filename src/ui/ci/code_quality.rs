@@ -2,7 +2,7 @@
 
 use super::super::escape;
 use super::Folders;
-use super::finding::{Check, Finding, Level, Located};
+use super::finding::{Check, Finding, Level, Located, NO_FILE};
 use crate::kinds::CHECK;
 use crate::plan::Attention;
 use serde::Serialize;
@@ -30,16 +30,20 @@ struct Lines {
     begin: usize,
 }
 
-/// The report. A finding that is in no manifest stands at the first line of `first`, the first file that was read;
-/// why a run did not do its work is no matter of code, and is left to the job.
+/// The report. A finding that is in no manifest stands at the first line of `first`, the first file that was read, or of
+/// what stands for no file; why a run did not do its work is no matter of code, and is left to the job.
 pub(super) fn text(findings: &[Finding], first: Option<&str>, folders: &Folders) -> String {
-    let first = first.map(|file| Located { file: file.to_owned(), line: 1, column: None });
+    let file = first.unwrap_or(NO_FILE).to_owned();
+    let first = Located { file, is_piped: first.is_none(), line: 1, column: None };
     let mut known: BTreeMap<[String; 3], usize> = BTreeMap::new();
     let of_code = findings.iter().filter(|it| it.check != Check::Run);
-    let entries = of_code.filter_map(|finding| {
-        let at = finding.at.as_ref().or(first.as_ref())?;
+    let entries = of_code.map(|finding| {
+        let at = finding.at.as_ref().unwrap_or(&first);
         let check_name = format!("{CHECK}{}", finding.check.name());
-        let path = folders.within_repository(&at.file);
+        let path = match at.file.as_str() {
+            NO_FILE if at.is_piped => NO_FILE.to_owned(),
+            file => folders.within_repository(file),
+        };
         let path = escape::escape(&path, 1_000);
         // The same mistake in one file several times is told apart by its order.
         let key = [check_name.clone(), path.clone(), finding.subject.clone()];
@@ -53,7 +57,7 @@ pub(super) fn text(findings: &[Finding], first: Option<&str>, folders: &Folders)
         };
         let location = Location { path, lines: Lines { begin: at.line } };
         let severity = severity(finding);
-        Some(Entry { check_name, description, fingerprint, severity, location })
+        Entry { check_name, description, fingerprint, severity, location }
     });
     let entries: Vec<Entry> = entries.collect();
     let text = serde_json::to_string_pretty(&entries).expect("texts and numbers are JSON");
@@ -95,7 +99,7 @@ mod tests {
             title: "E1".to_owned(),
             message: "wrong".to_owned(),
             more: Vec::new(),
-            at: Some(Located { file: "./a.yaml".to_owned(), line, column: None }),
+            at: Some(Located { file: "./a.yaml".to_owned(), is_piped: false, line, column: None }),
             is_repeated: false,
         }
     }

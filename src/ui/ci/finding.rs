@@ -3,13 +3,15 @@
 
 use super::super::drift::{heading, lines};
 use super::super::escape::escape;
+use super::super::notes;
 use super::super::progress::ended;
 use super::super::reason;
 use crate::apply::{Outcome, StepStatus};
-use crate::diag::{self, Code, Diagnostic, Place, Severity, SourceMap};
+use crate::diag::{self, Code, Diagnostic, Place, Severity, SourceId, SourceMap};
 use crate::manifest::source::STANDARD_INPUT;
 use crate::plan::{Action, Attention, Decision, Note, Plan, Step, StepId};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path};
 
 /// Longest message.
 const CAP: usize = 1_000;
@@ -36,6 +38,8 @@ pub(super) enum Check {
     NotAllowed(&'static str),
     /// Drift.
     Drift(Attention),
+    /// Nothing of the stack exists.
+    NothingExists,
 }
 
 impl Check {
@@ -46,7 +50,8 @@ impl Check {
             Self::Manifest(code) => code.slug().to_owned(),
             Self::Step(status) => format!("step-{}", hyphened(status)),
             Self::NotAllowed(reason) => format!("not-allowed-{}", hyphened(reason)),
-            Self::Drift(attention) => format!("drift-{}", attention_name(attention)),
+            Self::Drift(attention) => format!("drift-{}", attention.code()),
+            Self::NothingExists => "nothing-exists".to_owned(),
         }
     }
 }
@@ -63,23 +68,16 @@ fn hyphened(name: &str) -> String {
     words
 }
 
-fn attention_name(attention: Attention) -> &'static str {
-    match attention {
-        Attention::Live => "live",
-        Attention::Changed => "changed",
-        Attention::Gone => "deleted",
-        Attention::Missing => "missing",
-        Attention::Degraded => "degraded",
-        Attention::Unclear => "unclear",
-        Attention::Failed => "failed",
-    }
-}
+/// The path that stands for standard input where a path must be given and no file is known.
+pub(super) const NO_FILE: &str = "stdin";
 
 /// Where a finding is in a manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Located {
-    /// The file as it was named. Untrusted: escape it.
+    /// The file as it was named; of standard input the file that kustomize names, or [`NO_FILE`]. Untrusted: escape it.
     pub file: String,
+    /// Whether the manifest was read from standard input, so that a CI system cannot show its line.
+    pub is_piped: bool,
     /// The line, from 1.
     pub line: usize,
     /// The column in characters, from 1, where the finding is about one place of the line.
@@ -116,7 +114,7 @@ impl Finding {
             Check::Manifest(_) => 1,
             Check::Step(_) => 2,
             Check::NotAllowed(_) => 3,
-            Check::Drift(_) => 4,
+            Check::Drift(_) | Check::NothingExists => 4,
         };
         findings.sort_by_key(|it| (it.level, it.is_repeated, rank(it.check)));
     }
@@ -130,11 +128,10 @@ pub(super) fn of_manifests(report: &diag::Report, sources: &SourceMap) -> Vec<Fi
         let is_repeated = !known.insert((code, message, help));
         let position = position.map(|it| (it.source, it.line, Some(it.column)));
         let of_file = at.source().map(|source| (source, 1, None));
-        let located = position.or(of_file).map(|(source, line, column)| Located {
-            file: sources.name(source).to_owned(),
-            line,
-            column,
-        });
+        let position = position.or(of_file);
+        let line = position.map_or(1, |it| it.1);
+        let located =
+            position.map(|(source, line, column)| located_at(at, source, line, column, sources));
         let shown = escape(message, CAP);
         let field = match at {
             Place::Field { path, .. } => path.to_string(),
@@ -150,25 +147,63 @@ pub(super) fn of_manifests(report: &diag::Report, sources: &SourceMap) -> Vec<Fi
             title: format!("{code} {}", code.slug()),
             message: match &located {
                 // A CI system cannot show a line of it.
-                Some(located) if located.file == STANDARD_INPUT => {
+                Some(located) if located.is_piped => {
                     let file = sources.cited_name(at).unwrap_or(STANDARD_INPUT.into());
-                    format!("{}:{}: {shown}", escape(&file, CAP), located.line)
+                    format!("{}:{line}: {shown}", escape(&file, CAP))
                 }
                 _ => shown,
             },
             more: help.iter().map(|it| format!("help: {}", escape(it, CAP))).collect(),
-            at: located.filter(|it| it.file != STANDARD_INPUT),
+            at: located,
             is_repeated,
         }
     });
     findings.collect()
 }
 
+/// A place as a CI system is told it. The line of standard input is not that of the file that kustomize names.
+fn located_at(
+    at: &Place,
+    source: SourceId,
+    line: usize,
+    column: Option<usize>,
+    sources: &SourceMap,
+) -> Located {
+    let file = sources.name(source).to_owned();
+    if file != STANDARD_INPUT {
+        return Located { file, is_piped: false, line, column };
+    }
+    let of_kustomize = sources.document_at(at).and_then(|it| sources.written_in(it));
+    let folder = sources.get(source).and_then(|it| it.folder.as_ref());
+    match of_kustomize.and_then(within_base) {
+        Some(file) => {
+            let file = folder.map_or_else(|| file.to_owned(), |it| it.base.join(file));
+            let file = file.to_string_lossy().into_owned();
+            Located { file, is_piped: true, line: 1, column: None }
+        }
+        None => Located { file: NO_FILE.to_owned(), is_piped: true, line, column: None },
+    }
+}
+
+/// The path that kustomize names without its leading `..`, which lead out of the folder of an overlay: the folder
+/// that holds the base and the overlays is the one of `--stdin-folder`. Nothing for a file of another repository.
+fn within_base(file: &str) -> Option<&Path> {
+    let path = Path::new(file);
+    let is_inside = |it: Component<'_>| matches!(it, Component::Normal(_) | Component::CurDir);
+    let mut parts = path.components();
+    let mut inside = parts.as_path();
+    while let Some(Component::ParentDir | Component::CurDir) = parts.next() {
+        inside = parts.as_path();
+    }
+    let is_remote = file.contains("://");
+    (!is_remote && inside != Path::new("") && inside.components().all(is_inside)).then_some(inside)
+}
+
 /// The line of the manifest of a step.
 fn located(step: &Step, sources: &SourceMap) -> Option<Located> {
-    let at = sources.position(&Place::value(step.origin?, "kind"))?;
-    let file = sources.name(at.source).to_owned();
-    Some(Located { file, line: at.line, column: None }).filter(|it| it.file != STANDARD_INPUT)
+    let place = Place::value(step.origin?, "kind");
+    let at = sources.position(&place)?;
+    Some(located_at(&place, at.source, at.line, None, sources))
 }
 
 fn of_step(step: &Step, level: Level, check: Check, sources: &SourceMap) -> Finding {
@@ -200,10 +235,11 @@ pub(super) fn of_plan(plan: &Plan, sources: &SourceMap) -> Vec<Finding> {
         ..of_step(step, Level::Error, Check::NotAllowed(why.code()), sources)
     });
     let quotas = plan.notes.iter().filter_map(|note| match note {
-        Note::Quota { kind, wanted, quota } => Some(of_run(format!(
-            "{wanted} objects of kind {kind} exceed the quota of {quota}, so nothing will be written"
-        ))),
-        Note::Selected(_)
+        Note::Quota { kind, wanted, quota } => {
+            Some(of_run(notes::quota(*kind, *wanted, *quota), Level::Error))
+        }
+        Note::NothingExists { .. }
+        | Note::Selected(_)
         | Note::Freeze { .. }
         | Note::Duplicate { .. }
         | Note::UndeclaredKeys { .. }
@@ -215,10 +251,10 @@ pub(super) fn of_plan(plan: &Plan, sources: &SourceMap) -> Vec<Finding> {
     quotas.chain(findings).collect()
 }
 
-/// An error that is about no resource alone.
-fn of_run(message: String) -> Finding {
+/// A finding that is about no resource alone.
+fn of_run(message: String, level: Level) -> Finding {
     Finding {
-        level: Level::Error,
+        level,
         check: Check::Run,
         title: String::new(),
         message: escape(&message, CAP),
@@ -242,7 +278,14 @@ pub(super) fn of_drift(plan: &Plan, sources: &SourceMap) -> Vec<Finding> {
             ..of_step(step, Level::Warning, Check::Drift(attention), sources)
         }
     });
-    findings.collect()
+    let nothing = plan.notes.iter().filter_map(|note| match note {
+        Note::NothingExists { missing } => Some(Finding {
+            check: Check::NothingExists,
+            ..of_run(notes::nothing_exists(*missing), Level::Warning)
+        }),
+        _ => None,
+    });
+    nothing.chain(findings).collect()
 }
 
 /// Which steps a run must not leave for a later one.
@@ -290,14 +333,19 @@ pub(super) fn of_outcome(
     for copy in &outcome.copies {
         if let Some(why) = &copy.left {
             let (address, arn) = (&copy.address, &copy.arn);
-            findings.push(of_run(format!(
-                "{address}: its copy {arn} is left beside {}: {}",
-                copy.of,
-                reason::left(why)
-            )));
+            findings.push(of_run(
+                format!(
+                    "{address}: its copy {arn} is left beside {}: {}",
+                    copy.of,
+                    reason::left(why)
+                ),
+                Level::Error,
+            ));
         }
     }
-    findings.extend(outcome.copies_unread.as_ref().map(|it| of_run(reason::copies_unread(it))));
+    findings.extend(
+        outcome.copies_unread.as_ref().map(|it| of_run(reason::copies_unread(it), Level::Error)),
+    );
     findings
 }
 
@@ -340,6 +388,17 @@ pub(super) fn of_failure(command: &str, message: &str, help: Option<&str>) -> Fi
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_of_kustomize_is_cited_without_the_way_out_of_the_overlay() {
+        let told = |file| within_base(file).map(|it| it.to_string_lossy().into_owned());
+        assert_eq!(told("../../base/a.yaml").as_deref(), Some("base/a.yaml"));
+        assert_eq!(told("patch.yaml").as_deref(), Some("patch.yaml"));
+        for file in ["", "..", "../", "/etc/a.yaml", "a/../../b.yaml", "https://example.com/a.yaml"]
+        {
+            assert_eq!(told(file), None, "{file}");
+        }
+    }
 
     #[test]
     fn names_of_checks_are_words_with_hyphens() {

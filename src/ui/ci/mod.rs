@@ -12,7 +12,7 @@ mod report;
 mod summary;
 
 pub use finding::Left;
-pub use record::Record;
+pub use record::{Known, Record};
 pub use report::{Report, ReportKind};
 pub use summary::RunSummary;
 pub(super) use summary::output_line;

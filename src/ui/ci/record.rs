@@ -9,7 +9,8 @@ use super::super::plan::Header;
 use super::finding::{self, Finding, Left};
 use super::{ReportKind, RunSummary, Settings, annotation, code_quality};
 use crate::apply::Outcome;
-use crate::diag::{Report, SourceMap};
+use crate::diag::SourceMap;
+use crate::manifest::Loaded;
 use crate::manifest::source::STANDARD_INPUT;
 use crate::plan::{Difference, NotDrift, Plan, Status};
 use std::path::Path;
@@ -38,6 +39,16 @@ struct Told {
     diagnostics: Vec<Group>,
     /// The first file that was read.
     first: Option<String>,
+    known: Known,
+}
+
+/// Where a run works, as far as it is known before the run is connected.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// The stack.
+    pub stack: Option<String>,
+    /// The region that the command line, the variables or the Stack name.
+    pub region: Option<String>,
 }
 
 impl Told {
@@ -85,7 +96,18 @@ impl Record {
             document: None,
             diagnostics: Vec::new(),
             first: None,
+            known: Known::default(),
         })))
+    }
+
+    /// Notes where the run works.
+    pub fn is_about(&self, known: Known) {
+        self.told().known = known;
+    }
+
+    /// Where the run works.
+    pub fn known(&self) -> Known {
+        self.told().known.clone()
     }
 
     /// Makes sure, before any work is done, that the reports may be written; those that may not are dropped.
@@ -104,9 +126,12 @@ impl Record {
         checked
     }
 
-    /// The manifests were read.
-    pub fn checked(&self, stack: &str, resources: usize, report: &Report, sources: &SourceMap) {
+    /// The manifests were read; `region` is what the command line, the variables or the Stack name.
+    pub fn checked(&self, loaded: &Loaded, region: Option<String>) {
+        let Loaded { report, sources, .. } = loaded;
+        let (stack, resources) = (&loaded.stack.name, loaded.desired.len());
         let mut told = self.told();
+        told.known = Known { stack: loaded.known_stack().map(ToOwned::to_owned), region };
         stack.clone_into(&mut told.summary.stack);
         told.summary.resources = Some(resources);
         told.summary.errors = Some(report.errors().count());

@@ -2,39 +2,46 @@
 //! escaped; the picture has no script and refers to nothing.
 
 use super::layout::{BOX_HEIGHT, layout};
-use super::{Picture, colour};
+use super::{Border, Mark, Picture, UNCHANGED};
 use crate::kinds::Address;
 use crate::plan::graph::depths;
 use crate::ui::escape::escape;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 const MARGIN: usize = 20;
 const BOX_WIDTH: usize = 290;
 /// Between two columns; edges bend here.
 const COLUMN_GAP: usize = 100;
+/// A sample of a box in the legend, the height of one of its lines, and what is between the legend and the boxes.
+const SWATCH: usize = 22;
+const LINE_HEIGHT: usize = 24;
+const LEGEND_GAP: usize = 12;
 /// Width of a box in characters of a font whose characters are all as wide as 0.6 of its size, 12.
 const BOX_CELLS: usize = 37;
 /// The most that AWS takes as a name or as the value of a tag.
 const LONGEST_NAME: usize = 256;
 
-/// Draws the resources that others need on the left. Every edge ends with an arrow at what is referred to.
-pub(super) fn svg(picture: &Picture<'_>) -> String {
-    let ids: BTreeMap<&Address, usize> = picture.nodes.keys().copied().zip(0..).collect();
-    let columns = depths(picture.nodes.keys().copied(), picture.edges.iter().copied())
-        .expect("references between kinds have no cycle");
+/// Draws the resources that others need on the left. Every edge ends with an arrow at what is referred to. Classes are for
+/// the style sheet of a page; a picture by itself has the colours of its attributes.
+pub(super) fn svg(picture: &Picture) -> String {
+    let ids: BTreeMap<&Address, usize> = picture.nodes.keys().zip(0..).collect();
+    let edges = picture.edges.iter().map(|(from, to)| (from, to));
+    let columns =
+        depths(picture.nodes.keys(), edges).expect("references between kinds have no cycle");
     let columns: Vec<usize> = columns.into_values().collect();
     let edges: Vec<(usize, usize)> =
         picture.edges.iter().map(|(from, to)| (ids[from], ids[to])).collect();
     let layout = layout(&columns, &edges);
 
     let left = |column: usize| MARGIN + column * (BOX_WIDTH + COLUMN_GAP);
-    let top = f64::from(u32::try_from(MARGIN).unwrap_or(0));
     let width = columns.iter().max().map_or(0, |last| left(*last) + BOX_WIDTH) + MARGIN;
-    let height = layout.height + 2.0 * top;
+    let (legend, legend_height) = legend(picture, width);
+    let top = f64::from(u32::try_from(MARGIN + legend_height).unwrap_or(0));
+    let height = layout.height + top + f64::from(u32::try_from(MARGIN).unwrap_or(0));
     let mut text = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
-         viewBox=\"0 0 {width} {height}\" font-family=\"monospace\" font-size=\"12\">\n"
+         viewBox=\"0 0 {width} {height}\" font-family=\"monospace\" font-size=\"12\">\n{legend}"
     );
 
     let mut targets = vec![false; columns.len()];
@@ -54,36 +61,82 @@ pub(super) fn svg(picture: &Picture<'_>) -> String {
                 let _ = write!(path, "H{}", at.0);
             }
         }
-        let _ = writeln!(text, "<path d=\"{path}\" fill=\"none\" stroke=\"#888\"/>");
+        let _ = writeln!(text, "<path class=\"edge\" d=\"{path}\" fill=\"none\" stroke=\"#888\"/>");
     }
-    for (((address, action), column), middle) in
-        picture.nodes.iter().zip(&columns).zip(&layout.boxes)
+    for (((address, mark), column), middle) in picture.nodes.iter().zip(&columns).zip(&layout.boxes)
     {
         let (x, middle) = (left(*column), top + middle);
-        let action = action.map(|it| format!(" ({})", it.as_str())).unwrap_or_default();
+        let words = mark.map(|it| format!(" ({})", it.words())).unwrap_or_default();
         let (kind, name) = (address.kind.to_string(), plain(&address.name));
         let _ = writeln!(
             text,
             "<g><title>{}</title><rect x=\"{x}\" y=\"{}\" width=\"{BOX_WIDTH}\" \
-             height=\"{BOX_HEIGHT}\" rx=\"4\" fill=\"{}\" stroke=\"#444\"/>\
+             height=\"{BOX_HEIGHT}\" rx=\"4\" {}/>\
              <text x=\"{}\" y=\"{}\">{}</text><text x=\"{}\" y=\"{}\" font-weight=\"bold\">{}</text></g>",
-            xml(&format!("{kind}/{name}{action}")),
+            xml(&format!("{kind}/{name}{words}")),
             middle - BOX_HEIGHT / 2.0,
-            colour(picture.nodes[*address]),
+            look(*mark),
             x + 10,
             middle - 5.0,
-            xml(&shortened(&format!("{kind}{action}"))),
+            xml(&shortened(&format!("{kind}{words}"))),
             x + 10,
             middle + 13.0,
             xml(&shortened(&name)),
         );
         if targets[ids[address]] {
             let tip = x + BOX_WIDTH;
-            let _ = writeln!(text, "<path d=\"M{tip} {middle}l8 -4v8z\" fill=\"#888\"/>");
+            let _ =
+                writeln!(text, "<path class=\"tip\" d=\"M{tip} {middle}l8 -4v8z\" fill=\"#888\"/>");
         }
     }
     text.push_str("</svg>\n");
     text
+}
+
+/// The attributes by which boxes with the same mark look the same.
+fn look(mark: Option<Mark>) -> String {
+    let (class, fill) = mark.map_or(UNCHANGED, Mark::colour);
+    match mark.map(Mark::border) {
+        None | Some(Border::Plain) => {
+            format!("class=\"{class}\" fill=\"{fill}\" stroke=\"#444\"")
+        }
+        Some(Border::Dashed) => {
+            format!("class=\"{class}\" fill=\"{fill}\" stroke=\"#444\" stroke-dasharray=\"5 4\"")
+        }
+        Some(Border::Alarm) => {
+            format!("class=\"{class} alarm\" fill=\"{fill}\" stroke=\"#c62828\" stroke-width=\"2\"")
+        }
+    }
+}
+
+/// What the looks of the boxes mean, above them, and the height of that: none where no box has a mark.
+fn legend(picture: &Picture, width: usize) -> (String, usize) {
+    let marks: BTreeSet<Option<Mark>> = picture.nodes.values().copied().collect();
+    if marks.iter().all(Option::is_none) {
+        return (String::new(), 0);
+    }
+    let mut text = String::from("<g class=\"legend\">");
+    let (mut x, mut row) = (MARGIN, 0);
+    for mark in marks {
+        let words = mark.map_or_else(|| "no change".to_owned(), Mark::words);
+        // A character is 7.2 wide.
+        let wide = SWATCH + 8 + words.len() * 15 / 2 + 20;
+        if x > MARGIN && x + wide > width {
+            (x, row) = (MARGIN, row + 1);
+        }
+        let y = MARGIN + row * LINE_HEIGHT;
+        let _ = write!(
+            text,
+            "<rect x=\"{x}\" y=\"{y}\" width=\"{SWATCH}\" height=\"14\" rx=\"3\" {}/>\
+             <text x=\"{}\" y=\"{}\">{words}</text>",
+            look(mark),
+            x + SWATCH + 8,
+            y + 11,
+        );
+        x += wide;
+    }
+    text.push_str("</g>\n");
+    (text, (row + 1) * LINE_HEIGHT + LEGEND_GAP)
 }
 
 /// The text if it fits into a box, otherwise without its middle: names of one family often differ at their ends.
@@ -125,7 +178,8 @@ fn xml(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::kinds::Kind;
-    use crate::plan::Action;
+    use crate::plan::{Action, Attention};
+    use crate::ui::graph::Verdict;
     use proptest::prelude::*;
     use roxmltree::{Document, Node};
 
@@ -133,9 +187,12 @@ mod tests {
     fn drawn(names: &[String], pairs: &[(usize, usize)]) -> String {
         let addresses: Vec<Address> =
             names.iter().map(|name| Address::new(Kind::Channel, name)).collect();
-        let nodes = addresses.iter().map(|it| (it, Some(Action::Create))).collect();
-        let mut edges: Vec<(&Address, &Address)> =
-            pairs.iter().map(|(from, to)| (&addresses[*from], &addresses[*to])).collect();
+        let create = Mark::Step(Action::Create, Verdict::Do);
+        let nodes = addresses.iter().map(|it| (it.clone(), Some(create))).collect();
+        let mut edges: Vec<(Address, Address)> = pairs
+            .iter()
+            .map(|(from, to)| (addresses[*from].clone(), addresses[*to].clone()))
+            .collect();
         edges.sort();
         edges.dedup();
         let text = svg(&Picture { nodes, edges: edges.clone() });
@@ -183,7 +240,7 @@ mod tests {
     }
 
     /// What holds for every picture.
-    fn check(text: &str, addresses: &[Address], edges: &[(&Address, &Address)]) {
+    fn check(text: &str, addresses: &[Address], edges: &[(Address, Address)]) {
         let document = Document::parse(text).expect("XML");
         let root = document.root_element();
         for node in root.descendants().filter(Node::is_element) {
@@ -199,7 +256,9 @@ mod tests {
         let mut boxes: BTreeMap<&Address, Area> = BTreeMap::new();
         let mut sorted: Vec<&Address> = addresses.iter().collect();
         sorted.sort();
-        let groups: Vec<Node<'_, '_>> = root.children().filter(|it| it.has_tag_name("g")).collect();
+        let groups = root.children().filter(|it| it.has_tag_name("g"));
+        let groups: Vec<Node<'_, '_>> =
+            groups.filter(|it| it.attribute("class").is_none()).collect();
         assert_eq!(groups.len(), addresses.len());
         for (group, address) in groups.iter().zip(sorted) {
             let child =
@@ -234,7 +293,7 @@ mod tests {
             assert!(source.top < end.1 && end.1 < source.bottom, "ends at {from}");
             let near =
                 boxes.iter().filter(|(_, area)| all.as_ref().is_some_and(|it| it.meets(area)));
-            for (address, area) in near.filter(|(it, _)| *it != from && *it != to) {
+            for (address, area) in near.filter(|(it, _)| **it != from && **it != to) {
                 let inside = points.iter().any(|(x, y)| Area::around(*x, *y).meets(area));
                 assert!(!inside, "{from} to {to} passes through {address}: {text}");
             }
@@ -314,6 +373,61 @@ mod tests {
         let text = drawn(&names, &[]);
         assert!(text.contains("…xxxxxxxxxxxx-main</text>"), "{text}");
         assert!(text.contains(&format!("<title>Channel/{long} (create)</title>")), "{text}");
+    }
+
+    #[test]
+    fn a_legend_explains_each_look_once_inside_the_picture() {
+        let marks = [
+            None,
+            Some(Mark::Step(Action::Create, Verdict::Do)),
+            Some(Mark::Step(Action::Update, Verdict::Do)),
+            Some(Mark::Step(Action::Update, Verdict::Deferred)),
+            Some(Mark::Step(Action::Replace, Verdict::Interrupt)),
+            Some(Mark::Step(Action::Delete, Verdict::Blocked)),
+            Some(Mark::Drift(Attention::Live)),
+            Some(Mark::NotCounted),
+        ];
+        let named = |(index, mark): (usize, Option<Mark>)| {
+            (Address::new(Kind::Channel, format!("c{index:02}")), mark)
+        };
+        let picture = |marks: &[Option<Mark>]| Picture {
+            nodes: marks.iter().copied().enumerate().map(named).collect(),
+            edges: Vec::new(),
+        };
+        let twice = [marks, marks].concat();
+        let text = svg(&picture(&twice));
+        let document = Document::parse(&text).expect("XML");
+        let root = document.root_element();
+        let legend = root.children().find(|it| it.attribute("class") == Some("legend"));
+        let legend = legend.expect("a legend");
+        let words: Vec<&str> = legend.children().filter_map(|it| it.text()).collect();
+        assert_eq!(words.len(), marks.len(), "{words:?}");
+        for word in ["no change", "update deferred", "replace, interrupts", "live, changed outside"]
+        {
+            assert!(words.contains(&word), "{words:?}");
+        }
+        let looks = |of: Node<'_, '_>| -> BTreeSet<String> {
+            let all = of.descendants().filter(|it| it.has_tag_name("rect"));
+            all.map(|it| {
+                let named = ["class", "fill", "stroke", "stroke-dasharray"];
+                named.map(|name| it.attribute(name).unwrap_or_default()).join(" ")
+            })
+            .collect()
+        };
+        let first_box = root.children().filter(|it| it.has_tag_name("g")).nth(1).expect("a box");
+        assert!(looks(legend).is_superset(&looks(first_box)));
+        assert_eq!(looks(root), looks(legend), "each look of a box is in the legend");
+        assert_eq!(looks(legend).len(), marks.len(), "marks look different");
+        let below = legend.children().filter(|it| it.has_tag_name("text"));
+        let below = below.map(|it| number(it, "y")).fold(0.0, f64::max);
+        assert!(below < number(first_box.children().nth(1).expect("a box"), "y"));
+        for word in legend.children().filter(|it| it.has_tag_name("text")) {
+            let end = number(word, "x")
+                + 7.25
+                    * f64::from(u32::try_from(word.text().unwrap_or_default().len()).unwrap_or(0));
+            assert!(end <= number(root, "width"), "{word:?}");
+        }
+        assert!(!svg(&picture(&[None, None])).contains("legend"), "there is nothing to explain");
     }
 
     #[test]

@@ -1,21 +1,24 @@
 //! The page of a drift report.
 
 use super::super::blame::Blamed;
-use super::super::drift::{lines, summary};
+use super::super::drift::{lines, notes, summary};
 use super::super::escape::escape;
+use super::super::graph::Picture;
 use super::super::plan::symbol;
 use super::super::reason::on_air;
 use super::plan::{facts, place};
-use super::{CAP, Line, Page, Report, Row, Section, Tone};
+use super::{CAP, Graph, Line, Page, Report, Row, Section, Tone};
 use crate::diag::SourceMap;
+use crate::kinds::Desired;
 use crate::plan::{NotDrift, Plan, Step};
 
-/// Drift, and what is missing and not counted.
+/// Drift, and what is missing and not counted. `desired` are the manifests, for the picture.
 pub fn drift(
     plan: &Plan,
     others: &NotDrift,
     blamed: Option<&Blamed>,
     report: &Report<'_>,
+    desired: &[Desired],
 ) -> String {
     let Report { header, sources, .. } = report;
     let drifted = plan.steps.iter().map(|it| (Section::Drift(it.attention()), it));
@@ -28,15 +31,18 @@ pub fn drift(
     let mut page = Page::new(title, headline, tone, rows.collect());
     page.facts = facts(report);
     page.notes = lines;
+    page.notes.extend(notes(plan).iter().map(|it| escape(it, 600)));
     page.notes.extend(blamed.map(Blamed::notes).into_iter().flatten());
+    page.graph = Graph::of(&Picture::of_drift(desired, plan, others));
     page.text()
 }
 
 fn row(step: &Step, blamed: Option<&Blamed>, sources: &SourceMap) -> Row {
     let audience = step.impact.as_ref().map(|it| Line { tone: Tone::Bad, text: on_air(it) });
     let blamed = blamed.map(|it| it.lines(&step.address)).into_iter().flatten();
-    let differs = lines(step).into_iter().chain(blamed);
-    let differs = differs.map(|text| Line { tone: Tone::Plain, text });
+    let blamed = blamed.map(|text| Line { tone: Tone::Plain, text });
+    let differs = lines(step).into_iter().map(|text| Line { tone: Tone::Attention, text });
+    let differs = differs.chain(blamed);
     let arn = step.arn.as_ref();
     let arn = arn.map(|it| Line { tone: Tone::Plain, text: escape(it.as_str(), CAP) });
     Row {

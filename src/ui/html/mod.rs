@@ -21,6 +21,7 @@ pub use status::status;
 use super::drift::{NOT_COUNTED, heading as drift_heading};
 use super::escape::escape;
 use super::fleet::heading as fleet_heading;
+use super::graph::Picture;
 use super::plan::Header;
 use super::status::{NOT_HEALTHY, ON_AIR, state_heading};
 use crate::diag::SourceMap;
@@ -197,6 +198,17 @@ enum Graph {
     None,
     TooLarge(usize),
     Drawn(String),
+}
+
+impl Graph {
+    /// The picture, where one can be read.
+    fn of(picture: &Picture) -> Self {
+        match picture.boxes() {
+            0 => Self::None,
+            boxes if boxes > MOST_BOXES => Self::TooLarge(boxes),
+            _ => Self::Drawn(picture.svg()),
+        }
+    }
 }
 
 /// A whole page.

@@ -8,7 +8,7 @@ use super::super::plan::{because, calls, calls_made, signed_in, sum, symbol, ver
 use super::super::progress::{applied, behind_counts, ended, failures, left};
 use super::super::reason::{self, moment, on_air};
 use super::super::saved::difference;
-use super::{CAP, Fact, Graph, Line, MOST_BOXES, Page, Report, Row, Section, Tone};
+use super::{CAP, Fact, Graph, Line, Page, Report, Row, Section, Tone};
 use crate::apply::{Outcome, StepStatus};
 use crate::diag::{Place, SourceMap};
 use crate::kinds::Desired;
@@ -94,7 +94,7 @@ pub fn plan(
         page.notes.push(note.sentence);
         page.notes.extend(note.objects);
     }
-    page.graph = graph(desired, plan);
+    page.graph = Graph::of(&Picture::new(desired, Some(plan)));
     page.text()
 }
 
@@ -140,16 +140,6 @@ fn headline(plan: &Plan, report: &Report<'_>, ran: Ran<'_>) -> (String, Tone) {
             };
             (sum(&summary), tone)
         }
-    }
-}
-
-/// The picture, where one can be read.
-fn graph(desired: &[Desired], plan: &Plan) -> Graph {
-    let picture = Picture::new(desired, Some(plan));
-    match picture.boxes() {
-        0 => Graph::None,
-        boxes if boxes > MOST_BOXES => Graph::TooLarge(boxes),
-        _ => Graph::Drawn(picture.svg()),
     }
 }
 

@@ -1,10 +1,11 @@
 //! The page of a saved plan, from its file alone.
 
 use super::super::escape::escape;
+use super::super::graph::Picture;
 use super::super::plan::{reasons, symbol, verdict};
 use super::super::saved::{details, made_from, sum};
 use super::plan::changed;
-use super::{CAP, Fact, Line, Page, Row, Section, Tone};
+use super::{CAP, Fact, Graph, Line, Page, Row, Section, Tone};
 use crate::plan::approval::ApprovedStep;
 use crate::plan::{Action, Approval};
 
@@ -20,6 +21,7 @@ pub fn saved(approval: &Approval) -> String {
     page.facts = vec![fact("Stack", stack), fact("Region", region)];
     page.facts.extend(place.endpoint.as_ref().map(|it| fact("Endpoint", escape(it, CAP))));
     page.facts.push(fact("Origin", made_from(approval)));
+    page.graph = Graph::of(&Picture::saved(approval));
     page.text()
 }
 

@@ -7,38 +7,43 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// The token of every job.
-pub(super) const TOKEN: &str = "ghs_token";
+pub(crate) const TOKEN: &str = "ghs_token";
 
 /// The repository whose workflows run.
-pub(super) const REPOSITORY: &str = "company/video";
+pub(crate) const REPOSITORY: &str = "company/video";
 
 /// A server that ends with the test's process.
-pub(super) struct Github {
-    pub(super) url: String,
+pub(crate) struct Github {
+    pub(crate) url: String,
     state: Arc<Mutex<State>>,
 }
 
 #[derive(Default)]
-pub(super) struct State {
+pub(crate) struct State {
     /// By the number of the pull request or issue.
-    pub(super) comments: BTreeMap<u64, Vec<Value>>,
-    pub(super) issues: Vec<Value>,
+    pub(crate) comments: BTreeMap<u64, Vec<Value>>,
+    pub(crate) issues: Vec<Value>,
     /// The number of the pull request that a commit came from.
-    pub(super) merged: BTreeMap<String, u64>,
+    pub(crate) merged: BTreeMap<String, u64>,
     /// What is below `/`, such as archives of releases.
-    pub(super) files: BTreeMap<String, Vec<u8>>,
-    pub(super) read_only: bool,
+    pub(crate) files: BTreeMap<String, Vec<u8>>,
+    pub(crate) read_only: bool,
     /// Whose token it is, if it is not one of a workflow.
-    pub(super) login: Option<String>,
+    pub(crate) login: Option<String>,
     /// So many requests of the API are answered with status 502.
-    pub(super) broken: u32,
-    pub(super) requests: Vec<String>,
+    pub(crate) broken: u32,
+    pub(crate) requests: Vec<String>,
     last_id: u64,
 }
 
 impl Github {
-    pub(super) fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    pub(crate) fn start() -> Self {
+        Self::on("127.0.0.1:0")
+    }
+
+    /// One at this address.
+    pub(crate) fn on(address: &str) -> Self {
+        let listener = TcpListener::bind(address).expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("bound"));
         let state = Arc::new(Mutex::new(State::default()));
         let github = Self { url, state: state.clone() };
@@ -51,12 +56,12 @@ impl Github {
         github
     }
 
-    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no panic")
     }
 
     /// The bodies of the comments that a bot has written.
-    pub(super) fn written(&self, number: u64) -> Vec<String> {
+    pub(crate) fn written(&self, number: u64) -> Vec<String> {
         let state = self.state();
         let all = state.comments.get(&number).map(Vec::as_slice).unwrap_or_default();
         let bots = all.iter().filter(|it| it["user"]["type"] == "Bot");
@@ -64,7 +69,7 @@ impl Github {
     }
 
     /// A comment of a person.
-    pub(super) fn comment_by(&self, login: &str, number: u64, body: &str) {
+    pub(crate) fn comment_by(&self, login: &str, number: u64, body: &str) {
         let mut state = self.state();
         let comment = state.new_item(body, login, "User");
         state.comments.entry(number).or_default().push(comment);
