@@ -163,7 +163,13 @@ fn of_command(arg: Arg, taken: &Taken) -> Arg {
     let flag = flag.as_str();
     let is_rare = ONLY_IN_LONG_HELP.contains(&flag) && !taken.shown.contains(&flag);
     let is_idle = takes::shared().any(|it| it == flag) && !taken.heeds(flag);
-    let arg = arg.hide_short_help(is_rare).hide(is_idle);
+    let mut arg = arg.hide_short_help(is_rare).hide(is_idle);
+    if flag == "filename" && taken.command.starts_with(FLEET) {
+        let text = "Documents of kind Target: a file, or a folder";
+        arg = arg.help(text).long_help(format!(
+            "{text}\n\nThe default is the current folder. Can be given several times."
+        ));
+    }
     if flag != "format" {
         return arg;
     }

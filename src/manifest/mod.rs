@@ -17,7 +17,6 @@ pub mod target;
 pub mod values;
 pub mod write;
 
-use crate::aws::Tags;
 use crate::diag::{Code, Diagnostic, FieldPath, Origin, Part, Place, Report, Segment, SourceMap};
 use crate::kinds::spec::spec_path;
 use crate::kinds::{Address, Desired, Kind, Lifecycle, Resource, Spec, Stack};
@@ -194,7 +193,7 @@ fn understand(
         set::settle_names(it, &known);
     }
     for it in &mut desired {
-        let of_stack = add_stack_tags(it, &stack, &mut report);
+        let of_stack = stack::add_tags(it, &stack, &mut report);
         read_file_field(it, &sources, &mut report);
         resource::check(it, of_stack, &mut report);
         it.spec.normalise();
@@ -449,25 +448,6 @@ fn resource(origin: Origin, mut spec: Spec, metadata: Metadata, lifecycle: Lifec
         name_is_default,
         origin,
     }
-}
-
-/// Stack tags under the resource's own; what the stack ignores is not managed, so not wanted either. The answer is
-/// how many tags the stack has added.
-fn add_stack_tags(desired: &mut Desired, stack: &Stack, report: &mut Report) -> usize {
-    let ignored = |key: &str| stack.ignore_tags.iter().any(|it| it.matches(key));
-    let Some(own) = desired.spec.tags_mut() else { return 0 };
-    for key in own.keys().filter(|key| ignored(key)) {
-        let path = FieldPath::from("spec.tags").key(key.clone());
-        let place = Place::Field { origin: desired.origin, path, part: Part::Key };
-        let message = format!("tag `{key}` has no effect: `ignoreTags` of the stack matches it");
-        report.push(Diagnostic::new(Code::IneffectiveSetting, place, message));
-    }
-    let mut tags: Tags = stack.tags.clone();
-    let added = tags.keys().filter(|key| !own.contains_key(*key) && !ignored(key)).count();
-    tags.append(own);
-    tags.retain(|key, _| !ignored(key));
-    *own = tags;
-    added
 }
 
 /// The most that a file beside a manifest may hold; a public key has 215 bytes.

@@ -3,13 +3,13 @@
 use super::envelope::{FreezeSpec, StackDocument};
 use super::resource;
 use super::target::{Target, TargetSpec};
-use crate::aws::REGIONS;
 use crate::aws::object::Location;
+use crate::aws::{REGIONS, Tags};
 use crate::diag::tree::{Shape, Tree};
 use crate::diag::{
     Code, Diagnostic, FieldPath, Origin, Part, Place, Report, Segment, SourceMap, quote,
 };
-use crate::kinds::{Check, Freeze, Glob, Kind, Stack};
+use crate::kinds::{Check, Desired, Freeze, Glob, Kind, Stack};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -147,6 +147,25 @@ pub(super) fn check_account(
                 .help(format!("quote it: `account: \"{account}\"`")),
         );
     }
+}
+
+/// Stack tags under the resource's own; what the stack ignores is not managed, so not wanted either. The answer is
+/// how many tags the stack has added.
+pub(super) fn add_tags(desired: &mut Desired, stack: &Stack, report: &mut Report) -> usize {
+    let ignored = |key: &str| stack.ignore_tags.iter().any(|it| it.matches(key));
+    let Some(own) = desired.spec.tags_mut() else { return 0 };
+    for key in own.keys().filter(|key| ignored(key)) {
+        let path = FieldPath::from("spec.tags").key(key.clone());
+        let place = Place::Field { origin: desired.origin, path, part: Part::Key };
+        let message = format!("tag `{key}` has no effect: `ignoreTags` of the stack matches it");
+        report.push(Diagnostic::new(Code::IneffectiveSetting, place, message));
+    }
+    let mut tags: Tags = stack.tags.clone();
+    let added = tags.keys().filter(|key| !own.contains_key(*key) && !ignored(key)).count();
+    tags.append(own);
+    tags.retain(|key, _| !ignored(key));
+    *own = tags;
+    added
 }
 
 /// The quotas of a stack by kind. Reports names that no kind has.

@@ -34,10 +34,10 @@ fn built() -> clap::Command {
     cli
 }
 
-/// Every command.
+/// Every command but `fleet`, which has commands of its own.
 fn commands(cli: &clap::Command) -> Vec<clap::Command> {
-    let all: Vec<clap::Command> =
-        cli.get_subcommands().filter(|it| it.get_name() != "help").cloned().collect();
+    let all = cli.get_subcommands().filter(|it| !matches!(it.get_name(), "help" | "fleet"));
+    let all: Vec<clap::Command> = all.cloned().collect();
     assert!(all.len() >= 19, "{all:?}");
     all
 }
@@ -136,6 +136,44 @@ fn a_short_help_fits_on_a_screen_and_names_no_variable() {
         }
         assert!(!text.contains("IVS_APPLY_") && !text.contains("[env"), "{name}: {text}");
         assert!(text.contains("see more with '--help'"), "{name}: {text}");
+    }
+}
+
+#[test]
+fn each_command_of_a_fleet_has_its_own_flags_and_a_help_like_every_other_command() {
+    let cli = built();
+    let fleet = cli.find_subcommand("fleet").expect("a command");
+    let mut tried = 0;
+    for command in fleet.get_subcommands().filter(|it| it.get_name() != "help") {
+        let name = command.get_name();
+        let short = help(&["fleet", name, "-h"]);
+        assert!(short.lines().count() <= SCREEN.0, "{name}: {short}");
+        assert!(short.lines().all(|it| it.chars().count() <= SCREEN.1), "{name}: {short}");
+        assert!(!short.contains("IVS_APPLY_") && !short.contains("[env"), "{name}: {short}");
+        let long = help(&["fleet", name, "--help"]);
+        for flag in flags(command) {
+            let heading = flag.get_help_heading();
+            assert!(heading.is_none_or(|it| HEADINGS.contains(&it)), "{name}: {heading:?}");
+            let variable = flag.get_env().unwrap_or_default().to_string_lossy().into_owned();
+            assert!(long.contains(&format!("[env: {variable}]")), "{name}: {long}");
+        }
+        let examples = examples(&["fleet", name, "--help"]);
+        assert_eq!(examples.len(), 3, "{name}: {examples:?}");
+        for (_, line) in &examples {
+            assert!(line.starts_with(&format!("ivs-apply fleet {name}")), "{line}");
+            let read = Cli::command().try_get_matches_from(words(line));
+            assert!(read.is_ok(), "{line}: {}", read.expect_err("it is"));
+        }
+        tried += 1;
+    }
+    assert_eq!(tried, 6);
+    let place = Place::new();
+    for words in
+        [["--region", "us-west-2", "fleet", "report"], ["fleet", "report", "--region", "x"]]
+    {
+        let ran = run(ivs_apply(place.folder.path()).args(words).arg("results"));
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        assert!(ran.stderr.contains("unexpected argument '--region' found"), "{ran:?}");
     }
 }
 

@@ -56,7 +56,7 @@ impl Fleet {
     fn command(&self, words: &[&str]) -> Command {
         let mut command = ivs_apply(self.place.folder.path());
         command.current_dir(self.place.folder.path()).args(words);
-        command.args(["--endpoint-url", &self.served.url]).envs(KEYS);
+        command.env("IVS_APPLY_ENDPOINT_URL", &self.served.url).envs(KEYS);
         command
     }
 
@@ -109,7 +109,9 @@ fn two_targets_are_applied_in_two_accounts_of_one_emulator_each_by_its_role() {
     let accounts = fleet.client.control("GET", "accounts", &json!({}));
     assert_eq!(accounts["accounts"], json!(["000000000000", ONE, TWO]));
     // A flag comes before the value of the Target, and the Target before the default.
-    let set = fleet.run(&["drift", "--target", "targets.yaml#two", "--set", "latency=LOW"]);
+    let plan = ["plan", "--detailed-exitcode", "--target", "targets.yaml#two"];
+    assert_eq!(fleet.run(&plan).code, Some(0));
+    let set = fleet.run(&[&plan[..], &["--set", "latency=LOW"]].concat());
     assert_eq!(set.code, Some(2), "{set:?}");
     // The variable does the same, and commands that work on no stack do not mind it.
     let by_variable = run(fleet.command(&["plan"]).env("IVS_APPLY_TARGET", "targets.yaml#two"));

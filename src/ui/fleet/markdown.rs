@@ -45,7 +45,7 @@ fn item(row: &Row, results: &Results) -> Item {
     let mut details = String::new();
     for (at, it) in talk(row).iter().enumerate() {
         if at == 0 {
-            let _ = writeln!(details, "{}", row.shown());
+            let _ = writeln!(details, "# {}", row.shown());
         }
         let _ = writeln!(details, "  {it}");
     }
