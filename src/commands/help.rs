@@ -53,7 +53,7 @@ const HEADINGS: [(&str, &[&str]); 4] = [
 ];
 
 /// What the short help leaves out, so that it fits on a screen, unless the command says otherwise.
-const ONLY_IN_LONG_HELP: [&str; 21] = [
+const ONLY_IN_LONG_HELP: [&str; 22] = [
     "ci",
     "color",
     "confirm-deletes",
@@ -74,6 +74,7 @@ const ONLY_IN_LONG_HELP: [&str; 21] = [
     "stack",
     "stdin-folder",
     "target",
+    "timeout",
     "values",
 ];
 

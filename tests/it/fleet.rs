@@ -235,6 +235,8 @@ fn of_a_hundred_targets_five_fail_in_five_ways_and_the_others_are_done() {
     work.targets(95);
     // What was never applied is looked for in every listing, the slow one as well.
     assert_eq!(work.run("apply -f targets --out applied --yes").code, Some(0));
+    // The emulator has closed the connection of before.
+    work.client = Client::new(&work.served.url);
     work.write(
         "targets/broken.yaml",
         &format!("{}  wave: [\n", target("broken", REGIONS[0], "x", "")),
@@ -279,7 +281,7 @@ fn of_a_hundred_targets_five_fail_in_five_ways_and_the_others_are_done() {
         "444444444444:role/ivs-apply",
         "its process was ended by signal 9 from outside",
         "it took longer than `--timeout` allows and was ended",
-        "drift --target targets/foreign.yaml#foreign",
+        "drift --target 'targets/foreign.yaml#foreign'",
     ] {
         assert!(report.stdout.contains(told), "{told}: {}", report.stdout);
     }
@@ -289,7 +291,7 @@ fn of_a_hundred_targets_five_fail_in_five_ways_and_the_others_are_done() {
     );
     // What a report says to repeat is what a person can type.
     let line = report.stdout.lines().find_map(|it| it.trim().strip_prefix("repeat: "));
-    assert!(line.is_some_and(|it| it.contains(" drift --target targets/")), "{line:?}");
+    assert!(line.is_some_and(|it| it.contains(" drift --target 'targets/")), "{line:?}");
 }
 
 #[test]

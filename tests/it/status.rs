@@ -779,7 +779,7 @@ fn an_interval_is_at_least_a_second() {
         ("500ms", "the pause is at least 1s"),
         ("0", "the pause is at least 1s"),
         ("25h", "the pause is at most 24h"),
-        ("soon", "write it as 5s, 1m30s or 3h"),
+        ("soon", "write it as 5s, 1m30s, 3h or 2d"),
     ] {
         let ran = place.run(&format!("status --watch={given}"));
         assert_eq!(ran.code, Some(1), "{ran:?}");

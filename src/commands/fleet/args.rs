@@ -79,22 +79,28 @@ pub(crate) struct ListArgs {
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(super) chosen: ChosenArgs,
-    /// Only this part of the targets, counted from 0, such as `0/8` on the first of eight machines
+    /// Only this part of the targets, such as `0/8`
+    ///
+    /// Parts are counted from 0: `0/8` is for the first of eight machines.
     #[arg(long, value_name = "I/N", env = "IVS_APPLY_SHARD")]
     pub(super) shard: Option<Shard>,
-    /// Run at most so many targets at the same time
+    /// Most targets at the same time
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1_000), env = "IVS_APPLY_PARALLEL")]
     pub(super) parallel: u16,
-    /// End a target that takes longer than this: first so that it can come to an orderly end, half a minute later at once
+    /// End a target that takes longer than this
+    ///
+    /// It is told to come to an orderly end first, and ended at once half a minute later.
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = timeout, env = "IVS_APPLY_TIMEOUT")]
     pub(super) timeout: Duration,
     /// Folder for the results; a new or an empty one
     #[arg(long, value_name = "DIR", env = "IVS_APPLY_OUT")]
     pub(super) out: PathBuf,
-    /// Go on with the run whose results are in the folder: only what it has not done is run
+    /// Go on with the run whose results are in the folder
+    ///
+    /// Only what that run has not done is run.
     #[arg(long, env = "IVS_APPLY_RESUME", value_parser = clap::builder::BoolishValueParser::new())]
     pub(super) resume: bool,
-    /// Further flags for the command of each target, after `--`
+    /// Flags for the command of each target
     #[arg(last = true, value_name = "FLAGS")]
     pub(super) arguments: Vec<OsString>,
 }
@@ -111,7 +117,9 @@ fn timeout(text: &str) -> Result<Duration, String> {
 pub(crate) struct ApplyArgs {
     #[command(flatten)]
     pub(super) run: RunArgs,
-    /// Targets of a wave that may fail, or be refused, for the next one to start: a number, or a percentage
+    /// Failures that a wave may have before the next starts
+    ///
+    /// A number of targets, or a percentage of those of the wave. A target that was refused counts as failed.
     #[arg(long, value_name = "N|P%", default_value = "0", env = "IVS_APPLY_MAX_FAILURES")]
     pub(super) max_failures: MaxFailures,
     /// Skip the confirmation prompt of every target

@@ -2,6 +2,7 @@
 
 use super::{counts, facts, heading, remarks, run_line, sums, talk, title, why};
 use crate::fleet::{Outcome, Results, Row};
+use crate::ui::escape::escape;
 use crate::ui::markdown::{Document, Group, Item, Weight, span};
 use std::fmt::Write;
 
@@ -23,7 +24,10 @@ pub fn document(results: &Results) -> Document {
         group.is_folded = matches!(outcome, Outcome::Clean | Outcome::NotStarted);
         (!group.items.is_empty()).then_some(group)
     });
-    let of = (format!("fleet-{}", results.commands().join("-")), "all".to_owned());
+    // The names of commands come from a file, and a marker is no code span.
+    let mut commands = results.commands().join("-");
+    commands.retain(|it| it.is_ascii_lowercase() || it == '-');
+    let of = (format!("fleet-{commands}"), "all".to_owned());
     Document { of, head, groups: groups.collect() }
 }
 
@@ -45,9 +49,10 @@ fn item(row: &Row, results: &Results) -> Item {
     let mut details = String::new();
     for (at, it) in talk(row).iter().enumerate() {
         if at == 0 {
-            let _ = writeln!(details, "# {}", row.shown());
+            let _ = writeln!(details, "# {}", escape(row.shown(), 200));
         }
-        let _ = writeln!(details, "  {it}");
+        // A CI system takes a line that begins with `::` for a command, whatever blanks are before it.
+        let _ = writeln!(details, "  | {it}");
     }
     Item { lines, details }
 }
