@@ -305,9 +305,9 @@ mod tests {
             told.lock().expect("no test panics while it holds the lock").push(wait.at_most);
         };
         let pace = Pace { first: Duration::from_secs(5), longest: Duration::from_secs(30) };
-        let mut watch = Watch::at_pace(Until::Unlisted, Duration::from_secs(60), pace, &tell);
+        let mut watch = Watch::at_pace(Until::Unlisted, Duration::from_mins(1), pace, &tell);
         while watch.again().await {}
-        assert_eq!(watch.ended().at_most, Duration::from_secs(60));
+        assert_eq!(watch.ended().at_most, Duration::from_mins(1));
         let told: Vec<u64> = told.lock().expect("no panic").iter().map(Duration::as_secs).collect();
         assert_eq!(told, [60, 55, 45, 25]);
     }

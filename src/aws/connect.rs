@@ -227,7 +227,7 @@ async fn configuration(target: &Target) -> Result<Configuration, ConnectError> {
 /// Resolves configuration and makes the clients, which keep within the `published` rates. Sends nothing, apart from what
 /// a credentials provider needs.
 pub async fn connect(target: &Target, published: &PublishedRates) -> Result<Clients, ConnectError> {
-    let Configuration { config, chosen, https } = configuration(target).await?;
+    let Configuration { config, chosen, https } = Box::pin(configuration(target)).await?;
     let region = config.region().ok_or(ConnectError::NoRegion)?.to_string();
     if !REGIONS.contains(&region.as_str()) {
         return Err(ConnectError::RegionWithoutIvs(region));

@@ -131,7 +131,7 @@ async fn emulated(
 impl Connection {
     /// Connects, and makes sure that it is to where the stack belongs, before any call to IVS.
     pub(super) async fn open(global: &Global, stack: &Stack, ui: Ui) -> Result<Self, Failure> {
-        Self::open_at(Box::pin(Account::of(global)).await?, global, stack, ui).await
+        Self::open_at(Account::of(global).await?, global, stack, ui).await
     }
 
     /// The same at an account that is known already.
@@ -149,7 +149,8 @@ impl Connection {
             }
         };
         let guarded = guarded(global, stack);
-        let session = engine::Session::with(clients, &guarded).await.map_err(|it| failed(&it))?;
+        let session = engine::Session::with(clients, &guarded).await;
+        let session = session.map_err(|it| failed(&it))?;
         if let Some(conflict) = &session.aws.source_conflict {
             ui.say(&format!("warning: {}\n", escape(&conflict.to_string(), 400)));
         }
