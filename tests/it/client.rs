@@ -4,8 +4,15 @@ use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
-/// One connection, kept alive.
+fn connected(address: &str) -> BufReader<TcpStream> {
+    let stream = TcpStream::connect(address).expect("the emulator listens");
+    stream.set_nodelay(true).expect("a socket option");
+    BufReader::new(stream)
+}
+
+/// One connection, kept alive as long as the server keeps it.
 pub(crate) struct Client {
+    address: String,
     stream: BufReader<TcpStream>,
     pub(crate) sent: u64,
 }
@@ -13,9 +20,18 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) fn new(url: &str) -> Self {
         let address = url.strip_prefix("http://").expect("an address");
-        let stream = TcpStream::connect(address).expect("the emulator listens");
-        stream.set_nodelay(true).expect("a socket option");
-        Self { stream: BufReader::new(stream), sent: 0 }
+        Self { address: address.to_owned(), stream: connected(address), sent: 0 }
+    }
+
+    /// The server closes a connection on which no request has come for a while.
+    fn reconnect_if_closed(&mut self) {
+        let stream = self.stream.get_ref();
+        stream.set_nonblocking(true).expect("a socket option");
+        let is_closed = matches!(stream.peek(&mut [0]), Ok(0));
+        stream.set_nonblocking(false).expect("a socket option");
+        if is_closed {
+            self.stream = connected(&self.address);
+        }
     }
 
     fn exchange(&mut self, method: &str, path: &str, headers: &str, body: &str) -> (u16, Value) {
@@ -23,6 +39,7 @@ impl Client {
         let request = format!(
             "{method} {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n{headers}content-length: {length}\r\n\r\n{body}"
         );
+        self.reconnect_if_closed();
         self.stream.get_mut().write_all(request.as_bytes()).expect("sent");
         let mut line = String::new();
         self.stream.read_line(&mut line).expect("an answer");

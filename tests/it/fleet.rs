@@ -235,8 +235,6 @@ fn of_a_hundred_targets_five_fail_in_five_ways_and_the_others_are_done() {
     work.targets(95);
     // What was never applied is looked for in every listing, the slow one as well.
     assert_eq!(work.run("apply -f targets --out applied --yes").code, Some(0));
-    // The emulator has closed the connection of before.
-    work.client = Client::new(&work.served.url);
     work.write(
         "targets/broken.yaml",
         &format!("{}  wave: [\n", target("broken", REGIONS[0], "x", "")),
