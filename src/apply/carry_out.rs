@@ -53,10 +53,12 @@ pub(super) async fn carry_out(
     let (halt, halted) = watch::channel(false);
     let mut deadline: Option<Instant> = None;
     let mut frozen: Option<Freeze> = None;
+    // The freeze for which a step's first write was kept back.
+    let mut met: Option<&Freeze> = None;
     loop {
         let stopping = stop.borrow().why().is_some();
         if frozen.is_none()
-            && let Some(freeze) = run.freeze()
+            && let Some(freeze) = run.freeze().or(met)
         {
             // A step that has sent a write is finished; the others are not started.
             halt.send_replace(true);
@@ -74,8 +76,9 @@ pub(super) async fn carry_out(
             (run.tell)(Event::Draining { in_flight, at_most: DRAIN });
         }
         let goes_on = !stopping && frozen.is_none();
+        let next_freeze = run.next_freeze();
         while let Some(step) = if goes_on { queue.next() } else { None } {
-            let write = WriteTracker::unless(&halted);
+            let write = WriteTracker::unless(&halted, next_freeze.map(|it| it.from));
             writes.insert(step.id, write.clone());
             running.push(async move { (step.id, Box::pin(told(run, step, &write)).await) });
         }
@@ -97,7 +100,7 @@ pub(super) async fn carry_out(
                         }
                     };
                     let begins = async {
-                        match run.next_freeze().filter(|_| frozen.is_none()) {
+                        match run.next_freeze_begins().filter(|_| frozen.is_none()) {
                             Some(begins) => sleep_until(begins).await,
                             None => std::future::pending().await,
                         }
@@ -108,6 +111,9 @@ pub(super) async fn carry_out(
         };
         match select(running.next(), pin!(signal)).await {
             Either::Left((Some((id, status)), _)) => {
+                if writes[&id].kept_back() {
+                    met = next_freeze;
+                }
                 queue.end(id, status, writes[&id].request_id());
             }
             Either::Right(_) if deadline.is_some() => break,

@@ -85,8 +85,13 @@ impl<'a> Run<'a> {
         self.stack.freeze_at(self.aws.gate.server_time()?)
     }
 
+    /// The next freeze of the stack.
+    pub(super) fn next_freeze(&self) -> Option<&Freeze> {
+        self.stack.next_freeze(self.aws.gate.server_time()?)
+    }
+
     /// When the next freeze of the stack begins, on the clock of this process.
-    pub(super) fn next_freeze(&self) -> Option<Instant> {
+    pub(super) fn next_freeze_begins(&self) -> Option<Instant> {
         let now = self.aws.gate.server_time()?;
         let next = self.stack.next_freeze(now)?;
         let left = Duration::try_from(next.from.duration_since(now)).ok()?;

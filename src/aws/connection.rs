@@ -50,6 +50,8 @@ pub struct WriteTracker {
     begins: Arc<Notify>,
     /// Whether work that has written nothing yet is to leave it at that.
     halted: watch::Receiver<bool>,
+    /// The server's time from which it is likewise to leave it at that.
+    until: Option<Timestamp>,
 }
 
 #[derive(Debug, Default)]
@@ -60,9 +62,9 @@ struct Noted {
 }
 
 impl WriteTracker {
-    /// Of work that has written nothing, and writes nothing once `halted` is true.
-    pub fn unless(halted: &watch::Receiver<bool>) -> Self {
-        Self { noted: Arc::default(), begins: Arc::default(), halted: halted.clone() }
+    /// Of work that has written nothing, and writes nothing once `halted` is true or the server's time is `until`.
+    pub fn unless(halted: &watch::Receiver<bool>, until: Option<Timestamp>) -> Self {
+        Self { noted: Arc::default(), begins: Arc::default(), halted: halted.clone(), until }
     }
 
     /// Waits until the first write leaves this machine. For one waiter.
@@ -95,7 +97,7 @@ impl WriteTracker {
     }
 
     /// Waits for the turn of a write, unless that would be the first one of work that is to write nothing.
-    async fn turn<T>(turn: impl Future<Output = T>) -> Option<T> {
+    async fn turn<T>(gate: &RequestGate, turn: impl Future<Output = T>) -> Option<T> {
         let Ok(mut its) = LAST_WRITE.try_with(Clone::clone) else { return Some(turn.await) };
         if its.begun() {
             return Some(turn.await);
@@ -112,6 +114,8 @@ impl WriteTracker {
             () = halted => None,
             turn = turn => Some(turn),
         };
+        let is_late = its.until.is_some_and(|it| gate.server_time().is_some_and(|now| it <= now));
+        let turn = turn.filter(|_| !is_late);
         let mut noted = noted.lock().expect("noting does not panic");
         (noted.begun, noted.kept_back) = (turn.is_some(), turn.is_none());
         if noted.begun {
@@ -199,7 +203,7 @@ impl RequestGate {
         }
         let buckets = self.buckets();
         let turn = buckets.wait(operation);
-        if reads(operation) { Some(turn.await) } else { WriteTracker::turn(turn).await }
+        if reads(operation) { Some(turn.await) } else { WriteTracker::turn(self, turn).await }
     }
 
     /// Waits until a request for `operation` may leave and begins the work then; its first request for that operation
