@@ -199,11 +199,13 @@ impl Resource for StreamKey {
             }
             let gone: Vec<String> =
                 copied.into_iter().filter(|it| !tags.contains_key(it)).collect();
+            // First what the channel remembers: AWS may refuse that while the channel is live, and without it no plan
+            // would find a key of this stack that no manifest declares any more.
+            remember(aws, &channel, &tags_of_channel, &key.arn, tags).await?;
             if !gone.is_empty() {
                 Self::untag(aws, &key.arn, &gone).await?;
             }
             aws.tag(Self::FACTS.service, key.arn.as_str(), tags).await?;
-            remember(aws, &channel, &tags_of_channel, &key.arn, tags).await?;
             let arn = key.arn.as_str().to_owned();
             let kept = key.tags.into_iter().filter(|(key, _)| !gone.contains(key));
             let tags = kept.chain(tags.clone()).collect();
@@ -241,8 +243,8 @@ impl Resource for StreamKey {
         if let Some(owner) = foreign(&its, tags) {
             return Err(refused(format!("{channel} belongs to {owner}, and so does its key")));
         }
-        aws.tag(Self::FACTS.service, arn.as_str(), tags).await?;
-        remember(aws, &channel, &its, arn, tags).await
+        remember(aws, &channel, &its, arn, tags).await?;
+        aws.tag(Self::FACTS.service, arn.as_str(), tags).await
     }
 
     async fn delete(aws: &Clients, arn: &Arn) -> Result<(), CloudError> {
