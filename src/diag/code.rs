@@ -140,6 +140,10 @@ codes! {
     E0124 "malformed-value-reference" MalformedValueReference;
     /// `-f` names a file with a document of kind `Target`, which is no manifest. Give it with `--target`.
     E0125 "misplaced-target" MisplacedTarget;
+    /// `spec.requires` of the Stack does not allow this version of ivs-apply. Nothing else of the manifests was checked.
+    E0126 "unmet-requirement" UnmetRequirement;
+    /// `spec.requires` of the Stack is not a requirement on versions, such as `>=0.2` or `>=0.2, <0.4`.
+    E0127 "malformed-requirement" MalformedRequirement;
 
     /// A number or a length is outside of what AWS takes.
     E0201 "out-of-range" OutOfRange;

@@ -107,6 +107,9 @@ pub struct Metadata {
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct StackSpec {
+    /// Versions of ivs-apply that read these manifests, such as `>=0.2`; checked before anything else.
+    #[schemars(length(min = 1))]
+    pub requires: Option<String>,
     /// Region that must be in force.
     pub region: Option<String>,
     /// Account that must be in force, twelve digits in quotes.

@@ -8,6 +8,7 @@ pub mod envelope;
 pub mod export;
 pub mod guard;
 mod kustomize;
+mod requires;
 mod resource;
 pub mod schema;
 mod set;
@@ -134,7 +135,14 @@ fn understand(
                 .help("name files or folders with `-f`; a folder is searched for *.yaml, *.yml and *.json"),
         );
     }
-    let values = Values::new(&sources, origins, files_of_values, given, &mut report);
+    let stack_at = values::stack_of(origins, &sources);
+    if stack_at.is_some_and(|it| !requires::is_met(it, &sources, &mut report)) {
+        // What else another version would find wrong is no help.
+        let stack = Stack::named(stack.unwrap_or("default"));
+        let (stack_spec, desired) = (StackSpec::default(), Vec::new());
+        return Loaded { sources, report, stack, is_stack_known: false, stack_spec, desired };
+    }
+    let values = Values::new(&sources, stack_at, files_of_values, given, &mut report);
     let mut documents = Documents {
         is_for_target: target.is_some(),
         unnamed: report.has_errors(),

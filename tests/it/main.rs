@@ -68,6 +68,7 @@ mod referrers;
 mod renames;
 mod replication;
 mod request_ids;
+mod requires;
 mod rounds;
 mod rules;
 mod run_results;

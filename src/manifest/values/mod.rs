@@ -69,24 +69,21 @@ enum From {
 }
 
 impl Values {
-    /// The values that the Stack of these documents declares, with what was given for them. What is wrong with the
+    /// The values that a Stack declares, with what was given for them. What is wrong with the
     /// declarations and with what was given goes into the report.
     pub(super) fn new(
         sources: &SourceMap,
-        origins: &[Origin],
+        stack: Option<Origin>,
         files: &[Mapping],
         given: &GivenValues,
         report: &mut Report,
     ) -> Self {
         let mut values = Self::default();
-        for origin in origins.iter().filter(|it| may_be_stack(sources.document_text(**it))) {
-            if let Ok(tree) = &*sources.tree(*origin)
-                && is_stack(tree)
-            {
-                values.has_stack = true;
-                values.declare(tree, *origin, sources, given, files, report);
-                break;
-            }
+        if let Some(stack) = stack
+            && let Ok(tree) = &*sources.tree(stack)
+        {
+            values.has_stack = true;
+            values.declare(tree, stack, sources, given, files, report);
         }
         if !values.has_stack {
             values.refuse_undeclared(sources, files, given, report);
@@ -311,6 +308,12 @@ fn undeclared_setting(setting: &Setting) -> Diagnostic {
 }
 
 /// Whether a text may be that of a Stack document, as far as can be told without parsing it.
+/// The first of these documents that says it is a Stack, as far as it can be read.
+pub(super) fn stack_of(origins: &[Origin], sources: &SourceMap) -> Option<Origin> {
+    let mut possible = origins.iter().filter(|it| may_be_stack(sources.document_text(**it)));
+    possible.find(|it| matches!(&*sources.tree(**it), Ok(tree) if is_stack(tree))).copied()
+}
+
 fn may_be_stack(text: &str) -> bool {
     // A word may be written with escapes.
     let escapes = ["\\u", "\\U", "\\x"];
