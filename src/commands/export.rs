@@ -17,7 +17,8 @@ use std::path::{Path, PathBuf};
 /// Reads the whole account and writes one minimal manifest for each object that no other owner has, with
 /// `lifecycle.adopt` set. No secrets are read. Objects of other stacks and of `CloudFormation` are left out. A name
 /// is the display name where only one object has it, else with the object's id. A replication that was begun
-/// by hand is not exported, as AWS gives it no id and no tags. What is left out is told in one line a reason, with
+/// by hand is not exported, as AWS gives it no id and no tags, and neither are the stream keys that come with channels, unless
+/// the stack manages them. What is left out is told in one line a reason, with
 /// `-v` in one line an object.
 ///
 /// The first line names the JSON Schema `.schemas/ivs-apply.json` for editors. `--out` writes that file too, if it does
@@ -50,7 +51,7 @@ pub(super) async fn run(args: &ExportArgs, global: &Global, ui: Ui) -> Result<Ex
     let each = global.verbose > 0;
     ui.say(&told::left_out(&left_out, each));
     let mut declared = export::declare(
-        observed.owned.values().chain(observed.others.values()),
+        export::own(&observed).map(|it| it.1).chain(observed.others.values()),
         &addresses,
         &stack,
     );
@@ -72,6 +73,7 @@ pub(super) async fn run(args: &ExportArgs, global: &Global, ui: Ui) -> Result<Ex
     }
     let ending = declared.iter().filter(|it| !it.address.kind.facts().ended.is_empty());
     ui.say(&told::ends_by_itself(&ending.map(|it| &it.address).collect::<Vec<_>>(), each));
+    ui.say(&told::comes_along(&declared));
     if let Some(folder) = &args.out {
         stack.region = Some(connection.aws().region.clone());
         stack.account = connection.session.signed_in.account().map(ToOwned::to_owned);

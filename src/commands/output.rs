@@ -14,6 +14,7 @@ use crate::ui::secrets::{self, SECRETS_FILE, Secrets};
 use crate::ui::{Ui, escape::escape, file, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
 
 /// Print ARNs, playback URLs and ingest endpoints by logical name
 ///
@@ -29,7 +30,7 @@ pub(crate) struct OutputArgs {
     /// Secrets are stream keys and SRT passphrases, with the addresses that encoders publish to. A file is readable by its
     /// owner alone; standard output has them instead of the answer, and is not a terminal.
     ///
-    /// A file has JSON. `-` has JSON, or what `--format env` or `dotenv` asks for. For each resource there are the
+    /// They are JSON, or what `--format env` or `dotenv` asks for. For each resource there are the
     /// server and the key alone, and both in one URL: RTMPS and SRT of a stream key, RTMP or RTMPS of an ingest
     /// configuration, WHIP of a stage.
     #[arg(long, value_name = "FILE", env = "IVS_APPLY_SECRETS_TO")]
@@ -48,16 +49,26 @@ const STANDARD_OUTPUT: &str = "-";
 
 /// Where secrets go.
 enum Handover<'a> {
-    File(&'a Path),
+    File(&'a Path, Form),
     StandardOutput(Form),
 }
 
-/// The form of secrets on standard output.
+/// The form of secrets.
 #[derive(Clone, Copy)]
 enum Form {
     Json,
     Env,
     Dotenv,
+}
+
+impl Form {
+    fn text(self, secrets: &Secrets, stack: &str) -> Result<Zeroizing<String>, Failure> {
+        match self {
+            Self::Json => Ok(secrets::json(secrets, stack)),
+            Self::Env => secrets::env(secrets).map_err(|it| no_variables(&it)),
+            Self::Dotenv => secrets::dotenv(secrets).map_err(|it| no_variables(&it)),
+        }
+    }
 }
 
 impl<'a> Handover<'a> {
@@ -66,7 +77,12 @@ impl<'a> Handover<'a> {
         let Some(file) = &args.secrets_to else { return Ok(None) };
         if !args.hands_over() {
             file::may_write(file, SECRETS_FILE)?;
-            return Ok(Some(Self::File(file)));
+            let form = match global.format {
+                Format::Env => Form::Env,
+                Format::Dotenv => Form::Dotenv,
+                _ => Form::Json,
+            };
+            return Ok(Some(Self::File(file, form)));
         }
         let form = match global.format {
             Format::Json => Form::Json,
@@ -129,19 +145,14 @@ pub(super) async fn run(
     match handover {
         Some(Handover::StandardOutput(form)) => {
             let secrets = secrets(&connection, &observed, &outputs).await?;
-            let text = match form {
-                Form::Json => secrets::json(&secrets, stack),
-                Form::Env => secrets::env(&secrets).map_err(|it| no_variables(&it))?,
-                Form::Dotenv => secrets::dotenv(&secrets).map_err(|it| no_variables(&it))?,
-            };
             say_missing();
-            ui.hand_over(&text)?;
+            ui.hand_over(&form.text(&secrets, stack)?)?;
             connection.close()?;
             return Ok(ExitCode::Done);
         }
-        Some(Handover::File(file)) => {
+        Some(Handover::File(file, form)) => {
             let secrets = secrets(&connection, &observed, &outputs).await?;
-            write(file, &secrets, stack, ui)?;
+            write(file, form, &secrets, stack, ui)?;
         }
         None => {}
     }
@@ -228,8 +239,12 @@ async fn read<'a>(
     Ok(secrets)
 }
 
-fn write(file: &Path, secrets: &Secrets, stack: &str, ui: Ui) -> Result<(), Failure> {
-    file::write(file, &secrets::json(secrets, stack), SECRETS_FILE)?;
+fn write(file: &Path, form: Form, secrets: &Secrets, stack: &str, ui: Ui) -> Result<(), Failure> {
+    let mut text = form.text(secrets, stack)?;
+    if !matches!(form, Form::Json) {
+        text.insert_str(0, secrets::HEADER);
+    }
+    file::write(file, &text, SECRETS_FILE)?;
     let (count, s) = (secrets.len(), if secrets.len() == 1 { "" } else { "s" });
     let name = escape(&file.display().to_string(), 200);
     ui.say(&format!("secrets of {count} resource{s} are in {name}: keep it out of Git\n"));

@@ -37,8 +37,8 @@ pub enum WhyLeftOut {
 pub fn names(observed: &ObservedState) -> (AddressMap, Vec<LeftOut<'_>>) {
     let mut addresses = AddressMap::default();
     let mut left_out = Vec::new();
-    let mut taken: BTreeSet<Address> = observed.owned.keys().cloned().collect();
-    for (address, it) in &observed.owned {
+    let mut taken: BTreeSet<Address> = own(observed).map(|it| it.0.clone()).collect();
+    for (address, it) in own(observed) {
         addresses.note(address.clone(), it.arn.clone());
     }
     let mut display: BTreeMap<(Kind, String), usize> = BTreeMap::new();
@@ -72,6 +72,11 @@ pub fn names(observed: &ObservedState) -> (AddressMap, Vec<LeftOut<'_>>) {
         addresses.note(address, it.arn.clone());
     }
     (addresses, left_out)
+}
+
+/// The stack's own objects, among them those that come with another object: a manifest declares their settings.
+pub fn own(observed: &ObservedState) -> impl Iterator<Item = (&Address, &Observed)> {
+    observed.owned.iter().chain(observed.left_behind.iter().map(|(address, it)| (address, it)))
 }
 
 /// The object of another owner that this one acts on, if there is one.

@@ -2,7 +2,7 @@
 //! count, or, where a reader asked for each, a line each.
 
 use super::escape::escape;
-use crate::kinds::{Address, Owner};
+use crate::kinds::{Address, Desired, Kind, Owner};
 use crate::manifest::export::{LeftOut, WhyLeftOut};
 
 /// The most objects that a folded remark names.
@@ -76,6 +76,22 @@ pub fn ends_by_itself(addresses: &[&Address], each: bool) -> String {
         addresses.len(),
         named(addresses.iter().map(ToString::to_string).collect())
     )
+}
+
+/// That what AWS creates along with these objects has no manifests: one line for each kind of it.
+pub fn comes_along(declared: &[Desired]) -> String {
+    let mut text = String::new();
+    for (kind, parent) in Kind::ALL.iter().filter_map(|it| Some((it, it.facts().created_by?))) {
+        let has = |kind: Kind| declared.iter().filter(|it| it.address.kind == kind).count();
+        let without = has(parent).saturating_sub(has(*kind));
+        if without > 0 {
+            text.push_str(&format!(
+                "note: a {kind} comes with each {parent} and is not exported; a manifest of kind {kind} manages it \
+                 (`ivs-apply explain {kind}`)\n"
+            ));
+        }
+    }
+    text
 }
 
 /// The first of these names, and how many there are more.

@@ -8,8 +8,14 @@ use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
 /// What a file of secrets may be written over.
-pub const SECRETS_FILE: Sort =
-    Sort { what: "a file of secrets", is: |text| begins_document(text, SECRETS) };
+pub const SECRETS_FILE: Sort = Sort {
+    what: "a file of secrets",
+    is: |text| begins_document(text, SECRETS) || text.starts_with(HEADER),
+};
+
+/// The first line of a file of variables, by which it is recognised.
+pub const HEADER: &str =
+    "# Secrets of Amazon IVS resources, written by ivs-apply: keep this file out of Git.\n";
 
 /// Secrets by address, then by their own name.
 pub type Secrets = BTreeMap<Address, Vec<NamedSecret>>;

@@ -351,6 +351,39 @@ fn export_folds_remarks_of_one_sort_into_a_line_with_a_count_and_names_each_wher
 }
 
 #[test]
+fn export_says_that_the_stream_keys_which_come_with_channels_have_no_manifests() {
+    let place = Place::new();
+    let document = |kind: &str, name: &str, spec: &str| {
+        format!(
+            "---\napiVersion: ivs-apply.dev/v1\nkind: {kind}\nmetadata: {{ name: {name} }}\nspec: {spec}\n"
+        )
+    };
+    let channel = |name: &str| document("Channel", name, "{}");
+    place.write("all.yaml", &(channel("one") + &channel("two")));
+    assert_eq!(place.run("apply --yes").code, Some(0));
+    let export = |words: &[&str]| {
+        let mut command = ivs_apply(place.folder.path());
+        run(command.current_dir(place.folder.path()).args(["export", "--emulator"]).args(words))
+    };
+    let told = export(&["--stack", "default"]).stderr;
+    assert_eq!(
+        told.matches("a StreamKey comes with each Channel and is not exported").count(),
+        1,
+        "{told}"
+    );
+    let key = document("StreamKey", "one", "{ channel: one, rotation: spring }");
+    place.write("key.yaml", &key);
+    place.write("all.yaml", &channel("one"));
+    assert_eq!(place.run("apply --yes --prune").code, Some(0));
+    let exported = export(&["--stack", "default"]);
+    assert!(exported.stdout.contains("kind: StreamKey"), "{exported:?}");
+    place.write("key.yaml", "");
+    place.write("all.yaml", &exported.stdout);
+    assert_eq!(place.run("plan --prune --detailed-exitcode").code, Some(0), "{exported:?}");
+    assert!(!exported.stderr.contains("StreamKey"), "{exported:?}");
+}
+
+#[test]
 fn what_export_writes_begins_with_the_line_for_editors_and_brings_the_schema_along() {
     let place = theirs();
     let folder = place.folder.path();

@@ -152,6 +152,7 @@ impl Evening {
             ("/[A-Za-z0-9]{12}\\b", "/AbCdEfGhIjKl"),
             ("\\bst-[A-Za-z0-9]+", "st-AbCdEfGhIjKlMnOpQrStUvWxYz"),
             ("\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z", "2026-07-12T19:42:00Z"),
+            ("since 2026-07-12T19:42:00Z", "since 2026-07-12T19:00:00Z"),
             ("for 4\\d min", "for 42 min"),
         ] {
             let pattern = Regex::new(pattern).expect("a pattern");

@@ -117,6 +117,32 @@ fn the_file_has_what_the_pipe_has() {
     assert_eq!(place.run("output --secrets-to - --format json").stdout, file);
 }
 
+#[test]
+fn a_file_has_variables_where_the_format_asks_for_them() {
+    let place = applied();
+    for format in ["env", "dotenv"] {
+        // Twice: a file of secrets is written over.
+        for _ in 0..2 {
+            let ran = place.run(&format!("output --secrets-to keys --format {format}"));
+            assert_eq!(ran.code, Some(0), "{ran:?}");
+            assert!(!ran.stdout.contains("SRT_URL"), "{ran:?}");
+        }
+        let file = std::fs::read_to_string(place.folder.path().join("keys")).expect("written");
+        let (comment, variables) = file.split_once('\n').expect("lines");
+        assert!(comment.starts_with("# "), "{comment}");
+        assert_eq!(
+            place.run(&format!("output --secrets-to - --format {format}")).stdout,
+            variables
+        );
+    }
+    // A file that is not one of secrets stays as it is.
+    std::fs::write(place.folder.path().join("other"), "# mine\nA=1\n").expect("writable");
+    let ran = place.run("output --secrets-to other --format env");
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    let kept = std::fs::read_to_string(place.folder.path().join("other")).expect("there");
+    assert_eq!(kept, "# mine\nA=1\n");
+}
+
 /// What `sh` has for each variable after it has evaluated a text, and whether that did anything else.
 fn evaluated(text: &str, names: &[&str]) -> Vec<String> {
     let line = |it: &&str| format!("printf '%s\\n' \"${it}\"\n");
