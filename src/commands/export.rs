@@ -67,13 +67,14 @@ pub(super) async fn run(args: &ExportArgs, global: &Global, ui: Ui) -> Result<Ex
         it.spec = it.spec.renamed(&addresses);
     }
     let selection = Selection { only: args.only.clone(), ..Selection::default() };
-    if !selection.is_everything() {
+    if selection.is_everything() {
+        ui.say(&told::comes_along(&declared));
+    } else {
         let selected = selection.of(&declared)?;
         declared.retain(|it| selected.has(&it.address));
     }
     let ending = declared.iter().filter(|it| !it.address.kind.facts().ended.is_empty());
     ui.say(&told::ends_by_itself(&ending.map(|it| &it.address).collect::<Vec<_>>(), each));
-    ui.say(&told::comes_along(&declared));
     if let Some(folder) = &args.out {
         stack.region = Some(connection.aws().region.clone());
         stack.account = connection.session.signed_in.account().map(ToOwned::to_owned);

@@ -146,7 +146,7 @@ fn interrupted(text: &str, line: &str) -> Ran {
     let served = Served::start(place.folder.path(), &[]);
     let mut client = Client::new(&served.url);
     let slow =
-        json!({ "operation": "CreateRecordingConfiguration", "kind": "stall", "seconds": 4 });
+        json!({ "operation": "CreateRecordingConfiguration", "kind": "stall", "seconds": 3 });
     client.control("POST", "faults", &slow);
     let refused = json!({
         "operation": "CreateChannel", "kind": "error", "name": "ValidationException", "message": "no",
