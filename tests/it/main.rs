@@ -46,6 +46,7 @@ mod hostile_text;
 mod html;
 mod ingest;
 mod init;
+mod jobs;
 mod keys;
 mod killed;
 mod kind_rules;
