@@ -52,7 +52,12 @@ fn manuals_know_every_command() {
     assert!(page.stdout.contains(".TH ivs-apply 1"), "{}", &page.stdout[..300]);
     let page = ask(&["man", "apply"]);
     assert!(page.stdout.contains("confirm\\-deletes"), "{page:?}");
-    let none = ask(&["man", "aply"]);
-    assert_eq!(none.code, Some(1));
-    assert!(none.stderr.contains("did you mean `apply`?"), "{none:?}");
+    let page = ask(&["man", "fleet", "list"]);
+    assert_eq!(page.code, Some(0), "{page:?}");
+    assert!(page.stdout.contains("ivs\\-apply fleet list \\-f targets"), "{page:?}");
+    for (words, near) in [(&["man", "aply"][..], "apply"), (&["man", "fleet", "lst"], "list")] {
+        let none = ask(words);
+        assert_eq!(none.code, Some(1));
+        assert!(none.stderr.contains(&format!("did you mean `{near}`?")), "{none:?}");
+    }
 }
