@@ -106,7 +106,10 @@ pub(super) async fn run(
         drift::text(&session.planned.plan, &others, blamed, &header, &session.loaded.sources)
     };
     ui.answer(&text)?;
-    if let Some(warning) = drift::warning(&session.planned.plan) {
+    // The text has it as a note.
+    if global.format != Format::Text
+        && let Some(warning) = drift::warning(&session.planned.plan)
+    {
         ui.say(&warning);
     }
     session.connection.close()?;
