@@ -40,7 +40,9 @@ pub(super) fn load(
     if loaded.report.has_errors() {
         if global.format == Format::Json {
             let mut frame = frame_of(command);
+            let region = region_named(global, Some(&loaded.stack));
             frame.stack = loaded.known_stack();
+            frame.region = region.as_deref();
             frame.diagnostics = diagnostic::json(&loaded.report, &loaded.sources);
             let document = json::checked(&frame, loaded.desired.len(), true);
             let _ = ui.answer(&printed(&document, global));

@@ -99,6 +99,21 @@ fn each_run_tells_where_it_works_what_it_does_and_how_it_ended() {
 }
 
 #[test]
+fn an_answer_about_invalid_manifests_names_the_region_that_the_events_name() {
+    let place = Place::new();
+    place.write(
+        "a.yaml",
+        "apiVersion: ivs-apply.dev/v1\nkind: Channel\nmetadata: { name: a }\nspec: { type: X }\n",
+    );
+    let mut command = place.command("plan --format json --events a.jsonl");
+    let ran = run(command.env("AWS_REGION", "eu-west-1"));
+    assert_code(&ran, 1);
+    let answer: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    let lines = of_one_run(&place.folder.path().join("a.jsonl"));
+    assert_eq!((&answer["region"], &lines[0]["region"]), (&json!("eu-west-1"), &answer["region"]));
+}
+
+#[test]
 fn a_run_that_does_not_do_its_work_tells_its_start_its_end_and_why() {
     let stage = Stage::new(&[]);
     let ran = run(&mut stage.command("plan --events a.jsonl --profile nobody"));
