@@ -51,6 +51,28 @@ pub(crate) fn program_file() -> std::io::Result<PathBuf> {
     std::env::current_exe()
 }
 
+/// The variable by which a fleet tells the process of a target which process the fleet is.
+pub(crate) const FLEET_PROCESS: &str = "IVS_APPLY_FLEET_PROCESS";
+
+/// This process, as the value of that variable.
+pub(crate) fn own_process() -> String {
+    rustix::process::getpid().to_string()
+}
+
+/// Asks the kernel for SIGTERM at the end of the fleet that has started this process, so that no target runs on where the
+/// fleet was killed. Another parent than that fleet is left alone, and so are systems that have no such signal.
+pub(crate) fn end_with_fleet() {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+        let fleet = variable(FLEET_PROCESS);
+        if fleet.is_some() && fleet == getppid().map(|it| it.to_string()) {
+            // Without it the target runs to its end, as elsewhere.
+            let _ = set_parent_process_death_signal(Some(Signal::TERM));
+        }
+    }
+}
+
 /// The paths of `-f` in a command line that is being typed, or those of its variable.
 pub(crate) fn typed_filenames() -> Vec<PathBuf> {
     let mut paths = Vec::new();

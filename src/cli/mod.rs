@@ -11,8 +11,8 @@ mod mistakes;
 mod time;
 
 pub(crate) use environment::{
-    arguments, current_folder, program, program_file, restart_without_empty_variables,
-    typed_filenames, variable, who,
+    FLEET_PROCESS, arguments, current_folder, end_with_fleet, own_process, program, program_file,
+    restart_without_empty_variables, typed_filenames, variable, who,
 };
 pub use exit_code::ExitCode;
 pub(crate) use global::not_empty;

@@ -4,7 +4,7 @@
 use super::completions::VARIABLE;
 use super::{Cli, help, run};
 use crate::cli::{
-    ExitCode, add_tips, arguments, current_folder, restart_without_empty_variables,
+    ExitCode, add_tips, arguments, current_folder, end_with_fleet, restart_without_empty_variables,
     with_escaped_values,
 };
 use crate::ui::Ui;
@@ -21,6 +21,7 @@ pub fn main() -> std::process::ExitCode {
             .say(&format!("error: the program could not be started again: {error}\n"));
         return ExitCode::Error.into();
     }
+    end_with_fleet();
     let completed = CompleteEnv::with_factory(Cli::command)
         .var(VARIABLE)
         .try_complete(arguments(), current_folder().as_deref());

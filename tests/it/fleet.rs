@@ -707,6 +707,10 @@ fn a_fleet_that_was_killed_left_what_it_knew() {
     let mut child = started(&mut work, "plan -f targets --out results", 1);
     child.kill().expect("killed");
     let _ = child.wait();
+    // Nothing answers its target, which ends all the same.
+    if has_proc() && cfg!(target_os = "linux") {
+        wait_for("the end of its target", || process_of(&work, "b").is_none().then_some(()));
+    }
     work.client.control("DELETE", "faults", &Value::Null);
     let report = work.run("report results");
     assert_eq!(report.code, Some(0), "{report:?}");
@@ -714,9 +718,6 @@ fn a_fleet_that_was_killed_left_what_it_knew() {
     let gate = work.run("report results --max-failures 100%");
     assert_eq!(gate.code, Some(3), "{gate:?}");
     // Its lock is gone with it, and a resumed run does the rest.
-    if let Some(left) = process_of(&work, "b") {
-        signal("-9", left);
-    }
     let ran = work.run("plan -f targets --out results --resume");
     assert_eq!(ran.code, Some(2), "{ran:?}");
     assert_eq!(count(&work.outcomes("results"), "changes"), 3);

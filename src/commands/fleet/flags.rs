@@ -1,7 +1,7 @@
 //! What the processes of the targets are started with: flags, variables, and which of them cannot be meant for all.
 
 use super::super::failure::Failure;
-use crate::cli::{Global, arguments, program, program_file};
+use crate::cli::{FLEET_PROCESS, Global, arguments, own_process, program, program_file};
 use crate::ui::shell::quote;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -74,6 +74,7 @@ impl Program {
         let mut variables = global.variables_of_connection();
         // No target tells the CI system of itself: `fleet report` tells of all.
         variables.push(("IVS_APPLY_CI", "off".to_owned()));
+        variables.push((FLEET_PROCESS, own_process()));
         match command {
             "plan" => variables.push(("IVS_APPLY_DETAILED_EXITCODE", "true".to_owned())),
             "apply" => variables.push(("IVS_APPLY_YES", "true".to_owned())),
