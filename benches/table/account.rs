@@ -53,12 +53,23 @@ impl Account {
         format!("http://{}", self.address)
     }
 
+    /// Whether it refuses calls beyond AWS's rates from now on.
+    pub(crate) fn enforce_rates(&self, enforced: bool) -> io::Result<()> {
+        let body = format!("{{\"enforced\": {enforced}}}");
+        self.send("POST", "rates", &body).map(|_| ())
+    }
+
     fn control(&self, method: &str, path: &str) -> io::Result<Value> {
+        self.send(method, path, "")
+    }
+
+    fn send(&self, method: &str, path: &str, body: &str) -> io::Result<Value> {
         let mut stream = TcpStream::connect(&self.address)?;
         write!(
             stream,
-            "{method} /_emulator/{path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
-            self.address
+            "{method} /_emulator/{path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+            self.address,
+            body.len()
         )?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;

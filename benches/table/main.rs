@@ -2,13 +2,15 @@
 //! `benches/README.md`.
 //!
 //! The rows that take minutes are measured with `-- --long` (a thousand channels at AWS's rates) and
-//! `-- --terraform` (the same work by Terraform's AWS provider, where the two are at hand), all with
+//! `-- --terraform` (the same work by Terraform's AWS provider, where the two are at hand) and `-- --fleet` (drift of a hundred
+//! targets), all with
 //! `-- --all`; a row that was not measured says so. `-- --before FILE` puts the figures of an earlier table beside
 //! those of this one. Nothing here is an assertion about time: tests count
 //! calls.
 #![expect(clippy::print_stderr, reason = "it shows its progress")]
 
 mod account;
+mod fleet;
 mod process;
 mod rows;
 mod terraform;
@@ -42,11 +44,17 @@ fn main() -> io::Result<()> {
     } else {
         table.push(Row::left_out("1,000 channels at AWS's rates", "not run, `-- --long` runs it"));
     }
-    if wanted("--terraform") {
-        terraform::side_by_side(&mut table)?;
+    let of_terraform = if wanted("--terraform") {
+        terraform::side_by_side(&mut table)?
     } else {
         let what = "100 channels by Terraform's AWS provider";
         table.push(Row::left_out(what, "not run, `-- --terraform` runs it"));
+        None
+    };
+    if wanted("--fleet") {
+        fleet::drift(&mut table, of_terraform)?;
+    } else {
+        table.push(Row::left_out("`fleet drift` of 100 targets", "not run, `-- --fleet` runs it"));
     }
     table.write()
 }

@@ -11,22 +11,23 @@ use ivs_apply::kinds::operation::PUBLISHED_RATES;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 /// More would take Terraform many minutes.
-const COUNT: usize = 100;
+pub(crate) const COUNT: usize = 100;
 
 const USUAL: [&str; 3] = ["/opt", "/usr/share/terraform", "/usr/local/share/terraform"];
 
-/// Makes channels, and looks again, with either.
-pub(crate) fn side_by_side(table: &mut Table) -> io::Result<()> {
+/// Makes channels, and looks again, with either. How long Terraform takes to look again, where it is there.
+pub(crate) fn side_by_side(table: &mut Table) -> io::Result<Option<Duration>> {
     let what = format!("{} channels by Terraform's AWS provider", thousands(COUNT));
     if Command::new("terraform").arg("version").output().is_err() {
         table.push(Row::left_out(&what, "not run: there is no `terraform` on this machine"));
-        return Ok(());
+        return Ok(None);
     }
     let Some(mirror) = mirror() else {
         table.push(Row::left_out(&what, "not run: the AWS provider is not at hand"));
-        return Ok(());
+        return Ok(None);
     };
     let home = tempfile::tempdir()?;
     std::fs::write(home.path().join("channels.yaml"), channels(COUNT))?;
@@ -34,6 +35,7 @@ pub(crate) fn side_by_side(table: &mut Table) -> io::Result<()> {
     let (ours, theirs) = (Account::at_aws_rates(home.path())?, Account::at_aws_rates(home.path())?);
     let plugins = format!("-plugin-dir={}", mirror.display());
     terraform(home.path(), &theirs, &["init", &plugins])?;
+    let mut last = None;
     for (word, what, words) in [
         ("apply", "make", &["apply", "-auto-approve"] as &[&str]),
         ("plan", "look again, nothing to do:", &["plan", "-detailed-exitcode"]),
@@ -43,13 +45,15 @@ pub(crate) fn side_by_side(table: &mut Table) -> io::Result<()> {
             let cost = if who == "ivs-apply" {
                 paced(home.path(), account, word)?
             } else {
-                terraform(home.path(), account, words)?
+                let cost = terraform(home.path(), account, words)?;
+                last = Some(cost.wall);
+                cost
             };
             let what = format!("{what} {} channels: {who}", thousands(COUNT));
             table.push(Row::of(what, figures(account, &cost)?));
         }
     }
-    Ok(())
+    Ok(last)
 }
 
 fn figures(account: &Account, cost: &Cost) -> io::Result<String> {
