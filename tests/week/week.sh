@@ -166,7 +166,7 @@ ivs-apply apply -f ivs --yes || echo "Exit code $?"
 at 2035-07-11T23:05:00Z
 ivs-apply apply -f ivs --yes --wait 2h > answer.txt 2> progress.txt &
 waiting=$!
-until grep 'what was deferred' progress.txt > /dev/null; do sleep 0.1; done
+until grep -sq 'what was deferred' progress.txt; do sleep 0.1; done
 
 #: The show ends, and so does the wait, with exit code 0:
 
