@@ -1,7 +1,7 @@
-//! Cuts an answer down to the members its output shape has, in the model's order. That is why list
+//! Cuts an answer down to the members its output shape has, in no particular order. That is why list
 //! summaries need no code of their own: the summary shape leaves out what a list does not carry.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::model::{Service, Sort, model};
 
@@ -12,13 +12,17 @@ pub(crate) fn project(service: Service, name: &str, value: Value) -> Value {
     };
     match (shape.sort, value) {
         (Sort::Structure, Value::Object(mut given)) => {
-            let mut kept = Map::new();
-            for member in shape.members.iter().filter(|member| member.location.is_none()) {
-                if let Some(value) = given.remove(&member.name).filter(|value| !value.is_null()) {
-                    kept.insert(member.name.clone(), project(service, &member.shape, value));
-                }
-            }
-            Value::Object(kept)
+            // In place: most answers keep every member, and a page has a thousand of them.
+            given.retain(|name, value| {
+                let member = shape.members.iter().find(|it| it.name == *name);
+                let Some(member) = member.filter(|it| it.location.is_none() && !value.is_null())
+                else {
+                    return false;
+                };
+                *value = project(service, &member.shape, value.take());
+                true
+            });
+            Value::Object(given)
         }
         (Sort::List, Value::Array(items)) => {
             let member = shape.member.as_deref().unwrap_or_default();

@@ -3,7 +3,7 @@
 //! fails them.
 
 use super::look::Mark;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// The errors that this program explains, or that have a code of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,10 +75,12 @@ impl YamlError {
 
 /// The place an error was raised at. Only its printed form has it while the type is not known.
 pub(super) fn place_of(error: &impl fmt::Debug) -> Option<Mark> {
-    let text = format!("{error:?}");
-    let (rest, column) =
-        text.strip_prefix("Error(")?.strip_suffix(')')?.rsplit_once(", column: ")?;
-    let (_, line) = rest.rsplit_once(", line: ")?;
+    // Each key and each value is read through here: with room from the start, and no search for more than one character.
+    let mut text = String::with_capacity(96);
+    write!(text, "{error:?}").ok()?;
+    let (rest, column) = text.strip_prefix("Error(")?.strip_suffix(')')?.rsplit_once(' ')?;
+    let (rest, line) = rest.strip_suffix(", column:")?.rsplit_once(' ')?;
+    rest.ends_with(", line:").then_some(())?;
     Some((line.parse().ok()?, column.parse().ok()?))
 }
 
