@@ -22,6 +22,8 @@ mod credentials;
 mod deferred;
 mod delayed_stops;
 mod differential;
+mod docs_commands;
+mod docs_links;
 mod drift;
 mod engine;
 mod events;

@@ -54,7 +54,7 @@ fn parts(script: &str) -> Vec<Part> {
 }
 
 /// Between the answers of two blocks; no program prints it.
-const MARK: char = '\u{1e}';
+pub(crate) const MARK: char = '\u{1e}';
 
 /// The script as it is run: in one shell, with a mark before each block of commands.
 fn driver(parts: &[Part]) -> String {
@@ -104,9 +104,9 @@ fn document(parts: &[Part], answers: &[String]) -> String {
 }
 
 /// Without what differs from run to run, as the tutorial says.
-fn normalised(text: &str, home: &Path, ports: &[String; 2]) -> String {
+pub(crate) fn normalised(text: &str, home: &Path, ports: &[(&str, &str)]) -> String {
     let mut text = text.replace(&home.display().to_string(), "/home/you");
-    for (port, shown) in ports.iter().zip(PORTS) {
+    for (port, shown) in ports {
         text = text.replace(&format!(":{port}"), &format!(":{shown}"));
     }
     for (pattern, instead) in [
@@ -123,7 +123,7 @@ fn normalised(text: &str, home: &Path, ports: &[String; 2]) -> String {
 }
 
 /// Steps side by side end in any order: lines about resources that follow each other are put in the order of addresses.
-fn in_order(text: &str) -> String {
+pub(crate) fn in_order(text: &str) -> String {
     let step = Regex::new("^  [A-Za-z]+/[^ :]+: ").expect("a pattern");
     let mut lines: Vec<&str> = text.lines().collect();
     let address = |it: &str| step.find(it).map(|it| it.as_str().to_owned());
@@ -177,8 +177,9 @@ fn the_acted_week_goes_as_the_tutorial_says() {
         .expect("bash runs");
     let told = String::from_utf8(ran.stdout).expect("UTF-8");
     assert!(ran.status.success(), "{}: {told}", ran.status);
-    let answers: Vec<String> =
-        told.split(MARK).skip(1).map(|it| in_order(&normalised(it, home.path(), &ports))).collect();
+    let ports: Vec<(&str, &str)> = ports.iter().map(String::as_str).zip(PORTS).collect();
+    let answer = |it: &str| in_order(&normalised(it, home.path(), &ports));
+    let answers: Vec<String> = told.split(MARK).skip(1).map(answer).collect();
     let blocks = parts.iter().filter(|it| matches!(it, Part::Commands(_))).count();
     assert_eq!(answers.len(), blocks, "{told}");
 

@@ -224,7 +224,7 @@ rm -r ~/shows
 
 #: ## Where to go from here
 #:
-#: - [README](../README.md#on-a-real-account): on a real account
+#: - [Manifests](commands.md#a-manifest) for a real account
 #: - [CI systems](ci.md): annotations, outputs, comments, GitLab
 #: - [Show days and long runs](operations.md): freezes, `--wait`, metrics, `--interval`
 #: - [Scenarios](../tests/scenarios/README.md): further courses of events, with every call
