@@ -58,8 +58,8 @@ fn prose(text: &str) -> String {
 fn anchors(text: &str) -> BTreeSet<String> {
     let link = Regex::new(r"\[([^\]]*)\]\([^)]*\)").expect("a pattern");
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-    let headings =
-        text.lines().filter(|it| Regex::new("^#{1,6} ").expect("a pattern").is_match(it));
+    let heading = Regex::new("^#{1,6} ").expect("a pattern");
+    let headings = text.lines().filter(|it| heading.is_match(it));
     let anchor = |heading: &str| {
         let heading = link.replace_all(heading.trim_start_matches('#').trim(), "$1").to_lowercase();
         let kept = heading.chars().filter(|it| it.is_alphanumeric() || " -_".contains(*it));
