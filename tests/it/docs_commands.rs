@@ -49,6 +49,9 @@ const TOLD: [(&str, &[&str]); 14] = [
 /// The port of the pages.
 const PORT: &str = "4599";
 
+/// Lines of progress that come and go with the speed of the machine.
+const PACE: &str = r"(?m)^(  \S+: waiting at most \d+ s for (state|the end of|AWS to release) .*| WARN no answer from 127\.0\.0\.1.*; trying again)\n";
+
 /// Ends the answer of a command and begins its exit code; no program prints it.
 const END: char = '\u{1f}';
 
@@ -263,6 +266,7 @@ fn run(name: &str, parts: &[Part]) -> Vec<String> {
         .iter()
         .filter_map(|it| if let Part::Typed(it) = it { Some(it.as_str()) } else { None })
         .collect();
+    let pace = Regex::new(PACE).expect("a pattern");
     let first_hour = Regex::new("(2035-07-09T09):\\d\\d").expect("a pattern");
     let (mut answers, mut ids, mut code) = (Vec::new(), Ids::default(), "0");
     for (part, answer) in told.split(MARK).filter(|it| it.contains(END)).enumerate() {
@@ -272,7 +276,8 @@ fn run(name: &str, parts: &[Part]) -> Vec<String> {
         );
         let (answer, ended) = answer.split_once(END).expect("an end");
         code = ended;
-        let answer = normalised(&ids.numbered(&in_order(answer)), home.path(), &[(&port, PORT)]);
+        let answer = pace.replace_all(answer, "");
+        let answer = normalised(&ids.numbered(&in_order(&answer)), home.path(), &[(&port, PORT)]);
         // The first hour of the account: how long the commands before took is no matter.
         answers.push(first_hour.replace_all(&answer, "${1}:00").into_owned());
     }
