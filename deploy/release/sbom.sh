@@ -9,6 +9,6 @@ PATH=$PWD/target/tools/bin:$PATH
 cargo cyclonedx --quiet --format json --spec-version 1.5 --target "$1" --override-filename sbom
 for package in ivs-apply:. ivs-apply-operator:operator; do
   # Names of packages in place of the folder that they were built in.
-  sed "s|path+file://$PWD|pkg:cargo/ivs-apply|g" "${package#*:}/sbom.json" >"dist/${package%:*}-v$version-$1.cdx.json"
+  sed "s|path+file://$PWD|pkg:cargo/ivs-apply|g; s|?download_url=file://\.*||g" "${package#*:}/sbom.json" >"dist/${package%:*}-v$version-$1.cdx.json"
   rm "${package#*:}/sbom.json"
 done
