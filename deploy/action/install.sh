@@ -18,11 +18,11 @@ if [ -z "$version" ]; then
   version=$(sed -n 's/^version = "\(.*\)"$/\1/p' "${GITHUB_ACTION_PATH:?}/Cargo.toml" | head -n 1)
 fi
 [[ "$version" =~ ^[0-9]+\.[0-9]+\.[0-9]+([-+][0-9A-Za-z.+-]+)?$ ]] ||
-  fail "\`$version\` is not a version such as 0.1.0"
+  fail "\`$version\` is not a version such as 0.2.0"
 
 case "${RUNNER_OS:?}-${RUNNER_ARCH:?}" in
-  Linux-X64) target=x86_64-unknown-linux-gnu ;;
-  Linux-ARM64) target=aarch64-unknown-linux-gnu ;;
+  Linux-X64) target=x86_64-unknown-linux-musl ;;
+  Linux-ARM64) target=aarch64-unknown-linux-musl ;;
   macOS-X64) target=x86_64-apple-darwin ;;
   macOS-ARM64) target=aarch64-apple-darwin ;;
   *) fail "no release of ivs-apply runs on $RUNNER_OS with $RUNNER_ARCH" ;;

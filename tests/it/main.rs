@@ -68,6 +68,7 @@ mod protection;
 mod readme;
 mod reasons;
 mod referrers;
+mod release;
 mod renames;
 mod replication;
 mod request_ids;

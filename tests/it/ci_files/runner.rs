@@ -413,23 +413,21 @@ pub(super) fn release() -> BTreeMap<String, Vec<u8>> {
     std::fs::create_dir_all(&built).expect("writable");
     let program = format!("#!/bin/sh\nexec '{}' \"$@\"\n", env!("CARGO_BIN_EXE_ivs-apply"));
     super::executable(&built.join("ivs-apply"), &program);
-    for name in ["README.md", "CHANGELOG.md", "LICENSE"] {
-        std::fs::write(place.path().join(name), name).expect("writable");
+    for name in ["README.md", "CHANGELOG.md", "LICENSE", "Cargo.toml"] {
+        std::fs::copy(root().join(name), place.path().join(name)).expect("copied");
     }
-    let contexts = json!({
-        "github": { "ref_name": format!("v{VERSION}") },
-        "matrix": { "target": target },
-    });
+    copy(&root().join("deploy"), &place.path().join("deploy"));
+    let contexts = json!({ "matrix": { "target": target } });
     let scope = Scope { contexts, failed: false };
-    for (job, name) in [("build", "Pack"), ("publish", "Write checksums")] {
-        let steps = workflow["jobs"][job]["steps"].as_array().expect("steps");
+    for (job, name) in [("build", "Pack"), ("attest", "Write checksums")] {
+        let job = &workflow["jobs"][job];
+        let steps = job["steps"].as_array().expect("steps");
         let step = steps.iter().find(|it| it["name"] == name).expect("the step is there");
-        let folder = step["working-directory"].as_str().unwrap_or(".");
         let ran = Command::new("bash")
             .args(["-eo", "pipefail", "-c", &scope.filled(step["run"].as_str().expect("a script"))])
-            .current_dir(place.path().join(folder))
+            .current_dir(place.path())
+            .envs(texts(&job["env"], &scope))
             .envs(texts(&step["env"], &scope))
-            .env("RUNNER_OS", super::machine().0)
             .output()
             .expect("bash runs");
         assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));

@@ -1,0 +1,79 @@
+//! The scripts of a release (`deploy/release`) that need no built release: versions, notes and the formula for Homebrew. What is
+//! built is tried by `.ci/release`.
+
+use crate::binary::{Ran, run};
+use crate::golden::root;
+use std::process::Command;
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Runs a script beside which nothing of GitHub is.
+fn script(name: &str, words: &[&str]) -> Ran {
+    let mut command = Command::new("bash");
+    command.arg(root().join("deploy/release").join(name)).args(words);
+    run(command.env_remove("GITHUB_REPOSITORY"))
+}
+
+#[test]
+fn packages_changelog_and_deployments_name_one_version_and_a_tag_of_another_is_refused() {
+    let ran = script("check-version.sh", &[]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_eq!(script("check-version.sh", &[&format!("v{VERSION}")]).code, Some(0));
+    for tag in [VERSION, "v99.0.0", "v"] {
+        let ran = script("check-version.sh", &[tag]);
+        assert_eq!(ran.code, Some(1), "{ran:?}");
+        assert!(ran.stderr.contains(&format!("the tag is {tag} and")), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_repository_that_the_package_does_not_name_releases_nothing() {
+    let mut command = Command::new("bash");
+    command.arg(root().join("deploy/release/check-version.sh"));
+    command.envs([("GITHUB_SERVER_URL", "https://git.example.com"), ("GITHUB_REPOSITORY", "a/b")]);
+    let ran = run(&mut command);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.stderr.contains("is not https://git.example.com/a/b"), "{ran:?}");
+}
+
+#[test]
+fn the_notes_of_a_release_are_its_section_of_the_changelog() {
+    let notes = script("notes.sh", &[]).stdout;
+    let changelog = std::fs::read_to_string(root().join("CHANGELOG.md")).expect("readable");
+    let section = changelog.split("\n## ").find(|it| it.starts_with(&format!("[{VERSION}] - ")));
+    let section = section.expect("a section").split_once('\n').expect("lines").1;
+    assert!(notes.trim().len() > 100, "{notes}");
+    assert_eq!(notes.trim(), section.split("\n[").next().expect("a text").trim());
+}
+
+#[test]
+fn the_formula_has_the_checksums_of_the_four_archives_and_is_not_made_without_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let sums = folder.path().join("SHA256SUMS");
+    let targets = ["aarch64-apple-darwin", "x86_64-apple-darwin"];
+    let targets = targets
+        .into_iter()
+        .chain(["aarch64-unknown-linux-musl", "x86_64-unknown-linux-musl"])
+        .zip(["a", "b", "c", "d"]);
+    let lines: Vec<String> = targets
+        .map(|(target, digit)| {
+            format!("{}  ivs-apply-v{VERSION}-{target}.tar.gz\n", digit.repeat(64))
+        })
+        .collect();
+    std::fs::write(&sums, lines.concat()).expect("writable");
+    let words = [sums.to_str().expect("a name")];
+    let ran = script("formula.sh", &words);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(!ran.stdout.contains('@'), "{}", ran.stdout);
+    for line in &lines {
+        let (sum, archive) = line.trim().split_once("  ").expect("two columns");
+        // The checksum follows the address of its archive.
+        let after = ran.stdout.split_once(archive).expect("the archive").1;
+        let given = after.split("sha256 \"").nth(1).expect("a checksum");
+        assert!(given.starts_with(sum), "{archive}");
+    }
+    std::fs::write(&sums, lines[1..].concat()).expect("writable");
+    let ran = script("formula.sh", &words);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{ran:?}");
+    assert!(ran.stderr.contains("no checksum of"), "{ran:?}");
+}
