@@ -184,7 +184,7 @@ fn is_name(text: &str) -> bool {
     text.len() <= 253
         && text.chars().all(all)
         && is_end(text.chars().next())
-        && is_end(text.chars().last())
+        && is_end(text.chars().next_back())
         && !text.contains("..")
 }
 

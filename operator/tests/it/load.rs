@@ -4,6 +4,7 @@ use crate::operator::{Operator, settled};
 use crate::server::{Cluster, REGIONS, channel, reason, scenario, until};
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
+use std::io::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -179,7 +180,10 @@ fn a_thousand_targets_that_are_up_to_date_cost_no_call_and_at_most_100_mib() {
         assert_eq!(operator.runs(), 0, "nothing is due");
         assert_eq!(cluster.control("GET", "calls", &Value::Null), json!({}));
         let most = most_memory(&operator);
-        println!("measured: the operator with {COUNT} Targets had at most {most} KiB of memory");
+        let told =
+            format!("measured: the operator with {COUNT} Targets had at most {most} KiB of memory");
+        // On a line of its own, also where the name of the test has begun one.
+        writeln!(std::io::stdout(), "\n{told}").expect("standard output");
         assert!(most <= 100 << 10, "{most} KiB");
         // It would have run one that is due.
         let now = json!({ "metadata": { "annotations": { "ivs-apply.dev/requested-at": "1" } } });
