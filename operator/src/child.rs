@@ -3,7 +3,8 @@
 //! Never passes on a variable that is not listed here, and never keeps a child beyond the operator's time as leader.
 
 use crate::answer::Answer;
-use crate::status::{Ended, Work};
+use crate::secrets::Secrets;
+use crate::verdict::{Ended, Work};
 use rustix::process::{Pid, Signal, getppid, kill_process_group, set_parent_process_death_signal};
 use std::ffi::OsString;
 use std::io;
@@ -93,6 +94,21 @@ pub(crate) struct Children {
     pub(crate) phase: watch::Receiver<Phase>,
 }
 
+/// A child that ended, and what it wrote to standard output.
+struct Output {
+    code: Option<i32>,
+    timed_out: bool,
+    bytes: Vec<u8>,
+}
+
+/// A child that was to hand over secrets.
+pub(crate) struct HandedOver {
+    /// Its exit code; none where a signal ended it.
+    pub(crate) code: Option<i32>,
+    /// The secrets, where it could read all of them.
+    pub(crate) secrets: Option<Secrets>,
+}
+
 impl Children {
     /// Runs a child in its folder, which has `target.yaml`. Nothing where the operator stops meanwhile.
     pub(crate) async fn run(
@@ -101,13 +117,49 @@ impl Children {
         folder: &Path,
         credentials: &Credentials,
     ) -> io::Result<Option<Ended>> {
+        let more = match work {
+            Work::Apply => vec!["--yes".to_owned()],
+            Work::Destroy(count) => {
+                vec!["--yes".to_owned(), "--confirm-deletes".to_owned(), count.to_string()]
+            }
+            Work::Observe | Work::CountDeletes => Vec::new(),
+        };
+        let output = self.start(work.command(), &more, folder, credentials).await?;
+        Ok(output.map(|it| Ended {
+            code: it.code,
+            timed_out: it.timed_out,
+            answer: Answer::read(&it.bytes),
+        }))
+    }
+
+    /// Has a child read the secrets of its stack. They come through the pipe alone.
+    pub(crate) async fn secrets(
+        &self,
+        folder: &Path,
+        credentials: &Credentials,
+    ) -> io::Result<Option<HandedOver>> {
+        let more = ["--secrets-to".to_owned(), "-".to_owned()];
+        let output = self.start("output", &more, folder, credentials).await?;
+        Ok(output.map(|it| HandedOver {
+            code: it.code,
+            secrets: Secrets::read(&it.bytes).filter(|_| it.code == Some(0)),
+        }))
+    }
+
+    async fn start(
+        &self,
+        command_name: &'static str,
+        more: &[String],
+        folder: &Path,
+        credentials: &Credentials,
+    ) -> io::Result<Option<Output>> {
         let mut phase = self.phase.clone();
         if *phase.borrow() != Phase::Run {
             return Ok(None);
         }
         let mut command = tokio::process::Command::new(std::env::current_exe()?);
         command.arg("child").arg(std::process::id().to_string()).arg(&self.program);
-        command.arg(work.command()).args([
+        command.arg(command_name).args([
             "--target",
             "target.yaml",
             "--format",
@@ -117,17 +169,9 @@ impl Children {
             "--color",
             "never",
         ]);
+        command.args(more);
         if let Some(endpoint) = &self.endpoint {
             command.args(["--endpoint-url", endpoint]);
-        }
-        match work {
-            Work::Apply => {
-                command.arg("--yes");
-            }
-            Work::Destroy(count) => {
-                command.arg("--yes").args(["--confirm-deletes", &count.to_string()]);
-            }
-            Work::Observe | Work::CountDeletes => {}
         }
         let passed = |names: &[&'static str]| -> Vec<(&'static str, OsString)> {
             names.iter().filter_map(|it| Some((*it, std::env::var_os(it)?))).collect()
@@ -188,9 +232,9 @@ impl Children {
         let err = String::from_utf8_lossy(&err?).into_owned();
         if !matches!(code, Some(0 | 2)) {
             let shown: String = err.chars().take(4_000).collect();
-            tracing::warn!(command = work.command(), ?code, folder = %folder.display(), messages = %shown.escape_debug(), "the run ended badly");
+            tracing::warn!(command = command_name, ?code, folder = %folder.display(), messages = %shown.escape_debug(), "the run ended badly");
         }
-        Ok(Some(Ended { code, timed_out, answer: Answer::read(&out?) }))
+        Ok(Some(Output { code, timed_out, bytes: out? }))
     }
 }
 

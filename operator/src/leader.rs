@@ -107,8 +107,9 @@ impl Election {
     pub(crate) async fn win(&mut self, mut end: watch::Receiver<bool>) -> bool {
         let pause = self.times.renew / 2;
         loop {
-            match self.look().await {
-                Ok(()) => {
+            // A request that is never answered must not keep an operator from asking again.
+            match tokio::time::timeout(self.times.renew, self.look()).await {
+                Ok(Ok(())) => {
                     let decision =
                         decide(self.seen.as_ref(), &self.me, None, self.now(), self.times);
                     if decision == Decision::Acquire {
@@ -127,7 +128,8 @@ impl Election {
                         }
                     }
                 }
-                Err(error) => tracing::warn!(%error, "the Lease cannot be read"),
+                Ok(Err(error)) => tracing::warn!(%error, "the Lease cannot be read"),
+                Err(_) => tracing::warn!("reading the Lease took too long"),
             }
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
@@ -158,8 +160,12 @@ impl Election {
                 if is_none_left || since.elapsed() > Duration::from_secs(30) {
                     phase.send_replace(Phase::Kill);
                     tokio::time::sleep(Duration::from_millis(200)).await;
-                    if let Err(error) = self.write(None).await {
-                        tracing::info!(%error, "the Lease was not given back; it expires");
+                    match tokio::time::timeout(self.times.renew, self.write(None)).await {
+                        Ok(Ok(())) => {}
+                        Ok(Err(error)) => {
+                            tracing::info!(%error, "the Lease was not given back; it expires");
+                        }
+                        Err(_) => tracing::info!("the Lease was not given back; it expires"),
                     }
                     return Over::Ended;
                 }
@@ -170,11 +176,7 @@ impl Election {
             {
                 return self.lost(phase).await;
             }
-            let left = self
-                .times
-                .stop
-                .saturating_sub(self.now().saturating_sub(self.renewed.unwrap_or_default()));
-            match tokio::time::timeout(left, self.write(Some(self.me.clone()))).await {
+            match tokio::time::timeout(self.left(), self.write(Some(self.me.clone()))).await {
                 Ok(Ok(())) => {
                     if ending.is_none() {
                         pause = self.times.renew;
@@ -184,13 +186,21 @@ impl Election {
                     tracing::warn!(%error, "the Lease was not renewed");
                     pause = (self.times.renew / 5).max(Duration::from_millis(50));
                     // Somebody else may have written it, or the answer to an own write was lost.
-                    if self.look().await.is_err() {
-                        tracing::warn!("the Lease cannot be read");
+                    match tokio::time::timeout(self.left(), self.look()).await {
+                        Ok(Ok(())) => {}
+                        Ok(Err(error)) => tracing::warn!(%error, "the Lease cannot be read"),
+                        Err(_) => return self.lost(phase).await,
                     }
                 }
                 Err(_) => return self.lost(phase).await,
             }
         }
+    }
+
+    /// How long the children may still run without a renewal.
+    fn left(&self) -> Duration {
+        let since = self.now().saturating_sub(self.renewed.unwrap_or_default());
+        self.times.stop.saturating_sub(since)
     }
 
     async fn lost(&self, phase: &watch::Sender<Phase>) -> Over {

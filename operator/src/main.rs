@@ -6,21 +6,28 @@
 mod answer;
 mod archive;
 mod child;
+mod credentials;
 mod gate;
 mod leader;
 mod lease;
 mod metrics;
+mod queues;
+mod reason;
 mod reconcile;
+mod secrets;
 mod source;
 mod status;
 mod target;
+mod verdict;
+mod writes;
 
 use crate::archive::Limits;
 use crate::child::{Children, Phase};
 use crate::leader::{Election, Over};
 use crate::lease::Times;
 use crate::metrics::Metrics;
-use crate::reconcile::{Context, Queues};
+use crate::queues::Queues;
+use crate::reconcile::Context;
 use crate::target::Target;
 use clap::{Parser, Subcommand};
 use futures_util::StreamExt as _;
@@ -40,7 +47,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 /// Run ivs-apply for each Target of a Kubernetes cluster
 #[derive(Debug, Parser)]
@@ -175,6 +182,9 @@ fn print_definition() -> ExitCode {
     }
 }
 
+/// Looks at sources at the same time.
+const LOOKS: usize = 32;
+
 type Stores = Arc<Mutex<Option<Store<DynamicObject>>>>;
 
 async fn run(args: RunArgs) -> Result<Over, Box<dyn std::error::Error>> {
@@ -227,6 +237,7 @@ async fn run(args: RunArgs) -> Result<Over, Box<dyn std::error::Error>> {
             phase: phases,
         },
         queues: Queues::new(args.parallel),
+        looks: Semaphore::new(LOOKS),
         metrics: Arc::clone(&metrics),
         events: Recorder::new(
             client.clone(),

@@ -1,6 +1,5 @@
 //! What `/metrics` and `/healthz` answer.
 
-use crate::status::Work;
 use crate::target::Target;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -9,7 +8,7 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -19,6 +18,8 @@ use tokio::net::TcpListener;
 pub(crate) struct Metrics {
     /// Whether this operator leads.
     pub(crate) leads: AtomicBool,
+    /// How many times a source was looked at.
+    pub(crate) looks: AtomicU64,
     counts: Mutex<Counts>,
 }
 
@@ -31,10 +32,16 @@ struct Counts {
 
 impl Metrics {
     /// Counts a run that ended.
-    pub(crate) fn ran(&self, work: Work, code: Option<i32>, calls: u64, waited: Duration) {
+    pub(crate) fn ran(
+        &self,
+        command: &'static str,
+        code: Option<i32>,
+        calls: u64,
+        waited: Duration,
+    ) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let code = code.map_or_else(|| "signal".to_owned(), |it| it.to_string());
-        *counts.runs.entry((work.command(), code)).or_default() += 1;
+        *counts.runs.entry((command, code)).or_default() += 1;
         counts.calls += calls;
         counts.waited += waited;
     }
@@ -62,6 +69,9 @@ impl Metrics {
                 "ivs_apply_operator_runs_total{{command=\"{command}\",exit_code=\"{code}\"}} {count}"
             );
         }
+        head(&mut text, "looks_total", "counter", "Looks at sources, which cost no call to AWS.");
+        let looks = self.looks.load(Ordering::Relaxed);
+        let _ = writeln!(text, "ivs_apply_operator_looks_total {looks}");
         head(&mut text, "calls_total", "counter", "Calls to AWS.");
         let _ = writeln!(text, "ivs_apply_operator_calls_total {}", counts.calls);
         head(
@@ -152,7 +162,7 @@ mod tests {
     fn runs_are_counted_by_command_and_exit_code() {
         let metrics = Metrics::default();
         for code in [Some(0), Some(0), None] {
-            metrics.ran(Work::Apply, code, 3, Duration::from_millis(500));
+            metrics.ran("apply", code, 3, Duration::from_millis(500));
         }
         let text = metrics.text(&[]);
         for line in [

@@ -3,8 +3,9 @@
 //! Looking at a source costs one request to the API server. Its bytes are fetched only for a run.
 
 use crate::archive::{self, Limits};
-use crate::status::{Reason, Verdict};
+use crate::reason::Reason;
 use crate::target::Target;
+use crate::verdict::Verdict;
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::body::Bytes;
 use hyper_util::client::legacy::Client as Http;

@@ -3,6 +3,7 @@
 use crate::archive;
 use crate::gate::Member;
 use crate::status::{self, TargetStatus};
+use crate::verdict::CONFIRM;
 use ivs_apply::manifest::target::{Mode, TargetSpec};
 use kube::ResourceExt as _;
 use kube::api::{ApiResource, DynamicObject};
@@ -61,7 +62,7 @@ impl Target {
     /// Reads an object. A status that cannot be read counts as none.
     pub(crate) fn of(object: &DynamicObject) -> Self {
         let annotation = |name: &str| object.annotations().get(name).cloned();
-        let (confirmed, requested) = (annotation(status::CONFIRM), annotation(REQUESTED));
+        let (confirmed, requested) = (annotation(CONFIRM), annotation(REQUESTED));
         let handled = match (&confirmed, &requested) {
             (None, None) => None,
             _ => Some(format!(
@@ -143,6 +144,20 @@ fn checked(spec: &TargetSpec) -> Result<(), String> {
     if spec.manifests.source_ref.is_none() {
         return Err("spec.manifests.sourceRef is missing: the operator takes manifests from a ConfigMap or from Flux".to_owned());
     }
+    // They become parts of addresses of the API server.
+    let source = spec.manifests.source_ref.as_ref();
+    for (field, name) in [
+        ("manifests.sourceRef.name", source.map(|it| &it.name)),
+        ("manifests.sourceRef.namespace", source.and_then(|it| it.namespace.as_ref())),
+        ("serviceAccountName", spec.service_account_name.as_ref()),
+        ("writeSecretsTo.name", spec.write_secrets_to.as_ref().map(|it| &it.name)),
+    ] {
+        if name.is_some_and(|it| !is_name(it)) {
+            return Err(format!(
+                "spec.{field} cannot be the name of an object: use `a-z`, `0-9`, `-` and `.`"
+            ));
+        }
+    }
     if let Some(interval) = spec.interval.as_deref().filter(|it| status::interval(it).is_none()) {
         return Err(format!("spec.interval `{interval}` is not an interval such as 24h"));
     }
@@ -159,6 +174,18 @@ fn checked(spec: &TargetSpec) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Whether an object of Kubernetes can have this name (RFC 1123).
+fn is_name(text: &str) -> bool {
+    let is_end =
+        |it: Option<char>| it.is_some_and(|it| it.is_ascii_lowercase() || it.is_ascii_digit());
+    let all = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || "-.".contains(it);
+    text.len() <= 253
+        && text.chars().all(all)
+        && is_end(text.chars().next())
+        && is_end(text.chars().next_back())
+        && !text.contains("..")
 }
 
 /// The document that a child reads with `--target`: what only the operator reads is left out, and the role where the child
@@ -330,10 +357,24 @@ mod tests {
             ("interval", json!("soon")),
             ("serviceAccountName", json!("x")),
             ("unknown", json!(1)),
+            ("writeSecretsTo", json!({ "name": "../configmaps/x" })),
+            ("writeSecretsTo", json!({ "name": "" })),
             ("account", json!(1)),
         ] {
             let mut bad = spec();
             bad[name] = value;
+            cases.push(bad);
+        }
+        for (name, namespace) in [
+            ("../../n/configmaps/m", "n"),
+            ("m", "n/configmaps/x"),
+            ("a..b", "n"),
+            (".", "n"),
+            ("M", "n"),
+        ] {
+            let mut bad = spec();
+            bad["manifests"]["sourceRef"] =
+                json!({ "kind": "ConfigMap", "name": name, "namespace": namespace });
             cases.push(bad);
         }
         let mut bad = spec();
@@ -389,8 +430,7 @@ mod tests {
     fn annotations_that_a_run_heeds_are_told_apart() {
         let handled = |it: Value| Target::of(&object(spec(), it)).handled;
         assert_eq!(handled(json!({ "other": "1" })), None);
-        let (one, other) =
-            (handled(json!({ REQUESTED: "1" })), handled(json!({ status::CONFIRM: "1" })));
+        let (one, other) = (handled(json!({ REQUESTED: "1" })), handled(json!({ CONFIRM: "1" })));
         assert!(one.is_some() && other.is_some() && one != other);
     }
 }

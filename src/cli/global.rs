@@ -170,6 +170,8 @@ pub enum Format {
     Mermaid,
     /// A picture.
     Svg,
+    /// A `CustomResourceDefinition` of Kubernetes.
+    Crd,
 }
 
 /// The CI system that a run tells more than its answer.

@@ -121,7 +121,7 @@ pub(crate) async fn run(cli: Cli, ui: Ui) -> ExitCode {
 async fn once(command: &Command, global: &Global, ui: Ui) -> ExitCode {
     let format = global.format;
     let name = command.name();
-    // What reads secrets from a pipe must not take a failure for them.
+    // What reads secrets or a schema from a pipe must not take a failure for them.
     let format = if command.hands_over() { Format::Text } else { format };
     let has_target = takes::of(name).is_some_and(|it| it.heeds("target"));
     let resolved = if has_target { target::resolved(global, ui) } else { Ok(None) };
@@ -256,7 +256,7 @@ async fn start_command(
         Command::Graph(args) => graph::run(args, global, events, ui).await,
         Command::IamPolicy(args) => iam_policy::run(args, global, events, ui),
         Command::Explain(args) => explain::run(args, ui),
-        Command::Schema(args) => schema::run(args, ui),
+        Command::Schema(args) => schema::run(args, global, ui),
         Command::Completions(args) => completions::run(args, ui),
         Command::Man(args) => man::run(args, Cli::command(), ui),
         Command::Emulator(args) => emulator::run(args, global, ui).await,
@@ -288,7 +288,8 @@ impl Command {
 
     /// Whether standard output is for secrets alone.
     fn hands_over(&self) -> bool {
-        matches!(self, Self::Output(args) if args.hands_over())
+        // A schema is JSON whether it was asked for or not.
+        matches!(self, Self::Schema(_)) || matches!(self, Self::Output(args) if args.hands_over())
     }
 
     /// The reports that were asked for.

@@ -161,7 +161,11 @@ const COMMANDS: [Taken; 26] = [
         formats: &[Format::Text, Format::Json, Format::Markdown, Format::Html, Format::Metrics],
         ..command("fleet report")
     },
-    command("schema"),
+    Taken {
+        formats: &[Format::Json, Format::Crd],
+        default_format: Some("json"),
+        ..command("schema")
+    },
     command("explain"),
     Taken { further: &["rates"], shown: &["rates"], ..command("emulator") },
     command("completions"),

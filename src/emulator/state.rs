@@ -216,7 +216,10 @@ impl EmulatorState {
                 *self.throttled.entry(name.to_owned()).or_default() += 1;
             }
         }
+        let scope = signature::scope(&request.headers).ok();
         for mut struck in std::mem::take(&mut effects.struck) {
+            struck["caller"] = json!(scope.as_ref().map(|it| &it.access_key));
+            struck["region"] = json!(scope.as_ref().map(|it| &it.region));
             struck["call"] = json!(call);
             struck["operation"] = json!(name);
             struck["on"] = json!(subject(request));

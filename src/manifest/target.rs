@@ -20,6 +20,10 @@ use std::collections::BTreeMap;
 /// The `kind` of the document.
 pub const TARGET: &str = "Target";
 
+/// The `CustomResourceDefinition` of a Target, in YAML. The operator makes it from the types below and from that of the status,
+/// and its tests hold the file.
+pub const DEFINITION: &str = include_str!("../../deploy/operator/crd.yaml");
+
 /// Who a target is.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -81,6 +85,9 @@ pub struct TargetSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub service_account_name: Option<String>,
+    /// Secret that the operator writes stream keys and passphrases into; the command line does not read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub write_secrets_to: Option<SecretRef>,
 }
 
 /// The most values that a target may have.
@@ -118,6 +125,16 @@ pub struct Manifests {
     /// The object that the operator takes them from; the command line does not read it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_ref: Option<SourceRef>,
+}
+
+/// A Secret of Kubernetes, in the namespace of the Target.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(inline)]
+pub struct SecretRef {
+    /// Its name.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
 }
 
 /// An object of Kubernetes that has manifests.

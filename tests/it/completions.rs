@@ -12,7 +12,7 @@ const MANIFESTS: &str = "apiVersion: ivs-apply.dev/v1\nkind: Stage\nmetadata: { 
     spec: { values: { mode: { type: string, default: LOW } } }\n";
 
 /// Lines as typed up to the Tab key, and the completed line.
-const LINES: [(&str, &str); 10] = [
+const LINES: [(&str, &str); 11] = [
     ("ivs-apply fleet dr", "ivs-apply fleet drift"),
     ("ivs-apply fleet apply --max", "ivs-apply fleet apply --max-failures"),
     ("ivs-apply render -f manifests --set mo", "ivs-apply render -f manifests --set mode="),
@@ -22,6 +22,7 @@ const LINES: [(&str, &str); 10] = [
     ("ivs-apply -f manifests apply --confirm", "ivs-apply -f manifests apply --confirm-deletes"),
     ("ivs-apply plan -f manifests --only Sta", "ivs-apply plan -f manifests --only Stage/"),
     ("ivs-apply apply -f manifests --allow-live Chan", "--allow-live Channel/main"),
+    ("ivs-apply schema Target --format c", "ivs-apply schema Target --format crd"),
     ("ivs-apply explain PlaybackK", "ivs-apply explain PlaybackKeyPair"),
 ];
 

@@ -241,7 +241,12 @@ fn values_of_flags_and_variables_never_leave_as_they_came_where_they_are_refused
         assert_eq!(ran.code, Some(1), "{name}: {ran:?}");
         assert_inert(&ran, &name);
     }
-    for words in [vec![hostile], vec!["completions", hostile]] {
+    for words in [
+        vec![hostile],
+        vec!["completions", hostile],
+        vec!["schema", hostile],
+        vec!["schema", hostile, "--format", "crd"],
+    ] {
         let ran = run(ivs_apply(place.folder.path()).args(&words));
         assert_eq!(ran.code, Some(1), "{ran:?}");
         assert_inert(&ran, "a command");

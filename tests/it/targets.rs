@@ -231,6 +231,7 @@ spec:
   manifests: { path: /etc }
   interval: soon
   values: { ok: [1, a], \"0\": 1, deep: { a: 1 } }
+  writeSecretsTo: { name: A_B }
 ";
     let place = Place::new();
     let file = place.folder.path().join("t.yaml");
@@ -255,6 +256,7 @@ spec:
         (10, "E0202"),
         (11, "E0108"),
         (11, "E0112"),
+        (12, "E0112"),
     ];
     assert_eq!(told, wanted, "{:#?}", broken.report);
     assert_eq!(broken.name.as_deref(), Some("Prod_1"));
@@ -371,4 +373,49 @@ fn the_example_of_a_fleet_is_in_order() {
         let ran = run(ivs_apply(home.path()).args(words));
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "2 resources valid\n"), "{ran:?}");
     }
+}
+
+/// The fields of an object of a schema, and of the objects below it, each by its path.
+fn fields(schema: &Value, path: &str, found: &mut Vec<String>) {
+    for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+        let path = format!("{path}.{name}");
+        fields(field, &path, found);
+        found.push(path);
+    }
+}
+
+#[test]
+fn schema_prints_the_definition_of_a_cluster_with_every_field_of_a_target() {
+    let home = tempfile::tempdir().expect("a folder");
+    let of = |words: &[&str]| run(ivs_apply(home.path()).arg("schema").args(words));
+    let ran = of(&["Target", "--format", "crd"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    let file = std::fs::read_to_string(root().join("deploy/operator/crd.yaml")).expect("there");
+    assert_eq!(ran.stdout, file);
+    let definition: Value = serde_yaml::from_str(&ran.stdout).expect("YAML");
+    assert_eq!(definition["kind"], "CustomResourceDefinition");
+    let of_objects =
+        &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
+    let documents: Value = serde_json::from_str(&of(&["Target"]).stdout).expect("JSON");
+    let (mut in_cluster, mut in_files) = (Vec::new(), Vec::new());
+    fields(of_objects, "spec", &mut in_cluster);
+    fields(&documents["properties"]["spec"], "spec", &mut in_files);
+    in_cluster.sort();
+    in_files.sort();
+    assert!(in_files.iter().any(|it| it == "spec.manifests.sourceRef.kind"), "{in_files:?}");
+    assert_eq!(in_cluster, in_files, "write deploy/operator/crd.yaml anew, as its first line says");
+}
+
+#[test]
+fn no_kind_but_target_has_a_definition_for_a_cluster() {
+    let home = tempfile::tempdir().expect("a folder");
+    for words in [&["schema"][..], &["schema", "Channel"], &["schema", "Stack"]] {
+        let ran = run(ivs_apply(home.path()).args(words).args(["--format", "crd"]));
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{ran:?}");
+        assert!(ran.stderr.contains("ivs-apply schema Target --format crd"), "{ran:?}");
+    }
+    // A failure is not taken for a schema, which is JSON in any case.
+    let ran = run(ivs_apply(home.path()).args(["schema", "Chanel", "--format", "json"]));
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{ran:?}");
+    assert!(ran.stderr.contains("did you mean `Channel`?"), "{ran:?}");
 }

@@ -1,8 +1,12 @@
 //! What a scenario runs on: a real API server, an emulator, operators as processes of their own.
 
+use crate::operator::Operator;
+use crate::proxy::{Proxy, Servers};
 use k8s_openapi::api::authentication::v1::TokenRequest;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, ServiceAccount};
-use kube::api::{Api, ApiResource, DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{
+    Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams,
+};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::GroupVersionKind;
 use kube::{Client, Config};
@@ -42,6 +46,12 @@ pub(crate) struct Cluster {
     pub(crate) client: Client,
     pub(crate) folder: tempfile::TempDir,
     pub(crate) url: String,
+    /// Between the API server and the operators.
+    pub(crate) proxy: Proxy,
+    /// What operators write to their logs.
+    pub(crate) log: &'static str,
+    servers: Servers,
+    token: String,
     emulator: Child,
 }
 
@@ -52,6 +62,43 @@ impl Drop for Cluster {
         let _ =
             Command::new(script()).arg("down").arg(self.folder.path().join("kubernetes")).status();
     }
+}
+
+/// Whether the definitions are on the newest API server, and the rest on the one of Debian 12.
+fn is_newest() -> bool {
+    let named = std::env::var("IVS_APPLY_API_SERVER").unwrap_or_default();
+    assert!(
+        ["", "newest"].contains(&named.as_str()),
+        "IVS_APPLY_API_SERVER is `newest` or nothing"
+    );
+    named == "newest"
+}
+
+/// A client without credentials, for what has its own.
+async fn without_credentials(file: &Path) -> Client {
+    let config = Kubeconfig::read_from(file).expect("a configuration");
+    let config = Config::from_custom_kubeconfig(config, &KubeConfigOptions::default()).await;
+    let mut config = config.expect("a configuration");
+    config.auth_info = kube::config::AuthInfo::default();
+    Client::try_from(config).expect("a client")
+}
+
+/// A configuration for an address, with a token.
+fn config_for(url: &str, token: &str) -> String {
+    json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "test",
+        "clusters": [{ "name": "test", "cluster": { "server": url } }],
+        "users": [{ "name": "test", "user": { "token": token } }],
+        "contexts": [{ "name": "test", "context": { "cluster": "test", "user": "test", "namespace": "default" } }],
+    })
+    .to_string()
+}
+
+/// A client by a configuration.
+pub(crate) async fn client_of(file: &Path) -> Client {
+    let config = Kubeconfig::read_from(file).expect("a configuration");
+    let config = Config::from_custom_kubeconfig(config, &KubeConfigOptions::default()).await;
+    Client::try_from(config.expect("a configuration")).expect("a client")
 }
 
 /// Runs a scenario on a cluster. Without an API server on this machine it is left out, and where CI is set it fails.
@@ -87,6 +134,7 @@ impl Cluster {
         let up = Command::new(script())
             .arg("up")
             .arg(folder.path().join("kubernetes"))
+            .args(is_newest().then_some("newest"))
             .output()
             .expect("bash");
         assert!(up.status.success(), "{}", String::from_utf8_lossy(&up.stderr));
@@ -102,13 +150,23 @@ impl Cluster {
             .read_line(&mut line)
             .expect("an address");
         let url = line.trim().rsplit(' ').next().expect("an address").to_owned();
-        let config = Kubeconfig::read_from(folder.path().join("kubernetes/kubeconfig"))
-            .expect("a configuration");
-        let config = Config::from_custom_kubeconfig(config, &KubeConfigOptions::default())
-            .await
-            .expect("a configuration");
-        let client = Client::try_from(config).expect("a client");
-        let cluster = Self { client, folder, url, emulator };
+        let of = |name: &str| folder.path().join("kubernetes").join(name);
+        let text = std::fs::read_to_string(of("kubeconfig")).expect("a configuration");
+        let read: Value = serde_yaml::from_str(&text).expect("YAML");
+        let token = read["users"][0]["user"]["token"].as_str().expect("a token").to_owned();
+        let of_definitions = if is_newest() {
+            Some(without_credentials(&of("kubeconfig.newest")).await)
+        } else {
+            None
+        };
+        let servers =
+            Servers { main: without_credentials(&of("kubeconfig")).await, of_definitions };
+        let own = Proxy::start(servers.clone()).await;
+        let file = folder.path().join("own.kubeconfig");
+        std::fs::write(&file, config_for(&own.url, &token)).expect("writable");
+        let client = client_of(&file).await;
+        let proxy = Proxy::start(servers.clone()).await;
+        let cluster = Self { client, folder, url, proxy, log: "info", servers, token, emulator };
         cluster.define(&yaml("../deploy/operator/crd.yaml")).await;
         cluster.namespace("ivs-apply").await;
         cluster
@@ -228,34 +286,37 @@ impl Cluster {
         }
     }
 
-    /// Starts an operator with the rights of the administrator.
-    pub(crate) fn operator(&self, name: &str, more: &[&str]) -> Operator {
-        self.operator_as(name, &self.folder.path().join("kubernetes/kubeconfig"), more)
+    /// Another proxy in front of the API server.
+    pub(crate) async fn another_proxy(&self) -> Proxy {
+        Proxy::start(self.servers.clone()).await
     }
 
+    /// Starts an operator with the rights of the administrator.
+    pub(crate) fn operator(&self, name: &str, more: &[&str]) -> Operator {
+        self.operator_behind(&self.proxy, name, more)
+    }
+
+    /// The same behind another proxy.
+    pub(crate) fn operator_behind(&self, proxy: &Proxy, name: &str, more: &[&str]) -> Operator {
+        let config = self.folder.path().join(format!("{name}.kubeconfig"));
+        std::fs::write(&config, config_for(&proxy.url, &self.token)).expect("writable");
+        self.operator_as(name, &config, more)
+    }
+
+    /// Starts an operator with the rights of a configuration.
     pub(crate) fn operator_as(&self, name: &str, config: &Path, more: &[&str]) -> Operator {
         let log = self.folder.path().join(format!("{name}.log"));
         let file = std::fs::File::create(&log).expect("writable");
-        let child = Command::new(OPERATOR)
-            .arg("run")
-            .args([
-                "--look",
-                "1s",
-                "--lease",
-                "5s",
-                "--listen",
-                "127.0.0.1:0",
-                "--identity",
-                name,
-                "--own-credentials",
-                "default",
-            ])
-            .arg("--program")
-            .arg(program())
-            .args(more)
-            .env_clear()
+        let mut child = Command::new(OPERATOR);
+        child.args(["run", "--listen", "127.0.0.1:0", "--identity", name]);
+        child.arg("--program").arg(program()).args(more).env_clear();
+        let child = child
             .env("KUBECONFIG", config)
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("IVS_APPLY_OPERATOR_LOG", self.log)
+            .env("IVS_APPLY_OPERATOR_OWN_CREDENTIALS", "default")
+            // Flags come before these.
+            .envs([("IVS_APPLY_OPERATOR_LOOK", "1s"), ("IVS_APPLY_OPERATOR_LEASE", "5s")])
             .envs([
                 ("AWS_ACCESS_KEY_ID", "test"),
                 ("AWS_SECRET_ACCESS_KEY", "test"),
@@ -268,6 +329,40 @@ impl Cluster {
         Operator { child, log }
     }
 
+    /// Starts an operator with the rights of the administrator that talks to the API server itself, as in a cluster.
+    pub(crate) fn operator_direct(&self, name: &str, more: &[&str]) -> Operator {
+        if is_newest() {
+            return self.operator(name, more);
+        }
+        self.operator_as(name, &self.folder.path().join("kubernetes/kubeconfig"), more)
+    }
+
+    /// Lets the operator have a role in a namespace.
+    pub(crate) async fn bind(&self, namespace: &str, role: &str) {
+        let binding = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": { "name": role },
+            "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role },
+            "subjects": [{ "kind": "ServiceAccount", "name": "ivs-apply-operator", "namespace": "ivs-apply" }],
+        });
+        self.put("rbac.authorization.k8s.io/v1", "RoleBinding", Some(namespace), &binding).await;
+    }
+
+    fn leases(&self) -> Api<DynamicObject> {
+        let kind = GroupVersionKind::gvk("coordination.k8s.io", "v1", "Lease");
+        let resource = ApiResource::from_gvk(&kind);
+        Api::namespaced_with(self.client.clone(), "ivs-apply", &resource)
+    }
+
+    /// The Lease of the operators.
+    pub(crate) async fn lease(&self) -> Value {
+        self.leases().get("ivs-apply-operator").await.expect("a Lease").data
+    }
+
+    pub(crate) async fn delete_lease(&self) {
+        let deleted = self.leases().delete("ivs-apply-operator", &DeleteParams::default()).await;
+        deleted.expect("deleted");
+    }
+
     /// A configuration with the rights of a service account.
     pub(crate) async fn config_of(&self, namespace: &str, name: &str) -> PathBuf {
         let request = TokenRequest::default();
@@ -277,12 +372,8 @@ impl Cluster {
             .await
             .expect("a token");
         let token = answer.status.expect("a token").token;
-        let text = std::fs::read_to_string(self.folder.path().join("kubernetes/kubeconfig"))
-            .expect("a configuration");
-        let mut config: Value = serde_yaml::from_str(&text).expect("YAML");
-        config["users"][0]["user"] = json!({ "token": token });
         let path = self.folder.path().join(format!("{name}.kubeconfig"));
-        std::fs::write(&path, config.to_string()).expect("writable");
+        std::fs::write(&path, config_for(&self.proxy.url, &token)).expect("writable");
         path
     }
 
@@ -293,8 +384,8 @@ impl Cluster {
         answer
     }
 
-    /// A request of the API, by hand.
-    pub(crate) fn by_hand(&self, region: &str, operation: &str, body: &Value) {
+    /// A request of the API, by hand, with its answer.
+    pub(crate) fn by_hand(&self, region: &str, operation: &str, body: &Value) -> Value {
         let signed = format!(
             "x-amz-date: 20260101T000000Z\r\nauthorization: AWS4-HMAC-SHA256 Credential=HAND/20260101/{region}/ivs/aws4_request, \
              SignedHeaders=host;x-amz-date, Signature={}\r\n",
@@ -302,6 +393,7 @@ impl Cluster {
         );
         let (status, answer) = request(&self.url, "POST", &format!("/{operation}"), &signed, body);
         assert_eq!(status, 200, "{operation}: {answer}");
+        answer
     }
 
     /// The channels of the account: the stack of each, and its ARN.
@@ -319,6 +411,16 @@ impl Cluster {
     }
 }
 
+/// Regions of Targets.
+pub(crate) const REGIONS: [&str; 3] = ["us-west-2", "us-east-1", "eu-west-1"];
+
+/// The manifest of a channel.
+pub(crate) fn channel(latency: &str) -> String {
+    format!(
+        "apiVersion: ivs-apply.dev/v1\nkind: Channel\nmetadata: {{ name: main }}\nspec: {{ latencyMode: {latency} }}\n"
+    )
+}
+
 /// The reason of `Ready` in a status.
 pub(crate) fn reason(status: &Value) -> String {
     let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
@@ -326,55 +428,14 @@ pub(crate) fn reason(status: &Value) -> String {
     ready.and_then(|it| it["reason"].as_str()).unwrap_or_default().to_owned()
 }
 
-/// An operator.
-pub(crate) struct Operator {
-    pub(crate) child: Child,
-    log: PathBuf,
-}
-
-impl Drop for Operator {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        if std::thread::panicking() {
-            let _ = writeln!(std::io::stderr(), "{}", self.said());
-        }
-    }
-}
-
-impl Operator {
-    /// Everything it said.
-    pub(crate) fn said(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap_or_default()
-    }
-
-    /// Waits until it leads.
-    pub(crate) async fn leads(&self) {
-        until("the operator leads", async || self.said().lines().any(|it| it.contains(" leads")))
-            .await;
-    }
-
-    /// What `/metrics` answers.
-    pub(crate) fn metrics(&self) -> String {
-        let said = self.said();
-        let address = said
-            .split_once("address=")
-            .and_then(|it| it.1.split_whitespace().next())
-            .expect("it says where it listens");
-        let mut stream = TcpStream::connect(address).expect("it listens");
-        stream
-            .write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
-            .expect("sent");
-        let mut text = String::new();
-        stream.read_to_string(&mut text).expect("an answer");
-        text
-    }
-
-    /// How many runs it has counted.
-    pub(crate) fn runs(&self) -> u64 {
-        let text = self.metrics();
-        let lines = text.lines().filter(|it| it.starts_with("ivs_apply_operator_runs_total{"));
-        lines.filter_map(|it| it.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+/// Writes what `deploy/operator` has beside the definition.
+pub(crate) async fn deploy(cluster: &Cluster) {
+    for document in documents("../deploy/operator/operator.yaml") {
+        let text = |name: &str| document[name].as_str().expect("text").to_owned();
+        let (version, kind) = (text("apiVersion"), text("kind"));
+        let is_inside =
+            ["ServiceAccount", "Role", "RoleBinding", "Deployment"].contains(&kind.as_str());
+        cluster.put(&version, &kind, is_inside.then_some("ivs-apply"), &document).await;
     }
 }
 

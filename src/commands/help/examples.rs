@@ -323,7 +323,10 @@ const EXAMPLES: [(&str, [Example; 3]); 27] = [
         [
             example("Print the schema of every kind", "ivs-apply schema"),
             example("Write it where editors look for it", "ivs-apply schema > ivs-apply.json"),
-            example("Print the schema of one kind", "ivs-apply schema Channel"),
+            example(
+                "Print what a Kubernetes cluster has to know of a Target",
+                "ivs-apply schema Target --format crd",
+            ),
         ],
     ),
     (

@@ -44,6 +44,7 @@ pub(super) fn spec(origin: Origin, spec: &TargetSpec, sources: &SourceMap, repor
             "spec.manifests.sourceRef.name",
             spec.manifests.source_ref.as_ref().map(|it| it.name.as_str()),
         ),
+        ("spec.writeSecretsTo.name", spec.write_secrets_to.as_ref().map(|it| it.name.as_str())),
     ];
     for (field, name) in named {
         if let Some(name) = name.filter(|it| !is_subdomain(it)) {
