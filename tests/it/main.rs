@@ -23,6 +23,7 @@ mod deferred;
 mod delayed_stops;
 mod differential;
 mod drift;
+mod emulator_control;
 mod engine;
 mod events;
 mod events_file;
