@@ -24,6 +24,7 @@ mod delayed_stops;
 mod differential;
 mod drift;
 mod emulator_control;
+mod emulator_examples;
 mod engine;
 mod events;
 mod events_file;
