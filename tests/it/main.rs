@@ -32,6 +32,7 @@ mod examples;
 mod explain;
 mod explicit_defaults;
 mod faults;
+mod fidelity;
 mod fields;
 mod files;
 mod first_applies;
