@@ -1,7 +1,7 @@
 use super::failure::{Failure, chain};
 use super::lock::stopped;
 use crate::cli::{ExitCode, Global, RatesWord};
-use crate::emulator::{Emulator, Settings};
+use crate::emulator::{Emulator, Reach, Settings, probe};
 use crate::ui::Ui;
 use jiff::SignedDuration;
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ use std::time::Duration;
 /// AWS does.
 #[derive(Debug, clap::Args)]
 pub(crate) struct EmulatorArgs {
-    /// Address to listen on; loopback only, port 0 takes a free one
+    /// Address to listen on; port 0 takes a free one
     #[arg(
         long,
         value_name = "ADDRESS",
@@ -24,6 +24,28 @@ pub(crate) struct EmulatorArgs {
         env = "IVS_APPLY_LISTEN"
     )]
     listen: SocketAddr,
+    /// Listen beyond loopback, as in a container
+    ///
+    /// Everyone who can connect to it reads and changes the account, and no password is asked for. Publish the port of a
+    /// container on loopback alone.
+    #[arg(long)]
+    allow_non_loopback: bool,
+    /// Further name that requests may call it by
+    ///
+    /// Beside addresses and names without a dot, such as `ivs.test.svc`.
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "allow_non_loopback",
+        value_delimiter = ',',
+        env = "IVS_APPLY_ALLOW_HOST"
+    )]
+    allow_host: Vec<String>,
+    /// Ask whether an emulator answers there, and end
+    ///
+    /// At the address of `--listen`, for a health check: exit code 0 if one does, and 1 if none does.
+    #[arg(long)]
+    probe: bool,
     /// File that keeps the account; without it the account is gone with the process
     #[arg(long, value_name = "FILE", env = "IVS_APPLY_STATE")]
     state: Option<PathBuf>,
@@ -37,7 +59,7 @@ pub(crate) struct EmulatorArgs {
 
 fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse()
-        .map_err(|_| "an address has a host and a port, such as `127.0.0.1:4599`".to_owned())
+        .map_err(|_| "write an IP address and a port, such as `127.0.0.1:4599`".to_owned())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -46,11 +68,27 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 pub(super) async fn run(args: &EmulatorArgs, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
-    if !args.listen.ip().is_loopback() {
+    if args.probe {
+        return match probe(args.listen).await {
+            Ok(()) => Ok(ExitCode::Done),
+            Err(error) => {
+                let message = format!("no emulator answers at {}: {error}", args.listen);
+                Err(Failure::error(message).help("`--listen` says where it is asked for"))
+            }
+        };
+    }
+    let is_loopback = args.listen.ip().is_loopback();
+    if !is_loopback && !args.allow_non_loopback {
         let message =
             format!("the emulator listens on loopback only, and {} is not", args.listen.ip());
-        return Err(Failure::error(message).help("use 127.0.0.1 or [::1]"));
+        let help = "use 127.0.0.1 or [::1]; in a container, `--allow-non-loopback`";
+        return Err(Failure::error(message).help(help));
     }
+    let reach = if args.allow_non_loopback {
+        Reach::Network { names: args.allow_host.clone() }
+    } else {
+        Reach::Loopback
+    };
     let settings = Settings {
         account: args.account.clone(),
         latency: args.latency,
@@ -67,9 +105,14 @@ pub(super) async fn run(args: &EmulatorArgs, global: &Global, ui: Ui) -> Result<
         .await
         .map_err(|error| Failure::error(format!("cannot listen on {}: {error}", args.listen)))?;
     let at = listener.local_addr()?;
+    if !is_loopback {
+        ui.say(&format!(
+            "warning: everyone who can connect to {at} reads and changes this account; no password is asked for\n"
+        ));
+    }
     ui.answer(&format!("listening on http://{at}\n"))?;
     emulator
-        .serve(listener, async { _ = stopped().await })
+        .serve(listener, reach, async { _ = stopped().await })
         .await
         .map_err(|error| Failure::error(format!("the emulator stopped serving: {error}")))?;
     emulator.close()?;

@@ -289,6 +289,15 @@ impl Account {
         &self.regions
     }
 
+    /// Switches, quotas and a clock that is neither ahead nor stopped, for an account without objects: time may go back.
+    pub(crate) fn reset_settings(&mut self, switches: Switches, quotas: Quotas) {
+        self.common.switches = switches;
+        self.common.quotas = quotas;
+        self.common.ahead_millis = 0;
+        self.common.stopped = None;
+        self.latest = Millis::default();
+    }
+
     /// Deletes everything but the account's id and its settings.
     pub(crate) fn reset(&mut self) {
         self.regions.clear();

@@ -5,6 +5,9 @@ use super::account::Request;
 use super::route;
 use super::signature::Scope;
 
+/// The operation, for calls and faults.
+pub(crate) const OPERATION: &str = "GetCallerIdentity";
+
 /// Whether a request is meant for the security token service.
 pub(crate) fn is_meant(request: &Request, scope: &Scope) -> bool {
     scope.service == "sts" && request.path == "/"
@@ -12,7 +15,7 @@ pub(crate) fn is_meant(request: &Request, scope: &Scope) -> bool {
 
 /// Whether the request asks for the identity of its caller.
 pub(crate) fn asks_for_identity(request: &Request) -> bool {
-    action(request).as_deref() == Some("GetCallerIdentity")
+    action(request).as_deref() == Some(OPERATION)
 }
 
 fn action(request: &Request) -> Option<String> {

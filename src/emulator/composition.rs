@@ -13,7 +13,8 @@ use super::stream::{self, Start};
 use super::switches::Stance;
 
 pub(crate) use super::composition_lifecycle::{
-    advance, any_running, is_running, publishers_changed, shut_down_on, stop, stream_stopped,
+    advance, any_running, change_destination, is_running, publishers_changed, shut_down_on, stop,
+    stream_stopped,
 };
 
 pub(crate) fn start(context: &mut OperationContext<'_>, mut input: Map<String, Value>) -> Answer {

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::clock::Millis;
 use super::composition::release;
 use super::context::{Answer, OperationContext};
+use super::control::{DestinationSort, DestinationState};
 use super::kind::Kind;
 use super::objects::{Object, text};
 use super::participant;
@@ -95,6 +96,76 @@ pub(crate) fn stream_stopped(
             one["state"] = json!("RECONNECTING");
         }
     }
+}
+
+/// Changes the destination of a composition (a control request): the one of this sort, or the only one. Returns the channel that it
+/// broadcasts to, if it does.
+pub(crate) fn change_destination(
+    region: &mut Region,
+    arn: &str,
+    sort: Option<DestinationSort>,
+    state: DestinationState,
+    now: Millis,
+    lags: Lags,
+) -> Result<Option<String>, (u16, String)> {
+    let Some(object) = region.objects_mut(Kind::Composition).get_mut(arn) else {
+        return Err((404, format!("composition `{arn}` does not exist")));
+    };
+    let its = object.text("state").to_owned();
+    if !matches!(its.as_str(), "STARTING" | "ACTIVE") {
+        return Err((409, format!("composition `{arn}` is in state {its}")));
+    }
+    let all = destinations(object);
+    let index = match sort {
+        None if all.len() > 1 => {
+            return Err((
+                400,
+                "`destination` must be channel or s3: the composition has both".to_owned(),
+            ));
+        }
+        None => 0,
+        Some(sort) => {
+            let is = |one: &Value| one["configuration"].get(sort.member()).is_some();
+            all.iter().position(is).ok_or_else(|| {
+                (404, format!("composition `{arn}` has no destination `{}`", sort.member()))
+            })?
+        }
+    };
+    let Some(one) = all.get_mut(index) else {
+        return Err((404, format!("composition `{arn}` has no destination")));
+    };
+    let was = one["state"].as_str().unwrap_or_default().to_owned();
+    let permitted = match state {
+        DestinationState::Failed => !is_over(one),
+        DestinationState::Reconnecting => was == "ACTIVE",
+        DestinationState::Active => was == "RECONNECTING",
+    };
+    if !permitted {
+        return Err((409, format!("the destination is in state {was}")));
+    }
+    let channel = channel_of(one).map(str::to_owned);
+    match state {
+        DestinationState::Failed => {
+            let id = one["id"].clone();
+            fail(object, |it| it["id"] == id, now);
+            if is_running(&object.wire) {
+                if let Some(channel) = &channel {
+                    super::stream::end_for(region, channel, arn, now, lags);
+                }
+            } else {
+                release(region, arn, now, lags);
+            }
+        }
+        DestinationState::Reconnecting => one["state"] = json!("RECONNECTING"),
+        DestinationState::Active => {
+            one["state"] = json!("ACTIVE");
+            // Nothing is left that could fail by itself.
+            if !destinations(object).iter().any(|it| it["state"] == "RECONNECTING") {
+                object.hidden.reconnecting = None;
+            }
+        }
+    }
+    Ok(channel)
 }
 
 fn destinations(object: &mut Object) -> &mut [Value] {

@@ -1,18 +1,20 @@
 //! Fault injection: which faults apply to a request, and what they do to it.
 
 use globset::{Glob, GlobMatcher};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use super::clock::Millis;
 use super::context::{FaultView, Paging};
 use super::failure::Failure;
 use super::generator::Generator;
-use super::model::Operation;
+use super::model::{Operation, model};
+use super::sts::Action;
 use super::switches::Switches;
+use super::{caller, trail};
 
 /// The kind of a fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum FaultKind {
     /// `ThrottlingException`; the request is not carried out.
@@ -55,12 +57,28 @@ pub(crate) enum FaultKind {
     Odd,
 }
 
+/// What an answer of the fault `odd` can be.
+const ODD: [&str; 11] = [
+    "word",
+    "control",
+    "empty",
+    "account",
+    "untagged",
+    "blank",
+    "braces",
+    "none",
+    "undated",
+    "hostile",
+    "hostileArn",
+];
+
 /// One fault, as `POST /_emulator/faults` gives it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Fault {
-    /// A glob of operation names, such as `Create*`.
+    /// A glob of operation names, such as `Create*`. Every operation if absent.
     #[serde(default)]
+    #[schemars(with = "Option<String>")]
     operation: Operations,
     kind: FaultKind,
     /// Applies to the n-th matching call from now on, counted from one.
@@ -68,8 +86,10 @@ pub(crate) struct Fault {
     /// With `nth`: the number of consecutive calls. One by default.
     times: Option<u64>,
     /// Applies with this probability. Without `nth` and `probability` to every call.
+    #[schemars(range(min = 0, max = 1))]
     probability: Option<f64>,
     /// For delay, stall and lags: their length. For the others: how long the fault is in force.
+    #[schemars(range(min = 0, max = 1e9))]
     seconds: Option<f64>,
     /// For error500, loseReply and hold: whether the request is carried out.
     done: Option<bool>,
@@ -131,7 +151,39 @@ pub(crate) struct Effects {
     /// The variant of the malformed answer.
     pub(crate) odd: Option<String>,
     /// The faults that applied.
-    pub(crate) struck: Vec<Value>,
+    pub(crate) struck: Vec<Mark>,
+}
+
+/// A call that a fault has struck, or that was refused without one.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Mark {
+    /// Its number among all calls.
+    pub(crate) call: u64,
+    pub(crate) operation: String,
+    /// The ARN that the request names.
+    pub(crate) on: Option<String>,
+    /// The access key that signed a call which a fault struck.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) caller: Option<String>,
+    /// The region that it was signed for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) region: Option<String>,
+    /// The fault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) fault: Option<FaultKind>,
+    /// Its `done`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) done: Option<bool>,
+    /// Its `name`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) name: Option<String>,
+    /// The error of a call that was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) refused: Option<String>,
+    /// The body of that answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) message: Option<String>,
 }
 
 /// The faults that are set.
@@ -155,6 +207,14 @@ impl Faults {
         }
         if matches!(fault.kind, FaultKind::Error | FaultKind::Odd) && fault.name.is_none() {
             return Err("kinds error and odd need a name".to_owned());
+        }
+        let odd = fault.name.as_deref().filter(|_| fault.kind == FaultKind::Odd);
+        if let Some(name) = odd.filter(|it| !ODD.contains(it)) {
+            return Err(format!("`{name}` is no name of kind odd: use one of {}", ODD.join(", ")));
+        }
+        if !names().any(|it| fault.operation.0.is_match(it)) {
+            let glob = fault.operation.0.glob().glob();
+            return Err(format!("`{glob}` in `operation` matches no operation"));
         }
         fault.since = now;
         self.list.push(fault);
@@ -189,9 +249,12 @@ impl Faults {
             }
             fault.seen += 1;
             if fault.strikes(random, now) {
-                effects
-                    .struck
-                    .push(json!({ "fault": fault.kind, "done": fault.done, "name": fault.name }));
+                effects.struck.push(Mark {
+                    fault: Some(fault.kind),
+                    done: fault.done,
+                    name: fault.name.clone(),
+                    ..Mark::default()
+                });
                 fault.apply(&mut effects, operation, switches);
             }
         }
@@ -273,6 +336,13 @@ impl Fault {
     }
 }
 
+/// The names of all operations that a fault can strike.
+fn names() -> impl Iterator<Item = &'static str> {
+    let ivs = model().operations().iter().map(|it| it.name.as_str());
+    let roles = [Action::AssumeRole, Action::AssumeRoleWithWebIdentity].map(Action::name);
+    ivs.chain(roles).chain([caller::OPERATION, trail::OPERATION])
+}
+
 /// The throttling error of this operation.
 pub(crate) fn throttle(operation: Option<&Operation>, switches: &Switches) -> Failure {
     let message = "Request was denied due to request throttling";
@@ -305,6 +375,24 @@ mod tests {
                 effects.refuse.is_some() || effects.drop.is_some()
             })
             .collect()
+    }
+
+    #[test]
+    fn a_fault_that_can_never_strike_is_refused() {
+        let add = |fault: serde_json::Value| {
+            let fault = serde_json::from_value(fault).expect("a fault");
+            Faults::default().add(fault, Millis(0))
+        };
+        for good in ["CreateChannel", "Get*", "AssumeRole", "GetCallerIdentity", "LookupEvents"] {
+            assert_eq!(add(json!({ "operation": good, "kind": "throttle" })), Ok(()), "{good}");
+        }
+        let refused = add(json!({ "operation": "CreateChanel", "kind": "throttle" }));
+        assert_eq!(refused, Err("`CreateChanel` in `operation` matches no operation".to_owned()));
+        let refused = add(json!({ "kind": "odd", "name": "wrod" })).expect_err("no such answer");
+        assert!(
+            refused.starts_with("`wrod` is no name of kind odd: use one of word, "),
+            "{refused}"
+        );
     }
 
     #[test]

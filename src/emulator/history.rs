@@ -3,7 +3,9 @@
 
 use std::collections::VecDeque;
 
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
 
 use super::clock::Millis;
 
@@ -61,21 +63,54 @@ impl History {
         *self = Self::default();
     }
 
-    /// `{"forgotten": 0, "events": […]}`.
-    pub(crate) fn to_json(&self) -> Value {
-        let events: Vec<Value> = self
-            .events
-            .iter()
-            .map(|event| {
-                json!({
-                    "operation": event.operation, "region": event.region, "arn": event.arn,
-                    "requestId": event.request_id, "caller": event.caller,
-                    "at": event.at.to_iso(), "atMillis": event.at.0, "tags": event.tags,
-                    "after": event.after,
-                    "cutOff": !event.cut.is_empty(), "victims": event.cut,
-                })
-            })
-            .collect();
-        json!({ "forgotten": self.forgotten, "events": events })
+    /// The events as control requests show them.
+    pub(crate) fn told(&self) -> Told {
+        let events = self.events.iter().map(|event| ToldEvent {
+            operation: event.operation.clone(),
+            region: event.region.clone(),
+            arn: event.arn.clone(),
+            request_id: event.request_id.clone(),
+            caller: event.caller.clone(),
+            at: event.at.to_iso(),
+            at_millis: event.at.0,
+            tags: event.tags.clone(),
+            after: event.after.clone(),
+            cut_off: !event.cut.is_empty(),
+            victims: event.cut.clone(),
+        });
+        Told { forgotten: self.forgotten, events: events.collect() }
     }
+}
+
+/// Every write and interruption, the oldest first.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "History")]
+pub(crate) struct Told {
+    /// How many older events are not kept any more.
+    forgotten: u64,
+    events: Vec<ToldEvent>,
+}
+
+/// A write that was carried out.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Event")]
+struct ToldEvent {
+    operation: String,
+    region: String,
+    arn: String,
+    request_id: String,
+    /// The access key id of the caller.
+    caller: String,
+    at: String,
+    at_millis: i64,
+    /// The object's tags: for a creation those of the request, otherwise those before the write.
+    tags: Value,
+    /// The tags after a tag operation.
+    after: Option<Value>,
+    /// Whether an audience was cut off.
+    cut_off: bool,
+    /// The streams, participants and compositions that were cut off.
+    victims: Vec<String>,
 }

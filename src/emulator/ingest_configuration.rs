@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::account::Common;
 use super::clock::Millis;
 use super::context::{Answer, OperationContext, check_attributes, fill, overwrite};
+use super::control::Joined;
 use super::failure::Failure;
 use super::kind::Kind;
 use super::objects::{Hidden, text};
@@ -111,7 +112,7 @@ pub(crate) fn begin(
     common: &mut Common,
     arn: &str,
     now: Millis,
-) -> Result<Value, (u16, String)> {
+) -> Result<Joined, (u16, String)> {
     let Some(found) = region.objects(Kind::IngestConfiguration).get(arn) else {
         return Err((404, format!("ingest configuration `{arn}` does not exist")));
     };
@@ -136,12 +137,12 @@ pub(crate) fn begin(
         redundant: found.wire.get("redundantIngest") == Some(&json!(true)),
         ..JoinRequest::default()
     };
-    let (participant, session) = participant::join(region, common, &stage, request, now);
-    Ok(json!({ "participantId": participant, "sessionId": session }))
+    let (participant_id, session_id) = participant::join(region, common, &stage, request, now);
+    Ok(Joined { participant_id, session_id })
 }
 
 /// The encoder stops (a control request): the configuration becomes INACTIVE and keeps its stage.
-pub(crate) fn cease(region: &mut Region, arn: &str, now: Millis) -> Result<Value, (u16, String)> {
+pub(crate) fn cease(region: &mut Region, arn: &str, now: Millis) -> Result<(), (u16, String)> {
     let found = region.objects(Kind::IngestConfiguration).get(arn);
     let active = found.filter(|found| found.text("state") == "ACTIVE");
     let Some(active) = active else {
@@ -153,5 +154,5 @@ pub(crate) fn cease(region: &mut Region, arn: &str, now: Millis) -> Result<Value
     if let Some(found) = region.objects_mut(Kind::IngestConfiguration).get_mut(arn) {
         found.wire.insert("state".to_owned(), json!("INACTIVE"));
     }
-    Ok(json!({}))
+    Ok(())
 }

@@ -36,6 +36,7 @@ mod participant_token;
 mod pem;
 mod playback_key_pair;
 mod playback_restriction_policy;
+mod probe;
 mod project;
 mod public_key;
 mod quotas;
@@ -68,8 +69,11 @@ use serde_json::Value;
 
 pub use account::{Account, Request};
 pub use clock::{Clock, Millis};
+pub use control::schema;
+pub use probe::probe;
 pub use quotas::Quotas;
 pub use reply::Reply;
+pub use server::Reach;
 pub use store::OpenError;
 pub use switches::{Absent, NameFilter, Stance, Switches};
 
@@ -197,13 +201,14 @@ impl Emulator {
         self.0.watch.now()
     }
 
-    /// Serves HTTP on a loopback listener until `shutdown`. Refuses any other listener.
+    /// Serves HTTP until `shutdown`. With [`Reach::Loopback`] any other listener is refused.
     pub async fn serve(
         &self,
         listener: tokio::net::TcpListener,
+        reach: Reach,
         shutdown: impl Future<Output = ()>,
     ) -> io::Result<()> {
-        server::serve(self, listener, shutdown).await
+        server::serve(self, listener, reach, shutdown).await
     }
 
     /// Answers one HTTP request: a control request, or one of the API with faults and latency.

@@ -176,7 +176,6 @@ impl Model {
     }
 
     /// Every operation of both services.
-    #[cfg(test)]
     pub(crate) fn operations(&self) -> &[Operation] {
         &self.operations
     }

@@ -8,6 +8,7 @@ pub(crate) use operations::{disconnect, get, get_session, list, list_events, lis
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -69,7 +70,7 @@ pub(crate) struct Participant {
 }
 
 /// What a participant does on a stage.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Role {
     /// Publishes, and may subscribe.

@@ -1,6 +1,7 @@
 //! Replications: a participant who publishes on one stage appears on another, until the replication is stopped or
 //! the participant has been disconnected for longer than the reconnect window.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -53,17 +54,32 @@ fn named<'a>(
     Ok(named)
 }
 
+/// An active replication, as control requests show it.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(rename = "Replication")]
+pub(crate) struct Shown {
+    source_stage_arn: String,
+    destination_stage_arn: String,
+    participant_id: String,
+    reconnect_window_seconds: i64,
+    /// Those of the replica, while it is connected.
+    attributes: Option<Map<String, Value>>,
+}
+
 /// The active replications, with fields that no call of the service shows.
-pub(crate) fn shown(region: &Region) -> Vec<Value> {
+pub(crate) fn shown(region: &Region) -> Vec<Shown> {
     let active = region.replications.iter().filter(|one| one.active);
     let shown = active.map(|one| {
         let activity = region.stage_activity.get(&one.destination);
         let replica = activity.and_then(|activity| activity.find(&one.participant));
-        json!({
-            "sourceStageArn": one.source, "destinationStageArn": one.destination,
-            "participantId": one.participant, "reconnectWindowSeconds": one.window_seconds,
-            "attributes": replica.map(|it| object(&it.wire, "attributes")),
-        })
+        Shown {
+            source_stage_arn: one.source.clone(),
+            destination_stage_arn: one.destination.clone(),
+            participant_id: one.participant.clone(),
+            reconnect_window_seconds: one.window_seconds,
+            attributes: replica.map(|it| object(&it.wire, "attributes")),
+        }
     });
     shown.collect()
 }

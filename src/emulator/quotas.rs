@@ -1,6 +1,7 @@
 //! How many objects of a kind an account may hold in a region (`docs/service-reference.md` §3).
 //! Quotas that AWS does not publish are set to `UNPUBLISHED`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::kind::Kind;
@@ -15,7 +16,7 @@ macro_rules! quotas {
         further: $( $(#[doc = $other_doc:literal])+ $other:ident $other_quota:expr; )+
     ) => {
         /// The quotas, settable by `POST /_emulator/quotas` with any subset of the fields.
-        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
         #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
         pub struct Quotas {
             $( $(#[doc = $doc])+ pub $field: u64, )+

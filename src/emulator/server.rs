@@ -1,5 +1,5 @@
-//! The socket front: HTTP/1.1 on a loopback address, nothing else. Browsers are kept out: a request
-//! with an `Origin`, or for a host that is not this machine, is refused whatever it asks.
+//! The socket front: HTTP/1.1, on a loopback address unless the caller says otherwise. Browsers are kept out: a request
+//! with an `Origin`, or for a host by a name that a page of the web could have, is refused whatever it asks.
 
 use std::future::Future;
 use std::io;
@@ -30,19 +30,52 @@ const CONNECTIONS: usize = 256;
 /// How long connections may finish what they do after the shutdown.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// Who may call a served emulator, and by which names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Reach {
+    /// This machine, through a loopback address and by a name of it.
+    #[default]
+    Loopback,
+    /// Whoever can connect to the address: by an address, by a name without a dot, as containers call each other, or by
+    /// one of these names.
+    Network {
+        /// Further names, such as `ivs.test.svc`.
+        names: Vec<String>,
+    },
+}
+
+impl Reach {
+    /// Whether a `Host` value is one that a request may have. No page of the web can have a name without a dot, or an
+    /// address, that leads to a port of this machine.
+    fn allows(&self, host: &str) -> bool {
+        let Self::Network { names } = self else { return is_loopback(host) };
+        let name = name_of(host);
+        let is_word = |it: &str| {
+            let mut bytes = it.bytes();
+            !it.is_empty() && bytes.all(|it| it.is_ascii_alphanumeric() || b"-_".contains(&it))
+        };
+        is_loopback(host)
+            || name.parse::<IpAddr>().is_ok()
+            || is_word(name)
+            || names.iter().any(|it| it.eq_ignore_ascii_case(name))
+    }
+}
+
 /// Serves until `shutdown`.
 pub(crate) async fn serve(
     emulator: &Emulator,
     listener: TcpListener,
+    reach: Reach,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let address = listener.local_addr()?;
-    if !address.ip().is_loopback() {
+    if reach == Reach::Loopback && !address.ip().is_loopback() {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
             format!("the emulator listens on loopback addresses only, not on {address}"),
         ));
     }
+    let reach = Arc::new(reach);
     let (stop, stopping) = watch::channel(false);
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
@@ -55,9 +88,10 @@ pub(crate) async fn serve(
         };
         match accepted {
             Ok((stream, place)) => {
-                let (emulator, stopping) = (emulator.clone(), stopping.clone());
+                let (emulator, reach) = (emulator.clone(), reach.clone());
+                let stopping = stopping.clone();
                 connections.spawn(async move {
-                    connection(emulator, stream, stopping).await;
+                    connection(emulator, reach, stream, stopping).await;
                     drop(place);
                 });
             }
@@ -85,12 +119,17 @@ async fn accept(
     Ok((stream, place))
 }
 
-async fn connection(emulator: Emulator, stream: TcpStream, mut stopping: watch::Receiver<bool>) {
+async fn connection(
+    emulator: Emulator,
+    reach: Arc<Reach>,
+    stream: TcpStream,
+    mut stopping: watch::Receiver<bool>,
+) {
     // Answers are small and whole: waiting to fill packets only costs the caller 40 ms each.
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request| {
-        let emulator = emulator.clone();
-        async move { answer(&emulator, request).await }
+        let (emulator, reach) = (emulator.clone(), reach.clone());
+        async move { answer(&emulator, &reach, request).await }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -116,9 +155,10 @@ async fn connection(emulator: Emulator, stream: TcpStream, mut stopping: watch::
 
 async fn answer(
     emulator: &Emulator,
+    reach: &Reach,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Dropped> {
-    if let Some(refused) = refused(request.headers(), request.uri().host()) {
+    if let Some(refused) = refused(reach, request.headers(), request.uri().host()) {
         return Ok(refused);
     }
     let (parts, body) = request.into_parts();
@@ -140,22 +180,38 @@ async fn answer(
     answer.map(|response| response.map(|body| Full::new(Bytes::from(body))))
 }
 
-fn refused(headers: &HeaderMap, uri_host: Option<&str>) -> Option<Response<Full<Bytes>>> {
+fn refused(
+    reach: &Reach,
+    headers: &HeaderMap,
+    uri_host: Option<&str>,
+) -> Option<Response<Full<Bytes>>> {
     if headers.contains_key(header::ORIGIN) {
         return Some(plain(StatusCode::FORBIDDEN, "Requests with an Origin are refused"));
     }
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let good = host.is_some_and(is_loopback) && uri_host.is_none_or(is_loopback);
-    (!good).then(|| plain(StatusCode::MISDIRECTED_REQUEST, "The host must be a loopback name"))
+    let good =
+        host.is_some_and(|it| reach.allows(it)) && uri_host.is_none_or(|it| reach.allows(it));
+    let message = match reach {
+        Reach::Loopback => "The host must be a loopback name",
+        Reach::Network { .. } => {
+            "The host must be an address, a name without a dot, or a name that --allow-host gives"
+        }
+    };
+    (!good).then(|| plain(StatusCode::MISDIRECTED_REQUEST, message))
 }
 
-/// Whether a `Host` value names this machine.
-fn is_loopback(host: &str) -> bool {
+/// A `Host` value without its port and brackets.
+fn name_of(host: &str) -> &str {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => host,
     };
-    let name = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name)
+}
+
+/// Whether a `Host` value names this machine.
+fn is_loopback(host: &str) -> bool {
+    let name = name_of(host);
     // Names below `localhost` are loopback names too (RFC 6761 section 6.3); a client that wants its
     // requests told apart by service says `ivs.localhost` or `ivsrealtime.localhost`.
     ["localhost", "ivs.localhost", "ivsrealtime.localhost"]
@@ -200,6 +256,20 @@ mod tests {
             "a.localhost",
         ] {
             assert!(!is_loopback(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn on_a_network_a_host_is_an_address_a_name_without_a_dot_or_one_that_is_allowed() {
+        let reach = Reach::Network { names: vec!["ivs.test.svc".to_owned()] };
+        for good in
+            ["localhost:1", "ivs:4599", "IVS_1", "10.0.0.1:80", "[fe80::1]:1", "ivs.test.svc:1"]
+        {
+            assert!(reach.allows(good), "{good}");
+        }
+        for bad in ["", ":4599", "example.com", "10.0.0.1.nip.io", "a.localhost", "i v", "test.svc"]
+        {
+            assert!(!reach.allows(bad), "{bad}");
         }
     }
 }

@@ -8,11 +8,13 @@ use serde_json::{Value, json};
 use super::account::{Account, Request};
 use super::clock::Millis;
 use super::failure::Failure;
-use super::faults::{Effects, Faults, throttle};
+use super::faults::{Effects, Faults, Mark, throttle};
 use super::model::Operation;
+use super::quotas::Quotas;
 use super::rates::Rates;
 use super::reply::Reply;
 use super::sts::{self, Action, Sts, is_account};
+use super::switches::Switches;
 use super::{caller, route, signature, trail};
 
 /// See the module.
@@ -33,8 +35,10 @@ pub(crate) struct EmulatorState {
     pub(crate) throttled: BTreeMap<String, u64>,
     /// Whether rates are enforced.
     pub(crate) enforce_rates: bool,
+    /// Switches, quotas and whether rates are enforced, as at the start.
+    initial: (Switches, Quotas, bool),
     /// The latest calls that a fault applied to or that were refused without one, with the number of the call.
-    pub(crate) marks: VecDeque<Value>,
+    pub(crate) marks: VecDeque<Mark>,
     /// The number of calls so far.
     pub(crate) counted: u64,
     /// The number of requests that a fault `hold` holds.
@@ -62,7 +66,10 @@ impl Admitted {
 
 impl EmulatorState {
     pub(crate) fn new(account: Account, enforce_rates: bool) -> Self {
+        let common = &account.common;
+        let initial = (common.switches.clone(), common.quotas.clone(), enforce_rates);
         Self {
+            initial,
             own: account.id().to_owned(),
             account,
             others: BTreeMap::new(),
@@ -141,6 +148,13 @@ impl EmulatorState {
         self.sts.clear();
     }
 
+    /// Takes back what control requests have set, apart from objects: switches, quotas, rates and the clock.
+    pub(crate) fn reset_settings(&mut self) {
+        let (switches, quotas, rates) = self.initial.clone();
+        self.account.reset_settings(switches, quotas);
+        self.enforce_rates = rates;
+    }
+
     /// Answers a request to the security token service that is about a role; nothing for any other.
     fn of_role(&mut self, request: &Request, now: Millis) -> Option<Reply> {
         let scope = signature::scope(&request.headers);
@@ -184,7 +198,7 @@ impl EmulatorState {
         let name = match operation {
             Some(operation) => operation.name.as_str(),
             None if action.is_some() => action.map_or("", Action::name),
-            None if meant_for_sts => "GetCallerIdentity",
+            None if meant_for_sts => caller::OPERATION,
             None if meant_for_trail => trail::OPERATION,
             None => return Admitted { operation, effects: Effects::default(), call: 0 },
         };
@@ -217,18 +231,20 @@ impl EmulatorState {
             }
         }
         let scope = signature::scope(&request.headers).ok();
-        for mut struck in std::mem::take(&mut effects.struck) {
-            struck["caller"] = json!(scope.as_ref().map(|it| &it.access_key));
-            struck["region"] = json!(scope.as_ref().map(|it| &it.region));
-            struck["call"] = json!(call);
-            struck["operation"] = json!(name);
-            struck["on"] = json!(subject(request));
-            self.mark(struck);
+        for struck in std::mem::take(&mut effects.struck) {
+            self.mark(Mark {
+                call,
+                operation: name.to_owned(),
+                on: subject(request),
+                caller: scope.as_ref().map(|it| it.access_key.clone()),
+                region: scope.as_ref().map(|it| it.region.clone()),
+                ..struck
+            });
         }
         Admitted { operation, effects, call }
     }
 
-    fn mark(&mut self, mark: Value) {
+    fn mark(&mut self, mark: Mark) {
         self.marks.push_back(mark);
         if self.marks.len() > KEPT {
             self.marks.pop_front();
@@ -279,10 +295,14 @@ impl EmulatorState {
                 let found = reply.headers.iter().find(|(it, _)| it.eq_ignore_ascii_case(name));
                 found.map(|(_, value)| value.clone())
             };
-            self.mark(json!({
-                "call": call, "refused": header("x-amzn-errortype"), "operation": operation.name,
-                "on": subject(request), "message": String::from_utf8_lossy(&reply.body),
-            }));
+            self.mark(Mark {
+                call,
+                operation: operation.name.clone(),
+                on: subject(request),
+                refused: header("x-amzn-errortype"),
+                message: Some(String::from_utf8_lossy(&reply.body).into_owned()),
+                ..Mark::default()
+            });
         }
         if let (Some(how), true) = (&effects.odd, reply.status < 300) {
             reply.body = odd(&reply.body, how, &self.account.common.account);

@@ -183,6 +183,22 @@ pub(crate) fn end(region: &mut Region, channel: &str, at: Millis) {
     }
 }
 
+/// The stream that a composition broadcasts to a channel ends some time from now.
+pub(crate) fn end_for(
+    region: &mut Region,
+    channel: &str,
+    composition: &str,
+    now: Millis,
+    lags: Lags,
+) {
+    let stream = region.streams.get_mut(channel);
+    let its = |it: &&mut Stream| it.composition.as_deref() == Some(composition);
+    if let Some(stream) = stream.filter(its).filter(|it| it.ending.is_none()) {
+        stream.ending = Some(Millis(now.0.saturating_add(lags.stream)));
+    }
+    advance(region, now, lags);
+}
+
 /// Ends the streams that are due, each at its own time. Changes to their channels are refused a little longer.
 pub(crate) fn advance(region: &mut Region, now: Millis, lags: Lags) {
     let due: Vec<(String, Millis)> = region

@@ -6,8 +6,8 @@ mod request;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use super::account::Request;
 use super::clock::Millis;
@@ -32,10 +32,10 @@ pub(crate) struct Sts {
     sessions: BTreeMap<String, Session>,
 }
 
-/// What a control request says of a role.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub(crate) struct RoleSettings {
+/// What a role asks for.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct RoleSettings {
     /// Nobody can assume it.
     refused: bool,
     /// It can be assumed with this external id only.
@@ -44,6 +44,41 @@ pub(crate) struct RoleSettings {
     trusted_accounts: Option<Vec<String>>,
     /// The longest session, from one hour to twelve.
     max_session_seconds: Option<u64>,
+}
+
+/// What a control request says of a role. Members that are left out are as at the beginning.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct RoleChange {
+    arn: String,
+    /// Nobody can assume it.
+    #[serde(default)]
+    refused: bool,
+    /// It can be assumed with this external id only.
+    external_id: Option<String>,
+    /// It can be assumed from these accounts only.
+    trusted_accounts: Option<Vec<String>>,
+    /// The longest session, from one hour to twelve.
+    #[schemars(range(min = 3_600, max = 43_200))]
+    max_session_seconds: Option<u64>,
+}
+
+/// The roles that were set and the sessions in force, without their keys.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Roles")]
+pub(crate) struct Shown {
+    roles: BTreeMap<String, RoleSettings>,
+    sessions: Vec<ShownSession>,
+}
+
+/// A session that a role gave out.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "RoleSession")]
+struct ShownSession {
+    arn: String,
+    expires: String,
 }
 
 /// A role that was assumed.
@@ -248,37 +283,30 @@ impl Sts {
     }
 
     /// Sets what a role asks for; `POST /_emulator/roles`.
-    pub(crate) fn set_role(&mut self, body: Value) -> Result<Value, String> {
-        let Value::Object(mut members) = body else { return Err("an object is required".into()) };
-        let arn = members.remove("arn");
-        let arn = arn.as_ref().and_then(Value::as_str).ok_or("`arn` is required")?.to_owned();
+    pub(crate) fn set_role(&mut self, change: RoleChange) -> Result<Shown, String> {
+        let RoleChange { arn, refused, external_id, trusted_accounts, max_session_seconds } =
+            change;
         RoleArn::read(&arn).map_err(|failure| failure.message)?;
-        let settings: RoleSettings =
-            serde_json::from_value(Value::Object(members)).map_err(|error| error.to_string())?;
-        if settings.max_session_seconds.is_some_and(|it| !(ONE_HOUR..=43_200).contains(&it)) {
+        if max_session_seconds.is_some_and(|it| !(ONE_HOUR..=43_200).contains(&it)) {
             return Err("`maxSessionSeconds` must be 3600 to 43200".to_owned());
         }
+        let settings = RoleSettings { refused, external_id, trusted_accounts, max_session_seconds };
         self.roles.insert(arn, settings);
         Ok(self.shown())
     }
 
-    /// Names web identity tokens that have expired; `POST /_emulator/tokens`.
-    pub(crate) fn expire_tokens(&mut self, body: &Value) -> Result<Value, String> {
-        let tokens = body.get("expired").and_then(Value::as_array).ok_or("`expired` is a list")?;
-        let texts: Option<BTreeSet<String>> =
-            tokens.iter().map(|it| it.as_str().map(str::to_owned)).collect();
-        self.expired_tokens = texts.ok_or("`expired` is a list of texts")?;
-        Ok(json!({ "expired": self.expired_tokens.len() }))
+    /// Names web identity tokens that have expired, and returns how many; `POST /_emulator/tokens`.
+    pub(crate) fn expire_tokens(&mut self, expired: Vec<String>) -> usize {
+        self.expired_tokens = expired.into_iter().collect();
+        self.expired_tokens.len()
     }
 
     /// The roles that were set and the sessions in force, without their keys.
-    pub(crate) fn shown(&self) -> Value {
-        let sessions: Vec<Value> = self
-            .sessions
-            .values()
-            .map(|it| json!({ "arn": it.arn, "expires": it.expires.to_iso() }))
-            .collect();
-        json!({ "roles": self.roles, "sessions": sessions })
+    pub(crate) fn shown(&self) -> Shown {
+        let sessions = self.sessions.values();
+        let sessions =
+            sessions.map(|it| ShownSession { arn: it.arn.clone(), expires: it.expires.to_iso() });
+        Shown { roles: self.roles.clone(), sessions: sessions.collect() }
     }
 
     /// Forgets what was set. Sessions stay: their keys were given out.
@@ -321,6 +349,7 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::{Value, json};
 
     const ROLE: &str = "arn:aws:iam::111111111111:role/path/apply";
 
@@ -337,6 +366,11 @@ mod tests {
             body: body.join("&").into_bytes(),
             ..Request::default()
         }
+    }
+
+    fn set(sts: &mut Sts, role: Value) -> Result<(), String> {
+        let role = serde_json::from_value(role).map_err(|it| it.to_string())?;
+        sts.set_role(role).map(|_| ())
     }
 
     fn scope(key: &str, service: &str) -> Scope {
@@ -387,19 +421,19 @@ mod tests {
     #[test]
     fn a_role_asks_for_what_a_control_request_has_set() {
         let mut sts = Sts::default();
-        sts.set_role(json!({ "arn": ROLE, "externalId": "x-1" })).expect("set");
+        set(&mut sts, json!({ "arn": ROLE, "externalId": "x-1" })).expect("set");
         let name = |it: Result<String, Failure>| it.map(|_| ()).map_err(|it| it.name);
         let denied = Err("AccessDenied".to_owned());
         assert_eq!(name(assume(&mut sts, "AKID", &[])), denied);
         assert_eq!(name(assume(&mut sts, "AKID", &[("ExternalId", "x-2")])), denied);
         assert_eq!(name(assume(&mut sts, "AKID", &[("ExternalId", "x-1")])), Ok(()));
-        sts.set_role(json!({ "arn": ROLE, "trustedAccounts": ["222222222222"] })).expect("set");
+        set(&mut sts, json!({ "arn": ROLE, "trustedAccounts": ["222222222222"] })).expect("set");
         assert_eq!(name(assume(&mut sts, "AKID", &[])), denied);
         assert_eq!(name(assume(&mut sts, "222222222222", &[])), Ok(()));
-        sts.set_role(json!({ "arn": ROLE, "refused": true })).expect("set");
+        set(&mut sts, json!({ "arn": ROLE, "refused": true })).expect("set");
         assert_eq!(name(assume(&mut sts, "222222222222", &[])), denied);
         for bad in [json!({}), json!({ "arn": "x" }), json!({ "arn": ROLE, "extrnalId": "x" })] {
-            assert!(sts.set_role(bad.clone()).is_err(), "{bad}");
+            assert!(set(&mut sts, bad.clone()).is_err(), "{bad}");
         }
         sts.clear();
         assert_eq!(name(assume(&mut sts, "AKID", &[])), Ok(()));
@@ -411,7 +445,7 @@ mod tests {
         let long = [("DurationSeconds", "7200")];
         let refused = assume(&mut sts, "AKID", &long).expect_err("an hour is the default");
         assert!(refused.message.contains("MaxSessionDuration"), "{refused:?}");
-        sts.set_role(json!({ "arn": ROLE, "maxSessionSeconds": 43_200 })).expect("set");
+        set(&mut sts, json!({ "arn": ROLE, "maxSessionSeconds": 43_200 })).expect("set");
         let document = assume(&mut sts, "AKID", &long).expect("assumed");
         assert_eq!(inside(&document, "Expiration"), "1970-01-01T02:00:00Z");
         let key = inside(&document, "AccessKeyId").to_owned();
@@ -444,7 +478,7 @@ mod tests {
         };
         assert!(with(&mut sts, "header.payload.signature").is_ok());
         assert_eq!(with(&mut sts, ""), Err("ValidationError".to_owned()));
-        sts.expire_tokens(&json!({ "expired": ["old.token"] })).expect("set");
+        assert_eq!(sts.expire_tokens(vec!["old.token".to_owned()]), 1);
         assert_eq!(with(&mut sts, "old.token"), Err("ExpiredTokenException".to_owned()));
         let unsigned =
             form(&[("Action", "AssumeRole"), ("RoleArn", ROLE), ("RoleSessionName", "ci")]);

@@ -910,12 +910,16 @@ fn workflows_pin_actions_by_commit_and_put_no_expression_into_a_script() {
 }
 
 /// A tool of the Python environment; `None` where there is no Python.
-fn tool(name: &str) -> Option<Command> {
+pub(crate) fn tool(name: &str) -> Option<Command> {
     Some(Command::new(python()?.with_file_name(name)))
 }
 
 /// Runs a check that has to accept these files and to refuse this one.
-fn accepts(check: impl Fn(&[PathBuf]) -> Command, files: &[PathBuf], wrong: (&str, &str)) {
+pub(crate) fn accepts(
+    check: impl Fn(&[PathBuf]) -> Command,
+    files: &[PathBuf],
+    wrong: (&str, &str),
+) {
     let ran = run(&mut check(files));
     assert_eq!(ran.code, Some(0), "{ran:?}");
     let folder = tempfile::tempdir().expect("a folder");

@@ -19,8 +19,8 @@ fn the_schemas_are_current() {
     let made: Vec<String> = schema::files().into_iter().map(|(name, _)| name).collect();
     for file in std::fs::read_dir(golden::root().join("schemas")).expect("there are schemas") {
         let name = file.expect("readable").file_name().to_string_lossy().into_owned();
-        let elsewhere =
-            matches!(name.as_str(), "events.json" | "fleet.json" | "output.json" | "plan.json");
+        let others = ["emulator.json", "events.json", "fleet.json", "output.json", "plan.json"];
+        let elsewhere = others.contains(&name.as_str());
         assert!(elsewhere || made.contains(&name), "{name} is left over");
     }
 }
@@ -35,6 +35,12 @@ fn the_schema_of_saved_plans_is_current() {
 fn the_schema_of_events_is_current() {
     let schema = ivs_apply::ui::events::schema();
     golden::expect("schemas/events.json", &format!("{schema:#}\n"));
+}
+
+#[test]
+fn the_schema_of_control_requests_is_current() {
+    let schema = ivs_apply::emulator::schema();
+    golden::expect("schemas/emulator.json", &format!("{schema:#}\n"));
 }
 
 #[test]

@@ -28,7 +28,11 @@ impl<'a> Terminal<'a> {
         let address = format!("http://{}", listener.local_addr().expect("bound"));
         let emulator = account.emulator.clone();
         // Ends with the story's runtime.
-        tokio::spawn(async move { emulator.serve(listener, std::future::pending()).await });
+        tokio::spawn(async move {
+            emulator
+                .serve(listener, ivs_apply::emulator::Reach::Loopback, std::future::pending())
+                .await
+        });
         let folder = tempfile::tempdir().expect("a folder for the story");
         Self { folder, account, address }
     }
