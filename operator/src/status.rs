@@ -50,7 +50,9 @@ pub(crate) struct TargetStatus {
     /// Calls to AWS of the last run.
     pub(crate) calls: u64,
     /// How many resources of each action; those of which there are none are left out.
+    // Removed as a whole: of a granular map whose last member goes, server-side apply leaves a null, which is refused.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
     pub(crate) counts: BTreeMap<String, u64>,
     /// What the last run is about, the first 20.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -151,11 +151,8 @@ impl Proxy {
 /// The kind of a path: `targets/status` for `/apis/ivs-apply.dev/v1/namespaces/default/targets/live/status`.
 fn kind_of(path: &str) -> String {
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
-    let parts = match parts.as_slice() {
-        ["api", _, rest @ ..] | ["apis", _, _, rest @ ..] => rest,
-        rest => rest,
-    };
-    match parts {
+    let group = if parts.first() == Some(&"apis") { 3 } else { 2 };
+    match parts.get(group..).unwrap_or_default() {
         ["namespaces", _, kind, _, below, ..] => format!("{kind}/{below}"),
         ["namespaces", _, kind, ..] => (*kind).to_owned(),
         [kind, _, below, ..] => format!("{kind}/{below}"),
