@@ -28,7 +28,7 @@ pub(crate) struct EmulatorArgs {
     ///
     /// Everyone who can connect to it reads and changes the account, and no password is asked for. Publish the port of a
     /// container on loopback alone.
-    #[arg(long)]
+    #[arg(long, env = "IVS_APPLY_ALLOW_NON_LOOPBACK", value_parser = clap::builder::BoolishValueParser::new())]
     allow_non_loopback: bool,
     /// Further name that requests may call it by
     ///
@@ -44,7 +44,7 @@ pub(crate) struct EmulatorArgs {
     /// Ask whether an emulator answers there, and end
     ///
     /// At the address of `--listen`, for a health check: exit code 0 if one does, and 1 if none does.
-    #[arg(long)]
+    #[arg(long, env = "IVS_APPLY_PROBE", value_parser = clap::builder::BoolishValueParser::new())]
     probe: bool,
     /// File that keeps the account; without it the account is gone with the process
     #[arg(long, value_name = "FILE", env = "IVS_APPLY_STATE")]
@@ -58,8 +58,7 @@ pub(crate) struct EmulatorArgs {
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse()
-        .map_err(|_| "write an IP address and a port, such as `127.0.0.1:4599`".to_owned())
+    text.parse().map_err(|_| "write an IP address and a port, such as `127.0.0.1:4599`".to_owned())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -275,6 +275,10 @@ pub(crate) enum DestinationState {
 /// A change of a destination.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "a member of the request has the name of the resource"
+)]
 pub(super) struct Destination {
     pub(super) composition_arn: String,
     /// Which one, where the composition has both.
@@ -334,6 +338,10 @@ pub(super) struct Objects {
 /// An object of the account.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "a member of the answer has the name of the resource"
+)]
 pub(super) struct Object {
     pub(super) kind: &'static str,
     pub(super) region: String,
