@@ -7,6 +7,7 @@ mod answer;
 mod archive;
 mod child;
 mod credentials;
+mod errors;
 mod gate;
 mod leader;
 mod lease;
@@ -23,6 +24,7 @@ mod writes;
 
 use crate::archive::Limits;
 use crate::child::{Children, Phase};
+use crate::errors::Errors;
 use crate::leader::{Election, Over};
 use crate::lease::Times;
 use crate::metrics::Metrics;
@@ -237,6 +239,7 @@ async fn run(args: RunArgs) -> Result<Over, Box<dyn std::error::Error>> {
             phase: phases,
         },
         queues: Queues::new(args.parallel),
+        errors: Errors::default(),
         looks: Semaphore::new(LOOKS),
         metrics: Arc::clone(&metrics),
         events: Recorder::new(

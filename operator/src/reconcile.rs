@@ -4,6 +4,7 @@
 
 use crate::archive::Limits;
 use crate::child::{Children, Credentials};
+use crate::errors::Errors;
 use crate::gate;
 use crate::metrics::Metrics;
 use crate::queues::Queues;
@@ -40,6 +41,8 @@ pub(crate) struct Context {
     pub(crate) children: Children,
     /// One run at a time for an account and region.
     pub(crate) queues: Queues,
+    /// Reconciles that the API server failed.
+    pub(crate) errors: Errors,
     /// So many looks at the same time: each has a connection to the API server.
     pub(crate) looks: Semaphore,
     /// Counts.
@@ -73,7 +76,19 @@ pub(crate) async fn reconcile(
     object: Arc<DynamicObject>,
     context: Arc<Context>,
 ) -> Result<Action, kube::Error> {
-    let seen = Target::of(&object);
+    let result = reconcile_once(&object, &context).await;
+    if result.is_ok() {
+        context.errors.none(&uid(&object));
+    }
+    result
+}
+
+fn uid(object: &DynamicObject) -> String {
+    object.metadata.uid.clone().unwrap_or_default()
+}
+
+async fn reconcile_once(object: &DynamicObject, context: &Context) -> Result<Action, kube::Error> {
+    let seen = Target::of(object);
     if seen.is_deleted && !seen.has_finalizer {
         return Ok(Action::await_change());
     }
@@ -285,15 +300,16 @@ pub(crate) fn unwritable(error: &std::io::Error) -> Verdict {
     )
 }
 
-/// What is done where the API server did not take a request.
+/// What is done where the API server did not take a request. A run may have come before it, so that it is not tried again at once.
 #[allow(clippy::needless_pass_by_value, reason = "the signature is kube's")]
 pub(crate) fn after_error(
     object: Arc<DynamicObject>,
     error: &kube::Error,
-    _: Arc<Context>,
+    context: Arc<Context>,
 ) -> Action {
     let value: Value =
         json!({ "namespace": object.metadata.namespace, "name": object.metadata.name });
-    tracing::warn!(%error, target = %value, "the reconcile failed");
-    Action::requeue(Duration::from_secs(5))
+    let wait = context.errors.one_more(&uid(&object));
+    tracing::warn!(%error, target = %value, seconds = wait.as_secs(), "the reconcile failed; it is tried again");
+    Action::requeue(wait)
 }

@@ -123,6 +123,19 @@ pub(super) fn references(
                     let same_kind = known.iter().filter(|it| it.kind == edge.kind);
                     let names = same_kind.map(|it| it.name.as_str());
                     let mut diagnostic = Diagnostic::new(Code::UnknownReference, place, message);
+                    let renamed = desired.iter().find(|it| {
+                        it.address.kind == edge.kind && it.previous_names.contains(&to.name)
+                    });
+                    if let Some(renamed) = renamed {
+                        let help = format!(
+                            "{} is a former name of {}: write {}",
+                            crate::diag::quote(&to.name),
+                            renamed.address,
+                            crate::diag::quote(&renamed.address.name)
+                        );
+                        report.push(diagnostic.help(help));
+                        continue;
+                    }
                     let other = known.iter().find(|it| it.name == to.name);
                     diagnostic = match other {
                         Some(other) => diagnostic.help(format!(

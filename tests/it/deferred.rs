@@ -216,7 +216,8 @@ fn a_wait_of_three_hours_takes_few_calls_and_begins_with_the_smallest_audience()
         assert_eq!(calls.len(), 1, "{calls:?}");
 
         for stream in &streams {
-            account.control("DELETE", "/_emulator/streams", stream.clone());
+            let channel = json!({ "channelArn": stream["channelArn"] });
+            account.control("DELETE", "/_emulator/streams", channel);
         }
         let waited = planned.wait(&session, &lock, &deferred, three_hours, 0, &|_| {}).await;
         assert!(waited.expect("readable"));

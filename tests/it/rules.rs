@@ -394,6 +394,18 @@ fn a_malformed_glob_is_told_where_it_stands() {
 }
 
 #[test]
+fn a_reference_by_a_former_name_is_told_the_name_of_today() {
+    let text = "apiVersion: ivs-apply.dev/v1\nkind: Channel\nmetadata: { name: arena, previousNames: [main] }\n---\n\
+                apiVersion: ivs-apply.dev/v1\nkind: StreamKey\nmetadata: { name: main }\nspec: { channel: main }\n";
+    let report = report(text);
+    let found: Vec<_> = report.iter().collect();
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!(found[0].code.code(), "E0103");
+    let help = found[0].help.as_deref();
+    assert_eq!(help, Some("`main` is a former name of Channel/arena: write `arena`"));
+}
+
+#[test]
 fn two_storage_configurations_on_one_bucket_are_a_warning_and_on_two_buckets_are_none() {
     let storage = |name: &str, bucket: &str| {
         format!(
