@@ -19,6 +19,9 @@ const CHANNELS: usize = 1_000;
 /// Targets at the same time.
 const PARALLEL: usize = 64;
 
+/// Targets at the same time while the accounts are filled: without rates more of them starve one another of the processor.
+const FILLING: usize = 4;
+
 /// Looks for drift in every target, beside one target alone and Terraform, whose time for one plan is known where it was measured.
 pub(crate) fn drift(table: &mut Table, of_terraform: Option<Duration>) -> io::Result<()> {
     let home = tempfile::tempdir()?;
@@ -26,7 +29,8 @@ pub(crate) fn drift(table: &mut Table, of_terraform: Option<Duration>) -> io::Re
     let account = Account::at_aws_rates(home.path())?;
     // What there is to look at is made without waiting for AWS's rates.
     account.enforce_rates(false)?;
-    run(fleet(home.path(), &account, "apply").args(["--rates", "off", "--out", "made", "--yes"]))?;
+    run(fleet(home.path(), &account, "apply", FILLING)
+        .args(["--rates", "off", "--out", "made", "--yes"]))?;
     account.enforce_rates(true)?;
 
     account.count_anew()?;
@@ -41,7 +45,8 @@ pub(crate) fn drift(table: &mut Table, of_terraform: Option<Duration>) -> io::Re
 
     account.count_anew()?;
     let all =
-        run(fleet(home.path(), &account, "drift").args(["--rates", "aws", "--out", "drift"]))?;
+        run(fleet(home.path(), &account, "drift", PARALLEL)
+            .args(["--rates", "aws", "--out", "drift"]))?;
     let (calls, throttled) = account.calls()?;
     let memory = mebibytes(all.memory);
     let what = format!(
@@ -78,9 +83,9 @@ pub(crate) fn drift(table: &mut Table, of_terraform: Option<Duration>) -> io::Re
     Ok(())
 }
 
-fn fleet(home: &Path, account: &Account, word: &str) -> Command {
+fn fleet(home: &Path, account: &Account, word: &str, parallel: usize) -> Command {
     let mut command = ivs_apply(home);
-    command.args(["fleet", word, "-f", "targets.yaml", "--parallel", &PARALLEL.to_string()]);
+    command.args(["fleet", word, "-f", "targets.yaml", "--parallel", &parallel.to_string()]);
     command.args(["--endpoint-url", &account.url()]);
     command
 }
