@@ -28,6 +28,7 @@ impl Controlled {
         faults.map(|it| it.to_string()).collect()
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "a body is written where it is sent")]
     fn ask(&mut self, request: &str, body: Value) -> Value {
         let (method, path) = request.split_once(' ').expect("a method and a path");
         let (status, answer) = self.emulator.control(method, path, body.clone());
