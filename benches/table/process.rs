@@ -15,7 +15,8 @@ pub(crate) struct Cost {
     pub(crate) wall: Duration,
     /// Of it and all its children.
     pub(crate) cpu: Duration,
-    /// The most that it and the children had that ran at one time, each with its own peak, in bytes.
+    /// The most that it and the children had that ran at one time, each with its own peak, in bytes. Pages of files count once for
+    /// all of them: they are those of the program, which every child shares.
     pub(crate) memory: u64,
 }
 
@@ -56,8 +57,13 @@ fn watch(child: &mut Child, start: Instant) -> io::Result<(ExitStatus, Duration,
     let mut most = 0;
     loop {
         let looked = Instant::now();
-        let peaks = family(child.id()).into_iter().filter_map(|id| status_of(id, "VmHWM:"));
-        most = most.max(peaks.sum::<u64>() * 1024);
+        let (mut own, mut shared) = (0, 0);
+        for id in family(child.id()) {
+            let Some([peak, of_files]) = memory_of(id) else { continue };
+            own += peak.saturating_sub(of_files);
+            shared = shared.max(of_files);
+        }
+        most = most.max((own + shared) * 1024);
         if let Some(status) = child.try_wait()? {
             return Ok((status, start.elapsed(), most));
         }
@@ -79,11 +85,14 @@ fn family(id: u32) -> Vec<u32> {
     all
 }
 
-/// A number out of `/proc/…/status`; nothing once the process has ended.
-fn status_of(id: u32, name: &str) -> Option<u64> {
+/// The most memory that a process ever had, and what of its memory now is pages of files, in KiB; nothing once it has ended.
+fn memory_of(id: u32) -> Option<[u64; 2]> {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
-    let line = status.lines().find(|it| it.starts_with(name))?;
-    line.split_whitespace().nth(1)?.parse().ok()
+    let number = |name: &str| {
+        let line = status.lines().find(|it| it.starts_with(name))?;
+        line.split_whitespace().nth(1)?.parse().ok()
+    };
+    Some([number("VmHWM:")?, number("RssFile:")?])
 }
 
 /// Processor time of all children that have ended, in hundredths of a second.
