@@ -5,7 +5,7 @@
 //! its list and each object in it its ARN. Knows the wire format only; the kinds interpret the objects.
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::fmt;
 
 /// The most bytes that are taken of an answer. A page of a hundred objects has some hundred kilobytes.
@@ -153,16 +153,16 @@ pub(super) fn check(operation: &str, body: &[u8]) -> Result<(), Unusable> {
     match holds {
         Holds::Nothing => Ok(()),
         Holds::List(member, keys) => list(&members, member, keys),
-        Holds::Batch(member, keys) => match members.get(member) {
+        Holds::Batch(member, keys) => match find(&members, member) {
             Some(_) => list(&members, member, keys),
             // Where each of the objects asked for has an error, that is all there is to say.
             None => list(&members, "errors", &[]).map_err(|_| lacks(member, "a list")),
         },
-        Holds::Object(member, keys) => match members.get(member) {
-            Some(object) => has(object, member, keys),
+        Holds::Object(member, keys) => match find(&members, member) {
+            Some(object) => has(object, || member.to_owned(), keys),
             None => Err(lacks(member, "an object")),
         },
-        Holds::Map(member) => match members.get(member) {
+        Holds::Map(member) => match find(&members, member) {
             Some(Outline::Object(_)) => Ok(()),
             _ => Err(lacks(member, "an object")),
         },
@@ -173,34 +173,43 @@ fn lacks(member: impl Into<String>, sort: &'static str) -> Unusable {
     Unusable::Lacks { member: member.into(), sort }
 }
 
-fn list(members: &BTreeMap<String, Outline>, member: &str, keys: &[&str]) -> Result<(), Unusable> {
-    let Some(Outline::List(items)) = members.get(member) else {
+/// The value of a member.
+fn find<'a, 'de>(members: &'a [Member<'de>], name: &str) -> Option<&'a Outline<'de>> {
+    members.iter().find(|it| it.0 == name).map(|it| &it.1)
+}
+
+fn list(members: &[Member], member: &str, keys: &[&str]) -> Result<(), Unusable> {
+    let Some(Outline::List(items)) = find(members, member) else {
         return Err(lacks(member, "a list"));
     };
     let mut items = items.iter().enumerate();
-    items.try_for_each(|(index, item)| has(item, &format!("{member}[{index}]"), keys))
+    items.try_for_each(|(index, item)| has(item, || format!("{member}[{index}]"), keys))
 }
 
-fn has(object: &Outline, name: &str, keys: &[&str]) -> Result<(), Unusable> {
-    let Outline::Object(members) = object else { return Err(lacks(name, "an object")) };
-    match keys.iter().find(|key| members.get(**key) != Some(&Outline::Text)) {
-        Some(key) => Err(lacks(format!("{name}.{key}"), "a text that is not empty")),
+fn has(object: &Outline, name: impl Fn() -> String, keys: &[&str]) -> Result<(), Unusable> {
+    let Outline::Object(members) = object else { return Err(lacks(name(), "an object")) };
+    match keys.iter().find(|key| find(members, key) != Some(&Outline::Text)) {
+        Some(key) => Err(lacks(format!("{}.{key}", name()), "a text that is not empty")),
         None => Ok(()),
     }
 }
 
 /// As much of a JSON document as is looked at. The rest is read past, within the limits.
 #[derive(Debug, PartialEq, Eq)]
-enum Outline {
+enum Outline<'de> {
     /// A text that is not empty.
     Text,
     /// Anything else that is no list and no object, or lies too deep to be looked at.
     Other,
-    List(Vec<Outline>),
-    Object(BTreeMap<String, Outline>),
+    List(Vec<Outline<'de>>),
+    /// Each member once.
+    Object(Vec<Member<'de>>),
 }
 
-fn outline(body: &[u8]) -> Result<Outline, serde_json::Error> {
+/// A member of an object. Each answer of a reading is looked at, so a name is copied only where the document escapes it.
+type Member<'de> = (Cow<'de, str>, Outline<'de>);
+
+fn outline(body: &[u8]) -> Result<Outline<'_>, serde_json::Error> {
     let mut document = serde_json::Deserializer::from_slice(body);
     let outline = Sketch { depth: 0 }.deserialize(&mut document)?;
     document.end()?;
@@ -215,48 +224,48 @@ struct Sketch {
 }
 
 impl<'de> DeserializeSeed<'de> for Sketch {
-    type Value = Outline;
+    type Value = Outline<'de>;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Outline, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Outline<'de>, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
 impl<'de> Visitor<'de> for Sketch {
-    type Value = Outline;
+    type Value = Outline<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("JSON")
     }
 
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Outline, E> {
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Outline<'de>, E> {
         if text.len() > MOST_TEXT {
             return Err(E::custom(format!("a text of more than {MOST_TEXT} bytes")));
         }
         Ok(if text.is_empty() { Outline::Other } else { Outline::Text })
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Outline, E> {
+    fn visit_bool<E>(self, _: bool) -> Result<Outline<'de>, E> {
         Ok(Outline::Other)
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Outline, E> {
+    fn visit_i64<E>(self, _: i64) -> Result<Outline<'de>, E> {
         Ok(Outline::Other)
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<Outline, E> {
+    fn visit_u64<E>(self, _: u64) -> Result<Outline<'de>, E> {
         Ok(Outline::Other)
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Outline, E> {
+    fn visit_f64<E>(self, _: f64) -> Result<Outline<'de>, E> {
         Ok(Outline::Other)
     }
 
-    fn visit_unit<E>(self) -> Result<Outline, E> {
+    fn visit_unit<E>(self) -> Result<Outline<'de>, E> {
         Ok(Outline::Other)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Outline, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Outline<'de>, A::Error> {
         let depth = self.depth + 1;
         let mut kept = Vec::new();
         let mut count = 0;
@@ -272,11 +281,11 @@ impl<'de> Visitor<'de> for Sketch {
         Ok(if depth <= KEPT_DEPTH { Outline::List(kept) } else { Outline::Other })
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Outline, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Outline<'de>, A::Error> {
         let depth = self.depth + 1;
-        let mut kept = BTreeMap::new();
+        let mut kept: Vec<Member> = Vec::new();
         let mut count = 0;
-        while let Some(key) = members.next_key::<String>()? {
+        while let Some(key) = members.next_key_seed(Name)? {
             count += 1;
             if count > MOST_MEMBERS || key.len() > MOST_TEXT {
                 return Err(A::Error::custom(format!(
@@ -284,11 +293,42 @@ impl<'de> Visitor<'de> for Sketch {
                 )));
             }
             let value = members.next_value_seed(Sketch { depth })?;
-            if depth <= KEPT_DEPTH && kept.insert(key, value).is_some() {
-                return Err(A::Error::custom("a member that appears twice"));
+            if depth <= KEPT_DEPTH {
+                kept.push((key, value));
             }
         }
+        kept.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+        if kept.windows(2).any(|two| two[0].0 == two[1].0) {
+            return Err(A::Error::custom("a member that appears twice"));
+        }
         Ok(if depth <= KEPT_DEPTH { Outline::Object(kept) } else { Outline::Other })
+    }
+}
+
+/// The name of a member, as a part of the document where that has it as it is.
+struct Name;
+
+impl<'de> DeserializeSeed<'de> for Name {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Cow<'de, str>, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Name {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a member")
+    }
+
+    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Cow<'de, str>, E> {
+        Ok(Cow::Borrowed(name))
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Cow<'de, str>, E> {
+        Ok(Cow::Owned(name.to_owned()))
     }
 }
 
@@ -304,6 +344,7 @@ mod tests {
             json!({ "stages": [{ "arn": "a", "tags": {}, "x": [[{}]] }], "nextToken": null });
         assert_eq!(check("ListStages", good.to_string().as_bytes()), Ok(()));
         assert_eq!(check("ListStages", br#"{"stages":[]}"#), Ok(()));
+        assert_eq!(check("ListStages", br#"{"\u0073tages":[]}"#), Ok(()));
         assert_eq!(check("DeleteStage", b""), Ok(()));
         for body in ["", " \n"] {
             assert_eq!(check("ListStages", body.as_bytes()), Err(Unusable::Empty));
@@ -323,7 +364,8 @@ mod tests {
             let body = format!(r#"{{"stages":[{item}]}}"#);
             assert_eq!(check("ListStages", body.as_bytes()), Err(refused), "{body}");
         }
-        for body in ["{", "{}x", r#"{"stages":[],"stages":[{"arn":"a"}]}"#] {
+        let twice = r#"{"stages":[],"nextToken":null,"\u0073tages":[{"arn":"a"}]}"#;
+        for body in ["{", "{}x", r#"{"stages":[],"stages":[{"arn":"a"}]}"#, twice] {
             let refused = check("ListStages", body.as_bytes());
             assert!(matches!(refused, Err(Unusable::Unreadable(_))), "{body}: {refused:?}");
         }

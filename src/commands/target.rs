@@ -5,7 +5,7 @@ use super::failure::Failure;
 use crate::cli::Global;
 use crate::diag::suggest;
 use crate::kinds::Kind;
-use crate::manifest::target::{BrokenTarget, TARGET, Target, targets};
+use crate::manifest::target::{BrokenTarget, TARGET, Target, targets, targets_with};
 use crate::ui::{Ui, diagnostic};
 use std::path::Path;
 use std::sync::Arc;
@@ -61,11 +61,15 @@ fn find(reference: &str, ui: Ui) -> Result<Target, Failure> {
         return Err(Failure::error(message)
             .help("to work on a part of the stack, write `--only KIND/NAME`"));
     }
-    let found = targets(&[file.into()]);
     let named = |it: &Result<Target, BrokenTarget>| match it {
         Ok(target) => Some(target.name.clone()),
         Err(broken) => broken.name.clone(),
     };
+    // The whole file is parsed only where that finds nothing.
+    let found = name.map(|name| (targets_with(&[file.into()], name), name));
+    let found =
+        found.filter(|(found, name)| found.iter().any(|it| named(it).as_deref() == Some(name)));
+    let found = found.map_or_else(|| targets(&[file.into()]), |it| it.0);
     let names: Vec<String> = found.iter().filter_map(named).collect();
     // A file that cannot be read has no name, and is an error whatever name is asked for.
     let is_meant = |it: &Result<Target, BrokenTarget>| {

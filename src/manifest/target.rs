@@ -10,7 +10,7 @@ mod read;
 
 pub(super) use beside::without_effect;
 pub(super) use read::document;
-pub use read::{BrokenTarget, Target, TargetPlace, targets};
+pub use read::{BrokenTarget, Target, TargetPlace, targets, targets_with};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};

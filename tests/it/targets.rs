@@ -219,6 +219,20 @@ fn a_target_is_named_where_a_file_has_several_and_found_whatever_the_others_are(
 }
 
 #[test]
+fn a_target_whose_name_is_written_with_an_escape_is_found_and_so_are_two_of_one_name() {
+    let escaped = target("two", ONE, "").replace("name: two", "name: \"t\\u0077o\"");
+    assert!(escaped.contains("u0077"), "{escaped}");
+    let fleet = Fleet::new(&(target("one", ONE, "") + &escaped));
+    let with = |reference: &str| fleet.run(&["validate", "--target", reference]);
+    assert_eq!(with("targets.yaml#two").code, Some(0));
+    fleet.targets(&(target("one", ONE, "") + &target("one", ONE, "")));
+    fails(&with("targets.yaml#one"), &["has several Targets named `one`"]);
+    // Of the documents that hold the name, only those that bear it are meant.
+    fleet.targets(&(target("one", ONE, "") + &target("one-more", ONE, "")));
+    assert_eq!(with("targets.yaml#one").code, Some(0));
+}
+
+#[test]
 fn every_mistake_of_a_target_is_told_with_its_place() {
     let text = "apiVersion: ivs-apply.dev/v1
 kind: Target

@@ -105,6 +105,19 @@ impl BrokenTarget {
 /// The targets of files and folders, in the order of the files. Documents of other kinds are left out; a document that is
 /// meant as a target and is none, and a file that cannot be read, is an entry of its own.
 pub fn targets(paths: &[PathBuf]) -> Vec<Result<Target, BrokenTarget>> {
+    targets_where(paths, |_| true)
+}
+
+/// The same, of the documents in whose text a name occurs. Each child of a fleet reads its one target so: to parse the whole file in
+/// each would take the square of the number of targets. A name that is written with escapes does not occur.
+pub fn targets_with(paths: &[PathBuf], name: &str) -> Vec<Result<Target, BrokenTarget>> {
+    targets_where(paths, |text| text.contains(name))
+}
+
+fn targets_where(
+    paths: &[PathBuf],
+    is_wanted: impl Fn(&str) -> bool,
+) -> Vec<Result<Target, BrokenTarget>> {
     let (files, stdin): (Vec<PathBuf>, Vec<PathBuf>) =
         paths.iter().cloned().partition(|it| it.as_os_str() != "-");
     let mut unread = Report::new();
@@ -125,7 +138,7 @@ pub fn targets(paths: &[PathBuf]) -> Vec<Result<Target, BrokenTarget>> {
     }
     let mut readable = true;
     let mut of_list = Report::new();
-    for origin in sources.origins() {
+    for origin in sources.origins().filter(|it| is_wanted(sources.document_text(*it))) {
         let mut report = Report::new();
         // A list is looked at once, and not for each of its items.
         if matches!(sources.document(origin).and_then(|it| it.item), Some(1..)) {
