@@ -100,7 +100,10 @@ pub const LABELS: [(&str, &str); 14] = [
     ("account", "The account of the credentials."),
     ("command", "The command, such as `apply`."),
     ("version", "The version of the program."),
-    ("status", "How a step ended, as in `outcome` of the JSON answer."),
+    (
+        "status",
+        "How a step ended: `blocked`, `deferred`, `done`, `dormant`, `failed`, `not started`, `skipped`, `stale`, `unconfirmed`, `unknown`.",
+    ),
     ("operation", "The operation of the API, such as `ListChannels`."),
     (
         "state",
