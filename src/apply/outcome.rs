@@ -160,18 +160,28 @@ fn with_ids<S: Serializer>(
 /// How the steps of a plan ended, counted as a reader does: a replacement is one step.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "each is the count of what it is called")]
 pub struct Counts {
+    /// Must not be carried out.
     pub blocked: usize,
+    /// Left for a later run, by the plan or by this run.
     pub deferred: usize,
+    /// Done.
     pub done: usize,
+    /// Nothing to do at the moment.
     pub dormant: usize,
+    /// AWS refused, or answered something else than was planned.
     pub failed: usize,
+    /// The run was stopped before their turn.
     pub not_started: usize,
+    /// A step that they depend on did not succeed.
     pub skipped: usize,
+    /// The object is no longer what the plan saw; nothing was written.
     pub stale: usize,
+    /// Done, but the listings do not show it yet.
     pub unconfirmed: usize,
+    /// The request may have been carried out.
     pub unknown: usize,
+    /// Resources that are as declared.
     pub unchanged: usize,
 }
 

@@ -232,7 +232,9 @@ impl Publisher {
 }
 
 /// How many parts of an object have failed while it runs, such as the destinations of a composition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 pub struct Degraded {
     /// Parts that have failed.
     pub failed: usize,

@@ -100,6 +100,7 @@ pub struct ApprovedStep {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cuts_off: Option<String>,
     /// Causes of the step.
+    #[schemars(with = "Vec<Cause>")]
     pub because: Vec<Value>,
     /// Fields that differ, by path.
     pub fields: BTreeMap<String, Value>,

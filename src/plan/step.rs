@@ -66,7 +66,7 @@ pub struct Step {
 }
 
 /// Why a step is in the plan.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "cause", rename_all = "camelCase")]
 pub enum Cause {
     /// It is declared and does not exist.

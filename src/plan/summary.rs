@@ -7,20 +7,32 @@ use serde::Serialize;
 
 /// Counts for the summary line.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
-#[expect(missing_docs, reason = "each is the count of what it is called")]
 pub struct Summary {
+    /// Objects that are made.
     pub create: usize,
+    /// Objects whose spec is changed, and their tags where they differ.
     pub update: usize,
+    /// Objects that get a successor; the delete of the old one is not counted by itself.
     pub replace: usize,
+    /// Objects that are deleted, other than those of a replacement.
     pub delete: usize,
+    /// Unowned objects that are taken over.
     pub adopt: usize,
+    /// Objects that get another logical name.
     pub rename: usize,
+    /// Objects of which tags alone are changed.
     pub retag: usize,
+    /// Objects whose ownership tags are taken off.
     pub release: usize,
+    /// Resources that are as declared.
     pub unchanged: usize,
+    /// Steps that are left for a later run.
     pub deferred: usize,
+    /// Resources with nothing to do at the moment, which is no drift.
     pub dormant: usize,
+    /// Steps that must not be carried out, and with them nothing of the plan.
     pub blocked: usize,
+    /// Resources of the stack that no manifest declares and that stay, since nothing is pruned.
     pub orphans: usize,
 }
 

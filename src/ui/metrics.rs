@@ -5,6 +5,7 @@
 //! that outlive nothing here.
 
 mod audiences;
+pub mod list;
 
 use super::Ui;
 use super::ci::Known;
@@ -18,16 +19,11 @@ use crate::manifest::source::read_named;
 use crate::plan::{Action, Plan, ResourceState, ResourceStatus};
 use audiences::{Reached, Watched};
 use jiff::Timestamp;
+use list::{Metric, run};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-
-/// The beginning of each name.
-const PREFIX: &str = "ivs_apply_";
-
-/// The metric that the next run keeps where it does not succeed.
-const SUCCESS: &str = "last_success_timestamp_seconds";
 
 /// What is written over.
 const METRICS: Sort =
@@ -205,17 +201,10 @@ impl Metrics {
             }
         }
         let mut text = Text { labels, text: String::new() };
-        let whole = |name: &str, help: &str, value: u64, text: &mut Text| {
-            text.metric(name, help, [(&[][..], value.to_string())]);
-        };
         let version = [("version", env!("CARGO_PKG_VERSION").to_owned())];
-        text.metric("build_info", "The program that wrote this.", [(&version[..], "1".to_owned())]);
+        text.metric(&run::BUILD_INFO, [(&version[..], "1".to_owned())]);
         let now = now.as_second().to_string();
-        text.metric(
-            "last_run_timestamp_seconds",
-            "When the last run ended.",
-            [(&[][..], now.clone())],
-        );
+        text.metric(&run::LAST_RUN, [(&[][..], now.clone())]);
         // What was found is a success of `plan` and `drift` too.
         let success = if matches!(exit_code, 0 | 2) {
             Some(now)
@@ -225,43 +214,24 @@ impl Metrics {
             };
             same_command.filter(same).and_then(|it| it.success)
         };
-        text.metric(
-            SUCCESS,
-            "When the last run that succeeded ended: one with exit code 0 or 2.",
-            success.map(|it| (&[][..], it)),
-        );
+        text.metric(&run::LAST_SUCCESS, success.map(|it| (&[][..], it)));
         let seconds = format!("{:.3}", self.begun.elapsed().as_secs_f64());
-        text.metric(
-            "last_run_duration_seconds",
-            "How long the last run took.",
-            [(&[][..], seconds)],
-        );
-        whole("last_run_exit_code", "The exit code of the last run.", exit_code.into(), &mut text);
+        text.metric(&run::DURATION, [(&[][..], seconds)]);
+        text.metric(&run::EXIT_CODE, [(&[][..], exit_code.to_string())]);
         if let Some(found) = &self.found {
             found.write(&mut text);
         }
         let steps =
             self.steps.iter().map(|(status, count)| ([("status", (*status).to_owned())], count));
         let steps: Vec<_> = steps.map(|(label, count)| (label, count.to_string())).collect();
-        text.metric(
-            "last_run_steps",
-            "Steps of the last run by how they ended, a replacement counted as one.",
-            steps.iter().map(|(label, count)| (&label[..], count.clone())),
-        );
+        text.metric(&run::STEPS, steps.iter().map(|(label, count)| (&label[..], count.clone())));
         let calls = self.gate.as_ref().map(RequestGate::calls).unwrap_or_default();
         let throttled = self.gate.as_ref().map(RequestGate::throttled).unwrap_or_default();
-        for (name, help, calls) in [
-            ("last_run_calls", "Calls of the last run by operation.", calls),
-            (
-                "last_run_throttled_calls",
-                "Calls of the last run that AWS refused because of its rate, by operation.",
-                throttled,
-            ),
-        ] {
+        for (metric, calls) in [(&run::CALLS, calls), (&run::THROTTLED, throttled)] {
             let calls =
                 calls.into_iter().map(|(name, count)| ([("operation", name)], count.to_string()));
             let calls: Vec<_> = calls.collect();
-            text.metric(name, help, calls.iter().map(|(label, count)| (&label[..], count.clone())));
+            text.metric(metric, calls.iter().map(|(label, count)| (&label[..], count.clone())));
         }
         text.text.push_str("# EOF\n");
         text.text
@@ -279,20 +249,11 @@ impl Found {
             states.into_iter().map(|(state, count)| ([("state", state.to_owned())], count));
         let states: Vec<_> = states.map(|(label, count)| (label, count.to_string())).collect();
         text.metric(
-            "resources",
-            "Resources of the stack by state, after the last run.",
+            &run::RESOURCES,
             states.iter().map(|(label, count)| (&label[..], count.clone())),
         );
-        text.metric(
-            "viewers",
-            "Viewers of the stack's channels when the account was read.",
-            [(&[][..], self.viewers.to_string())],
-        );
-        text.metric(
-            "publishers",
-            "Participants that published in sessions of the stack's stages when the account was read.",
-            self.publishers.map(|it| (&[][..], it.to_string())),
-        );
+        text.metric(&run::VIEWERS, [(&[][..], self.viewers.to_string())]);
+        text.metric(&run::PUBLISHERS, self.publishers.map(|it| (&[][..], it.to_string())));
         if let Some(compared) = &self.planned {
             compared.write(text);
         }
@@ -301,22 +262,13 @@ impl Found {
 
 impl Compared {
     fn write(&self, text: &mut Text) {
-        for (name, help, count) in [
-            (
-                "drifted_resources",
-                "Resources that were changed or deleted outside ivs-apply.",
-                self.drifted,
-            ),
-            ("deferred_steps", "Steps that are left for a later run.", self.deferred),
-        ] {
-            text.metric(name, help, [(&[][..], count.to_string())]);
-        }
+        text.metric(&run::DRIFTED, [(&[][..], self.drifted.to_string())]);
+        text.metric(&run::DEFERRED, [(&[][..], self.deferred.to_string())]);
         let effect = |it: &'static str| ("effect", it.to_owned());
         let viewers: Vec<_> =
             self.audiences.iter().map(|(name, it)| ([effect(name)], it.viewers)).collect();
         text.metric(
-            "audience_viewers",
-            "Viewers whom the plan concerns: all at stake, cut off by it, and those for whom steps are deferred.",
+            &run::AUDIENCE_VIEWERS,
             viewers.iter().map(|(labels, count)| (&labels[..], count.to_string())),
         );
         let audiences = self.audiences.iter().flat_map(|(name, reached)| {
@@ -325,8 +277,7 @@ impl Compared {
         });
         let audiences: Vec<_> = audiences.collect();
         text.metric(
-            "audiences",
-            "Streams, sessions of stages, compositions and publishers of ingest configurations that the plan concerns.",
+            &run::AUDIENCES,
             audiences.iter().map(|(labels, count)| (&labels[..], count.to_string())),
         );
     }
@@ -348,21 +299,21 @@ impl Text {
     /// A metric with its samples; nothing where it has none.
     fn metric<'a>(
         &mut self,
-        name: &str,
-        help: &str,
+        metric: &Metric,
         samples: impl IntoIterator<Item = (&'a [(&'static str, String)], String)>,
     ) {
         let mut samples = samples.into_iter().peekable();
         if samples.peek().is_none() {
             return;
         }
-        let _ = writeln!(self.text, "# HELP {PREFIX}{name} {help}\n# TYPE {PREFIX}{name} gauge");
+        let Metric { name, help, .. } = metric;
+        let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} gauge");
         for (labels, value) in samples {
             let all = self.labels.iter().map(|(name, value)| (*name, value));
             let all = all.chain(labels.iter().map(|(name, value)| (*name, value)));
             let all: Vec<String> =
-                all.map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).collect();
-            let _ = writeln!(self.text, "{PREFIX}{name}{{{}}} {value}", all.join(","));
+                all.map(|(label, value)| format!("{label}=\"{}\"", escaped(value))).collect();
+            let _ = writeln!(self.text, "{name}{{{}}} {value}", all.join(","));
         }
     }
 }
@@ -375,14 +326,13 @@ fn escaped(value: &str) -> String {
 impl Former {
     /// Reads what [`Metrics::text`] has written; anything else says nothing.
     fn read(text: &str) -> Self {
-        let sample = |name: &str| -> Option<(&str, &str)> {
-            let line = text
-                .lines()
-                .find_map(|it| it.strip_prefix(PREFIX)?.strip_prefix(name)?.strip_prefix('{'))?;
+        let sample = |metric: &Metric| -> Option<(&str, &str)> {
+            let line =
+                text.lines().find_map(|it| it.strip_prefix(metric.name)?.strip_prefix('{'))?;
             line.rsplit_once("} ")
         };
-        let labels = sample("last_run_timestamp_seconds").map(|(labels, _)| read_labels(labels));
-        let success = sample(SUCCESS).filter(|(_, value)| value.parse::<f64>().is_ok());
+        let labels = sample(&run::LAST_RUN).map(|(labels, _)| read_labels(labels));
+        let success = sample(&run::LAST_SUCCESS).filter(|(_, value)| value.parse::<f64>().is_ok());
         Self {
             labels: labels.unwrap_or_default(),
             success: success.map(|(_, value)| value.to_owned()),
@@ -431,7 +381,7 @@ mod tests {
     }
 
     fn success(text: &str) -> Option<&str> {
-        let line = text.lines().find(|it| it.starts_with(&format!("{PREFIX}{SUCCESS}{{")));
+        let line = text.lines().find(|it| it.starts_with(&format!("{}{{", run::LAST_SUCCESS.name)));
         line.and_then(|it| it.rsplit_once(' ')).map(|(_, value)| value)
     }
 

@@ -19,7 +19,7 @@ pub mod html;
 pub mod init;
 pub mod json;
 pub mod markdown;
-mod metrics;
+pub mod metrics;
 mod notes;
 mod on_air;
 pub mod output;

@@ -255,6 +255,15 @@ pub(crate) fn document(ran: &Ran) -> serde_json::Value {
         serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran:?}"));
     let errors: Vec<String> = validator.iter_errors(&document).map(|it| it.to_string()).collect();
     assert!(errors.is_empty(), "{errors:#?}: {document:#}");
+    // A field that only some commands have names them, for `docs/json.md`.
+    let command = &document["command"];
+    for name in document.as_object().expect("an object").keys() {
+        let commands = schema["properties"][name].get("x-commands").and_then(|it| it.as_array());
+        assert!(
+            commands.is_none_or(|it| it.contains(command)),
+            "`{name}` is a field of {commands:?}, and {command} has it"
+        );
+    }
     document
 }
 

@@ -185,6 +185,10 @@ fn the_scenarios_for_newcomers_are_linked_from_the_concepts() {
             links(&prose(text)).into_iter().map(|it| plain(&folder.join(it))).collect::<Vec<_>>()
         })
         .collect();
+    for (page, text) in documents.iter().filter(|(it, _)| it.starts_with("docs/concepts")) {
+        let shows = links(&prose(text)).iter().any(|it| it.contains("tests/scenarios/"));
+        assert!(shows || page.ends_with("README.md"), "{} links no scenario", page.display());
+    }
     let mut count = 0;
     for story in order.captures_iter(table) {
         let path = Path::new("tests/scenarios").join(&story[1]);

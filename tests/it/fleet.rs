@@ -6,6 +6,8 @@ use crate::binary::{Place, Ran, SIGNED_IN, Served, ivs_apply, run};
 use crate::client::Client;
 use crate::hostile_text::{HOSTILE, assert_inert};
 use crate::left_out::left_out;
+use crate::metrics::listed;
+use ivs_apply::ui::metrics::list;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
@@ -271,6 +273,11 @@ fn of_a_hundred_targets_five_fail_in_five_ways_and_the_others_are_done() {
         assert_eq!(found["outcome"], outcome, "{found:#}");
     }
     assert_eq!(row(&results, "killed")["signal"], 9);
+    let line = ran.stderr.lines().find(|it| it.starts_with("foreign: failed"));
+    assert!(
+        line.is_some_and(|it| it.contains("could not be assumed") && !it.contains("help:")),
+        "the line of a target says what is wrong: {line:?}"
+    );
     let report = work.run("report results");
     assert_eq!(report.code, Some(0), "{report:?}");
     for told in [
@@ -678,7 +685,11 @@ fn a_report_has_every_form_and_no_text_of_it_steers_anything() {
                 assert!(ran.stdout.contains("Content-Security-Policy"), "{ran:?}");
                 assert!(!ran.stdout.contains("<b>") && !ran.stdout.contains("<script"), "{ran:?}");
             }
-            "metrics" => assert!(ran.stdout.ends_with("# EOF\n"), "{ran:?}"),
+            "metrics" => {
+                assert!(ran.stdout.ends_with("# EOF\n"), "{ran:?}");
+                let names = listed(&ran.stdout, list::fleet::ALL, &[]);
+                assert_eq!(names.len(), list::fleet::ALL.len(), "{names:?}");
+            }
             _ => {}
         }
     }

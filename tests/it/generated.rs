@@ -1,5 +1,7 @@
 //! Files that the code makes are what the code makes.
 
+mod reference;
+
 use crate::binary::{ivs_apply, run};
 use crate::golden;
 use clap::CommandFactory;

@@ -63,6 +63,7 @@ mod markdown;
 mod memory;
 mod messages;
 mod metrics;
+mod operator_pages;
 mod output;
 mod pace;
 mod permissions;

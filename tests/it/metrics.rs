@@ -6,6 +6,8 @@ use crate::first_applies::document as manifest;
 use crate::golden::root;
 use crate::killed::Stage;
 use crate::left_out::left_out;
+use ivs_apply::ui::metrics::list::{self, Metric};
+use regex::Regex;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -31,7 +33,32 @@ fn sample(text: &str, parts: &[&str]) -> i64 {
 fn read(path: &Path) -> String {
     let text = std::fs::read_to_string(path).expect("written");
     assert!(text.ends_with("\n# EOF\n"), "{text}");
+    listed(&text, list::run::ALL, &list::run::LABELS);
     text
+}
+
+/// The names of the metrics of a text. Each is one of these, with its text and its labels and those that all have.
+#[track_caller]
+pub(crate) fn listed(text: &str, all: &[Metric], common: &[&str]) -> BTreeSet<String> {
+    let label = Regex::new(r#"([a-z_]+)="(?:[^"\\]|\\.)*""#).expect("a pattern");
+    let mut names = BTreeSet::new();
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("# HELP ") {
+            let (name, help) = rest.split_once(' ').expect("a name and a text");
+            let of_list = all.iter().find(|it| it.name == name);
+            assert_eq!(of_list.map(|it| it.help), Some(help), "{name}");
+            names.insert(name.to_owned());
+        } else if !line.starts_with('#') {
+            let (name, rest) = line.split_once(['{', ' ']).expect("a sample");
+            let metric = all.iter().find(|it| it.name == name).expect("of the list");
+            let found = label.captures_iter(rest).map(|it| it[1].to_owned());
+            // Of duplicates alone.
+            let found: BTreeSet<String> = found.filter(|it| it != "place").collect();
+            let expected = common.iter().chain(metric.labels).map(|it| (*it).to_owned());
+            assert_eq!(found, expected.collect(), "{line}");
+        }
+    }
+    names
 }
 
 /// Whether `promtool` is there; where it is not, a test is left out.
@@ -261,7 +288,12 @@ fn rules_and_dashboard_use_metrics_that_exist_and_the_rules_pass_their_tests() {
     let text = all_metrics() + &read(&stage.place.folder.path().join("status.prom"));
     let written: BTreeSet<&str> =
         text.lines().filter_map(|it| it.strip_prefix("# TYPE ")?.split(' ').next()).collect();
-    let name = regex::Regex::new("ivs_apply_[a-z_]+").expect("a pattern");
+    assert_eq!(
+        written,
+        list::run::ALL.iter().map(|it| it.name).collect(),
+        "src/ui/metrics/list.rs"
+    );
+    let name = Regex::new("ivs_apply_[a-z_]+").expect("a pattern");
     let folder = root().join("examples/monitoring");
     for file in ["alerts.yaml", "alerts_test.yaml", "dashboard.json", "../../docs/operations.md"] {
         let text = std::fs::read_to_string(folder.join(file)).expect("readable");

@@ -3,16 +3,14 @@
 use super::CAP;
 use crate::fleet::{Outcome, Results, Row};
 use crate::ui::escape::escape;
+use crate::ui::metrics::list::{Metric, fleet};
 use std::fmt::Write;
-
-/// The beginning of each name.
-const PREFIX: &str = "ivs_apply_fleet_";
 
 /// The results.
 pub fn metrics(results: &Results) -> String {
     let mut text = String::new();
     let build = [("version", env!("CARGO_PKG_VERSION").to_owned())];
-    metric(&mut text, "build_info", "The program that wrote this.", [(build.to_vec(), "1".into())]);
+    metric(&mut text, &fleet::BUILD_INFO, [(build.to_vec(), "1".into())]);
     let counted = results.commands().into_iter().flat_map(|command| {
         Outcome::ALL.into_iter().map(move |outcome| {
             let rows = results.targets.iter().filter(|it| command_of(it, results) == command);
@@ -22,48 +20,37 @@ pub fn metrics(results: &Results) -> String {
             (labels, count.to_string())
         })
     });
-    metric(&mut text, "targets", "Targets by how their last run ended.", counted);
+    metric(&mut text, &fleet::TARGETS, counted);
     let missing = results.missing_shards().len().to_string();
-    let help = "Shards without results, though there are results of other shards.";
-    metric(&mut text, "missing_shards", help, [(Vec::new(), missing)]);
+    metric(&mut text, &fleet::MISSING_SHARDS, [(Vec::new(), missing)]);
     let rows = || results.targets.iter().filter(|it| it.name.is_some());
     let of = |row: &Row, value: String| (labels(row, results), value);
     metric(
         &mut text,
-        "target_done",
-        "Whether the last run of a target did what was asked: it ended with exit code 0 or 2.",
+        &fleet::DONE,
         rows().map(|it| of(it, u8::from(it.outcome.is_done()).to_string())),
     );
     metric(
         &mut text,
-        "target_has_changes",
-        "Whether the last run of a target found changes or drift.",
+        &fleet::HAS_CHANGES,
         rows().map(|it| of(it, u8::from(it.outcome == Outcome::Changes).to_string())),
     );
     metric(
         &mut text,
-        "target_exit_code",
-        "The exit code of the last run of a target, where it had one.",
+        &fleet::EXIT_CODE,
         rows().filter_map(|it| Some(of(it, it.exit_code?.to_string()))),
     );
     metric(
         &mut text,
-        "target_start_timestamp_seconds",
-        "When the last run of a target began.",
+        &fleet::STARTED,
         rows().filter_map(|it| Some(of(it, it.started_at?.as_second().to_string()))),
     );
     metric(
         &mut text,
-        "target_duration_seconds",
-        "How long the last run of a target took.",
+        &fleet::DURATION,
         rows().filter_map(|it| Some(of(it, format!("{:.3}", it.seconds?)))),
     );
-    metric(
-        &mut text,
-        "target_calls",
-        "Calls of AWS of the last run of a target.",
-        rows().filter_map(|it| Some(of(it, it.calls?.to_string()))),
-    );
+    metric(&mut text, &fleet::CALLS, rows().filter_map(|it| Some(of(it, it.calls?.to_string()))));
     text.push_str("# EOF\n");
     text
 }
@@ -92,23 +79,23 @@ fn labels(row: &Row, results: &Results) -> Vec<(&'static str, String)> {
 /// A metric with its samples; nothing where it has none.
 fn metric(
     text: &mut String,
-    name: &str,
-    help: &str,
+    metric: &Metric,
     samples: impl IntoIterator<Item = (Vec<(&'static str, String)>, String)>,
 ) {
     let mut samples = samples.into_iter().peekable();
     if samples.peek().is_none() {
         return;
     }
-    let _ = writeln!(text, "# HELP {PREFIX}{name} {help}\n# TYPE {PREFIX}{name} gauge");
+    let Metric { name, help, .. } = metric;
+    let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge");
     for (labels, value) in samples {
         let labels: Vec<String> = labels
             .into_iter()
-            .map(|(name, value)| format!("{name}=\"{}\"", escaped(&escape(&value, CAP))))
+            .map(|(label, value)| format!("{label}=\"{}\"", escaped(&escape(&value, CAP))))
             .collect();
         let labels =
             if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
-        let _ = writeln!(text, "{PREFIX}{name}{labels} {value}");
+        let _ = writeln!(text, "{name}{labels} {value}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! A fleet as it runs: a bar on a terminal, with a line for each target that needs attention; elsewhere a line for each.
 
-use super::{why, word};
+use super::{CAP, why, word};
 use crate::fleet::{Outcome, Row};
 use crate::ui::Ui;
 use crate::ui::escape::escape;
@@ -58,10 +58,13 @@ impl FleetProgress {
         if let Some(seconds) = row.seconds {
             text.push_str(&format!(", {seconds:.1} s"));
         }
-        if row.outcome != Outcome::NotStarted
-            && let Some(why) = why(row).last()
-        {
-            text.push_str(&format!(": {why}"));
+        // The most telling line: a mistake in a manifest, or what is wrong; what to do about it is in the report.
+        let told = match &row.error {
+            Some(error) if row.findings.is_empty() => Some(escape(&error.message, CAP)),
+            _ => why(row).pop(),
+        };
+        if let Some(told) = told.filter(|_| row.outcome != Outcome::NotStarted) {
+            text.push_str(&format!(": {told}"));
         }
         self.line(&text);
     }
