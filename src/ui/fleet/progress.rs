@@ -1,6 +1,6 @@
 //! A fleet as it runs: a bar on a terminal, with a line for each target that needs attention; elsewhere a line for each.
 
-use super::{why, word};
+use super::{cause, word};
 use crate::fleet::{Outcome, Row};
 use crate::ui::Ui;
 use crate::ui::escape::escape;
@@ -59,9 +59,9 @@ impl FleetProgress {
             text.push_str(&format!(", {seconds:.1} s"));
         }
         if row.outcome != Outcome::NotStarted
-            && let Some(why) = why(row).last()
+            && let Some(cause) = cause(row)
         {
-            text.push_str(&format!(": {why}"));
+            text.push_str(&format!(": {cause}"));
         }
         self.line(&text);
     }
