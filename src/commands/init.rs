@@ -199,7 +199,8 @@ pub(super) fn run(args: &InitArgs, global: &Global, ui: Ui) -> Result<ExitCode, 
 fn existing(folder: &Path) -> Option<Loaded> {
     let manifests = folder.join(MANIFESTS);
     let stdin = StandardInput { text: &mut std::io::empty(), folder: None };
-    let read = || manifest::load(&[manifests.clone()], stdin, None, &GivenValues::default());
+    let read =
+        || manifest::load(std::slice::from_ref(&manifests), stdin, None, &GivenValues::default());
     manifests.is_dir().then(read)
 }
 

@@ -21,22 +21,24 @@ pub(super) fn possible_renames(plan: &Plan, observed: &ObservedState) -> Vec<Not
     let mut coming: BTreeMap<(Kind, String), Vec<&Step>> = BTreeMap::new();
     for step in plan.steps.iter().filter(|it| it.action == Action::Create) {
         let kind = step.address.kind;
-        if let Some(spec) = step.spec.as_ref().filter(|_| going.by_kind.contains_key(&kind)) {
+        if let Some(spec) = step.spec.as_ref().filter(|_| going.names.contains_key(&kind)) {
             coming.entry((kind, spec.hash_without_name())).or_default().push(step);
         }
     }
     let mut kinds: BTreeMap<Kind, usize> = BTreeMap::new();
-    coming.keys().for_each(|(kind, _)| *kinds.entry(*kind).or_default() += 1);
+    for (kind, _) in coming.keys() {
+        *kinds.entry(*kind).or_default() += 1;
+    }
     let mut found: BTreeMap<&Address, Vec<&Step>> = BTreeMap::new();
     for ((kind, hash), steps) in &coming {
         let [step] = steps[..] else { continue };
         let Some(spec) = &step.spec else { continue };
-        let names = &going.by_kind[kind];
+        let names = &going.names[kind];
         let names = names.iter().filter(|_| names.len() * kinds[kind] <= MOST_DIGESTS);
         let names: BTreeSet<&str> = names.copied().collect();
         let digests = spec.digests_as(names.into_iter(), &observed.addresses);
-        let of_digests = digests.into_iter().filter_map(|it| going.by_digest.get(&(*kind, it)));
-        let of_specs = going.by_spec.get(&(*kind, hash.clone()));
+        let of_digests = digests.into_iter().filter_map(|it| going.applied.get(&(*kind, it)));
+        let of_specs = going.read.get(&(*kind, hash.clone()));
         let alike: BTreeSet<&Address> = of_digests.chain(of_specs).flatten().copied().collect();
         if let Some(from) = alike.first().copied().filter(|_| alike.len() == 1) {
             found.entry(from).or_default().push(step);
@@ -57,11 +59,11 @@ pub(super) fn possible_renames(plan: &Plan, observed: &ObservedState) -> Vec<Not
 #[derive(Default)]
 struct Going<'a> {
     /// Their names, each of which may be the display name as well.
-    by_kind: BTreeMap<Kind, Vec<&'a str>>,
+    names: BTreeMap<Kind, Vec<&'a str>>,
     /// Those that were read, by their spec.
-    by_spec: BTreeMap<(Kind, String), Vec<&'a Address>>,
+    read: BTreeMap<(Kind, String), Vec<&'a Address>>,
     /// All, by the digest of what was last applied.
-    by_digest: BTreeMap<(Kind, String), Vec<&'a Address>>,
+    applied: BTreeMap<(Kind, String), Vec<&'a Address>>,
 }
 
 impl<'a> Going<'a> {
@@ -81,12 +83,12 @@ impl<'a> Going<'a> {
 
     fn add(&mut self, address: &'a Address, spec: Option<&Spec>, owner: &Owner) {
         let kind = address.kind;
-        self.by_kind.entry(kind).or_default().push(&address.name);
+        self.names.entry(kind).or_default().push(&address.name);
         if let Some(spec) = spec {
-            self.by_spec.entry((kind, spec.hash_without_name())).or_default().push(address);
+            self.read.entry((kind, spec.hash_without_name())).or_default().push(address);
         }
         if let Owner::Stack(owned) = owner {
-            self.by_digest.entry((kind, owned.digest.clone())).or_default().push(address);
+            self.applied.entry((kind, owned.digest.clone())).or_default().push(address);
         }
     }
 }
@@ -115,7 +117,9 @@ mod tests {
     }
 
     fn unread(account: &mut Account) {
-        account.0.owned.values_mut().for_each(|it| it.spec = None);
+        for it in account.0.owned.values_mut() {
+            it.spec = None;
+        }
     }
 
     #[test]

@@ -45,7 +45,9 @@ pub fn text(written: &Written<'_>) -> String {
     let mut list = |head: String, lines: &[&str]| {
         if !lines.is_empty() {
             text.push_str(&head);
-            lines.iter().for_each(|line| text.push_str(&format!("  {line}\n")));
+            for line in lines {
+                text.push_str(&format!("  {line}\n"));
+            }
         }
     };
     list(format!("Written to {name}:\n"), files);

@@ -42,7 +42,9 @@ fn accepted(command: &clap::Command, found: &mut BTreeSet<(String, String)>) {
             }
         }
     }
-    command.get_subcommands().for_each(|it| accepted(it, found));
+    for it in command.get_subcommands() {
+        accepted(it, found);
+    }
 }
 
 /// A second spelling is either one that stays, or one that is deprecated: then it has to warn.
@@ -66,24 +68,24 @@ fn second_names(text: &str) -> Vec<String> {
         .collect()
 }
 
+/// The second names in the files of a folder, and how many files were read.
+fn walk(folder: &Path, found: &mut Vec<String>, read: &mut usize) {
+    for entry in std::fs::read_dir(folder).expect("readable") {
+        let path = entry.expect("readable").path();
+        if path.is_dir() {
+            walk(&path, found, read);
+        } else if path.extension().is_some_and(|it| it == "rs") {
+            let text = std::fs::read_to_string(&path).expect("readable");
+            *read += 1;
+            found.extend(second_names(&text).iter().map(|it| format!("{}: {it}", path.display())));
+        }
+    }
+}
+
 #[test]
 fn no_field_or_word_of_a_document_has_a_second_name() {
     let written = "#[serde(default, alias = \"old\")]\nnew: bool,\n#[serde(\n    alias=\"x\"\n)]";
     assert_eq!(second_names(written).len(), 2, "the test sees them");
-    fn walk(folder: &Path, found: &mut Vec<String>, read: &mut usize) {
-        for entry in std::fs::read_dir(folder).expect("readable") {
-            let path = entry.expect("readable").path();
-            if path.is_dir() {
-                walk(&path, found, read);
-            } else if path.extension().is_some_and(|it| it == "rs") {
-                let text = std::fs::read_to_string(&path).expect("readable");
-                *read += 1;
-                found.extend(
-                    second_names(&text).iter().map(|it| format!("{}: {it}", path.display())),
-                );
-            }
-        }
-    }
     let (mut found, mut read) = (Vec::new(), 0);
     for folder in ["src", "operator/src"] {
         walk(&root().join(folder), &mut found, &mut read);
