@@ -98,7 +98,7 @@ pub(super) async fn run(
             let (stack, region) = (approval.place.stack.clone(), approval.place.region.clone());
             events.record.is_about(Known { stack: Some(stack), region: Some(region) });
             let restored = inputs::restored(file, approval, global, ui)?;
-            let account = Account::of(&restored).await?;
+            let account = Account::of(&restored, None).await?;
             inputs::at_its_endpoint(file, approval, global, account.endpoints())?;
             (restored, Some(account))
         }
@@ -121,7 +121,7 @@ pub(super) async fn run(
     let policy = Policy { ignore_freeze: args.consent.ignore_freeze.clone(), ..policy };
     let account = match account {
         Some(account) => account,
-        None => Account::of(global).await?,
+        None => Account::of(global, Some(&loaded)).await?,
     };
     let connection = Connection::open_at(account, global, &loaded.stack, ui).await?;
     let connection = connection.telling(events, &loaded.stack);
@@ -182,6 +182,12 @@ pub(super) fn read_approval(path: &Path, reader: &str) -> Result<Approval, Failu
         return Err(Failure::error(message).help(
             "save the plan with `plan --out FILE`, and give that FILE to `apply` or `show`",
         ));
+    }
+    let has_list = |name: &str| value.as_ref().is_some_and(|it| it[name].is_array());
+    if has_list("runs") && has_list("targets") {
+        let message = format!("`{name}` has the results of a fleet, and is not a saved plan");
+        return Err(Failure::error(message)
+            .help("`ivs-apply fleet report FOLDER` shows the results in a folder"));
     }
     Approval::read(&text).map_err(|why| Failure::stale(format!("`{name}` {why}")))
 }
@@ -291,9 +297,10 @@ impl Carrying<'_> {
         }
         if self.is_document() {
             // The plan has to be shown before the question.
-            let header = self.session.connection.header(&self.session.loaded.stack);
-            let places = self.session.places(self.global);
-            self.ui.say(&crate::ui::plan::text(&self.session.planned.plan, &header, places));
+            let Session { loaded, connection, planned } = &self.session;
+            let header = connection.header(&loaded.stack);
+            let places = session::places(self.global);
+            self.ui.say(&crate::ui::plan::text(&planned.plan, &header, &loaded.sources, places));
         }
         let ui = self.ui;
         // Ctrl-C must work as an answer to the question.

@@ -1,7 +1,7 @@
 //! The connection of a command to its account, on AWS or emulated in this process. Plans and writes nothing.
 
 use super::failure::{Failure, chain, failed, refused};
-use crate::aws::{Clients, Endpoints, RoleToAssume, Target};
+use crate::aws::{Clients, ConnectError, Endpoints, RoleToAssume, Target};
 use crate::cli::{Global, variable};
 use crate::cloud::{Reading, read};
 use crate::emulator::{Emulator, Settings};
@@ -83,13 +83,17 @@ pub(super) enum Account {
 }
 
 impl Account {
-    /// The account of a run with this command line. Sends nothing, apart from what a source of credentials needs, and
-    /// opens no emulator.
-    pub(super) async fn of(global: &Global) -> Result<Self, Failure> {
+    /// The account of a run with this command line and these manifests, if it reads any. Sends nothing, apart from what a
+    /// source of credentials needs, and opens no emulator.
+    pub(super) async fn of(global: &Global, loaded: Option<&Loaded>) -> Result<Self, Failure> {
         if let Some(file) = global.emulator_file() {
             return Ok(Self::Emulated(file.to_owned()));
         }
-        Ok(Self::Aws(Box::new(clients(&target(global)).await?)))
+        match engine::connect(&target(global)).await {
+            Ok(clients) => Ok(Self::Aws(Box::new(clients))),
+            Err(ConnectError::NoRegion) => Err(no_region(loaded)),
+            Err(error) => Err(failed(&error.into())),
+        }
     }
 
     /// Where the requests of the run go.
@@ -101,8 +105,20 @@ impl Account {
     }
 }
 
-async fn clients(target: &Target) -> Result<Clients, Failure> {
-    engine::connect(target).await.map_err(|error| failed(&error.into()))
+/// No region is configured. That of the Stack is compared with the configured one, and never taken for it: the reader is
+/// told where it stands, and what to type.
+fn no_region(loaded: Option<&Loaded>) -> Failure {
+    let failure = failed(&ConnectError::NoRegion.into());
+    let named = loaded.and_then(|it| Some((&it.stack.name, it.stack.region.as_ref()?, it)));
+    let Some((name, region, loaded)) = named else { return failure };
+    let at = loaded.region_at().map(|it| format!(" (`{it}`)")).unwrap_or_default();
+    Failure::error(format!(
+        "{}, and the Stack `{name}` is in {region}{at}",
+        failure.message
+    ))
+    .help(format!(
+        "give `--region {region}`, or set `AWS_REGION={region}`: a Stack says which region a run must have, and chooses none"
+    ))
 }
 
 /// Opens the emulated account in `file`, or a new one, with its clients.
@@ -124,14 +140,14 @@ async fn emulated(
         clock: Some(emulator.time_source()),
         ..target(global)
     };
-    let clients = clients(&target).await?;
+    let clients = engine::connect(&target).await.map_err(|error| failed(&error.into()))?;
     Ok((emulator, clients))
 }
 
 impl Connection {
-    /// Connects, and makes sure that it is to where the stack belongs, before any call to IVS.
-    pub(super) async fn open(global: &Global, stack: &Stack, ui: Ui) -> Result<Self, Failure> {
-        Self::open_at(Account::of(global).await?, global, stack, ui).await
+    /// Connects, and makes sure that it is to where the stack of the manifests belongs, before any call to IVS.
+    pub(super) async fn open(global: &Global, loaded: &Loaded, ui: Ui) -> Result<Self, Failure> {
+        Self::open_at(Account::of(global, Some(loaded)).await?, global, &loaded.stack, ui).await
     }
 
     /// The same at an account that is known already.

@@ -56,7 +56,7 @@ pub(super) async fn run(
         selected: None,
         ignore_freeze: args.consent.ignore_freeze.clone(),
     };
-    let connection = Connection::open(global, &loaded.stack, ui).await?;
+    let connection = Connection::open(global, &loaded, ui).await?;
     let connection = connection.telling(events, &loaded.stack);
     connection.may_write(&loaded.stack)?;
     let guard = Guard::begin(&connection, &loaded.stack, ui).await?;

@@ -5,7 +5,7 @@ use crate::emulator::{Emulator, Reach, Settings, probe};
 use crate::ui::Ui;
 use jiff::SignedDuration;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Run a local Amazon IVS emulator
@@ -114,6 +114,13 @@ pub(super) async fn run(args: &EmulatorArgs, global: &Global, ui: Ui) -> Result<
         .serve(listener, reach, async { _ = stopped().await })
         .await
         .map_err(|error| Failure::error(format!("the emulator stopped serving: {error}")))?;
-    emulator.close()?;
+    emulator.close().map_err(|error| {
+        let file = args.state.as_deref().unwrap_or(Path::new(""));
+        Failure::error(format!(
+            "the emulator's state could not be saved to `{}`: {error}",
+            file.display()
+        ))
+        .help("the file holds the account as it was saved last; what came after that is lost")
+    })?;
     Ok(ExitCode::Done)
 }

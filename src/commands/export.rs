@@ -1,4 +1,4 @@
-use super::connection::Connection;
+use super::connection::{Account, Connection};
 use super::failure::{Failure, chain};
 use crate::aws::SignedIn;
 use crate::cli::{ExitCode, Global};
@@ -43,7 +43,8 @@ pub(super) async fn run(args: &ExportArgs, global: &Global, ui: Ui) -> Result<Ex
         file::may_fill(folder, names.map(file_name))?;
     }
     let mut stack = Stack::named(global.stack.as_deref().unwrap_or("default"));
-    let connection = Connection::open(global, &stack, ui).await?;
+    let account = Account::of(global, None).await?;
+    let connection = Connection::open_at(account, global, &stack, ui).await?;
     let failed = |error: crate::cloud::ReadError| Failure::error(chain(&error));
     let reading = Reading { every_kind: true, full: true, strangers: true };
     let observed = read(connection.aws(), &stack, &[], reading).await.map_err(failed)?;

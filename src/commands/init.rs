@@ -1,8 +1,10 @@
 use super::failure::Failure;
 use crate::cli::{ExitCode, Global};
+use crate::diag::Place;
 use crate::manifest::source::read_named;
-use crate::manifest::{self, schema, write};
-use crate::ui::file::{Appended, Sort};
+use crate::manifest::values::GivenValues;
+use crate::manifest::{self, Loaded, StandardInput, schema, write};
+use crate::ui::file::{Appended, Refused, Sort};
 use crate::ui::{Ui, diagnostic, file, init};
 use clap::ValueEnum;
 use serde_json::json;
@@ -13,9 +15,10 @@ use std::path::{Path, PathBuf};
 ///
 /// Writes into the folder `ivs` manifests with comments and the JSON Schema that their first line names for editors, and
 /// beside it a `.gitignore` and workflows for GitHub Actions, which plan pull requests, apply what is merged and look for
-/// drift. Either all files are written or none: a file that exists is never overwritten, and each one in the way is
-/// named. To a `.gitignore` that exists the missing lines are added. Manifests and workflows are those of `examples/`; `--stack` and `--region` go into `ivs/stack.yaml` and the
-/// workflows.
+/// drift. `workflows` writes the workflows alone, for manifests that exist. Either all files are written or none: a file
+/// that exists with the same bytes is left as it is, any other is never overwritten, and each one in the way is named. To
+/// a `.gitignore` that exists the missing lines are added. Manifests and workflows are those of `examples/`; `--stack` and
+/// `--region` go into `ivs/stack.yaml` and the workflows.
 #[derive(Debug, clap::Args)]
 pub(crate) struct InitArgs {
     /// What the manifests are for
@@ -37,6 +40,9 @@ enum Use {
     Private,
     /// Stages with encoders that publish, recorded participants, and tokens that your servers sign.
     RealTime,
+    /// Only the workflows, for the manifests that the folder `ivs` has already. They are for the stack and the region
+    /// of its Stack document, where `--stack` and `--region` are absent.
+    Workflows,
 }
 
 /// An example of the repository, and what of it is the reader's to change.
@@ -51,8 +57,10 @@ struct Example {
 }
 
 impl Use {
-    fn example(self) -> Example {
-        match self {
+    /// The manifests to write, if any.
+    fn example(self) -> Option<Example> {
+        Some(match self {
+            Self::Workflows => return None,
             Self::Channel => Example {
                 stack: "channel",
                 manifests: (
@@ -101,51 +109,149 @@ impl Use {
                     "`bucketName` in `ivs/real-time.yaml`: an S3 bucket of your account",
                 ],
             },
-        }
+        })
+    }
+}
+
+impl Example {
+    /// The files of the manifests by name, with the document of their stack.
+    fn files(&self, stack: String) -> BTreeMap<String, String> {
+        let (name, text) = self.manifests;
+        let mut files = BTreeMap::from([
+            (STACK.to_owned(), stack),
+            (format!("{MANIFESTS}/{name}"), without_stack(text)),
+            (format!("{MANIFESTS}/{}", schema::FILE), schema::file()),
+            (IGNORED.to_owned(), include_str!("init/gitignore").to_owned()),
+        ]);
+        let others = self.others.iter();
+        files
+            .extend(others.map(|(name, text)| (format!("{MANIFESTS}/{name}"), (*text).to_owned())));
+        files
     }
 }
 
 pub(super) fn run(args: &InitArgs, global: &Global, ui: Ui) -> Result<ExitCode, Failure> {
+    // Messages name files in the current folder without `./`.
+    let folder = if args.out == Path::new(".") { Path::new("") } else { &args.out };
+    let existing = existing(folder);
     let example = args.purpose.example();
-    let (stack_name, region) =
-        (global.stack.as_deref().unwrap_or(example.stack), global.region.as_deref());
-    let stack = stack(stack_name, region);
+    let (stack_name, region) = match &example {
+        Some(example) => (
+            global.stack.clone().unwrap_or_else(|| example.stack.to_owned()),
+            global.region.clone(),
+        ),
+        None => place_of(existing.as_ref(), global)?,
+    };
+    let region = region.as_deref();
+    let stack = stack(&stack_name, region);
     // A name or a region from the command line may be one that no stack can have.
     let loaded = manifest::load_text(STACK, &stack, None);
     if loaded.report.has_errors() {
         ui.say(&diagnostic::text(&loaded.report, &loaded.sources, ui.colours_talk()));
         return Ok(ExitCode::Error);
     }
-    let (name, text) = example.manifests;
-    let mut files = BTreeMap::from([
-        (STACK.to_owned(), stack),
-        (format!("{MANIFESTS}/{name}"), without_stack(text)),
-        (format!("{MANIFESTS}/{}", schema::FILE), schema::file()),
-        (IGNORED.to_owned(), include_str!("init/gitignore").to_owned()),
-    ]);
-    files.extend(WORKFLOWS.iter().map(|(name, text)| {
-        (format!(".github/workflows/{name}"), workflow(text, stack_name, region))
-    }));
-    let others = example.others.iter();
-    files.extend(others.map(|(name, text)| (format!("{MANIFESTS}/{name}"), (*text).to_owned())));
-    // Messages name files in the current folder without `./`.
-    let folder = if args.out == Path::new(".") { Path::new("") } else { &args.out };
-    let patterns = missing_patterns(&folder.join(IGNORED))?;
+    let workflows = WORKFLOWS.iter().map(|(name, text)| {
+        (format!(".github/workflows/{name}"), workflow(text, &stack_name, region))
+    });
+    let mut files: BTreeMap<String, String> = workflows.collect();
+    let mut written = init::Written { folder: &args.out, ..init::Written::default() };
+    let patterns = match &example {
+        None => None,
+        Some(example) => {
+            other_stack(existing.as_ref(), folder)?;
+            written.edits = Some(example.edits);
+            files.extend(example.files(stack));
+            missing_patterns(&folder.join(IGNORED))?
+        }
+    };
     if patterns.is_some() {
         files.remove(IGNORED);
     }
-    let added = patterns.unwrap_or_default();
-    if added.is_empty() {
-        file::fill(folder, &files)?;
+    written.is_ignored_unchanged = patterns.as_ref().is_some_and(Vec::is_empty);
+    written.added = patterns.unwrap_or_default();
+    let in_the_way = |refused: Refused| {
+        match refused {
+        Refused::InTheWay(_) if example.is_some() => Failure::error(refused.to_string()).help(
+            "name another folder with `--out`, or move what is in the way; for manifests that exist, \
+             `ivs-apply init workflows` writes the workflows alone",
+        ),
+        Refused::Io { .. } => Failure::error(refused.to_string())
+            .help("name another folder with `--out`, or make this one writable"),
+        other => other.into(),
+    }
+    };
+    let unchanged = if written.added.is_empty() {
+        file::fill(folder, &files).map_err(in_the_way)?
     } else {
         // Opened before anything is written, so that one that cannot be written keeps the rest from being written too.
         let mut ignored = Appended::open(&folder.join(IGNORED), GITIGNORE)?;
-        file::fill(folder, &files)?;
-        ignored.append(&format!("# ivs-apply\n{}", added.join("\n")))?;
-    }
-    let written = files.keys().map(String::as_str);
-    ui.answer(&init::text(&args.out, written, &added, example.edits))?;
+        let unchanged = file::fill(folder, &files).map_err(in_the_way)?;
+        ignored.append(&format!("# ivs-apply\n{}", written.added.join("\n")))?;
+        unchanged
+    };
+    let all = files.keys().map(String::as_str);
+    (written.unchanged, written.files) = all.partition(|it| unchanged.contains(it));
+    ui.answer(&init::text(&written))?;
     Ok(ExitCode::Done)
+}
+
+/// The manifests that the folder has already; nothing where it has no folder for them.
+fn existing(folder: &Path) -> Option<Loaded> {
+    let manifests = folder.join(MANIFESTS);
+    let stdin = StandardInput { text: &mut std::io::empty(), folder: None };
+    let read =
+        || manifest::load(std::slice::from_ref(&manifests), stdin, None, &GivenValues::default());
+    manifests.is_dir().then(read)
+}
+
+/// The stack and the region that workflows are for.
+fn place_of(
+    existing: Option<&Loaded>,
+    global: &Global,
+) -> Result<(String, Option<String>), Failure> {
+    let of_stack = existing.and_then(|it| it.stack.region.clone());
+    let region = global.region.clone().or(of_stack);
+    if let Some(name) = &global.stack {
+        return Ok((name.clone(), region));
+    }
+    let Some(existing) = existing else {
+        return Err(Failure::error(format!(
+            "there is no folder `{MANIFESTS}` with manifests, so the stack is unknown and nothing is written"
+        ))
+        .help(format!(
+            "run it in the folder that has `{MANIFESTS}` or name that with `--out`; for manifests in another folder, give \
+             `--stack NAME` and write that folder into `files` of the workflows"
+        )));
+    };
+    match existing.known_stack() {
+        Some(name) => Ok((name.to_owned(), region)),
+        None => Err(Failure::error(format!(
+            "the manifests in `{MANIFESTS}` do not tell the name of their stack, so nothing is written"
+        ))
+        .help(format!(
+            "`ivs-apply validate -f {MANIFESTS}` tells what is wrong with them; or give `--stack NAME`"
+        ))),
+    }
+}
+
+/// Refuses to write a second document of kind Stack, with which no command would read the manifests.
+fn other_stack(existing: Option<&Loaded>, folder: &Path) -> Result<(), Failure> {
+    let Some((loaded, at)) = existing.and_then(|it| Some((it, it.stack_at?))) else {
+        return Ok(());
+    };
+    let place = Place::value(at, "metadata.name");
+    if Path::new(loaded.sources.name(at.source)) == folder.join(STACK) {
+        return Ok(());
+    }
+    let name = loaded.known_stack().map(|it| format!(" `{it}`")).unwrap_or_default();
+    let place = loaded.sources.cited(&place).unwrap_or_default();
+    Err(Failure::error(format!(
+        "`{place}` declares the Stack{name} already, so nothing is written"
+    ))
+    .help(
+        "`ivs-apply init workflows` writes the workflows for the manifests that exist; or name another folder with \
+         `--out`",
+    ))
 }
 
 /// The file that names what Git ignores.

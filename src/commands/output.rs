@@ -120,7 +120,7 @@ pub(super) async fn run(
     };
     let selected = select(&args.selection.selection(), &loaded)?;
     let chosen = |address| selected.as_ref().is_none_or(|it| it.chosen.contains(address));
-    let connection = Connection::open(global, &loaded.stack, ui).await?;
+    let connection = Connection::open(global, &loaded, ui).await?;
     let needed: Vec<Desired> = loaded
         .desired
         .iter()

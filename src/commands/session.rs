@@ -5,7 +5,6 @@ use super::connection::{Connection, region_named};
 use super::failure::{Failure, failed, refused};
 use super::lock;
 use crate::cli::{ExitCode, Format, Global};
-use crate::diag::SourceMap;
 use crate::engine::{Planned, RunLock};
 use crate::manifest::{self, Loaded, StandardInput};
 use crate::plan::approval::Inputs;
@@ -57,6 +56,11 @@ pub(super) fn load(
     Ok(loaded)
 }
 
+/// Whether a plan shows where the manifest of each step is.
+pub(super) fn places(global: &Global) -> bool {
+    global.verbose > 0
+}
+
 /// A plan, and all that it was made from.
 pub(super) struct Session {
     pub(super) loaded: Loaded,
@@ -74,7 +78,7 @@ impl Session {
         events: &Events,
         ui: Ui,
     ) -> Result<Self, Failure> {
-        let connection = Connection::open(global, &loaded.stack, ui).await?;
+        let connection = Connection::open(global, &loaded, ui).await?;
         let connection = connection.telling(events, &loaded.stack);
         lock::look(&connection, &loaded.stack, ui).await;
         Self::read(loaded, connection, policy, full).await
@@ -185,15 +189,11 @@ impl Session {
             self.page(command, ran, differences)
         } else {
             let header = self.connection.header(&self.loaded.stack);
-            crate::ui::plan::text(&self.planned.plan, &header, self.places(global))
+            let sources = &self.loaded.sources;
+            crate::ui::plan::text(&self.planned.plan, &header, sources, places(global))
         };
         ui.answer(&text)?;
         Ok(())
-    }
-
-    /// Where the manifests are, for a plan that shows it (`-v`).
-    pub(super) fn places(&self, global: &Global) -> Option<&SourceMap> {
-        (global.verbose > 0).then_some(&self.loaded.sources)
     }
 
     /// The plan as an HTML page, and what became of it.

@@ -88,6 +88,7 @@ impl Subject {
                 report: Report::new(),
                 stack: Stack::named(name),
                 is_stack_known: true,
+                stack_at: None,
                 stack_spec: StackSpec::default(),
                 desired: Vec::new(),
             };
@@ -228,7 +229,7 @@ pub(super) async fn run(
         let stopped = pin!(lock::stopped());
         return Box::pin(watch(&subject, pause, global, ui, stopped)).await;
     }
-    let connection = Connection::open(global, &subject.loaded.stack, ui).await?;
+    let connection = Connection::open(global, &subject.loaded, ui).await?;
     let connection = connection.telling(events, &subject.loaded.stack);
     lock::look(&connection, &subject.loaded.stack, ui).await;
     let spinner = Spinner::new(ui, &connection.aws().gate);
@@ -251,7 +252,8 @@ pub(super) async fn run(
 fn document(subject: &Subject, connection: &Connection, view: &View) -> serde_json::Value {
     let frame = connection.frame("status", &subject.loaded);
     let frame = json::Frame { calls: view.calls.clone(), ..frame };
-    json::status(&frame, &view.status(subject, connection), view.came_to)
+    let shown = view.status(subject, connection);
+    json::status(&frame, &shown, view.came_to, &subject.loaded.sources)
 }
 
 /// Shows the view again and again, until a signal comes or the reader of the answer has gone.
@@ -307,7 +309,7 @@ async fn round(
     let stack = &subject.loaded.stack;
     let connection = match kept.take() {
         Some(connection) => connection,
-        None => Connection::open(global, stack, ui).await.map_err(Unread::Connection)?,
+        None => Connection::open(global, &subject.loaded, ui).await.map_err(Unread::Connection)?,
     };
     let spinner = is_first.then(|| Spinner::new(ui, &connection.aws().gate));
     if is_first {

@@ -34,7 +34,7 @@ pub(super) async fn run(
         return Err(Failure::error(format!("stack `{}` has no lock", loaded.stack.name))
             .help("the lock is `spec.lock` of the Stack manifest"));
     }
-    let connection = Connection::open(global, &loaded.stack, ui).await?;
+    let connection = Connection::open(global, &loaded, ui).await?;
     let in_process = || {
         Failure::error("an emulated account in this process has no lock")
             .help("leave `--emulator` out")

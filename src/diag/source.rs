@@ -267,6 +267,15 @@ impl SourceMap {
         })
     }
 
+    /// A place as `file:line:column`, or the file alone. Untrusted: escape it.
+    pub fn cited(&self, place: &Place) -> Option<String> {
+        let name = self.cited_name(place)?;
+        Some(match self.position(place) {
+            Some(Position { line, column, .. }) => format!("{name}:{line}:{column}"),
+            None => name.into_owned(),
+        })
+    }
+
     /// Line and column of a byte of a document, as a place.
     pub fn place(&self, origin: Origin, offset: usize) -> Place {
         let start = self.document(origin).map_or(0, |it| it.range.start);

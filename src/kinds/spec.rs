@@ -215,6 +215,38 @@ impl Spec {
         })
     }
 
+    /// The digest that this spec would have under each of these display names, and under its own, without those that
+    /// nothing has while something it refers to does not exist yet.
+    pub fn digests_as<'n>(
+        &self,
+        names: impl Iterator<Item = &'n str>,
+        addresses: &AddressMap,
+    ) -> Vec<String> {
+        let Some(wire) = self.wire(addresses) else { return Vec::new() };
+        let mut value = sorted(without_zeros(wire));
+        let mut digests = vec![short_hash(&value.to_string())];
+        digests.extend(names.filter_map(|name| {
+            // A kind without a display name has none in its digest either.
+            *value.get_mut("name")? = Value::String(name.to_owned());
+            Some(short_hash(&value.to_string()))
+        }));
+        digests
+    }
+
+    /// Short hash of the spec as manifests write it, the same for all that differ only in their display name or in fields
+    /// that AWS never returns.
+    pub fn hash_without_name(&self) -> String {
+        let mut spec = self.clone();
+        if let Some(name) = spec.name_mut() {
+            *name = None;
+        }
+        let text = |it: &Spec| serde_json::to_string(it).expect("specs are maps with string keys");
+        let variants = spec.write_only_variants();
+        // Each of the variants has the others as its variants, so any one of them that is chosen by its text will do.
+        let least = variants.iter().map(text).chain([text(&spec)]).min();
+        short_hash(&least.unwrap_or_default())
+    }
+
     /// Short hash of the full spec, references resolved: distinguishes drift from a change of the manifest.
     pub fn digest(&self, addresses: &AddressMap) -> Option<String> {
         Some(short_hash(&sorted(without_zeros(self.wire(addresses)?)).to_string()))

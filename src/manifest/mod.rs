@@ -45,6 +45,8 @@ pub struct Loaded {
     pub stack: Stack,
     /// Whether the name of the stack is known: a document that cannot be read may be the one that names it.
     pub is_stack_known: bool,
+    /// The first document of kind Stack, whether it could be read to the end or not.
+    pub stack_at: Option<Origin>,
     /// What its document says, with the values put in.
     pub stack_spec: StackSpec,
     /// Every resource that could be read, in the order of the files.
@@ -55,6 +57,12 @@ impl Loaded {
     /// The name of the stack, where it is known.
     pub fn known_stack(&self) -> Option<&str> {
         self.is_stack_known.then_some(self.stack.name.as_str())
+    }
+
+    /// Where the Stack document says its region, if it does: `file:line:column`. Untrusted: escape it.
+    pub fn region_at(&self) -> Option<String> {
+        self.stack_spec.region.as_ref()?;
+        self.sources.cited(&Place::value(self.stack_at?, "spec.region"))
     }
 }
 
@@ -140,7 +148,15 @@ fn understand(
         // What else another version would find wrong is no help.
         let stack = Stack::named(stack.unwrap_or("default"));
         let (stack_spec, desired) = (StackSpec::default(), Vec::new());
-        return Loaded { sources, report, stack, is_stack_known: false, stack_spec, desired };
+        return Loaded {
+            sources,
+            report,
+            stack,
+            is_stack_known: false,
+            stack_at,
+            stack_spec,
+            desired,
+        };
     }
     let values = Values::new(&sources, stack_at, files_of_values, given, &mut report);
     let mut documents = Documents {
@@ -214,7 +230,7 @@ fn understand(
         report.extend(found.iter().filter(|it| stands_without(it, left_out)).cloned());
     }
     values.explain_uses(&uses, &mut report);
-    Loaded { sources, report, stack, is_stack_known, stack_spec, desired }
+    Loaded { sources, report, stack, is_stack_known, stack_at, stack_spec, desired }
 }
 
 /// The documents of a run, each read by itself.
@@ -297,7 +313,7 @@ impl Documents {
         };
         let typed = Typed { document: &filled, sources, report };
         if let Some((spec, (metadata, lifecycle, left_out))) = kind.parse_with(typed) {
-            let it = resource(origin, spec, metadata, lifecycle);
+            let it = resource::declared(origin, spec, metadata, lifecycle);
             if left_out.is_empty() {
                 self.desired.push(it);
             } else {
@@ -439,23 +455,6 @@ fn not_a_manifest(place: Place) -> Diagnostic {
         "a manifest is YAML or JSON and begins with `apiVersion: {API_VERSION}`; name the folder or the files \
          that hold manifests with `-f`"
     ))
-}
-
-fn resource(origin: Origin, mut spec: Spec, metadata: Metadata, lifecycle: Lifecycle) -> Desired {
-    let mut name_is_default = false;
-    if let Some(name) = spec.name_mut() {
-        name_is_default = name.is_none();
-        name.get_or_insert_with(|| metadata.name.clone());
-    }
-    Desired {
-        address: Address::new(spec.kind(), metadata.name),
-        spec,
-        labels: metadata.labels,
-        previous_names: metadata.previous_names,
-        lifecycle,
-        name_is_default,
-        origin,
-    }
 }
 
 /// The most that a file beside a manifest may hold; a public key has 215 bytes.

@@ -1,8 +1,32 @@
-//! Checks of one resource that need no other resource: names, `ignoreChanges`, `adopt`, tags, and the rules of its kind.
+//! One resource as its document declares it, and its checks that need no other resource: names, `ignoreChanges`, `adopt`, tags, and the rules of its kind.
 
+use super::envelope::Metadata;
 use crate::diag::{Code, Diagnostic, FieldPath, Origin, Place, Report};
 use crate::kinds::spec::{field_of_spec, spec_path};
-use crate::kinds::{Check, Desired, Kind};
+use crate::kinds::{Address, Check, Desired, Kind, Lifecycle, Spec};
+
+/// A resource as its document declares it. Its display name is its logical name where the spec has none.
+pub(super) fn declared(
+    origin: Origin,
+    mut spec: Spec,
+    metadata: Metadata,
+    lifecycle: Lifecycle,
+) -> Desired {
+    let mut name_is_default = false;
+    if let Some(name) = spec.name_mut() {
+        name_is_default = name.is_none();
+        name.get_or_insert_with(|| metadata.name.clone());
+    }
+    Desired {
+        address: Address::new(spec.kind(), metadata.name),
+        spec,
+        labels: metadata.labels,
+        previous_names: metadata.previous_names,
+        lifecycle,
+        name_is_default,
+        origin,
+    }
+}
 
 /// Everything about one resource that needs no other. `of_stack` of its tags are the Stack's.
 pub(super) fn check(desired: &mut Desired, of_stack: usize, report: &mut Report) {

@@ -24,6 +24,7 @@ pub mod permission;
 pub mod policy;
 mod prune;
 pub mod reason;
+mod renamed;
 mod replace;
 pub mod selection;
 mod settle;
@@ -81,7 +82,7 @@ pub fn plan(stack: &Stack, desired: &[Desired], observed: &ObservedState, policy
     let mut plan = Plan { steps, unchanged, orphans, notes };
     plan.notes.extend(freeze);
     plan.notes.extend(prune::undeclared_keys(&inputs));
-    plan.notes.extend(names::possible_renames(&plan, observed));
+    plan.notes.extend(renamed::possible_renames(&plan, observed));
     let partial = inputs.ambiguous.iter().filter(|it| it.owner() == Owner::Ambiguous);
     plan.notes.extend(partial.map(|it| Note::Ambiguous { arn: it.arn.clone() }));
     plan.notes.extend(duplicate::notes(observed, policy));

@@ -4,9 +4,9 @@ use super::action::Action;
 use super::draft::Drafts;
 use super::inputs::Inputs;
 use super::reason::{NameFreedBy, Reason};
-use super::step::{Cause, Decision, Note, Plan, Step};
+use super::step::{Cause, Decision, Step};
 use crate::kinds::owner::under_way;
-use crate::kinds::{Address, Arn, ObservedState, Owner, OwnershipTags, Spec};
+use crate::kinds::{Arn, Owner, OwnershipTags};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Orders the steps that give a name after the step that frees it, so that two objects never have one name. In a circle
@@ -107,44 +107,9 @@ fn add_temporary_rename(drafts: &mut Drafts, index: usize, after: &mut BTreeMap<
     drafts.push(making_way);
 }
 
-/// Resources that are deleted beside a single one that is created with the same spec, whatever its display
-/// name: a manifest that was renamed without `previousNames` looks like that.
-pub(super) fn possible_renames(plan: &Plan, observed: &ObservedState) -> Vec<Note> {
-    let orphans =
-        plan.orphans.iter().filter_map(|it| Some((it, observed.owned.get(it)?.spec.as_ref()?)));
-    let deleted = plan.steps.iter().filter(|it| it.because == [Cause::Orphan]);
-    let deleted = deleted.filter_map(|it| Some((&it.address, it.before.as_ref()?)));
-    let going: Vec<(&Address, Spec)> =
-        deleted.chain(orphans).map(|(address, spec)| (address, nameless(spec))).collect();
-    let created = plan.steps.iter().filter(|it| it.action == Action::Create);
-    let coming: Vec<(&Address, Spec)> =
-        created.filter_map(|it| Some((&it.address, nameless(it.spec.as_ref()?)))).collect();
-    let mut notes = Vec::new();
-    for (from, spec) in &going {
-        // Of several that are alike it is unclear which became which.
-        let same = |(_, other): &&(&Address, Spec)| other == spec;
-        let mut to = coming.iter().filter(same);
-        if let (Some((to, _)), None, 1) = (to.next(), to.next(), going.iter().filter(same).count())
-        {
-            notes.push(Note::PossibleRename { from: (*from).clone(), to: (*to).clone() });
-        }
-    }
-    notes
-}
-
-fn nameless(spec: &Spec) -> Spec {
-    let mut spec = spec.clone();
-    if let Some(name) = spec.name_mut() {
-        *name = None;
-    }
-    spec
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::plan::Policy;
-    use crate::plan::tests::{ROW, Row, address, check, pruning};
+    use crate::plan::tests::{ROW, Row, check};
 
     const A: &str = "Channel/a";
     const B: &str = "Channel/b { latencyMode: NORMAL }";
@@ -199,32 +164,5 @@ mod tests {
         assert_eq!(names[0].0.strip_prefix('@'), Some(plan.steps[0].address.name.as_str()));
         assert_eq!(names[1].1, [1], "the name is free after the first step");
         assert_eq!(names[2].1, [1, 2], "the last step needs both");
-    }
-
-    #[test]
-    fn a_delete_beside_a_create_of_the_same_spec_looks_like_a_rename() {
-        type Case<'a> = (&'a str, &'a [&'static str], &'a [&'static str], fn() -> Policy);
-        let note =
-            |from: &str, to: &str| Note::PossibleRename { from: address(from), to: address(to) };
-        let rows: [(Case<'_>, Vec<Note>); 4] = [
-            (
-                ("one goes, one comes, with prune", &[A], &["Channel/b"], pruning),
-                vec![note(A, "Channel/b")],
-            ),
-            (
-                ("one is orphaned, one comes", &[A], &["Channel/b"], Policy::default),
-                vec![note(A, "Channel/b")],
-            ),
-            (("the two differ", &[A], &[B], Policy::default), vec![]),
-            (
-                ("two come that are alike", &[A], &["Channel/b", "Channel/c"], Policy::default),
-                vec![],
-            ),
-        ];
-        for ((when, applied, manifests, policy), notes) in rows {
-            let mut plan = Row { applied, manifests, policy, ..ROW }.plan();
-            plan.notes.retain(|it| matches!(it, Note::PossibleRename { .. }));
-            assert_eq!(plan.notes, notes, "{when}");
-        }
     }
 }

@@ -217,12 +217,14 @@ pub enum Note {
         /// The channels.
         channels: Vec<Address>,
     },
-    /// One resource is deleted and another with the same spec is created: perhaps it was renamed.
+    /// No manifest declares one resource any more, and another with the same spec is created: perhaps it was renamed.
     PossibleRename {
-        /// The resource that is deleted.
+        /// The resource whose object is orphaned.
         from: Address,
         /// The resource that is created.
         to: Address,
+        /// Its manifest, where the former name would have to be written.
+        at: Option<Origin>,
     },
     /// A field has an unknown enum value, and is not changed.
     UnknownEnumValue {

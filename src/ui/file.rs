@@ -8,7 +8,7 @@ mod results;
 pub use append::Appended;
 pub use results::{FolderRefused, ResultsFolder, results};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -201,20 +201,48 @@ fn obstacle(folder: &Path, name: &Path) -> Result<Option<Obstacle>, Refused> {
     Ok(None)
 }
 
-/// Puts new files into a folder, which is created if it does not exist: all of them, each complete, or none.
-/// Existing files are never overwritten, and folders that were made are removed again where one file fails.
-pub fn fill(folder: &Path, files: &BTreeMap<String, String>) -> Result<(), Refused> {
-    may_fill(folder, files.keys().cloned())?;
-    let mut made = Made::default();
-    let filled = made.folder(folder).and_then(|()| {
-        files.iter().try_for_each(|(name, text)| made.file(&folder.join(name), text))
-    });
-    if filled.is_err() {
-        made.remove();
-    } else {
-        sync(folder);
+/// Puts files into a folder, which is created if it does not exist: all of them, each complete, or none. A file that
+/// exists with the same bytes stays as it is; the answer names these. A file with other bytes is never overwritten, and
+/// folders that were made are removed again where one file fails.
+pub fn fill<'a>(
+    folder: &Path,
+    files: &'a BTreeMap<String, String>,
+) -> Result<BTreeSet<&'a str>, Refused> {
+    let mut unchanged = BTreeSet::new();
+    let mut obstacles = Vec::new();
+    for (name, text) in files {
+        match obstacle(folder, Path::new(name))? {
+            None => {}
+            Some(Obstacle::Exists(path)) if holds(&path, text) => {
+                unchanged.insert(name.as_str());
+            }
+            Some(it) if obstacles.contains(&it) => {}
+            Some(it) => obstacles.push(it),
+        }
     }
-    filled
+    if !obstacles.is_empty() {
+        return Err(Refused::InTheWay(obstacles));
+    }
+    let mut made = Made::default();
+    let mut missing = files.iter().filter(|(name, _)| !unchanged.contains(name.as_str()));
+    let filled = made
+        .folder(folder)
+        .and_then(|()| missing.try_for_each(|(name, text)| made.file(&folder.join(name), text)));
+    match filled {
+        Ok(()) => sync(folder),
+        Err(refused) => {
+            made.remove();
+            return Err(refused);
+        }
+    }
+    Ok(unchanged)
+}
+
+/// Whether a path is a regular file with this text and nothing else. One that cannot be read is not known to be.
+fn holds(path: &Path, text: &str) -> bool {
+    let is_file = fs::symlink_metadata(path)
+        .is_ok_and(|it| it.is_file() && it.len() == u64::try_from(text.len()).unwrap_or(u64::MAX));
+    is_file && fs::read(path).is_ok_and(|it| it == text.as_bytes())
 }
 
 /// The folders and files that were made, in this order.

@@ -1,5 +1,6 @@
 //! The JSON documents of `schemas/output.json`. Whole even when a run fails.
 
+use super::notes::NAME;
 use super::reason;
 use super::saved::difference;
 use super::status::{self, OnAir};
@@ -63,7 +64,7 @@ pub fn plan(
     }
     document.insert("steps".to_owned(), Value::Array(steps));
     document.insert("orphans".to_owned(), json!(plan.orphans));
-    document.insert("notes".to_owned(), plan.notes.iter().map(note).collect());
+    document.insert("notes".to_owned(), plan.notes.iter().map(|it| note(it, sources)).collect());
     if let Some(copies) = outcome.map(|it| &it.copies).filter(|it| !it.is_empty()) {
         let copies = copies.iter().map(
             |it| json!({ "address": it.address, "arn": it.arn, "of": it.of, "left": it.left.as_ref().map(reason::left) }),
@@ -96,7 +97,12 @@ pub fn saved(frame: &Frame<'_>, approval: &Approval) -> Value {
 }
 
 /// A document with the state of a stack.
-pub fn status(frame: &Frame<'_>, of: &status::Status<'_>, came_to: Status) -> Value {
+pub fn status(
+    frame: &Frame<'_>,
+    of: &status::Status<'_>,
+    came_to: Status,
+    sources: &SourceMap,
+) -> Value {
     let on_air = of.on_air();
     let live: BTreeMap<&Address, &OnAir<'_>> =
         on_air.iter().map(|it| (&it.status.address, it)).collect();
@@ -138,7 +144,7 @@ pub fn status(frame: &Frame<'_>, of: &status::Status<'_>, came_to: Status) -> Va
     document.insert("stateCounts".to_owned(), json!(states));
     document.insert("onAir".to_owned(), json!({ "kinds": kinds, "viewers": of.viewers() }));
     document.insert("resourceStates".to_owned(), of.resources.iter().map(resource).collect());
-    document.insert("notes".to_owned(), of.notes.iter().map(note).collect());
+    document.insert("notes".to_owned(), of.notes.iter().map(|it| note(it, sources)).collect());
     Value::Object(tail(document, frame, None))
 }
 
@@ -305,7 +311,7 @@ fn step(
     value
 }
 
-fn note(note: &Note) -> Value {
+fn note(note: &Note, sources: &SourceMap) -> Value {
     match note {
         Note::Selected(Selected { chosen, needed, left_out, others }) => json!({
             "note": "selected", "chosen": chosen, "needed": needed, "leftOut": left_out, "others": others,
@@ -320,8 +326,16 @@ fn note(note: &Note) -> Value {
         Note::ManyDeletes { deletes, of } => {
             json!({ "note": "manyDeletes", "deletes": deletes, "of": of })
         }
-        Note::PossibleRename { from, to } => {
-            json!({ "note": "possibleRename", "from": from, "to": to })
+        Note::PossibleRename { from, to, at } => {
+            let place = at.map(|it| Place::value(it, NAME));
+            let position = place.as_ref().and_then(|it| sources.position(it));
+            let mut source = json!(position.map(
+                |it| json!({ "file": sources.name(it.source), "line": it.line, "column": it.column }),
+            ));
+            if let Some(file) = at.and_then(|it| sources.written_in(it)) {
+                source["writtenIn"] = json!(file);
+            }
+            json!({ "note": "possibleRename", "from": from, "to": to, "source": source })
         }
         Note::UnknownEnumValue { address, path } => {
             json!({ "note": "unknownWord", "address": address, "path": path })

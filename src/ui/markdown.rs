@@ -73,6 +73,7 @@ pub fn plan(
     plan: &Plan,
     outcome: Option<&Outcome>,
     header: &Header<'_>,
+    sources: &SourceMap,
 ) -> Document {
     let mut text = head(command, header);
     let carried_out = outcome.filter(|it| plan.has_work() || !it.steps.is_empty());
@@ -92,7 +93,7 @@ pub fn plan(
         (section, item(step, status))
     });
     let mut groups = grouped(items);
-    let noted = notes(plan).into_iter().map(|note| {
+    let noted = notes(plan, sources).into_iter().map(|note| {
         let mut item = plain_item(&note.sentence);
         for object in note.objects {
             let _ = writeln!(item.lines, "  - {}", span(&object));

@@ -3,7 +3,7 @@
 use super::escape::escape;
 use super::plan::CAP;
 use super::reason::{self, moment, on_air};
-use crate::diag::FieldPath;
+use crate::diag::{FieldPath, Place, SourceMap};
 use crate::kinds::owner::PREFIX;
 use crate::kinds::{Address, Kind};
 use crate::plan::{DuplicateCopy, Note, Plan, Selected};
@@ -21,8 +21,8 @@ pub(super) struct NoteText {
 }
 
 /// The notes of a plan, and one for its orphans.
-pub(super) fn notes(plan: &Plan) -> Vec<NoteText> {
-    let mut notes: Vec<NoteText> = plan.notes.iter().map(note).collect();
+pub(super) fn notes(plan: &Plan, sources: &SourceMap) -> Vec<NoteText> {
+    let mut notes: Vec<NoteText> = plan.notes.iter().map(|it| note(it, sources)).collect();
     if !plan.orphans.is_empty() {
         let stay = plan.orphans.iter().any(|it| it.kind.facts().created_by.is_some());
         let stay = if stay { "; a stream key stays with its channel and is released" } else { "" };
@@ -39,7 +39,7 @@ fn sentence(text: &str) -> NoteText {
     NoteText { sentence: escape(text, LONGEST), objects: Vec::new() }
 }
 
-fn note(note: &Note) -> NoteText {
+fn note(note: &Note, sources: &SourceMap) -> NoteText {
     match note {
         Note::Selected(selected) => sentence(&self::selected(selected)),
         Note::Duplicate { address, copies, clear } => {
@@ -53,7 +53,10 @@ fn note(note: &Note) -> NoteText {
             sentence(&format!("{arn} has only some of the `{PREFIX}` tags; it is not changed"))
         }
         Note::UndeclaredKeys { channels } => sentence(&undeclared_keys(channels)),
-        Note::PossibleRename { from, to } => sentence(&possible_rename(from, to)),
+        Note::PossibleRename { from, to, at } => {
+            let at = at.and_then(|it| sources.cited(&Place::value(it, NAME)));
+            sentence(&possible_rename(from, to, at.as_deref()))
+        }
         Note::UnknownEnumValue { address, path } => sentence(&unknown_enum_value(address, path)),
         Note::ManyDeletes { deletes, of } => sentence(&format!(
             "{deletes} of {of} resources of the stack would be deleted: confirm with `--confirm-deletes {deletes}`"
@@ -89,10 +92,14 @@ pub(super) fn selected(selected: &Selected) -> String {
     said
 }
 
-fn possible_rename(from: &Address, to: &Address) -> String {
+/// Where the name of a manifest stands, and its former names belong.
+pub(super) const NAME: &str = "metadata.name";
+
+fn possible_rename(from: &Address, to: &Address, at: Option<&str>) -> String {
+    let at = at.map(|it| format!(" at {it}")).unwrap_or_default();
     format!(
-        "{to} is created with the spec of {from}, which no manifest declares any more: if it was renamed, add \
-         `previousNames: [{}]` to the metadata of {to}, and the object is kept",
+        "this looks like a rename: {to} is created with the spec of {from}, which no manifest declares any more; to keep \
+         the object with its ARN, URLs and keys, add `previousNames: [{}]` to the metadata of {to}{at}",
         from.name
     )
 }

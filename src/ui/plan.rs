@@ -35,19 +35,19 @@ pub struct Header<'a> {
 pub(super) const CAP: usize = 200;
 
 /// A plan as text, coloured; with `places`, the line of each manifest beside its step. Without, the same resources from other
-/// files give the same text below the header.
-pub fn text(plan: &Plan, header: &Header<'_>, places: Option<&SourceMap>) -> String {
+/// files give the same text below the header, apart from notes that name a line to change.
+pub fn text(plan: &Plan, header: &Header<'_>, sources: &SourceMap, places: bool) -> String {
     let mut text = String::new();
     title("Plan", header, &mut text);
     let width = plan.steps.iter().map(|it| it.address.to_string().len()).max().unwrap_or(0);
     for step in &plan.steps {
-        one_step(step, width, places, &mut text);
+        one_step(step, width, places.then_some(sources), &mut text);
     }
     let yellow = AnsiColor::Yellow.on_default();
     if !plan.steps.is_empty() {
         text.push('\n');
     }
-    for note in notes(plan) {
+    for note in notes(plan, sources) {
         let _ = writeln!(text, "{yellow}note{yellow:#}: {}", note.sentence);
         for object in note.objects {
             let _ = writeln!(text, "      {object}");

@@ -2,14 +2,15 @@
 //! process that is killed while it writes, a second process, a file that was cut off or changed: an error, and
 //! never a half file. `docs/files.md` lists what is checked.
 
-use crate::binary::{Place, Ran, Served, ivs_apply, run};
+use crate::binary::{Place, Ran, SIGNED_IN, Served, ivs_apply, run};
 use ivs_apply::emulator::{Emulator, Settings};
 use ivs_apply::plan::Approval;
 use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::symlink;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 const STATE: &str = ".ivs-apply/emulator.json";
 
@@ -90,6 +91,38 @@ fn a_full_disk_under_the_emulators_state_is_an_error_and_leaves_a_whole_file() {
     assert_eq!(place.run("plan --detailed-exitcode").code, Some(0));
     let left: BTreeSet<String> = names(&place.folder.path().join(".ivs-apply"));
     assert_eq!(left, BTreeSet::from(["emulator.json".into(), "emulator.json.lock".into()]));
+}
+
+#[test]
+fn an_emulator_that_ends_on_a_full_disk_names_the_file_that_could_not_be_saved() {
+    let place = Place::new();
+    place.write("all.yaml", &stages(60));
+    let mut inner = ivs_apply(place.folder.path());
+    inner.current_dir(place.folder.path());
+    inner.args(["emulator", "--listen", "127.0.0.1:0", "--state", "account.json"]);
+    let mut child = limited(&inner, 4, AtTheLimit::Fails)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut line = String::new();
+    let out = child.stdout.take().expect("piped");
+    BufReader::new(out).read_line(&mut line).expect("it says where it listens");
+    let url = line.trim().rsplit(' ').next().expect("an address").to_owned();
+    let mut apply = ivs_apply(place.folder.path());
+    apply.current_dir(place.folder.path()).envs(SIGNED_IN);
+    let ran = run(apply.args(["apply", "--yes", "-f", "manifests", "--endpoint-url", &url]));
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+    assert!(killed.expect("kill").success());
+    let ended = child.wait_with_output().expect("it ends");
+    let told = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(1), "{told}");
+    let wanted = "error: the emulator's state could not be saved to `account.json`: ";
+    assert!(
+        told.contains(wanted) && told.contains("help: the file holds the account as"),
+        "{told}"
+    );
 }
 
 #[test]

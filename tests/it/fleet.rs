@@ -553,6 +553,62 @@ fn a_document_whose_name_is_no_name_is_invalid_and_two_of_one_name_or_stack_are_
 }
 
 #[test]
+fn a_target_that_fails_is_told_with_what_is_wrong_and_where_and_not_with_its_help_alone() {
+    let work = Work::new();
+    work.targets(1);
+    let broken = target("broken", "nowhere-1", "manifests", "");
+    work.write("targets/broken.yaml", &broken);
+    // Nothing listens there.
+    let ran = work.run("plan -f targets --out results --endpoint-url http://127.0.0.1:9");
+    assert_eq!(ran.code, Some(3), "{ran:?}");
+    let line = ran.stderr.lines().find(|it| it.starts_with("t-000: failed, ")).expect("a line");
+    assert!(line.contains("GetCallerIdentity: no connection to 127.0.0.1:9"), "{ran:?}");
+    let place = "targets/broken.yaml:6:11: ";
+    assert!(ran.stderr.contains(&format!("broken: invalid: {place}")), "{ran:?}");
+    assert!(ran.stdout.contains(&format!("invalid broken\n  {place}")), "{ran:?}");
+    for format in ["text", "markdown", "html"] {
+        let report = work.run(&format!("report results --format {format}"));
+        assert!(report.stdout.contains(place), "{report:?}");
+    }
+    // A document without a name is shown by its place, once.
+    work.write("targets/broken.yaml", &broken.replace("name: broken", "labels: {}"));
+    let ran = work.run("validate -f targets --out again");
+    assert_eq!(ran.stdout.matches("targets/broken.yaml:").count(), 1, "{ran:?}");
+}
+
+#[test]
+fn a_file_that_is_not_what_a_fleet_of_this_version_has_written_is_named_with_what_to_do() {
+    let work = Work::new();
+    work.targets(1);
+    assert_eq!(work.run("plan -f targets --out results").code, Some(2));
+    let whole = std::fs::read_to_string(work.path("results/fleet.json")).expect("written");
+    let half = &whole[..whole.len() / 2];
+    for (text, told) in [
+        ("", "`results/fleet.json` is not what a fleet has written: EOF"),
+        (half, "help: a fleet writes the file whole, so it was cut off or changed since"),
+        (
+            "{ \"formatVersion\": \"9.0\", \"queues\": [] }",
+            "`results/fleet.json` has format 9.0, and this program reads 1.0",
+        ),
+    ] {
+        work.write("results/fleet.json", text);
+        for words in ["report results", "plan -f targets --out results --resume"] {
+            let ran = work.run(words);
+            assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{words}: {ran:?}");
+            assert!(ran.stderr.contains(told), "{words}: {told}: {ran:?}");
+        }
+        let kept = std::fs::read_to_string(work.path("results/fleet.json"));
+        assert_eq!(kept.expect("there"), text, "nothing is written over it");
+    }
+    work.write("results/fleet.json", &whole);
+    let mut show = ivs_apply(work.place.folder.path());
+    let ran = run(show.current_dir(work.place.folder.path()).args(["show", "results/fleet.json"]));
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.stderr.contains("has the results of a fleet, and is not a saved plan"), "{ran:?}");
+    assert!(ran.stderr.contains("fleet report FOLDER"), "{ran:?}");
+}
+
+#[test]
 fn a_list_is_the_same_twice_and_feeds_a_matrix() {
     let work = Work::new();
     work.targets(20);

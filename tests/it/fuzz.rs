@@ -405,7 +405,7 @@ fn plan_of(loaded: &Loaded, observed: &ObservedState) -> Plan {
         identity: None,
         calls: BTreeMap::new(),
     };
-    clean(&STYLES.replace_all(&shown::text(&made, &header, Some(&loaded.sources)), ""));
+    clean(&STYLES.replace_all(&shown::text(&made, &header, &loaded.sources, true), ""));
     made
 }
 

@@ -185,9 +185,110 @@ fn nothing_is_written_where_anything_is_in_the_way_and_each_is_named() {
     assert_eq!(ran.code, Some(0), "a folder may hold other files: {ran:?}");
     let first = everything(folder);
     assert_eq!(first[Path::new("README.md")], "mine");
-    let again = in_folder(folder, folder, &["init", "private"]);
-    assert_eq!(again.code, Some(1), "{again:?}");
+    let other = in_folder(folder, folder, &["init", "private", "--stack", "other"]);
+    assert_eq!(other.code, Some(1), "{other:?}");
+    assert!(other.stderr.contains("`ivs/stack.yaml` already exists"), "{other:?}");
+    assert!(!other.stderr.contains(".schemas"), "the same bytes are not in the way: {other:?}");
     assert_eq!(everything(folder), first);
+}
+
+#[test]
+fn files_with_the_same_bytes_are_left_as_they_are_and_counted_as_unchanged() {
+    let place = tempfile::tempdir().expect("a folder");
+    let folder = place.path();
+    assert_eq!(in_folder(folder, folder, &["init", "channel"]).code, Some(0));
+    let first = everything(folder);
+    let files = first.values().filter(|it| *it != "folder").count();
+    let again = in_folder(folder, folder, &["init", "channel"]);
+    assert_eq!((again.code, again.stderr.as_str()), (Some(0), ""), "{again:?}");
+    assert!(!again.stdout.contains("Written to"), "{again:?}");
+    assert!(again.stdout.contains(&format!("Unchanged in ., {files} files:\n")), "{again:?}");
+    assert_eq!(everything(folder), first);
+    // One that is missing is written, and one that differs keeps it from being written.
+    std::fs::remove_file(folder.join("ivs/channels.yaml")).expect("removed");
+    std::fs::write(folder.join(".github/workflows/plan.yml"), "mine").expect("writable");
+    let refused = in_folder(folder, folder, &["init", "channel"]);
+    assert_eq!((refused.code, refused.stdout.as_str()), (Some(1), ""), "{refused:?}");
+    assert!(refused.stderr.contains("error: `.github/workflows/plan.yml` already exists, so"));
+    assert!(!folder.join("ivs/channels.yaml").exists());
+    std::fs::remove_file(folder.join(".github/workflows/plan.yml")).expect("removed");
+    let mended = in_folder(folder, folder, &["init", "channel"]);
+    assert_eq!(mended.code, Some(0), "{mended:?}");
+    let listed = "Written to .:\n  .github/workflows/plan.yml\n  ivs/channels.yaml\nUnchanged";
+    assert!(mended.stdout.starts_with(listed), "{mended:?}");
+    assert_eq!(everything(folder), first);
+    // A link to the same bytes leads elsewhere.
+    std::fs::rename(folder.join("ivs/stack.yaml"), folder.join("elsewhere")).expect("renamed");
+    symlink("../elsewhere", folder.join("ivs/stack.yaml")).expect("a link");
+    let linked = in_folder(folder, folder, &["init", "channel"]);
+    assert!(linked.stderr.contains("`ivs/stack.yaml` already exists"), "{linked:?}");
+}
+
+#[test]
+fn manifests_that_exist_get_the_workflows_alone_and_no_second_stack() {
+    let place = theirs();
+    let folder = place.folder.path();
+    let here = |words: &[&str]| in_folder(folder, folder, words);
+    let nothing = here(&["init", "workflows"]);
+    assert_eq!(nothing.code, Some(1), "{nothing:?}");
+    assert!(nothing.stderr.contains("there is no folder `ivs`"), "{nothing:?}");
+    assert!(!folder.join(".github").exists());
+    let words =
+        ["export", "--emulator", "--stack", "theirs", "--region", "us-west-2", "--out", "ivs"];
+    assert_eq!(here(&words).code, Some(0));
+    // The Stack document of another file would be the second of the folder.
+    let before = everything(folder);
+    let refused = here(&["init", "channel"]);
+    assert_eq!((refused.code, refused.stdout.as_str()), (Some(1), ""), "{refused:?}");
+    for named in ["`ivs/Stack.yaml:6:9` declares the Stack `theirs` already", "init workflows"] {
+        assert!(refused.stderr.contains(named), "{named}: {refused:?}");
+    }
+    assert_eq!(everything(folder), before);
+    let written = here(&["init", "workflows"]);
+    assert_eq!((written.code, written.stderr.as_str()), (Some(0), ""), "{written:?}");
+    let after = everything(folder);
+    let new: Vec<&PathBuf> = after.keys().filter(|it| !before.contains_key(*it)).collect();
+    let names =
+        ["", "/workflows", "/workflows/apply.yml", "/workflows/drift.yml", "/workflows/plan.yml"];
+    assert_eq!(
+        new,
+        names.map(|it| PathBuf::from(format!(".github{it}"))).iter().collect::<Vec<_>>()
+    );
+    assert!(before.iter().all(|(name, text)| after[name] == *text), "nothing else is changed");
+    let apply = &after[Path::new(".github/workflows/apply.yml")];
+    // The stack and the region are those of the manifests.
+    assert!(apply.contains("ivs-apply-theirs"), "{apply}");
+    assert!(apply.contains("AWS_REGION: us-west-2\n"), "{apply}");
+    assert_eq!(here(&["validate", "--deny-warnings", "-f", "ivs"]).code, Some(0));
+    let again = here(&["init", "workflows"]);
+    assert!(again.stdout.starts_with("Unchanged in ., 3 files:\n"), "{again:?}");
+    // One that was changed is named, and none is written.
+    std::fs::write(folder.join(".github/workflows/apply.yml"), "mine").expect("writable");
+    std::fs::remove_file(folder.join(".github/workflows/plan.yml")).expect("removed");
+    let refused = here(&["init", "workflows"]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.stderr.contains("`.github/workflows/apply.yml` already exists"), "{refused:?}");
+    assert!(!folder.join(".github/workflows/plan.yml").exists());
+}
+
+#[test]
+fn workflows_are_for_the_stack_of_the_command_line_where_the_manifests_do_not_name_one() {
+    let place = tempfile::tempdir().expect("a folder");
+    let folder = place.path();
+    std::fs::create_dir(folder.join("ivs")).expect("writable");
+    std::fs::write(folder.join("ivs/broken.yaml"), "kind: [\n").expect("writable");
+    let refused = in_folder(folder, folder, &["init", "workflows"]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.stderr.contains("do not tell the name of their stack"), "{refused:?}");
+    assert!(!folder.join(".github").exists());
+    let bad = in_folder(folder, folder, &["init", "workflows", "--stack", "two words"]);
+    assert_eq!(bad.code, Some(1), "{bad:?}");
+    assert!(!folder.join(".github").exists());
+    let words = ["init", "workflows", "--stack", "shows", "--region", "eu-west-1"];
+    assert_eq!(in_folder(folder, folder, &words).code, Some(0));
+    let drift = std::fs::read_to_string(folder.join(".github/workflows/drift.yml"));
+    let drift = drift.expect("written");
+    assert!(drift.contains("-shows") && drift.contains("AWS_REGION: eu-west-1\n"), "{drift}");
 }
 
 #[test]
@@ -200,6 +301,7 @@ fn a_folder_that_cannot_be_written_is_an_error_and_keeps_no_part() {
         let ran = in_folder(place.path(), place.path(), &["init", "channel", "--out", out]);
         assert_eq!(ran.code, Some(1), "{out}: {ran:?}");
         assert!(ran.stderr.contains("cannot be written"), "{out}: {ran:?}");
+        assert!(ran.stderr.contains("help: name another folder with `--out`"), "{out}: {ran:?}");
         assert_eq!(everything(place.path()), before, "{out}");
     }
     // A full disk under the largest file.
@@ -267,7 +369,10 @@ fn a_gitignore_that_exists_keeps_its_lines_and_gets_the_missing_ones() {
         }
         // A run that writes nothing adds nothing.
         let again = in_folder(place.path(), place.path(), &["init", "channel"]);
-        assert_eq!(again.code, Some(1), "{again:?}");
+        assert_eq!(again.code, Some(0), "{again:?}");
+        assert!(!again.stdout.contains("Added to"), "{again:?}");
+        let words = ["init", "channel", "--stack", "other"];
+        assert_eq!(in_folder(place.path(), place.path(), &words).code, Some(1));
         assert_eq!(std::fs::read_to_string(&file).expect("there"), text);
     }
     let place = tempfile::tempdir().expect("a folder");

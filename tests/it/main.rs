@@ -93,6 +93,7 @@ mod unknown_enum_values;
 mod values;
 mod variables;
 mod verbosity;
+mod versions;
 mod waits;
 mod week;
 mod zero_values;

@@ -235,7 +235,7 @@ fn a_mistake_in_many_manifests_is_one_report_with_a_count_and_its_first_places()
     let ran = place.run("validate");
     assert_eq!(ran.code, Some(1), "{ran:?}");
     assert_eq!(ran.stderr.matches("error[E0103]").count(), 1, "{ran:?}");
-    let first = "the same in 40 places: manifests/all.yaml:4:33, manifests/all.yaml:9:33, \
+    let first = "the same in 40 places: manifests/all.yaml:3:33, manifests/all.yaml:9:33, \
                  manifests/all.yaml:14:33 and 37 more";
     assert!(ran.stderr.contains(first), "{ran:?}");
     assert!(ran.stderr.ends_with("1 error in 40 places\n"), "{ran:?}");
@@ -404,23 +404,33 @@ fn a_delete_beside_a_create_of_an_equal_spec_suggests_previous_names() {
     let place = applied(&channel("before"));
     place.write("all.yaml", &channel("after"));
     let suggestion =
-        "if it was renamed, add `previousNames: [before]` to the metadata of Channel/after";
-    for words in ["plan --prune", "plan --prune --refresh full"] {
+        "add `previousNames: [before]` to the metadata of Channel/after at manifests/all.yaml:3:";
+    // Without `--prune` the object is not even read: its tags tell what it was applied with.
+    for words in ["plan", "plan -v", "plan --prune", "plan --prune --refresh full"] {
         let ran = place.run(words);
         assert!(ran.stdout.contains(suggestion), "{words}: {ran:?}");
+        for form in ["markdown", "html"] {
+            let ran = place.run(&format!("{words} --format {form}"));
+            assert!(ran.stdout.contains("previousNames: [before]"), "{words}: {ran:?}");
+            assert!(ran.stdout.contains("manifests/all.yaml:3:"), "{words}: {ran:?}");
+        }
+        let told = document(&place.run(&format!("{words} --format json")));
+        let notes = told["notes"].as_array().expect("notes");
+        let note = notes.iter().find(|it| it["note"] == "possibleRename").expect("a note");
+        let place =
+            json!({ "file": "manifests/all.yaml", "line": 3, "column": note["source"]["column"] });
+        let note = [&note["from"], &note["to"], &note["source"]];
+        assert_eq!(note, [&json!("Channel/before"), &json!("Channel/after"), &place], "{told:#}");
     }
-    let told = document(&place.run("plan --prune --format json"));
-    let note = json!({ "note": "possibleRename", "from": "Channel/before", "to": "Channel/after" });
-    assert!(told["notes"].as_array().expect("notes").contains(&note), "{told:#}");
     // Taken, it is a rename.
     let renamed = "{ name: after, previousNames: [before] }";
     place.write("all.yaml", &channel("after").replace("{ name: after }", renamed));
     let ran = place.run("plan --prune");
     assert!(ran.stdout.contains("Plan: 1 to rename"), "{ran:?}");
-    assert!(!ran.stdout.contains("if it was renamed"), "{ran:?}");
+    assert!(!ran.stdout.contains("looks like a rename"), "{ran:?}");
     // Another spec, or several that are alike, are no hint.
     place.write("all.yaml", &manifest("Channel", "after", "{}"));
-    assert!(!place.run("plan --prune").stdout.contains("if it was renamed"));
+    assert!(!place.run("plan --prune").stdout.contains("looks like a rename"));
     place.write("all.yaml", &[channel("one"), channel("two")].concat());
-    assert!(!place.run("plan --prune").stdout.contains("if it was renamed"));
+    assert!(!place.run("plan --prune").stdout.contains("looks like a rename"));
 }

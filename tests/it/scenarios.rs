@@ -124,6 +124,7 @@ scenarios! {
     _091_storage_configuration_replaced_under_a_running_composition
     _092_what_is_ours_and_cloudformations_is_left_alone
     _093_saved_plan_cuts_off_nobody_who_came_later
+    _094_rename_without_previous_names_is_pointed_out
     _100_what_acts_on_foreign_objects_is_refused
 }
 
@@ -275,7 +276,7 @@ async fn tell(folder: &Path) -> String {
             endpoint: None,
             calls: serde_json::from_value(calls.clone()).expect("counts by operation"),
         };
-        let text = ui::plan::text(&plan, &header, Some(&loaded.sources));
+        let text = ui::plan::text(&plan, &header, &loaded.sources, true);
         let _ = writeln!(story, "{}", anstream::adapter::strip_str(&text));
         let _ = writeln!(story, "calls to plan: {calls}\n");
         if plan.status() == Status::Blocked {

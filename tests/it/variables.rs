@@ -1,6 +1,6 @@
 //! Variables of the environment: what is set to nothing is not set, and a truth value is one or an error.
 
-use crate::binary::{Place, Ran, Served, ivs_apply, run};
+use crate::binary::{KEYS, Place, Ran, Served, ivs_apply, run};
 use clap::CommandFactory;
 use ivs_apply::commands::Cli;
 use std::collections::BTreeSet;
@@ -152,6 +152,51 @@ fn an_empty_variable_of_the_sdk_is_an_unset_variable() {
     let nowhere = plan(&["AWS_REGION", "AWS_DEFAULT_REGION"]);
     assert_eq!(nowhere.code, Some(1), "{nowhere:?}");
     assert!(nowhere.stderr.contains("no region"), "{nowhere:?}");
+}
+
+#[test]
+fn without_a_region_the_region_of_the_stack_is_named_with_its_place_and_not_taken() {
+    let place = Place::new();
+    place.write("stage.yaml", STAGE);
+    let stack = "# ours\napiVersion: ivs-apply.dev/v1\nkind: Stack\nmetadata: { name: shows }\nspec:\n  region: eu-west-1\n";
+    place.write("stack.yaml", stack);
+    let served = Served::start(place.folder.path(), &[]);
+    let told = "error: no region is configured, and the Stack `shows` is in eu-west-1 \
+                (`manifests/stack.yaml:6:11`)\n  help: give `--region eu-west-1`, or set \
+                `AWS_REGION=eu-west-1`";
+    for words in [
+        &["plan"][..],
+        &["apply", "--yes"],
+        &["status"],
+        &["drift"],
+        &["destroy", "--yes"],
+        &["output"],
+        &["graph"],
+    ] {
+        let words: Vec<String> = words.iter().map(|it| (*it).to_owned()).collect();
+        let typed = |region: &[&str]| {
+            let mut command = at(&place, &words);
+            command.args(["-f", "manifests", "--endpoint-url", &served.url]).args(region);
+            run(command.envs(KEYS))
+        };
+        let ran = typed(&[]);
+        assert_eq!(ran.code, Some(1), "{words:?}: {ran:?}");
+        assert!(ran.stderr.contains(told), "{words:?}: {ran:?}");
+        let typed_as_told = typed(&["--region", "eu-west-1"]);
+        assert!(!typed_as_told.stderr.contains("region"), "{words:?}: {typed_as_told:?}");
+    }
+    // A Target names the region itself.
+    let target = "apiVersion: ivs-apply.dev/v1\nkind: Target\nmetadata: { name: eu }\nspec: { account: \"000000000000\", region: eu-west-1, manifests: { path: manifests } }\n";
+    std::fs::write(place.folder.path().join("target.yaml"), target).expect("writable");
+    let words = ["plan", "--target", "target.yaml", "--endpoint-url", &served.url];
+    let words: Vec<String> = words.iter().map(|it| (*it).to_owned()).collect();
+    let ran = run(at(&place, &words).envs(KEYS));
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    // Without a Stack document there is nothing to name.
+    std::fs::remove_file(place.folder.path().join("manifests/stack.yaml")).expect("removed");
+    let words: Vec<String> = ["plan", "-f", "manifests"].map(str::to_owned).into();
+    let ran = run(&mut at(&place, &words));
+    assert!(ran.stderr.contains("error: no region is configured\n"), "{ran:?}");
 }
 
 #[test]

@@ -49,16 +49,27 @@ pub(super) fn shown(results: &Results, global: &Global) -> String {
 pub(super) fn parsed(folder: &Path, text: &str) -> Result<Results, Failure> {
     let file = folder.join("fleet.json");
     let version = |it: &str| it.split('.').next().map(str::to_owned);
-    let results: Results = serde_json::from_str(text).map_err(|error| {
-        Failure::error(format!("`{}` is not what a fleet has written: {error}", file.display()))
-    })?;
-    if version(&results.format_version) != version(FORMAT_VERSION) {
+    // Another format may have other members, which would be called wrong first.
+    if let Ok(Version { format_version }) = serde_json::from_str(text)
+        && version(&format_version) != version(FORMAT_VERSION)
+    {
         let message = format!(
-            "`{}` has format {}, and this program reads {FORMAT_VERSION}",
+            "`{}` has format {format_version}, and this program reads {FORMAT_VERSION}",
             file.display(),
-            results.format_version
         );
         return Err(Failure::error(message).help("use the version of ivs-apply that wrote it"));
     }
-    Ok(results)
+    serde_json::from_str(text).map_err(|error| {
+        let message = format!("`{}` is not what a fleet has written: {error}", file.display());
+        Failure::error(message).help(
+            "a fleet writes the file whole, so it was cut off or changed since: copy it again, or leave its folder out",
+        )
+    })
+}
+
+/// What tells the format of results, whatever else they have.
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Version {
+    format_version: String,
 }

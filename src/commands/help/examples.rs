@@ -35,12 +35,12 @@ const EXAMPLES: [(&str, [Example; 3]); 27] = [
         [
             example("A recorded channel, in the current folder", "ivs-apply init channel"),
             example(
-                "A stage that is broadcast to a channel, in the folder live",
-                "ivs-apply init broadcast --out live",
-            ),
-            example(
                 "Private channels of the stack prod",
                 "ivs-apply init private --out private --stack prod --region us-west-2",
+            ),
+            example(
+                "Only the workflows, for the manifests that the folder ivs has",
+                "ivs-apply init workflows",
             ),
         ],
     ),

@@ -163,7 +163,7 @@ impl Record {
             told.findings.extend(finding::of_plan(plan, sources));
         }
         if told.documents() {
-            told.document = Some(markdown::plan(told.summary.command, plan, None, header));
+            told.document = Some(markdown::plan(told.summary.command, plan, None, header, sources));
         }
     }
 
@@ -204,7 +204,8 @@ impl Record {
             told.findings.extend(finding::of_outcome(plan, outcome, left, sources));
         }
         if told.documents() {
-            told.document = Some(markdown::plan(told.summary.command, plan, Some(outcome), header));
+            let command = told.summary.command;
+            told.document = Some(markdown::plan(command, plan, Some(outcome), header, sources));
         }
     }
 

@@ -15,7 +15,7 @@ pub use progress::FleetProgress;
 pub use text::text;
 
 use super::escape::escape;
-use crate::fleet::{Outcome, Results, Row, Run, WaveStatus};
+use crate::fleet::{Finding, Outcome, Results, Row, Run, WaveStatus};
 use std::fmt::Write;
 
 /// Longest value shown of anything that came from outside.
@@ -110,6 +110,30 @@ pub(super) fn facts(row: &Row, results: &Results) -> String {
 
 /// Why a target ended as it did, each a sentence; nothing of one that is clean.
 pub(super) fn why(row: &Row) -> Vec<String> {
+    let Why { mut lines, help, findings } = all_of_why(row);
+    lines.extend(help.map(|it| format!("help: {it}")));
+    lines.extend(findings);
+    lines
+}
+
+/// The one sentence of that which tells most: never what to do about it, without what is wrong.
+pub(super) fn cause(row: &Row) -> Option<String> {
+    let Why { mut lines, findings, .. } = all_of_why(row);
+    lines.extend(findings);
+    lines.pop()
+}
+
+/// Why a target ended as it did.
+struct Why {
+    /// How it ended, and what went wrong.
+    lines: Vec<String>,
+    /// What to do about it.
+    help: Option<String>,
+    /// What is wrong in its manifests.
+    findings: Vec<String>,
+}
+
+fn all_of_why(row: &Row) -> Why {
     let mut lines = Vec::new();
     let others = || row.others.iter().map(|it| escape(it, 200)).collect::<Vec<_>>().join(", ");
     let ended = match (row.exit_code, row.signal) {
@@ -141,18 +165,21 @@ pub(super) fn why(row: &Row) -> Vec<String> {
         _ => {}
     }
     if let Some(error) = &row.error {
-        lines.push(escape(&error.message, CAP));
-        lines.extend(error.help.iter().map(|it| format!("help: {}", escape(it, CAP))));
+        // A document without a name is shown by its place already.
+        let is_named = row.outcome == Outcome::Invalid && row.shown() != row.place;
+        let place = if is_named { format!("{}: ", escape(&row.place, 400)) } else { String::new() };
+        lines.push(format!("{place}{}", escape(&error.message, CAP)));
     }
-    for it in &row.findings {
+    let help = row.error.as_ref().and_then(|it| it.help.as_ref()).map(|it| escape(it, CAP));
+    let finding = |it: &Finding| {
         let place = match (&it.file, it.line) {
             (Some(file), Some(line)) => format!("{}:{line}: ", escape(file, 400)),
             (Some(file), None) => format!("{}: ", escape(file, 400)),
             _ => String::new(),
         };
-        lines.push(format!("{place}{}", escape(&it.message, CAP)));
-    }
-    lines
+        format!("{place}{}", escape(&it.message, CAP))
+    };
+    Why { lines, help, findings: row.findings.iter().map(finding).collect() }
 }
 
 /// The last lines of what a target said, each made safe.

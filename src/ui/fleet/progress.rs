@@ -1,6 +1,6 @@
 //! A fleet as it runs: a bar on a terminal, with a line for each target that needs attention; elsewhere a line for each.
 
-use super::{CAP, why, word};
+use super::{cause, word};
 use crate::fleet::{Outcome, Row};
 use crate::ui::Ui;
 use crate::ui::escape::escape;
@@ -58,13 +58,10 @@ impl FleetProgress {
         if let Some(seconds) = row.seconds {
             text.push_str(&format!(", {seconds:.1} s"));
         }
-        // The most telling line: a mistake in a manifest, or what is wrong; what to do about it is in the report.
-        let told = match &row.error {
-            Some(error) if row.findings.is_empty() => Some(escape(&error.message, CAP)),
-            _ => why(row).pop(),
-        };
-        if let Some(told) = told.filter(|_| row.outcome != Outcome::NotStarted) {
-            text.push_str(&format!(": {told}"));
+        if row.outcome != Outcome::NotStarted
+            && let Some(cause) = cause(row)
+        {
+            text.push_str(&format!(": {cause}"));
         }
         self.line(&text);
     }

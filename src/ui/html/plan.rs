@@ -90,7 +90,7 @@ pub fn plan(
         }
     }
     page.errors.extend(differences.iter().map(|it| escape(&difference(it), CAP)));
-    for note in notes(plan) {
+    for note in notes(plan, report.sources) {
         page.notes.push(note.sentence);
         page.notes.extend(note.objects);
     }
