@@ -104,7 +104,7 @@ mod tests {
         "IngestConfiguration/old { ingestProtocol: RTMPS, insecureIngest: false }";
 
     /// The pairs of the notes of a plan: old name, new name.
-    fn renames(row: Row) -> Vec<(String, String)> {
+    fn renames(row: &Row) -> Vec<(String, String)> {
         let notes = row.plan().notes.into_iter();
         let pair = |note| match note {
             Note::PossibleRename { from, to, at } => {
@@ -237,7 +237,7 @@ mod tests {
         ];
         for (row, expected) in rows {
             let when = row.when;
-            assert_eq!(renames(row), expected, "{when}");
+            assert_eq!(renames(&row), expected, "{when}");
         }
     }
 
@@ -254,7 +254,7 @@ mod tests {
         // Objects that were not read are tried under each name, up to a limit.
         for (count, account, told) in [(100, unread, 100), (101, read, 101), (101, unread, 0)] {
             let (applied, manifests) = (channels("old", count), channels("new", count));
-            let found = renames(Row { applied, manifests, account, ..ROW });
+            let found = renames(&Row { applied, manifests, account, ..ROW });
             assert_eq!(found.len(), told, "{count}");
             assert!(found.iter().all(|(from, to)| from.replace("old", "new") == *to), "{found:?}");
         }

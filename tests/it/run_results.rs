@@ -235,7 +235,7 @@ fn a_mistake_in_many_manifests_is_one_report_with_a_count_and_its_first_places()
     let ran = place.run("validate");
     assert_eq!(ran.code, Some(1), "{ran:?}");
     assert_eq!(ran.stderr.matches("error[E0103]").count(), 1, "{ran:?}");
-    let first = "the same in 40 places: manifests/all.yaml:3:33, manifests/all.yaml:9:33, \
+    let first = "the same in 40 places: manifests/all.yaml:4:33, manifests/all.yaml:9:33, \
                  manifests/all.yaml:14:33 and 37 more";
     assert!(ran.stderr.contains(first), "{ran:?}");
     assert!(ran.stderr.ends_with("1 error in 40 places\n"), "{ran:?}");
