@@ -2,7 +2,7 @@
 
 use crate::operator::{Operator, children, runs};
 use crate::proxy::{Fate, Rule};
-use crate::server::{Cluster, channel, scenario, until};
+use crate::server::{Cluster, SHORT_LEASE, channel, scenario, until};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -59,9 +59,9 @@ fn a_leader_that_is_killed_in_the_middle_of_an_apply_is_replaced_and_no_two_chil
             let spec = json!({ "mode": "Apply", "interval": "1h", "region": region, "role": role });
             cluster.target("default", name, spec).await;
         }
-        let mut first = cluster.operator("first", &[]);
+        let mut first = cluster.operator("first", &SHORT_LEASE);
         first.leads().await;
-        let second = cluster.operator("second", &[]);
+        let second = cluster.operator("second", &SHORT_LEASE);
         until("some channels are there", async || cluster.channels().len() > 3).await;
         let of_first = children(first.child.id());
         assert!(!of_first.is_empty(), "it has children");
@@ -137,7 +137,7 @@ fn a_leader_whose_requests_about_the_lease_are_never_answered_ends_its_children_
             let proxy = cluster.another_proxy().await;
             cluster.control("POST", "faults", &json!({ "operation": "List*", "kind": "stall" }));
             cluster.target("default", name, json!({ "mode": "Apply", "interval": "1h" })).await;
-            let mut operator = cluster.operator_behind(&proxy, name, &[]);
+            let mut operator = cluster.operator_behind(&proxy, name, &SHORT_LEASE);
             operator.leads().await;
             until("it has a child", async || !children(operator.child.id()).is_empty()).await;
             let of_operator = children(operator.child.id());
@@ -147,7 +147,7 @@ fn a_leader_whose_requests_about_the_lease_are_never_answered_ends_its_children_
             assert!(operator.said().contains("the Lease is lost"), "{}", operator.said());
             until("its children are gone", async || !of_operator.iter().any(|it| runs(*it))).await;
             cluster.control("DELETE", "faults", &Value::Null);
-            let next = cluster.operator("next", &[]);
+            let next = cluster.operator("next", &SHORT_LEASE);
             cluster.until_reason(name, "Applied").await;
             drop(next);
         }
@@ -160,7 +160,7 @@ fn an_operator_whose_first_requests_about_the_lease_are_never_answered_asks_agai
         for (method, name) in [("GET", "unread"), ("POST", "unwritten")] {
             let proxy = cluster.another_proxy().await;
             proxy.rules(&[Rule { method, path: "/leases", fate: Fate::Held }]);
-            let operator = cluster.operator_behind(&proxy, name, &[]);
+            let operator = cluster.operator_behind(&proxy, name, &SHORT_LEASE);
             until("it asks again", async || proxy.count(method, "leases") >= 2).await;
             assert!(!operator.said().contains(" leads"), "{}", operator.said());
             assert!(operator.said().contains("took too long"), "{}", operator.said());

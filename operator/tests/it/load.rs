@@ -1,7 +1,7 @@
 //! What many Targets, and Targets that nothing is done about, cost: runs, requests to the API server, calls to AWS, memory.
 
 use crate::operator::{Operator, settled};
-use crate::server::{Cluster, REGIONS, channel, reason, scenario, until};
+use crate::server::{Cluster, REGIONS, SHORT_LEASE, channel, reason, scenario, until};
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 use std::io::Write as _;
@@ -141,7 +141,7 @@ fn a_thousand_targets_that_are_up_to_date_cost_no_call_and_at_most_100_mib() {
         let spec =
             |it: usize| json!({ "mode": "Apply", "interval": "1h", "region": REGIONS[it % 3] });
         cluster.target("default", "t-0000", spec(0)).await;
-        let first = cluster.operator("first", &[]);
+        let first = cluster.operator("first", &SHORT_LEASE);
         let mut status = cluster.until_reason("t-0000", "Applied").await;
         drop(first);
         // The others say the same of themselves, as after a run of each.
