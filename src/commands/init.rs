@@ -169,16 +169,13 @@ pub(super) fn run(args: &InitArgs, global: &Global, ui: Ui) -> Result<ExitCode, 
     }
     written.is_ignored_unchanged = patterns.as_ref().is_some_and(Vec::is_empty);
     written.added = patterns.unwrap_or_default();
-    let in_the_way = |refused: Refused| {
-        match refused {
-        Refused::InTheWay(_) if example.is_some() => Failure::error(refused.to_string()).help(
-            "name another folder with `--out`, or move what is in the way; for manifests that exist, \
-             `ivs-apply init workflows` writes the workflows alone",
-        ),
+    let in_the_way = |refused: Refused| match refused {
+        Refused::InTheWay(_) if example.is_some() => {
+            Failure::error(refused.to_string()).help(FOR_EXISTING)
+        }
         Refused::Io { .. } => Failure::error(refused.to_string())
             .help("name another folder with `--out`, or make this one writable"),
         other => other.into(),
-    }
     };
     let unchanged = if written.added.is_empty() {
         file::fill(folder, &files).map_err(in_the_way)?
@@ -253,6 +250,10 @@ fn other_stack(existing: Option<&Loaded>, folder: &Path) -> Result<(), Failure> 
          `--out`",
     ))
 }
+
+/// What helps where files are in the way of manifests.
+const FOR_EXISTING: &str = "name another folder with `--out`, or move what is in the way; for manifests that exist, \
+     `ivs-apply init workflows` writes the workflows alone";
 
 /// The file that names what Git ignores.
 const IGNORED: &str = ".gitignore";
