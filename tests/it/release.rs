@@ -3,6 +3,9 @@
 
 use crate::binary::{Ran, run};
 use crate::golden::root;
+use regex::Regex;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -76,4 +79,36 @@ fn the_formula_has_the_checksums_of_the_four_archives_and_is_not_made_without_on
     let ran = script("formula.sh", &words);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{ran:?}");
     assert!(ran.stderr.contains("no checksum of"), "{ran:?}");
+}
+
+/// The files that the sources below a folder take into the program.
+fn included(folder: &Path, pattern: &Regex, found: &mut BTreeSet<PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("readable") {
+        let path = entry.expect("readable").path();
+        if path.is_dir() {
+            included(&path, pattern, found);
+        } else if path.extension().is_some_and(|it| it == "rs") {
+            let text = std::fs::read_to_string(&path).expect("readable");
+            let files = pattern.captures_iter(&text).map(|it| folder.join(&it[1]));
+            found.extend(files.map(|it| it.canonicalize().expect("the file is there")));
+        }
+    }
+}
+
+#[test]
+fn the_package_has_every_file_that_the_sources_include() {
+    let mut list = Command::new(env!("CARGO"));
+    list.args(["package", "--list", "--allow-dirty", "--offline", "--package", "ivs-apply"]);
+    let ran = run(list.current_dir(root()));
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let packed: BTreeSet<&Path> = ran.stdout.lines().map(Path::new).collect();
+    let pattern = Regex::new(r#"include_(?:str|bytes)!\(\s*"([^"]+)""#).expect("a pattern");
+    let mut files = BTreeSet::new();
+    included(&root().join("src"), &pattern, &mut files);
+    assert!(files.len() > 10, "{files:?}");
+    let root = root().canonicalize().expect("a folder");
+    for file in files {
+        let path = file.strip_prefix(&root).expect("a file of the repository");
+        assert!(packed.contains(path), "`include` of Cargo.toml leaves out {}", path.display());
+    }
 }

@@ -4,6 +4,7 @@ mod deletion;
 mod leadership;
 mod load;
 mod operator;
+mod pages;
 mod proxy;
 mod reconciles;
 mod rights;

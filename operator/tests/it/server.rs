@@ -35,13 +35,13 @@ fn script() -> PathBuf {
 }
 
 /// The command line that operators start; `cargo build` makes it.
-fn program() -> PathBuf {
+pub(crate) fn program() -> PathBuf {
     let program = Path::new(OPERATOR).with_file_name("ivs-apply");
     assert!(program.exists(), "{} is missing: run `cargo build` first", program.display());
     program
 }
 
-/// A cluster with the definition of Target and an emulated account beside it.
+/// A cluster, and an emulated account beside it.
 pub(crate) struct Cluster {
     pub(crate) client: Client,
     pub(crate) folder: tempfile::TempDir,
@@ -68,7 +68,7 @@ impl Drop for Cluster {
 pub(crate) const SHORT_LEASE: [&str; 2] = ["--lease", "5s"];
 
 /// Whether the definitions are on the newest API server, and the rest on the one of Debian 12.
-fn is_newest() -> bool {
+pub(crate) fn is_newest() -> bool {
     let named = std::env::var("IVS_APPLY_API_SERVER").unwrap_or_default();
     assert!(
         ["", "newest"].contains(&named.as_str()),
@@ -104,8 +104,17 @@ pub(crate) async fn client_of(file: &Path) -> Client {
     Client::try_from(config.expect("a configuration")).expect("a client")
 }
 
-/// Runs a scenario on a cluster. Without an API server on this machine it is left out, and where CI is set it fails.
+/// Runs a scenario on a cluster with the definition of Target.
 pub(crate) fn scenario<F: Future<Output = ()>>(run: impl FnOnce(Cluster) -> F) {
+    on_an_empty_cluster(async |cluster: Cluster| {
+        cluster.define(&yaml("../deploy/operator/crd.yaml")).await;
+        cluster.namespace("ivs-apply").await;
+        run(cluster).await;
+    });
+}
+
+/// Runs a scenario on a cluster as it begins. Without an API server on this machine it is left out, and where CI is set it fails.
+pub(crate) fn on_an_empty_cluster(run: impl AsyncFnOnce(Cluster)) {
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let is_there = std::env::var_os("IVS_APPLY_KUBERNETES").is_some()
         || Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -169,10 +178,7 @@ impl Cluster {
         std::fs::write(&file, config_for(&own.url, &token)).expect("writable");
         let client = client_of(&file).await;
         let proxy = Proxy::start(servers.clone()).await;
-        let cluster = Self { client, folder, url, proxy, log: "info", servers, token, emulator };
-        cluster.define(&yaml("../deploy/operator/crd.yaml")).await;
-        cluster.namespace("ivs-apply").await;
-        cluster
+        Self { client, folder, url, proxy, log: "info", servers, token, emulator }
     }
 
     /// Creates a definition and waits until its objects can be listed.
