@@ -6,6 +6,8 @@
 
 target=$1
 shift
+# Before the flags for the programs, with which this tool would not compile.
+tool cargo-auditable 0.7.7
 case $target in
   *-linux-musl)
     # musl-gcc does not see the kernel's headers. Without linux/random.h aws-lc takes its random numbers from getentropy, which
@@ -26,7 +28,6 @@ case $target in
     ;;
 esac
 
-tool cargo-auditable 0.7.7
 [ $# -gt 0 ] || set -- ivs-apply
 PATH=$PWD/target/tools/bin:$PATH
 for package; do
