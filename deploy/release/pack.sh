@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# pack.sh TARGET: packs the built program with completions, manual pages, licence and changelog into `dist`.
+# pack.sh TARGET: packs the built program with completions, manual pages, schemas, licence and changelog into `dist`.
 # shellcheck source=deploy/release/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -16,6 +16,8 @@ case $target in
 esac
 cp "$built/$program" "$folder"
 cp README.md CHANGELOG.md LICENSE "$folder"
+mkdir "$folder/schemas"
+cp schemas/*.json "$folder/schemas"
 program=$folder/$program
 
 "$program" completions bash >"$folder/completions/ivs-apply.bash"

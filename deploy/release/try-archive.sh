@@ -24,6 +24,6 @@ case $1 in
     "$program" plan --detailed-exitcode --emulator="$place/account.json" -f examples/quickstart
     ;;
 esac
-for file in LICENSE CHANGELOG.md README.md completions/_ivs-apply man/ivs-apply-fleet-plan.1; do
+for file in LICENSE CHANGELOG.md README.md completions/_ivs-apply schemas/emulator.json man/ivs-apply-fleet-plan.1; do
   [ -s "$place/$name/$file" ] || fail "the archive has no $file"
 done

@@ -363,7 +363,7 @@ fn advance(
 ) -> Result<requests::Time, Refused> {
     let seconds = body.advance_seconds.or(body.stopped.map(|_| 0.0));
     let Some(seconds) = seconds.filter(|seconds| (0.0..=1e9).contains(seconds)) else {
-        return Err((400, "`advanceSeconds` must be a number that is not negative".to_owned()));
+        return Err((400, "`advanceSeconds` must be a number from 0 to 1000000000".to_owned()));
     };
     #[expect(clippy::cast_possible_truncation, reason = "at most a thousand million seconds")]
     let millis = (seconds * 1000.0) as i64;

@@ -57,6 +57,13 @@ pub(crate) enum FaultKind {
     Odd,
 }
 
+impl FaultKind {
+    /// Whether `seconds` is how long it is. For the others it is how long it is in force.
+    fn has_length(self) -> bool {
+        matches!(self, Self::Delay | Self::Stall | Self::ListLag | Self::GetLag)
+    }
+}
+
 /// What an answer of the fault `odd` can be.
 const ODD: [&str; 11] = [
     "word",
@@ -88,7 +95,7 @@ pub(crate) struct Fault {
     /// Applies with this probability. Without `nth` and `probability` to every call.
     #[schemars(range(min = 0, max = 1))]
     probability: Option<f64>,
-    /// For delay, stall and lags: their length. For the others: how long the fault is in force.
+    /// For delay, stall and lags: their length; a stall without one never ends. For the others: how long the fault is in force.
     #[schemars(range(min = 0, max = 1e9))]
     seconds: Option<f64>,
     /// For error500, loseReply and hold: whether the request is carried out.
@@ -202,6 +209,11 @@ impl Faults {
         if !(0.0..=1e9).contains(&fault.seconds.unwrap_or_default()) {
             return Err("seconds must be between 0 and a thousand million".to_owned());
         }
+        // A stall without a length never ends.
+        let needs_length = fault.kind.has_length() && fault.kind != FaultKind::Stall;
+        if needs_length && fault.seconds.is_none() {
+            return Err("kinds delay, listLag and getLag need seconds, their length".to_owned());
+        }
         if fault.nth == Some(0) {
             return Err("nth counts from 1".to_owned());
         }
@@ -264,11 +276,7 @@ impl Faults {
 
 impl Fault {
     fn strikes(&self, random: &mut Generator, now: Millis) -> bool {
-        let limited = !matches!(
-            self.kind,
-            FaultKind::Delay | FaultKind::Stall | FaultKind::ListLag | FaultKind::GetLag
-        );
-        if limited
+        if !self.kind.has_length()
             && self.seconds.is_some()
             && now.since(self.since).as_millis() > u128::from(self.millis())
         {

@@ -152,6 +152,11 @@ def test_protocol(ivs):
     check("region in the ARN", ":eu-west-1:" in arn, arn)
     refused("regions are apart", "ResourceNotFoundException", ivs.get_channel, arn=arn)
     status("delete there", far.delete_channel(arn=arn), 204)
+    try:
+        client("ivs", "eu-north-1").list_channels()
+        check("a region without the service", False, "succeeded")
+    except ClientError as error:
+        equal("a region without the service", error.response["ResponseMetadata"]["HTTPStatusCode"], 403)
 
 
 def test_channel(ivs):
@@ -346,6 +351,8 @@ def test_recording(ivs):
             thumbnailConfiguration={"targetIntervalSeconds": 61})
     refused("interval while disabled", "ValidationException", create, destinationConfiguration=bucket,
             thumbnailConfiguration={"recordingMode": "DISABLED", "targetIntervalSeconds": 5})
+    refused("thumbnail storage twice", "ValidationException", create, destinationConfiguration=bucket,
+            thumbnailConfiguration={"recordingMode": "INTERVAL", "storage": ["LATEST", "LATEST"]})
     refused("custom without renditions", "ValidationException", create, destinationConfiguration=bucket,
             renditionConfiguration={"renditionSelection": "CUSTOM"})
     control("POST", "faults", {"operation": "CreateRecordingConfiguration", "kind": "createFailed", "nth": 1})
@@ -390,6 +397,9 @@ def test_streams(ivs):
     equal("session channel", session["channel"]["name"], "live")
     check("session ended", "endTime" in session, session)
     control("POST", "streams", {"channelArn": arn})
+    [key] = ivs.list_stream_keys(channelArn=arn)["streamKeys"]
+    ivs.delete_stream_key(arn=key["arn"])
+    equal("live without its key", [one["channelArn"] for one in ivs.list_streams()["streams"]], [arn])
     equal("end by control", control("DELETE", "streams", {"channelArn": arn})[0], 200)
     status("revoke", ivs.start_viewer_session_revocation(channelArn=arn, viewerId="v"), 200)
     batch = ivs.batch_start_viewer_session_revocation(viewerSessions=[

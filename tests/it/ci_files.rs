@@ -584,7 +584,11 @@ impl<'a> GitLab<'a> {
             ("GITLAB_CI", "true".to_owned()),
         ];
         variables.extend(set.map(|(name, value)| (name.to_owned(), value)));
-        variables.extend(SIGNED_IN.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        // The roles are those of the emulated account.
+        for name in ["AWS_PLAN_ROLE", "AWS_APPLY_ROLE"] {
+            let role = variables[name].replace("123456789012", "000000000000");
+            variables.insert(name.to_owned(), role);
+        }
         Self { project, file, folder, variables }
     }
 
@@ -628,6 +632,11 @@ impl<'a> GitLab<'a> {
         let job = self.job(name);
         let mut lines = self.lines(&job["before_script"]);
         lines.extend(self.lines(&job["script"]));
+        let of_job = job.get("variables").and_then(Value::as_object).cloned().unwrap_or_default();
+        let of_job = of_job.into_iter().map(|(name, value)| {
+            let from = value.as_str().and_then(|it| it.strip_prefix('$')).expect("a variable");
+            (name, self.variables[from].clone())
+        });
         let mut bash = Command::new("bash");
         let path = std::env::var_os("PATH").expect("a PATH");
         bash.args(["-eo", "pipefail", "-c", &lines.join("\n")])
@@ -636,7 +645,8 @@ impl<'a> GitLab<'a> {
             .env("PATH", path)
             .env("HOME", self.folder.path())
             .env("AWS_EC2_METADATA_DISABLED", "true")
-            .envs(&self.variables);
+            .envs(&self.variables)
+            .envs(of_job);
         let ran = run(&mut bash);
         let reports = &job["artifacts"]["reports"];
         for (kind, file) in reports.as_object().expect("reports") {
@@ -666,6 +676,14 @@ fn gitlab_plans_applies_the_saved_plan_and_looks_for_drift() {
     for (job, code) in [("validate", 0), ("plan", 0), ("apply", 0), ("drift", 0)] {
         let ran = gitlab.run(job);
         assert_eq!(ran.code, Some(code), "{job}: {ran:?}");
+        let roles = ["ivs-plan", "ivs-apply"].map(|it| format!("assumed-role/{it}/"));
+        let signed_in = roles.map(|it| format!("{}{}", ran.stdout, ran.stderr).contains(&it));
+        let expected = match job {
+            "validate" => [false, false],
+            "apply" => [false, true],
+            _ => [true, false],
+        };
+        assert_eq!(signed_in, expected, "{job}: {ran:?}");
     }
     assert_eq!(gitlab.variables["IVS_RUN_PLAN_CREATE"], "1");
     // The plan is stale now: what it creates exists.
@@ -938,12 +956,14 @@ fn workflows() -> Vec<PathBuf> {
 
 fn scripts() -> Vec<PathBuf> {
     let mut files = Vec::new();
-    for folder in ["deploy/action", "deploy/image", "deploy/release", "tests/week"] {
+    for folder in
+        ["deploy/action", "deploy/image", "deploy/release", "tests/kubernetes", "tests/week"]
+    {
         let entries = std::fs::read_dir(root().join(folder)).expect("readable");
         let paths = entries.map(|it| it.expect("readable").path());
         files.extend(paths.filter(|it| it.extension().is_none_or(|it| it != "py")));
     }
-    files.extend([".ci/run", ".ci/release"].map(|it| root().join(it)));
+    files.extend([".ci/book", ".ci/operator", ".ci/release", ".ci/run"].map(|it| root().join(it)));
     files.sort();
     files
 }

@@ -240,6 +240,17 @@ fn an_unknown_member_of_any_body_is_refused_by_its_name() {
 }
 
 #[test]
+fn a_time_without_its_length_or_beyond_the_largest_is_refused_with_what_is_needed() {
+    let at = Controlled::new();
+    for kind in ["delay", "listLag", "getLag"] {
+        let message = at.refused("POST faults", &json!({ "kind": kind }));
+        assert!(message.contains("need seconds"), "{kind}: {message}");
+    }
+    let message = at.refused("POST clock", &json!({ "advanceSeconds": 2e9 }));
+    assert!(message.contains("from 0 to 1000000000"), "{message}");
+}
+
+#[test]
 fn a_reset_takes_back_settings_where_it_is_asked_to() {
     let mut at = Controlled::new();
     let start = at.ask("GET clock", json!({}))["nowMillis"].as_i64().expect("a number");

@@ -263,7 +263,7 @@ fn the_service_of_the_compose_file_starts_is_healthy_and_passes_its_tests() {
 
     let health = words(&service["healthcheck"]["test"]);
     let [how, program, rest @ ..] = health.as_slice() else { panic!("{health:?}") };
-    assert_eq!((how.as_str(), program.as_str()), ("CMD", "ivs-apply"));
+    assert_eq!((how.as_str(), program.as_str()), ("CMD", "/ivs-apply"));
     let rest = rest.iter().map(|it| it.replace(":4599", &format!(":{port}")));
     let healthy = plain(PROGRAM, home.path()).args(rest).output().expect("it runs");
     assert!(healthy.status.success(), "{}", text(&healthy));

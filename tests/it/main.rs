@@ -60,6 +60,7 @@ mod laws;
 mod left_out;
 mod lock;
 mod markdown;
+mod measured;
 mod memory;
 mod messages;
 mod metrics;

@@ -21,11 +21,65 @@ fn script(name: &str, words: &[&str]) -> Ran {
 fn packages_changelog_and_deployments_name_one_version_and_a_tag_of_another_is_refused() {
     let ran = script("check-version.sh", &[]);
     assert_eq!(ran.code, Some(0), "{ran:?}");
-    assert_eq!(script("check-version.sh", &[&format!("v{VERSION}")]).code, Some(0));
     for tag in [VERSION, "v99.0.0", "v"] {
         let ran = script("check-version.sh", &[tag]);
         assert_eq!(ran.code, Some(1), "{ran:?}");
         assert!(ran.stderr.contains(&format!("the tag is {tag} and")), "{ran:?}");
+    }
+}
+
+/// The files that the check of a version reads, in a folder of their own.
+fn copied() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for path in [
+        "Cargo.toml",
+        "Cargo.lock",
+        "CHANGELOG.md",
+        "operator/Cargo.toml",
+        "deploy/jobs/kustomization.yaml",
+        "deploy/operator/kustomization.yaml",
+        "deploy/release/check-version.sh",
+        "deploy/release/common.sh",
+        "deploy/release/notes.sh",
+        "examples/emulator/compose.yaml",
+    ] {
+        let to = folder.path().join(path);
+        std::fs::create_dir_all(to.parent().expect("a folder")).expect("writable");
+        std::fs::copy(root().join(path), to).expect("writable");
+    }
+    folder
+}
+
+#[test]
+fn a_tag_is_refused_while_the_changelog_has_unreleased_entries() {
+    let folder = copied();
+    let changelog = folder.path().join("CHANGELOG.md");
+    let text = std::fs::read_to_string(&changelog).expect("readable");
+    let (before, rest) = text.split_once("## [Unreleased]\n").expect("a section");
+    let after = &rest[rest.find("\n## [").expect("the next section")..];
+    for (entries, code) in [("", 0), ("\n### Fixed\n\n- A defect.\n", 1)] {
+        std::fs::write(&changelog, format!("{before}## [Unreleased]\n{entries}{after}"))
+            .expect("writable");
+        let check = |words: &[String]| {
+            let mut command = Command::new("bash");
+            command.arg(folder.path().join("deploy/release/check-version.sh")).args(words);
+            run(command.env_remove("GITHUB_REPOSITORY"))
+        };
+        let ran = check(&[format!("v{VERSION}")]);
+        assert_eq!(ran.code, Some(code), "{ran:?}");
+        assert_eq!(ran.stderr.contains("below `## [Unreleased]`"), code == 1, "{ran:?}");
+        assert_eq!(check(&[]).code, Some(0), "between releases it may have some");
+    }
+}
+
+#[test]
+fn the_headings_of_the_changelog_are_those_of_keep_a_changelog() {
+    let text = std::fs::read_to_string(root().join("CHANGELOG.md")).expect("readable");
+    let headings: Vec<&str> = text.lines().filter_map(|it| it.strip_prefix("### ")).collect();
+    assert!(!headings.is_empty());
+    for heading in headings {
+        let known = ["Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"];
+        assert!(known.contains(&heading), "{heading}");
     }
 }
 

@@ -188,14 +188,15 @@ fn every_file_of_a_scenario_is_read() {
 #[test]
 fn every_scenario_is_listed_once_in_the_table() {
     let table = std::fs::read_to_string(golden::root().join("tests/scenarios/README.md"));
-    let number = regex::Regex::new(r"\b[0-9]{3}\b").expect("a valid pattern");
+    let link = regex::Regex::new(r"\[([0-9]{3})\]\(([^/)]+)/story\.txt\)");
+    let link = link.expect("a valid pattern");
     let table = table.expect("readable");
     let rows = table.lines().filter(|it| it.starts_with('|'));
-    let mut named: Vec<&str> =
-        rows.flat_map(|row| number.find_iter(row)).map(|it| it.as_str()).collect();
+    let links: Vec<_> = rows.flat_map(|row| link.captures_iter(row)).collect();
+    assert!(links.iter().all(|it| it[2].starts_with(&it[1])), "a link leads to another folder");
+    let mut named: Vec<String> = links.iter().map(|it| it[2].to_owned()).collect();
     named.sort_unstable();
-    let numbers: Vec<String> = names().iter().map(|it| it[..3].to_owned()).collect();
-    assert_eq!(named, numbers, "left: the table, right: the folders");
+    assert_eq!(named, names(), "left: the table, right: the folders");
 }
 
 fn read_json(path: &Path) -> Option<Value> {

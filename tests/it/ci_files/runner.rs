@@ -416,7 +416,9 @@ pub(super) fn release() -> BTreeMap<String, Vec<u8>> {
     for name in ["README.md", "CHANGELOG.md", "LICENSE", "Cargo.toml"] {
         std::fs::copy(root().join(name), place.path().join(name)).expect("copied");
     }
-    copy(&root().join("deploy"), &place.path().join("deploy"));
+    for folder in ["deploy", "schemas"] {
+        copy(&root().join(folder), &place.path().join(folder));
+    }
     let contexts = json!({ "matrix": { "target": target } });
     let scope = Scope { contexts, failed: false };
     for (job, name) in [("build", "Pack"), ("attest", "Write checksums")] {

@@ -402,3 +402,41 @@ fn the_reference_of_metrics_is_current() {
     assert!(used.is_empty(), "labels that are not described: {used:?}");
     made("metrics.md", "src/ui/metrics/list.rs", &text);
 }
+
+#[test]
+fn the_reference_of_the_emulators_switches_is_current() {
+    let requests = schema("emulator.json");
+    let of = |name: &str| &requests["definitions"][name];
+    let mut page = Page::new(&requests, "##");
+    page.text.push_str(
+        "# Switches and quotas of the emulator\n\n\
+         A switch is a question about AWS that no source answers: its default is the answer that a client finds harder to handle. \
+         `POST /_emulator/switches` sets any of them, such as `{\"liveRename\": \"accept\"}`, and `POST /_emulator/quotas` any of \
+         the quotas ([the emulator](emulator.md#rates-quotas-and-open-questions)). A run against AWS would settle the questions: the \
+         [kit for a real account](real-account.md) asks them.\n\n## Switches\n\n| Switch | Answers | Default | Question |\n|---|---|---|---|\n",
+    );
+    for (name, switch) in of("Switches")["properties"].as_object().expect("switches") {
+        let answers = page.type_of(switch);
+        let meaning = page.meaning(name, switch);
+        // The column before says it.
+        let (question, default) = meaning.split_once(" Default: ").unwrap_or((&meaning, ""));
+        let why = default.split_once(", ").map_or("", |(_, why)| why);
+        let why = if why.is_empty() { "" } else { &format!(", {}", why.trim_end_matches('.')) };
+        let _ = writeln!(
+            page.text,
+            "| `{name}` | {} | `{}`{why} | {question} |",
+            cell(&answers),
+            switch["default"].as_str().map_or_else(|| switch["default"].to_string(), str::to_owned),
+        );
+    }
+    page.text.push('\n');
+    page.sections();
+    let mut text = page.text;
+    text.push_str("## Quotas\n\n| Quota | Default | Of what |\n|---|---|---|\n");
+    let page = Page::new(&requests, "##");
+    for (name, quota) in of("Quotas")["properties"].as_object().expect("quotas") {
+        let meaning = page.meaning(name, quota);
+        let _ = writeln!(text, "| `{name}` | {} | {meaning} |", quota["default"]);
+    }
+    made("switches.md", "schemas/emulator.json", &text);
+}
