@@ -24,6 +24,7 @@ mod delayed_stops;
 mod differential;
 mod docs_commands;
 mod docs_links;
+mod docs_shell;
 mod drift;
 mod emulator_control;
 mod emulator_examples;
