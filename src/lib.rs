@@ -40,5 +40,6 @@ pub mod manifest;
 #[cfg(feature = "mutants")]
 pub mod mutants;
 pub mod plan;
+mod system;
 #[cfg(feature = "cli")]
 pub mod ui;

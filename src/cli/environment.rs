@@ -2,9 +2,9 @@
 //! reads the environment.
 
 use crate::apply::lock::Who;
+use crate::system::process;
 use crate::ui::escape::escape;
 use std::ffi::OsString;
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 
 /// Who runs the program, for the lock that a run takes.
@@ -16,11 +16,11 @@ pub(crate) fn who() -> Who {
     };
     let others = ["CI_JOB_URL", "BUILDKITE_BUILD_URL", "CIRCLE_BUILD_URL", "BUILD_URL"];
     let run = github().or_else(|| others.into_iter().find_map(variable));
-    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let host = process::host(variable);
     let clean = |text: String| escape(&text, 200);
     Who {
         user: variable("USER").or_else(|| variable("LOGNAME")).map(clean),
-        host: Some(clean(host)),
+        host: host.map(clean),
         run: run.map(clean),
     }
 }
@@ -56,20 +56,14 @@ pub(crate) const FLEET_PROCESS: &str = "IVS_APPLY_FLEET_PROCESS";
 
 /// This process, as the value of that variable.
 pub(crate) fn own_process() -> String {
-    rustix::process::getpid().to_string()
+    std::process::id().to_string()
 }
 
 /// Asks the kernel for SIGTERM at the end of the fleet that has started this process, so that no target runs on where the
 /// fleet was killed. Another parent than that fleet is left alone, and so are systems that have no such signal.
 pub(crate) fn end_with_fleet() {
-    #[cfg(target_os = "linux")]
-    {
-        use rustix::process::{Signal, getppid, set_parent_process_death_signal};
-        let fleet = variable(FLEET_PROCESS);
-        if fleet.is_some() && fleet == getppid().map(|it| it.to_string()) {
-            // Without it the target runs to its end, as elsewhere.
-            let _ = set_parent_process_death_signal(Some(Signal::TERM));
-        }
+    if let Some(fleet) = variable(FLEET_PROCESS) {
+        process::end_with(&fleet);
     }
 }
 
@@ -118,11 +112,11 @@ pub(crate) fn restart_without_empty_variables() -> Option<std::io::Error> {
     let mut words = arguments();
     let mut command = std::process::Command::new(program);
     if let Some(name) = words.next() {
-        command.arg0(name);
+        process::called(&mut command, name);
     }
     command.args(words);
     for name in empty {
         command.env_remove(name);
     }
-    Some(command.exec())
+    Some(process::replace_by(command))
 }

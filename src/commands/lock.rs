@@ -10,15 +10,13 @@ use crate::apply::{Signal, Stop};
 use crate::cli::{ExitCode, who};
 use crate::engine::{LockError, RunLock};
 use crate::kinds::Stack;
-use crate::manifest::source::read_named;
+use crate::system::signals::{self, Signals};
 use crate::ui::Ui;
 use crate::ui::escape::escape;
 use futures_util::future::{Either, select};
-use std::path::Path;
 use std::pin::pin;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::signal::unix;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -231,77 +229,28 @@ fn stopped_early(why: Option<Signal>) -> Failure {
     Failure { code, message: "stopped before anything was written".to_owned(), help: None }
 }
 
-/// SIGINT (Ctrl-C), SIGTERM and SIGHUP, as they come.
-pub(super) struct Signals {
-    hangup: Option<unix::Signal>,
-    interrupt: Option<unix::Signal>,
-    terminate: Option<unix::Signal>,
-}
-
-impl Signals {
-    /// From now on.
-    pub(super) fn listen() -> Self {
-        Self {
-            hangup: hangup(),
-            interrupt: unix::signal(unix::SignalKind::interrupt()).ok(),
-            terminate: unix::signal(unix::SignalKind::terminate()).ok(),
-        }
-    }
-
-    /// The next one: how a program ends that it stops.
-    pub(super) async fn next(&mut self) -> ExitCode {
-        tokio::select! {
-            () = received(&mut self.interrupt) => ExitCode::Interrupted,
-            () = received(&mut self.terminate) => ExitCode::Terminated,
-            () = received(&mut self.hangup) => ExitCode::HungUp,
-        }
+/// How the program ends that a signal stops.
+pub(super) fn ends(signal: signals::Signal) -> ExitCode {
+    match signal {
+        signals::Signal::Hangup => ExitCode::HungUp,
+        signals::Signal::Interrupt => ExitCode::Interrupted,
+        signals::Signal::Terminate => ExitCode::Terminated,
     }
 }
 
 /// Waits for SIGINT (Ctrl-C), SIGTERM or SIGHUP, for commands that go on until one comes: how they end then.
 pub(super) async fn stopped() -> ExitCode {
-    Signals::listen().next().await
-}
-
-/// Listens for SIGHUP, unless the program was started with that signal ignored, as `nohup` does: such a program
-/// is to survive the end of its terminal.
-fn hangup() -> Option<unix::Signal> {
-    if hangup_is_ignored() { None } else { unix::signal(unix::SignalKind::hangup()).ok() }
-}
-
-/// Waits for a signal that is listened for.
-async fn received(signal: &mut Option<unix::Signal>) {
-    match signal {
-        Some(signal) => drop(signal.recv().await),
-        None => std::future::pending().await,
-    }
-}
-
-/// What Linux says of this process; where there is no such file the signal is taken as not ignored.
-fn hangup_is_ignored() -> bool {
-    let Ok(status) = read_named(Path::new("/proc/self/status"), 64 * 1024) else { return false };
-    let ignored = status.lines().find_map(|it| it.strip_prefix("SigIgn:"));
-    // SIGHUP is signal 1, the lowest bit.
-    ignored.and_then(|it| u64::from_str_radix(it.trim(), 16).ok()).is_some_and(|it| it & 1 == 1)
+    ends(Signals::listen().next().await)
 }
 
 /// Turns signals into wishes: the first to stop soon, the second to stop now.
 async fn listen(stopper: watch::Sender<Stop>) {
-    use unix::{SignalKind, signal};
-    let mut hangup = hangup();
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        // Without handlers the process simply ends on a signal, as it would have anyway.
-        tracing::warn!("signals cannot be listened for");
-        std::future::pending::<()>().await;
-        return;
-    };
+    let mut signals = Signals::listen();
     loop {
-        let got = tokio::select! {
-            () = received(&mut hangup) => Signal::Hangup,
-            _ = interrupt.recv() => Signal::Interrupt,
-            _ = terminate.recv() => Signal::Terminate,
+        let got = match signals.next().await {
+            signals::Signal::Hangup => Signal::Hangup,
+            signals::Signal::Interrupt => Signal::Interrupt,
+            signals::Signal::Terminate => Signal::Terminate,
         };
         stopper.send_modify(|stop| match stop.first {
             None => stop.first = Some(got),

@@ -12,14 +12,11 @@ pub use beside::{read_named, read_relative};
 use super::document::documents;
 use crate::diag::{Code, Diagnostic, Folder, Place, Report, Source, SourceId, SourceMap};
 use crate::kinds::is_our_own;
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, fstat, openat, statat};
-use rustix::io::Errno;
+use crate::system::opened::{Kind, NotOpened, Opened};
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
-use std::fs::{File, canonicalize};
+use std::fs::canonicalize;
 use std::io::Read;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// How much is read at most.
@@ -148,12 +145,12 @@ impl Refused {
     }
 }
 
-impl From<Errno> for Refused {
-    fn from(errno: Errno) -> Self {
-        match errno {
-            Errno::LOOP | Errno::MLINK => is_link(),
-            Errno::NXIO => not_regular(),
-            _ => std::io::Error::from(errno).into(),
+impl From<NotOpened> for Refused {
+    fn from(not_opened: NotOpened) -> Self {
+        match not_opened {
+            NotOpened::Link => is_link(),
+            NotOpened::Special => not_regular(),
+            NotOpened::Io(error) => error.into(),
         }
     }
 }
@@ -185,22 +182,15 @@ fn not_regular() -> Refused {
     Refused::new(Code::NotARegularFile, "is not a regular file")
 }
 
-/// Opens without following a link and without waiting for the other end of a pipe.
-fn open(at: BorrowedFd<'_>, name: &OsStr) -> Result<OwnedFd, Refused> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    Ok(openat(at, name, flags, Mode::empty())?)
-}
-
 /// Reads an open file as text. All checks are made on what is open, not on a name.
-fn read(file: &OwnedFd, limit: u64, total: u64, bytes: &mut u64) -> Result<String, Refused> {
-    let stat = fstat(file)?;
-    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+fn read(file: &Opened, limit: u64, total: u64, bytes: &mut u64) -> Result<String, Refused> {
+    if file.kind()? != Kind::File {
         return Err(not_regular());
     }
-    if u64::try_from(stat.st_size).is_ok_and(|size| size > limit) {
+    if file.length()? > limit {
         return Err(too_large(limit));
     }
-    bounded(&mut File::from(file.try_clone()?), limit, total, bytes)
+    bounded(&mut file.file()?, limit, total, bytes)
 }
 
 fn too_large(limit: u64) -> Refused {
@@ -321,13 +311,12 @@ impl Collector<'_> {
     /// A path of `-f`: where it leads to counts, links included.
     fn argument(&mut self, path: &Path) {
         let read = canonicalize(path).map_err(Refused::from).and_then(|real| {
-            let file = open(CWD, real.as_os_str())?;
-            let stat = fstat(&file)?;
-            Ok((FileType::from_raw_mode(stat.st_mode), real, file))
+            let file = Opened::at(&real)?;
+            Ok((file.kind()?, real, file))
         });
         match read {
             Err(refused) => self.refuse(path, refused),
-            Ok((FileType::Directory, real, file)) => {
+            Ok((Kind::Folder, real, file)) => {
                 let folder =
                     Walked { shown: path.to_owned(), real: real.clone(), root: &real, depth: 0 };
                 self.folder(&file, &folder);
@@ -339,7 +328,7 @@ impl Collector<'_> {
         }
     }
 
-    fn file(&mut self, file: &OwnedFd, shown: &Path, real: &Path, root: &Path, in_folder: bool) {
+    fn file(&mut self, file: &Opened, shown: &Path, real: &Path, root: &Path, in_folder: bool) {
         if !self.seen.insert(real.to_owned()) {
             return;
         }
@@ -358,7 +347,7 @@ impl Collector<'_> {
         }
     }
 
-    fn folder(&mut self, file: &OwnedFd, folder: &Walked<'_>) {
+    fn folder(&mut self, file: &Opened, folder: &Walked<'_>) {
         if folder.depth > self.limits.depth {
             let message = format!("is more than {} folders deep", self.limits.depth);
             return self.refuse(&folder.shown, Refused::new(Code::TooDeep, message));
@@ -368,17 +357,16 @@ impl Collector<'_> {
             Err(refused) => return self.refuse(&folder.shown, refused),
         };
         for name in names {
-            self.entry(file.as_fd(), &name, folder);
+            self.entry(file, &name, folder);
         }
     }
 
     /// What is in a folder, hidden things left out, sorted.
-    fn names(&mut self, file: &OwnedFd) -> Result<BTreeSet<OsString>, Refused> {
+    fn names(&mut self, file: &Opened) -> Result<BTreeSet<OsString>, Refused> {
         let mut names = BTreeSet::new();
-        for entry in Dir::read_from(file)? {
-            let entry = entry?;
-            let name = OsStr::from_bytes(entry.file_name().to_bytes());
-            if name.as_bytes().starts_with(b".") {
+        for name in file.names()? {
+            let name = name?;
+            if name.as_encoded_bytes().starts_with(b".") {
                 continue;
             }
             self.looked_at += 1;
@@ -386,32 +374,32 @@ impl Collector<'_> {
                 let message = format!("is one too many: over {} files", self.limits.files);
                 return Err(Refused::new(Code::TooManyFiles, message));
             }
-            names.insert(name.to_owned());
+            names.insert(name);
         }
         Ok(names)
     }
 
-    fn entry(&mut self, at: BorrowedFd<'_>, name: &OsStr, folder: &Walked<'_>) {
+    fn entry(&mut self, at: &Opened, name: &OsStr, folder: &Walked<'_>) {
         let shown = if folder.shown.as_os_str() == "." {
             PathBuf::from(name)
         } else {
             folder.shown.join(name)
         };
         let real = folder.real.join(name);
-        let kind = match statat(at, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => FileType::from_raw_mode(stat.st_mode),
-            Err(errno) => return self.refuse(&shown, errno.into()),
+        let kind = match at.kind_within(name) {
+            Ok(kind) => kind,
+            Err(error) => return self.refuse(&shown, error.into()),
         };
         let wanted = is_manifest(name);
         match kind {
-            FileType::Directory => match open(at, name) {
-                Err(refused) => self.refuse(&shown, refused),
+            Kind::Folder => match at.within(name) {
+                Err(not_opened) => self.refuse(&shown, not_opened.into()),
                 Ok(file) => {
                     let depth = folder.depth + 1;
                     self.folder(&file, &Walked { shown, real, root: folder.root, depth });
                 }
             },
-            FileType::Symlink => {
+            Kind::Link => {
                 // Where it leads to is asked only to say the right thing.
                 let target = canonicalize(&real).ok();
                 let folder_behind = target.as_ref().is_some_and(|it| it.is_dir());
@@ -427,8 +415,8 @@ impl Collector<'_> {
                     self.refuse(&shown, is_link());
                 }
             }
-            _ if wanted => match open(at, name) {
-                Err(refused) => self.refuse(&shown, refused),
+            _ if wanted => match at.within(name) {
+                Err(not_opened) => self.refuse(&shown, not_opened.into()),
                 Ok(file) => self.file(&file, &shown, &real, folder.root, true),
             },
             _ => {}

@@ -8,10 +8,10 @@ mod results;
 pub use append::Appended;
 pub use results::{FolderRefused, ResultsFolder, results};
 
+use crate::system::files::{set_mode, with_mode};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Why a file is not written.
@@ -130,8 +130,7 @@ fn replace(path: &Path, text: &str, sort: Sort, mode: u32) -> Result<(), Refused
     may_write(path, sort)?;
     let io = |source| Refused::Io { path: path.to_owned(), source };
     let next = whole(path, text, mode).map_err(io)?;
-    let named = fs::set_permissions(&next, fs::Permissions::from_mode(mode))
-        .and_then(|()| fs::rename(&next, path));
+    let named = set_mode(&next, mode).and_then(|()| fs::rename(&next, path));
     named.map_err(|error| {
         let _ = fs::remove_file(&next);
         io(error)
@@ -148,7 +147,7 @@ fn whole(path: &Path, text: &str, mode: u32) -> io::Result<PathBuf> {
         name.push(path.file_name().unwrap_or_default());
         name.push(format!(".{}.{tries}", std::process::id()));
         let next = path.with_file_name(name);
-        match OpenOptions::new().write(true).create_new(true).mode(mode).open(&next) {
+        match with_mode(OpenOptions::new().write(true).create_new(true), mode).open(&next) {
             Ok(file) => break (next, file),
             // A process of this number was killed here before.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && tries < 100 => tries += 1,

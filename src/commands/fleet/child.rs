@@ -1,9 +1,9 @@
 //! The process of one target: started in a process group of its own, watched, and ended where it takes too long or the
 //! fleet has to stop. Knows nothing of what it does.
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use crate::system::process::{apart, kill, pass_on, signal_of};
+use crate::system::signals::Signal;
 use std::io;
-use std::os::unix::process::ExitStatusExt;
 use std::pin::pin;
 use std::process::Command;
 use std::time::Duration;
@@ -44,18 +44,9 @@ pub(super) async fn run(
     limit: Duration,
     mut stop: watch::Receiver<Stop>,
 ) -> io::Result<Ended> {
-    let mut child = tokio::process::Command::from(command)
-        // A signal of the terminal reaches the fleet alone, which passes it on.
-        .process_group(0)
-        .kill_on_drop(true)
-        .spawn()?;
-    let group = child.id().and_then(|it| Pid::from_raw(it.cast_signed()));
-    let send = |signal: Signal| {
-        let Some(group) = group else { return };
-        // A process that has ended already needs no signal; one that is suspended takes it only when it goes on.
-        let _ = kill_process_group(group, signal)
-            .and_then(|()| kill_process_group(group, Signal::CONT));
-    };
+    let mut command = tokio::process::Command::from(command);
+    // A signal of the terminal reaches the fleet alone, which passes it on.
+    let mut child = apart(&mut command).kill_on_drop(true).spawn()?;
     let mut deadline = pin!(sleep(limit));
     let (mut is_late, mut is_stopped) = (false, false);
     loop {
@@ -63,18 +54,23 @@ pub(super) async fn run(
             biased;
             status = child.wait() => {
                 let status = status?;
-                return Ok(Ended { code: status.code(), signal: status.signal(), is_late, is_stopped });
+                return Ok(Ended { code: status.code(), signal: signal_of(status), is_late, is_stopped });
             }
             () = &mut deadline => {
-                send(if is_late { Signal::KILL } else { Signal::TERM });
+                // Where no signal can be passed on, its time ends it as well.
+                if is_late || cfg!(windows) {
+                    kill(&mut child);
+                } else {
+                    pass_on(&child, Signal::Terminate);
+                }
                 is_late = true;
                 deadline.as_mut().reset(Instant::now() + GRACE);
             }
             () = told(&mut stop) => {
                 match *stop.borrow_and_update() {
                     Stop::GoesOn => continue,
-                    Stop::Signal(signal) => send(signal),
-                    Stop::Now => send(Signal::KILL),
+                    Stop::Signal(signal) => pass_on(&child, signal),
+                    Stop::Now => kill(&mut child),
                 }
                 is_stopped = true;
             }

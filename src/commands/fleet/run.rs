@@ -1,7 +1,7 @@
 //! `fleet validate`, `plan`, `apply` and `drift`: the targets, their waves, signals, and the report at the end.
 
 use super::super::failure::Failure;
-use super::super::lock::Signals;
+use super::super::lock::ends;
 use super::args::RunArgs;
 use super::child::Stop;
 use super::flags::Program;
@@ -13,11 +13,11 @@ use crate::fleet::{
     self, Difference, Entry, Fleet, Gate, MaxFailures, Outcome, Results, Row, Run, Selected,
     Selection, Status, Wave, WaveStatus,
 };
+use crate::system::signals::Signals;
 use crate::ui::Ui;
 use crate::ui::file::{FolderRefused, ResultsFolder};
 use crate::ui::fleet::FleetProgress;
 use jiff::Timestamp;
-use rustix::process::Signal;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -202,29 +202,20 @@ async fn until_done(
         tokio::select! {
             biased;
             () = &mut work => return stopped,
-            code = signals.next() => {
+            signal = signals.next() => {
                 if stopped.is_none() {
                     progress.line(
                         "stopping: no target is started; those that run have the signal and are waited for; the same signal \
                          again (Ctrl-C) ends them at once",
                     );
-                    stopped = Some(code);
-                    stopper.send_replace(Stop::Signal(signal(code)));
+                    stopped = Some(ends(signal));
+                    stopper.send_replace(Stop::Signal(signal));
                 } else {
                     progress.line("ending every target that runs");
                     stopper.send_replace(Stop::Now);
                 }
             }
         }
-    }
-}
-
-/// The signal that a program ends with this code for.
-fn signal(code: ExitCode) -> Signal {
-    match code {
-        ExitCode::HungUp => Signal::HUP,
-        ExitCode::Interrupted => Signal::INT,
-        _ => Signal::TERM,
     }
 }
 

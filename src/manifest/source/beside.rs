@@ -1,8 +1,8 @@
 //! Files that are no manifests: those that manifests name, those of `--values`, and others of the command line.
 
-use super::{Refused, open, read, source};
+use super::{Refused, read, source};
 use crate::diag::{Code, Diagnostic, Folder, Origin, Place, Report, Source, SourceMap};
-use rustix::fs::CWD;
+use crate::system::opened::Opened;
 use std::fs::canonicalize;
 use std::path::{Component, Path, PathBuf};
 
@@ -78,12 +78,12 @@ fn read_beside(folder: Option<&Folder>, relative: &str, limit: u64) -> Result<St
         ));
     }
     let mut bytes = 0;
-    read(&open(CWD, found.as_os_str())?, limit, u64::MAX, &mut bytes)
+    read(&Opened::at(&found)?, limit, u64::MAX, &mut bytes)
 }
 
 /// A file that the command line names and that is no manifest, such as a saved plan.
 pub fn read_named(path: &Path, limit: u64) -> Result<String, Refused> {
-    read(&open(CWD, path.as_os_str())?, limit, u64::MAX, &mut 0)
+    read(&Opened::at(path)?, limit, u64::MAX, &mut 0)
 }
 
 /// A file of `--values` and where it was found.

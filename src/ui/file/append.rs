@@ -1,10 +1,9 @@
 //! A file that lines are appended to, each in one write: what a killed run or a full disk leaves are whole lines.
 
 use super::{Refused, Sort, begins_as};
+use crate::system::files::is_own_output;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// A file that lines are appended to.
@@ -90,17 +89,6 @@ impl Appended {
     pub fn length(&self) -> Option<u64> {
         self.file.metadata().ok().filter(Metadata::is_file).map(|it| it.len())
     }
-}
-
-/// Whether standard output or standard error goes there: lines would be mixed with the answer, or written over. On a
-/// terminal neither matters.
-fn is_own_output(there: &Metadata) -> bool {
-    let same = |stream: BorrowedFd<'_>| {
-        let stream = stream.try_clone_to_owned().and_then(|it| File::from(it).metadata());
-        stream.is_ok_and(|it| (it.dev(), it.ino()) == (there.dev(), there.ino()))
-    };
-    let device = there.file_type().is_char_device();
-    !device && (same(io::stdout().as_fd()) || same(io::stderr().as_fd()))
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! The folder of a fleet's results: `fleet.json`, and for each target a folder with `answer.json` and `talk.txt`.
 
 use super::{Made, Refused, Sort, write};
+use crate::system::files::{LOCK_OF_FOLDER, lock_of_folder, with_mode};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path, PathBuf};
 
 /// The results of a whole run.
@@ -85,7 +85,7 @@ impl ResultsFolder {
             }
             Err(error) => return Err(io_at(path)(error)),
         }
-        let lock = File::open(path).map_err(io_at(path))?;
+        let lock = lock_of_folder(path).map_err(io_at(path))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(FolderRefused::InUse(path.to_owned())),
@@ -98,7 +98,11 @@ impl ResultsFolder {
             Ok(text) if resumes => Some(text),
             Ok(_) => return Err(FolderRefused::HasResults(path.to_owned())),
             Err(FolderRefused::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                if fs::read_dir(path).map_err(io_at(path))?.next().is_some() {
+                let mut entries = fs::read_dir(path).map_err(io_at(path))?;
+                let is_lock = |it: io::Result<fs::DirEntry>| {
+                    it.is_ok_and(|it| it.file_name() == LOCK_OF_FOLDER)
+                };
+                if !entries.all(is_lock) {
                     return Err(FolderRefused::NotEmpty(path.to_owned()));
                 }
                 None
@@ -141,8 +145,9 @@ impl ResultsFolder {
         }
         let new = |name: &str| {
             let path = folder.join(name);
-            let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-            file.map_err(io_at(&path))
+            let mut options = OpenOptions::new();
+            options.write(true).create_new(true);
+            with_mode(&mut options, 0o600).open(&path).map_err(io_at(&path))
         };
         Ok((new(ANSWER_PART)?, new(TALK)?))
     }
