@@ -22,6 +22,10 @@ case $target in
     printf '#include <linux/random.h>\nint flag = GRND_NONBLOCK;\n' |
       musl-gcc -idirafter "$headers" -x c -c -o /dev/null - || fail "musl-gcc does not find linux/random.h"
     ;;
+  *-windows-*)
+    # Without NASM, the assembler that aws-lc asks for.
+    export AWS_LC_SYS_PREBUILT_NASM=1
+    ;;
   *-linux-gnu)
     # Static as well: what .ci/release builds where the toolchain has no musl target.
     export RUSTFLAGS="-C target-feature=+crt-static"

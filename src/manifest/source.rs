@@ -149,6 +149,7 @@ impl From<NotOpened> for Refused {
     fn from(not_opened: NotOpened) -> Self {
         match not_opened {
             NotOpened::Link => is_link(),
+            #[cfg(unix)]
             NotOpened::Special => not_regular(),
             NotOpened::Io(error) => error.into(),
         }

@@ -29,6 +29,7 @@ pub(crate) enum NotOpened {
     /// It is a link, which is not followed.
     Link,
     /// It is a pipe without another end, or a socket.
+    #[cfg(unix)]
     Special,
     /// The system says no.
     Io(io::Error),
