@@ -20,7 +20,7 @@ pub(crate) fn who() -> Who {
     let clean = |text: String| escape(&text, 200);
     Who {
         user: variable("USER").or_else(|| variable("LOGNAME")).map(clean),
-        host: host.map(clean),
+        host: Some(host).filter(|it| !it.is_empty()).map(clean),
         run: run.map(clean),
     }
 }

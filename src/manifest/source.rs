@@ -437,7 +437,7 @@ fn is_manifest(name: &OsStr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rustix::fs::mknodat;
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
     use std::fs::{create_dir, create_dir_all, write};
     use std::os::unix::fs::symlink;
     use tempfile::TempDir;

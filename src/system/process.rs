@@ -5,16 +5,16 @@ use std::io;
 use std::process::{Command, ExitStatus};
 use tokio::process::Child;
 
-/// The name of this machine, where it has one.
-pub(crate) fn host(variable: impl Fn(&str) -> Option<String>) -> Option<String> {
+/// The name of this machine; empty where the system does not tell it.
+pub(crate) fn host(variable: impl Fn(&str) -> Option<String>) -> String {
     #[cfg(unix)]
     {
         let _ = variable;
-        Some(rustix::system::uname().nodename().to_string_lossy().into_owned())
+        rustix::system::uname().nodename().to_string_lossy().into_owned()
     }
     #[cfg(windows)]
     {
-        variable("COMPUTERNAME")
+        variable("COMPUTERNAME").unwrap_or_default()
     }
 }
 

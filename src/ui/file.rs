@@ -308,7 +308,7 @@ fn folder_of(path: &Path) -> &Path {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     const SORT: Sort = Sort { what: "a note", is: |text| text.starts_with("note") };
 
