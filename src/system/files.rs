@@ -4,7 +4,8 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::path::Path;
 
-/// The file by which a folder is locked, where folders cannot be locked themselves. It is gone with the lock.
+/// The file by which a folder is locked, where folders cannot be locked themselves. It stays, empty, so that two processes lock the
+/// same one.
 pub(crate) const LOCK_OF_FOLDER: &str = ".ivs-apply.lock";
 
 /// Says who may read and write a file that is made, in the form of Unix (0o600). On Windows a file has the permissions of its
@@ -60,10 +61,7 @@ pub(crate) fn lock_of_folder(path: &Path) -> io::Result<File> {
     }
     #[cfg(windows)]
     {
-        use std::os::windows::fs::OpenOptionsExt;
-        const FILE_FLAG_DELETE_ON_CLOSE: u32 = 0x0400_0000;
         let mut options = OpenOptions::new();
-        options.create(true).truncate(false).write(true).custom_flags(FILE_FLAG_DELETE_ON_CLOSE);
-        options.open(path.join(LOCK_OF_FOLDER))
+        options.create(true).truncate(false).write(true).open(path.join(LOCK_OF_FOLDER))
     }
 }

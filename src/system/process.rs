@@ -25,10 +25,18 @@ pub(crate) fn replace_by(mut command: Command) -> io::Error {
         std::os::unix::process::CommandExt::exec(&mut command)
     }
     #[cfg(windows)]
-    match command.status() {
-        // A child in place of this process, which only waits: Ctrl-C reaches both.
-        Ok(status) => std::process::exit(status.code().unwrap_or(1)),
-        Err(error) => error,
+    {
+        // A child in place of this process, which only waits. Ctrl-C reaches both, and the child decides what becomes of it.
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return error,
+        };
+        let _entered = runtime.enter();
+        let _listeners = super::signals::Signals::listen();
+        match command.status() {
+            Ok(status) => std::process::exit(status.code().unwrap_or(1)),
+            Err(error) => error,
+        }
     }
 }
 
@@ -91,7 +99,7 @@ pub(crate) fn pass_on(child: &Child, signal: Signal) {
     let _ = (child, signal);
 }
 
-/// Ends a child and the processes that it has started, at once.
+/// Ends a child and the processes that it has started, at once; on Windows the child alone.
 pub(crate) fn kill(child: &mut Child) {
     #[cfg(unix)]
     send(child, rustix::process::Signal::KILL);

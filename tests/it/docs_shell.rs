@@ -33,30 +33,33 @@ enum Tested {
     Here(Account, fn(&Reader, &str)),
     /// Each of its lines runs until it is stopped: here, until its output has a text.
     Stopped(&'static [&'static str]),
-    /// Other tests run it: the file of them.
+    /// Other tests run what it says, some with arguments of their own: the file of them.
     By(&'static str),
     /// It needs what no test has; its command lines are checked.
-    Needs(&'static str),
+    NotRun,
 }
 
 use Account::{Applied, Changed, Empty, Shards};
-use Tested::{By, Here, Needs, Stopped};
+use Tested::{By, Here, NotRun, Stopped};
 
 const PAGES: &str = "operator/tests/it/pages.rs";
 const KIT: &str = "tests/it/acceptance.rs";
 const SECRETS: &str = "tests/it/secrets_handover.rs";
 const EXAMPLES: &str = "tests/it/emulator_examples.rs";
-const A_RELEASE: Tested = Needs("a release");
-const A_CLUSTER: Tested = Needs("a cluster of Kubernetes 1.21 or later");
+/// What the blocks need that are not run.
+const A_RELEASE: Tested = NotRun;
+const A_CLUSTER: Tested = NotRun;
+const CONTAINERS: Tested = NotRun;
+const HOURS: Tested = NotRun;
 
 /// Every block: the document, a part of the block that no other one of it has, and how it is tested.
-const BLOCKS: [(&str, &str, Tested); 44] = [
-    ("CONTRIBUTING.md", "EVERY_CASE=1", Needs("hours")),
+const BLOCKS: [(&str, &str, Tested); 49] = [
+    ("CONTRIBUTING.md", "EVERY_CASE=1", HOURS),
     ("README.md", "cargo run", By("tests/it/readme.rs")),
     ("README.md", "cargo test", By(".ci/run")),
     ("docs/commands.md", "--out plan.json", Here(Empty, the_channel_exists)),
     ("docs/emulator.md", "aws ivs list-channels", Here(Empty, both_answers_are_empty)),
-    ("docs/emulator.md", "docker run", Needs("a daemon for containers")),
+    ("docs/emulator.md", "docker run", CONTAINERS),
     ("docs/emulator.md", "loseReply", Here(Empty, the_fault_is_set)),
     ("docs/fleet.md", "fleet list", Here(Empty, each_command_of_the_fleet_has_a_folder)),
     ("docs/fleet.md", "results/*/", Here(Shards, the_report_is_about_both_targets)),
@@ -75,7 +78,7 @@ const BLOCKS: [(&str, &str, Tested); 44] = [
     ("docs/install.md", "brew install", A_RELEASE),
     ("docs/install.md", "cargo binstall", A_RELEASE),
     ("docs/install.md", "docker run", A_RELEASE),
-    ("docs/install.md", "completions bash", By("tests/it/completions.rs")),
+    ("docs/install.md", "completions bash", Here(Empty, the_completions_are_in_place)),
     ("docs/operations.md", "--wait 3h", Here(Empty, the_channel_exists)),
     ("docs/operations.md", "--interval 5m", Stopped(&["Applied: 2 done", "\"status\""])),
     ("docs/operator.md", "apply -k deploy/operator", By(PAGES)),
@@ -86,15 +89,20 @@ const BLOCKS: [(&str, &str, Tested); 44] = [
     ("docs/real-account.md", "kit.py run", By(KIT)),
     ("docs/real-account.md", "kit.py clean", By(KIT)),
     ("docs/real-account.md", "kit.py compare", By(KIT)),
-    ("docs/secrets.md", "", By(SECRETS)),
+    ("docs/secrets.md", "eval", Here(Applied, |_, _| ())),
+    ("docs/secrets.md", "secretsmanager", By(SECRETS)),
+    ("docs/secrets.md", "ssm put-parameter", By(SECRETS)),
+    ("docs/secrets.md", "vault kv put", By(SECRETS)),
+    ("docs/secrets.md", "kind: \"Secret\"", By(SECRETS)),
+    ("docs/secrets.md", "create secret generic", By(SECRETS)),
     ("docs/targets.md", "#prod-usw2", Here(Empty, the_target_is_applied)),
     ("docs/tutorial.md", "", By("tests/it/week.rs")),
-    ("docs/why.md", "cargo bench", Needs("Terraform's provider and minutes")),
+    ("docs/why.md", "cargo bench", HOURS),
     ("examples/emulator/README.md", "pytest python", By(EXAMPLES)),
     ("examples/emulator/README.md", "npm test", By(EXAMPLES)),
     ("examples/emulator/README.md", "docker compose", By(EXAMPLES)),
     ("examples/monitoring/README.md", "--metrics", Here(Empty, both_files_have_metrics)),
-    ("tests/random_tester/README.md", "", Needs("hours")),
+    ("tests/random_tester/README.md", "-m random_tester", HOURS),
 ];
 
 const MANIFESTS: &str = r#"
@@ -127,6 +135,14 @@ kind: Target
 metadata: { name: prod-euw1 }
 spec: { account: "123456789012", region: eu-west-1, manifests: { path: ../stacks/live } }
 "#;
+
+/// `fleet plan` ends with exit code 2, since there are changes; every other command succeeds.
+const CHANGES_ARE_PLANNED: &str =
+    "ivs-apply() { command ivs-apply \"$@\" || [ \"$1 $2 $?\" = 'fleet plan 2' ]; }\n";
+
+/// The folders of a person's shells.
+const COMPLETIONS: &str =
+    "fpath=(. .)\nmkdir -p ~/.local/share/bash-completion/completions ~/.config/fish/completions\n";
 
 /// Every block of the documents: the file and the text.
 fn blocks() -> Vec<(String, String)> {
@@ -168,6 +184,8 @@ fn command_lines(block: &str) -> Vec<Vec<String>> {
     for folder in [".local/share/bash-completion/completions", ".config/fish/completions"] {
         std::fs::create_dir_all(home.path().join(folder)).expect("writable");
     }
+    std::fs::create_dir(home.path().join("shows")).expect("writable");
+    std::fs::write(home.path().join("ivs.env"), "").expect("writable");
     let script = format!(
         "exec 3> \"$HOME/told\" 4>&1 > /dev/null 2>&1\n\
          command_not_found_handle() {{ :; }}\n\
@@ -182,7 +200,7 @@ fn command_lines(block: &str) -> Vec<Vec<String>> {
         .envs([("HOME", home.path()), ("PATH", Path::new("/nonexistent"))])
         .stdin(Stdio::null())
         .status();
-    assert!(ran.expect("bash runs").code().is_some(), "{block}");
+    assert!(ran.expect("bash runs").code().is_some_and(|it| it != 124), "it hangs: {block}");
     let told = std::fs::read_to_string(home.path().join("told")).expect("written");
     let words = |it: &str| it.split_terminator('\u{1f}').map(str::to_owned).collect();
     told.split_terminator('\u{1e}').map(words).collect()
@@ -195,9 +213,6 @@ fn every_block_of_shell_lines_is_tested_in_a_way_that_the_table_says() {
         let tested = entry(path, block);
         if let By(file) = tested {
             assert!(root().join(file).exists(), "{path}: {file} is missing");
-        }
-        if let Needs(what) = tested {
-            assert!(!what.is_empty());
         }
         let ran = Command::new("bash").args(["-n", "-c", without_times(block)]).output();
         let ran = ran.expect("bash runs");
@@ -314,8 +329,8 @@ impl Reader {
         let built = Path::new(env!("CARGO_BIN_EXE_ivs-apply")).parent().expect("a folder");
         let path = std::env::var("PATH").expect("a PATH");
         let first = self.home.path().join("bin");
-        let mut bash = Command::new("bash");
-        bash.args(["-c", script])
+        let mut bash = Command::new("timeout");
+        bash.args(["120", "bash", "-c", script])
             .current_dir(self.here())
             .env_clear()
             .env("HOME", self.home.path())
@@ -393,7 +408,19 @@ fn each_command_of_the_fleet_has_a_folder(reader: &Reader, told: &str) {
                 .expect("JSON");
         assert_eq!(results["targets"].as_array().map(Vec::len), Some(2), "{results:#}");
     }
+    let objects = reader.objects();
+    assert_eq!(objects.iter().filter(|it| it["kind"] == "Channel").count(), 2, "{objects:#?}");
     assert!(told.contains("<!-- ivs-apply:fleet"), "the report is Markdown: {told}");
+}
+
+fn the_completions_are_in_place(reader: &Reader, _: &str) {
+    for file in [
+        "../.local/share/bash-completion/completions/ivs-apply",
+        "../.config/fish/completions/ivs-apply.fish",
+        "_ivs-apply",
+    ] {
+        assert!(reader.read(file).contains("ivs-apply"), "{file}");
+    }
 }
 
 fn the_report_is_about_both_targets(_: &Reader, told: &str) {
@@ -447,13 +474,18 @@ fn the_shell_lines_of_the_documents_do_what_they_say() {
                     reader.types("chmod +x ~/bin/aws");
                 }
                 let mut lines = reader.of_this_machine(without_times(&block));
-                if path == "docs/commands.md" {
+                if ["docs/commands.md", "docs/secrets.md"].contains(&path.as_str()) {
                     // It names no manifests: they are those of the folder that one is in.
                     lines.insert_str(0, "cd manifests\n");
                 }
+                if block.contains("eval") {
+                    lines.push_str("test -n \"$IVS_STREAM_KEY_MAIN_RTMPS_URL\"\n");
+                }
+                if block.contains("fpath") {
+                    lines.insert_str(0, COMPLETIONS);
+                }
                 if block.contains("fleet plan") {
-                    // There are changes, which is exit code 2.
-                    lines.insert_str(0, "set +e\n");
+                    lines.insert_str(0, CHANGES_ARE_PLANNED);
                 }
                 let told = reader.types(&lines);
                 holds(&reader, &told);
@@ -465,10 +497,13 @@ fn the_shell_lines_of_the_documents_do_what_they_say() {
                 assert_eq!(block.lines().count(), texts.len(), "{path}: {block}");
                 for (line, text) in block.lines().zip(texts) {
                     reader.stops(line, text);
+                    if line.contains("--metrics") {
+                        assert!(reader.read("../metrics/prod.prom").contains("ivs_apply_last_run"));
+                    }
                 }
                 run += 1;
             }
-            By(_) | Needs(_) => {}
+            By(_) | NotRun => {}
         }
     }
     assert!(run >= 14, "{run} blocks are run");

@@ -2,6 +2,7 @@
 
 use crate::binary::{ivs_apply, run};
 use crate::golden;
+use std::process::Command;
 
 /// The shell lines under `<!-- name -->`.
 fn commands(name: &str) -> String {
@@ -24,4 +25,17 @@ fn the_main_job_of_the_readme_can_be_repeated() {
         assert_eq!(ran.code, Some(0), "{ran:?}");
         assert!(ran.stdout.contains(applied), "{ran:?}");
     }
+}
+
+#[test]
+fn the_main_job_needs_no_larger_stack_of_the_main_thread_than_windows_gives() {
+    let place = tempfile::tempdir().expect("a folder for the test");
+    let mut bash = Command::new("bash");
+    bash.args(["-c", "ulimit -s 1024 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_ivs-apply")])
+        .args(["apply", "--yes", "-f", "examples/quickstart"])
+        .arg(format!("--emulator={}", place.path().join("emulator.json").display()))
+        .env("HOME", place.path())
+        .current_dir(golden::root());
+    let ran = run(&mut bash);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
 }
