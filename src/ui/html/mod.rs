@@ -42,7 +42,7 @@ const OPEN_DIFFS: usize = 30;
 /// Pictures with more boxes help nobody, and take long to draw.
 const MOST_BOXES: usize = 200;
 
-const STYLE: &str = include_str!("page.css");
+const STYLE: &str = include_str!("../../../templates/page.css");
 
 /// What a page or a line says about the state that it tells: for its colour. The text says the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
