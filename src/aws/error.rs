@@ -8,6 +8,7 @@ use super::connection::{NoAnswer, REQUEST_ID};
 use super::credentials::NoCredentials;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::ErrorMetadata;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -138,61 +139,46 @@ impl CloudError {
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        let (class, code, message) = match error {
-            SdkError::ConstructionFailure(_) => match within::<NoCredentials>(error) {
-                Some(none) => {
-                    (Class::NoCredentials, none.code().map(str::to_owned), none.to_string())
-                }
-                None => (Class::NotSent, None, chain(error)),
-            },
-            SdkError::DispatchFailure(failure) => {
-                // A credentials provider that fails, and a refused connection, surface here too.
+        let failure = match error {
+            SdkError::ConstructionFailure(_) => Failure::NotBuilt,
+            SdkError::DispatchFailure(failure) => Failure::NoAnswer { by_user: failure.is_user() },
+            SdkError::ServiceError(service) => {
+                Failure::Refusal { meta: service.err().meta(), raw: service.raw() }
+            }
+            SdkError::ResponseError(_) => Failure::NotTheService,
+            // Timeout, unreadable reply, and variants that the SDK adds later: the request may have been carried out.
+            _ => Failure::Other,
+        };
+        Self::sort(operation, &failure, error, error.raw_response())
+    }
+
+    /// The one body of [`from_sdk`](Self::from_sdk) for the errors of all operations.
+    fn sort(
+        operation: &'static str,
+        failure: &Failure<'_>,
+        error: &(dyn std::error::Error + 'static),
+        answer: Option<&HttpResponse>,
+    ) -> Self {
+        let (class, code, message) = match failure {
+            // A credentials provider that fails, and a refused connection, surface here.
+            Failure::NotBuilt | Failure::NoAnswer { .. } => {
                 if let Some(none) = within::<NoCredentials>(error) {
                     (Class::NoCredentials, none.code().map(str::to_owned), none.to_string())
-                } else if let Some(none) = within::<NoAnswer>(error) {
+                } else if let (Failure::NoAnswer { .. }, Some(none)) =
+                    (failure, within::<NoAnswer>(error))
+                {
                     let code = none.speaks_no_tls().then(|| NOT_TLS.to_owned());
                     (none.class(), code, none.to_string())
                 } else {
-                    let user = failure.is_user();
-                    (if user { Class::NotSent } else { Class::Unknown }, None, chain(error))
+                    let sent = matches!(failure, Failure::NoAnswer { by_user: false });
+                    (if sent { Class::Unknown } else { Class::NotSent }, None, chain(error))
                 }
             }
-            SdkError::ServiceError(service) => {
-                let code = service.err().code().map(ToOwned::to_owned);
-                let status = service.raw().status().as_u16();
-                let class = classify(code.as_deref(), status);
-                // Every refusal of AWS has a name; what a gateway says while the service is away has none.
-                let foreign = code.is_none() && class == Class::Unknown && status < 500;
-                let message = service
-                    .raw()
-                    .body()
-                    .bytes()
-                    .and_then(message_of)
-                    .or_else(|| service.err().message().map(ToOwned::to_owned))
-                    .unwrap_or_else(|| match status {
-                        300..400 => match redirect(service.raw()) {
-                            Some(host) => format!("HTTP {status}, a redirect to {host}"),
-                            None => format!("HTTP {status}, a redirect"),
-                        },
-                        404 | 405 | 501 if code.is_none() => {
-                            format!(
-                                "HTTP {status} without a message: this endpoint may not know it"
-                            )
-                        }
-                        _ => format!("HTTP {status} without a message"),
-                    });
-                let message: String = message.chars().take(MOST_MESSAGE).collect();
-                let message = match &code {
-                    Some(code) => format!("{code}: {message}"),
-                    None => message,
-                };
-                (class, code.or_else(|| foreign.then(|| NOT_THE_SERVICE.to_owned())), message)
-            }
-            SdkError::ResponseError(_) => {
+            Failure::Refusal { meta, raw } => refusal(meta, raw),
+            Failure::NotTheService => {
                 (Class::Unknown, Some(NOT_THE_SERVICE.to_owned()), chain(error))
             }
-            // Timeout, unreadable reply, and variants that the SDK adds later: the request may have been carried out.
-            _ => (Class::Unknown, None, chain(error)),
+            Failure::Other => (Class::Unknown, None, chain(error)),
         };
         if let Some(Refused { why, request_id }) = within::<Refused>(error) {
             return Self {
@@ -201,13 +187,59 @@ impl CloudError {
                 ..Self::unusable(operation, why.to_string())
             };
         }
-        let request_id = error
-            .raw_response()
+        let request_id = answer
             .map(HttpResponse::headers)
             .and_then(|it| it.get(REQUEST_ID).or_else(|| it.get("x-amz-request-id")))
             .map(ToOwned::to_owned);
         Self { operation, class, code, message, request_id }
     }
+}
+
+/// An `SdkError`, without the type of the operation's own errors.
+enum Failure<'e> {
+    /// The request could not be made.
+    NotBuilt,
+    /// There was no answer.
+    NoAnswer {
+        /// Whether the request was wrong, and so was not sent.
+        by_user: bool,
+    },
+    /// The service refused.
+    Refusal { meta: &'e ErrorMetadata, raw: &'e HttpResponse },
+    /// There was an answer that the service does not give.
+    NotTheService,
+    /// Anything else.
+    Other,
+}
+
+/// The class, the name and the message of an answer that is an error.
+fn refusal(meta: &ErrorMetadata, raw: &HttpResponse) -> (Class, Option<String>, String) {
+    let code = meta.code().map(ToOwned::to_owned);
+    let status = raw.status().as_u16();
+    let class = classify(code.as_deref(), status);
+    // Every refusal of AWS has a name; what a gateway says while the service is away has none.
+    let foreign = code.is_none() && class == Class::Unknown && status < 500;
+    let message = raw
+        .body()
+        .bytes()
+        .and_then(message_of)
+        .or_else(|| meta.message().map(ToOwned::to_owned))
+        .unwrap_or_else(|| match status {
+            300..400 => match redirect(raw) {
+                Some(host) => format!("HTTP {status}, a redirect to {host}"),
+                None => format!("HTTP {status}, a redirect"),
+            },
+            404 | 405 | 501 if code.is_none() => {
+                format!("HTTP {status} without a message: this endpoint may not know it")
+            }
+            _ => format!("HTTP {status} without a message"),
+        });
+    let message: String = message.chars().take(MOST_MESSAGE).collect();
+    let message = match &code {
+        Some(code) => format!("{code}: {message}"),
+        None => message,
+    };
+    (class, code.or_else(|| foreign.then(|| NOT_THE_SERVICE.to_owned())), message)
 }
 
 /// AWS's error name first, its status only where the name is not one of the service's (`docs/service-reference.md` §4:

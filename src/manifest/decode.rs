@@ -61,15 +61,44 @@ pub(super) fn decode<T: DeserializeOwned>(
     outline: &dyn Outline,
     report: &mut Report,
 ) -> Option<Read<T>> {
-    let mut skipped: BTreeSet<Skip> = without.iter().map(|it| it.0).collect();
-    let mut left_out: Vec<FieldPath> = without.iter().map(|it| it.1.clone()).collect();
+    let mut passes = Passes {
+        tree,
+        origin,
+        outline,
+        report,
+        skipped: without.iter().map(|it| it.0).collect(),
+        left_out: without.iter().map(|it| it.1.clone()).collect(),
+    };
     for _ in 0..ROUNDS {
-        let here = Here { tree, skipped: &skipped, node: Tree::ROOT, trail: Trail::ROOT };
+        let skipped = &passes.skipped;
+        let here = Here { tree, skipped, node: Tree::ROOT, trail: Trail::ROOT };
         let fault = match T::deserialize(here) {
-            Ok(value) => return Some(Read { value, left_out }),
+            Ok(value) => return Some(Read { value, left_out: passes.left_out }),
             Err(fault) => fault,
         };
-        let path = fault.path.clone().unwrap_or_default();
+        if !passes.leave_out(fault) {
+            return None;
+        }
+    }
+    None
+}
+
+/// What the passes over one document have found.
+struct Passes<'a> {
+    tree: &'a Tree,
+    origin: Origin,
+    outline: &'a dyn Outline,
+    report: &'a mut Report,
+    skipped: BTreeSet<Skip>,
+    left_out: Vec<FieldPath>,
+}
+
+impl Passes<'_> {
+    /// Reports a fault and leaves the value at fault out of the next pass. False without a value to leave out, or with
+    /// the same again: another pass would find nothing more.
+    fn leave_out(&mut self, fault: Fault) -> bool {
+        let Self { tree, origin, outline, .. } = *self;
+        let path = fault.path.unwrap_or_default();
         let place = |path: FieldPath| Place::Field { origin, path, part: fault.part };
         if let Some(missing) = fault.missing {
             // A field that is only missing because it was at fault is not told again.
@@ -79,7 +108,7 @@ pub(super) fn decode<T: DeserializeOwned>(
             if !names.iter().any(|it| it == missing) {
                 names.push(missing.to_owned());
             }
-            left_out.push(around.clone());
+            self.left_out.push(around.clone());
             for name in names.into_iter().filter(|it| !given.contains(it.as_str())) {
                 let message = format!("missing field `{name}`");
                 let path = around.clone().key(name.clone());
@@ -91,7 +120,7 @@ pub(super) fn decode<T: DeserializeOwned>(
                 };
                 let mut diagnostic = Diagnostic::new(Code::MissingField, place(path), message);
                 diagnostic.help = help;
-                report.push(diagnostic);
+                self.report.push(diagnostic);
             }
         } else {
             let mut help = fault.help;
@@ -99,18 +128,14 @@ pub(super) fn decode<T: DeserializeOwned>(
                 let elsewhere = outline.elsewhere(&path);
                 help = elsewhere.map(|it| format!("did you mean `{it}`?")).or(help);
             } else {
-                left_out.push(path.clone());
+                self.left_out.push(path.clone());
             }
             let mut diagnostic = Diagnostic::new(fault.code, place(path), fault.message);
             diagnostic.help = help;
-            report.push(diagnostic);
+            self.report.push(diagnostic);
         }
-        // Without a value to leave out, or with the same again, nothing more can be learned.
-        if !fault.skip.is_some_and(|it| skipped.insert(it)) {
-            return None;
-        }
+        fault.skip.is_some_and(|it| self.skipped.insert(it))
     }
-    None
 }
 
 /// The keys that are written in a mapping.
@@ -222,7 +247,7 @@ impl<'t> Here<'t, '_> {
             }
         }
         let skip = (self.node != Tree::ROOT).then_some(self.node);
-        fault.or_at(|| self.trail.path(), Part::Value, skip)
+        fault.or_at(&|| self.trail.path(), Part::Value, skip)
     }
 
     fn wrong(self, expected: &dyn de::Expected) -> Fault {

@@ -39,7 +39,7 @@ impl<'t> de::MapAccess<'t> for Fields<'t, '_> {
             let key: StringDeserializer<Fault> = entry.key.clone().into_deserializer();
             return seed.deserialize(key).map(Some).map_err(|fault| {
                 let trail = Trail { before: Some(&self.here.trail), step: Step::Key(&entry.key) };
-                fault.or_at(|| trail.path(), Part::Key, Some(entry.value))
+                fault.or_at(&|| trail.path(), Part::Key, Some(entry.value))
             });
         }
         Ok(None)

@@ -52,7 +52,7 @@ impl Fault {
     /// Puts the place in, unless there is one from further in.
     pub(super) fn or_at(
         mut self,
-        path: impl FnOnce() -> FieldPath,
+        path: &dyn Fn() -> FieldPath,
         part: Part,
         skip: Option<Skip>,
     ) -> Self {
