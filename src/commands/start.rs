@@ -36,15 +36,15 @@ pub fn main() -> std::process::ExitCode {
     let cli = match parsed() {
         Ok(cli) => cli,
         Err(mut error) => {
-            let mut program = Cli::command();
-            program.build();
-            add_tips(&mut error, &program);
             // clap writes help to standard output and mistakes to standard error; a mistake is 1, not 2,
             // since 2 means changes.
             if !error.use_stderr() {
                 let _ = error.print();
                 return ExitCode::Done.into();
             }
+            let mut program = Cli::command();
+            program.build();
+            add_tips(&mut error, &program);
             let text = error.render().ansi().to_string();
             Ui::new(ColorChoice::Auto).say(&with_escaped_values(text));
             return ExitCode::Error.into();
