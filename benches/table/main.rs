@@ -2,9 +2,8 @@
 //! `benches/README.md`.
 //!
 //! The rows that take minutes are measured with `-- --long` (a thousand channels at AWS's rates) and
-//! `-- --terraform` (the same work by Terraform's AWS provider, where the two are at hand) and `-- --fleet` (drift of a hundred
-//! targets), all with
-//! `-- --all`; a row that was not measured says so. `-- --before FILE` puts the figures of an earlier table beside
+//! `-- --terraform` (the same work by Terraform's AWS provider, where the two are at hand), `-- --fleet` (drift of a hundred
+//! targets) and `-- --build` (a cold build, six times), all with `-- --all`; a row that was not measured says so. `-- --before FILE` puts the figures of an earlier table beside
 //! those of this one. Nothing here is an assertion about time: tests count
 //! calls.
 #![expect(clippy::print_stderr, reason = "it shows its progress")]
@@ -35,6 +34,11 @@ fn main() -> io::Result<()> {
         None => Table::default(),
     };
     work::size(&mut table)?;
+    if wanted("--build") {
+        work::cold_build(&mut table)?;
+    } else {
+        table.push(Row::left_out("cold `cargo build`", "not run, `-- --build` runs it"));
+    }
     work::cold_start(&mut table)?;
     work::validate(&mut table)?;
     work::pure_plan(&mut table)?;

@@ -1,7 +1,7 @@
 //! What is measured of the program alone.
 
 use crate::account::{Account, channels, mixed, stack};
-use crate::process::{Cost, ivs_apply, run};
+use crate::process::{Cost, ivs_apply, run, run_unsampled};
 use crate::rows::{Row, Table, mebibytes, median, thousands, time};
 use ivs_apply::kinds::operation::PUBLISHED_RATES;
 use ivs_apply::kinds::{Arn, Kind, Observed, ObservedState, OwnershipTags, Stack};
@@ -24,6 +24,32 @@ pub(crate) fn size(table: &mut Table) -> io::Result<()> {
     let size = mebibytes(std::fs::metadata(env!("CARGO_BIN_EXE_ivs-apply"))?.len());
     let row = Row::of("the program, stripped", format!("{size:.1} MiB"));
     table.push(row.within("32 MiB", size <= 32.0));
+    Ok(())
+}
+
+/// `cargo build` where nothing is built yet, for development: with all that the program has, and with what it has had since
+/// its first version, so that versions can be compared. The crates are downloaded already.
+pub(crate) fn cold_build(table: &mut Table) -> io::Result<()> {
+    const TURNS: usize = 3;
+    let features: [(&str, &[&str]); 2] = [
+        (
+            "cold `cargo build` with the features `cli` and `emulator`",
+            &["--no-default-features", "--features=cli,emulator"],
+        ),
+        ("cold `cargo build`", &[]),
+    ];
+    for (what, features) in features {
+        let costs = turns(TURNS, || {
+            let target = tempfile::tempdir()?;
+            let mut cargo = Command::new(env!("CARGO"));
+            cargo.args(["build", "--locked", "--quiet", "--manifest-path"]);
+            cargo.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).args(features);
+            run_unsampled(cargo.arg("--target-dir").arg(target.path()))
+        })?;
+        let [wall, processor] = [0, 1].map(|at| median(costs.iter().map(|it| it[at]).collect()));
+        let figures = format!("{}, processor {}", time(wall), time(processor));
+        table.push(Row::of(what, figures));
+    }
     Ok(())
 }
 
