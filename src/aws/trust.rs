@@ -5,7 +5,12 @@
 
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
-use aws_smithy_runtime_api::client::http::{HttpClient as _, SharedHttpClient, http_client_fn};
+use aws_smithy_runtime_api::client::http::{
+    HttpClient as _, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_types::os_shim_internal::Env;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -24,23 +29,47 @@ pub struct NoCertificates {
     why: String,
 }
 
-/// The HTTPS client, which reads the certificates when it is first needed.
+/// The HTTPS client, which reads the certificates when the first encrypted request is sent.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Https(Arc<OnceLock<Result<SharedHttpClient, NoCertificates>>>);
 
 impl Https {
     /// The client. Without certificates it connects by plain http only.
     pub(super) fn client(&self) -> SharedHttpClient {
-        let lazy = self.clone();
-        http_client_fn(move |settings, components| match lazy.trusted() {
-            Ok(client) => client.http_connector(settings, components),
-            Err(_) => plain().http_connector(settings, components),
+        let (lazy, plain) = (self.clone(), plain());
+        http_client_fn(move |settings, components| {
+            SharedHttpConnector::new(ByScheme {
+                https: lazy.clone(),
+                plain: plain.http_connector(settings, components),
+                settings: settings.clone(),
+                components: components.clone(),
+            })
         })
     }
 
     /// The client with its certificates, or why there are none.
     pub(super) fn trusted(&self) -> Result<SharedHttpClient, NoCertificates> {
         self.0.get_or_init(https).clone()
+    }
+}
+
+/// Sends what is not to be encrypted without reading a certificate: that takes longer than all else of a short run.
+#[derive(Debug)]
+struct ByScheme {
+    https: Https,
+    plain: SharedHttpConnector,
+    settings: HttpConnectorSettings,
+    components: RuntimeComponents,
+}
+
+impl HttpConnector for ByScheme {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        if request.uri().starts_with("https:")
+            && let Ok(client) = self.https.trusted()
+        {
+            return client.http_connector(&self.settings, &self.components).call(request);
+        }
+        self.plain.call(request)
     }
 }
 
@@ -91,4 +120,33 @@ fn pem(certificate: &CertificateDer<'_>) -> String {
     let lines: Vec<&str> =
         (0..body.len()).step_by(64).map(|at| &body[at..body.len().min(at + 64)]).collect();
     format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_sts::config::{BehaviorVersion, Credentials, Region, retry::RetryConfig};
+
+    /// A call to a port that nothing listens on.
+    async fn call(https: &Https, endpoint: &str) {
+        let config = aws_sdk_sts::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+            .endpoint_url(endpoint)
+            .http_client(https.client())
+            .region(Region::new("us-west-2"))
+            .retry_config(RetryConfig::disabled())
+            .build();
+        let answer = aws_sdk_sts::Client::from_conf(config).get_caller_identity().send().await;
+        assert!(answer.is_err(), "{answer:?}");
+    }
+
+    #[tokio::test]
+    async fn certificates_are_read_for_the_first_request_that_is_encrypted_and_not_before() {
+        let https = Https::default();
+        call(&https, "http://127.0.0.1:1").await;
+        assert!(https.0.get().is_none(), "nothing was encrypted");
+        call(&https, "https://127.0.0.1:1").await;
+        assert!(https.0.get().is_some(), "a server had to be verified");
+    }
 }
