@@ -53,8 +53,9 @@ pub(crate) fn called(command: &mut Command, name: std::ffi::OsString) {
 pub(crate) fn end_with(parent: &str) {
     #[cfg(target_os = "linux")]
     {
-        use rustix::process::{Signal, getppid, set_parent_process_death_signal};
-        if getppid().is_some_and(|it| it.to_string() == parent) {
+        use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
+        let parent = parent.parse().ok().and_then(Pid::from_raw);
+        if parent.is_some() && getppid() == parent {
             // Without it the process runs to its end, as elsewhere.
             let _ = set_parent_process_death_signal(Some(Signal::TERM));
         }
