@@ -3,9 +3,9 @@
 //!
 //! The rows that take minutes are measured with `-- --long` (a thousand channels at AWS's rates) and
 //! `-- --terraform` (the same work by Terraform's AWS provider, where the two are at hand), `-- --fleet` (drift of a hundred
-//! targets) and `-- --build` (a cold build, six times), all with `-- --all`; a row that was not measured says so. `-- --before FILE` puts the figures of an earlier table beside
-//! those of this one. Nothing here is an assertion about time: tests count
-//! calls.
+//! targets) and `-- --build` (a cold build, six times), all with `-- --all`; a row that was not measured says so.
+//! `-- --before FILE` puts the figures of an earlier table beside those of this one. Nothing here is an assertion about
+//! time: tests count calls.
 #![expect(clippy::print_stderr, reason = "it shows its progress")]
 
 mod account;

@@ -53,7 +53,8 @@ impl Https {
     }
 }
 
-/// Sends what is not to be encrypted without reading a certificate: that takes longer than all else of a short run.
+/// Sends a request without encryption or with it, as its address says. The certificates are read for the second alone: a system has
+/// some hundred of them.
 #[derive(Debug)]
 struct ByScheme {
     https: Https,
