@@ -6,6 +6,7 @@ use crate::binary::Served;
 use crate::client::Client;
 use crate::conformance::{holds, python};
 use crate::golden::root;
+use crate::left_out::too_slow;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -79,6 +80,9 @@ fn the_acceptance_kit_refuses_what_was_not_named_twice_and_records_no_secret() {
 
 #[test]
 fn the_acceptance_kit_deletes_everything_after_a_failure() {
+    if too_slow("the acceptance kit with a failure") {
+        return;
+    }
     let Some(python) = python() else { return };
     let home = tempfile::tempdir().expect("a folder");
     let served = Served::with_defaults(home.path(), &[]);
@@ -109,6 +113,9 @@ fn in_the_middle(mut run: Command) -> (Child, BufReader<std::process::ChildStder
 
 #[test]
 fn the_acceptance_kit_deletes_everything_after_ctrl_c() {
+    if too_slow("the acceptance kit with Ctrl-C") {
+        return;
+    }
     let Some(python) = python() else { return };
     let home = tempfile::tempdir().expect("a folder");
     let served = Served::with_defaults(home.path(), &[]);
@@ -124,6 +131,9 @@ fn the_acceptance_kit_deletes_everything_after_ctrl_c() {
 
 #[test]
 fn the_acceptance_kit_cleans_up_by_command_after_it_was_killed() {
+    if too_slow("the acceptance kit that is killed") {
+        return;
+    }
     let Some(python) = python() else { return };
     let home = tempfile::tempdir().expect("a folder");
     let served = Served::with_defaults(home.path(), &[]);

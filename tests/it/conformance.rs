@@ -3,7 +3,7 @@
 
 use crate::binary::Served;
 use crate::golden::root;
-use crate::left_out::{every_case, left_out, say};
+use crate::left_out::{left_out, too_slow};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
@@ -114,6 +114,9 @@ fn boto3_assumes_roles_in_two_accounts_of_one_emulator() {
 
 #[test]
 fn the_aws_command_line_manages_channels_on_the_emulator() {
+    if too_slow("aws_cli.py") {
+        return;
+    }
     holds("aws_cli.py", &[], 20);
 }
 
@@ -129,10 +132,10 @@ fn an_account_made_by_hand_is_exported_and_taken_over_as_it_is() {
 
 #[test]
 fn terraform_finds_nothing_to_do_after_it_has_applied_to_the_emulator() {
-    let in_ci = std::env::var_os("CI").is_some();
-    if !in_ci && !every_case() {
-        return say("left out: terraform.py, which takes a minute; EVERY_CASE=1 runs it");
+    if too_slow("terraform.py") {
+        return;
     }
+    let in_ci = std::env::var_os("CI").is_some();
     // Where CI is set, Terraform fetches a provider that is not at hand.
     holds("terraform.py", if in_ci { &[] } else { &["--at-hand"] }, 13);
 }

@@ -7,7 +7,7 @@
 use crate::account::{Account, on_paused_time};
 use crate::change::{connect_participants, nothing_is_left, objects, settle};
 use crate::fields::{PARTICIPANTS, smallest, with_references};
-use crate::left_out::every_case;
+use crate::left_out::part_of;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
     SharedHttpConnector,
@@ -319,8 +319,7 @@ fn members(
     }
 }
 
-/// Every way to say nothing in place of what an object with only defaults says; without `EVERY_CASE` one way for each
-/// member, by turns.
+/// Every way to say nothing in place of what an object with only defaults says.
 fn silent(base: &Base, object: &Value) -> Vec<Variant> {
     let mut found = Vec::new();
     members(base.kind, base.kind.name(), "", Some(object), &mut found);
@@ -336,12 +335,8 @@ fn silent(base: &Base, object: &Value) -> Vec<Variant> {
             _ => None,
         };
         let forms = [None, Some(Value::Null)].into_iter().chain(empty.map(Some));
-        let mut others: Vec<Option<Value>> = forms.filter(|it| *it != now).collect();
-        if !every_case() {
-            let turn = variants.len() % others.len();
-            others = vec![others.swap_remove(turn)];
-        }
-        variants.extend(others.into_iter().map(|it| Variant::new(base.kind, &path, it)));
+        let others = forms.filter(|it| *it != now);
+        variants.extend(others.map(|it| Variant::new(base.kind, &path, it)));
     }
     variants
 }
@@ -358,9 +353,8 @@ fn every_member_that_an_answer_leaves_out_or_empties_is_its_default() {
         let variants = silent(&base, &object);
         all.extend(variants.into_iter().map(|it| (base.kind, base.spec.clone(), it)));
     }
-    let fewest = if every_case() { 200 } else { 80 };
-    assert!(all.len() > fewest, "only {} variants are tried", all.len());
-    all_make_no_difference(all);
+    assert!(all.len() > 200, "there are only {} variants", all.len());
+    all_make_no_difference(part_of(all, 10).collect());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! long form alone, and examples that run. The manual and completions are made from the same.
 
 use crate::binary::{Place, Ran, SIGNED_IN, ServedPlace, ivs_apply, run, run_at, side_by_side};
+use crate::left_out::{every_case, part_of};
 use clap::CommandFactory;
 use ivs_apply::commands::Cli;
 use std::collections::{BTreeMap, BTreeSet};
@@ -226,26 +227,30 @@ fn a_flag_that_a_command_does_not_have_is_an_error_and_its_variable_is_none() {
             .filter(|it| it.get_long().is_some_and(|it| it != "version" && !its.contains(&it)))
             .collect();
         tried += without.len();
-        let rans = side_by_side(without, |flag| {
+        // Behind the command and before it; without `EVERY_CASE` each third of these.
+        let lines = without.iter().flat_map(|flag| {
             let long = flag.get_long().unwrap_or_default();
-            let given: Vec<String> = [format!("--{long}")]
-                .into_iter()
-                .chain(value(long).map(ToOwned::to_owned))
-                .collect();
-            (long.to_owned(), run(at().arg(name).args(&given)), run(at().args(&given).arg(name)))
+            let flag = format!("--{long}");
+            let given: Vec<&str> = std::iter::once(flag.as_str()).chain(value(long)).collect();
+            let after = [&[name][..], &given].concat().join(" ");
+            let before = [&given[..], &[name]].concat().join(" ");
+            [(flag.clone(), after), (flag, before)]
         });
-        for (flag, after, before) in rans {
-            for ran in [after, before] {
-                // Where the command needs an argument, clap may tell of that one first.
-                let first = ran.stderr.lines().next().unwrap_or_default();
-                let refused = format!("unexpected argument '--{flag}' found");
-                let told = first.contains(&refused) || first.contains("required arguments");
-                assert!(ran.code == Some(1) && told, "{name} --{flag}: {ran:?}");
-                if first.contains(&refused) {
-                    let tip = format!("tip: `{name}` has no `--{flag}`; ");
-                    assert!(ran.stderr.contains(&tip), "{name} --{flag}: {ran:?}");
-                    assert!(!ran.stderr.contains("similar"), "{name} --{flag}: {ran:?}");
-                }
+        let lines: Vec<_> = part_of(lines, 3).collect();
+        let rans = side_by_side(lines, |(flag, line)| {
+            let ran = run(at().args(line.split(' ')));
+            (flag, line, ran)
+        });
+        for (flag, line, ran) in rans {
+            // Where the command needs an argument, clap may tell of that one first.
+            let first = ran.stderr.lines().next().unwrap_or_default();
+            let refused = format!("unexpected argument '{flag}' found");
+            let told = first.contains(&refused) || first.contains("required arguments");
+            assert!(ran.code == Some(1) && told, "{line}: {ran:?}");
+            if first.contains(&refused) {
+                let tip = format!("tip: `{name}` has no `{flag}`; ");
+                assert!(ran.stderr.contains(&tip), "{line}: {ran:?}");
+                assert!(!ran.stderr.contains("similar"), "{line}: {ran:?}");
             }
         }
     }
@@ -320,10 +325,12 @@ fn a_command_answers_in_each_form_that_its_help_lists_and_in_no_other() {
     }
     assert_eq!(all.len(), 11, "{all:?}");
     let work = prepared("help-forms");
+    // Without `EVERY_CASE` the flag stands behind the command and before it by turns.
+    let skipped = if every_case() { 1 } else { 2 };
     for command in commands(&cli) {
         let (name, its) = (command.get_name(), forms(&command));
         let text = help(&[name, "--help"]);
-        for form in &all {
+        for (index, form) in all.iter().enumerate() {
             let words = match name {
                 "show" => "show plan.json".to_owned(),
                 "iam-policy" => "iam-policy plan -f manifests".to_owned(),
@@ -336,22 +343,19 @@ fn a_command_answers_in_each_form_that_its_help_lists_and_in_no_other() {
                 }
                 _ => name.to_owned(),
             };
-            let after = run_at(&work.place, &work.served, &format!("{words} --format {form}"));
-            let before = run_at(&work.place, &work.served, &format!("--format {form} {words}"));
-            if its.contains(form) {
-                let listed = text.contains(&format!("- {form}:"));
-                assert!(listed, "{name} --help does not list {form}: {text}");
-                let codes = if name == "destroy" { [Some(4); 2] } else { [Some(0); 2] };
-                assert_eq!([after.code, before.code], codes, "{name} {form}: {after:?}");
-                assert!(is_form(form, &after.stdout), "{name} {form}: {after:?}");
-                continue;
-            }
-            for ran in [after, before] {
-                assert_eq!(
-                    (ran.code, ran.stdout.as_str()),
-                    (Some(1), ""),
-                    "{name} {form}: {ran:?}"
-                );
+            let after = format!("{words} --format {form}");
+            let before = format!("--format {form} {words}");
+            for line in [after, before].iter().skip(index % skipped).step_by(skipped) {
+                let ran = run_at(&work.place, &work.served, line);
+                if its.contains(form) {
+                    let listed = text.contains(&format!("- {form}:"));
+                    assert!(listed, "{name} --help does not list {form}: {text}");
+                    let code = if name == "destroy" { 4 } else { 0 };
+                    assert_eq!(ran.code, Some(code), "{line}: {ran:?}");
+                    assert!(is_form(form, &ran.stdout), "{line}: {ran:?}");
+                    continue;
+                }
+                assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{line}: {ran:?}");
                 let said = format!("invalid value '{form}' for '--format <FORMAT>'");
                 let list = format!("[possible values: {}]", its.join(", "));
                 let refused = match its.as_slice() {
@@ -361,7 +365,7 @@ fn a_command_answers_in_each_form_that_its_help_lists_and_in_no_other() {
                     }
                     _ => ran.stderr.contains(&said) && ran.stderr.contains(&list),
                 };
-                assert!(refused, "{name} {form}: {ran:?}");
+                assert!(refused, "{line}: {ran:?}");
             }
         }
     }

@@ -2,6 +2,7 @@
 //! and in whatever form it is shown.
 
 use crate::binary::{Place, Ran, ServedPlace, ivs_apply, reads_manifests, run};
+use crate::left_out::part_of;
 use serde_json::{Value, json};
 
 /// What must not be written raw. Line feeds separate lines, and nothing here is coloured.
@@ -165,12 +166,17 @@ fn run_on(work: &ServedPlace, words: &str) -> Ran {
     work.run(&format!("{words} -vv{manifests}"))
 }
 
-/// Runs every command while a fault is in force, on an account that is as the manifests say.
-fn shows(work: &mut ServedPlace, fault: &Value) {
-    let ran = run_on(work, "apply --yes");
-    assert_eq!(ran.code, Some(0), "{ran:?}");
-    assert_eq!(run_on(work, "plan --out saved").code, Some(0));
-    for words in SHOWN {
+/// Runs every command while each of these faults is in force, on an account that is as the manifests say.
+fn shows(work: &mut ServedPlace, faults: &[Value]) {
+    let mut last = None;
+    let all = faults.iter().flat_map(|fault| SHOWN.map(|words| (fault, words)));
+    // Each third of the commands meets another fault.
+    for (fault, words) in part_of(all, 3) {
+        if last.replace(fault) != Some(fault) {
+            let ran = run_on(work, "apply --yes");
+            assert_eq!(ran.code, Some(0), "{ran:?}");
+            assert_eq!(run_on(work, "plan --out saved").code, Some(0));
+        }
         work.client.control("POST", "faults", fault);
         let ran = run_on(work, words);
         work.client.control("DELETE", "faults", &Value::Null);
@@ -185,9 +191,9 @@ fn shows(work: &mut ServedPlace, fault: &Value) {
 #[test]
 fn names_tags_urls_and_arns_of_an_account_never_leave_as_they_came() {
     let mut work = ServedPlace::applied(MANIFESTS);
-    for how in ["hostile", "hostileArn", "control"] {
-        shows(&mut work, &json!({ "operation": "*", "kind": "odd", "name": how }));
-    }
+    let faults = ["hostile", "hostileArn", "control"]
+        .map(|how| json!({ "operation": "*", "kind": "odd", "name": how }));
+    shows(&mut work, &faults);
     // They are there all the same: a reader of JSON gets what the account says.
     let fault = json!({ "operation": "*", "kind": "odd", "name": "hostile" });
     work.client.control("POST", "faults", &fault);
@@ -295,23 +301,18 @@ fn what_a_target_and_sts_say_never_leaves_as_it_came() {
 #[test]
 fn what_a_server_says_of_an_error_never_leaves_as_it_came() {
     let mut work = ServedPlace::applied(MANIFESTS);
-    for operation in ["ListChannels", "BatchGetChannel", "GetStage", "ListStreams"] {
-        for name in ["ValidationException", "AccessDeniedException"] {
-            let message = format!("no{HOSTILE}");
-            shows(
-                &mut work,
-                &json!({
-                    "operation": operation, "kind": "error", "name": name, "message": message,
-                }),
-            );
-        }
-    }
+    let message = format!("no{HOSTILE}");
+    let fault = |operation, name| json!({ "operation": operation, "kind": "error", "name": name, "message": message });
+    let faults: Vec<Value> = ["ListChannels", "BatchGetChannel", "GetStage", "ListStreams"]
+        .into_iter()
+        .flat_map(|operation| {
+            ["ValidationException", "AccessDeniedException"].map(|name| fault(operation, name))
+        })
+        .collect();
+    shows(&mut work, &faults);
     // A write that is refused is told by another line.
     work.place.write("b.yaml", &MANIFESTS.replace("main", "second").replace("---\napiVersion: ivs-apply.dev/v1\nkind: RecordingConfiguration\nmetadata: { name: archive }\nspec: { destinationConfiguration: { s3: { bucketName: the-archive } } }\n", "").replace("studio", "second"));
-    let message = format!("no{HOSTILE}");
-    let fault = json!({
-        "operation": "Create*", "kind": "error", "name": "ConflictException", "message": message,
-    });
+    let fault = fault("Create*", "ConflictException");
     for words in ["apply --yes", "apply --yes --format json"] {
         work.client.control("POST", "faults", &fault);
         let ran = run_on(&work, words);
@@ -358,26 +359,28 @@ fn texts_of_manifests_in_json_too_never_leave_as_they_came() {
         format!("{{ {hostile}: 1 }}"),
         format!("{{ \"a\": {HOSTILE} }}"),
     ];
-    for (index, text) in wrong.iter().enumerate() {
-        for file in ["a.json", "a.yaml", "a\u{1b}[2J\u{202e}##[error].json"] {
-            let place = Place::new();
-            place.write(file, text);
-            for words in [
-                "validate",
-                "validate --format json",
-                "validate --format markdown",
-                "validate --format github",
-                "plan",
-                "plan --format json",
-                "plan --format markdown",
-                "plan --format github",
-                "graph --format mermaid",
-                "apply --yes",
-                "iam-policy plan",
-            ] {
-                assert_inert(&place.run(words), &format!("{words} of {index} in {file:?}"));
-            }
-        }
+    let files = ["a.json", "a.yaml", "a\u{1b}[2J\u{202e}##[error].json"];
+    let all_words = [
+        "validate",
+        "validate --format json",
+        "validate --format markdown",
+        "validate --format github",
+        "plan",
+        "plan --format json",
+        "plan --format markdown",
+        "plan --format github",
+        "graph --format mermaid",
+        "apply --yes",
+        "iam-policy plan",
+    ];
+    let all = wrong.iter().enumerate().flat_map(|(index, text)| {
+        let of_file = move |file| all_words.map(|words| (index, text, file, words));
+        files.into_iter().flat_map(of_file)
+    });
+    for (index, text, file, words) in part_of(all, 4) {
+        let place = Place::new();
+        place.write(file, text);
+        assert_inert(&place.run(words), &format!("{words} of {index} in {file:?}"));
     }
 }
 

@@ -23,8 +23,22 @@ pub(crate) fn every_case() -> bool {
     std::env::var_os("EVERY_CASE").is_some()
 }
 
+/// The cases that a run tries: with `EVERY_CASE` all of them, else each `of`-th, from the first.
+pub(crate) fn part_of<T>(cases: impl IntoIterator<Item = T>, of: usize) -> impl Iterator<Item = T> {
+    cases.into_iter().step_by(if every_case() { 1 } else { of })
+}
+
+/// Whether a test that takes long and has no smaller part is left out, which it is unless `EVERY_CASE` or `CI` is set. Says so.
+pub(crate) fn too_slow(what: &str) -> bool {
+    let left_out = !every_case() && std::env::var_os("CI").is_none();
+    if left_out {
+        say(&format!("left out: {what}; EVERY_CASE=1 runs it"));
+    }
+    left_out
+}
+
 /// Generated cases of each law: as many as `LAW_CASES` says, or a few.
 pub(crate) fn law_cases() -> u32 {
     let cases = std::env::var("LAW_CASES").map(|it| it.parse().expect("LAW_CASES is a number"));
-    cases.unwrap_or(50)
+    cases.unwrap_or(20)
 }

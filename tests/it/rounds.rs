@@ -160,12 +160,12 @@ fn open_files(process: u32) -> usize {
     std::fs::read_dir(format!("/proc/{process}/fd")).expect("Linux tells").count()
 }
 
-/// How many rounds: `ROUNDS`, such as 10,000 in 25 minutes, else 800 with `EVERY_CASE` and 300 without.
+/// How many rounds: `ROUNDS`, such as 10,000 in 25 minutes, else 800 with `EVERY_CASE` and 220 without.
 #[cfg(target_os = "linux")]
 fn rounds() -> u64 {
     let asked = std::env::var("ROUNDS").ok();
     let asked = asked.map(|it| it.parse().expect("`ROUNDS` is a number"));
-    asked.unwrap_or(if every_case() { 800 } else { 300 })
+    asked.unwrap_or(if every_case() { 800 } else { 220 })
 }
 
 #[cfg(target_os = "linux")]
@@ -180,7 +180,7 @@ fn memory_and_open_files_do_not_grow_with_the_number_of_rounds() {
         let mut running = Repeated::start(&mut stage.command(&words));
         let process = running.child.id();
         // By then the allocator and the connections have reached the size that they keep.
-        let warm = 150;
+        let warm = 100;
         for _ in 0..warm {
             running.next();
         }

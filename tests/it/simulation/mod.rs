@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 /// Seeds that every run of the tests tries with `EVERY_CASE`, and the part of them that it tries without.
 const FIXED: std::ops::Range<u64> = 0..400;
-const FEWER: std::ops::Range<u64> = 0..100;
+const FEWER: std::ops::Range<u64> = 0..40;
 
 /// The largest number of test runs that are steered to a cell.
 const STEERED: u64 = 120;
@@ -187,7 +187,7 @@ mod mutants {
         (Mutant::SdkRetries, 13),
         (Mutant::NoLookAfterUnknown, 13),
         (Mutant::NoLookBeforeCreate, 14),
-        (Mutant::UnknownIsDone, 71),
+        (Mutant::UnknownIsDone, 72),
         (Mutant::TagsAfterCreate, 0),
         (Mutant::OpWithoutTime, 0),
         (Mutant::UsedTooSoon, 31),
