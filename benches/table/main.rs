@@ -1,9 +1,9 @@
-//! How fast and how large, as one Markdown table: `cargo bench --bench table` measures and writes
-//! `benches/README.md`.
+//! How fast and how large, as one Markdown table: `cargo bench --bench table` measures and prints it, and with
+//! `-- --all` writes it as `benches/README.md`.
 //!
 //! The rows that take minutes are measured with `-- --long` (a thousand channels at AWS's rates) and
 //! `-- --terraform` (the same work by Terraform's AWS provider, where the two are at hand), `-- --fleet` (drift of a hundred
-//! targets) and `-- --build` (a cold build, six times), all with `-- --all`; a row that was not measured says so.
+//! targets) and `-- --build` (a cold build, six times); a row that was not measured says so.
 //! `-- --before FILE` puts the figures of an earlier table beside those of this one. Nothing here is an assertion about
 //! time: tests count calls.
 #![expect(clippy::print_stderr, reason = "it shows its progress")]
@@ -26,6 +26,15 @@ fn main() -> io::Result<()> {
     {
         // This very program again, as a process whose memory can be looked at.
         return work::plan_only(count);
+    }
+    // Cargo adds `--bench`.
+    let known = ["--bench", "--all", "--build", "--long", "--terraform", "--fleet", "--before"];
+    let is_file = |at: usize| at > 0 && words[at - 1] == "--before";
+    if let Some((_, word)) =
+        words.iter().enumerate().find(|(at, word)| !is_file(*at) && !known.contains(&word.as_str()))
+    {
+        let known = known[1..].join(", ");
+        return Err(io::Error::other(format!("unknown argument `{word}`; there are {known}")));
     }
     let wanted = |word: &str| words.iter().any(|it| it == word || it == "--all");
     let before = words.iter().skip_while(|it| *it != "--before").nth(1);
@@ -60,5 +69,5 @@ fn main() -> io::Result<()> {
     } else {
         table.push(Row::left_out("`fleet drift` of 100 targets", "not run, `-- --fleet` runs it"));
     }
-    table.write()
+    if wanted("--all") { table.write() } else { table.print() }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -59,8 +59,17 @@ impl Table {
         self.rows.push(row);
     }
 
-    /// Writes `benches/README.md`.
+    /// Writes `benches/README.md`, which has all rows.
     pub(crate) fn write(&self) -> io::Result<()> {
+        let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/README.md");
+        std::fs::write(place, self.text()?)
+    }
+
+    pub(crate) fn print(&self) -> io::Result<()> {
+        io::stdout().write_all(self.text()?.as_bytes())
+    }
+
+    fn text(&self) -> io::Result<String> {
         let cores = std::thread::available_parallelism()?;
         let today = jiff::Timestamp::now().strftime("%Y-%m-%d");
         let mut text = format!(
@@ -79,8 +88,7 @@ impl Table {
             let before = before.map(|it| format!(" {it} |")).unwrap_or_default();
             let _ = writeln!(text, "| {what} | {figures} |{before} {budget} | {verdict} |");
         }
-        let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/README.md");
-        std::fs::write(place, text)
+        Ok(text)
     }
 }
 

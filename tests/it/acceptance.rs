@@ -48,6 +48,9 @@ fn folder_of_the_run(out: &Path) -> PathBuf {
 
 #[test]
 fn the_acceptance_kit_finds_no_difference_between_one_emulator_and_another() {
+    if too_slow("the acceptance kit from beginning to end") {
+        return;
+    }
     let Some(python) = python() else { return };
     let home = tempfile::tempdir().expect("a folder");
     let account = "123456789012";
