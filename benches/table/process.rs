@@ -85,17 +85,23 @@ fn watch(child: &mut Child, start: Instant) -> io::Result<(ExitStatus, Duration,
     }
 }
 
-/// A process and what it has started, as far as that is still there.
+/// A process and its descendants that still run.
 fn family(id: u32) -> Vec<u32> {
     let mut all = vec![id];
     let mut next = 0;
-    while let Some(id) = all.get(next) {
-        let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
-        let children = children.unwrap_or_default();
-        all.extend(children.split_whitespace().filter_map(|it| it.parse::<u32>().ok()));
+    while let Some(&id) = all.get(next) {
+        all.extend(children(id));
         next += 1;
     }
     all
+}
+
+/// The processes that any thread of a process has started: the kernel lists them for each thread apart.
+fn children(id: u32) -> Vec<u32> {
+    let threads = std::fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().flatten();
+    let of_thread = |it: std::fs::DirEntry| std::fs::read_to_string(it.path().join("children"));
+    let lists = threads.filter_map(|it| of_thread(it).ok()).collect::<Vec<_>>().join(" ");
+    lists.split_whitespace().filter_map(|it| it.parse().ok()).collect()
 }
 
 /// The most memory that a process ever had, and what of its memory now is pages of files, in KiB; nothing once it has ended.
