@@ -39,7 +39,9 @@ pub struct Global {
     /// The Target itself, once it was read.
     #[arg(skip)]
     pub(crate) at: Option<Arc<Target>>,
-    /// Folder that file names in manifests from standard input are relative to, and cannot lead out of
+    /// Base folder of the relative file names in manifests from standard input
+    ///
+    /// A file outside of the folder is an error.
     #[arg(long, value_name = "FOLDER", env = "IVS_APPLY_STDIN_FOLDER")]
     pub stdin_folder: Option<PathBuf>,
     /// Value of a name that the Stack declares
@@ -89,10 +91,10 @@ pub struct Global {
         env = "IVS_APPLY_EMULATOR"
     )]
     pub emulator: Option<EmulatorChoice>,
-    /// Pace of calls; not at all is the default on a loopback endpoint
+    /// Limit of the request rate; off by default on a loopback endpoint
     #[arg(long, value_enum, env = "IVS_APPLY_RATES")]
     pub rates: Option<RatesWord>,
-    /// Part of the published rates to use, leaving the rest to the live product
+    /// Share of the published request rates to use
     #[arg(
         long,
         value_name = "SHARE",

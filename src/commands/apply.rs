@@ -30,13 +30,13 @@ use std::time::Duration;
 
 /// Apply the manifests to the account
 ///
-/// Plans, asks for confirmation on a terminal, and applies the plan in dependency order. Elsewhere `--yes` is needed, or a
-/// saved plan: that is carried out without asking, if planning again gives the same, and else refused with
-/// exit 5. A run that was stopped or killed is continued by running it again. What is deferred is no failure,
-/// unless `--fail-on-deferred` says so; `--format json` and `github` carry the count either way.
+/// Plans, asks for confirmation on a terminal, and applies the plan in dependency order. Without a terminal, `--yes` or a
+/// saved plan is required. A saved plan is applied without a prompt if a new plan is the same; otherwise it is refused
+/// with exit code 5. To continue an interrupted run, run the command again. Deferred steps do not fail the run unless
+/// `--fail-on-deferred` is given; `--format json` and `github` report their number.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ApplyArgs {
-    /// Saved plan of `plan --out`, to be carried out and nothing else
+    /// Saved plan of `plan --out`; nothing else is applied
     ///
     /// It was saved with its flags.
     #[arg(value_name = "PLAN")]
@@ -47,14 +47,14 @@ pub(crate) struct ApplyArgs {
     consent: ConsentArgs,
     #[command(flatten)]
     pub(super) events: EventsArgs,
-    /// Stay so long, such as `3h`, for what is deferred
+    /// Wait up to this long, such as `3h`, to apply deferred steps
     ///
-    /// The run ends once everything is carried out. Exit 3 if something is left.
+    /// The run ends once every step is applied. Exits 3 if steps are still deferred at the end.
     #[arg(long, value_name = "TIME", value_parser = wait::time, env = "IVS_APPLY_WAIT")]
     wait: Option<Duration>,
     #[command(flatten)]
     pub(super) reports: ReportsArgs,
-    /// Repeat after each pause of so long, such as `1m`, until a signal comes; needs `--yes`
+    /// Repeat after this pause, such as `1m`, until a signal; requires `--yes`
     #[arg(long, value_name = "TIME", value_parser = rounds::interval, conflicts_with_all = ["plan", "wait"], env = "IVS_APPLY_INTERVAL")]
     pub(super) interval: Option<Duration>,
 }

@@ -16,8 +16,8 @@ use clap_complete::ArgValueCompleter;
 
 /// Delete everything the stack owns
 ///
-/// The same guards as `apply`: protected resources refuse, live ones are left for later, many deletes need
-/// their number. Exits 3 where something of the stack is left, and 4 where nothing could be deleted.
+/// The guards of `apply` hold: a protected resource blocks the run, the delete of a live resource is deferred, and many
+/// deletes require `--confirm-deletes`. Exits 3 if resources of the stack remain, and 4 if none could be deleted.
 #[derive(Debug, clap::Args)]
 pub(crate) struct DestroyArgs {
     #[command(flatten)]

@@ -21,18 +21,19 @@ use std::time::Duration;
 /// drift: a field or tag that was changed, also where the manifest changed since; a resource that was deleted, or
 /// that is missing while other resources of the stack exist. A manifest that changed, an object that is not adopted
 /// yet, a deferred change, a composition that is dormant or runs only while its stage is active and a stack that was
-/// never applied are not drift. A stack of which nothing exists may also have been deleted as a whole, and its tags with
-/// it: that is a warning, and the note `nothingExists` in JSON.
+/// never applied are not drift. If no resource of the stack exists, `drift` cannot tell a deleted stack from one that was
+/// never applied: it exits 0 with a warning, and in JSON with the note `nothingExists`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct DriftArgs {
     #[command(flatten)]
     selection: SelectionArgs,
     /// Do not count a missing resource as drift
     ///
-    /// It counts where something shows that it was applied.
+    /// By default a missing resource is drift if anything shows that it was applied, such as another resource of the
+    /// stack.
     #[arg(long, env = "IVS_APPLY_MISSING_OK", value_parser = clap::builder::BoolishValueParser::new())]
     missing_ok: bool,
-    /// Ask CloudTrail who wrote to what differs
+    /// Ask CloudTrail who changed the drifted resources
     ///
     /// The answer is the principal, the time and the operation of the last writes. CloudTrail answers two requests a second, keeps 90 days, and records a write within about 15 minutes. Needs
     /// `cloudtrail:LookupEvents`: `iam-policy drift --blame` prints it. The answer is the same drift where CloudTrail
@@ -43,7 +44,7 @@ pub(crate) struct DriftArgs {
     pub(super) events: EventsArgs,
     #[command(flatten)]
     pub(super) reports: ReportsArgs,
-    /// Repeat after each pause of so long, such as `1h`, until a signal comes
+    /// Repeat after this pause, such as `1h`, until a signal
     #[arg(long, value_name = "TIME", value_parser = rounds::interval, env = "IVS_APPLY_INTERVAL")]
     pub(super) interval: Option<Duration>,
 }

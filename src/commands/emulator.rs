@@ -30,7 +30,7 @@ pub(crate) struct EmulatorArgs {
     /// container on loopback alone.
     #[arg(long, env = "IVS_APPLY_ALLOW_NON_LOOPBACK", value_parser = clap::builder::BoolishValueParser::new())]
     allow_non_loopback: bool,
-    /// Further name that requests may call it by
+    /// Additional host name that requests may use
     ///
     /// Beside addresses and names without a dot, such as `ivs.test.svc`.
     #[arg(
@@ -52,7 +52,7 @@ pub(crate) struct EmulatorArgs {
     /// Wait this long before every answer, such as 50ms
     #[arg(long, value_name = "TIME", default_value = "0ms", value_parser = duration, env = "IVS_APPLY_LATENCY")]
     latency: Duration,
-    /// Its own account, twelve digits; the keys of a role lead to others
+    /// Id of the default account, 12 digits; the keys of a role can be of other accounts
     #[arg(long, default_value = "000000000000", env = "IVS_APPLY_ACCOUNT")]
     account: String,
 }

@@ -110,8 +110,8 @@ pub(super) fn refused(refusal: Refusal) -> Failure {
     let see = "nothing was written; see the plan for the whole list";
     match refusal {
         Refusal::PlaceNotNamed => Failure::refused(
-            "changing a real account needs `account` and `region` in the Stack manifest",
-            "add a document of kind Stack with `spec: { region: …, account: \"…\" }`",
+            "changing a real account requires `account` and `region` in the Stack manifest or in a Target",
+            "add a document of kind Stack with `spec: { region: …, account: \"…\" }`, or run with `--target`",
         ),
         Refusal::NotLocked { location } => Failure::refused(
             format!("the run does not hold the lock {location}, so nothing was written"),
@@ -128,7 +128,7 @@ pub(super) fn refused(refusal: Refusal) -> Failure {
         ))
         .help("run the command again"),
         Refusal::Blocked { address, reason } => Failure::refused(
-            format!("{address} must not be changed: {}", reason::text(&reason)),
+            format!("the step for {address} is blocked: {}", reason::text(&reason)),
             see,
         ),
         Refusal::QuotaExceeded { kind, wanted, quota } => Failure::refused(

@@ -54,9 +54,10 @@ use std::time::Duration;
 
 /// Declarative reconciler for Amazon IVS: no state file, live audiences protected
 ///
-/// Manifests in Git say what there is to be; `plan` shows what differs in an account, and `apply` changes it. A flag that a
-/// command does not have is an error. A variable of such a flag is ignored, so that one set of variables serves several
-/// commands. Flags can stand before or after the command, and come before their variables.
+/// Manifests in Git declare the desired state; `plan` shows how an account differs from it, and `apply` changes the
+/// account. A flag that a command does not have is an error; the variable of such a flag is ignored, so that one
+/// environment can serve several commands. Flags may come before or after the command, and take precedence over their
+/// variables.
 #[derive(Debug, Parser)]
 #[command(name = "ivs-apply", version, max_term_width = 100, infer_subcommands = false)]
 #[command(mut_subcommands(|it| it.defer(help::arranged)), defer(help::arranged_program))]

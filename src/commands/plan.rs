@@ -29,7 +29,7 @@ pub(crate) struct PlanArgs {
     /// Save the plan, to be approved and given to `apply`
     #[arg(long, value_name = "FILE", env = "IVS_APPLY_OUT")]
     out: Option<PathBuf>,
-    /// Exact number of deletes, where a saved plan has many
+    /// Confirm the exact number of deletes of a plan to be saved
     #[arg(long, value_name = "N", env = "IVS_APPLY_CONFIRM_DELETES")]
     confirm_deletes: Option<usize>,
     #[command(flatten)]
@@ -41,9 +41,9 @@ pub(crate) struct PlanArgs {
 /// What decides how a plan comes out.
 #[derive(Debug, clap::Args)]
 pub(crate) struct PlanningArgs {
-    /// Delete what is owned and no manifest declares
+    /// Delete orphaned resources (in no manifest)
     ///
-    /// `--prune=false` overrides the Stack.
+    /// Only resources that the stack owns. `--prune=false` overrides the Stack.
     #[arg(long, value_name = "BOOL", hide_possible_values = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = clap::builder::BoolishValueParser::new(), env = "IVS_APPLY_PRUNE")]
     prune: Option<bool>,
     /// Resource whose audience may be cut off

@@ -7,10 +7,10 @@ use crate::ui::Ui;
 use crate::ui::escape::yaml;
 use crate::ui::events::Events;
 
-/// Print the manifests as they are understood
+/// Print the manifests with their values filled in
 ///
-/// Offline: the values are put in, the tags of the Stack and texts from files beside the manifests too, and what is as
-/// its default is left out. The Stack comes first, then the resources by address. The answer is manifests again:
+/// Works offline. Fills in the values, adds the tags of the Stack and the texts of files beside the manifests, and omits
+/// fields that have their default. Prints the Stack first, then the resources by address. The output is valid input:
 /// `ivs-apply render | ivs-apply plan -f -` gives the same plan. JSON is one document of kind `List`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct RenderArgs {}

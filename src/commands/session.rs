@@ -121,7 +121,7 @@ impl Session {
             let declared = self.planned.desired.iter().any(|it| it.address == *allowed);
             if !declared && !self.planned.observed.owned.contains_key(allowed) {
                 ui.say(&format!(
-                    "warning: `--allow-live {}` names nothing of this stack\n",
+                    "warning: `--allow-live {}` matches no resource of this stack\n",
                     escape(&allowed.to_string(), 200)
                 ));
             }

@@ -93,7 +93,7 @@ codes! {
     ///
     /// `iconv -f WINDOWS-1252 -t UTF-8` converts a file of Windows.
     E0007 "not-utf8" NotUtf8;
-    /// No document was found at all. That is never taken to mean "delete everything".
+    /// No document was found at all. An empty set of manifests is an error and deletes no resource.
     ///
     /// Name the folder of the manifests with `-f`. `ivs-apply init` writes a first set, and `ivs-apply destroy` deletes what a stack owns.
     E0008 "no-manifests" NoManifests;
@@ -272,7 +272,7 @@ codes! {
     ///
     /// Remove the setting, or change the one in the message that makes it ineffective.
     W0301 "ineffective-setting" IneffectiveSetting;
-    /// A setting that is allowed and often regretted.
+    /// A setting that is valid but risky; the message names the risk.
     ///
     /// Read what the message says; keep the setting if it is what you want.
     W0302 "risky-setting" RiskySetting;

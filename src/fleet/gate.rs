@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// The failures that are put up with: a number, or a part of the targets.
+/// The failures that are allowed: a number, or a part of the targets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MaxFailures {
     /// So many.
@@ -19,7 +19,7 @@ impl Default for MaxFailures {
 }
 
 impl MaxFailures {
-    /// Whether so many failures of so many targets are put up with.
+    /// Whether so many failures of so many targets are allowed.
     pub fn allows(self, failed: usize, of: usize) -> bool {
         match self {
             Self::Count(most) => failed <= most,
@@ -60,7 +60,7 @@ impl fmt::Display for MaxFailures {
 /// What stands between one wave and the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gate {
-    /// The failures that are put up with.
+    /// The failures that are allowed.
     pub most: MaxFailures,
     /// The failures of the wave.
     pub failed: usize,

@@ -102,9 +102,9 @@ pub struct Wave {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum WaveStatus {
-    /// Its failures were put up with.
+    /// Its failures were not more than allowed.
     Passed,
-    /// It had more failures than are put up with, so the next wave was not started.
+    /// It had more failures than allowed, so the next wave was not started.
     Stopped,
     /// It has not ended, or was not started.
     NotEnded,

@@ -83,8 +83,8 @@ impl Resource for Composition {
         ending: &["STOPPING"],
         quota: Some(20),
         no_publisher: Some("no participant publishes on its stage"),
-        loss: Some("the picture stops until the new composition runs"),
-        deletion: Some("the picture stops; recordings stay in their bucket"),
+        loss: Some("the broadcast is interrupted until the new composition runs"),
+        deletion: Some("the broadcast stops; recordings stay in their bucket"),
         ..Facts::plain(Service::RealTime, "composition")
     };
 

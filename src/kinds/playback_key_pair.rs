@@ -48,8 +48,8 @@ impl Resource for PlaybackKeyPair {
         ],
 
         local: &[FIELD, FILE_FIELD],
-        loss: Some("viewers' tokens signed with the old key are refused from its end on"),
-        deletion: Some("viewers' tokens signed with the key are refused from then on"),
+        loss: Some("viewer tokens signed with the old key are refused once it is deleted"),
+        deletion: Some("viewer tokens signed with the key are refused from then on"),
         ..key_material::facts(Service::LowLatency, "playback-key")
     };
 

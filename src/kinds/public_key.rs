@@ -39,8 +39,8 @@ impl Resource for PublicKey {
         ],
 
         local: &[FILE_FIELD],
-        loss: Some("participants' tokens signed with the old key are refused from its end on"),
-        deletion: Some("participants' tokens signed with the key are refused from then on"),
+        loss: Some("participant tokens signed with the old key are refused once it is deleted"),
+        deletion: Some("participant tokens signed with the key are refused from then on"),
         ..key_material::facts(Service::RealTime, "public-key")
     };
 

@@ -76,7 +76,7 @@ pub enum Cause {
     /// It is declared, and its object or the owner of that cannot be determined: tags were removed, copied, or added
     /// by `CloudFormation`.
     Unclear,
-    /// The live object differs, and the manifest is as last applied.
+    /// The object was changed outside ivs-apply since it was last applied.
     Drift,
     /// The manifest changed since it was last applied.
     Pending,

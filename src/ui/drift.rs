@@ -76,7 +76,7 @@ pub(super) fn heading(attention: Attention) -> &'static str {
 /// The heading of missing resources that do not count as drift.
 pub(super) const NOT_COUNTED: &str = "Missing, not counted as drift";
 
-/// That nothing of the stack exists, for those who see only messages.
+/// That no resource of the stack exists, for those who see only messages.
 pub fn warning(plan: &Plan) -> Option<String> {
     plan.notes.iter().find_map(|note| match note {
         Note::NothingExists { missing } => {
@@ -101,7 +101,7 @@ pub(super) fn summary(plan: &Plan, others: &NotDrift) -> Vec<String> {
     }];
     if plan.steps.iter().any(|it| it.attention() == Attention::Missing) {
         lines.push(
-            "What is missing was deleted outside or never applied; `--missing-ok` does not count it"
+            "Missing resources were deleted outside ivs-apply or never applied; `--missing-ok` does not count them"
                 .to_owned(),
         );
     }

@@ -61,8 +61,8 @@ pub fn text(written: &Written<'_>) -> String {
         None => text.push_str("\nBefore the first run of a workflow, edit:\n"),
     }
     text.push_str(
-        "\x20 `OWNER`, the region and the roles in `.github/workflows/*.yml`, which GitHub reads in the root of\n\
-         \x20 a repository only\n",
+        "\x20 `OWNER`, the region and the roles in `.github/workflows/*.yml`; keep them in the root of the\n\
+         \x20 repository, since GitHub reads workflows only there\n",
     );
     if edits.is_none() {
         text.push_str("  `files` there, if the manifests are in another folder than `ivs`\n");

@@ -27,8 +27,8 @@ pub(super) fn notes(plan: &Plan, sources: &SourceMap) -> Vec<NoteText> {
         let stay = plan.orphans.iter().any(|it| it.kind.facts().created_by.is_some());
         let stay = if stay { "; a stream key stays with its channel and is released" } else { "" };
         notes.push(sentence(&format!(
-            "orphaned (no manifest): {}; not pruned, `--prune` deletes them, and reads kinds that no manifest names \
-             as well{stay}",
+            "orphaned (no manifest): {}; not deleted without `--prune`, which also searches kinds that no manifest \
+             uses{stay}",
             list(&plan.orphans)
         )));
     }
@@ -69,12 +69,8 @@ fn note(note: &Note, sources: &SourceMap) -> NoteText {
 
 /// Stream keys that stay as they are.
 fn undeclared_keys(channels: &[Address]) -> String {
-    let (keys, them) =
-        if channels.len() == 1 { ("stream key", "it") } else { ("stream keys", "them") };
-    format!(
-        "orphaned (no manifest): {keys} of {}; not pruned, `--prune` releases {them}",
-        list(channels)
-    )
+    let keys = if channels.len() == 1 { "stream key" } else { "stream keys" };
+    format!("orphaned (no manifest): {keys} of {}; not released without `--prune`", list(channels))
 }
 
 /// What part of the stack a run is about.
@@ -106,11 +102,10 @@ fn possible_rename(from: &Address, to: &Address, at: Option<&str>) -> String {
 
 /// A stack of which no object is there.
 pub(super) fn nothing_exists(missing: usize) -> String {
-    let resources =
-        if missing == 1 { "1 resource".to_owned() } else { format!("{missing} resources") };
+    let resources = if missing == 1 { "1 is".to_owned() } else { format!("{missing} are") };
     format!(
-        "nothing of the stack exists, and {resources} should: it was never applied, or everything was deleted outside \
-         ivs-apply, which cannot be told apart, so this does not count as drift"
+        "no resource of the stack exists, but {resources} declared: the stack was never applied, or was deleted outside \
+         ivs-apply; this is not counted as drift"
     )
 }
 

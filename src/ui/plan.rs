@@ -175,6 +175,8 @@ pub(super) fn verdict(action: Action, decision: &str) -> String {
     match decision {
         "do" => action.to_owned(),
         "interrupt" => format!("{action}, cutting off its audience"),
+        // The reason after it says whose the object is; nothing is written, as with every blocked step.
+        "unmanaged" => format!("{action} blocked"),
         other => format!("{action} {}", escape(other, CAP)),
     }
 }
@@ -188,7 +190,7 @@ pub fn because(step: &Step) -> String {
 pub(super) fn reasons(action: Option<Action>, causes: &[Cause]) -> String {
     // What AWS creates together with another object is adopted and never created here.
     if action == Some(Action::Adopt) && causes == [Cause::Missing] {
-        return "created by AWS together with its channel; will be adopted".to_owned();
+        return "AWS creates it together with its channel".to_owned();
     }
     let reasons: Vec<String> = causes.iter().map(cause).collect();
     escape(&reasons.join(", "), 2 * CAP)
@@ -214,7 +216,7 @@ fn cause(cause: &Cause) -> String {
         Cause::Superseded => "replaced".to_owned(),
         Cause::Duplicate { of } => format!("duplicate of {of}"),
         Cause::MakesRoom => "deleted before replacement".to_owned(),
-        Cause::Adopt => "already exists; will be adopted".to_owned(),
+        Cause::Adopt => "already exists".to_owned(),
         Cause::Rename { from } => format!("renamed from `{from}`"),
         Cause::TemporaryName { from } => {
             format!("renamed from `{from}` to a temporary name until its new name is free")

@@ -55,14 +55,14 @@ pub fn text(reason: &Reason) -> String {
         Reason::PublicKeyRequired => "AWS never shows a key: give `publicKeyMaterial`".to_owned(),
         Reason::PredecessorEnding => "the previous one is still ending".to_owned(),
         Reason::FailedRecently { likely, after } => format!(
-            "{}; a run after {} creates it again, or an earlier one if its manifest changes",
+            "{}; a run after {} creates it again, and an earlier run only if its manifest changes",
             likely.as_deref().unwrap_or("AWS gives no reason"),
             moment(*after)
         ),
         Reason::Protected { declared } => protected(*declared),
         Reason::ProtectionLifted { then } => {
             let then = if *then == Action::Delete { "deletes" } else { "replaces" };
-            format!("it is protected, which this run lifts; the next one {then} it")
+            format!("it is protected: this run removes the protection, and the next run {then} it")
         }
         Reason::HoldsProtectedKey => {
             "its stream key is protected and would be deleted with it: remove `lifecycle.protect` from the \

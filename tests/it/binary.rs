@@ -389,7 +389,7 @@ fn consent_to_an_object_that_does_not_exist_is_a_warning_and_the_run_goes_on() {
     place.write("broadcast.yaml", BROADCAST);
     let ran = place.run("apply --yes --allow-live Channel/gone");
     assert_eq!(ran.code, Some(0), "{ran:?}");
-    assert!(ran.stderr.contains("`--allow-live Channel/gone` names nothing of this stack"));
+    assert!(ran.stderr.contains("`--allow-live Channel/gone` matches no resource of this stack"));
 }
 
 #[test]

@@ -35,7 +35,7 @@ const TOLD: [(&str, &[&str]); 19] = [
         &["update deferred", "update deferred", "cutting off its audience", "Applied: 1 done"],
     ),
     ("concepts/replacement.md", &["delete deferred: replaced", "Applied: 2 done", "No changes"]),
-    ("concepts/deletion.md", &["not pruned", "delete blocked", "\n4\n", "retag", "1 to delete"]),
+    ("concepts/deletion.md", &["not deleted", "delete blocked", "\n4\n", "retag", "1 to delete"]),
     ("howto/adopt.md", &["Plan: 2 to adopt", "Applied: 2 done", "No changes"]),
     ("howto/rename.md", &["1 to rename", "the same URL", "No changes"]),
     ("howto/rotate-keys.md", &["deleted before replacement", "rtmpsUrl", "replace deferred"]),
@@ -45,7 +45,7 @@ const TOLD: [(&str, &[&str]); 19] = [
         "howto/show-day.md",
         &["frozen until", "\n4\n", "waiting at most", "Applied: 1 done", "No changes"],
     ),
-    ("howto/delete.md", &["not pruned", "1 to delete", "delete: destroy"]),
+    ("howto/delete.md", &["not deleted", "1 to delete", "delete: destroy"]),
     (
         "howto/values.md",
         &[

@@ -81,7 +81,7 @@ Missing
   Stage/gone  manifests/all.yaml:17
 
 Drift: 4 resources; `ivs-apply apply` restores what was applied
-What is missing was deleted outside or never applied; `--missing-ok` does not count it
+Missing resources were deleted outside ivs-apply or never applied; `--missing-ok` does not count them
 1 differs because its manifest changed: see `ivs-apply plan`
 "
     );
@@ -364,7 +364,7 @@ spec: { ingestProtocol: RTMPS, stage: studio }
     assert_eq!(ran.code, Some(0), "never applied: {ran:?}");
     assert!(ran.stdout.contains("Missing, not counted as drift"), "{ran:?}");
     assert!(
-        ran.stdout.contains("note: nothing of the stack exists, and 3 resources should"),
+        ran.stdout.contains("note: no resource of the stack exists, but 3 are declared"),
         "{ran:?}"
     );
     assert_eq!(place.run("apply --yes").code, Some(0));
@@ -416,7 +416,7 @@ fn a_stack_of_which_everything_was_deleted_is_told_in_every_form_by_a_code() {
         let arn = channels[0].arn.clone().expect("an ARN");
         account.aws.ivs.delete_channel().arn(arn).send().await.expect("deleted");
     });
-    let warning = "warning: nothing of the stack exists, and 1 resource should";
+    let warning = "warning: no resource of the stack exists, but 1 is declared";
     let ran = place.run("drift --format json --ci github --report codequality=q.json");
     assert_eq!(ran.code, Some(0), "the tags went with the objects: {ran:?}");
     assert!(ran.stderr.contains(warning) && ran.stderr.contains("::warning"), "{}", ran.stderr);
@@ -428,7 +428,7 @@ fn a_stack_of_which_everything_was_deleted_is_told_in_every_form_by_a_code() {
         let ran = place.run(&format!("drift --format {format}"));
         // The text says it once, whether or not both streams go to one terminal.
         assert_eq!(ran.stderr.contains(warning), format != "text", "{format}: {ran:?}");
-        assert!(ran.stdout.contains("nothing of the stack exists"), "{format}: {}", ran.stdout);
+        assert!(ran.stdout.contains("no resource of the stack exists"), "{format}: {}", ran.stdout);
     }
     let told = place.run("drift --missing-ok");
     assert_eq!((told.code, told.stderr.as_str()), (Some(0), ""));

@@ -352,7 +352,7 @@ fn a_wave_with_too_many_failures_stops_the_next_and_a_resumed_run_does_what_is_l
     assert!(text(&finding["message"]).contains("SLOW") && finding["line"] == 5, "{finding:#}");
     assert!(ran.stdout.contains("wave 1: 2 of 10 targets are not done"), "{ran:?}");
 
-    // Twenty per cent are put up with: the next wave runs, and nothing of the first again but what failed.
+    // Twenty per cent are allowed: the next wave runs, and nothing of the first again but what failed.
     work.write("wrong/a.yaml", CHANNEL);
     work.client.control("DELETE", "history", &Value::Null);
     assert_eq!(work.run(words).code, Some(1), "the folder has results");

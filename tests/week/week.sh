@@ -190,7 +190,7 @@ at 2035-07-13T03:17:00Z
 unset PULL_REQUEST
 bash "$clone/tests/week/action.sh" drift files=ivs drift-issue=true arguments='--metrics drift.prom' || echo "The job fails: exit code $?"
 
-#: The job of the next hour finds the same, and writes into the same issue. There is one:
+#: A second run of the job, started by hand an hour later, finds the same drift and writes into the same issue. There is only one:
 
 at 2035-07-13T04:17:00Z
 bash "$clone/tests/week/action.sh" drift files=ivs drift-issue=true arguments='--metrics drift.prom' || echo "The job fails: exit code $?"
@@ -204,7 +204,7 @@ bash "$clone/tests/week/alerts.sh" drift.prom
 
 #: ## Friday: all clean
 #:
-#: Nobody wanted that change. The next `apply` restores what the manifests say:
+#: The change was not intended. The next `apply` restores what the manifests say:
 
 at 2035-07-13T09:00:00Z
 ivs-apply apply -f ivs --yes

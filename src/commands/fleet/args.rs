@@ -89,15 +89,15 @@ pub(crate) struct RunArgs {
     pub(super) parallel: u16,
     /// End a target that takes longer than this
     ///
-    /// It is told to come to an orderly end first, and ended at once half a minute later.
+    /// The target is asked to stop first, and killed if it still runs half a minute later.
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = timeout, env = "IVS_APPLY_TIMEOUT")]
     pub(super) timeout: Duration,
     /// Folder for the results; a new or an empty one
     #[arg(long, value_name = "DIR", env = "IVS_APPLY_OUT")]
     pub(super) out: PathBuf,
-    /// Go on with the run whose results are in the folder
+    /// Resume the run that wrote its results to the folder
     ///
-    /// Only what that run has not done is run.
+    /// Runs only the targets that are not done.
     #[arg(long, env = "IVS_APPLY_RESUME", value_parser = clap::builder::BoolishValueParser::new())]
     pub(super) resume: bool,
     /// Flags for the command of each target
@@ -111,8 +111,8 @@ fn timeout(text: &str) -> Result<Duration, String> {
 
 /// Apply every target, wave by wave
 ///
-/// The targets of the lowest wave come first. The next wave starts only if not more targets failed or were refused than
-/// `--max-failures` puts up with.
+/// The targets of the lowest wave come first. The next wave starts only if at most `--max-failures` targets failed or were
+/// refused.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ApplyArgs {
     #[command(flatten)]
@@ -130,7 +130,7 @@ pub(crate) struct ApplyArgs {
 /// Report what one or several runs came to
 ///
 /// Reads `fleet.json` of each folder, or of the folders in it. Of a target that several runs of one command have, the latest
-/// counts. Exits 0, or 3 where more targets are not done than `--max-failures` puts up with, or where a shard is missing.
+/// counts. Exits 0, or 3 where more targets are not done than `--max-failures` allows, or where a shard is missing.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReportArgs {
     /// Folders with results

@@ -29,7 +29,7 @@ pub(super) fn run(args: &ReportArgs, global: &Global, ui: Ui) -> Result<ExitCode
     ui.say(&if gate.is_open() {
         "the results are not complete: a shard is missing, or a run has not ended\n".to_owned()
     } else {
-        format!("{failed} of {of} targets are not done, and `--max-failures {most}` puts up with fewer\n")
+        format!("{failed} of {of} targets are not done, more than `--max-failures {most}` allows\n")
     });
     Ok(ExitCode::Partly)
 }

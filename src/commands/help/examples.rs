@@ -285,7 +285,7 @@ const EXAMPLES: [(&str, [Example; 3]); 27] = [
                 "ivs-apply fleet apply -f targets --yes --out applied --resume",
             ),
             example(
-                "Put up with failures in one target out of ten",
+                "Allow failures in one target out of ten",
                 "ivs-apply fleet apply -f targets --yes --out applied --max-failures 10%",
             ),
         ],

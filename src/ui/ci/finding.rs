@@ -228,7 +228,7 @@ pub(super) fn of_plan(plan: &Plan, sources: &SourceMap) -> Vec<Finding> {
     });
     let findings = blocked.map(|(step, why)| Finding {
         message: format!(
-            "{} must not be carried out: {}",
+            "{} is blocked: {}",
             step.action.as_str(),
             escape(&reason::text(why), CAP)
         ),

@@ -206,8 +206,8 @@ pub(super) fn remarks(results: &Results) -> Vec<String> {
         for it in run.waves.iter().filter(|it| it.status == WaveStatus::Stopped) {
             let most = run.max_failures.as_deref().unwrap_or("0");
             remarks.push(format!(
-                "wave {}{of}: {} of {} targets are not done, and `--max-failures {}` puts up with fewer, so no further \
-                 wave was started",
+                "wave {}{of}: {} of {} targets are not done, more than `--max-failures {}` allows, so no further wave was \
+                 started",
                 it.wave,
                 it.failed,
                 it.targets,

@@ -193,7 +193,10 @@ impl State {
             ("POST", ["issues"]) => match self.own_item(body) {
                 Err(refused) => refused,
                 Ok(mut issue) => {
-                    issue["number"] = json!(100 + self.issues.len());
+                    let number = 100 + self.issues.len();
+                    issue["number"] = json!(number);
+                    issue["html_url"] =
+                        json!(format!("https://github.com/{REPOSITORY}/issues/{number}"));
                     issue["title"] = body["title"].clone();
                     issue["state"] = json!("open");
                     self.issues.push(issue.clone());
